@@ -1,0 +1,23 @@
+"""The one exception that reaches a user: a request that can't be done, said in one line."""
+
+
+class RequestError(Exception):
+    """A request is wrong (exit code 2). The message is one line: option, value, what is allowed, nearest match.
+
+    `hint` may hold a second part for the way out; `column` (from 0) marks a place inside `source` for a caret.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", source: str = "", column: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.source = source
+        self.column = column
+
+
+def nearest(word: str, allowed: list[str] | tuple[str, ...]) -> str:
+    """`", did you mean 'adam'?"` for the closest allowed word, or nothing."""
+    import difflib
+
+    found = difflib.get_close_matches(word.lower(), allowed, n=1, cutoff=0.5)
+    return f"; did you mean '{found[0]}'?" if found else ""
