@@ -32,7 +32,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """A `layers` record has a row of this name."""
 
 
-class RunStarted(Record, tag="run"):
+class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     """The first record of each process that works on the folder (a second one follows a resume)."""
 
     version: str = FORMAT_VERSION
@@ -48,12 +48,15 @@ class RunStarted(Record, tag="run"):
     libraries: dict[str, str]
     """python, torch, torchvision, cvtui: versions."""
     data: dict[str, Any]
-    """`classes` (names), `train`, `validation` (image counts), `input` [H, W, C], per-channel `mean` and `std` in 0..255."""
+    """`classes` (names), `train`, `validation` (image counts), `input` [H, W, C],
+    per-channel `mean` and `std` in 0..255."""
+    step: int | None = None
+    """Steps already done: the checkpoint's after a resume. Readers forget what was recorded after it."""
     prediction: dict[str, Any] = {}
     """What was foretold: `first_loss` (ln C), `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
 
 
-class Steps(Record, tag="steps"):
+class Steps(Record, tag="steps", frozen=True, kw_only=True):
     """Some steps in a row, in parallel lists; entry i belongs to step `first` + i."""
 
     first: int
@@ -68,7 +71,7 @@ class Steps(Record, tag="steps"):
     """Time since the run began, pauses not counted."""
 
 
-class EpochDone(Record, tag="epoch"):
+class EpochDone(Record, tag="epoch", frozen=True, kw_only=True):
     epoch: int
     """From 1."""
     step: int
@@ -92,7 +95,7 @@ class Histogram(msgspec.Struct, frozen=True):
     low: float
     high: float
     counts: list[int]
-    """32 bins of equal width from `low` to `high`."""
+    """32 bins of equal width from `low` to `high`, over the finite values; where there are none, no histogram."""
 
 
 class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -117,14 +120,14 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """‖weights after the step − before‖ / ‖weights before‖."""
 
 
-class LayersSampled(Record, tag="layers"):
+class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
     step: int
     layers: list[LayerStats]
     watch_cost: float | None = None
     """Share of the training time that watching has taken so far, 0..1."""
 
 
-class PictureSaved(Record, tag="picture"):
+class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
     step: int
     name: str
     path: str
@@ -132,7 +135,7 @@ class PictureSaved(Record, tag="picture"):
     note: str = ""
 
 
-class CheckpointSaved(Record, tag="checkpoint"):
+class CheckpointSaved(Record, tag="checkpoint", frozen=True, kw_only=True):
     step: int
     epoch: int
     path: str
@@ -140,7 +143,7 @@ class CheckpointSaved(Record, tag="checkpoint"):
     val_accuracy: float | None = None
 
 
-class CommandApplied(Record, tag="command"):
+class CommandApplied(Record, tag="command", frozen=True, kw_only=True):
     step: int
     time: float
     command: str
@@ -150,7 +153,7 @@ class CommandApplied(Record, tag="command"):
     """For the mark on the curves: "rate 0.01 → 0.001"."""
 
 
-class Finding(Record, tag="finding"):
+class Finding(Record, tag="finding", frozen=True, kw_only=True):
     step: int
     id: str
     severity: Literal["stop", "warn", "note"]
@@ -159,14 +162,14 @@ class Finding(Record, tag="finding"):
     evidence: str = ""
 
 
-class Log(Record, tag="log"):
+class Log(Record, tag="log", frozen=True, kw_only=True):
     time: float
     text: str
     level: Literal["info", "warning", "error"] = "info"
     step: int | None = None
 
 
-class RunEnded(Record, tag="end"):
+class RunEnded(Record, tag="end", frozen=True, kw_only=True):
     """Once, last."""
 
     time: float
@@ -176,7 +179,16 @@ class RunEnded(Record, tag="end"):
 
 
 AnyRecord = (
-    RunStarted | Steps | EpochDone | LayersSampled | PictureSaved | CheckpointSaved | CommandApplied | Finding | Log | RunEnded
+    RunStarted
+    | Steps
+    | EpochDone
+    | LayersSampled
+    | PictureSaved
+    | CheckpointSaved
+    | CommandApplied
+    | Finding
+    | Log
+    | RunEnded
 )
 
 

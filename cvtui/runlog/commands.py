@@ -1,0 +1,72 @@
+"""`commands.jsonl`: what is asked of a run while it runs. Anybody may append; the worker reads."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cvtui.errors import RequestError
+from cvtui.runlog.events import Command
+from cvtui.runlog.tail import Tail, append_line
+
+if TYPE_CHECKING:
+    from cvtui.runlog.folder import RunFolder
+
+_decoder = msgspec.json.Decoder(Command)
+
+
+def _makes_sense(command: Command) -> bool:
+    if command.command == "set_lr":
+        return command.value is not None and math.isfinite(command.value) and command.value >= 0
+    return True
+
+
+def send(folder: RunFolder, command: Command) -> None:
+    """Appends `command` as one line, whole or not at all, whoever else writes. RequestError when it can't be sent."""
+    if not _makes_sense(command):
+        raise RequestError(f"a new rate must be a finite number from 0 up, not {command.value}")
+    if not folder.path.is_dir():
+        raise RequestError(f"the run folder {str(folder.path)!r} is gone")
+    try:
+        append_line(folder.commands, msgspec.json.encode(command))
+    except OSError as error:
+        raise RequestError(f"can't write {str(folder.commands)!r}: {error.strerror}") from None
+
+
+class CommandReader:
+    """Hands out each command once, in the order of the file.
+
+    `offset` says where to begin, in bytes: 0 is the file's start (also what was sent before the worker lived counts),
+    None is its present end (a resumed run must not obey the commands of its first life). `self.offset` is the place
+    reached. Lines that are no command are counted in `skipped`.
+    """
+
+    def __init__(self, folder: RunFolder, offset: int | None = 0) -> None:
+        self._tail = Tail(folder.commands, offset or 0)
+        self.skipped = 0
+        if offset is None:
+            for _ in self._tail.lines():
+                pass
+
+    @property
+    def offset(self) -> int:
+        return self._tail.offset
+
+    def poll(self) -> list[Command]:
+        """What was asked since the last call. One `stat` (2 µs) when nothing was."""
+        commands = []
+        for _, line in self._tail.lines():
+            if not line.strip():
+                continue
+            try:
+                command = _decoder.decode(line)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                self.skipped += 1
+                continue
+            if _makes_sense(command):
+                commands.append(command)
+            else:
+                self.skipped += 1
+        return commands

@@ -1,0 +1,243 @@
+"""The run folder: where each file of a run lies, who is alive in it, and the list of all runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+    from cvtui.runlog.events import Command
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+
+def check_name(name: str) -> str:
+    """`name` as it came when a run folder may be called so; RequestError otherwise.
+
+    A name is one folder name: no slashes, no control characters (terminal escapes among them), not `.`, `..` or hidden,
+    at most 200 bytes (255 is the file system's limit).
+    """
+    shown = ascii(name) if len(name) <= 60 else ascii(name[:60] + "…")
+    if not name.strip():
+        raise RequestError("--name: a run needs a name that is not empty")
+    if "/" in name or "\\" in name:
+        raise RequestError(
+            f"--name: {shown} holds a slash; a run's name is one folder name", hint="use --runs DIR for its place"
+        )
+    if name.startswith("."):
+        raise RequestError(f"--name: {shown} begins with a dot; such folders are hidden")
+    if not name.isprintable() or name != name.strip():
+        raise RequestError(f"--name: {shown} holds control characters, or spaces at its ends")
+    try:
+        length = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        raise RequestError(f"--name: {shown} can't be written as a file name here") from None
+    if length > 200:
+        raise RequestError(f"--name: {shown} is {length} bytes long; at most 200 are allowed")
+    return name
+
+
+def fresh_name(data: str, net: str, now: float | None = None) -> str:
+    """A name made of date, data and the net's first words: `2025-11-23-093142-digits-conv32-relu-2-pool`."""
+    moment = time.strftime("%Y-%m-%d-%H%M%S", time.localtime(now))
+    words = [re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") for text in (data, net)]
+    return "-".join([moment, words[0][:24].strip("-") or "data", words[1][:20].strip("-") or "net"])
+
+
+class WorkerLock:
+    """`worker.lock`, held: the sign of life of the one process that trains. The kernel lets go when it dies."""
+
+    def __init__(self, lock: FileLock) -> None:
+        self._lock = lock
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> WorkerLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class RunFolder:
+    """The paths of one run folder. Making one of these touches no file; `create`, `fresh` and `open` do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.events = self.path / "events.jsonl"
+        self.commands = self.path / "commands.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.pictures = self.path / "pictures"
+        self.log = self.path / "worker.log"
+        self.lock_file = self.path / "worker.lock"
+        self.recipe = self.path / "recipe.toml"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunFolder) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @classmethod
+    def create(cls, base: Path, name: str, recipe_toml: str) -> RunFolder:
+        """Makes base/name with its recipe in it. RequestError when it exists, or can't be written."""
+        folder = cls(Path(base) / check_name(name))
+        try:
+            folder.path.parent.mkdir(parents=True, exist_ok=True)
+            folder.path.mkdir()
+            folder.checkpoints.mkdir()
+            folder.pictures.mkdir()
+            folder.recipe.write_text(recipe_toml, encoding="utf-8")
+        except FileExistsError as error:
+            if folder.path.is_dir():
+                raise RequestError(
+                    f"--name: the run folder {str(folder.path)!r} exists already",
+                    hint="choose another --name, or look at it with `cvtui attach`",
+                ) from None
+            raise RequestError(f"--runs: {str(error.filename or base)!r} exists and is no folder") from None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise RequestError(f"--runs: can't write the run folder {str(folder.path)!r}: {why}") from None
+        return folder
+
+    @classmethod
+    def fresh(cls, base: Path, stem: str, recipe_toml: str) -> RunFolder:
+        """Like `create` for a name that nobody chose: where it is taken (two runs in one second), -2, -3 … is added."""
+        number = 1
+        while True:
+            name = stem if number == 1 else f"{stem}-{number}"
+            try:
+                return cls.create(base, name, recipe_toml)
+            except RequestError:
+                if not (Path(base) / name).is_dir() or number >= 1000:
+                    raise
+                number += 1
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run folder. RequestError when there is none."""
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            what = "is a file, not a run folder" if folder.path.exists() else "does not exist"
+            raise RequestError(f"the run folder {str(folder.path)!r} {what}", hint="`cvtui runs` lists the runs")
+        if not folder.recipe.exists() and not folder.events.exists():
+            raise RequestError(
+                f"{str(folder.path)!r} is no run folder: it has neither recipe.toml nor events.jsonl",
+                hint="`cvtui runs` lists the runs",
+            )
+        return folder
+
+    def lock(self, timeout: float = 1.0) -> WorkerLock:
+        """Takes the worker's lock (also usable in `with`); RequestError when another process trains here.
+
+        It tries for `timeout` seconds, because `alive` of a watching screen touches the lock for some microseconds.
+        """
+        from filelock import FileLock, Timeout  # 60 ms, needed only by the process that trains
+
+        lock = FileLock(self.lock_file, thread_local=False)
+        try:
+            lock.acquire(timeout=timeout, poll_interval=0.01)
+        except Timeout:
+            raise RequestError(f"another process trains in {str(self.path)!r} already (it holds worker.lock)") from None
+        except OSError as error:
+            raise RequestError(f"can't lock {str(self.lock_file)!r}: {error.strerror}") from None
+        return WorkerLock(lock)
+
+    def alive(self) -> bool:
+        """Does a living process hold the lock? Asked of the kernel, never guessed from a pid. About 10 µs."""
+        if fcntl is None:
+            return self._alive_elsewhere()
+        try:
+            file = os.open(self.lock_file, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            # Shared, so that two screens that ask at once don't take each other for the worker.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(file)
+        return False
+
+    def _alive_elsewhere(self) -> bool:
+        from filelock import FileLock, Timeout
+
+        if not self.lock_file.exists():
+            return False
+        try:
+            with FileLock(self.lock_file, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def send(self, command: Command) -> None:
+        """Appends one command for the worker; see `cvtui.runlog.commands.send`."""
+        from cvtui.runlog.commands import send
+
+        send(self, command)
+
+    def age(self) -> float:
+        """Seconds since the recipe was written (infinite where nothing can be read)."""
+        started = _started(self.path)
+        return time.time() - started if started else float("inf")
+
+
+def _started(path: Path) -> float:
+    """Unix time at which the folder was made: of the recipe, which is written once; else of the log or the folder."""
+    for part in (path / "recipe.toml", path / "events.jsonl", path):
+        try:
+            return part.stat().st_mtime
+        except OSError:
+            continue
+    return 0.0
+
+
+def list_runs(base: Path) -> list[RunFolder]:
+    """The run folders right inside `base`, newest first; [] where there is no such folder. Hidden ones are left out."""
+    found: list[tuple[float, str, Path]] = []
+    try:
+        entries = list(os.scandir(base))
+    except OSError:
+        return []
+    for entry in entries:
+        path = Path(entry.path)
+        try:
+            if entry.name.startswith(".") or not entry.is_dir():
+                continue
+            if not (path / "recipe.toml").is_file() and not (path / "events.jsonl").is_file():
+                continue
+        except OSError:
+            continue
+        found.append((_started(path), entry.name, path))
+    return [RunFolder(path) for _, _, path in sorted(found, reverse=True)]
+
+
+def newest(base: Path) -> RunFolder | None:
+    """The run that was made last, or None."""
+    runs = list_runs(base)
+    return runs[0] if runs else None

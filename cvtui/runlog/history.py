@@ -1,0 +1,351 @@
+"""What a run did, read from its folder while it happens or long after. The screen's and the doctor's only source."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, OrderedDict, deque
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cvtui.runlog import events
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.series import Series
+from cvtui.runlog.tail import Tail
+
+BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+MOST_STEPS = 1 << 40
+LARGEST_GAP = 10_000_000
+"""Steps missing between two records; a larger gap is taken for a broken line (it'd be filled with NaN in memory)."""
+STARTING_SECONDS = 10.0
+
+_STEPS = b'{"type":"steps",'
+_LAYERS = re.compile(rb'\{"type":"layers","step":(\d{1,12})[,}]')
+_layers = msgspec.json.Decoder(events.LayersSampled)
+_others = msgspec.json.Decoder(
+    events.RunStarted
+    | events.EpochDone
+    | events.PictureSaved
+    | events.CheckpointSaved
+    | events.CommandApplied
+    | events.Finding
+    | events.Log
+    | events.RunEnded
+)
+
+
+class _LooseSteps(msgspec.Struct):
+    """`Steps` as it is read: any entry may be null."""
+
+    first: int
+    loss: list[float | None]
+    lr: list[float | None] = []
+    accuracy: list[float | None] = []
+    grad_norm: list[float | None] = []
+    seconds: list[float | None] = []
+
+
+class _Named(msgspec.Struct):
+    """Just the type of a line, for what this version does not know."""
+
+    type: str
+
+
+_steps = msgspec.json.Decoder(_LooseSteps)
+_named = msgspec.json.Decoder(_Named)
+
+
+class History:
+    """A run's records. `poll` takes in what is new; everything else is what has been taken in so far.
+
+    run, end           RunStarted of the latest process, RunEnded once it is over (None before)
+    steps              Series: loss, lr, accuracy, grad_norm, seconds
+    epochs, commands, findings, checkpoints, pictures      lists of their records
+    logs               the last 1,000 `Log` records
+    layer_steps        steps that have a `layers` record (int64, rising)
+    skipped, unknown   broken lines; lines of types that this version does not know, counted by type
+    version            rises with every change
+
+    After a resume the steps that are done again replace those that were there, with all that belongs to them.
+    Nothing in a file makes `poll` raise.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.version = 0
+        self._tail = Tail(folder.events)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.run: events.RunStarted | None = None
+        self.end: events.RunEnded | None = None
+        self.steps = Series()
+        self.epochs: list[events.EpochDone] = []
+        self.commands: list[events.CommandApplied] = []
+        self.findings: list[events.Finding] = []
+        self.checkpoints: list[events.CheckpointSaved] = []
+        self.pictures: list[events.PictureSaved] = []
+        self.logs: deque[events.Log] = deque(maxlen=1000)
+        self.skipped = 0
+        self.unknown: Counter[str] = Counter()
+        self._paused = False
+        self._gathered: _LooseSteps | None = None
+        self._layer_places: list[tuple[int, int, int]] = []  # step, offset, length
+        self._layer_steps: NDArray[np.int64] = np.empty(0, np.int64)
+        self._decoded: OrderedDict[int, events.LayersSampled | None] = OrderedDict()
+
+    # ------------------------------------------------------------------ taking in
+
+    def poll(self) -> bool:
+        """Takes in the whole lines that came since the last call; True when something changed."""
+        changed = False
+        for offset, line in self._tail.lines():
+            if self._tail.restarted:
+                self._begin()
+                self._tail.restarted = False
+            changed = True
+            self._take(offset, line)
+        if self._tail.restarted:  # truncated to nothing
+            self._begin()
+            changed = True
+        self._settle()
+        if changed:
+            self.version += 1
+        return changed
+
+    def _take(self, offset: int, line: bytes) -> None:
+        """One line, told apart by its start: `layers` lines (most of the bytes) are only noted, not decoded."""
+        try:
+            if line.startswith(_STEPS):
+                self._take_steps(_steps.decode(line))
+            elif (found := _LAYERS.match(line)) is not None:
+                self._note_layers(int(found[1]), offset, line)
+            elif line.strip():
+                self._settle()
+                self._take_other(offset, line.strip(b"\0"))
+        except BROKEN:
+            self.skipped += 1
+
+    def _take_steps(self, steps: _LooseSteps) -> None:
+        """Records that follow each other are gathered and turned into arrays at once: 3 x faster than one by one."""
+        gathered = self._gathered
+        if gathered is not None and steps.first == gathered.first + len(gathered.loss) and _is_square(steps):
+            for name in ("loss", "lr", "accuracy", "grad_norm", "seconds"):
+                getattr(gathered, name).extend(getattr(steps, name))
+            return
+        self._settle()
+        if not 0 <= steps.first <= MOST_STEPS or (len(self.steps) and steps.first > self.steps.end + LARGEST_GAP):
+            raise ValueError
+        if _is_square(steps):
+            self._gathered = steps
+        else:
+            self._store(steps)
+
+    def _settle(self) -> None:
+        """Stores the gathered steps: before any other record, and at the end of a poll."""
+        gathered, self._gathered = self._gathered, None
+        if gathered is not None:
+            self._store(gathered)
+
+    def _store(self, steps: _LooseSteps) -> None:
+        if steps.first < self.steps.end:
+            self._rewind(steps.first)
+        self.steps.skip_to(steps.first)
+        self.steps.append(
+            len(steps.loss),
+            {
+                "loss": steps.loss,
+                "lr": steps.lr,
+                "accuracy": steps.accuracy,
+                "grad_norm": steps.grad_norm,
+                "seconds": steps.seconds,
+            },
+        )
+
+    def _rewind(self, step: int) -> None:
+        """A resume: `step` steps are kept; what was recorded after them will come again."""
+        self.steps.cut(step)
+        if step <= self.steps.first:
+            self.steps = Series()
+        self.epochs = [record for record in self.epochs if record.step <= step]
+        self.commands = [record for record in self.commands if record.step <= step]
+        self.findings = [record for record in self.findings if record.step <= step]
+        self.checkpoints = [record for record in self.checkpoints if record.step <= step]
+        self.pictures = [record for record in self.pictures if record.step <= step]
+        self._cut_layers(step + 1)
+
+    def _take_other(self, offset: int, line: bytes) -> None:
+        try:
+            record = _others.decode(line)
+        except BROKEN:
+            self._take_strange(offset, line)
+            return
+        match record:
+            case events.RunStarted():
+                self.run, self.end, self._paused = record, None, False
+                if record.step is not None and record.step < self.steps.end:
+                    self._rewind(record.step)
+            case events.EpochDone():
+                while self.epochs and self.epochs[-1].epoch >= record.epoch:
+                    self.epochs.pop()
+                self.epochs.append(record)
+            case events.CommandApplied():
+                self.commands.append(record)
+                if record.command in ("pause", "resume"):
+                    self._paused = record.command == "pause"
+            case events.Finding():
+                self.findings.append(record)
+            case events.CheckpointSaved():
+                self.checkpoints.append(record)
+            case events.PictureSaved():
+                self.pictures.append(record)
+            case events.Log():
+                self.logs.append(record)
+            case events.RunEnded():
+                self.end = record
+
+    def _take_strange(self, offset: int, line: bytes) -> None:
+        """A line in another order of keys, of a type that is not known yet, or broken. Raises one of BROKEN."""
+        kind = _named.decode(line).type
+        if kind == "steps":
+            self._take_steps(_steps.decode(line))
+        elif kind == "layers":
+            self._note_layers(_layers.decode(line).step, offset, line)
+        elif kind in KNOWN:
+            raise ValueError(kind)
+        elif kind in self.unknown or len(self.unknown) < 100:
+            self.unknown[kind[:40]] += 1
+
+    # ------------------------------------------------------------------ layers
+
+    def _note_layers(self, step: int, offset: int, line: bytes) -> None:
+        if not 0 <= step <= MOST_STEPS or not line.endswith(b"}"):
+            raise ValueError
+        if self._layer_places and step <= self._layer_places[-1][0]:
+            self._cut_layers(step)
+        self._layer_places.append((step, offset, len(line)))
+
+    def _cut_layers(self, step: int) -> None:
+        while self._layer_places and self._layer_places[-1][0] >= step:
+            self._layer_places.pop()
+        self._layer_steps = self._layer_steps[: len(self._layer_places)]
+
+    @property
+    def layer_steps(self) -> NDArray[np.int64]:
+        """Steps that have a `layers` record, rising."""
+        known = len(self._layer_steps)
+        if known < len(self._layer_places):
+            new = np.array([place[0] for place in self._layer_places[known:]], np.int64)
+            self._layer_steps = np.concatenate([self._layer_steps, new])
+        return self._layer_steps
+
+    def layers_at(self, step: int) -> events.LayersSampled | None:
+        """The layer statistics at `step`, or the nearest before it; None where there are none (or they are broken)."""
+        index = int(np.searchsorted(self.layer_steps, step, side="right")) - 1
+        while index >= 0:
+            found = self._decode_layers(*self._layer_places[index][1:])
+            if found is not None:
+                return found
+            index -= 1
+        return None
+
+    @property
+    def latest_layers(self) -> events.LayersSampled | None:
+        return self.layers_at(MOST_STEPS)
+
+    def _decode_layers(self, offset: int, length: int) -> events.LayersSampled | None:
+        if offset in self._decoded:
+            self._decoded.move_to_end(offset)
+            return self._decoded[offset]
+        try:
+            with open(self.folder.events, "rb") as file:
+                file.seek(offset)
+                line = file.read(length)
+        except OSError:
+            return None
+        sampled = _decode_sample(line)
+        self._decoded[offset] = sampled
+        if len(self._decoded) > 64:
+            self._decoded.popitem(last=False)
+        return sampled
+
+    # ------------------------------------------------------------------ being asked
+
+    @property
+    def steps_done(self) -> int:
+        return self.steps.end
+
+    def state(self) -> str:
+        """starting, running, paused, finished, stopped, diverged, failed, or lost (the process died wordless)."""
+        if self.end is not None:
+            return self.end.status
+        alive = self.folder.alive()
+        if self.run is None:
+            return "starting" if alive or self.folder.age() < STARTING_SECONDS else "lost"
+        # A worker writes `end` and lets the lock go: what isn't read yet may say how it ended.
+        if alive or self._tail.behind():
+            return "paused" if self._paused else "running"
+        return "lost"
+
+    def last_log_lines(self, count: int = 10) -> list[str]:
+        """The last lines that the process itself printed (worker.log): what is shown when it died."""
+        try:
+            with open(self.folder.log, "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - 64 * 1024))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return []
+        return text.splitlines()[-count:]
+
+
+KNOWN = frozenset(
+    struct.__struct_config__.tag
+    for struct in (
+        events.RunStarted,
+        events.Steps,
+        events.EpochDone,
+        events.LayersSampled,
+        events.PictureSaved,
+        events.CheckpointSaved,
+        events.CommandApplied,
+        events.Finding,
+        events.Log,
+        events.RunEnded,
+    )
+)
+
+
+def _is_square(steps: _LooseSteps) -> bool:
+    """Are all lists as long as `loss`? (Then they can be joined to the next record's.)"""
+    length = len(steps.loss)
+    return (
+        len(steps.lr) == length
+        and len(steps.accuracy) == length
+        and len(steps.grad_norm) == length
+        and len(steps.seconds) == length
+    )
+
+
+def _decode_sample(line: bytes) -> events.LayersSampled | None:
+    """One `layers` line. Where single rows don't fit the schema (a NaN written as null), the others are kept."""
+    try:
+        return _layers.decode(line)
+    except BROKEN:
+        pass
+    try:
+        loose: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
+        rows = []
+        for row in loose["layers"]:
+            try:
+                rows.append(msgspec.convert(row, events.LayerStats))
+            except BROKEN:
+                if isinstance(row, dict):
+                    row.pop("histogram", None)
+                    rows.append(msgspec.convert(row, events.LayerStats))
+        return events.LayersSampled(step=int(loose["step"]), layers=rows)
+    except (*BROKEN, KeyError, TypeError):
+        return None

@@ -1,0 +1,100 @@
+"""Columns of numbers that grow: one entry per step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column: TypeAlias = NDArray[np.floating[Any]]
+
+TYPES: dict[str, type[np.floating[Any]]] = {
+    "loss": np.float64,
+    "lr": np.float64,
+    "accuracy": np.float32,
+    "grad_norm": np.float32,
+    "seconds": np.float64,
+}
+
+
+class Series:
+    """What each step left behind, as numpy columns of one length; entry i belongs to step `first` + i.
+
+    `loss`, `lr`, `seconds` (float64), `accuracy`, `grad_norm` (float32); NaN where a number was null or is missing.
+    The columns are views: they stay valid until the next poll.
+    """
+
+    def __init__(self) -> None:
+        self.first = 0
+        self._length = 0
+        self._room = 0
+        self._columns: dict[str, Column] = {name: np.empty(0, kind) for name, kind in TYPES.items()}
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def end(self) -> int:
+        """One past the last step: the number of steps done."""
+        return self.first + self._length
+
+    @property
+    def loss(self) -> Column:
+        return self._columns["loss"][: self._length]
+
+    @property
+    def lr(self) -> Column:
+        return self._columns["lr"][: self._length]
+
+    @property
+    def accuracy(self) -> Column:
+        return self._columns["accuracy"][: self._length]
+
+    @property
+    def grad_norm(self) -> Column:
+        return self._columns["grad_norm"][: self._length]
+
+    @property
+    def seconds(self) -> Column:
+        return self._columns["seconds"][: self._length]
+
+    @property
+    def step(self) -> NDArray[np.int64]:
+        """The step of each entry."""
+        return np.arange(self.first, self.end, dtype=np.int64)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError for another."""
+        return self._columns[name][: self._length]
+
+    def append(self, length: int, columns: dict[str, Sequence[float | None]]) -> None:
+        """Adds `length` steps. Lists may be shorter (the rest is NaN) or longer (the rest is left out)."""
+        self._grow(self._length + length)
+        start, end = self._length, self._length + length
+        for name, column in self._columns.items():
+            values = columns.get(name, ())[:length]
+            column[start : start + len(values)] = values  # numpy writes None as NaN
+            column[start + len(values) : end] = np.nan
+        self._length = end
+
+    def skip_to(self, step: int) -> None:
+        """Fills with NaN up to `step` (a gap in the log), or begins there when nothing is here yet."""
+        if not self._length:
+            self.first = step
+        elif step > self.end:
+            self.append(step - self.end, {})
+
+    def cut(self, step: int) -> None:
+        """Forgets `step` and all after it."""
+        self._length = max(0, min(self._length, step - self.first))
+
+    def _grow(self, length: int) -> None:
+        if length <= self._room:
+            return
+        self._room = max(length, self._room * 2, 1024)
+        for name, column in self._columns.items():
+            grown = np.empty(self._room, column.dtype)
+            grown[: self._length] = column[: self._length]
+            self._columns[name] = grown

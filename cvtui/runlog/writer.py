@@ -1,0 +1,175 @@
+"""Writing `events.jsonl` from the training process: at most 20 µs a step, without torch and without numpy."""
+
+from __future__ import annotations
+
+import os
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cvtui.runlog.events import Record, Steps
+from cvtui.runlog.tail import ends_torn
+
+if TYPE_CHECKING:
+    from cvtui.runlog.folder import RunFolder
+
+FLUSH_STEPS = 1000
+FLUSH_SECONDS = 0.1
+KEEP_BYTES = 64 << 20
+"""Lines held in memory while the disk refuses them; beyond it, layer statistics are let go first."""
+
+
+class StepBuffer:
+    """Gathers steps in plain lists until 1,000 are there, or 0.1 s has passed since the first of them."""
+
+    __slots__ = ("_accuracy", "_born", "_grad_norm", "_loss", "_lr", "_seconds", "first", "full")
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self.first = 0
+        self.full = False
+        self._born = 0.0
+        self._loss: list[float | None] = []
+        self._lr: list[float] = []
+        self._accuracy: list[float | None] = []
+        self._grad_norm: list[float | None] = []
+        self._seconds: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._loss)
+
+    def follows(self, step: int) -> bool:
+        return not self._loss or step == self.first + len(self._loss)
+
+    def add(
+        self, step: int, loss: float, lr: float, accuracy: float | None, grad_norm: float | None, seconds: float
+    ) -> None:
+        now = time.monotonic()
+        if not self._loss:
+            self.first = step
+            self._born = now
+        self._loss.append(loss)
+        self._lr.append(lr)
+        self._accuracy.append(accuracy)
+        self._grad_norm.append(grad_norm)
+        self._seconds.append(seconds)
+        self.full = now - self._born >= FLUSH_SECONDS or len(self._loss) >= FLUSH_STEPS
+
+    def take(self) -> Steps | None:
+        """The record of what was gathered (NaN and Inf become null when it is encoded), and an empty buffer."""
+        if not self._loss:
+            return None
+        steps = Steps(
+            first=self.first,
+            loss=self._loss,
+            lr=self._lr,
+            accuracy=[] if all(value is None for value in self._accuracy) else self._accuracy,
+            grad_norm=[] if all(value is None for value in self._grad_norm) else self._grad_norm,
+            seconds=self._seconds,
+        )
+        self._clear()
+        return steps
+
+
+class EventWriter:
+    """Appends records to a run's `events.jsonl`, whole lines in one `os.write` a flush.
+
+    A full or vanished disk does not stop the training: lines wait in memory and are tried again at the next flush;
+    `trouble` holds the system's word meanwhile ("" when all is well). `dropped` counts layer records let go.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._path = folder.events
+        self._file: int | None = None
+        self._encoder = msgspec.json.Encoder()
+        self._waiting: list[bytes] = []
+        self._held = 0
+        self.steps = StepBuffer()
+        self.trouble = ""
+        self.dropped = 0
+
+    def step(
+        self,
+        step: int,
+        *,
+        loss: float,
+        lr: float,
+        accuracy: float | None = None,
+        grad_norm: float | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """One training step, `step` counting from 0. Kept back until the buffer is full (0.1 s or 1,000 steps)."""
+        if not self.steps.follows(step):  # a resume within the process: never glue two stretches together
+            self.flush()
+        self.steps.add(step, loss, lr, accuracy, grad_norm, seconds)
+        if self.steps.full:
+            self.flush()
+
+    def write(self, record: Record) -> None:
+        """Writes one record, after the steps that were before it. A `Steps` record may be written ready-made."""
+        self._take_steps()
+        self._put(record)
+        self._write_out()
+
+    def flush(self) -> None:
+        self._take_steps()
+        if self._waiting:
+            self._write_out()
+
+    def close(self) -> None:
+        self.flush()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> EventWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take_steps(self) -> None:
+        steps = self.steps.take()
+        if steps is not None:
+            self._put(steps)
+
+    def _put(self, record: Record) -> None:
+        line = self._encoder.encode(record) + b"\n"
+        self._waiting.append(line)
+        self._held += len(line)
+
+    def _write_out(self) -> None:
+        data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+        try:
+            if self._file is None:
+                self._file = self._open()
+            written = os.write(self._file, data)
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            self._hold_back()
+            return
+        if written == len(data):
+            self._waiting, self._held, self.trouble = [], 0, ""
+        else:  # the disk took a part; the rest goes on exactly there
+            self._waiting, self._held = [data[written:]], len(data) - written
+            self.trouble = "the disk is full"
+
+    def _open(self) -> int:
+        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        if ends_torn(file):  # what a killed process left: its torn line must not swallow our first one
+            os.write(file, b"\n")
+        return file
+
+    def _hold_back(self) -> None:
+        if self._held <= KEEP_BYTES:
+            return
+        kept = [line for line in self._waiting[1:] if not line.startswith(b'{"type":"layers"')]
+        self.dropped += len(self._waiting) - 1 - len(kept)
+        self._waiting = self._waiting[:1] + kept  # the first may be the rest of a line that is half on the disk
+        self._held = sum(map(len, self._waiting))
