@@ -22,9 +22,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv(Node):
-    """`convK[fF][sS][pP][dD][gG][nobias]`: K filters; padding None is the zero padding dilation·(F−1)/2 that keeps the size.
+    """`convK[fF][sS][pP][dD][gG][nobias]`: K filters.
 
-    An entry of `size`, `stride` or `padding` that is None inside the pair stands for `?` (to be solved for).
+    Padding None is the zero padding dilation·(F−1)/2 that keeps the size (rounded down where F is even). An entry of `size`, `stride` or `padding` that is None inside the pair stands for `?` (to be solved for).
     """
 
     filters: int
@@ -38,7 +38,10 @@ class Conv(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool(Node):
-    """`pool`, `avgpool`, `sumpool`: window `size`, stride None means the window's own size; `ceil` is PyTorch's ceil_mode."""
+    """`pool`, `avgpool`, `sumpool`: window `size`, stride None is the window's own size.
+
+    `ceil` is PyTorch's ceil_mode. Padding of a maximum is −∞, of a mean or a sum it is counted zeros.
+    """
 
     kind: Literal["max", "average", "sum"] = "max"
     size: Pair = (2, 2)
@@ -54,7 +57,7 @@ class GlobalPool(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear(Node):
-    """`fcN`: fully connected; `outputs` None (a bare `fc`) is the number of classes. Flattens its input where needed."""
+    """`fcN`: fully connected; `outputs` None (a bare `fc`) is the number of classes. Flattens a map."""
 
     outputs: int | None = None
     bias: bool = True
@@ -77,7 +80,7 @@ class BatchNorm(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerNorm(Node):
-    """Normalises over channels, height and width of one image (PyTorch: `LayerNorm([C, H, W])`), or over the features."""
+    """Normalises over channels, height and width of one image (`LayerNorm([C, H, W])`), or over the features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ class Softmax(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residual(Node):
-    """`res(chain)`: adds its input to its output, through a 1x1 convolution (with stride, no bias) where the shapes differ."""
+    """`res(chain)`: adds its input to its output, through a 1x1 convolution (stride, no bias) where shapes differ."""
 
     body: Chain
 
