@@ -1,0 +1,94 @@
+"""Is a recipe possible? Everything is asked before any process starts, and without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cvtui.calc import Table, trace
+from cvtui.errors import RequestError
+from cvtui.recipe.choices import DATA, SCHEDULES, DataFacts, parse_choice
+from cvtui.recipe.fields import FIELDS
+from cvtui.recipe.net import parse
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.schedule import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A recipe that can be trained, and what follows from it."""
+
+    recipe: Recipe
+    """With every choice in its own spelling."""
+    table: Table
+    """The net's layers, for one image of the data."""
+    data: DataFacts
+    steps_per_epoch: int
+    """Batches an epoch: training images / batch size, rounded up (the last batch is smaller)."""
+    total_steps: int
+    schedule: Schedule
+
+
+def check(recipe: Recipe) -> Checked:
+    """All that follows from a recipe. RequestError names the first key that is wrong, its value, what is allowed."""
+    values: dict[str, Any] = {name: entry.check(getattr(recipe, name)) for name, entry in FIELDS.items()}
+    recipe = Recipe(**values)
+    data = DATA[recipe.data]
+    if recipe.batch_size > data.train:
+        raise RequestError(
+            f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
+            f"allowed: 1 to {data.train:,} (all in one step)"
+        )
+    table = check_net(recipe.net, data)
+    steps_per_epoch = -(-data.train // recipe.batch_size)
+    return Checked(
+        recipe=recipe,
+        table=table,
+        data=data,
+        steps_per_epoch=steps_per_epoch,
+        total_steps=steps_per_epoch * recipe.epochs,
+        schedule=make_schedule(recipe, steps_per_epoch),
+    )
+
+
+def check_net(net: str, data: DataFacts) -> Table:
+    """The layer table of `net` on images of `data`. RequestError (with the column) when it can't be built on them."""
+    classes = len(data.classes)
+    try:
+        table = trace(parse(net), data.size, classes)
+    except RequestError as error:
+        raise RequestError(
+            f"net: {error.message}", hint=error.hint, source=error.source or net, column=error.column
+        ) from None
+    last = table.rows[-1]
+    if last.output not in ((classes,), (1, 1, classes)):
+        shape = "x".join(map(str, last.output))
+        raise RequestError(
+            f"net: its last layer {last.name} puts out {shape}, but {data.name} has {classes} classes; "
+            "end it in a bare 'fc', which has one output per class",
+            source=net,
+            column=last.node.span[0],
+        )
+    return table
+
+
+def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
+    """The schedule of a recipe whose fields are right by themselves. RequestError when the warm-up outlasts the run."""
+    choice, values = parse_choice(recipe.schedule, SCHEDULES, "schedule")
+    in_epochs = recipe.warmup.strip().endswith("ep")
+    per: Literal["iteration", "epoch"] = "epoch" if in_epochs else "iteration"
+    warmup = int(recipe.warmup.strip().removesuffix("ep"))
+    total = recipe.epochs if in_epochs else recipe.epochs * steps_per_epoch
+    if warmup >= total:
+        run = f"{recipe.epochs:,} epochs" if in_epochs else f"{total:,} iterations"
+        raise RequestError(f"warmup: {recipe.warmup!r} is as long as the whole run ({run}) or longer; allowed: less")
+    return Schedule(
+        name=choice.name,
+        values=values,
+        lr=recipe.lr,
+        steps_per_epoch=steps_per_epoch,
+        epochs=recipe.epochs,
+        warmup=warmup,
+        warmup_per=per,
+        per=recipe.schedule_per,
+    )

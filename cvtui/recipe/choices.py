@@ -1,0 +1,266 @@
+"""What can be chosen by name: data, preprocessing, initialisation, loss, optimiser, schedule.
+
+An entry says what it is in one line (for `--help` and the form), its formula, and its parameters with their ranges.
+What the entry *does* lies where it is done: the schedules in schedule.py, the others in the engine, by the same names.
+A choice with parameters is written as a call: `normal(0.02)`, `adam(beta1=0.95)`, `step(30, 60, 90, factor=0.1)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from cvtui.errors import RequestError, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A number in a choice's brackets; `low` and `high` belong to the range unless they are said to be open."""
+
+    default: float
+    low: float
+    high: float
+    doc: str
+    open_low: bool = False
+    open_high: bool = False
+
+    def allowed(self) -> str:
+        """The range in words: "above 0", "0 <= x < 1"."""
+        return span_in_words(self.low, self.high, self.open_low, self.open_high)
+
+    def accepts(self, value: float) -> bool:
+        return in_span(value, self.low, self.high, self.open_low, self.open_high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    name: str
+    summary: str
+    """One line."""
+    formula: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    many: str = ""
+    """The name under which any number of values without a name is gathered: `epochs` of step(30, 60, 90)."""
+
+    def usage(self) -> str:
+        """How it is written: `adam(beta1=0.9, beta2=0.999, eps=1e-08)`."""
+        words = [f"{self.many}…"] if self.many else []
+        words += [f"{name}={parameter.default:g}" for name, parameter in self.parameters.items()]
+        return f"{self.name}({', '.join(words)})" if words else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """What is known of a data set before it is loaded."""
+
+    name: str
+    summary: str
+    size: tuple[int, int, int]
+    """(H, W, C) of one image."""
+    classes: tuple[str, ...]
+    train: int
+    """Images to train on."""
+    validation: int
+
+
+def span_in_words(low: float, high: float, open_low: bool = False, open_high: bool = False) -> str:
+    """A range of numbers as a person would say it."""
+    if math.isinf(high):
+        return f"above {low:,g}" if open_low else f"{low:,g} or more"
+    return f"{low:,g} {'<' if open_low else '<='} x {'<' if open_high else '<='} {high:,g}"
+
+
+def in_span(value: float, low: float, high: float, open_low: bool = False, open_high: bool = False) -> bool:
+    """False also for NaN and for infinity."""
+    above = value > low if open_low else value >= low
+    below = value < high if open_high else value <= high
+    return math.isfinite(value) and above and below
+
+
+def _table(*choices: Choice) -> dict[str, Choice]:
+    return {choice.name: choice for choice in choices}
+
+
+DATA: dict[str, DataFacts] = {
+    "digits": DataFacts(
+        name="digits",
+        summary="1,797 handwritten digits, 8x8, grey (UCI); comes with cvtui",
+        size=(8, 8, 1),
+        classes=tuple("0123456789"),
+        train=1437,
+        validation=360,
+    ),
+    "shapes": DataFacts(
+        name="shapes",
+        summary="6,000 drawn shapes, 32x32, colour, ten classes; drawn when asked for",
+        size=(32, 32, 3),
+        classes=(
+            "disc", "ring", "square", "triangle", "cross", "star", "stripes", "checker", "gradient", "blob",
+        ),
+        train=5000,
+        validation=1000,
+    ),
+}  # fmt: skip
+
+PREPROCESSES = _table(
+    Choice(name="none", summary="pixels as they are, 0 to 255", formula="x"),
+    Choice(name="scale", summary="pixels to 0..1", formula="x / 255"),
+    Choice(name="centre", summary="scaled, less the mean of each channel (VGG)", formula="x / 255 − mean_c"),
+    Choice(
+        name="standardise",
+        summary="mean 0 and standard deviation 1 in each channel (ResNet)",
+        formula="(x / 255 − mean_c) / std_c",
+    ),
+)
+
+INITS = _table(
+    Choice(name="he", summary="keeps the variance through ReLU layers (He 2015)", formula="std = sqrt(2 / Din)"),
+    Choice(
+        name="xavier", summary="keeps the variance through tanh layers (Glorot 2010)", formula="std = 1 / sqrt(Din)"
+    ),
+    Choice(
+        name="normal",
+        summary="one standard deviation for all layers",
+        formula="N(0, std²)",
+        parameters={
+            "std": Parameter(default=0.01, low=0.0, high=math.inf, doc="standard deviation of every weight"),
+        },
+    ),
+)
+
+LOSSES = _table(
+    Choice(
+        name="cross-entropy",
+        summary="minus the log of the softmax probability of the true class",
+        formula="L = −log(exp(s_y) / Σ exp(s_j))",
+    ),
+)
+
+_BETAS = {
+    "beta1": Parameter(default=0.9, low=0.0, high=1.0, open_high=True, doc="decay of the mean of gradients"),
+    "beta2": Parameter(default=0.999, low=0.0, high=1.0, open_high=True, doc="decay of the mean of squared gradients"),
+    "eps": Parameter(default=1e-8, low=0.0, high=1.0, open_low=True, doc="added to the root, against division by 0"),
+}
+
+OPTIMIZERS = _table(
+    Choice(name="sgd", summary="a step down the batch's gradient", formula="x −= lr dx"),
+    Choice(name="momentum", summary="SGD with a running mean of gradients", formula="v = rho v + dx; x −= lr v"),
+    Choice(
+        name="adam",
+        summary="momentum, divided by the root of the mean squared gradient (Kingma 2015)",
+        formula="m1 = β1 m1 + (1−β1) dx; m2 = β2 m2 + (1−β2) dx²; x −= lr m1' / (sqrt(m2') + eps)",
+        parameters=_BETAS,
+    ),
+    Choice(
+        name="adamw",
+        summary="Adam with the weight decay apart from the gradient (Loshchilov 2019)",
+        formula="x −= lr wd x; then Adam",
+        parameters=_BETAS,
+    ),
+)
+
+SCHEDULES = _table(
+    Choice(name="constant", summary="one rate all along", formula="lr"),
+    Choice(
+        name="step",
+        summary="times a factor at some epochs; without a list at 30, 60 and 90 % of the run",
+        formula="lr · factor^(number of listed epochs that have passed)",
+        parameters={"factor": Parameter(default=0.1, low=0.0, high=1.0, open_low=True, doc="what the rate is times")},
+        many="epochs",
+    ),
+    Choice(name="cosine", summary="half a cosine down to 0", formula="lr / 2 · (1 + cos(π t / T))"),
+    Choice(name="linear", summary="a straight line down to 0", formula="lr · (1 − t / T)"),
+    Choice(name="inverse-sqrt", summary="falls fast, then slowly, never to 0", formula="lr / sqrt(t)"),
+)
+
+ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cross-entropy"}
+"""Other people's spellings of our names."""
+
+Entry = TypeVar("Entry", Choice, DataFacts)
+
+
+def find(name: str, table: Mapping[str, Entry], label: str = "") -> Entry:
+    """The entry of that name; case, `_` for `-` and American spelling are free. RequestError names what is allowed."""
+    word = name.strip().lower().replace("_", "-")
+    entry = table.get(ALIASES.get(word, word))
+    if entry is None:
+        raise RequestError(
+            f"{label + ': ' if label else ''}{name.strip()!r} is not known; "
+            f"allowed: {', '.join(table)}{nearest(word, tuple(table))}"
+        )
+    return entry
+
+
+def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tuple[Choice, dict[str, Any]]:
+    """`"normal(0.02)"` -> (the entry, {"std": 0.02}): every parameter has its value, the default where none is written.
+
+    Values without a name go to the parameters in order (or all to `many`, as a tuple). `label` is what errors call the
+    field. RequestError for an unknown name or parameter, a value that is no number or out of range, a broken bracket.
+    """
+    before = f"{label}: " if label else ""
+    name, bracket, rest = text.strip().partition("(")
+    choice = find(name, table, label)
+    values: dict[str, Any] = {key: parameter.default for key, parameter in choice.parameters.items()}
+    if choice.many:
+        values[choice.many] = ()
+    if not bracket:
+        return choice, values
+    inside, closed, after = rest.partition(")")
+    if not closed or after.strip():
+        raise RequestError(f"{before}{text.strip()!r} must end in one ')', as in {choice.usage()}")
+    given: set[str] = set()
+    unnamed: list[float] = []
+    for number, word in enumerate(inside.split(",") if inside.strip() else []):
+        key, equals, value = word.rpartition("=")
+        if not equals and choice.many:
+            unnamed.append(_number(value, f"{before}{choice.many} of {choice.name}"))
+            continue
+        key = key.strip() if equals else _nth(choice, number, before)
+        if key not in choice.parameters:
+            allowed = tuple(choice.parameters)
+            takes = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
+            raise RequestError(f"{before}{choice.name} has no parameter {key!r}; {takes}{nearest(key, allowed)}")
+        if key in given:
+            raise RequestError(f"{before}{choice.name} has {key!r} twice")
+        given.add(key)
+        values[key] = _in_range(value, choice, key, before)
+    if choice.many:
+        values[choice.many] = _rising(unnamed, f"{before}{choice.many} of {choice.name}")
+    return choice, values
+
+
+def _nth(choice: Choice, number: int, before: str) -> str:
+    names = tuple(choice.parameters)
+    if number >= len(names):
+        raise RequestError(f"{before}{choice.name} takes {len(names) or 'no'} values; it is written {choice.usage()}")
+    return names[number]
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise RequestError(f"{what}: {text.strip()!r} is no number") from None
+
+
+def _in_range(text: str, choice: Choice, key: str, before: str) -> float:
+    parameter = choice.parameters[key]
+    value = _number(text, f"{before}{key} of {choice.name}")
+    if not parameter.accepts(value):
+        raise RequestError(
+            f"{before}{key} of {choice.name} ({parameter.doc}) can't be {text.strip()}; allowed: {parameter.allowed()}"
+        )
+    return value
+
+
+def _rising(values: list[float], what: str) -> tuple[float, ...]:
+    for value in values:
+        if not in_span(value, 0.0, math.inf, open_low=True):
+            raise RequestError(f"{what}: {value:g} is not allowed; they are numbers above 0")
+    for before, after in pairwise(values):
+        if after <= before:
+            raise RequestError(f"{what}: {after:g} after {before:g}; they must rise")
+    return tuple(values)

@@ -1,0 +1,220 @@
+"""One table of the recipe's fields: the command-line options, the form and the recipe file are all made from it."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from cvtui.errors import RequestError, nearest
+from cvtui.recipe import choices
+from cvtui.recipe.choices import Choice, DataFacts, in_span, parse_choice, span_in_words
+from cvtui.recipe.recipe import Recipe
+
+Value: TypeAlias = str | int | float
+Kind: TypeAlias = Literal["text", "word", "choice", "whole", "number"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of the recipe."""
+
+    name: str
+    doc: str
+    """The docstring below the field in recipe.py, in one line."""
+    kind: Kind
+    """text; word (one of `allowed`); choice (one of `table`, perhaps with brackets); whole or (real) number."""
+    default: Value
+    table: Mapping[str, Choice] | Mapping[str, DataFacts] | None = None
+    allowed: tuple[str, ...] = ()
+    """The words of a `word` or a `choice`."""
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    pattern: str = ""
+    """What a text must look like."""
+    example: str = ""
+    """What is allowed, in words, for a text with a pattern."""
+
+    @property
+    def option(self) -> str:
+        """`--batch-size`."""
+        return "--" + self.name.replace("_", "-")
+
+    def allowed_in_words(self) -> str:
+        """What an error or a help line says is allowed."""
+        if self.kind in ("word", "choice"):
+            return ", ".join(self.allowed)
+        if self.kind in ("whole", "number"):
+            words = span_in_words(self.low, self.high, self.open_low, self.open_high)
+            return f"a whole number, {words}" if self.kind == "whole" else f"a number, {words}"
+        return self.example
+
+    def convert(self, text: str, label: str = "") -> Value:
+        """A value from what somebody typed. RequestError (naming `label`, by default the option) when it is wrong."""
+        label = label or self.option
+        if self.kind == "whole":
+            try:
+                return self.check(int(text), label)
+            except ValueError:
+                raise self._wrong(label, text.strip(), "is no whole number") from None
+        if self.kind == "number":
+            try:
+                return self.check(float(text), label)
+            except ValueError:
+                raise self._wrong(label, text.strip(), "is no number") from None
+        return self.check(text.strip(), label)
+
+    def check(self, value: object, label: str = "") -> Value:
+        """`value` in the field's own type and spelling (a whole number for a real one will do). RequestError."""
+        label = label or self.name
+        if self.kind in ("whole", "number"):
+            return self._check_number(value, label)
+        if self.name == "warmup" and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)  # `warmup = 500` in a hand-written file
+        if not isinstance(value, str):
+            raise self._wrong(label, value, f"is {_type_in_words(value)}, not a text")
+        if not value.isascii() and self.name not in ("name", "net"):
+            raise self._wrong(label, value, "holds signs that are not allowed here")
+        if self.kind == "choice":
+            return self._check_choice(value, label)
+        if self.kind == "word" and value not in self.allowed:
+            raise self._wrong(label, value, "is not known", nearest(value, self.allowed))
+        if self.pattern and not re.fullmatch(self.pattern, value.strip()):
+            raise self._wrong(label, value, "is not understood")
+        if self.name == "name" and value:
+            from cvtui.runlog.folder import check_name
+
+            check_name(value)
+        return value
+
+    def _check_number(self, value: object, label: str) -> int | float:
+        whole = self.kind == "whole"
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            raise self._wrong(label, value, f"is {_type_in_words(value)}, not a {'whole ' if whole else ''}number")
+        assert isinstance(value, int | float)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not in_span(number, self.low, self.high, self.open_low, self.open_high):
+            raise self._wrong(label, value, "is not possible")
+        return value if whole else number
+
+    def _check_choice(self, value: str, label: str) -> str:
+        assert self.table is not None
+        if self.name == "data":
+            return choices.find(value, choices.DATA, label).name
+        table: Mapping[str, Any] = self.table
+        choice, _ = parse_choice(value, table, label)
+        _, bracket, rest = value.strip().partition("(")
+        return choice.name + bracket + rest
+
+    def _wrong(self, label: str, value: object, what: str, more: str = "") -> RequestError:
+        shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+        if len(shown) > 80:
+            shown = shown[:77] + "…"
+        return RequestError(f"{label}: {shown} {what}; allowed: {self.allowed_in_words()}{more}")
+
+
+def _type_in_words(value: object) -> str:
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+_SPANS: dict[str, dict[str, Any]] = {
+    "lr": {"low": 0.0, "open_low": True},
+    "momentum": {"low": 0.0, "high": 1.0, "open_high": True},
+    "weight_decay": {"low": 0.0},
+    "epochs": {"low": 1, "high": 1_000_000},
+    "batch_size": {"low": 1, "high": 10_000_000},
+    "seed": {"low": 0, "high": 2**63 - 1},
+    "threads": {"low": 0, "high": 1024},
+    "watch_every": {"low": 0, "high": 1_000_000_000},
+}
+
+_PATTERNS: dict[str, tuple[str, str]] = {
+    "warmup": (r"\d{1,12}(ep)?", "a number of iterations (500) or of epochs (2ep)"),
+    "device": (r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps"),
+    "keep": (
+        r"(last|best|every=[1-9]\d{0,8})(\s*,\s*(last|best|every=[1-9]\d{0,8}))*",
+        "last, best, every=N (epochs), with commas between",
+    ),
+    "net": (r"(?s).*\S.*", "a net expression such as conv32-relu-pool-fc"),
+}
+
+_TABLES: dict[str, Mapping[str, Choice] | Mapping[str, DataFacts]] = {
+    "data": choices.DATA,
+    "preprocess": choices.PREPROCESSES,
+    "init": choices.INITS,
+    "loss": choices.LOSSES,
+    "optimizer": choices.OPTIMIZERS,
+    "schedule": choices.SCHEDULES,
+}
+
+
+@cache
+def _docs() -> dict[str, str]:
+    """The docstring below each field of `Recipe`: Python keeps none for attributes, so the source is read."""
+    path = Path(__file__).with_name("recipe.py")
+    body = next(
+        node.body
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == "Recipe"
+    )
+    docs = {}
+    for node, after in pairwise(body):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(after, ast.Expr):
+            text = after.value
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                docs[node.target.id] = " ".join(text.value.split())
+    return docs
+
+
+def _make(name: str, default: Value) -> Field:
+    doc = _docs().get(name, "")
+    annotation = Recipe.__annotations__[name]
+    if name in _TABLES:
+        return Field(
+            name=name, doc=doc, kind="choice", default=default, table=_TABLES[name], allowed=tuple(_TABLES[name])
+        )
+    if annotation.startswith("Literal"):
+        return Field(name=name, doc=doc, kind="word", default=default, allowed=ast.literal_eval(annotation[7:]))
+    if annotation in ("int", "float"):
+        kind: Kind = "whole" if annotation == "int" else "number"
+        return Field(name=name, doc=doc, kind=kind, default=default, **_SPANS[name])
+    pattern, example = _PATTERNS.get(name, ("", "any text"))
+    return Field(name=name, doc=doc, kind="text", default=default, pattern=pattern, example=example)
+
+
+FIELDS: dict[str, Field] = {
+    name: _make(name, default)
+    for name, default in zip(Recipe.__struct_fields__, Recipe.__struct_defaults__, strict=True)
+}
+"""Every field by name, in the order of the recipe."""
+
+
+def field(name: str, label: str = "") -> Field:
+    """The field of that name (hyphens are free). RequestError with the nearest name where there is none."""
+    found = FIELDS.get(name.replace("-", "_"))
+    if found is None:
+        allowed = tuple(FIELDS)
+        close = nearest(name.replace("-", "_"), allowed)
+        raise RequestError(
+            f"{label or name!r}: a recipe has no such key{close}" + ("" if close else f"; it has {', '.join(allowed)}")
+        )
+    return found

@@ -1,0 +1,187 @@
+"""The learning rate as a pure function of the step: one rule for the engine and for the screen that draws ahead.
+
+Each schedule is one small function that gives the share of the full rate (formulas: lecture "Deep Learning II";
+PyTorch's MultiStepLR, CosineAnnealingLR and LinearLR give the same numbers). Warm-up comes before every one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where in the run we are, in the schedule's unit (steps, or epochs where it moves once an epoch)."""
+
+    t: float
+    """Since the end of the warm-up."""
+    total: float
+    """From the end of the warm-up to the end of the run (T); above 0."""
+    epoch: float
+    """Epochs since the run began, warm-up included; whole where the schedule moves once an epoch."""
+    share: float
+    """Of the whole run that is done, 0..1."""
+
+
+Values = Mapping[str, Any]
+
+
+def constant(moment: Moment, values: Values) -> float:
+    return 1.0
+
+
+def step(moment: Moment, values: Values) -> float:
+    """factor^k after k of the listed epochs (counted from the run's start: 30 means "after 30 epochs").
+
+    The lecture's 30, 60, 90 belong to runs of 100 epochs; without a list they are 30, 60 and 90 % of this run.
+    """
+    if values["epochs"]:
+        passed = sum(moment.epoch >= epoch for epoch in values["epochs"])
+    else:
+        passed = sum(moment.share >= share for share in (0.3, 0.6, 0.9))
+    return float(values["factor"] ** passed)
+
+
+def cosine(moment: Moment, values: Values) -> float:
+    """½ (1 + cos(π t / T)); Loshchilov 2017."""
+    return 0.5 * (1.0 + math.cos(math.pi * moment.t / moment.total))
+
+
+def linear(moment: Moment, values: Values) -> float:
+    """1 − t / T."""
+    return 1.0 - moment.t / moment.total
+
+
+def inverse_sqrt(moment: Moment, values: Values) -> float:
+    """1 / sqrt(t), where the first step (or epoch) after the warm-up is t = 1."""
+    return 1.0 / math.sqrt(moment.t + 1.0)
+
+
+SHAPES: dict[str, Callable[[Moment, Values], float]] = {
+    "constant": constant,
+    "step": step,
+    "cosine": cosine,
+    "linear": linear,
+    "inverse-sqrt": inverse_sqrt,
+}
+"""The functions behind `choices.SCHEDULES`, under the same names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A run's learning rate. `warmup` is in the unit that `warmup_per` names, and shorter than the run."""
+
+    name: str
+    values: Values
+    """The choice's parameters, from `parse_choice`."""
+    lr: float
+    """The full rate."""
+    steps_per_epoch: int
+    epochs: int
+    warmup: int = 0
+    warmup_per: Literal["iteration", "epoch"] = "iteration"
+    per: Literal["iteration", "epoch"] = "iteration"
+
+    @property
+    def total_steps(self) -> int:
+        return self.steps_per_epoch * self.epochs
+
+    @property
+    def warmup_steps(self) -> int:
+        return self.warmup * (self.steps_per_epoch if self.warmup_per == "epoch" else 1)
+
+    def lr_at(self, step: int) -> float:
+        """The rate of step `step` (from 0). From the run's last step on it stays where the schedule ends.
+
+        Warm-up over W steps: lr (step + 1) / (W + 1), a straight line from 0 just before the first step to the full
+        rate at step W, where the schedule begins with t = 0. Per epoch, both move at the first step of an epoch; a
+        warm-up that is given in iterations climbs at every iteration all the same.
+        """
+        step = min(max(step, 0), self.total_steps)
+        if self.per == "iteration":
+            warm: float = self.warmup_steps
+            if step < warm:
+                return self.lr * (step + 1) / (warm + 1)
+            place, end = float(step), float(self.total_steps)
+            epoch = step / self.steps_per_epoch
+        else:
+            if self.warmup_per == "iteration" and step < self.warmup:
+                return self.lr * (step + 1) / (self.warmup + 1)
+            warm = self.warmup_steps / self.steps_per_epoch
+            place, end = float(step // self.steps_per_epoch), float(self.epochs)
+            epoch = place
+            if self.warmup_per == "epoch" and place < warm:
+                return self.lr * (place + 1) / (warm + 1)
+        moment = Moment(t=max(0.0, place - warm), total=end - warm, epoch=epoch, share=place / end)
+        return self.lr * SHAPES[self.name](moment, self.values)
+
+    def curve(self, points: int = 1000) -> list[tuple[int, float]]:
+        """(step, rate) at up to `points` steps spread over the run, the first and the last among them."""
+        last = self.total_steps - 1
+        count = max(1, min(points, last + 1))
+        steps = sorted({round(index * last / max(1, count - 1)) for index in range(count)})
+        return [(step, self.lr_at(step)) for step in steps]
+
+    def moved_to(self, step: int, rate: float) -> Schedule:
+        """The schedule after somebody has set the rate by hand at `step`: the same shape, scaled to pass there.
+
+        Where the present rate is 0 there is nothing to scale: it stays at the new rate.
+        """
+        now = self.lr_at(step)
+        if now <= 0.0:
+            return replace(self, name="constant", values={}, lr=rate, warmup=0)
+        return replace(self, lr=self.lr * rate / now)
+
+    def describe(self) -> str:
+        """What the rate will do, in one line of plain words."""
+        parts = []
+        if self.warmup:
+            length = _count(self.warmup, "step" if self.warmup_per == "iteration" else "epoch")
+            parts.append(f"warms up for {length} to {self.lr:g}")
+        parts.append(self._describe_shape())
+        line = ", then ".join(parts)
+        if self.per == "epoch" and self.name != "constant":
+            line += "; it moves once an epoch"
+        return line
+
+    def _describe_shape(self) -> str:
+        start = "" if self.warmup else f" from {self.lr:g}"
+        end = f"at step {self.total_steps:,}"
+        last = f"{self.lr_at(self.total_steps - 1):.3g}"
+        match self.name:
+            case "constant":
+                return f"stays at {self.lr:g} to the end {end}"
+            case "cosine":
+                return f"falls{start} along a cosine to 0 {end}"
+            case "linear":
+                return f"falls{start} in a straight line to 0 {end}"
+            case "inverse-sqrt":
+                return f"falls{start} with 1/sqrt(t) to {last} {end}"
+            case "step":
+                return self._describe_steps(start, last)
+            case _:
+                return f"follows {self.name}{start} to {last} {end}"
+
+    def _describe_steps(self, start: str, last: str) -> str:
+        times = f"is multiplied by {self.values['factor']:g}"
+        listed = self.values["epochs"]
+        if not listed:
+            return f"{times}{start} at 30, 60 and 90 % of the run, to {last}"
+        within = [epoch for epoch in listed if epoch < self.epochs]
+        late = [epoch for epoch in listed if epoch >= self.epochs]
+        if not within:
+            return f"stays at {self.lr:g}: {_list(late)} epochs lie after the run's end ({self.epochs})"
+        line = f"{times}{start} after {_list(within)} epochs, to {last}"
+        return line + (f" ({_list(late)} lie after the run's end)" if late else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _list(numbers: list[float]) -> str:
+    words = [f"{number:g}" for number in numbers]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,104 @@
+"""Recipe files: TOML in and out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cvtui.errors import RequestError
+from cvtui.recipe.fields import FIELDS, Value, field
+from cvtui.recipe.recipe import Recipe
+
+LARGEST_FILE = 1 << 20
+
+
+def load(path: Path | str) -> Recipe:
+    """The recipe of a file; keys that it leaves out have their defaults. RequestError names file, key and value.
+
+    Each value is checked by itself; `check` looks at them together.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise RequestError(f"can't read the recipe {str(path)!r}: {error.strerror}") from None
+    if len(data) > LARGEST_FILE:
+        raise RequestError(f"{str(path)!r} is no recipe: it is larger than 1 MiB")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise RequestError(f"{str(path)!r} is no recipe: it is not UTF-8 text") from None
+    return loads(text, path.name)
+
+
+def loads(text: str, source: str = "recipe") -> Recipe:
+    """The recipe of a TOML text; `source` is what errors call it."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise RequestError(f"{source} is not valid TOML: {_one_line(str(error))}") from None
+    return from_table(table, source)
+
+
+def from_table(table: dict[str, Any], source: str = "") -> Recipe:
+    """The recipe of a dict of plain values (a TOML table, the record `run`). RequestError as in `load`."""
+    before = f"{source}: " if source else ""
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        found = field(key, f"{before}{_one_line(key)}")
+        if found.name in values:
+            raise RequestError(f"{before}{found.name}: is there twice (with a hyphen and with an underscore)")
+        values[found.name] = found.check(value, f"{before}{found.name}")
+    return Recipe(**values)
+
+
+def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
+    """The recipe with some fields set from text, as typed on the command line or into the form.
+
+    Keys are fields' names (hyphens are free). RequestError names the option: "--lr: 'fast' is no number; allowed: …".
+    """
+    values = {}
+    for name, text in changes.items():
+        found = field(name)
+        values[found.name] = found.convert(text)
+    return msgspec.structs.replace(recipe, **values)
+
+
+def dumps(recipe: Recipe) -> str:
+    """The recipe as TOML: every field is written out, defaults too, each below what it means. `loads` gives it back."""
+    lines = ["# A recipe of cvtui: `cvtui THIS_FILE` trains it.", ""]
+    for name, entry in FIELDS.items():
+        lines += [f"# {entry.doc}", f"{name} = {_value(getattr(recipe, name))}", ""]
+    return "\n".join(lines)
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, float):
+        return repr(value)  # the shortest text that gives the same number; TOML knows Python's nan and inf
+    return str(value) if isinstance(value, int) else _quoted(value)
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string."""
+    return '"' + "".join(_ESCAPES.get(sign) or (sign if _is_plain(sign) else _escape(sign)) for sign in text) + '"'
+
+
+def _is_plain(sign: str) -> bool:
+    return sign >= " " and sign != "\x7f" and not "\ud800" <= sign <= "\udfff"
+
+
+def _escape(sign: str) -> str:
+    """Control characters by number. Lone surrogates (a broken file name) have no place in TOML and become U+FFFD."""
+    return "\\uFFFD" if "\ud800" <= sign <= "\udfff" else f"\\u{ord(sign):04X}"
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]
