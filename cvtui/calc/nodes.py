@@ -24,7 +24,8 @@ class Node:
 class Conv(Node):
     """`convK[fF][sS][pP][dD][gG][nobias]`: K filters.
 
-    Padding None is the zero padding dilation·(F−1)/2 that keeps the size (rounded down where F is even). An entry of `size`, `stride` or `padding` that is None inside the pair stands for `?` (to be solved for).
+    Padding None is the zero padding dilation·(F−1)/2 that keeps the size (rounded down where that is no whole number).
+    An entry of `size`, `stride` or `padding` that is None inside the pair stands for `?` (to be solved for).
     """
 
     filters: int
