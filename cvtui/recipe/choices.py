@@ -28,7 +28,7 @@ class Parameter:
     open_high: bool = False
 
     def allowed(self) -> str:
-        """The range in words: "above 0", "0 <= x < 1"."""
+        """The range in words: "above 0", "0 <= x < 1", "1 to 1,024"."""
         return span_in_words(self.low, self.high, self.open_low, self.open_high)
 
     def accepts(self, value: float) -> bool:
@@ -69,15 +69,17 @@ class DataFacts:
 def span_in_words(low: float, high: float, open_low: bool = False, open_high: bool = False) -> str:
     """A range of numbers as a person would say it."""
     if math.isinf(high):
-        return f"above {low:,g}" if open_low else f"{low:,g} or more"
-    return f"{low:,g} {'<' if open_low else '<='} x {'<' if open_high else '<='} {high:,g}"
+        return f"above {low:,}" if open_low else f"{low:,} or more"
+    if open_low or open_high:
+        return f"{low:,} {'<' if open_low else '<='} x {'<' if open_high else '<='} {high:,}"
+    return f"{low:,} to {high:,}"
 
 
-def in_span(value: float, low: float, high: float, open_low: bool = False, open_high: bool = False) -> bool:
+def in_span(value: int | float, low: float, high: float, open_low: bool = False, open_high: bool = False) -> bool:
     """False also for NaN and for infinity."""
     above = value > low if open_low else value >= low
     below = value < high if open_high else value <= high
-    return math.isfinite(value) and above and below
+    return above and below and abs(value) != math.inf
 
 
 def _table(*choices: Choice) -> dict[str, Choice]:
@@ -126,7 +128,7 @@ INITS = _table(
         summary="one standard deviation for all layers",
         formula="N(0, std²)",
         parameters={
-            "std": Parameter(default=0.01, low=0.0, high=math.inf, doc="standard deviation of every weight"),
+            "std": Parameter(default=0.01, low=0, high=math.inf, doc="standard deviation of every weight"),
         },
     ),
 )
@@ -140,9 +142,9 @@ LOSSES = _table(
 )
 
 _BETAS = {
-    "beta1": Parameter(default=0.9, low=0.0, high=1.0, open_high=True, doc="decay of the mean of gradients"),
-    "beta2": Parameter(default=0.999, low=0.0, high=1.0, open_high=True, doc="decay of the mean of squared gradients"),
-    "eps": Parameter(default=1e-8, low=0.0, high=1.0, open_low=True, doc="added to the root, against division by 0"),
+    "beta1": Parameter(default=0.9, low=0, high=1, open_high=True, doc="decay of the mean of gradients"),
+    "beta2": Parameter(default=0.999, low=0, high=1, open_high=True, doc="decay of the mean of squared gradients"),
+    "eps": Parameter(default=1e-8, low=0, high=1, open_low=True, doc="added to the root, against division by 0"),
 }
 
 OPTIMIZERS = _table(
@@ -168,7 +170,7 @@ SCHEDULES = _table(
         name="step",
         summary="times a factor at some epochs; without a list at 30, 60 and 90 % of the run",
         formula="lr · factor^(number of listed epochs that have passed)",
-        parameters={"factor": Parameter(default=0.1, low=0.0, high=1.0, open_low=True, doc="what the rate is times")},
+        parameters={"factor": Parameter(default=0.1, low=0, high=1, open_low=True, doc="what the rate is times")},
         many="epochs",
     ),
     Choice(name="cosine", summary="half a cosine down to 0", formula="lr / 2 · (1 + cos(π t / T))"),

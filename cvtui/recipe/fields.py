@@ -60,17 +60,19 @@ class Field:
     def convert(self, text: str, label: str = "") -> Value:
         """A value from what somebody typed. RequestError (naming `label`, by default the option) when it is wrong."""
         label = label or self.option
-        if self.kind == "whole":
-            try:
-                return self.check(int(text), label)
-            except ValueError:
-                raise self._wrong(label, text.strip(), "is no whole number") from None
-        if self.kind == "number":
-            try:
-                return self.check(float(text), label)
-            except ValueError:
-                raise self._wrong(label, text.strip(), "is no number") from None
-        return self.check(text.strip(), label)
+        text = text.strip()
+        if self.kind not in ("whole", "number"):
+            return self.check(text, label)
+        try:
+            number = int(text) if self.kind == "whole" else float(text)
+        except ValueError:
+            raise self._wrong(label, text, f"is no {'whole ' if self.kind == 'whole' else ''}number") from None
+        if not self._in_span(number):
+            raise self._wrong(label, text, "is not possible")
+        return number
+
+    def _in_span(self, number: int | float) -> bool:
+        return in_span(number, self.low, self.high, self.open_low, self.open_high)
 
     def check(self, value: object, label: str = "") -> Value:
         """`value` in the field's own type and spelling (a whole number for a real one will do). RequestError."""
@@ -92,7 +94,7 @@ class Field:
         if self.name == "name" and value:
             from cvtui.runlog.folder import check_name
 
-            check_name(value)
+            check_name(value, label)
         return value
 
     def _check_number(self, value: object, label: str) -> int | float:
@@ -101,12 +103,12 @@ class Field:
             raise self._wrong(label, value, f"is {_type_in_words(value)}, not a {'whole ' if whole else ''}number")
         assert isinstance(value, int | float)
         try:
-            number = float(value)
-        except OverflowError:
+            number = value if whole else float(value)
+        except OverflowError:  # a whole number of more than 308 digits
             number = math.inf
-        if not in_span(number, self.low, self.high, self.open_low, self.open_high):
+        if not self._in_span(number):
             raise self._wrong(label, value, "is not possible")
-        return value if whole else number
+        return number
 
     def _check_choice(self, value: str, label: str) -> str:
         assert self.table is not None
@@ -118,7 +120,14 @@ class Field:
         return choice.name + bracket + rest
 
     def _wrong(self, label: str, value: object, what: str, more: str = "") -> RequestError:
-        shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+        if isinstance(value, bool):
+            shown = str(value).lower()
+        elif isinstance(value, str) and not value.isprintable():
+            shown = ascii(value)
+        elif isinstance(value, int) and abs(value) > 10**40:
+            shown = "a number of more than 40 digits"  # Python refuses to write 4,300 digits and more
+        else:
+            shown = repr(value)
         if len(shown) > 80:
             shown = shown[:77] + "…"
         return RequestError(f"{label}: {shown} {what}; allowed: {self.allowed_in_words()}{more}")
@@ -137,9 +146,9 @@ def _type_in_words(value: object) -> str:
 
 
 _SPANS: dict[str, dict[str, Any]] = {
-    "lr": {"low": 0.0, "open_low": True},
-    "momentum": {"low": 0.0, "high": 1.0, "open_high": True},
-    "weight_decay": {"low": 0.0},
+    "lr": {"low": 0, "open_low": True},
+    "momentum": {"low": 0, "high": 1, "open_high": True},
+    "weight_decay": {"low": 0},
     "epochs": {"low": 1, "high": 1_000_000},
     "batch_size": {"low": 1, "high": 10_000_000},
     "seed": {"low": 0, "high": 2**63 - 1},
@@ -208,12 +217,32 @@ FIELDS: dict[str, Field] = {
 """Every field by name, in the order of the recipe."""
 
 
+_OTHERS_WORDS = {
+    "learning_rate": "lr",
+    "rate": "lr",
+    "wd": "weight_decay",
+    "l2": "weight_decay",
+    "model": "net",
+    "arch": "net",
+    "dataset": "data",
+    "scheduler": "schedule",
+    "lr_schedule": "schedule",
+    "initialisation": "init",
+    "initialization": "init",
+    "criterion": "loss",
+    "dtype": "precision",
+    "num_epochs": "epochs",
+}
+"""What other programs call our keys, where the spelling is too far off to be guessed."""
+
+
 def field(name: str, label: str = "") -> Field:
     """The field of that name (hyphens are free). RequestError with the nearest name where there is none."""
     found = FIELDS.get(name.replace("-", "_"))
     if found is None:
         allowed = tuple(FIELDS)
-        close = nearest(name.replace("-", "_"), allowed)
+        word = name.replace("-", "_").lower()
+        close = f"; did you mean '{_OTHERS_WORDS[word]}'?" if word in _OTHERS_WORDS else nearest(word, allowed)
         raise RequestError(
             f"{label or name!r}: a recipe has no such key{close}" + ("" if close else f"; it has {', '.join(allowed)}")
         )
