@@ -46,7 +46,8 @@ class Row:
     `node` is resolved: a Conv's padding and a Pool's stride are numbers, a Linear has its outputs; `source` is the node
     as it was written. Rows that no layer of the expression stands for have the kinds "add" (node: the Residual),
     "cat" (the Concat) and "proj" (a 1x1 Conv, or a Linear for flat sizes, without bias; its input is the input of the
-    Residual). They come after the rows of their bodies: body, proj, add.
+    Residual). They come after the rows of their bodies: body, proj, add. `inputs` are the numbers of the rows whose
+    outputs come in (−1: the net's input); `input` is the size of the first.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Row:
     receptive_field: ReceptiveField | None
     formula: str
     note: str
+    inputs: tuple[int, ...]
 
     @property
     def parameters(self) -> int:

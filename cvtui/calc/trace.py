@@ -37,10 +37,12 @@ MAX_SIDE = 10**9
 
 
 class _Flow(NamedTuple):
-    """What runs from layer to layer: a size, and what its units see (None where the input has no height and width)."""
+    """What runs from layer to layer: a size, what its units see (None where the input has no height and width), and the
+    number of the row that made it (−1: the net's input)."""
 
     size: Size
     field: Field | None
+    row: int
 
 
 def trace(chain: Chain, size: Size, classes: int = 10, *, source: str = "") -> Table:
@@ -56,7 +58,7 @@ def trace(chain: Chain, size: Size, classes: int = 10, *, source: str = "") -> T
     if not 1 <= classes <= MAX_SIDE:
         raise RequestError(f"classes {classes}: at least 1 and at most {MAX_SIDE:,}")
     tracer = _Tracer(size, classes, source)
-    tracer.chain(chain, _Flow(size, identity(size[:2]) if len(size) == 3 else None), 0)
+    tracer.chain(chain, _Flow(size, identity(size[:2]) if len(size) == 3 else None, -1), 0)
     return Table(size, classes, tuple(tracer.rows))
 
 
@@ -120,13 +122,13 @@ class _Tracer:
         resolved = node if node.padding is not None else replace(node, padding=padding)
         per_filter = filters[0] * filters[1] * (channels // node.groups)
         output = (out[0], out[1], node.filters)
-        after = _Flow(output, slid(field, reach, stride, padding, output[:2]))
+        after = self.flow(output, slid(field, reach, stride, padding, output[:2]))
         self.add_row(
             kind,
             resolved,
             node,
             depth,
-            size,
+            (flow,),
             after,
             weights=per_filter * node.filters,
             biases=node.filters if node.bias else 0,
@@ -152,13 +154,13 @@ class _Tracer:
             raise self.misfit(node, kind, self.too_small(size[:2], node.padding, node.size, "window", node.size))
         resolved = node if node.stride is not None else replace(node, stride=stride)
         output = (out[0], out[1], size[2])
-        after = _Flow(output, slid(field, node.size, stride, node.padding, output[:2]))
+        after = self.flow(output, slid(field, node.size, stride, node.padding, output[:2]))
         self.add_row(
             kind,
             resolved,
             node,
             depth,
-            size,
+            (flow,),
             after,
             formula=_both(size, node.size, stride, node.padding, (1, 1), ceil=node.ceil),
             note=pool_note(resolved, size[:2]),
@@ -167,9 +169,9 @@ class _Tracer:
 
     def global_pool(self, node: GlobalPool, flow: _Flow, depth: int) -> _Flow:
         size, field = self.mapped(node, flow)
-        after = _Flow((1, 1, size[2]), everything(field, self.input[:2], (1, 1)))  # type: ignore[arg-type]
+        after = self.flow((1, 1, size[2]), everything(field, self.input[:2], (1, 1)))  # type: ignore[arg-type]
         self.add_row(
-            "gap", node, node, depth, size, after, formula=f"mean of {size[0]}·{size[1]} = {size[0] * size[1]:,}"
+            "gap", node, node, depth, (flow,), after, formula=f"mean of {size[0]}·{size[1]} = {size[0] * size[1]:,}"
         )
         return after
 
@@ -180,13 +182,13 @@ class _Tracer:
         outputs = node.outputs or self.classes
         inputs = values(flow.size)
         resolved = node if node.outputs else replace(node, outputs=outputs)
-        after = _Flow((outputs,), self.mixed(flow, (1, 1)))
+        after = self.flow((outputs,), self.mixed(flow, (1, 1)))
         self.add_row(
             kind,
             resolved,
             node,
             depth,
-            flow.size,
+            (flow,),
             after,
             weights=inputs * outputs,
             biases=outputs if node.bias else 0,
@@ -198,27 +200,29 @@ class _Tracer:
 
     def flatten(self, node: Flatten, flow: _Flow, depth: int) -> _Flow:
         size = flow.size
-        after = _Flow((values(size),), flow.field)
+        after = self.flow((values(size),), flow.field)
         product = "" if len(size) == 1 else f"{size[0]}·{size[1]}·{size[2]} = {values(size):,}"
-        self.add_row("flatten", node, node, depth, size, after, formula=product)
+        self.add_row("flatten", node, node, depth, (flow,), after, formula=product)
         return after
 
     def same(self, node: Node, flow: _Flow, depth: int) -> _Flow:
         """Layers that work number by number and keep the size."""
         kind = node.kind if isinstance(node, Activation) else "drop" if isinstance(node, Dropout) else "softmax"
         note = "part of the loss, not of the model" if kind == "softmax" else ""
-        self.add_row(kind, node, node, depth, flow.size, flow, note=note)
-        return flow
+        after = self.flow(flow.size, flow.field)
+        self.add_row(kind, node, node, depth, (flow,), after, note=note)
+        return after
 
     def normalise(self, node: Node, flow: _Flow, depth: int) -> _Flow:
         """bn: a scale and a shift per channel. ln: per number of the map; each output depends on the whole map."""
         size = flow.size
         if isinstance(node, BatchNorm):
-            self.add_row("bn", node, node, depth, size, flow, weights=size[-1], biases=size[-1])
-            return flow
+            after = self.flow(size, flow.field)
+            self.add_row("bn", node, node, depth, (flow,), after, weights=size[-1], biases=size[-1])
+            return after
         count = values(size)
-        after = _Flow(size, self.mixed(flow, size[:2] if len(size) == 3 else (1, 1)))
-        self.add_row("ln", node, node, depth, size, after, weights=count, biases=count)
+        after = self.flow(size, self.mixed(flow, size[:2] if len(size) == 3 else (1, 1)))
+        self.add_row("ln", node, node, depth, (flow,), after, weights=count, biases=count)
         return after
 
     # Where branches part and meet.
@@ -229,8 +233,8 @@ class _Tracer:
         if body.size != flow.size:
             side = self.projection(node, flow, body.size, depth + 1)
         field = None if body.field is None or side.field is None else joined([body.field, side.field])
-        after = _Flow(body.size, field)
-        self.add_row("add", node, node, depth, body.size, after)
+        after = self.flow(body.size, field)
+        self.add_row("add", node, node, depth, (body, side), after)
         return after
 
     def projection(self, node: Residual, flow: _Flow, to: Size, depth: int) -> _Flow:
@@ -265,12 +269,16 @@ class _Tracer:
         total = sum(end.size[-1] for end in ends)
         output: Size = (total,) if len(first) == 1 else (first[0], first[1], total)
         fields = [end.field for end in ends if end.field is not None]
-        after = _Flow(output, joined(fields) if len(fields) == len(ends) else None)
+        after = self.flow(output, joined(fields) if len(fields) == len(ends) else None)
         channels = " + ".join(str(end.size[-1]) for end in ends)
-        self.add_row("cat", node, node, depth, flow.size, after, formula=f"{channels} = {total}")
+        self.add_row("cat", node, node, depth, tuple(ends), after, formula=f"{channels} = {total}")
         return after
 
     # Helpers.
+
+    def flow(self, size: Size, field: Field | None) -> _Flow:
+        """What the next row is going to give."""
+        return _Flow(size, field, len(self.rows))
 
     def mixed(self, flow: _Flow, output: Pair) -> Field | None:
         return None if flow.field is None else everything(flow.field, self.input[:2], output)  # type: ignore[arg-type]
@@ -307,7 +315,7 @@ class _Tracer:
         node: Node,
         source: Node,
         depth: int,
-        size: Size,
+        sources: tuple[_Flow, ...],
         after: _Flow,
         *,
         weights: int = 0,
@@ -321,8 +329,8 @@ class _Tracer:
         field = None if after.field is None else after.field.seen()
         self.rows.append(
             Row(
-                f"{kind}{number}", kind, node, source, depth, size, after.size,
-                weights, biases, macs, fan_in, field, formula, note,
+                f"{kind}{number}", kind, node, source, depth, sources[0].size, after.size,
+                weights, biases, macs, fan_in, field, formula, note, tuple(flow.row for flow in sources),
             )
         )  # fmt: skip
 

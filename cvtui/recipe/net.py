@@ -74,7 +74,7 @@ PairOrUnknown = tuple[int | None, int | None]
 def parse(text: str) -> Chain:
     """The tree of a net expression; RequestError with `source` and `column` when it is not one."""
     if len(text) > MAX_TEXT:
-        raise RequestError(f"net: the expression has {len(text):,} characters; at most {MAX_TEXT:,} are read")
+        raise RequestError(f"the expression has {len(text):,} characters; at most {MAX_TEXT:,} are read")
     return _Parser(text).whole()
 
 
@@ -98,7 +98,7 @@ class _Parser:
         self.space()
         if self.at == len(self.text):
             raise self.fail(
-                "net: the expression is empty", 0, hint="for example: [(conv32-relu)*2-pool]*2-fc128-relu-fc"
+                "the expression is empty", 0, hint="for example: [(conv32-relu)*2-pool]*2-fc128-relu-fc"
             )
         chain, _ = self.chain()
         if self.at < len(self.text):
