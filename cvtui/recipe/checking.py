@@ -60,7 +60,7 @@ def check_net(net: str, data: DataFacts) -> Table:
         raise RequestError(
             f"net: {error.message}", hint=error.hint, source=error.source or net, column=error.column
         ) from None
-    last = table.rows[-1]
+    last = next((row for row in reversed(table.rows) if row.kind != "softmax"), table.rows[-1])
     if last.output not in ((classes,), (1, 1, classes)):
         shape = "x".join(map(str, last.output))
         raise RequestError(

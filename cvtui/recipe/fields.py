@@ -244,6 +244,7 @@ def field(name: str, label: str = "") -> Field:
         word = name.replace("-", "_").lower()
         close = f"; did you mean '{_OTHERS_WORDS[word]}'?" if word in _OTHERS_WORDS else nearest(word, allowed)
         raise RequestError(
-            f"{label or name!r}: a recipe has no such key{close}" + ("" if close else f"; it has {', '.join(allowed)}")
+            f"{label or repr(name)}: a recipe has no such key{close}"
+            + ("" if close else f"; it has {', '.join(allowed)}")
         )
     return found

@@ -161,20 +161,21 @@ class Schedule:
             case "inverse-sqrt":
                 return f"falls{start} with 1/sqrt(t) to {last} {end}"
             case "step":
-                return self._describe_steps(start, last)
+                return self._describe_steps(last)
             case _:
                 return f"follows {self.name}{start} to {last} {end}"
 
-    def _describe_steps(self, start: str, last: str) -> str:
-        times = f"is multiplied by {self.values['factor']:g}"
+    def _describe_steps(self, last: str) -> str:
+        start = "" if self.warmup else f"starts at {self.lr:g} and "
+        times = f"{start}is multiplied by {self.values['factor']:g}"
         listed = self.values["epochs"]
         if not listed:
-            return f"{times}{start} at 30, 60 and 90 % of the run, to {last}"
+            return f"{times} at 30, 60 and 90 % of the run, to {last}"
         within = [epoch for epoch in listed if epoch < self.epochs]
         late = [epoch for epoch in listed if epoch >= self.epochs]
         if not within:
             return f"stays at {self.lr:g}: {_list(late)} epochs lie after the run's end ({self.epochs})"
-        line = f"{times}{start} after {_list(within)} epochs, to {last}"
+        line = f"{times} after {_list(within)} epochs, to {last}"
         return line + (f" ({_list(late)} lie after the run's end)" if late else "")
 
 
