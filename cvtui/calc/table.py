@@ -6,8 +6,7 @@ adding the bias is not counted, nor are activations, pooling and normalisation (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cvtui.calc.expression import expression
 from cvtui.calc.nodes import Conv, Linear, Node, Pair
@@ -26,8 +25,7 @@ def size_text(size: Size) -> str:
     return "x".join(map(str, size))
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptiveField:
+class ReceptiveField(NamedTuple):
     """Which pixels of the net's input one unit of the output can see.
 
     Unit (i, j) sees the rows offset[0] + i·stride[0] and the next size[0] − 1 (columns alike); what lies outside of the
@@ -39,8 +37,7 @@ class ReceptiveField:
     offset: Pair
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One layer.
 
     `node` is resolved: a Conv's padding and a Pool's stride are numbers, a Linear has its outputs; `source` is the node
@@ -118,8 +115,7 @@ class Row:
         return count / (values(self.input) * values(self.output)) if count else None
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A whole net for one input size; `classes` is what a bare `fc` gives."""
 
     input: Size

@@ -6,7 +6,6 @@ The table follows every keystroke of the net's text, so this must be quick: abou
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from cvtui.calc.fields import Field, everything, identity, joined, slid
@@ -119,7 +118,7 @@ class _Tracer:
         out = tuple(conv_places(size[i], filters[i], stride[i], padding[i], node.dilation[i]) for i in (0, 1))
         if 0 in out:
             raise self.misfit(node, kind, self.too_small(size[:2], padding, reach, "filter", filters))
-        resolved = node if node.padding is not None else replace(node, padding=padding)
+        resolved = node if node.padding is not None else node.replaced(padding=padding)
         per_filter = filters[0] * filters[1] * (channels // node.groups)
         output = (out[0], out[1], node.filters)
         after = self.flow(output, slid(field, reach, stride, padding, output[:2]))
@@ -152,7 +151,7 @@ class _Tracer:
         out = tuple(pool_places(size[i], node.size[i], stride[i], node.padding[i], node.ceil) for i in (0, 1))
         if 0 in out:
             raise self.misfit(node, kind, self.too_small(size[:2], node.padding, node.size, "window", node.size))
-        resolved = node if node.stride is not None else replace(node, stride=stride)
+        resolved = node if node.stride is not None else node.replaced(stride=stride)
         output = (out[0], out[1], size[2])
         after = self.flow(output, slid(field, node.size, stride, node.padding, output[:2]))
         self.add_row(
@@ -181,7 +180,7 @@ class _Tracer:
             self.bare = node
         outputs = node.outputs or self.classes
         inputs = values(flow.size)
-        resolved = node if node.outputs else replace(node, outputs=outputs)
+        resolved = node if node.outputs else node.replaced(outputs=outputs)
         after = self.flow((outputs,), self.mixed(flow, (1, 1)))
         self.add_row(
             kind,
