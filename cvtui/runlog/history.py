@@ -20,6 +20,8 @@ BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 MOST_STEPS = 1 << 40
 LARGEST_GAP = 10_000_000
 """Steps missing between two records; a larger gap is taken for a broken line (it'd be filled with NaN in memory)."""
+GATHERED_STEPS = 20_000
+"""Steps held as Python's own numbers (32 bytes each) before they become arrays."""
 STARTING_SECONDS = 10.0
 
 _STEPS = b'{"type":"steps",'
@@ -132,13 +134,17 @@ class History:
     def _take_steps(self, steps: _LooseSteps) -> None:
         """Records that follow each other are gathered and turned into arrays at once: 3 x faster than one by one."""
         gathered = self._gathered
-        if gathered is not None and steps.first == gathered.first + len(gathered.loss) and _is_square(steps):
+        if gathered is not None and len(gathered.loss) >= GATHERED_STEPS:
+            self._settle()
+        elif gathered is not None and steps.first == gathered.first + len(gathered.loss) and _is_square(steps):
             for name in ("loss", "lr", "accuracy", "grad_norm", "seconds"):
                 getattr(gathered, name).extend(getattr(steps, name))
             return
         self._settle()
         if not 0 <= steps.first <= MOST_STEPS or (len(self.steps) and steps.first > self.steps.end + LARGEST_GAP):
             raise ValueError
+        if steps.first < self.steps.end:
+            self._rewind(steps.first)
         if _is_square(steps):
             self._gathered = steps
         else:
@@ -151,8 +157,6 @@ class History:
             self._store(gathered)
 
     def _store(self, steps: _LooseSteps) -> None:
-        if steps.first < self.steps.end:
-            self._rewind(steps.first)
         self.steps.skip_to(steps.first)
         self.steps.append(
             len(steps.loss),

@@ -105,7 +105,7 @@ class _Scan:
             last = None
         if last is not None and last.first + len(last.loss) >= steps:
             steps = last.first + len(last.loss)
-            seconds = last.seconds[-1] if last.seconds else seconds
+            seconds = max(seconds, last.seconds[-1]) if last.seconds else seconds
         return steps, seconds
 
     def state(self) -> str:

@@ -12,17 +12,17 @@ CHUNK = 4 << 20
 class Tail:
     """Hands out each whole line of a growing file once, with its byte offset. A torn last line waits for its end.
 
-    A file that was truncated, replaced or rewritten is noticed (its inode, its size, or the byte before our place that
-    is no longer a line's end): `restarted` becomes True and reading begins again at 0. A file that is gone keeps what
-    was read. The file is opened for each read, so a deleted folder is never held.
+    A file that was truncated, replaced or rewritten is noticed (its inode, its size, or the bytes before our place):
+    `restarted` becomes True and reading begins again at 0. A file that is gone keeps what was read. The file is opened
+    for each read, so a deleted folder is never held.
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path = path
         self.offset = offset
         self.restarted = False
-        self._inode = 0
-        self._seen = -1
+        self._seen: tuple[int, int, int] = (-1, -1, -1)
+        self._before = b""
 
     def behind(self) -> bool:
         """Is there something that the last read has not looked at? One `stat`."""
@@ -30,7 +30,7 @@ class Tail:
             found = os.stat(self.path)
         except OSError:
             return False
-        return found.st_size != self._seen or found.st_ino != self._inode
+        return _stamp(found) != self._seen
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """(offset, line without its newline) for each whole line since the last call. Must be run to its end."""
@@ -43,21 +43,32 @@ class Tail:
             return
         try:
             found = os.fstat(file)
-            if (self._inode and found.st_ino != self._inode) or found.st_size < self.offset or not self._at_line(file):
+            if self._is_another(file, found):
                 self.offset = 0
                 self.restarted = True
-            self._inode, self._seen = found.st_ino, found.st_size
+            self._seen = _stamp(found)
+            start = self.offset
             yield from self._read(file, found.st_size)
+            if self.offset > start:
+                self._before = self._bytes_before(file)
         except OSError:  # the disk went away in the middle: what was read stays, the rest is tried next time
-            self._seen = -1
+            self._seen = (self._seen[0], -1, -1)
         finally:
             os.close(file)
 
-    def _at_line(self, file: int) -> bool:
+    def _is_another(self, file: int, found: os.stat_result) -> bool:
+        """Is this not the file that we read last time, with something added?"""
         if self.offset == 0:
-            return True
-        os.lseek(file, self.offset - 1, os.SEEK_SET)
-        return os.read(file, 1) == b"\n"
+            return False
+        if not self._before:  # begun at an offset that somebody gave us
+            return found.st_size < self.offset
+        return found.st_ino != self._seen[0] or found.st_size < self.offset or self._bytes_before(file) != self._before
+
+    def _bytes_before(self, file: int) -> bytes:
+        """Up to 64 bytes before our place."""
+        start = max(0, self.offset - 64)
+        os.lseek(file, start, os.SEEK_SET)
+        return os.read(file, self.offset - start)
 
     def _read(self, file: int, size: int) -> Iterator[tuple[int, bytes]]:
         os.lseek(file, self.offset, os.SEEK_SET)
@@ -77,6 +88,10 @@ class Tail:
                 start = self.offset
                 self.offset += len(line) + 1
                 yield start, line
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def append_line(path: Path, line: bytes) -> None:

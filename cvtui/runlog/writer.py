@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cvtui.runlog.events import Record, Steps
+from cvtui.runlog.events import Log, Record, Steps
 from cvtui.runlog.tail import ends_torn
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FLUSH_STEPS = 1000
 FLUSH_SECONDS = 0.1
+RETRY_SECONDS = 0.5
 KEEP_BYTES = 64 << 20
 """Lines held in memory while the disk refuses them; beyond it, layer statistics are let go first."""
 
@@ -91,6 +92,7 @@ class EventWriter:
         self.steps = StepBuffer()
         self.trouble = ""
         self.dropped = 0
+        self._again = 0.0
 
     def step(
         self,
@@ -116,11 +118,14 @@ class EventWriter:
         self._write_out()
 
     def flush(self) -> None:
+        """Writes what is held back. While the disk refuses, it is asked once in half a second."""
         self._take_steps()
         if self._waiting:
             self._write_out()
 
     def close(self) -> None:
+        """Writes everything, with one last try where the disk refused."""
+        self._again = 0.0
         self.flush()
         if self._file is not None:
             os.close(self._file)
@@ -140,18 +145,24 @@ class EventWriter:
             self._put(steps)
 
     def _put(self, record: Record) -> None:
-        line = self._encoder.encode(record) + b"\n"
+        try:
+            line = self._encoder.encode(record) + b"\n"
+        except UnicodeEncodeError:  # a file name whose bytes are no text
+            what = Log(time=time.time(), level="warning", text=f"a record can't be written: {ascii(record)[:500]}")
+            line = self._encoder.encode(what) + b"\n"
         self._waiting.append(line)
         self._held += len(line)
 
     def _write_out(self) -> None:
+        if self.trouble and time.monotonic() < self._again:
+            self._hold_back()
+            return
         data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
         try:
-            if self._file is None:
-                self._file = self._open()
-            written = os.write(self._file, data)
+            written = os.write(self._opened(), data)
         except OSError as error:
             self.trouble = error.strerror or str(error)
+            self._again = time.monotonic() + RETRY_SECONDS
             self._hold_back()
             return
         if written == len(data):
@@ -159,9 +170,20 @@ class EventWriter:
         else:  # the disk took a part; the rest goes on exactly there
             self._waiting, self._held = [data[written:]], len(data) - written
             self.trouble = "the disk is full"
+            self._again = time.monotonic() + RETRY_SECONDS
 
-    def _open(self) -> int:
+    def _opened(self) -> int:
+        """The open log; opened anew when somebody has deleted or replaced it (writing on would go nowhere)."""
+        if self._file is not None:
+            try:
+                if os.path.samestat(os.stat(self._path), os.fstat(self._file)):
+                    return self._file
+            except FileNotFoundError:
+                pass
+            os.close(self._file)
+            self._file = None
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        self._file = file
         if ends_torn(file):  # what a killed process left: its torn line must not swallow our first one
             os.write(file, b"\n")
         return file

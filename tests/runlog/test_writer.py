@@ -1,0 +1,145 @@
+"""The writer of events: nothing is lost, nothing out of order, and a full disk does not stop the training."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from cvtui.runlog import EventWriter, History, Log, Steps
+from cvtui.runlog.events import RunEnded
+from tests.runlog.making import make_folder, sampled, started, write_steps
+from tests.waiting import wait_until
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_steps_come_before_any_other_record(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        write_steps(writer, 0, 5)
+        writer.write(sampled(4))
+        write_steps(writer, 5, 7)
+        writer.write(Log(time=1.0, text="x"))
+    found = lines(folder.events)
+    assert [record["type"] for record in found] == ["steps", "layers", "steps", "log"]
+    assert [(record["first"], len(record["loss"])) for record in found if record["type"] == "steps"] == [(0, 5), (5, 2)]
+
+
+def test_a_thousand_steps_or_a_tenth_of_a_second_are_one_record(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    writer = EventWriter(folder)
+    write_steps(writer, 0, 2500)
+    sizes = [len(record["loss"]) for record in lines(folder.events)]
+    assert sizes
+    assert max(sizes) <= 1000, "a full buffer is written without being asked"
+    before, step = len(sizes), 2500
+
+    def one_more() -> bool:
+        nonlocal step
+        write_steps(writer, step, step + 1)
+        step += 1
+        return len(lines(folder.events)) > before
+
+    wait_until(one_more, 5, "steps to be written because time has passed")
+    assert step - 2500 < 1000
+    writer.close()
+    assert sum(len(record["loss"]) for record in lines(folder.events)) == step
+
+
+def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        writer.step(0, loss=math.nan, lr=0.1, grad_norm=math.inf, accuracy=0.5)
+        writer.step(1, loss=1.0, lr=0.1)
+    (record,) = lines(folder.events)
+    assert record["loss"] == [None, 1.0]
+    assert record["grad_norm"] == [None, None]
+    assert record["accuracy"] == [0.5, None]
+
+
+def test_steps_that_are_done_again_begin_a_record_of_their_own(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        write_steps(writer, 0, 10)
+        write_steps(writer, 4, 6)
+    assert [(record["first"], len(record["loss"])) for record in lines(folder.events)] == [(0, 10), (4, 2)]
+
+
+def test_a_torn_line_of_a_killed_process_spoils_only_itself(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    folder.events.write_bytes(b'{"type":"log","ti')
+    with EventWriter(folder) as writer:
+        writer.write(started())
+    history = History(folder)
+    assert history.poll()
+    assert history.run is not None
+    assert history.skipped == 1
+
+
+def test_a_full_disk_stops_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    """RLIMIT_FSIZE is the disk that takes half a line and then nothing more."""
+    folder = make_folder(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = EventWriter(folder)
+    writer.write(started())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (folder.events.stat().st_size + 1000, limits[1]))
+    try:
+        for first in range(0, 3000, 100):
+            write_steps(writer, first, first + 100)
+            writer.write(sampled(first))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert writer.trouble
+    writer.write(RunEnded(time=1.0, step=3000, status="finished"))
+    writer.close()
+    assert not writer.trouble
+    history = History(folder)
+    history.poll()
+    assert history.skipped == 0
+    assert history.steps_done == 3000
+    assert len(history.layer_steps) == 30
+    assert history.end is not None
+
+
+def test_a_deleted_folder_is_noticed_and_writing_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    writer = EventWriter(folder)
+    writer.write(started())
+    shutil.rmtree(folder.path)
+    writer.write(Log(time=1.0, text="while it was gone"))
+    assert "No such file" in writer.trouble
+    folder.path.mkdir()
+    writer.close()
+    assert not writer.trouble
+    assert [record["text"] for record in lines(folder.events)] == ["while it was gone"]
+
+
+def test_a_text_that_is_no_unicode_does_not_stop_the_training(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        writer.write(Log(time=1.0, text="a \udcff file"))
+    (record,) = lines(folder.events)
+    assert record["level"] == "warning"
+    assert "udcff" in record["text"]
+
+
+def test_steps_may_be_written_ready_made(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        writer.write(Steps(first=0, loss=[1.0, None], lr=[0.1, 0.1]))
+    history = History(folder)
+    history.poll()
+    assert history.steps_done == 2
+
+
+def test_writing_costs_no_numpy_and_no_torch() -> None:
+    code = "import sys; from cvtui.runlog import EventWriter, CommandReader, RunFolder; print(*sys.modules)"
+    modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert not modules & {"numpy", "torch", "textual", "filelock"}
