@@ -28,11 +28,19 @@ from cvtui.calc.nodes import (
     Softmax,
 )
 from cvtui.calc.notes import conv_note, pool_note
+from cvtui.calc.sizes import MAX_SIDE
 from cvtui.calc.table import Row, Size, Table, size_text, values
 from cvtui.calc.windows import conv_places, extent, formula, pool_places, same_padding
 from cvtui.errors import RequestError
 
-MAX_SIDE = 10**9
+
+class UnknownLeft(RequestError):
+    """A conv with a `?` was met: which one, and the (height, width) that comes in. `cvtui.calc.solve` answers."""
+
+    def __init__(self, node: Conv, size: Pair, message: str, source: str) -> None:
+        super().__init__(message, source=source, column=node.span[0])
+        self.node = node
+        self.size = size
 
 
 class _Flow(NamedTuple):
@@ -104,7 +112,12 @@ class _Tracer:
 
     def conv(self, node: Conv, flow: _Flow, depth: int, kind: str = "conv") -> _Flow:
         size, field = self.mapped(node, flow)
-        self.known(node, kind)
+        self.numbered(node, kind)
+        if has_unknown(node):
+            message = (
+                f"layer {len(self.rows) + 1}, conv: '?' asks what fits; here a number is needed (`cvtui calc` answers)"
+            )
+            raise UnknownLeft(node, size[:2], message, self.source)
         channels = size[2]
         if channels % node.groups or node.filters % node.groups:
             what = f"{channels} input channels" if channels % node.groups else f"{node.filters} filters"
@@ -175,7 +188,7 @@ class _Tracer:
         return after
 
     def linear(self, node: Linear, flow: _Flow, depth: int, kind: str = "fc") -> _Flow:
-        self.known(node, kind)
+        self.numbered(node, kind)
         if node.outputs is None:
             self.bare = node
         outputs = node.outputs or self.classes
@@ -290,10 +303,8 @@ class _Tracer:
             raise self.misfit(node, word, f"needs a map H x W x C, but is given {flow.size[0]} numbers{where}")
         return flow.size, flow.field
 
-    def known(self, node: Conv | Linear, kind: str) -> None:
-        """No `?` is left, and no bare fc stands before this layer."""
-        if isinstance(node, Conv) and None in (*node.size, *node.stride, *(node.padding or ())):
-            raise self.misfit(node, kind, "'?' asks what fits, which `cvtui calc` answers; here a number is needed")
+    def numbered(self, node: Conv | Linear, kind: str) -> None:
+        """No bare fc stands before this layer."""
         if self.bare is not None and kind != "proj":
             message = "fc without a number has one output per class: only the last layer may be one"
             raise RequestError(message, source=self.source, column=self.bare.span[0])
@@ -332,6 +343,10 @@ class _Tracer:
                 weights, biases, macs, fan_in, field, formula, note, tuple(flow.row for flow in sources),
             )
         )  # fmt: skip
+
+
+def has_unknown(node: Conv) -> bool:
+    return None in node.size or None in node.stride or (node.padding is not None and None in node.padding)
 
 
 def _whole(pair: tuple[int | None, int | None]) -> Pair:
