@@ -1,0 +1,71 @@
+"""Rows of units with the edges between them, as the lecture draws connections."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.text import Text
+
+from cvtui.runlog.figures import Link, Links
+from cvtui.tui.figures.curves import Dots
+from cvtui.tui.figures.frame import colour_of
+
+BETWEEN = 3
+"""Lines of edges between two rows of units."""
+
+
+def draw_links(figure: Links, width: int, colour: bool) -> list[Text]:
+    """The highest layer first. Lit units are filled, lit edges lie over the others, in their parameter's colour."""
+    margin = max(map(len, figure.names), default=0) + 1
+    room = width - margin
+    most = max(figure.sizes)
+    step = max(1, min(6, room // most))
+    lines: list[Text] = []
+    for layer in reversed(range(len(figure.sizes))):
+        lines.append(_units(figure, layer, margin, step, most, colour))
+        if layer:
+            edges = [link for link in figure.links if link.layer == layer - 1]
+            lines += _edges(edges, figure, layer - 1, margin, step, most, colour)
+    return lines
+
+
+def _column(figure: Links, layer: int, unit: int, step: int, most: int) -> int:
+    """The column of a unit; a shorter row stands in the middle."""
+    return step // 2 + unit * step + (most - figure.sizes[layer]) * step // 2
+
+
+def _units(figure: Links, layer: int, margin: int, step: int, most: int, colour: bool) -> Text:
+    cells = [" "] * (most * step)
+    lit = set(figure.lit[layer]) if layer < len(figure.lit) else set()
+    name = figure.names[layer] if layer < len(figure.names) else ""
+    text = Text(f"{name:<{margin}}", style="dim" if colour else "")
+    for unit in range(figure.sizes[layer]):
+        cells[_column(figure, layer, unit, step, most)] = "●" if unit in lit else "○"
+    for cell in cells:
+        text.append(cell, style="bold" if cell == "●" else "dim" if colour else "")
+    return text
+
+
+def _edges(edges: list[Link], figure: Links, layer: int, margin: int, step: int, most: int, colour: bool) -> list[Text]:
+    canvas = Dots(most * step, BETWEEN)
+    for number, link in sorted(enumerate(edges), key=lambda item: item[1].lit):
+        above = _column(figure, layer + 1, link.target, step, most)
+        x = np.array([above, _column(figure, layer, link.source, step, most)])
+        # Of a crowd only the lit ones can be seen.
+        if link.lit or len(edges) <= 60 or not any(edge.lit for edge in edges):
+            canvas.line(2.0 * x + 0.5, np.array([0.0, 4.0 * BETWEEN - 1]), number)
+    lines = []
+    for row in range(BETWEEN):
+        text = Text(" " * margin)
+        for bits, owner in zip(canvas.cells[row], canvas.owner[row], strict=True):
+            owned = edges[int(owner)] if bits else None
+            text.append(chr(0x2800 + int(bits)) if bits else " ", style=_style(owned, edges, colour))
+        lines.append(text)
+    return lines
+
+
+def _style(link: Link | None, edges: list[Link], colour: bool) -> str:
+    if link is None or not colour:
+        return ""
+    if not link.lit and any(edge.lit for edge in edges):
+        return "dim"
+    return colour_of(link.group - 1) if link.group else ""

@@ -1,0 +1,23 @@
+"""What the labs' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cvtui.labs.report import LabResult, silent
+from cvtui.labs.worker import run_lab
+from cvtui.recipe.labs import check
+
+Run = Callable[..., LabResult]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs a lab here, with knobs by keyword (underscores for hyphens) in place of its defaults."""
+
+    def run(name: str, **knobs: object) -> LabResult:
+        return run_lab(name, check(name, knobs), silent)
+
+    return run

@@ -1,0 +1,93 @@
+"""The lab `init` against the lecture's numbers (issue: within 0.02 at its own size, six layers of 4096, 16 inputs)."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from cvtui.errors import RequestError
+from cvtui.labs.init import weight_std
+from cvtui.labs.report import LabResult
+from tests.labs.conftest import Run
+
+LECTURE = {
+    "tanh 0.01": [0.49, 0.29, 0.18, 0.11, 0.07, 0.05],
+    "tanh 0.05": [0.87, 0.85, 0.85, 0.85, 0.85, 0.85],
+    "tanh xavier": [0.63, 0.49, 0.41, 0.36, 0.32, 0.29],
+    "relu xavier": [0.58, 0.41, 0.28, 0.20, 0.14, 0.10],
+    "relu he": [0.82] * 6,
+}
+
+
+def test_stds_at_the_lectures_own_size(run: Run) -> None:
+    result = run("init")
+    for name, expected in LECTURE.items():
+        assert result.numbers[f"std {name}"] == pytest.approx(expected, abs=0.02), name
+    assert result.claim_holds is True
+    # "saturated": most units of tanh with 0.05 stand beyond 0.97, hardly any with Xavier.
+    assert min(result.numbers["saturated tanh 0.05"]) > 0.4
+    assert max(result.numbers["saturated tanh xavier"]) < 0.05
+
+
+def test_conv_stacks_keep_the_scale_too(run: Run) -> None:
+    """Din = F²·C: He keeps ReLU at 0.82 through a stack of 3x3 convs."""
+    result = run("init", layer="conv", width=64, activation="relu", scheme="he,xavier", batch=4)
+    assert result.numbers["std relu he"] == pytest.approx([0.82] * 6, abs=0.05)
+    assert result.numbers["std relu xavier"][-1] == pytest.approx(0.10, abs=0.02)
+
+
+def test_gradients_are_autograds(run: Run) -> None:
+    """The way back, layer by layer, equals one backward pass of autograd through the same stack."""
+    from cvtui.labs.init import Layers, Way, backward, forward
+
+    layers = Layers("fc", 32, 3, 0)
+    way = Way("tanh", "xavier")
+    way.outputs.append(layers.inputs(8))
+    with torch.no_grad():
+        list(forward(layers, [way]))
+        list(backward(layers, [way]))
+    value = layers.inputs(8).requires_grad_()
+    outputs = []
+    for layer in range(3):
+        value = torch.tanh(value @ layers.weights(layer).T / math.sqrt(32))
+        value.retain_grad()
+        outputs.append(value)
+    value.backward(torch.randn(value.shape, generator=torch.Generator().manual_seed(7)))
+    expected = [float(output.grad.square().mean().sqrt()) for output in reversed(outputs)]  # type: ignore[union-attr]
+    assert way.gradients == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_does_not(run: Run) -> None:
+    first: LabResult = run("init", width=64, seed=1)
+    assert first.numbers == run("init", width=64, seed=1).numbers
+    assert first.numbers != run("init", width=64, seed=2).numbers
+
+
+def test_what_the_claim_says_nothing_about(run: Run) -> None:
+    assert run("init", width=64, activation="sigmoid", scheme="he").claim_holds is None
+
+
+def test_schemes() -> None:
+    assert weight_std("xavier", 4096) == pytest.approx(1 / 64)
+    assert weight_std("he", 200) == pytest.approx(0.1)
+    assert weight_std("normal-0.05", 10) == 0.05
+
+
+@pytest.mark.parametrize(
+    ("knobs", "words"),
+    [
+        ({"depth": "0"}, "--depth: '0' is not allowed; allowed: 1 to 100"),
+        ({"depth": "six"}, "--depth: 'six' is not allowed; allowed: 1 to 100 (a whole number)"),
+        ({"activation": "thanh"}, "did you mean 'tanh'?"),
+        ({"scheme": "he,xavir"}, "did you mean 'xavier'?"),
+        ({"dpeth": "3"}, "lab init has no knob 'dpeth'"),
+        ({"layer": "conv", "width": "1000"}, "allowed for conv; allowed: 2 to 256 channels"),
+    ],
+)
+def test_bad_knobs_give_one_clear_line(run: Run, knobs: dict[str, str], words: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        run("init", **knobs)
+    assert words in caught.value.message
+    assert "\n" not in caught.value.message
