@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cvtui.recipe.fields import FIELDS, Field
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.schedule import Schedule
-    from cvtui.recipe.text import dumps, load, loads, override
+    from cvtui.recipe.text import dumps, from_table, load, loads, override
 
 _HOME_OF = {
     "Checked": "checking",
@@ -29,6 +29,7 @@ _HOME_OF = {
     "Recipe": "recipe",
     "Schedule": "schedule",
     "dumps": "text",
+    "from_table": "text",
     "load": "text",
     "loads": "text",
 }
@@ -44,6 +45,7 @@ __all__ = [
     "Schedule",
     "check",
     "dumps",
+    "from_table",
     "load",
     "loads",
     "override",

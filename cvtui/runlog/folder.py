@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from types import TracebackType
@@ -104,9 +105,11 @@ class RunFolder:
     def create(cls, base: Path, name: str, recipe_toml: str) -> RunFolder:
         """Makes base/name with its recipe in it. RequestError when it exists, or can't be written."""
         folder = cls(Path(base) / check_name(name))
+        ours = False
         try:
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             folder.path.mkdir()
+            ours = True
             folder.checkpoints.mkdir()
             folder.pictures.mkdir()
             folder.recipe.write_text(recipe_toml, encoding="utf-8")
@@ -118,6 +121,8 @@ class RunFolder:
                 ) from None
             raise RequestError(f"--runs: {str(error.filename or base)!r} exists and is no folder") from None
         except (OSError, ValueError) as error:
+            if ours:  # half made (a full disk): the name must stay free for the next try
+                shutil.rmtree(folder.path, ignore_errors=True)
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise RequestError(f"--runs: can't write the run folder {str(folder.path)!r}: {why}") from None
         return folder
@@ -194,6 +199,13 @@ class RunFolder:
                 return False
         except Timeout:
             return True
+
+    def left_for(self, seconds: float) -> bool:
+        """Did a worker take the lock, at least `seconds` ago? (Ask `alive` whether it still holds it.)"""
+        try:
+            return time.time() - self.lock_file.stat().st_mtime >= seconds
+        except OSError:
+            return False
 
     def send(self, command: Command) -> None:
         """Appends one command for the worker; see `cvtui.runlog.commands.send`."""

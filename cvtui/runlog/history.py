@@ -101,10 +101,14 @@ class History:
 
     # ------------------------------------------------------------------ taking in
 
-    def poll(self) -> bool:
-        """Takes in the whole lines that came since the last call; True when something changed."""
+    def poll(self, most: int | None = None) -> bool:
+        """Takes in the whole lines that came since the last call; True when something changed.
+
+        `most` bounds it to about so many bytes (a screen that opens 10 million steps stays alive: 50 MB are 0.3 s);
+        `behind` tells whether there is more.
+        """
         changed = False
-        for offset, line in self._tail.lines():
+        for offset, line in self._tail.lines(most):
             if self._tail.restarted:
                 self._begin()
                 self._tail.restarted = False
@@ -286,13 +290,11 @@ class History:
         """starting, running, paused, finished, stopped, diverged, failed, or lost (the process died wordless)."""
         if self.end is not None:
             return self.end.status
-        alive = self.folder.alive()
-        if self.run is None:
-            return "starting" if alive or self.folder.age() < STARTING_SECONDS else "lost"
-        # A worker writes `end` and lets the lock go: what isn't read yet may say how it ended.
-        if alive or self._tail.behind():
-            return "paused" if self._paused else "running"
-        return "lost"
+        return state_without_end(self.folder, self.run is not None, self._paused, self._tail)
+
+    def behind(self) -> bool:
+        """Is there something in the file that `poll` has not looked at yet?"""
+        return self._tail.behind()
 
     def last_log_lines(self, count: int = 10) -> list[str]:
         """The last lines that the process itself printed (worker.log): what is shown when it died."""
@@ -304,6 +306,19 @@ class History:
         except OSError:
             return []
         return text.splitlines()[-count:]
+
+
+def state_without_end(folder: RunFolder, begun: bool, paused: bool, tail: Tail) -> str:
+    """The state of a run that has not said its end: `begun` when there is a record `run`."""
+    alive = folder.alive()
+    if not begun:
+        # A lock that lies there unheld: the worker came, and died before it said a word.
+        waiting = folder.age() < STARTING_SECONDS and not folder.left_for(1.0)
+        return "starting" if alive or waiting else "lost"
+    # A worker writes `end` and lets the lock go: what isn't read yet may say how it ended.
+    if alive or tail.behind():
+        return "paused" if paused else "running"
+    return "lost"
 
 
 KNOWN = frozenset(

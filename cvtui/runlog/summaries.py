@@ -10,7 +10,7 @@ import msgspec
 
 from cvtui.runlog import events
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.history import BROKEN, STARTING_SECONDS
+from cvtui.runlog.history import BROKEN, state_without_end
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(
@@ -111,12 +111,7 @@ class _Scan:
     def state(self) -> str:
         if self.end is not None:
             return self.end.status
-        alive = self.folder.alive()
-        if self.run is None:
-            return "starting" if alive or self.folder.age() < STARTING_SECONDS else "lost"
-        if alive or self.tail.behind():
-            return "paused" if self.paused else "running"
-        return "lost"
+        return state_without_end(self.folder, self.run is not None, self.paused, self.tail)
 
 
 _scans: dict[Path, _Scan] = {}

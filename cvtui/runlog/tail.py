@@ -23,6 +23,7 @@ class Tail:
         self.restarted = False
         self._seen: tuple[int, int, int] = (-1, -1, -1)
         self._before = b""
+        self._stopped = False
 
     def behind(self) -> bool:
         """Is there something that the last read has not looked at? One `stat`."""
@@ -32,8 +33,11 @@ class Tail:
             return False
         return _stamp(found) != self._seen
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """(offset, line without its newline) for each whole line since the last call. Must be run to its end."""
+    def lines(self, most: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """(offset, line without its newline) for each whole line since the last call. Must be run to its end.
+
+        With `most`, it stops after about so many bytes; `behind` is True then, and the next call goes on.
+        """
         self.restarted = False
         if not self.behind():
             return
@@ -48,7 +52,10 @@ class Tail:
                 self.restarted = True
             self._seen = _stamp(found)
             start = self.offset
-            yield from self._read(file, found.st_size)
+            enough = found.st_size if most is None else min(found.st_size, start + most)
+            yield from self._read(file, found.st_size, enough)
+            if self._stopped:
+                self._seen = (found.st_ino, -1, -1)
             if self.offset > start:
                 self._before = self._bytes_before(file)
         except OSError:  # the disk went away in the middle: what was read stays, the rest is tried next time
@@ -70,12 +77,12 @@ class Tail:
         os.lseek(file, start, os.SEEK_SET)
         return os.read(file, self.offset - start)
 
-    def _read(self, file: int, size: int) -> Iterator[tuple[int, bytes]]:
+    def _read(self, file: int, size: int, enough: int) -> Iterator[tuple[int, bytes]]:
         os.lseek(file, self.offset, os.SEEK_SET)
         kept: list[bytes] = []  # pieces of a line that is longer than a chunk: joined once
         place = self.offset
-        while place < size:
-            chunk = os.read(file, min(CHUNK, size - place))
+        while place < size and self.offset < enough:
+            chunk = os.read(file, min(CHUNK, max(enough - place, 4096), size - place))
             if not chunk:
                 break
             place += len(chunk)
@@ -88,6 +95,7 @@ class Tail:
                 start = self.offset
                 self.offset += len(line) + 1
                 yield start, line
+        self._stopped = place < size
 
 
 def _stamp(found: os.stat_result) -> tuple[int, int, int]:

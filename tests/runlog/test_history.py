@@ -90,8 +90,8 @@ def test_a_run_of_200_000_steps(tmp_path: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-@given(st.lists(st.integers(0, 10_000), max_size=12))
-def test_however_the_file_grows_the_history_is_the_same(tmp_path: Path, cuts: list[int]) -> None:
+@given(st.lists(st.integers(0, 10_000), max_size=12), st.one_of(st.none(), st.integers(1, 5000)))
+def test_however_the_file_grows_the_history_is_the_same(tmp_path: Path, cuts: list[int], most: int | None) -> None:
     whole = RunFolder(tmp_path / "run")
     if not whole.path.exists():
         write_run(make_folder(tmp_path))
@@ -106,7 +106,14 @@ def test_however_the_file_grows_the_history_is_the_same(tmp_path: Path, cuts: li
         with open(folder.events, "ab") as file:
             file.write(data[place:cut])
         place = cut
-        history.poll()
+        history.poll(most)
+    while history.behind():
+        history.poll(most)
+    assert everything(history) == everything(read(whole))
+    with open(folder.events, "ab") as file:
+        file.write(b"torn" * 100)
+    while history.behind():  # comes to an end: a torn line has been looked at
+        history.poll(most)
     assert everything(history) == everything(read(whole))
 
 
@@ -296,6 +303,11 @@ def test_states(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     history = read(folder)
     assert history.state() == "starting"
+    folder.lock().release()
+    assert history.state() == "starting"
+    os.utime(folder.lock_file, (1.0, 1.0))
+    assert history.state() == "lost", "the worker was there, and is gone without a record"
+    folder.lock_file.unlink()
     os.utime(folder.recipe, (1.0, 1.0))
     assert history.state() == "lost", "old, and nobody there"
     with folder.lock(), EventWriter(folder) as writer:
