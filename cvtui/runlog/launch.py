@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
 
 
@@ -47,10 +48,15 @@ def worker_environment(threads: int) -> dict[str, str]:
 def launch(folder: RunFolder, *, detached: bool) -> subprocess.Popen[bytes]:
     """Starts `python -m cvtui.engine FOLDER`; its stdout and stderr go to worker.log, so it never draws over a screen.
 
-    Detached, it gets a session of its own: ctrl+c and a closed terminal don't reach it.
+    Detached, it gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when
+    worker.log can't be written.
     """
     threads = worker_threads(_threads_of(folder))
-    with open(folder.log, "ab") as log:
+    try:
+        log = open(folder.log, "ab")  # noqa: SIM115
+    except OSError as error:
+        raise RequestError(f"can't write {str(folder.log)!r}: {error.strerror}") from None
+    with log:
         return subprocess.Popen(
             [sys.executable, "-m", "cvtui.engine", str(folder.path)],
             stdin=subprocess.DEVNULL,

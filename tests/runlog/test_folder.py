@@ -156,6 +156,11 @@ def test_the_workers_environment() -> None:
     assert environment["PATH"] == os.environ["PATH"]
 
 
+def test_a_worker_for_a_folder_that_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="can't write"):
+        launch(RunFolder(tmp_path / "gone"), detached=True)
+
+
 def test_a_worker_that_can_do_nothing_says_so_in_its_log(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "wrong", "learning = 'deep'\n")
     process = launch(folder, detached=True)
