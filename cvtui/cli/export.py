@@ -1,0 +1,55 @@
+"""`cvtui export`: what is seen of a run, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cvtui.cli.run_folders import RunName
+
+
+@click.command(name="export", short_help="A run as an HTML report, SVG, CSV, TensorBoard events.")
+@click.argument("run", type=RunName(), required=False)
+@click.option("--html", type=click.Path(path_type=Path), help="One self-contained page with everything in it.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Loss, accuracy and learning rate as one picture.")
+@click.option(
+    "--csv", "csv_folder", type=click.Path(path_type=Path), metavar="DIR", help="steps, epochs and layers as tables."
+)
+@click.option(
+    "--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Events (needs cvtui[tensorboard])."
+)
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where the runs are."
+)
+def export(
+    run: str | None,
+    html: Path | None,
+    svg: Path | None,
+    csv_folder: Path | None,
+    tensorboard: Path | None,
+    runs: Path,
+) -> None:
+    """Takes what is seen of RUN (a name or a folder; the newest by default) out into files."""
+    from cvtui import export as room
+    from cvtui.cli.run_folders import find_run
+    from cvtui.errors import RequestError
+    from cvtui.runlog import History
+
+    if not (html or svg or csv_folder or tensorboard):
+        raise RequestError("export: say what to write", hint="--html FILE, --svg FILE, --csv DIR or --tensorboard DIR")
+    history = History(find_run(run, runs))
+    history.poll()
+    try:
+        if html:
+            click.echo(room.write_html(history, html))
+        if svg:
+            click.echo(room.write_svg(history, svg))
+        if csv_folder:
+            for path in room.write_csv(history, csv_folder):
+                click.echo(path)
+        if tensorboard:
+            room.write_tensorboard(history, tensorboard)
+            click.echo(tensorboard)
+    except OSError as error:
+        raise RequestError(f"export: can't write {str(error.filename)!r}: {error.strerror}") from None

@@ -1,0 +1,49 @@
+"""A run's numbers as CSV: steps.csv, epochs.csv and layers.csv in one folder."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from cvtui.runlog import History
+
+STEP_COLUMNS = ("loss", "accuracy", "lr", "grad_norm", "seconds")
+EPOCH_COLUMNS = (
+    "epoch", "step", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds", "images_per_second",
+)  # fmt: skip
+LAYER_COLUMNS = (
+    "name", "kind", "mean", "std", "min", "max", "zeros", "saturated", "dead", "grad_norm", "weight_norm",
+    "update_ratio",
+)  # fmt: skip
+
+
+def write_csv(history: History, folder: Path) -> list[Path]:
+    """Writes the three tables; returns their paths. Empty cells are values that are missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / "steps.csv", folder / "epochs.csv", folder / "layers.csv"]
+    series = history.steps
+    with paths[0].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("step", *STEP_COLUMNS))
+        columns = [series.column(name) for name in STEP_COLUMNS]
+        for index, step in enumerate(series.step):
+            writer.writerow((int(step), *(_cell(float(column[index])) for column in columns)))
+    with paths[1].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(EPOCH_COLUMNS)
+        for epoch in history.epochs:
+            writer.writerow([_cell(getattr(epoch, name)) for name in EPOCH_COLUMNS])
+    with paths[2].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("step", *LAYER_COLUMNS))
+        for step in history.layer_steps:
+            sample = history.layers_at(int(step))
+            for layer in sample.layers if sample is not None else ():
+                writer.writerow((int(step), *(_cell(getattr(layer, name)) for name in LAYER_COLUMNS)))
+    return paths
+
+
+def _cell(value: float | int | str | None) -> float | int | str:
+    return "" if value is None or (isinstance(value, float) and not np.isfinite(value)) else value

@@ -1,0 +1,272 @@
+"""The HTML report: one file with everything in it, readable without a network, light and dark."""
+
+from __future__ import annotations
+
+import base64
+import time
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from cvtui.export.chart import Chart, Curve, draw
+from cvtui.export.style import STYLE
+from cvtui.runlog import History
+from cvtui.runlog.curves import Floats, Smoother, epoch_middles, numbers
+from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved
+from cvtui.runlog.series import Column
+
+SMOOTHING = 0.98
+MOST_PICTURES = 24
+
+
+def charts(history: History) -> list[Chart]:
+    """Loss, accuracy and learning rate, over steps: the figures of the Train place."""
+    steps = history.steps
+    x = steps.step.astype(np.float64)
+    marks = [(float(c.step), c.words or c.command) for c in history.commands]
+    ends = np.array([float(epoch.step) for epoch in history.epochs])
+    middles = epoch_middles(history)
+    first = (history.run.prediction.get("first_loss") if history.run else None) or None
+    loss = [
+        Curve(name="each step", x=x, y=steps.loss, kind="train", dim=True),
+        Curve(name="training, smoothed", x=x, y=_smooth(steps.loss), kind="train"),
+        Curve(
+            name="training, mean of the epoch", x=middles, y=_epochs(history, "train_loss"), kind="epoch", points=True
+        ),
+        Curve(name="validation", x=ends, y=_epochs(history, "val_loss"), kind="validation", points=True),
+    ]
+    accuracy = [
+        Curve(name="each step", x=x, y=steps.accuracy, kind="train", dim=True),
+        Curve(name="training, smoothed", x=x, y=_smooth(steps.accuracy), kind="train"),
+        Curve(name="validation", x=ends, y=_epochs(history, "val_accuracy"), kind="validation", points=True),
+    ]
+    values = [curve.y[np.isfinite(curve.y)] for curve in loss]
+    positive = all((part > 0).all() for part in values) and any(len(part) for part in values)
+    guides = [(float(first), f"ln C = {float(first):.3f}")] if isinstance(first, int | float) else []
+    return [
+        Chart(title="Loss", curves=loss, log_y=positive, guides=guides, marks=marks),
+        Chart(title="Accuracy", curves=accuracy, percent=True, marks=marks),
+        Chart(title="Learning rate", curves=[Curve(name="lr", x=x, y=steps.lr, kind="rate")], marks=marks),
+    ]
+
+
+def _smooth(values: Column) -> Floats:
+    smoother = Smoother(SMOOTHING)
+    smoother.extend(values)
+    return smoother.values
+
+
+def _epochs(history: History, name: str) -> Floats:
+    return numbers([getattr(epoch, name) for epoch in history.epochs])
+
+
+def write_svg(history: History, path: Path) -> Path:
+    """The three figures in one SVG picture, one below the other."""
+    pictures = [draw(chart) for chart in charts(history)]
+    from cvtui.export.chart import HEIGHT, WIDTH
+
+    inner = "\n".join(
+        picture.replace("<svg ", f'<svg y="{index * HEIGHT}" width="{WIDTH}" height="{HEIGHT}" ', 1)
+        for index, picture in enumerate(pictures)
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT * len(pictures)}">'
+        f'<style>{STYLE}</style><rect class="paper" width="100%" height="100%"/>\n{inner}\n</svg>\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def write_html(history: History, path: Path) -> Path:
+    """One self-contained page: result, curves, layers, confusion matrix, pictures, recipe, log."""
+    name = escape(history.folder.name)
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{name} · cvtui</title><style>{STYLE}</style></head><body><main>",
+        f"<h1>{name}</h1>",
+        _facts(history),
+        *(f"<figure>{draw(chart)}</figure>" for chart in charts(history)),
+        _best(history),
+        _layers(history),
+        _confusion(history),
+        _pictures(history),
+        _findings(history),
+        _recipe(history),
+        _log(history),
+        "<footer>Written by cvtui from the run's own log.</footer></main></body></html>",
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+    return path
+
+
+def _facts(history: History) -> str:
+    run, end = history.run, history.end
+    facts = [("state", history.state() + (f": {end.reason}" if end is not None and end.reason else ""))]
+    if run is not None:
+        facts += [
+            ("data", f"{run.recipe.get('data', '')}: {run.data.get('train', '?')} training, "
+                     f"{run.data.get('validation', '?')} validation images"),
+            ("net", str(run.recipe.get("net", ""))),
+            ("parameters", f"{run.parameters:,}"),
+            ("device", f"{run.device}, {run.threads} threads"),
+            ("begun", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.time))),
+            ("libraries", ", ".join(f"{key} {value}" for key, value in run.libraries.items())),
+        ]  # fmt: skip
+    done = [epoch for epoch in history.epochs if epoch.val_accuracy is not None]
+    if done:
+        best = max(done, key=lambda epoch: epoch.val_accuracy or 0.0)
+        facts.insert(1, ("best validation accuracy", f"{best.val_accuracy:.2%} in epoch {best.epoch}"))
+    facts.append(("steps", f"{history.steps_done:,} in {len(history.epochs)} epochs"))
+    rows = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts)
+    return f"<dl>{rows}</dl>"
+
+
+def _best(history: History) -> str:
+    done = [epoch for epoch in history.epochs if epoch.val_accuracy is not None]
+    if not done:
+        return ""
+    done.sort(key=lambda epoch: -(epoch.val_accuracy or 0.0))
+    head: tuple[str, ...] = (
+        "epoch",
+        "step",
+        "training loss",
+        "training accuracy",
+        "validation loss",
+        "validation accuracy",
+    )
+    rows: list[tuple[str, ...]] = [
+        (str(e.epoch), f"{e.step:,}", _number(e.train_loss), _share(e.train_accuracy), _number(e.val_loss),
+         _share(e.val_accuracy))
+        for e in done[:5]
+    ]  # fmt: skip
+    return "<h2>Best epochs</h2>" + _table(head, rows)
+
+
+def _layers(history: History) -> str:
+    run = history.run
+    if run is None or not run.layers:
+        return ""
+    sample = history.latest_layers
+    stats = {layer.name: layer for layer in sample.layers} if sample is not None else {}
+    head = ("layer", "as written", "output", "parameters", "MACs", "mean ± std", "histogram", "zeros", "dead",
+            "gradient", "update ratio")  # fmt: skip
+    rows = []
+    for layer in run.layers:
+        seen = stats.get(layer.name)
+        cells = [
+            escape(layer.name),
+            escape(layer.expression),
+            "x".join(map(str, layer.output)),
+            f"{layer.parameters:,}" if layer.parameters else "",
+            f"{layer.macs:,}" if layer.macs else "",
+        ]
+        if seen is None:
+            cells += [""] * 6
+        else:
+            cells += [
+                f"{_number(seen.mean)} ± {_number(seen.std)}",
+                _strip(seen.histogram),
+                _share(seen.zeros),
+                _share(seen.dead),
+                _number(seen.grad_norm),
+                _number(seen.update_ratio),
+            ]
+        rows.append(tuple(cells))
+    when = _when(sample)
+    return f"<h2>Layers{when}</h2>" + _table(head, rows, escaped=True)
+
+
+def _when(sample: LayersSampled | None) -> str:
+    return f" <small>at step {sample.step:,}</small>" if sample is not None else ""
+
+
+def _strip(histogram: Histogram | None) -> str:
+    if histogram is None or not any(histogram.counts):
+        return ""
+    top = max(histogram.counts)
+    bars = "".join(
+        f'<rect x="{3 * i}" y="{18 - 18 * count / top:.1f}" width="3" height="{18 * count / top:.1f}"/>'
+        for i, count in enumerate(histogram.counts)
+    )
+    words = f"{histogram.low:.3g} to {histogram.high:.3g}"
+    return f'<svg class="strip" viewBox="0 0 {3 * len(histogram.counts)} 18"><title>{words}</title>{bars}</svg>'
+
+
+def _confusion(history: History) -> str:
+    with_matrix = [epoch for epoch in history.epochs if epoch.confusion]
+    if not with_matrix:
+        return ""
+    epoch = with_matrix[-1]
+    classes = [str(name) for name in (history.run.data.get("classes") or [])] if history.run is not None else []
+    matrix = epoch.confusion
+    names = classes if len(classes) == len(matrix) else [str(i) for i in range(len(matrix))]
+    head = "<tr><th></th>" + "".join(f"<th>{escape(name)}</th>" for name in names) + "</tr>"
+    body = ""
+    for name, row in zip(names, matrix, strict=True):
+        total = max(1, sum(row))
+        cells = "".join(f'<td style="--share:{count / total:.3f}" class="cell">{count or ""}</td>' for count in row)
+        body += f"<tr><th>{escape(name)}</th>{cells}</tr>"
+    return (
+        f"<h2>Confusion matrix <small>epoch {epoch.epoch}; rows: true class, columns: predicted</small></h2>"
+        f'<div class="wide"><table class="confusion">{head}{body}</table></div>'
+    )
+
+
+def _pictures(history: History) -> str:
+    """The newest picture of each name. A path that leads out of the run folder is not followed."""
+    newest: dict[str, PictureSaved] = {picture.name: picture for picture in history.pictures}
+    root = history.folder.path.resolve()
+    figures = []
+    for picture in list(newest.values())[:MOST_PICTURES]:
+        path = (root / picture.path).resolve()
+        if not path.is_relative_to(root) or path.suffix.lower() != ".png" or not path.is_file():
+            continue
+        data = base64.b64encode(path.read_bytes()).decode()
+        words = escape(f"{picture.name}, step {picture.step:,}" + (f": {picture.note}" if picture.note else ""))
+        figures.append(
+            f'<figure class="picture"><img alt="{words}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{words}</figcaption></figure>"
+        )
+    return "<h2>Pictures</h2>" + "".join(figures) if figures else ""
+
+
+def _findings(history: History) -> str:
+    if not history.findings:
+        return ""
+    items = "".join(f"<li>{escape(f.sentence)} <small>step {f.step:,}</small></li>" for f in history.findings)
+    return f"<h2>Findings</h2><ul>{items}</ul>"
+
+
+def _recipe(history: History) -> str:
+    try:
+        text = history.folder.recipe.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return f"<h2>Recipe</h2><pre>{escape(text)}</pre>"
+
+
+def _log(history: History) -> str:
+    if not history.logs:
+        return ""
+    lines = "\n".join(f"{time.strftime('%H:%M:%S', time.localtime(log.time))}  {log.text}" for log in history.logs)
+    return f"<h2>Log</h2><pre>{escape(lines)}</pre>"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], escaped: bool = False) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{cell if escaped else escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"

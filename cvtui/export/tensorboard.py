@@ -1,0 +1,49 @@
+"""A run as TensorBoard events, through the tensorboard package (an optional extra)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cvtui.errors import RequestError
+from cvtui.runlog import History
+
+TAGS = {"loss": "loss/train", "accuracy": "accuracy/train", "lr": "lr", "grad_norm": "grad_norm"}
+
+
+def write_tensorboard(history: History, folder: Path) -> int:
+    """Scalars of every step and epoch, with their wall time; returns how many. RequestError without tensorboard."""
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError:
+        raise RequestError(
+            "--tensorboard: the package tensorboard is not installed", hint="pip install 'cvtui[tensorboard]'"
+        ) from None
+
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = EventFileWriter(str(folder))
+    began = history.run.time if history.run is not None else 0.0
+    count = 0
+
+    def add(tag: str, value: float | None, step: int, wall: float) -> None:
+        nonlocal count
+        if value is None:
+            return
+        writer.add_event(
+            Event(wall_time=wall, step=step, summary=Summary(value=[Summary.Value(tag=tag, simple_value=value)]))
+        )
+        count += 1
+
+    try:
+        steps = history.steps
+        for name, tag in TAGS.items():
+            column = steps.column(name)
+            for index, step in enumerate(steps.step):
+                add(tag, float(column[index]), int(step), began + float(steps.seconds[index]))
+        for epoch in history.epochs:
+            add("loss/validation", epoch.val_loss, epoch.step, epoch.time)
+            add("accuracy/validation", epoch.val_accuracy, epoch.step, epoch.time)
+    finally:
+        writer.close()
+    return count

@@ -1,0 +1,139 @@
+"""What is taken out of a run folder: every number of the files is one that the run logged."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ElementTree
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cvtui.export import write_csv, write_html, write_svg, write_tensorboard
+from cvtui.export.chart import Chart, Curve, draw, nice_ticks
+from cvtui.runlog import CommandApplied, EpochDone, EventWriter, History, Log, PictureSaved, RunFolder
+from tests.runlog.making import make_folder, sampled, started
+
+
+def png(width: int, height: int, rgb: tuple[int, int, int]) -> bytes:
+    """A one-colour PNG, made by hand."""
+    rows = (b"\0" + bytes(rgb) * width) * height
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """Two epochs of 20 steps, one NaN, one mark, one picture, and text that wants to be markup."""
+    folder = make_folder(tmp_path, "nice run")
+    with EventWriter(folder) as writer:
+        writer.write(started(data={"classes": ["<b>cat</b>", "dog"], "train": 10, "validation": 4}))
+        for step in range(40):
+            loss = float("nan") if step == 25 else 2.0 / (1 + step)
+            writer.step(step, loss=loss, lr=0.1, accuracy=step / 40, grad_norm=1.5, seconds=step * 0.5)
+            if step % 20 == 19:
+                epoch = step // 20 + 1
+                writer.write(
+                    EpochDone(
+                        epoch=epoch, step=step + 1, time=1000.0 + step, train_loss=0.5, train_accuracy=0.6,
+                        val_loss=0.4 / epoch, val_accuracy=0.7 + epoch / 10, seconds=step * 0.5,
+                        images_per_second=100.0, confusion=[[3, 1], [0, 4]],
+                    )
+                )  # fmt: skip
+        writer.write(sampled(30, mean=0.25))
+        writer.write(CommandApplied(step=10, time=1.0, command="set_lr", value=0.01, words="rate 0.1 → 0.01"))
+        writer.write(Log(time=1.0, text="<script>alert(1)</script> \x1b[31mred"))
+        (folder.pictures / "filters.png").write_bytes(png(4, 4, (255, 0, 0)))
+        writer.write(PictureSaved(step=30, name="filters of conv1", path="pictures/filters.png"))
+        (folder.path.parent / "secret.png").write_bytes(png(9, 9, (0, 0, 255)))
+        writer.write(PictureSaved(step=30, name="escape", path="../secret.png"))
+    return folder
+
+
+def history_of(folder: RunFolder) -> History:
+    history = History(folder)
+    history.poll()
+    return history
+
+
+def test_csv_holds_every_logged_number(folder: RunFolder, tmp_path: Path) -> None:
+    steps, epochs, layers = write_csv(history_of(folder), tmp_path / "out")
+    rows = list(csv.DictReader(steps.open()))
+    assert [int(row["step"]) for row in rows] == list(range(40))
+    assert float(rows[7]["loss"]) == 2.0 / 8
+    assert rows[25]["loss"] == ""
+    assert [float(row["val_accuracy"]) for row in csv.DictReader(epochs.open())] == [0.7 + 0.1, 0.7 + 0.2]
+    (layer,) = csv.DictReader(layers.open())
+    assert (layer["step"], layer["name"], float(layer["mean"])) == ("30", "fc1", 0.25)
+
+
+def test_html_is_one_file_that_runs_nothing_from_the_run(folder: RunFolder, tmp_path: Path) -> None:
+    page = write_html(history_of(folder), tmp_path / "report.html").read_text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "&lt;b&gt;cat" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)  # nothing is fetched from outside
+    assert "90.00% in epoch 2" in page
+    assert "rate 0.1 → 0.01" in page
+    assert "not finite from 25" in page
+    assert page.count("data:image/png;base64,") == 1  # the one that lies inside; ../secret.png is not followed
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), reason="no Chromium")
+def test_html_opens_in_a_browser(folder: RunFolder, tmp_path: Path) -> None:
+    report = write_html(history_of(folder), tmp_path / "report.html")
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [browser, *flags, report.as_uri()], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+    )
+    assert "<h1>nice run</h1>" in done.stdout, done.stderr[-500:]
+    assert done.stdout.count("<svg") >= 3
+
+
+def test_svg_is_well_formed_and_keeps_spikes(folder: RunFolder, tmp_path: Path) -> None:
+    root = ElementTree.parse(write_svg(history_of(folder), tmp_path / "curves.svg")).getroot()
+    assert root.tag.endswith("svg")
+    y = np.ones(500_000)
+    y[123_456] = 50.0
+    picture = draw(Chart(title="spike", curves=[Curve(name="loss", x=np.arange(500_000), y=y, kind="train")]))
+    heights = [float(point.split(",")[1]) for point in re.search(r'points="([^"]+)"', picture)[1].split()]
+    assert min(heights) < 60  # the top of the chart
+    assert len(picture) < 400_000
+
+
+def test_svg_breaks_the_line_at_nan() -> None:
+    y = np.array([1.0, 2.0, np.nan, 2.0, 1.0])
+    picture = draw(Chart(title="gap", curves=[Curve(name="loss", x=np.arange(5), y=y, kind="train")]))
+    assert picture.count("<polyline") == 2
+    assert "not finite from 2" in picture
+
+
+def test_ticks_are_one_two_five() -> None:
+    assert nice_ticks(0, 10) == [0, 2, 4, 6, 8, 10]
+    assert nice_ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert nice_ticks(3, 3) == [3]
+
+
+def test_a_run_without_any_record_still_exports(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, "empty")
+    assert "empty" in write_html(history_of(folder), tmp_path / "r.html").read_text()
+    ElementTree.parse(write_svg(history_of(folder), tmp_path / "r.svg"))
+
+
+def test_tensorboard_events_hold_the_scalars(folder: RunFolder, tmp_path: Path) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    write_tensorboard(history_of(folder), tmp_path / "tb")
+    accumulator = reader.EventAccumulator(str(tmp_path / "tb"), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    assert [round(event.value, 3) for event in accumulator.Scalars("accuracy/validation")] == [0.8, 0.9]
+    assert len(accumulator.Scalars("loss/train")) == 40
