@@ -1,0 +1,22 @@
+"""`cvtui attach`: the screen on a run that something else started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cvtui.cli.run_folders import RunName, find_run, runs_option
+
+
+@click.command("attach")
+@click.argument("run", required=False, type=RunName())
+@runs_option()
+def attach(run: str | None, runs: Path) -> int:
+    """Open the screen on RUN (a name or a folder; the newest by default), living or ended.
+
+    Closing the screen never stops a training.
+    """
+    from cvtui.cli.session import run_session
+
+    return run_session(runs=runs, attach=find_run(run, runs).path)

@@ -1,0 +1,166 @@
+"""`cvtui --no-ui`: the same run folder and the same worker process as with the screen, told in lines.
+
+Results go to stdout, talk and the progress bar (on a terminal only) to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from cvtui.cli.main import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
+from cvtui.cli.report import Report
+from cvtui.runlog import History, RunFolder, fresh_name
+from cvtui.runlog.launch import launch
+from cvtui.runlog.tail import Tail
+
+if TYPE_CHECKING:
+    from cvtui.recipe import Checked
+
+POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 3.0
+"""From the second signal to SIGKILL."""
+
+
+def train_headless(
+    checked: Checked, runs: Path, *, strict_name: bool = False, as_json: bool = False, quiet: bool = False
+) -> int:
+    """Trains in the foreground until the end; gives the exit code.
+
+    `strict_name`: the recipe's name was asked for on the command line, and must be free; a name that comes out of a
+    recipe file gets -2, -3 … where it is taken, so that `cvtui runs/NAME/recipe.toml` repeats a run.
+    """
+    folder = make_folder(checked, runs, strict_name)
+    report = Report(folder, checked, quiet=quiet, as_json=as_json)
+    report.begin()
+    with Worker(folder) as worker:
+        history = History(folder)
+        records = Tail(folder.events)
+        try:
+            running = True
+            while running:
+                running = worker.wait(POLL_SECONDS)
+                history.poll()
+                if as_json:
+                    _pass_on(records)
+                report.show(history, worker.signals)
+        except BrokenPipeError:  # nobody reads any more: what runs in the foreground ends with its pipe
+            worker.stop()
+            return _broken_pipe()
+        finally:
+            report.close()
+    code = exit_code(worker, history)
+    report.end(history, code, worker.code, worker.signals)
+    return code
+
+
+def make_folder(checked: Checked, runs: Path, strict_name: bool) -> RunFolder:
+    """The run's folder with its recipe. RequestError when it exists or can't be written."""
+    from cvtui.recipe import dumps
+
+    recipe = checked.recipe
+    text = dumps(recipe)
+    if recipe.name and strict_name:
+        return RunFolder.create(runs, recipe.name, text)
+    return RunFolder.fresh(runs, recipe.name or fresh_name(recipe.data, recipe.net), text)
+
+
+def _pass_on(records: Tail) -> None:
+    """Prints the new records exactly as they were logged."""
+    lines = [line for _, line in records.lines()]
+    if lines:
+        sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _broken_pipe() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_BROKEN_PIPE
+
+
+class Worker:
+    """The training process. SIGINT and SIGTERM that reach us are handed on to it.
+
+    It has a session of its own, so that a ctrl+c on the terminal (sent to the whole foreground group) reaches it once,
+    through us: the engine takes a second signal as "at once".
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.signals: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._handed_on = 0
+        self._kill_at = float("inf")
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Worker:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        try:
+            self._process = launch(self.folder, detached=True)
+        except BaseException:
+            self._restore()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Restores the handlers. On an error here, the worker is not left alone in the background."""
+        try:
+            if self._process is not None and self._process.poll() is None:
+                self.stop()
+        finally:
+            self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.signals.append(number)
+
+    def wait(self, seconds: float) -> bool:
+        """Waits so long at most; hands on signals. False once the process has ended."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        while self._handed_on < len(self.signals):
+            if self._process.poll() is None:
+                self._process.send_signal(self.signals[self._handed_on])
+            self._handed_on += 1
+            if self._handed_on == 2:
+                self._kill_at = time.monotonic() + PATIENCE_SECONDS
+        if time.monotonic() > self._kill_at and self._process.poll() is None:
+            self._process.kill()
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Asks it to stop, and insists after some seconds."""
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def code(self) -> int:
+        """Its exit status; negative for a signal."""
+        assert self._process is not None
+        return self._process.wait()
+
+
+def exit_code(worker: Worker, history: History) -> int:
+    """What this command exits with: 0 done, 1 failed or diverged, 2 wrong, 128 + signal when we were interrupted."""
+    if worker.signals and (history.end is None or history.end.status == "stopped"):
+        return EXIT_INTERRUPTED if worker.signals[0] == signal.SIGINT else 128 + signal.SIGTERM
+    if worker.code == 0 and history.end is not None:
+        return 0
+    return EXIT_WRONG if worker.code == EXIT_WRONG else EXIT_FAILED

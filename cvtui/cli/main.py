@@ -1,0 +1,215 @@
+"""The `cvtui` command: which subcommand is meant, and how errors reach the user.
+
+Kept light, because `cvtui calc` should start in a blink: a subcommand is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from cvtui.errors import RequestError, nearest
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("cvtui.cli.train:train", "Train (what cvtui does without a command): on the screen, or with --no-ui."),
+    "attach": ("cvtui.cli.attach:attach", "Open the screen on a run, living or ended; the newest by default."),
+    "runs": ("cvtui.cli.runs:runs", "List the runs with their state and result."),
+    "calc": ("cvtui.cli.calc:calc", "Calculate a network: sizes, parameters, MACs, receptive fields, memory."),
+    "matrix": ("cvtui.cli.matrix:matrix", "A convolution written as a matrix."),
+    "lab": ("cvtui.cli.lab:lab", "The lecture's experiments."),
+    "export": ("cvtui.cli.export:export", "A run as an HTML report, SVG, CSV or TensorBoard events."),
+}
+"""Name -> (module:attribute, one line of help). A new command is one line here and one file beside this one."""
+
+DEFAULT = "train"
+EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
+
+
+class Program(click.Group):
+    """A group whose commands are imported by name, and which takes anything else for the default command's words."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version", *COMMANDS}
+        if (args and args[0] not in own) or (not args and not context.resilient_parsing):
+            args = [DEFAULT, *args]
+        return super().parse_args(context, args)
+
+    def format_usage(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage("cvtui", "[RECIPE.toml] [OPTIONS]")
+        formatter.write_usage("cvtui", "COMMAND [ARGUMENTS] [OPTIONS]", prefix="       ")
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        from cvtui.cli.train import write_options
+
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+        write_options(formatter)
+        with formatter.section("Other"):
+            rows = (parameter.get_help_record(context) for parameter in self.get_params(context))
+            formatter.write_dl([row for row in rows if row])
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[Any]:
+        """Commands, and what the default command takes."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        if not incomplete or found:
+            return [*found, CompletionItem(incomplete, type="file")]
+        default = self.get_command(context, DEFAULT)
+        assert default is not None
+        with click.Context(default, parent=context, info_name=DEFAULT) as inner:
+            options = default.shell_complete(inner, incomplete)
+        return [*options, *click.Command.shell_complete(self, context, incomplete)]
+
+
+def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from cvtui import __version__
+
+        click.echo(f"cvtui {__version__}")
+        context.exit()
+
+
+cli = Program(
+    "cvtui",
+    help="""Train image classifiers in the terminal and see, live, why they learn or don't.
+
+    Without a word, cvtui opens its screen with the default recipe in a form. A recipe file, a run's recipe.toml or
+    options fill the form; with --no-ui the training starts at once and prints a line per epoch.
+    """,
+    epilog='Shell completion: eval "$(_CVTUI_COMPLETE=bash_source cvtui)"  (or zsh_source, fish_source). '
+    "Exit codes: 0 done, 1 the run failed or diverged, 2 the request was wrong, 130 interrupted.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    params=[
+        click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."),
+        click.Option(
+            ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
+        ),
+    ],
+    subcommand_metavar="",
+)
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """The `cvtui` console script: runs the command line `args` (sys.argv by default) and exits with its code."""
+    words = list(sys.argv[1:] if args is None else args)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for '×', not a traceback
+    debug = _take_debug(words)
+    code = _run(words, debug)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _forget_stdout()
+    sys.exit(code)
+
+
+def _take_debug(words: list[str]) -> bool:
+    """Takes --debug out of the words, wherever it stands."""
+    before = words.index("--") if "--" in words else len(words)
+    if "--debug" not in words[:before]:
+        return False
+    words.remove("--debug")
+    return True
+
+
+def _run(words: list[str], debug: bool) -> int:
+    try:
+        result = cli.main(words, prog_name="cvtui", standalone_mode=False)
+    except Exception as error:
+        if debug and not isinstance(error, click.exceptions.Abort):
+            import traceback
+
+            traceback.print_exc()
+        return _said(error)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _said(error: Exception) -> int:
+    """Says what was wrong on stderr, in one line, and gives the exit code."""
+    match error:
+        case RequestError():
+            say(error.message, error.hint)
+            if error.source and error.column is not None:
+                from cvtui.cli.words import with_caret
+
+                print(with_caret(error.source, error.column), file=sys.stderr)
+            return EXIT_WRONG
+        case click.exceptions.Abort():  # click's word for ctrl+c
+            return EXIT_INTERRUPTED
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            say(_in_one_line(error))
+            return EXIT_WRONG
+        case BrokenPipeError():
+            return _forget_stdout()
+        case _:
+            say(f"a fault of cvtui itself: {type(error).__name__}: {error}", "--debug shows where")
+            return EXIT_FAILED
+
+
+def say(message: str, hint: str = "") -> None:
+    """One line on stderr. Control characters (they may come from file names) are shown as U+FFFD."""
+    from cvtui.cli.words import harmless
+
+    print(harmless(f"cvtui: {message}" + (f"; {hint}" if hint else "")), file=sys.stderr)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """click's own errors in our words: what was given, what is allowed, the nearest."""
+    if isinstance(error, click.NoSuchOption):
+        close = nearest(error.option_name, error.possibilities or _options_of(error.ctx))
+        return f"{error.option_name}: there is no such option{close or '; --help lists them'}"
+    if isinstance(error, click.BadOptionUsage):
+        return f"{error.option_name}: {'needs a value' if 'argument' in error.message else 'takes no value'}"
+    if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
+        name = error.param.opts[-1] if isinstance(error.param, click.Option) else _argument(error)
+        message = error.message.rstrip(".")
+        if error.param is not None and isinstance(error.param.type, click.Choice):
+            word = message.partition("is not")[0].strip().strip("'")
+            message += nearest(word, [str(choice) for choice in error.param.type.choices])
+        return f"{name}: {message}"
+    message = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    before = f"{context.info_name}: " if context is not None and context.parent is not None else ""
+    return f"{before}{message[0].lower()}{message[1:]}".replace("\n", " ") + (
+        before and f"; cvtui {before[:-2]} --help"
+    )
+
+
+def _argument(error: click.BadParameter) -> str:
+    return (error.param.human_readable_name if error.param else error.param_hint) or "argument"  # type: ignore[return-value]
+
+
+def _options_of(context: click.Context | None) -> list[str]:
+    if context is None:
+        return []
+    return [word for parameter in context.command.get_params(context) for word in parameter.opts if word[:2] == "--"]
+
+
+def _forget_stdout() -> int:
+    """The reader of our stdout went away (`| head`): nothing more to say, and no complaint when Python closes it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_BROKEN_PIPE

@@ -1,0 +1,295 @@
+"""What `cvtui --no-ui` says: facts before the run, a line per epoch, a bar with the time left, the result."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cvtui.cli.main import say
+from cvtui.cli.runs import duration
+from cvtui.cli.words import harmless
+
+if TYPE_CHECKING:
+    from cvtui.recipe import Checked
+    from cvtui.runlog import History, RunFolder
+    from cvtui.runlog.events import EpochDone, RunStarted
+
+
+class Report:
+    """Follows a run's history and prints what is new in it. stdout: facts, epochs, result; stderr: talk and the bar."""
+
+    def __init__(self, folder: RunFolder, checked: Checked, *, quiet: bool, as_json: bool) -> None:
+        self.folder = folder
+        self.checked = checked
+        self.lines = not quiet and not as_json
+        self.talk = not quiet
+        self.result = not as_json
+        self._bar = Bar(checked) if self.talk and sys.stderr.isatty() else None
+        self._seen: dict[str, int] = {"epochs": 0, "commands": 0, "findings": 0}
+        self._last_log: object = None
+        self._started = False
+        self._signals = 0
+
+    # ------------------------------------------------------------------ before and while
+
+    def begin(self) -> None:
+        """What is known before PyTorch is even imported: said at once, because the import takes seconds."""
+        for label, words in facts(self.checked):
+            self._line(f"{label:<9} {words}")
+        self._line(f"{'folder':<9} {self.folder.path}")
+        if self._bar:
+            self._bar.open()
+        else:
+            self._talk("starting PyTorch …")
+
+    def show(self, history: History, signals: list[int]) -> None:
+        """Prints what has come since the last call."""
+        if history.run is not None and not self._started:
+            self._started = True
+            for label, words in started_facts(history.run):
+                self._line(f"{label:<9} {words}")
+        for command in self._new(history, "commands"):
+            self._line(f"step {command.step:,}: {command.words or command.command}")
+        for finding in self._new(history, "findings"):
+            self._line(f"step {finding.step:,}: {finding.sentence}")
+        for epoch in self._new(history, "epochs"):
+            self._line(epoch_line(epoch, self.checked.recipe.epochs, rate_at(history, epoch.step)))
+        self._logs(history)
+        if len(signals) > self._signals:
+            self._signals = len(signals)
+            self._talk(
+                "stopping: a checkpoint is saved (once more: at once)" if self._signals == 1 else "stopping at once"
+            )
+        if self._bar:
+            self._bar.show(history)
+
+    def _new(self, history: History, name: str) -> list[Any]:
+        records: list[Any] = getattr(history, name)
+        found = records[self._seen[name] :]
+        self._seen[name] = len(records)  # also where a rewritten log has fewer
+        return found
+
+    def _logs(self, history: History) -> None:
+        """The worker's warnings and errors; its deque forgets from the left, so the place is kept by the record."""
+        new = []
+        for record in reversed(history.logs):
+            if record is self._last_log:
+                break
+            new.append(record)
+        if history.logs:
+            self._last_log = history.logs[-1]
+        for record in reversed(new):
+            if record.level != "info":
+                self._talk(f"{record.level}: {record.text}")
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar:
+            self._bar.close()
+            self._bar = None
+
+    # ------------------------------------------------------------------ the end
+
+    def end(self, history: History, code: int, status: int, signals: list[int]) -> None:
+        """The result (stdout), or what went wrong (stderr). `code` is our exit code, `status` the worker's own."""
+        end = history.end
+        if end is None or end.status == "failed":
+            if signals and end is None:
+                say("interrupted before anything was saved" if not history.checkpoints else "interrupted")
+            else:
+                self._failed(history, code, status)
+        elif end.status == "diverged":
+            self._result(history)
+            say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", "a lower --lr may help")
+        else:
+            self._result(history)
+
+    def _failed(self, history: History, code: int, status: int) -> None:
+        reason = history.end.reason if history.end else ""
+        if code == 2 and reason:  # the worker refused the recipe
+            say(reason)
+            return
+        for line in history.last_log_lines(10):
+            print(f"  | {harmless(line)}", file=sys.stderr)
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with exit code {status}"
+        say(f"the training failed: {reason or f'its process {how}'}", f"its whole output is in {self.folder.log}")
+
+    def _result(self, history: History) -> None:
+        if not self.result:
+            return
+        end = history.end
+        seconds = history.epochs[-1].seconds if history.epochs else 0.0
+        if len(history.steps) and not math.isnan(history.steps.seconds[-1]):
+            seconds = max(seconds, float(history.steps.seconds[-1]))
+        status = end.status if end else "ended"
+        words = f"{status} after {history.steps_done:,} steps in {duration(seconds)}"
+        best = max(
+            (epoch for epoch in history.epochs if epoch.val_accuracy is not None),
+            key=lambda epoch: epoch.val_accuracy or 0.0,
+            default=None,
+        )
+        if best is not None:
+            words += f"; best validation accuracy {percent(best.val_accuracy)} in epoch {best.epoch}"
+        self._print(words)
+        saved = sorted({record.path for record in history.checkpoints if (self.folder.path / record.path).exists()})
+        self._print(f"{'folder':<9} {self.folder.path}" + (f"  ({', '.join(saved)})" if saved else ""))
+        if self.lines:
+            self._print(f"{'look':<9} cvtui attach {shell_word(str(self.folder.path))}")
+
+    # ------------------------------------------------------------------ ways out
+
+    def _line(self, text: str) -> None:
+        if self.lines:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        if self._bar:
+            self._bar.above(harmless(text), to_stdout=True)
+        else:
+            print(harmless(text), flush=True)
+
+    def _talk(self, text: str) -> None:
+        if not self.talk:
+            return
+        if self._bar:
+            self._bar.above(harmless(text), to_stdout=False)
+        else:
+            print(harmless(text), file=sys.stderr, flush=True)
+
+
+class Bar:
+    """The live bar on stderr, drawn when it is told to (no thread): epoch, steps, time left, loss, speed."""
+
+    def __init__(self, checked: Checked) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._steps_per_epoch = checked.steps_per_epoch
+        self._epochs = checked.recipe.epochs
+        self._total = checked.total_steps
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("{task.fields[words]}", style="dim"),
+            console=Console(stderr=True, highlight=False),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._progress.add_task("starting PyTorch …", total=self._total, words="")
+
+    def open(self) -> None:
+        self._progress.start()
+        self._progress.refresh()
+
+    def close(self) -> None:
+        self._progress.stop()
+
+    def above(self, text: str, *, to_stdout: bool) -> None:
+        """Prints a line above the bar."""
+        if to_stdout and not sys.stdout.isatty():
+            print(text, flush=True)
+        else:
+            from rich.text import Text
+
+            self._progress.console.print(Text(text), soft_wrap=True)
+
+    def show(self, history: History) -> None:
+        done = history.steps_done
+        if history.run is not None:
+            epoch = min(self._epochs, done // self._steps_per_epoch + 1)
+            self._progress.update(self._task, description=f"epoch {epoch}/{self._epochs}")
+        if done:
+            state = history.state()
+            words = "paused" if state == "paused" else time_left(history, self._total)
+            loss = float(history.steps.loss[-1])
+            self._progress.update(self._task, completed=done, words=f"{words}  loss {loss:.4g}")
+        self._progress.refresh()
+
+
+# ---------------------------------------------------------------------- words
+
+
+def facts(checked: Checked) -> list[tuple[str, str]]:
+    """What follows from the recipe alone."""
+    recipe, data, table = checked.recipe, checked.data, checked.table
+    size = "x".join(map(str, data.size))
+    schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
+    return [
+        ("data", f"{data.name}: {data.train:,} + {data.validation:,} images {size}, {len(data.classes)} classes"),
+        ("net", recipe.net),
+        ("", f"{table.parameters:,} parameters, {table.macs:,} MACs an image; init {recipe.init}"),
+        ("training", f"{recipe.optimizer}, lr {recipe.lr:g}, {schedule}, batch {recipe.batch_size}"),
+        (
+            "",
+            f"{recipe.epochs:,} epochs of {checked.steps_per_epoch:,} steps = {checked.total_steps:,} steps; "
+            f"seed {recipe.seed}",
+        ),
+        ("expected", f"a first loss of {math.log(len(data.classes)):.3f} (ln {len(data.classes)})"),
+    ]
+
+
+def started_facts(run: RunStarted) -> list[tuple[str, str]]:
+    """What only the worker knows: the machine, the measured pixels, its prediction."""
+    threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
+    found = [("device", f"{run.device}{threads}; torch {run.libraries.get('torch', '?')}")]
+    mean, std = run.data.get("mean"), run.data.get("std")
+    if isinstance(mean, list) and isinstance(std, list):
+        numbers = " ".join(f"{value:.1f}" for value in mean), " ".join(f"{value:.1f}" for value in std)
+        found.append(("pixels", f"mean {numbers[0]}, std {numbers[1]} (of 0 to 255, training images)"))
+    memory = run.prediction.get("memory")
+    if isinstance(memory, int | float):
+        found.append(("memory", f"about {memory / 2**20:,.0f} MiB for weights, gradients and activations"))
+    return found
+
+
+def epoch_line(epoch: EpochDone, epochs: int, rate: float | None) -> str:
+    """`epoch  3/15  loss 0.1234 val 0.0987  accuracy 97.12 % val 98.33 %  lr 1.90e-03  1.2 s  12,345 images/s`."""
+    width = len(str(epochs))
+    parts = [
+        f"epoch {epoch.epoch:>{width}}/{epochs}",
+        f"loss {number(epoch.train_loss)} val {number(epoch.val_loss)}",
+        f"accuracy {percent(epoch.train_accuracy)} val {percent(epoch.val_accuracy)}",
+        f"lr {rate:.2e}" if rate is not None else "",
+        f"{duration(epoch.seconds):>7}",
+        f"{epoch.images_per_second:>7,.0f} images/s",
+        "best" if epoch.best else "",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def rate_at(history: History, step: int) -> float | None:
+    """The rate of the last step before `step`."""
+    index = step - 1 - history.steps.first
+    if not 0 <= index < len(history.steps):
+        return None
+    rate = float(history.steps.lr[index])
+    return None if math.isnan(rate) else rate
+
+
+def number(value: float | None) -> str:
+    """A loss in six places, aligned: "0.1234", " 12.35", "   NaN"."""
+    if value is None:
+        return "   NaN"
+    return f"{value:.4f}" if value < 10 else f"{value:6.5g}"
+
+
+def percent(share: float | None) -> str:
+    return "     ?" if share is None else f"{100 * share:5.2f} %"
+
+
+def time_left(history: History, total: int) -> str:
+    """From the pace so far, evaluation included, pauses not."""
+    done, seconds = history.steps_done, float(history.steps.seconds[-1])
+    if not seconds > 0 or done >= total:
+        return ""
+    return f"{duration((total - done) * seconds / done)} left, {done / seconds:,.0f} steps/s"
+
+
+def shell_word(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

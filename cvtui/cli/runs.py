@@ -1,0 +1,88 @@
+"""`cvtui runs`: the run folders with their state and result."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.cli.run_folders import runs_option
+
+if TYPE_CHECKING:
+    from cvtui.runlog import RunSummary
+
+STYLES = {
+    "running": "green", "starting": "green", "paused": "yellow", "finished": "", "stopped": "dim",
+    "diverged": "red", "failed": "red", "lost": "red",
+}  # fmt: skip
+
+
+@click.command("runs")
+@runs_option()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per run and line.")
+def runs(runs: Path, as_json: bool) -> None:
+    """List the runs, newest first: state, epochs, best validation accuracy, data and net."""
+    from cvtui.runlog import list_runs, summary
+
+    found = [summary(folder) for folder in list_runs(runs)]
+    if as_json:
+        import msgspec
+
+        for entry in found:
+            click.echo(msgspec.json.encode(as_dict(entry)).decode())
+    elif found:
+        _print(found)
+    else:
+        click.echo(f"No run in {str(runs)!r} yet; `cvtui` starts one.", err=True)
+
+
+def as_dict(entry: RunSummary) -> dict[str, Any]:
+    """What --json prints of one run."""
+    names = (
+        "name", "state", "reason", "epochs", "epochs_asked", "steps", "steps_asked", "best_val_accuracy", "val_loss",
+        "data", "net", "started", "seconds", "recipe",
+    )  # fmt: skip
+    return {"folder": str(entry.folder.path), **{name: getattr(entry, name) for name in names}}
+
+
+def _print(found: list[RunSummary]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cvtui.cli.words import harmless
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("run", style="bold", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for column in ("epochs", "best val", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("started", no_wrap=True)
+    table.add_column("data", no_wrap=True)
+    table.add_column("net", no_wrap=True, overflow="ellipsis")
+    for entry in found:
+        best = "" if entry.best_val_accuracy is None else f"{entry.best_val_accuracy:.2%}".replace("%", " %")
+        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started)) if entry.started else ""
+        table.add_row(
+            Text(harmless(entry.name)),
+            Text(entry.state, STYLES.get(entry.state, "")),
+            f"{entry.epochs}/{entry.epochs_asked or '?'}",
+            best,
+            duration(entry.seconds),
+            started,
+            Text(harmless(entry.data)),
+            Text(harmless(entry.net)),
+        )
+    console.print(table)
+
+
+def duration(seconds: float) -> str:
+    """ "3.2 s", "4:05", "1:02:03"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,42 @@
+"""The interactive session: is there a terminal that is large enough? Then the screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from cvtui.recipe import Recipe
+
+SMALLEST = (80, 24)
+
+
+def check_terminal(way_out: str) -> None:
+    """RequestError (with the way out in its words) where no screen can be drawn: no terminal, or one too small."""
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise RequestError("the screen needs a terminal, and this is none", hint=way_out)
+    if os.environ.get("TERM") == "dumb":
+        raise RequestError("the screen needs a terminal that can move its cursor; TERM is 'dumb'", hint=way_out)
+    try:
+        columns, lines = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return
+    if 0 < columns < SMALLEST[0] or 0 < lines < SMALLEST[1]:  # 0: the terminal does not tell
+        raise RequestError(
+            f"the terminal is {columns}x{lines}; the screen needs at least {SMALLEST[0]}x{SMALLEST[1]}",
+            hint=f"enlarge the window, or {way_out}",
+        )
+
+
+def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None) -> int:
+    """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once."""
+    check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
+    from cvtui.tui.app import CvtuiApp
+
+    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach)
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,194 @@
+"""`cvtui`, `cvtui RECIPE.toml`, `cvtui --data … --net …`: the main job, on the screen or without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.cli.run_folders import runs_option
+from cvtui.errors import RequestError, nearest
+from cvtui.recipe.choices import Choice
+from cvtui.recipe.fields import FIELDS, Field
+from cvtui.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from cvtui.recipe import Checked
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Data": ("data", "preprocess"),
+    "Network": ("net", "init"),
+    "Learning": (
+        "loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs",
+        "batch_size",
+    ),
+    "Running": ("seed", "device", "precision", "threads"),
+    "Watching and keeping": ("watch_every", "keep", "name"),
+}  # fmt: skip
+"""How --help groups the recipe's fields; a field that is not named here stands under More."""
+
+METAVARS = {"whole": "N", "number": "X", "choice": "NAME"}
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class FieldType(click.ParamType[str]):
+    """A field of the recipe as an option's value: text here, checked by the recipe; the shell completes choices."""
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.name = field.kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        words = DEVICES if self.field.name == "device" else self.field.allowed
+        table: Mapping[str, Any] = self.field.table or {}
+        return [
+            CompletionItem(word, help=table[word].summary if word in table else None)
+            for word in words
+            if word.startswith(incomplete.lower())
+        ]
+
+
+def _metavar(field: Field) -> str:
+    if field.kind == "word":
+        return "|".join(field.allowed)
+    return METAVARS.get(field.kind, field.name.upper())
+
+
+def _recipe_options() -> list[click.Parameter]:
+    return [
+        click.Option([field.option, field.name], type=FieldType(field), metavar=_metavar(field), help=field.doc)
+        for field in FIELDS.values()
+    ]
+
+
+class Train(click.Command):
+    """Help in groups, with every choice in a line of its own."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        write_options(formatter)
+
+
+@click.command("train", cls=Train)
+@click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
+@runs_option("Where the run folder goes.")
+@click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
+@click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
+def train(recipe: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: bool, **options: str | None) -> int:
+    """Train an image classifier: on the screen, or with --no-ui in the foreground.
+
+    RECIPE.toml is a recipe file, such as the recipe.toml of a run folder; options win over it.
+    """
+    changes = {name: text for name, text in options.items() if text is not None}
+    checked = make_recipe(recipe, changes)
+    check_place(runs, changes.get("name"))
+    if no_ui or as_json:
+        from cvtui.cli.headless import train_headless
+
+        return train_headless(checked, runs, strict_name="name" in changes, as_json=as_json, quiet=quiet)
+    from cvtui.cli.session import run_session
+
+    given = recipe is not None or bool(changes)
+    return run_session(recipe=checked.recipe if given else None, runs=runs)
+
+
+train.params[1:1] = _recipe_options()
+
+
+def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
+    """The checked recipe of a file (or the defaults) with the command line's changes. RequestError."""
+    from cvtui.recipe import check, load, override
+
+    base = Recipe() if path is None else load(_recipe_file(path))
+    try:
+        return check(override(base, changes))
+    except RequestError as error:
+        raise _named(error, path, changes) from None
+
+
+def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) -> RequestError:
+    """The check speaks of fields ("batch_size: …"); the user wrote an option, or a line of a file."""
+    name, colon, rest = error.message.partition(": ")
+    if not colon or name not in FIELDS:
+        return error
+    label = FIELDS[name].option if name in changes or path is None else f"{Path(path).name}: {name}"
+    return RequestError(f"{label}: {rest}", hint=error.hint, source=error.source, column=error.column)
+
+
+def _recipe_file(text: str) -> Path:
+    """The file that the word on the command line means. RequestError says what else it may have meant."""
+    from cvtui.cli.main import COMMANDS
+
+    path = Path(text)
+    if path.is_dir() and (path / "recipe.toml").exists():
+        raise RequestError(
+            f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it, cvtui {path / 'recipe.toml'} repeats it"
+        )
+    if path.is_dir():
+        raise RequestError(f"{text!r} is a folder, not a recipe file")
+    if text in COMMANDS and not path.exists():
+        raise RequestError(f"{text!r} is a command: it comes first, its options after it", hint=f"cvtui {text} --help")
+    if not path.exists() and path.suffix != ".toml" and "/" not in text:
+        raise RequestError(
+            f"{text!r} is neither a command nor a recipe file{nearest(text, list(COMMANDS))}", hint="cvtui --help"
+        )
+    return path
+
+
+def check_place(runs: Path, name: str | None) -> None:
+    """Can a run folder be made there? Asked before anything starts. RequestError with the way out."""
+    import os
+
+    if runs.exists() and not runs.is_dir():
+        raise RequestError(f"--runs: {str(runs)!r} is a file, not a folder")
+    if name and (runs / name).exists():
+        raise RequestError(
+            f"--name: the run folder {str(runs / name)!r} exists already",
+            hint=f"choose another --name, or look at it with `cvtui attach {name}`",
+        )
+    above = runs
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise RequestError(f"--runs: {str(above)!r} is not writable", hint="choose a place with --runs DIR")
+
+
+# ------------------------------------------------------------------ help
+
+
+def write_options(formatter: click.HelpFormatter) -> None:
+    """The options of the main job in groups, each choice below its option."""
+    named = {name for names in GROUPS.values() for name in names}
+    more = tuple(name for name in FIELDS if name not in named)
+    for title, names in {**GROUPS, "More": more}.items():
+        rows = [row for name in names if name in FIELDS for row in _rows(FIELDS[name])]
+        if title == "Watching and keeping":
+            rows += _own_rows("runs")
+        if rows:
+            with formatter.section(title):
+                formatter.write_dl(rows, col_max=28)
+    with formatter.section("Without the screen"):
+        formatter.write_dl(_own_rows("no_ui", "as_json", "quiet"), col_max=28)
+
+
+def _rows(field: Field) -> Iterator[tuple[str, str]]:
+    default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+    shown = f"  [default: {default}]" if default else ""
+    yield f"{field.option} {_metavar(field)}", field.doc + shown
+    for word, entry in (field.table or {}).items():
+        yield f"    {entry.usage() if isinstance(entry, Choice) else word}", entry.summary
+
+
+def _own_rows(*names: str) -> list[tuple[str, str]]:
+    context = click.Context(train)
+    rows = [parameter.get_help_record(context) for parameter in train.params if parameter.name in names]
+    return [row for row in rows if row]
