@@ -38,13 +38,35 @@ def left_over(n: int, f: int, s: int, p: int, d: int = 1) -> int:
 
 
 def taps_inside(n: int, places: int, f: int, s: int, p: int, d: int = 1) -> int:
-    """Over all places: how many of the filter's f taps lie on the input and not on the padding."""
+    """Over all places: how many of the filter's f taps lie on the input and not on the padding.
+
+    Tap k of place i reads i·s + k·d − p, which must be one of 0 … n − 1. Exact, and quick for a filter of any size.
+    """
+    return _at_most(n - 1 + p, places, f, s, d) - _at_most(p - 1, places, f, s, d)
+
+
+def _at_most(m: int, places: int, f: int, s: int, d: int) -> int:
+    """How many pairs (i, k) with 0 <= i < places and 0 <= k < f have i·s + k·d <= m."""
+    if m < 0:
+        return 0
+    some = min(f, m // d + 1)  # taps that any place can have
+    full = min(some, max(0, (m - (places - 1) * s) // d + 1))  # taps that every place has
+    rest = some - full
+    # The others, from the last on: tap some − 1 − j has ⌊(m − (some − 1 − j)·d)/s⌋ + 1 places.
+    return full * places + rest + _floor_sum(rest, s, d, m - (some - 1) * d)
+
+
+def _floor_sum(count: int, m: int, a: int, b: int) -> int:
+    """Sum of ⌊(a·j + b)/m⌋ over j = 0 … count − 1, in the steps of Euclid's algorithm."""
     total = 0
-    for tap in range(f):
-        shift = tap * d - p  # tap of place i reads i·s + shift
-        first = max(0, -(shift // s))
-        last = min(places - 1, (n - 1 - shift) // s)
-        total += max(0, last - first + 1)
+    while count:
+        total += (count - 1) * count // 2 * (a // m) + count * (b // m)
+        a, b = a % m, b % m
+        top = a * count + b
+        if top < m:
+            break
+        count, b = divmod(top, m)
+        m, a = a, m
     return total
 
 

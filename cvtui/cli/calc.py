@@ -1,0 +1,175 @@
+"""`cvtui calc`: every number of a network before it is built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from rich.console import Console
+
+from cvtui.calc import Chain, Size, size_text
+from cvtui.calc.sizes import MAX_SIDE, parse_size
+from cvtui.calc.solve import Solution, solve
+from cvtui.errors import RequestError
+
+DEFAULT_INPUT = (32, 32, 3)
+DEFAULT_CLASSES = 10
+DEFAULT_BATCH = 64
+
+
+class _Request(NamedTuple):
+    """A net expression and what it is calculated for."""
+
+    text: str
+    chain: Chain
+    input: Size
+    classes: int
+    batch: int
+
+
+@click.command()
+@click.argument("net", metavar="NET")
+@click.option("--input", "input_size", metavar="SIZE", help="HxWxC, HxW (one channel) or N (flat). Default: 32x32x3.")
+@click.option("--chw", is_flag=True, help="SIZE is in PyTorch's order, CxHxW.")
+@click.option("--classes", metavar="N", type=int, help="Outputs of a bare fc. Default: 10.")
+@click.option("--batch", metavar="N", type=int, help="Images a batch, for the memory to train. Default: 64.")
+@click.option("--output", "wanted", metavar="SIZE", help="The output to reach: solves for every ? in NET together.")
+@click.option("--against-fc", is_flag=True, help="Set each conv beside a fully connected layer of the same sizes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (below) instead of the table.")
+def calc(
+    net: str,
+    input_size: str | None,
+    chw: bool,
+    classes: int | None,
+    batch: int | None,
+    wanted: str | None,
+    against_fc: bool,
+    as_json: bool,
+) -> None:
+    """Calculate a network: sizes, parameters, MACs, receptive fields, memory.
+
+    NET is an expression such as "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc", a recipe file (*.toml),
+    torchvision:NAME (torchvision:resnet18) or package.module:callable. Quote it: brackets and stars mean
+    something to the shell.
+
+    \b
+    A ? asks what fits:       cvtui calc "conv32f5s2p?"
+    for a wanted output:      cvtui calc "conv32f?s?p?" --output 16x16x32
+
+    \b
+    --json prints, with sizes as [H, W, C] or [N]:
+      {"input": SIZE,
+       "layers": [{"name", "expression", "output", "weights", "biases", "parameters",
+                   "macs", "activations",
+                   "receptive_field": {"size": [h, w], "stride": [h, w], "offset": [h, w]},
+                   "fan_in", "note"}, …],
+       "totals": {"parameters", "macs", "activations"}}
+    One MAC is one multiply-add (2 FLOPs), biases apart. A unit (i, j) sees size pixels from
+    offset + (i, j) x stride on; stride 0: all units see the same; null: not known. With ? in NET
+    there is also "solutions": [{"asked", "fits": [{"expression", "output", "exact"}]}], with
+    --against-fc "against_fc": [{"name", "fc", "conv", "ratio", "sparse", "shared"}].
+    """
+    for name, number in (("--classes", classes), ("--batch", batch)):
+        if number is not None and not 1 <= number <= MAX_SIDE:
+            raise RequestError(f"{name} {number}: at least 1 and at most {MAX_SIDE:,}")
+    size = parse_size(input_size, channels_first=chw) if input_size is not None else None
+    if ":" in net and not Path(net).exists():
+        if wanted is not None or against_fc:
+            raise RequestError(f"{'--output' if wanted else '--against-fc'}: for a net expression only, not for {net}")
+        _module(net, size, classes, as_json)
+        return
+    request = _request(net, size, classes, batch)
+    goal = parse_size(wanted, "--output", channels_first=chw) if wanted is not None else None
+    solution = solve(request.chain, request.input, request.classes, goal, source=request.text)
+    if goal is not None and solution.table.output != goal:
+        raise RequestError(f"--output {size_text(goal)}: the net gives {size_text(solution.table.output)}")
+    if as_json:
+        click.echo(json.dumps(_json(solution, against_fc), ensure_ascii=False))
+    else:
+        _show(request, solution, goal is not None, against_fc)
+
+
+def _request(net: str, size: Size | None, classes: int | None, batch: int | None) -> _Request:
+    """NET as text, or out of a recipe file together with its data's sizes; options win over the recipe."""
+    from cvtui.recipe.net import parse
+
+    if not _is_recipe(net):
+        return _Request(net, parse(net), size or DEFAULT_INPUT, classes or DEFAULT_CLASSES, batch or DEFAULT_BATCH)
+    from cvtui.recipe import load
+    from cvtui.recipe.choices import DATA
+
+    recipe = load(Path(net))
+    facts = DATA.get(recipe.data)
+    if facts is None and (size is None or classes is None):
+        raise RequestError(f"{net}: data {recipe.data!r} is not known; give --input and --classes")
+    return _Request(
+        recipe.net,
+        parse(recipe.net),
+        size or (facts.size if facts else DEFAULT_INPUT),
+        classes or (len(facts.classes) if facts else DEFAULT_CLASSES),
+        batch or recipe.batch_size,
+    )
+
+
+def _is_recipe(net: str) -> bool:
+    if net.lower().endswith(".toml"):
+        return True
+    try:
+        return len(net) < 4096 and Path(net).is_file()
+    except (OSError, ValueError):  # a name that no file system takes is no file
+        return False
+
+
+def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool) -> None:
+    from cvtui.calc import net_expression
+    from cvtui.cli.calc_view import print_against_dense, print_memory, print_solution, print_table
+
+    console = Console()
+    if solution.answers:
+        print_solution(console, solution, wanted)
+    title = net_expression(solution.chain) if solution.answers else request.text
+    print_table(console, solution.table, title)
+    if against_fc:
+        print_against_dense(console, solution.table)
+    print_memory(console, solution.table, request.batch)
+
+
+def _json(solution: Solution, against_fc: bool) -> dict[str, object]:
+    from cvtui.calc import expression
+    from cvtui.calc.dense import against_dense
+    from cvtui.cli.calc_view import as_json
+
+    found: dict[str, object] = as_json(solution.table)
+    if solution.answers:
+        found["solutions"] = [
+            {
+                "asked": expression(answer.node),
+                "fits": [
+                    {"expression": expression(fit.node), "output": [*fit.output, fit.node.filters], "exact": fit.exact}
+                    for fit in answer.fits
+                ],
+            }
+            for answer in solution.answers
+        ]
+    if against_fc:
+        found["against_fc"] = [
+            {
+                "name": pair.row.name,
+                "fc": pair.dense,
+                "conv": pair.weights,
+                "ratio": pair.ratio,
+                "sparse": pair.sparse,
+                "shared": pair.shared,
+            }
+            for pair in against_dense(solution.table)
+        ]
+    return found
+
+
+def _module(net: str, size: Size | None, classes: int | None, as_json: bool) -> None:
+    """A net of torchvision's or of the user's own, built and run on the meta device."""
+    from cvtui.cli.calc_module import show_module
+
+    show_module(net, size, classes, as_json)
