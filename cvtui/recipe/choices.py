@@ -176,6 +176,31 @@ SCHEDULES = _table(
     Choice(name="cosine", summary="half a cosine down to 0", formula="lr / 2 · (1 + cos(π t / T))"),
     Choice(name="linear", summary="a straight line down to 0", formula="lr · (1 − t / T)"),
     Choice(name="inverse-sqrt", summary="falls fast, then slowly, never to 0", formula="lr / sqrt(t)"),
+    Choice(
+        name="exponential",
+        summary="times a factor every epoch",
+        formula="lr · gamma^epoch",
+        parameters={"gamma": Parameter(default=0.95, low=0, high=1, open_low=True, doc="factor of one epoch")},
+    ),
+    Choice(
+        name="one-cycle",
+        summary="up from lr/25 for 30 % of the run, then down to almost 0 (Smith 2018)",
+        formula="two half cosines: lr/25 to lr, lr to lr/250,000",
+        parameters={
+            "up": Parameter(
+                default=0.3, low=0, high=1, open_low=True, open_high=True, doc="share of the run in which it climbs"
+            )
+        },
+    ),
+    Choice(
+        name="cosine-restarts",
+        summary="a cosine to 0 that begins anew, each time longer (SGDR, Loshchilov 2017)",
+        formula="lr / 2 · (1 + cos(π t_i / T_i))",
+        parameters={
+            "first": Parameter(default=5, low=0, high=math.inf, open_low=True, doc="epochs of the first period"),
+            "longer": Parameter(default=2, low=1, high=100, doc="how many times as long each next period is"),
+        },
+    ),
 )
 
 ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cross-entropy"}

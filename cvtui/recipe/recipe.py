@@ -40,7 +40,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """L2 term added to the gradient (decoupled in adamw); not applied to biases and norms."""
 
     schedule: str = "cosine"
-    """lr over the run: constant, step, cosine, linear or inverse-sqrt."""
+    """lr over the run: constant, step, cosine, linear, inverse-sqrt, exponential, one-cycle or cosine-restarts."""
 
     schedule_per: Literal["iteration", "epoch"] = "iteration"
     """Whether the rate moves at every iteration or once an epoch."""

@@ -24,6 +24,8 @@ class Moment:
     """Epochs since the run began, warm-up included; whole where the schedule moves once an epoch."""
     share: float
     """Of the whole run that is done, 0..1."""
+    epochs_since: float
+    """Epochs since the end of the warm-up."""
 
 
 Values = Mapping[str, Any]
@@ -60,12 +62,47 @@ def inverse_sqrt(moment: Moment, values: Values) -> float:
     return 1.0 / math.sqrt(moment.t + 1.0)
 
 
+def exponential(moment: Moment, values: Values) -> float:
+    """gamma^(epochs since the warm-up); torch: ExponentialLR, and the same curve between epochs."""
+    return float(values["gamma"] ** moment.epochs_since)
+
+
+def one_cycle(moment: Moment, values: Values) -> float:
+    """Up along a cosine from 1/25 to the full rate in the first `up` of the run, then down to 1/250,000 (Smith 2018).
+
+    The same numbers as torch's OneCycleLR with its defaults. It is a warm-up of its own.
+    """
+    last = max(1.0, moment.total - 1)
+    top = max(1.0, values["up"] * moment.total - 1)
+    start, end = 1 / 25, 1 / 250_000
+    if moment.t <= top:
+        return start + (1.0 - start) * 0.5 * (1.0 - math.cos(math.pi * moment.t / top))
+    share = min(1.0, (moment.t - top) / max(1e-9, last - top))
+    return end + (1.0 - end) * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def cosine_restarts(moment: Moment, values: Values) -> float:
+    """A cosine to 0 that begins anew: first after `first` epochs, then each time after `longer` times as many.
+
+    SGDR, Loshchilov & Hutter 2017; torch: CosineAnnealingWarmRestarts(T_0=first, T_mult=longer).
+    """
+    length, passed = float(values["first"]), moment.epochs_since
+    growth = float(values["longer"])
+    while passed >= length - 1e-9:
+        passed -= length
+        length *= growth
+    return 0.5 * (1.0 + math.cos(math.pi * max(0.0, passed) / length))
+
+
 SHAPES: dict[str, Callable[[Moment, Values], float]] = {
     "constant": constant,
     "step": step,
     "cosine": cosine,
     "linear": linear,
     "inverse-sqrt": inverse_sqrt,
+    "exponential": exponential,
+    "one-cycle": one_cycle,
+    "cosine-restarts": cosine_restarts,
 }
 """The functions behind `choices.SCHEDULES`, under the same names."""
 
@@ -115,7 +152,9 @@ class Schedule:
             epoch = place
             if self.warmup_per == "epoch" and place < warm:
                 return self.lr * (place + 1) / (warm + 1)
-        moment = Moment(t=max(0.0, place - warm), total=end - warm, epoch=epoch, share=place / end)
+        t = max(0.0, place - warm)
+        since = t / self.steps_per_epoch if self.per == "iteration" else t
+        moment = Moment(t=t, total=end - warm, epoch=epoch, share=place / end, epochs_since=since)
         return self.lr * SHAPES[self.name](moment, self.values)
 
     def curve(self, points: int = 1000) -> list[tuple[int, float]]:
@@ -160,6 +199,16 @@ class Schedule:
                 return f"falls{start} in a straight line to 0 {end}"
             case "inverse-sqrt":
                 return f"falls{start} with 1/sqrt(t) to {last} {end}"
+            case "exponential":
+                return f"is multiplied by {self.values['gamma']:g} every epoch{start}, to {last} {end}"
+            case "one-cycle":
+                top = round(self.values["up"] * (self.total_steps - self.warmup_steps)) + self.warmup_steps
+                return f"climbs to {self.lr:g} at step {top:,}, then falls along a cosine to {last} {end}"
+            case "cosine-restarts":
+                return (
+                    f"falls{start} along a cosine to 0 in {self.values['first']:g} epochs and begins anew, each time "
+                    f"{self.values['longer']:g} x as long, until {end[3:]}"
+                )
             case "step":
                 return self._describe_steps(last)
             case _:

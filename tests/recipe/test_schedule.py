@@ -87,6 +87,26 @@ def test_listed_steps_are_pytorchs_multistep(text: str, milestones: list[int], g
     assert rates(make(text, per="epoch")) == pytest.approx(expected)
 
 
+def test_exponential_one_cycle_and_restarts_are_pytorchs() -> None:
+    from torch.optim import lr_scheduler as torchs
+
+    by_epoch = make("exponential(0.9)", per="epoch")
+    of_epochs = pytorch_rates(lambda optimizer: torchs.ExponentialLR(optimizer, 0.9), EPOCHS)
+    assert rates(by_epoch)[::PER_EPOCH] == pytest.approx(of_epochs)
+    assert rates(make("exponential(0.9)"))[::PER_EPOCH] == pytest.approx(of_epochs)
+
+    def one_cycle(optimizer):
+        return torchs.OneCycleLR(optimizer, LR, total_steps=TOTAL, cycle_momentum=False)
+
+    assert rates(make("one-cycle")) == pytest.approx(pytorch_rates(one_cycle, TOTAL), rel=1e-9)
+
+    def restarts(optimizer):
+        return torchs.CosineAnnealingWarmRestarts(optimizer, T_0=3 * PER_EPOCH, T_mult=2)
+
+    expected = pytorch_rates(restarts, TOTAL)
+    assert rates(make("cosine-restarts(3, 2)")) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
 def test_the_lectures_steps_in_a_run_of_100_epochs() -> None:
     listed, plain = make("step(30,60,90)", epochs=100), make("step", epochs=100)
     for epoch, times in [(0, 0), (29, 0), (30, 1), (59, 1), (60, 2), (89, 2), (90, 3), (99, 3)]:
@@ -147,6 +167,8 @@ def test_every_schedule_climbs_then_falls_and_stays_between_0_and_the_rate(
     warm = schedule.warmup_steps
     assert all(0 < rate <= LR * (1 + 1e-12) for rate in found), "no step is wasted at rate 0"
     assert all(after >= before for before, after in pairwise(found[:warm]))
+    if name in ("one-cycle", "cosine-restarts"):  # these climb again
+        return
     assert all(after <= before for before, after in pairwise(found[warm:]))
     if name != "step":  # steps count from the run's start and may fall during the warm-up
         assert found[warm] == pytest.approx(LR)
