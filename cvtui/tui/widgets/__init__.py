@@ -1,1 +1,1 @@
-"""TODO"""
+"""What is drawn by our own hands: curves, histogram strips, bars, heat maps. Import from the submodules."""

@@ -1,0 +1,96 @@
+"""A grid of characters with styles by name, and its way to strips. No widget, no theme."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from rich.cells import get_character_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from cvtui.tui.widgets.raster import BRAILLE, Codes
+
+
+class Canvas:
+    """`width` x `height` cells; what is put outside is left out. A wide character takes two cells."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.chars = np.full((height, width), " ", dtype="<U1")
+        self.styles = np.zeros((height, width), np.int32)
+        self.names = [""]
+        self._numbers = {"": 0}
+
+    def number(self, style: str) -> int:
+        """The number that stands for a style's name in `styles`."""
+        if style not in self._numbers:
+            self._numbers[style] = len(self.names)
+            self.names.append(style)
+        return self._numbers[style]
+
+    def put(self, x: int, y: int, text: str, style: str) -> int:
+        """Text from cell (x, y) on, cut at the edges; the cell after it."""
+        if not 0 <= y < self.height:
+            return x
+        number = self.number(style)
+        for character in text:
+            size = get_character_cell_size(character)
+            if size and x >= 0 and x + size <= self.width:
+                self.chars[y, x] = character
+                self.styles[y, x] = number
+                if size == 2:
+                    self.chars[y, x + 1] = ""
+                    self.styles[y, x + 1] = number
+            x += size
+        return x
+
+    def put_dots(self, x: int, y: int, layers: Layers) -> None:
+        """Braille cells with their styles, the upper left at cell (x, y)."""
+        height, width = layers.codes.shape
+        numbers = np.array([self.number(name) for name in layers.names], np.int32)
+        self.chars[y : y + height, x : x + width] = BRAILLE[layers.codes]
+        self.styles[y : y + height, x : x + width] = numbers[layers.owner]
+
+    def strips(self, style_of: Callable[[str], Style]) -> list[Strip]:
+        """One strip a row; neighbouring cells of one style share a segment."""
+        styles = [style_of(name) for name in self.names]
+        strips = []
+        for chars, numbers in zip(self.chars, self.styles, strict=True):
+            cuts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), self.width]
+            cells = chars.tolist()
+            row = numbers.tolist()
+            segments = [
+                Segment("".join(cells[start:end]), styles[row[start]]) for start, end in itertools.pairwise(cuts)
+            ]
+            strips.append(Strip(segments, self.width))
+        return strips
+
+    def text(self) -> list[str]:
+        """The rows without style."""
+        return ["".join(row) for row in self.chars.tolist()]
+
+
+class Layers:
+    """Dots of several curves over one another: one colour a cell, that of the last drawn.
+
+    A layer of a higher rank takes a cell for itself alone; layers of one rank share its dots. So the haze of raw values
+    doesn't fatten the smooth curve before it, while crossing curves lose no dot.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.codes: Codes = np.zeros((height, width), np.uint8)
+        self.owner = np.zeros((height, width), np.int32)
+        self.rank = np.zeros((height, width), np.int8)
+        self.names = [""]
+
+    def add(self, codes: Codes, style: str, rank: int) -> None:
+        """Ranks never fall from one call to the next."""
+        self.names.append(style)
+        there = codes != 0
+        kept = np.where(self.rank == rank, self.codes, 0)
+        self.codes = np.where(there, kept | codes, self.codes).astype(np.uint8)
+        self.owner[there] = len(self.names) - 1
+        self.rank[there] = rank

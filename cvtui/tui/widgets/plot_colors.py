@@ -1,0 +1,90 @@
+"""From the names of styles in a drawing to colours of the theme that can be read on its ground."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.color import Color, ColorParseError
+from textual.widget import Widget
+
+CONTRAST = 3.0
+"""Least contrast of a curve to the ground: WCAG 2.2's for graphical objects."""
+_FAINT = 0.5
+"""How much of a faint curve's colour is left on the ground."""
+_OWN = {"name": "label", "value": "title", "cursor-label": "cursor"}
+"""Names that have no component class of their own, and the one they take their colour from."""
+
+
+def luminance(color: Color) -> float:
+    """Relative luminance, WCAG 2.2."""
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color.normalized]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(one: Color, other: Color) -> float:
+    """Contrast ratio, 1 … 21, WCAG 2.2."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def readable(color: Color, ground: Color, least: float = CONTRAST) -> Color:
+    """The colour, moved towards white or black until it stands out from the ground."""
+    if color.ansi is not None or ground.ansi is not None:
+        return color
+    goal = Color(255, 255, 255) if luminance(ground) < 0.18 else Color(0, 0, 0)
+    for share in range(11):
+        moved = color.blend(goal, share / 10)
+        if contrast(moved, ground) >= least:
+            return moved
+    return goal
+
+
+class Palette:
+    """Styles by name for one widget: `axis`, `series-2`, `dim series-2`, `$success`, `#ff8800`, `selected …`."""
+
+    def __init__(self, widget: Widget) -> None:
+        self._widget = widget
+        self._styles: dict[str, Style] = {}
+        self.version = 0
+
+    def forget(self) -> None:
+        """After a change of theme or style sheet."""
+        self._styles.clear()
+        self.version += 1
+
+    def style(self, name: str) -> Style:
+        if name not in self._styles:
+            self._styles[name] = self._make(name)
+        return self._styles[name]
+
+    def _make(self, name: str) -> Style:
+        ground = self._widget.background_colors[1]
+        if name.startswith("selected "):
+            plain = self.style(name.removeprefix("selected "))
+            shade = ground + self._widget.get_component_styles("line-plot--selection").background
+            return plain + Style(bgcolor=shade.rich_color)
+        on = Style(bgcolor=ground.rich_color) if ground.a else Style()
+        if not name:
+            return on
+        faint, name = name.startswith("dim "), name.removeprefix("dim ")
+        if name[0] in "$#" or name.startswith("series-"):
+            color = readable(self._curve_color(name), ground)
+            if color.ansi is not None:
+                return on + Style(color=color.rich_color, dim=faint)
+            return on + Style(color=(ground.blend(color, _FAINT) if faint else color).rich_color)
+        component = self._widget.get_component_styles(f"line-plot--{_OWN.get(name, name)}")
+        color = component.color if component.color.ansi is not None else ground + component.color
+        if name in ("mark", "guide", "error", "warning"):
+            color = readable(color, ground)
+        style = on + Style(color=color.rich_color) + (component.text_style if name != "value" else Style())
+        if name == "name":
+            return style + Style(italic=True)
+        return style + Style(reverse=True) if name == "cursor-label" else style
+
+    def _curve_color(self, name: str) -> Color:
+        if name.startswith("series-"):
+            return self._widget.get_component_styles(f"line-plot--{name}").color
+        text = self._widget.app.theme_variables.get(name[1:], "") if name.startswith("$") else name
+        try:
+            return Color.parse(text)
+        except ColorParseError:
+            return self._widget.get_component_styles("line-plot--series-1").color

@@ -1,0 +1,162 @@
+"""What a plot is given (lines, marks, guides), and what it keeps of each line so that a longer one costs little."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvtui.tui.widgets.pyramid import Pyramid
+from cvtui.tui.widgets.scales import Array, Floats, Kind
+
+
+@dataclass(eq=False)
+class Line:
+    """One curve. Lines are drawn in their order: the last lies on top where two meet.
+
+    `x` in ascending order (sorted otherwise; a NaN leaves its point out), `y` of the same length with NaN or Inf where
+    a value is missing or not finite: that breaks the line and is marked on the axis. The arrays are not copied; they
+    may be views that stay valid until the next `set_lines`.
+    """
+
+    name: str
+    """Shown in the legend; also how the plot knows the line again when it has grown. Empty: not in the legend."""
+    x: Array
+    y: Array
+    color: str | int | None = None
+    """`$primary`, `$success` … of the theme (the dollar may be left out), `#rrggbb`, or the number of a series colour
+    (1 to 8). None: the series colour of the line's place in the list."""
+    dim: bool = False
+    """Faint, and behind all that is not: raw values behind smoothed ones, what is predicted, what lies ahead."""
+    points: bool = False
+    """A marker at each sample, for few of them (one an epoch)."""
+    dashed: bool = False
+    legend: bool = True
+    gaps: bool = True
+    """Mark on the x axis where values are not finite. False where NaN only says "was not measured here"."""
+    revision: int = 0
+    """To be changed when values given before are no longer the same. (A spot check notices most changes; this is
+    certain.)"""
+
+    @property
+    def looks(self) -> tuple[object, ...]:
+        """All but the numbers."""
+        return (self.name, self.color, self.dim, self.points, self.dashed, self.legend, self.gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An upright line at x with a few words: what was done at that moment."""
+
+    x: float
+    words: str = ""
+    color: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A level line at y with a few words: what was predicted, what is advised."""
+
+    y: float
+    words: str = ""
+    color: str | int | None = None
+    fit: bool = True
+    """Whether the axis is made large enough to show it."""
+
+
+_PROBES = 48
+
+
+@dataclass(eq=False)
+class Track:
+    """A line as the plot keeps it: clean arrays, and pyramids that grow with it."""
+
+    line: Line
+    x: Array = field(default_factory=lambda: np.empty(0))
+    y: Array = field(default_factory=lambda: np.empty(0))
+    version: int = 0
+    """Changes with every change of what is drawn."""
+    _linear: Pyramid = field(default_factory=Pyramid)
+    _log: Pyramid | None = None
+    _seen: tuple[NDArray[np.int64], Floats, Floats] | None = None
+
+    def __post_init__(self) -> None:
+        self.take(self.line)
+
+    def take(self, line: Line) -> None:
+        """Takes in the line as it is now. Only what is new is worked on when it has merely grown."""
+        x, y = np.asarray(line.x), np.asarray(line.y)
+        if x.shape != y.shape or x.ndim != 1:
+            raise ValueError(f"line {line.name!r}: x has the shape {x.shape}, y {y.shape}; both must be (n,)")
+        grown = line.revision == self.line.revision and self._grown(x, y)
+        before = len(self.x) if grown else 0
+        self.line = line
+        if not grown or len(x) > before:
+            self.version += 1
+        fresh = x[max(0, before - 1) :]
+        if not (np.isfinite(fresh).all() and (fresh[1:] >= fresh[:-1]).all()):
+            there = np.flatnonzero(np.isfinite(x))
+            there = there[np.argsort(x[there], kind="stable")]
+            x, y, grown = x[there], y[there], False
+        self._seen = None
+        if not grown:
+            self._linear, self._log = Pyramid(), None
+        self.x, self.y = x, y
+        self._linear.extend(y)
+        if self._log is not None:
+            self._log.extend(y)
+        if len(x) == len(line.x):
+            self._remember()
+
+    def _remember(self) -> None:
+        """Some values, most of them from the end, where a resumed run differs."""
+        length = len(self.x)
+        probes = np.unique(
+            np.concatenate(
+                [np.linspace(0, max(0, length - 1), _PROBES), np.arange(max(0, length - _PROBES), length)]
+            ).astype(np.int64)
+        )
+        probes = probes[probes < length]
+        self._seen = probes, self.x[probes].astype(np.float64), self.y[probes].astype(np.float64)
+
+    def _grown(self, x: Array, y: Array) -> bool:
+        """Does the series begin with what was here before? Seen at some places."""
+        if self._seen is None or len(x) < len(self.x):
+            return False
+        probes, old_x, old_y = self._seen
+        return bool(np.array_equal(x[probes], old_x) and np.array_equal(y[probes], old_y, equal_nan=True))
+
+    def pyramid(self, kind: Kind) -> Pyramid:
+        if kind == "linear":
+            return self._linear
+        if self._log is None:
+            self._log = Pyramid(positive=True)
+            self._log.extend(self.y)
+        return self._log
+
+    def reach(self, kind: Kind, low: float = -math.inf, high: float = math.inf) -> tuple[float, float] | None:
+        """Smallest and largest y that can be drawn, for x within low … high; None where there is none."""
+        start, end = int(np.searchsorted(self.x, low, "left")), int(np.searchsorted(self.x, high, "right"))
+        if end - start < 2:  # the line that passes is that of the neighbours
+            start, end = max(0, start - 1), min(len(self.x), end + 1)
+        lows, highs = self.pyramid(kind).reach(np.array([start]), np.array([end]))
+        return (float(lows[0]), float(highs[0])) if highs[0] >= lows[0] else None
+
+    def at(self, x: float) -> float | None:
+        """The value of the last sample at or before x; None before the first."""
+        index = int(np.searchsorted(self.x, x, "right")) - 1
+        return None if index < 0 else float(self.y[index])
+
+    def nearest(self, x: float) -> float | None:
+        """The x of the sample nearest to x."""
+        if not len(self.x):
+            return None
+        right = int(np.searchsorted(self.x, x))
+        around = self.x[max(0, right - 1) : right + 1].astype(np.float64)
+        return float(around[np.argmin(np.abs(around - x))])
+
+    @property
+    def last(self) -> float | None:
+        return float(self.y[-1]) if len(self.y) else None
