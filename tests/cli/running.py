@@ -1,0 +1,48 @@
+"""The command line as a user meets it: a real process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TINY = ("--net", "fc8-relu-fc", "--epochs", "2", "--threads", "1", "--device", "cpu")
+"""A recipe that trains in well under a second."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The tests' own environment, without what would change the output."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("_CVTUI", "COLUMNS", "LINES"))}
+    return {**kept, "TERM": "xterm-256color", "NO_COLOR": "1", **more}
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "cvtui", *words]
+
+
+def cvtui(*words: str, cwd: Path, timeout: float = 120.0, **env: str) -> subprocess.CompletedProcess[str]:
+    """Runs `cvtui WORDS` in `cwd` to its end, without a terminal."""
+    return subprocess.run(
+        command(*words),
+        cwd=cwd,
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
+    """Starts `cvtui WORDS` in `cwd`; its streams are pipes."""
+    return subprocess.Popen(
+        command(*words),
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

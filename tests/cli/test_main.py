@@ -1,0 +1,94 @@
+"""Help, version, completion, pipes: what a command line owes to its shell."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cvtui import __version__
+from cvtui.cli.main import COMMANDS
+from cvtui.recipe import FIELDS
+from tests.cli.running import command, cvtui, environment
+
+
+def test_version(tmp_path: Path) -> None:
+    assert cvtui("--version", cwd=tmp_path).stdout == f"cvtui {__version__}\n"
+
+
+def test_help_lists_every_option_and_every_choice_with_a_line_each(tmp_path: Path) -> None:
+    done = cvtui("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    for field in FIELDS.values():
+        assert any(line.startswith(f"  {field.option} ") for line in lines), field.option
+        for word in field.table or {}:
+            assert any(line.startswith(f"      {word}") for line in lines), word
+    for option in ("--runs", "--no-ui", "--json", "--quiet", "--debug", "--version", "--help"):
+        assert option in done.stdout
+    for name in COMMANDS:
+        assert any(line.startswith(f"  {name} ") for line in lines), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_is_there_and_has_its_help(name: str, tmp_path: Path) -> None:
+    done = cvtui(name, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: cvtui {name} ")
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "offers", "never"),
+    [
+        ("cvtui", "ca", "calc", "runs"),
+        ("cvtui", "--opt", "--optimizer", "--lr"),
+        ("cvtui", "--deb", "--debug", "--lr"),
+        ("cvtui --optimizer", "ada", "adam", "sgd"),
+        ("cvtui --lr 0.1 --data", "", "shapes", "adam"),
+        ("cvtui --device", "cu", "cuda", "cpu"),
+        ("cvtui train --precision", "bf", "bfloat16", "float32"),
+        ("cvtui --lr 0.1", "--sch", "--schedule-per", "--lr"),
+        ("cvtui attach", "fir", "first-run", "second-run"),
+        ("cvtui attach --runs other", "", "third-run", "first-run"),
+    ],
+)
+def test_completion(words: str, incomplete: str, offers: str, never: str, tmp_path: Path) -> None:
+    for name in ("runs/first-run", "runs/second-run", "other/third-run"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "recipe.toml").write_text("")
+    done = cvtui(
+        cwd=tmp_path, _CVTUI_COMPLETE="zsh_complete", COMP_WORDS=f"{words} {incomplete}".strip(),
+        COMP_CWORD=str(len(words.split())),
+    )  # fmt: skip
+    offered = done.stdout.splitlines()
+    assert offers in offered, done
+    assert never not in offered
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$@" --help | head -1; exit "${PIPESTATUS[0]}"', "bash", *command()],
+        cwd=tmp_path,
+        env=environment(PYTHONUNBUFFERED="1"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith("Usage:")
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)
+
+
+def test_a_fault_of_the_program_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import cvtui.runlog\n"
+        "def broken(base):\n    raise ZeroDivisionError('oh\\x1b[31m')\n"
+        "cvtui.runlog.list_runs = broken\n"
+    )
+    done = cvtui("runs", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("cvtui: a fault of cvtui itself: ZeroDivisionError: oh")
+    assert done.stderr.count("\n") == 1
+    assert "\x1b" not in done.stderr

@@ -1,0 +1,76 @@
+"""What is imported where, as Python itself saw it (import-linter reads only the source)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "torchvision", "textual", "rich", "click", "numpy", "msgspec", "filelock"}
+
+
+def loaded(code: str, cwd: Path) -> set[str]:
+    """Top-level names in sys.modules after `code` (with cvtui's rooms by their full name)."""
+    report = (
+        "import atexit, json, os, sys\n"
+        "atexit.register(lambda: open(os.environ['SEEN'], 'w').write(json.dumps(sorted(sys.modules))))\n"
+    )
+    seen = cwd / "seen.json"
+    done = subprocess.run(
+        [sys.executable, "-c", report + code],
+        cwd=cwd,
+        env={**os.environ, "SEEN": str(seen)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    names = json.loads(seen.read_text())
+    return {".".join(name.split(".")[: 2 if name.startswith("cvtui.") else 1]) for name in names}
+
+
+def run(*words: str) -> str:
+    return f"sys.argv = ['cvtui', *{list(words)!r}]\nfrom cvtui.cli.main import main\nmain()"
+
+
+@pytest.mark.parametrize(
+    ("code", "never"),
+    [
+        ("import cvtui", HEAVY | {"cvtui.calc"}),
+        ("import cvtui.calc", HEAVY | {"cvtui.recipe", "cvtui.runlog"}),
+        ("import cvtui.calc, cvtui.recipe.net; cvtui.recipe.net.parse('conv8-fc')", HEAVY),
+        ("import cvtui.recipe; cvtui.recipe.check(cvtui.recipe.Recipe())", HEAVY - {"msgspec"}),
+        ("import cvtui.runlog; cvtui.runlog.EventWriter", HEAVY - {"msgspec"}),
+        ("import cvtui.runlog; cvtui.runlog.History", {"torch", "textual", "rich", "click"}),
+        ("import cvtui.tui.app", {"torch", "torchvision", "cvtui.engine", "cvtui.labs", "cvtui.cli"}),
+        ("import cvtui.engine.__main__", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli"}),
+        ("import cvtui.engine.loop", {"textual", "click", "cvtui.tui", "cvtui.cli", "torchvision"}),
+        ("import cvtui.cli.main", HEAVY - {"click"} | {"cvtui.recipe", "cvtui.calc", "cvtui.runlog"}),
+        (run("calc", "conv8-pool-fc"), HEAVY - {"click", "rich"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
+        (run("--help"), HEAVY - {"click", "msgspec"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
+        (run("runs"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
+        (run("--no-ui", "--lr", "-1"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
+    ],
+    ids=lambda value: value.splitlines()[0][:60] if isinstance(value, str) else "",
+)
+def test_nothing_heavy_where_it_is_not_needed(code: str, never: set[str], tmp_path: Path) -> None:
+    assert not loaded(code, tmp_path) & never
+
+
+def test_the_contracts_of_who_may_import_whom_hold() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

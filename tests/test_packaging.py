@@ -1,0 +1,186 @@
+"""What is shipped: the wheel and the source archive with their assets, and the README's commands."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("cvtui", "assets", "tests", "pyproject.toml", "README.md", "LICENSE", ".ci", ".gitignore")
+
+
+def hatchling(source: Path, target: str, into: Path) -> Path:
+    """Builds one archive with the build backend itself (no network, no isolation)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(into)],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = [path for path in into.iterdir() if path.suffix in (".whl", ".gz")]
+    return built
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout's own files: the build must not depend on anything else that lies here."""
+    copy = tmp_path_factory.mktemp("checkout") / "cvtui"
+    copy.mkdir()
+    for name in OURS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+def assets() -> set[str]:
+    return {str(path.relative_to(ROOT / "assets")) for path in (ROOT / "assets").rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hatchling(checkout, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_holds_the_package_and_every_asset_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"cvtui/_assets/{name}" for name in assets()} <= names
+    assert "cvtui/cli/main.py" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    strangers = {name for name in names if not re.match(r"cvtui/|cvtui-[\d.]+\.dist-info/", name)}
+    assert not strangers
+    assert not {name for name in names if "__pycache__" in name or "tests" in name.split("/")}
+
+
+def test_the_source_archive_builds_the_same_wheel(checkout: Path, wheel: Path, tmp_path: Path) -> None:
+    archive = hatchling(checkout, "sdist", tmp_path / "sdist")
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    for name in ("tests/test_packaging.py", "README.md", "LICENSE", "assets/README.md"):
+        assert (source / name).exists(), name
+    again = hatchling(source, "wheel", tmp_path / "wheel")
+    contents = [
+        {entry.filename: entry.CRC for entry in zipfile.ZipFile(path).infolist() if "RECORD" not in entry.filename}
+        for path in (wheel, again)
+    ]
+    assert contents[0] == contents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh venv with the wheel in it. What it depends on is borrowed from this environment."""
+    home = tmp_path_factory.mktemp("fresh") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True, timeout=60)
+    python = home / "bin" / "python"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index", str(wheel)],
+        check=True,
+        timeout=120,
+    )
+    (packages,) = home.glob("lib/python*/site-packages")
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")  # behind the venv's own
+    return home / "bin"
+
+
+def test_assets_are_found_in_an_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    code = "import cvtui.assets, sys; print(*(cvtui.assets.asset(name) for name in sys.argv[1:]), sep='\\n')"
+    names = sorted(assets())
+    done = subprocess.run(
+        [str(installed / "python"), "-c", code, *names], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    for name, found in zip(names, done.stdout.splitlines(), strict=True):
+        assert Path(found).is_relative_to(installed.parent), found
+        assert Path(found).read_bytes() == (ROOT / "assets" / name).read_bytes()
+
+
+def test_the_installed_command_starts(installed: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(installed / "cvtui"), "calc", "conv8-pool-fc", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"parameters"' in done.stdout
+
+
+def test_a_run_from_the_installed_wheel_finds_its_data(installed: Path, tmp_path: Path) -> None:
+    words = ["--no-ui", "--net", "fc", "--epochs", "1", "--threads", "1", "--device", "cpu", "--name", "one"]
+    done = subprocess.run(
+        [str(installed / "cvtui"), *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "one" / "events.jsonl").exists()
+
+
+def test_assets_are_found_from_this_checkout() -> None:
+    from cvtui.assets import asset
+
+    assert all(asset(name).is_file() for name in assets())
+    with pytest.raises(FileNotFoundError, match="nothing.npz"):
+        asset("nothing.npz")
+
+
+# ---------------------------------------------------------------------- README
+
+
+def commands() -> list[str]:
+    """The lines of README's `sh` blocks."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_readme_has_exactly_two_commands_each_in_one_line_from_nothing_but_python() -> None:
+    start, test = commands()
+    assert start.startswith("python3 -m venv .venv && ")
+    assert start.endswith("/cvtui")
+    assert test.startswith("python3 -m venv .venv && ")
+    assert "[test]" in test
+    assert "-m pytest" in test
+
+
+def test_ci_runs_the_readmes_own_second_command_in_a_venv_of_its_own() -> None:
+    done = subprocess.run([str(ROOT / ".ci" / "run"), "--show"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == commands()[1].replace(".venv", ".ci-venv")
+
+
+def test_readmes_pictures_and_files_are_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).is_file(), target
+
+
+@pytest.mark.long
+def test_readmes_commands_in_a_fresh_clone(tmp_path: Path) -> None:
+    """Fetches some 5 GB. The first command needs a terminal for its last step; here it says so, and names --no-ui."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
+    start, test = commands()
+    began = subprocess.run(
+        ["bash", "-c", start],
+        cwd=tmp_path / "clone",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert began.returncode == 2
+    assert "--no-ui" in began.stderr
+    ran = subprocess.run(
+        ["bash", "-c", start + " --no-ui"], cwd=tmp_path / "clone", capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    tested = subprocess.run(["bash", "-c", test], cwd=tmp_path / "clone", capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stdout[-4000:]
