@@ -32,6 +32,11 @@ class Field(NamedTuple):
         (h_size, h_step, h_start), (w_size, w_step, w_start) = (_first(axis) for axis in self.axes)
         return ReceptiveField((h_size, w_size), (h_step, w_step), (h_start, w_start))
 
+    def steps(self) -> str:
+        """`2 and 3`, where branches met that step differently; else empty."""
+        jumps = next((sorted(stretch.jump for stretch in axis) for axis in self.axes if len(axis) > 1), [])
+        return " and ".join(map(str, jumps))
+
 
 def identity(size: Pair) -> Field:
     """The input itself: unit i sees pixel i."""

@@ -246,7 +246,7 @@ class _Tracer:
             side = self.projection(node, flow, body.size, depth + 1)
         field = None if body.field is None or side.field is None else joined([body.field, side.field])
         after = self.flow(body.size, field)
-        self.add_row("add", node, node, depth, (body, side), after)
+        self.add_row("add", node, node, depth, (body, side), after, note=_uneven(after))
         return after
 
     def projection(self, node: Residual, flow: _Flow, to: Size, depth: int) -> _Flow:
@@ -283,7 +283,7 @@ class _Tracer:
         fields = [end.field for end in ends if end.field is not None]
         after = self.flow(output, joined(fields) if len(fields) == len(ends) else None)
         channels = " + ".join(str(end.size[-1]) for end in ends)
-        self.add_row("cat", node, node, depth, tuple(ends), after, formula=f"{channels} = {total}")
+        self.add_row("cat", node, node, depth, tuple(ends), after, formula=f"{channels} = {total}", note=_uneven(after))
         return after
 
     # Helpers.
@@ -343,6 +343,11 @@ class _Tracer:
                 weights, biases, macs, fan_in, field, formula, note, tuple(flow.row for flow in sources),
             )
         )  # fmt: skip
+
+
+def _uneven(flow: _Flow) -> str:
+    steps = flow.field.steps() if flow.field is not None else ""
+    return f"the branches step over the input by {steps} pixels: what is seen is that of unit (0, 0)" if steps else ""
 
 
 def has_unknown(node: Conv) -> bool:

@@ -34,6 +34,8 @@ class Column(NamedTuple):
     """Cells wider than this are cut with an ellipsis."""
     instead_of: str = ""
     """The title of a column that this one, where there is room for it, stands in for."""
+    keep_end: bool = False
+    """A cell that is cut loses its beginning, not its end."""
 
     @property
     def width(self) -> int:
@@ -69,7 +71,7 @@ def print_grid(console: Console, columns: Sequence[Column]) -> None:
     def line(cells: Sequence[Cell]) -> None:
         filled = max((number for number, cell in enumerate(cells) if cell.text), default=-1)
         for number, (cell, (column, width)) in enumerate(zip(cells[: filled + 1], shown, strict=False)):
-            text = _padded(cell.text, width, column.side, last=number == filled)
+            text = _padded(_cut(cell.text, width, column.keep_end), width, column.side, last=number == filled)
             style = styles.setdefault(cell.style, Style.parse(cell.style)) if cell.style else None
             segments.append(Segment((" " * GAP if number else "") + text, style))
         segments.append(Segment.line())
@@ -106,10 +108,14 @@ def _text(cell: Cell | str) -> str:
     return cell if isinstance(cell, str) else cell.text
 
 
+def _cut(text: str, width: int, keep_end: bool) -> str:
+    if cell_len(text) <= width:
+        return text
+    return "…" + text[1 - width :] if keep_end else set_cell_size(text, width - 1) + "…"
+
+
 def _padded(text: str, width: int, side: str, *, last: bool) -> str:
     length = cell_len(text)
-    if length > width:
-        return set_cell_size(text, width - 1) + "…"
     if side == "right":
         return " " * (width - length) + text
     return text if last else text + " " * (width - length)

@@ -1,0 +1,91 @@
+"""`cvtui calc torchvision:NAME` and `package.module:callable`: the one part of the calculator that needs PyTorch."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from cvtui.calc import Size, size_text
+from cvtui.cli.calc_grid import Cell, Column, bar, binary_size, print_grid
+
+if TYPE_CHECKING:
+    from cvtui.engine.inspect import Inspected, ModuleRow
+
+
+def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
+    """Prints the table, or the JSON object, of a model that is given as PyTorch code."""
+    from cvtui.engine.inspect import inspect_target
+
+    found = inspect_target(target, size, classes)
+    if as_json:
+        click.echo(json.dumps(module_json(found), ensure_ascii=False))
+    else:
+        _print(Console(), found)
+
+
+def module_json(found: Inspected) -> dict[str, Any]:
+    """The same object as for a net expression. Receptive fields are not known here: null."""
+    return {
+        "input": list(found.input),
+        "layers": [
+            {
+                "name": row.name,
+                "expression": row.expression,
+                "output": list(row.output),
+                "weights": row.weights,
+                "biases": row.biases,
+                "parameters": row.parameters,
+                "macs": row.macs,
+                "activations": row.activations,
+                "receptive_field": None,
+                "fan_in": row.fan_in,
+                "note": row.note,
+            }
+            for row in found.rows
+        ],
+        "totals": {"parameters": found.parameters, "macs": found.macs, "activations": found.activations},
+    }
+
+
+def _print(console: Console, found: Inspected) -> None:
+    rows = found.rows
+    size = size_text(found.input)
+    console.print(f"[bold]{found.target}[/]  on {size}", highlight=False, soft_wrap=True)
+    console.print("[dim]Sizes are H x W x C. 1 MAC = 1 multiply-add = 2 FLOPs, biases apart.[/]")
+    console.print("[dim]Counted by PyTorch on a copy without numbers, in eval mode.[/]\n")
+    parameters, macs = max(found.parameters, 1), max(found.macs, 1)
+    print_grid(
+        console,
+        [
+            Column("layer", [Cell(row.name, _colour(row)) for row in rows], foot="total", most=36, keep_end=True),
+            Column("module", [row.expression for row in rows], priority=7, most=52),
+            Column("output", [Cell("x".join(map(str, row.output)), "bold") for row in rows], "right"),
+            Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 1,
+                   f"{found.parameters:,}"),
+            Column("weights + biases", [_split(row) for row in rows], "right", 5, f"{found.parameters:,}",
+                   instead_of="parameters"),
+            Column("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], "left", 3),
+            Column("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 2, f"{found.macs:,}"),
+            Column("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 4),
+            Column("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
+            Column("activations", [f"{row.activations:,}" if row.activations else "" for row in rows], "right", 9,
+                   f"{found.activations:,}"),
+            Column("", [Cell(row.note, "yellow") for row in rows], priority=6, most=40),
+        ],
+    )  # fmt: skip
+    console.print(f"\nparameters {binary_size(4 * found.parameters)} in float32", highlight=False)
+
+
+def _split(row: ModuleRow) -> str:
+    if not row.parameters:
+        return ""
+    return f"{row.weights:,} + {row.biases:,}" if row.biases else f"{row.weights:,}"
+
+
+def _colour(row: ModuleRow) -> str:
+    kind = row.expression.partition("(")[0].lower()
+    words = {"conv": "cyan", "linear": "magenta", "norm": "green", "pool": "yellow", "attention": "blue"}
+    return next((colour for word, colour in words.items() if word in kind), "")

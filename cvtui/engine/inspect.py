@@ -1,0 +1,355 @@
+"""The numbers of a model that is given as PyTorch code: `torchvision:resnet18` or `package.module:callable`.
+
+A copy of the model runs once on the meta device (shapes without numbers) under torch's FlopCounterMode, which counts
+matrix products and convolutions wherever they are called, functional ones too. No weights, no download are needed, and
+the model, its mode, its buffers, its hooks and the random state stay as they were.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import random
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from cvtui.calc import Size
+from cvtui.errors import RequestError, nearest
+
+DEFAULT_SIDE = 224
+
+
+class ModuleRow(NamedTuple):
+    """One module that computes or holds something of its own; counts are per image and without its children's."""
+
+    name: str
+    expression: str
+    output: tuple[int, ...]
+    """[H, W, C] of a map, otherwise what follows the batch; of the last call, () where it was never called."""
+    weights: int
+    biases: int
+    macs: int
+    activations: int
+    fan_in: int
+    note: str
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+
+class Inspected(NamedTuple):
+    """A model's table; each parameter is counted once, however many modules share it."""
+
+    target: str
+    input: Size
+    rows: tuple[ModuleRow, ...]
+    parameters: int
+    macs: int
+
+    @property
+    def activations(self) -> int:
+        return sum(row.activations for row in self.rows)
+
+
+def inspect_target(target: str, size: Size | None = None, classes: int | None = None) -> Inspected:
+    """The table of `torchvision:NAME` or `package.module:callable`; RequestError when it can't be found, built or run.
+
+    size: (H, W, C) or (N,), by default what torchvision trained the model with, else 224x224x3. classes: handed on as
+    `num_classes`. The callable builds a model, or is one (then a copy without its numbers is looked at).
+    """
+    with _random_state_kept():
+        if target.startswith("torchvision:"):
+            model, usual = _torchvision_model(target.removeprefix("torchvision:"), classes)
+        else:
+            model, usual = _own_model(target, classes), DEFAULT_SIDE
+        return inspect_module(model, size or (usual, usual, 3), target)
+
+
+def inspect_module(model: nn.Module, size: Size, target: str = "") -> Inspected:
+    """The table of a model for one image of this size; the model itself is not run, a copy on the meta device is."""
+    twin = meta_copy(model).eval()
+    with _random_state_kept():
+        calls, used, macs = _run(twin, size, target)
+    rows = _rows(twin, calls, used)
+    return Inspected(target, size, tuple(rows), sum(row.parameters for row in rows), macs)
+
+
+def meta_copy(model: nn.Module) -> nn.Module:
+    """A deep copy in which every tensor has its shape but no numbers, so that even a huge model costs nothing."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        held = [*module._parameters.values(), *module._buffers.values(), *_tensors_in(vars(module))]
+        for tensor in held:
+            if tensor is not None and id(tensor) not in memo:
+                memo[id(tensor)] = _meta(tensor)
+    return copy.deepcopy(model, memo)
+
+
+def _tensors_in(attributes: dict[str, Any]) -> Iterator[Tensor]:
+    """Tensors that are plain attributes, by themselves or in a list, tuple or dict."""
+    for name, value in attributes.items():
+        if name.startswith("_") and name in ("_parameters", "_buffers", "_modules"):
+            continue
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+        yield from (one for one in inside if isinstance(one, Tensor))
+
+
+def _meta(tensor: Tensor) -> Tensor:
+    lazy: Any = next((kind for kind in (UninitializedParameter, UninitializedBuffer) if isinstance(tensor, kind)), None)
+    if lazy is not None:
+        twin: Tensor = lazy(requires_grad=tensor.requires_grad, device="meta", dtype=tensor.dtype)
+        return twin
+    twin = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+    return nn.Parameter(twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
+
+
+# Finding and building.
+
+
+def _torchvision_model(name: str, classes: int | None) -> tuple[nn.Module, int]:
+    """The model with no weights, and the side of the images that it was trained on."""
+    try:
+        import torchvision.models as models
+    except Exception as error:  # beside a CPU-only torch it fails with RuntimeError, not ImportError
+        raise RequestError(
+            f"torchvision:{name}: torchvision does not import beside torch {torch.__version__} ({_line(error)})",
+            hint="install torch and torchvision from the same index",
+        ) from error
+    names = models.list_models(module=models)
+    if name not in names:
+        raise RequestError(f"torchvision:{name}: no such classification model{nearest(name, names)}")
+    options = {} if classes is None else {"num_classes": classes}
+    if name in ("googlenet", "inception_v3"):
+        options["init_weights"] = False  # minutes of scipy's truncated normal, for numbers that nobody looks at
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = models.get_model(name, weights=None, **options)
+    weights = models.get_model_weights(name)
+    first = next((one for one in weights if one.name == "IMAGENET1K_V1"), None)
+    return model, int(getattr(first.transforms(), "crop_size", [DEFAULT_SIDE])[0]) if first else DEFAULT_SIDE
+
+
+def _own_model(target: str, classes: int | None) -> nn.Module:
+    """What `package.module:callable` builds; modules in the current folder are found too."""
+    module_name, _, path = target.partition(":")
+    if not module_name or not path or not all(part.isidentifier() for part in (module_name + "." + path).split(".")):
+        raise RequestError(f"{target}: expected package.module:callable or torchvision:NAME")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in path.split("."):
+            if not hasattr(found, part):
+                names = [name for name in vars(found) if not name.startswith("_")]
+                raise RequestError(f"{target}: {module_name} has no {part!r}{nearest(part, names)}")
+            found = getattr(found, part)
+        model = found if isinstance(found, nn.Module) else _built(found, classes)
+    except RequestError:
+        raise
+    except Exception as error:
+        raise RequestError(f"{target}: {_line(error)}") from error
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+    if not isinstance(model, nn.Module):
+        raise RequestError(f"{target}: gives a {type(model).__name__}, not a torch.nn.Module")
+    return model
+
+
+def _built(build: Any, classes: int | None) -> Any:
+    options = {} if classes is None else {"num_classes": classes}
+    with torch.device("meta"):
+        return build(**options)
+
+
+# Running.
+
+
+class _Calls(NamedTuple):
+    """What was seen of one module over all its calls."""
+
+    order: int
+    times: int
+    macs: int
+    output: tuple[int, ...]
+    activations: int
+
+
+class _UseSeen(TorchFunctionMode):
+    """Remembers every parameter that a function of torch is given, for modules whose weights their parent uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: set[int] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.used.update(id(one) for one in (*args, *(kwargs or {}).values()) if isinstance(one, nn.Parameter))
+        return func(*args, **(kwargs or {}))
+
+
+def _run(twin: nn.Module, size: Size, target: str) -> tuple[dict[nn.Module, _Calls], set[int], int]:
+    """One forward pass of one image: each module's calls and own MACs, the ids of the parameters used, all MACs."""
+    shape = (1, *size) if len(size) == 1 else (1, size[2], size[0], size[1])
+    calls: dict[nn.Module, _Calls] = {}
+    inner: list[int] = [0]  # MACs of the children, for each module that is being run
+    began: list[int] = []
+    order: dict[nn.Module, int] = {}
+    counter, seen = FlopCounterMode(display=False), _UseSeen()
+    known = set(twin.modules())
+
+    def enter(module: nn.Module, _: Any) -> None:
+        if module in known:
+            order.setdefault(module, len(order))
+            began.append(counter.get_total_flops())
+            inner.append(0)
+
+    def leave(module: nn.Module, _: Any, output: Any) -> None:
+        if module in known:
+            flops = counter.get_total_flops() - began.pop()
+            own = flops - inner.pop()
+            inner[-1] += flops
+            before = calls.get(module, _Calls(order[module], 0, 0, (), 0))
+            sizes = [one.shape for one in _outputs(output)]
+            first = _as_read(sizes[0]) if sizes else ()
+            numbers = sum(shape.numel() // max(shape[0], 1) for shape in sizes if len(shape))
+            calls[module] = _Calls(
+                before.order, before.times + 1, before.macs + own // 2, first, before.activations + numbers
+            )
+
+    fast = torch.backends.mha.get_fastpath_enabled()
+    hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
+    try:
+        # The fused attention of eval mode hides its products from the counter.
+        torch.backends.mha.set_fastpath_enabled(False)
+        with counter, seen, torch.device("meta"), torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            twin(torch.empty(shape, device="meta"))
+    except Exception as error:
+        raise RequestError(f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {_line(error)}") from error
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for hook in hooks:
+            hook.remove()
+    return calls, seen.used, counter.get_total_flops() // 2
+
+
+def _outputs(output: Any) -> list[Tensor]:
+    if isinstance(output, Tensor):
+        return [output]
+    if isinstance(output, dict):
+        output = tuple(output.values())
+    return [one for one in output if isinstance(one, Tensor)] if isinstance(output, list | tuple) else []
+
+
+def _as_read(shape: torch.Size) -> tuple[int, ...]:
+    """One image's output, a map as H, W, C."""
+    if len(shape) == 4:
+        return shape[2], shape[3], shape[1]
+    return tuple(shape[1:])
+
+
+# The table.
+
+
+def _rows(twin: nn.Module, calls: dict[nn.Module, _Calls], used: set[int]) -> list[ModuleRow]:
+    """A row for each module that holds parameters, is a layer that was called, or has products of its own.
+
+    In the order of the first call; what was never called stands behind what was registered before it.
+    """
+    rows: list[tuple[int, ModuleRow]] = []
+    owner: dict[int, str] = {}
+    place = 0
+    for name, module in twin.named_modules():
+        name = name or type(module).__name__
+        call = calls.get(module)
+        place = call.order if call else place
+        own, remarks = {}, _remarks(module, call, used)
+        for key, parameter in module.named_parameters(recurse=False):
+            if id(parameter) in owner:
+                remarks.append(f"{key} is that of {owner[id(parameter)]}, counted there")
+            else:
+                owner[id(parameter)] = name
+                own[key] = 0 if is_lazy(parameter) else parameter.numel()
+        leaf = _is_leaf(module)
+        if own or remarks or (call and (leaf or call.macs)):
+            biases = sum(count for key, count in own.items() if "bias" in key)
+            rows.append((place, _row(name, module, call, sum(own.values()) - biases, biases, "; ".join(remarks))))
+    return [row for _, row in sorted(rows, key=lambda one: one[0])]
+
+
+def _row(name: str, module: nn.Module, call: _Calls | None, weights: int, biases: int, note: str) -> ModuleRow:
+    return ModuleRow(
+        name=name,
+        expression=_expression(module),
+        output=call.output if call else (),
+        weights=weights,
+        biases=biases,
+        macs=call.macs if call else 0,
+        activations=call.activations if call and _is_leaf(module) else 0,
+        fan_in=_fan_in(module),
+        note=note,
+    )
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    return next(module.children(), None) is None
+
+
+def _remarks(module: nn.Module, call: _Calls | None, used: set[int]) -> list[str]:
+    own = [id(parameter) for parameter in module.parameters(recurse=False)]
+    if call is None:
+        return [] if not own else ["used by its parent"] if used.intersection(own) else ["never called"]
+    remarks = [f"called {call.times} times"] if call.times > 1 and (own or _is_leaf(module)) else []
+    if call.macs and not _is_leaf(module):
+        remarks.append("products outside of its layers")
+    return remarks
+
+
+def _fan_in(module: nn.Module) -> int:
+    """Numbers that go into one output number: Conv F²·C / groups, Linear its inputs."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, Tensor) or is_lazy(weight) or weight.dim() < 2 or isinstance(module, nn.Embedding):
+        return 0
+    if getattr(module, "transposed", False):  # its weight is (in, out / groups, F, F)
+        return weight[:, 0].numel() // int(getattr(module, "groups", 1))
+    return weight[0].numel()
+
+
+def _expression(module: nn.Module) -> str:
+    """The module's own line, without what PyTorch would print for its children."""
+    extra = module.extra_repr() if _is_leaf(module) else ""
+    return f"{type(module).__name__}({extra})" if extra else type(module).__name__
+
+
+def _line(error: BaseException) -> str:
+    """The kind of an error and the first line of its message."""
+    text = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Python's, numpy's (where it is loaded) and torch's CPU generators as they were, whatever building draws."""
+    python, numpy = random.getstate(), sys.modules.get("numpy")
+    drawn = numpy.random.get_state() if numpy else None
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            if numpy:
+                numpy.random.set_state(drawn)
