@@ -1,0 +1,315 @@
+"""The Train place's view of one run folder: it reads, hands the history to the panes, and sends what keys ask for.
+
+Data flows one way: run folder -> History -> panes. What is asked goes the other way through `folder.send`. A run that
+ended last week is shown by the same path as one that trains now.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+from cvtui.errors import RequestError
+from cvtui.runlog import Command, History, RunFolder
+from cvtui.tui.live.modals import LeaveModal, Leaving, RateModal, StopModal, WhyModal
+from cvtui.tui.live.stage import Stage
+from cvtui.tui.panes.accuracy import AccuracyPane
+from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.header import RunHeader
+from cvtui.tui.panes.layers import LayersPane
+from cvtui.tui.panes.log import LogPane
+from cvtui.tui.panes.loss import LossPane
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.prediction import PredictionPane
+from cvtui.tui.panes.rate import RatePane
+from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
+from cvtui.tui.panes.words import significant
+
+POLL_SECONDS = 0.1
+CPU_SHARE = 0.1
+"""Of one core: what the whole screen process may take while a run is live. Beyond it, pictures come less often."""
+SLOWEST_SECONDS = 1.0
+"""But never less often than this."""
+PATIENCE_SECONDS = 5.0
+"""How long "pausing…" is shown when nobody obeys."""
+
+
+class LiveView(Widget):
+    """One run, live or ended.
+
+    `focus_pane()` gives it the keys (it does so by itself when it is shown). On `q` it asks what should become of a
+    living run and posts `Left`; what happens then is the app's business.
+    """
+
+    class Left(Message):
+        """The person wants to leave. `choice`: "keep" or "stop" for a living run (the stop has been sent already),
+        "ended" where there was nothing to ask."""
+
+        def __init__(self, folder: RunFolder, choice: Literal["keep", "stop", "ended"]) -> None:
+            super().__init__()
+            self.folder = folder
+            self.choice = choice
+
+    class StateChanged(Message):
+        """The run's state (`History.state`) is another than before."""
+
+        def __init__(self, folder: RunFolder, state: str) -> None:
+            super().__init__()
+            self.folder = folder
+            self.state = state
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause", tooltip="Pause the training, or go on"),
+        Binding("l", "rate", "Rate", tooltip="Change the learning rate"),
+        Binding("s", "save", "Save", tooltip="Save a checkpoint now"),
+        Binding("x", "stop", "Stop", tooltip="Save and end the run (asks first)"),
+        Binding("a", "x_axis", "Axis", tooltip="x axis: steps, epochs, samples or time"),
+        Binding("y", "log_y", "Log", tooltip="Logarithmic y axis of this pane (or of the loss), or a linear one"),
+        Binding(
+            "m",
+            "smoothing",
+            "Smooth",
+            show=False,
+            tooltip="Smoothing of the training curves: light, medium, strong or off",
+        ),
+        Binding("r", "reset_zoom", "Reset", show=False, tooltip="Show the whole curves again after zooming"),
+        Binding("z,enter", "maximise", "Zoom", tooltip="This pane alone, and back to all"),
+        Binding("tab", "next_pane(1)", "Next pane", show=False, tooltip="Go on to the next pane"),
+        Binding("shift+tab", "next_pane(-1)", "Pane before", show=False, tooltip="Go back to the pane before"),
+        Binding("q", "leave", "Leave", tooltip="Leave: asks whether the run goes on"),
+        Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
+    ]
+    DEFAULT_CSS = "LiveView { layout: vertical; width: 1fr; height: 1fr; background: $background; }"
+
+    def __init__(self, folder: RunFolder, *, id: str | None = None) -> None:  # noqa: A002 (Textual's own name)
+        super().__init__(id=id)
+        self.folder = folder
+        self.history = History(folder)
+        self.view = ViewState()
+        self._asked: tuple[int, float] | None = None  # commands applied when one was sent, and when that was
+        self.watching = True
+        """The timer reads the folder; it doesn't while the view is hidden."""
+        self._drawn_at = -SLOWEST_SECONDS
+        self._cpu_at = 0.0
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader()
+        yield Stage([LossPane(), AccuracyPane(), RatePane(), LayersPane(), LogPane(), PredictionPane()])
+
+    @property
+    def stage(self) -> Stage:
+        return self.query_one(Stage)
+
+    @property
+    def header(self) -> RunHeader:
+        return self.query_one(RunHeader)
+
+    @property
+    def alive(self) -> bool:
+        """Is there a process behind the run, as of the last poll?"""
+        return self.view.alive
+
+    def pane(self, name: str) -> Pane:
+        return self.stage.panes[name]
+
+    # ------------------------------------------------------------------ reading and drawing
+
+    def on_mount(self) -> None:
+        self._timer = self.set_interval(POLL_SECONDS, self._tick)
+        self.poll()
+
+    def on_show(self, event: events.Show) -> None:
+        self._timer.resume()
+        self.watching = True
+        self.focus_pane()
+
+    def on_hide(self, event: events.Hide) -> None:
+        self._timer.pause()
+        self.watching = False
+
+    def _tick(self) -> None:
+        if not self._covered() and (self._asked is not None or self._may_draw()):
+            self.poll()
+
+    def _covered(self) -> bool:
+        """Another place (not a question of ours) lies over this one."""
+        top = self.app.screen
+        return top is not self.screen and not top.is_modal
+
+    def _may_draw(self) -> bool:
+        """Has the process stayed within its share of a core since the last picture?"""
+        gone = time.monotonic() - self._drawn_at
+        return gone >= SLOWEST_SECONDS or time.process_time() - self._cpu_at <= CPU_SHARE * gone
+
+    def poll(self) -> None:
+        """Takes in what is new in the folder and shows it, all at once."""
+        changed = self.history.poll()
+        before = self.view
+        self._know(self.history.state())
+        if changed or self.view != before:
+            self._drawn_at, self._cpu_at = time.monotonic(), time.process_time()
+            self.draw()
+        if self.view.state != before.state:
+            self.refresh_bindings()
+            self.post_message(self.StateChanged(self.folder, self.view.state))
+
+    def _know(self, state: str) -> None:
+        """The state of this moment; a command that was sent is pending until the run says that it was applied."""
+        pending = self.view.pending
+        if self._asked is not None:
+            applied = len(self.history.commands) > self._asked[0]
+            tired = time.monotonic() - self._asked[1] > PATIENCE_SECONDS
+            if applied or tired or state not in ("starting", "running", "paused"):
+                self._asked, pending = None, ""
+        self.view = replace(self.view, state=state, pending=pending)
+
+    def draw(self) -> None:
+        """Header and visible panes, in one batch. Each decides by itself whether anything it shows is new."""
+        stage = self.stage
+        with self.app.batch_update():
+            self.header.update_from(self.history, self.view)
+            if self.history.run is not None:
+                stage.set_layer_rows(len(self.history.run.layers))
+            for pane in stage.visible_panes():
+                pane.update_from(self.history, self.view)
+
+    @on(Stage.Rearranged)
+    def _rearranged(self, event: Stage.Rearranged) -> None:
+        event.stop()
+        self.draw()
+
+    def _look(self, **changes: Any) -> None:
+        self.view = replace(self.view, **changes)
+        self.draw()
+
+    # ------------------------------------------------------------------ panes
+
+    def focus_pane(self) -> None:
+        self.pane(self.stage.current).inner.focus(scroll_visible=False)
+
+    def show_pane(self, name: str) -> None:
+        """Brings a pane ("loss", "accuracy", "rate", "layers", "log", "prediction") to the front and gives it keys."""
+        self.stage.show(name)
+        self.focus_pane()
+
+    @on(Pane.Asked)
+    def _tab_clicked(self, event: Pane.Asked) -> None:
+        event.stop()
+        self.show_pane(event.name)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        for pane in event.widget.ancestors_with_self:
+            if isinstance(pane, Pane):
+                self.stage.show(pane.NAME)
+
+    def action_next_pane(self, by: int) -> None:
+        self.stage.step(by)
+        self.focus_pane()
+
+    def action_maximise(self) -> None:
+        self.stage.maximise()
+
+    def action_reset_zoom(self) -> None:
+        for pane in self.stage.panes.values():
+            pane.reset_zoom()
+
+    # ------------------------------------------------------------------ the look of the curves
+
+    def action_x_axis(self) -> None:
+        following = X_AXES[(X_AXES.index(self.view.x_axis) + 1) % len(X_AXES)]
+        self.action_reset_zoom()  # a zoom in steps says nothing about seconds
+        self._look(x_axis=following)
+
+    def action_log_y(self) -> None:
+        """Of the pane that has the keys when it is one with curves, otherwise of the loss."""
+        current = self.stage.current
+        name = current if isinstance(self.pane(current), CurvePane) else "loss"
+        self._look(log_y=self.view.log_y ^ {name})
+
+    def action_smoothing(self) -> None:
+        self._look(smoothing=(self.view.smoothing + 1) % len(SMOOTHINGS))
+
+    def action_why(self) -> None:
+        here = ""
+        if self.history.epochs:
+            last = self.history.epochs[-1]
+            here = (
+                f"Epoch {last.epoch} of this run: training {significant(last.train_loss)} (mean over the epoch), "
+                f"validation {significant(last.val_loss)} (after it)."
+            )
+        self.app.push_screen(WhyModal(here))
+
+    # ------------------------------------------------------------------ what is asked of the run
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Commands are dim where nobody is left to obey."""
+        if action in ("pause", "rate", "save", "stop") and not self.view.alive:
+            return None
+        return True
+
+    def send(self, command: Literal["pause", "resume", "set_lr", "save", "stop"], value: float | None = None) -> bool:
+        """Asks the run for something; says so in the header until it is done. False when it could not be written."""
+        try:
+            self.folder.send(Command(command=command, time=time.time(), value=value))
+        except RequestError as error:
+            self.app.notify(error.message, severity="error", markup=False)
+            return False
+        self._asked = (len(self.history.commands), time.monotonic())
+        self._look(pending=_DOING[command])
+        return True
+
+    def action_pause(self) -> None:
+        self.send("resume" if self.view.state == "paused" else "pause")
+
+    def action_save(self) -> None:
+        self.send("save")
+
+    def action_rate(self) -> None:
+        rates = self.history.steps.lr
+        run = self.history.run
+        asked = run.recipe.get("lr") if run is not None else None
+        lr = float(asked) if isinstance(asked, int | float) else None
+        now = float(rates[-1]) if len(rates) else lr
+
+        def take(value: float | None) -> None:
+            if value is not None:
+                self.send("set_lr", value)
+
+        if now is not None:
+            self.app.push_screen(RateModal(now, lr), take)
+
+    def action_stop(self) -> None:
+        def take(stop: bool | None) -> None:
+            if stop:
+                self.send("stop")
+
+        self.app.push_screen(StopModal(), take)
+
+    def action_leave(self) -> None:
+        if not self.view.alive:
+            self.post_message(self.Left(self.folder, "ended"))
+            return
+
+        def take(choice: Leaving | None) -> None:
+            if choice == "stop" and self.view.alive and not self.send("stop"):
+                return
+            if choice in ("keep", "stop"):
+                self.post_message(self.Left(self.folder, choice))
+
+        self.app.push_screen(LeaveModal(self.folder.name), take)
+
+
+_DOING = {
+    "pause": "pausing",
+    "resume": "going on",
+    "set_lr": "changing the rate",
+    "save": "saving",
+    "stop": "stopping",
+}

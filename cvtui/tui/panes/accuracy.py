@@ -1,0 +1,51 @@
+"""The accuracy pane: the training batches smoothed, each epoch's mean, and validation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.curves import Smoothed, epoch_middles, numbers, position
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import percent
+from cvtui.tui.widgets.line_plot import Line
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+class AccuracyPane(CurvePane):
+    NAME = "accuracy"
+    TITLE = "Accuracy"
+    Y_KIND = "percent"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._smoothed = Smoothed("accuracy")
+
+    def draw(self, history: History, view: ViewState) -> None:
+        self.set_axis(history, view)
+        x = self._positions.of_steps(history, view.x_axis)
+        raw = history.steps.accuracy
+        lines = []
+        if np.isfinite(raw).any():
+            smooth = bool(view.beta)
+            if smooth:
+                lines.append(Line("each step", x, raw, 1, dim=True, legend=False, gaps=False))
+            lines.append(Line("training", x, self._smoothed.values(history, view.beta), 1, gaps=False))
+        if history.epochs:
+            middles = position(history, view.x_axis, epoch_middles(history))
+            means = numbers([epoch.train_accuracy for epoch in history.epochs])
+            ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
+            values = numbers([epoch.val_accuracy for epoch in history.epochs])
+            lines.append(Line("epoch mean", middles, means, 5, points=True))
+            if np.isfinite(values).any():
+                lines.append(Line("validation", ends, values, 2, points=True))
+        self.plot.set_lines(lines)
+        self.border_subtitle = self._told(history)
+
+    def _told(self, history: History) -> str:
+        values = [(epoch.val_accuracy, -epoch.epoch) for epoch in history.epochs if epoch.val_accuracy is not None]
+        return f"best validation {percent(max(values)[0])} in epoch {-max(values)[1]}" if values else ""

@@ -1,0 +1,80 @@
+"""What the three curve panes have in common: a `LinePlot`, the x axis, and the marks of what was asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from cvtui.tui.panes.curves import Positions, position
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.view_state import ViewState, XAxis
+from cvtui.tui.panes.words import clean
+from cvtui.tui.widgets.line_plot import LinePlot, Mark
+from cvtui.tui.widgets.ticks import XKind, YKind
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+def marks_of(history: History, view: ViewState) -> list[Mark]:
+    """Every change made while the run went, at its step; those of one step share a mark."""
+    words: dict[int, list[str]] = {}
+    run = history.run
+    if run is not None and run.step:
+        words[run.step] = ["went on here"]
+    for command in history.commands:
+        words.setdefault(command.step, []).append(clean(command.words) or command.command.replace("_", " "))
+    steps = sorted(words)
+    places = position(history, view.x_axis, steps)
+    return [Mark(float(place), ", ".join(words[step]), 4) for step, place in zip(steps, places, strict=True)]
+
+
+def smoothing_words(view: ViewState) -> str:
+    return f"smoothed, β {view.beta:g}" if view.beta else "not smoothed"
+
+
+class CurvePlot(LinePlot, inherit_bindings=False):
+    """A `LinePlot` that leaves `y` and `r` to the live view: there they work whatever has the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        binding for binding in LinePlot.BINDINGS if isinstance(binding, Binding) and binding.key not in ("y", "r")
+    ]
+
+
+class CurvePane(Pane):
+    """A pane with one plot. Subclasses set lines and guides in `draw`, after `set_axis`."""
+
+    X_KINDS: ClassVar[dict[XAxis, XKind]] = {"steps": "step", "epochs": "epoch", "samples": "samples", "time": "time"}
+    Y_KIND: ClassVar[YKind] = "number"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._positions = Positions()
+
+    def compose(self) -> ComposeResult:
+        yield CurvePlot(y_kind=self.Y_KIND)
+
+    @property
+    def plot(self) -> LinePlot:
+        return self.query_one(LinePlot)
+
+    def key(self, history: History, view: ViewState) -> object:
+        return (
+            id(history.run),
+            history.steps_done,
+            len(history.epochs),
+            len(history.commands),
+            view.x_axis,
+            view.beta,
+            self.NAME in view.log_y,
+        )
+
+    def set_axis(self, history: History, view: ViewState) -> None:
+        self.plot.x_kind = self.X_KINDS[view.x_axis]
+        self.plot.log_y = self.NAME in view.log_y
+        self.plot.set_marks(marks_of(history, view))
+
+    def reset_zoom(self) -> None:
+        self.plot.reset_zoom()

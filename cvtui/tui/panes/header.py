@@ -1,0 +1,142 @@
+"""The two lines above the panes: which run, how it is, how far, how fast; and the bar of the whole run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+from cvtui.tui.panes.foretold import images_per_second, time_left
+from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import clean, count, duration, percent
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+STATES: dict[str, tuple[str, str, str]] = {
+    "starting": ("◌", "$text-primary", "starting"),
+    "running": ("●", "$text-success", "running"),
+    "paused": ("‖", "$text-warning", "paused"),
+    "finished": ("✓", "$text-success", "finished"),
+    "stopped": ("■", "$text-primary", "stopped"),
+    "diverged": ("✗", "$text-error", "diverged"),
+    "failed": ("✗", "$text-error", "failed"),
+    "lost": ("✗", "$text-error", "lost"),
+}
+"""State: glyph, colour, word."""
+
+
+class RunHeader(Widget):
+    """Never wraps: what there is no room for goes, the least important first."""
+
+    DEFAULT_CSS = """
+    RunHeader { height: 2; padding: 0 1; background: $panel; color: $foreground; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="run-header")
+        self._history: History | None = None
+        self._view = ViewState()
+        self._told: object = None
+
+    def update_from(self, history: History, view: ViewState) -> None:
+        key = (history.version, view.state, view.pending)
+        if key == self._told and history is self._history:
+            return
+        self._told, self._history, self._view = key, history, view
+        self.refresh()
+
+    def render(self) -> Content:
+        width = self.content_size.width
+        if self._history is None or width <= 0:
+            return Content("")
+        return Content("\n").join([_first(self._history, self._view, width), _second(self._history, self._view, width)])
+
+    @property
+    def text(self) -> str:
+        return self.render().plain
+
+
+def _state(history: History, view: ViewState, width: int) -> Content:
+    glyph, colour, word = STATES[view.state]
+    if view.pending:
+        return Content.styled(f"◌ {view.pending}…", "bold $text-warning")
+    return Content.styled(_cut(f"{glyph} {word}", width), f"bold {colour}")
+
+
+def _reason(history: History, view: ViewState) -> str:
+    """Why it ended as it did, where that was no wish of anybody's."""
+    if view.state == "lost":
+        return "its process is gone and left no word"
+    return clean(history.end.reason) if history.end is not None and view.state in ("diverged", "failed") else ""
+
+
+def _first(history: History, view: ViewState, width: int) -> Content:
+    """State and name on the left, epoch, step and time left on the right."""
+    right = _progress_words(history, view)
+    while len(right) > 1 and sum(len(part) + 3 for part in right) > width * 3 // 5:
+        right = right[1:] if view.alive else right[:-1]
+    tail = " · ".join(right)
+    room = width - len(tail) - 3
+    state = _state(history, view, max(12, room - 2))
+    reason = _reason(history, view)
+    name = _cut(history.folder.name, max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
+    left = Content.assemble(state, "  ", (name, "bold")) if name else state
+    if reason:
+        told = _cut(reason, max(0, room - left.cell_length - 2))
+        left = Content.assemble(left, "  ", (told, STATES[view.state][1]))
+    gap = max(1, width - left.cell_length - len(tail))
+    return Content.assemble(left, " " * gap, tail).truncate(width, ellipsis=True)
+
+
+def _progress_words(history: History, view: ViewState) -> list[str]:
+    run, done = history.run, history.steps_done
+    if run is None:
+        return []
+    words = []
+    epochs = run.recipe.get("epochs")
+    if isinstance(epochs, int) and run.steps_per_epoch > 0:
+        words.append(f"epoch {min(epochs, done // run.steps_per_epoch + 1)}/{epochs}")
+    words.append(f"step {count(done)}/{count(run.total_steps)}" if run.total_steps else f"step {count(done)}")
+    if view.alive:
+        words.append(f"{duration(time_left(history))} left")
+    elif len(history.steps.seconds):
+        words.append(f"took {duration(float(history.steps.seconds[-1]))}")
+    return words
+
+
+def _second(history: History, view: ViewState, width: int) -> Content:
+    """The bar, then facts as far as they fit."""
+    run = history.run
+    facts: list[str] = []
+    if run is not None:
+        speed = images_per_second(history)
+        if speed is not None and view.state != "paused":
+            facts.append(f"{count(round(speed))} images/s")
+        facts.append(clean(run.device))
+        if run.device.startswith("cpu"):
+            facts.append(f"{run.threads} thread{'s' if run.threads != 1 else ''}")
+        sampled = history.latest_layers
+        if sampled is not None and sampled.watch_cost is not None:
+            facts.append(f"watching costs {percent(sampled.watch_cost)}")
+    share = history.steps_done / run.total_steps if run is not None and run.total_steps else 0.0
+    while facts and sum(len(fact) + 3 for fact in facts) + 8 > width * 3 // 5:
+        facts.pop()
+    tail = " · ".join([percent(min(1.0, share), 0).rjust(5), *facts])
+    room = max(4, width - len(tail) - 1)
+    return Content.assemble(bar(share, room, STATES[view.state][1]), " ", (tail, MUTED))
+
+
+def bar(share: float, width: int, colour: str) -> Content:
+    """A thin bar of `width` cells, to half a cell."""
+    halves = round(min(1.0, max(0.0, share)) * width * 2)
+    done = "━" * (halves // 2) + "╸" * (halves % 2)
+    return Content.assemble((done, colour), ("━" * (width - len(done)), "$foreground 25%"))
+
+
+def _cut(text: str, width: int) -> str:
+    if len(text) <= width:
+        return text
+    return text[: width - 1] + "…" if width > 1 else ""

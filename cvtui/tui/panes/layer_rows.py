@@ -1,0 +1,115 @@
+"""Rows of the layers table as plain data: statistics joined with what is known of the layers, and their health.
+
+The health is a gauge for the eye (a glyph, a colour, a few words), with wide limits that a healthy run stays inside.
+What is wrong and why is the doctor's business.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from cvtui.tui.panes.words import clean, percent, significant
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History, Layer, LayerStats
+    from cvtui.runlog.events import Histogram
+
+Level = Literal["good", "warn", "bad", "none"]
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a layer is, the column that says so, and in words ("" when all is well)."""
+
+    level: Level
+    column: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    name: str
+    expression: str
+    output: list[int]
+    stats: LayerStats | None
+    """None for a layer that is not watched, or before the first sample."""
+    predicted_std: float | None
+    health: Health
+
+
+def layer_rows(history: History) -> tuple[list[LayerRow], int | None]:
+    """Every layer of the run in order, and the step that the statistics are from (None: there are none yet)."""
+    run = history.run
+    sampled = history.latest_layers
+    stats = {} if sampled is None else {layer.name: layer for layer in sampled.layers}
+    predicted = predicted_stds(history)
+    known: list[Layer] = [] if run is None else run.layers
+    rows = []
+    for layer in known:
+        found = stats.pop(layer.name, None)
+        std = predicted.get(layer.name)
+        rows.append(LayerRow(clean(layer.name), clean(layer.expression), layer.output, found, std, health(found, std)))
+    for name, found in stats.items():  # a run that somebody else logged may have no layer table
+        rows.append(
+            LayerRow(clean(name), clean(found.kind), [], found, predicted.get(name), health(found, predicted.get(name)))
+        )
+    return rows, None if sampled is None else sampled.step
+
+
+def predicted_stds(history: History) -> dict[str, float]:
+    """{layer: std of its output at the first batch} as foretold when the run began; {} where it was not."""
+    found = history.run.prediction.get("activation_std") if history.run is not None else None
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): float(std) for name, std in found.items() if isinstance(std, int | float) and std is not None}
+
+
+def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
+    """The worst that can be said of a layer, most serious first.
+
+    Limits: half of all channels dead, or of all tanh/sigmoid outputs saturated, is bad; a fifth is worth a look. A std
+    that is 30 times off the one predicted at the start, or no gradient at all, is worth a look. An update of more
+    than a tenth of the weights in one step is too large (the lecture: about 1e-3).
+    """
+    if stats is None:
+        return Health("none")
+    if stats.mean is None or stats.std is None:
+        return Health("bad", "mean", "its output is not finite")
+    for share, column, what in ((stats.dead, "dead", "channels are dead"), (stats.saturated, "saturated", "saturated")):
+        if share is not None and share >= 0.2:
+            return Health("bad" if share >= 0.5 else "warn", column, f"{percent(share, 0)} {what}")
+    if stats.std == 0:
+        return Health("bad", "mean", "its output is the same for all images")
+    if stats.zeros is not None and stats.zeros >= 0.98:
+        return Health("warn", "zeros", f"{percent(stats.zeros, 0)} of its outputs are 0")
+    if stats.grad_norm is not None and stats.grad_norm == 0:
+        return Health("warn", "gradient", "no gradient reaches its weights")
+    if stats.update_ratio is not None and stats.update_ratio > 0.1:
+        return Health("warn", "update", f"one step moves its weights by {percent(stats.update_ratio, 0)}")
+    if predicted_std and math.isfinite(predicted_std):
+        factor = stats.std / predicted_std
+        if factor > 30 or factor < 1 / 30:
+            return Health("warn", "mean", f"its std is {significant(factor, 2)} times the predicted one")
+    return Health("good")
+
+
+def strip(histogram: Histogram, width: int) -> tuple[str, int]:
+    """A histogram as `width` eighth blocks, and how many of them lie left of zero.
+
+    Heights go with the square root of the counts: beside a ReLU's bar of zeros the rest would else be flat.
+    """
+    counts = histogram.counts
+    if not counts or width <= 0:
+        return " " * width, 0
+    each = len(counts) / width
+    sums = [sum(counts[round(i * each) : max(round((i + 1) * each), round(i * each) + 1)]) for i in range(width)]
+    top = max(sums)
+    bars = "".join(" " if count <= 0 else BLOCKS[max(1, round(8 * math.sqrt(count / top)))] for count in sums)
+    span = histogram.high - histogram.low
+    if span <= 0:
+        return bars, width if histogram.high < 0 else 0
+    return bars, min(width, max(0, round(-histogram.low / span * width)))

@@ -1,0 +1,46 @@
+"""The layers pane: what goes through every layer, at the last sampled step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+
+from cvtui.tui.panes.layer_rows import LayerRow, layer_rows
+from cvtui.tui.panes.layers_table import LayersTable
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import count
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+class LayersPane(Pane):
+    NAME = "layers"
+    TITLE = "Layers"
+
+    def compose(self) -> ComposeResult:
+        yield LayersTable()
+
+    def key(self, history: History, view: ViewState) -> object:
+        steps = history.layer_steps
+        return (id(history.run), len(steps), int(steps[-1]) if len(steps) else None)
+
+    def draw(self, history: History, view: ViewState) -> None:
+        rows, self._step = layer_rows(history)
+        table = self.query_one(LayersTable)
+        table.set_rows(rows)
+        self._say(table.row)
+
+    @on(LayersTable.Highlighted)
+    def _moved(self, event: LayersTable.Highlighted) -> None:
+        event.stop()
+        self._say(event.row)
+
+    def _say(self, row: LayerRow | None) -> None:
+        """The row under the cursor in words, and when the statistics were taken."""
+        when = "no sample yet" if self._step is None else f"at step {count(self._step)}"
+        words = f"{row.name}: {row.health.words} · " if row is not None and row.health.words else ""
+        self.border_subtitle = words.replace("[", r"\[") + when

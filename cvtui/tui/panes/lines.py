@@ -1,0 +1,121 @@
+"""Lines of styled text that wrap with a hanging indent, scroll, and follow the end while one is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+NARROW = 49
+"""Cells; less than that, and short heads are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`head` stands once, before the first wrapped line; the others are indented by its width."""
+
+    head: Content
+    body: Content
+    short: Content | None = None
+    """Instead of `head` where there is little room."""
+
+
+class Lines(ScrollView, can_focus=True):
+    """A list of lines. Wrapping is done once per line and width, drawing once per visible line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", "Up", show=False),
+        Binding("down", "scroll_down", "Down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("home", "scroll_home", "Top", show=False),
+        Binding("end", "scroll_end", "End", show=False),
+    ]
+    DEFAULT_CSS = """
+    Lines {
+        width: 1fr; height: 1fr; background: transparent;
+        overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+    }
+    """
+
+    def __init__(self, follow: bool = False) -> None:
+        super().__init__()
+        self.follow = follow
+        self.lines: list[Line] = []
+        self._wrapped: list[Content] = []
+        self._strips: dict[int, Strip] = {}
+        self._width = 0
+
+    @property
+    def text(self) -> str:
+        """All lines, unwrapped and without style."""
+        return "\n".join(line.head.plain + line.body.plain for line in self.lines)
+
+    def set_lines(self, lines: list[Line]) -> None:
+        at_end = self._at_end()
+        self.lines = list(lines)
+        self._wrap_all()
+        self._grown(at_end)
+
+    def add_lines(self, lines: list[Line]) -> None:
+        if not lines:
+            return
+        at_end = self._at_end()
+        self.lines.extend(lines)
+        for line in lines:
+            self._wrapped.extend(self._wrap(line))
+        self._grown(at_end)
+
+    def _at_end(self) -> bool:
+        return self.scroll_offset.y >= self.max_scroll_y
+
+    def _grown(self, at_end: bool) -> None:
+        self.virtual_size = Size(self._width, len(self._wrapped))
+        if self.follow and at_end:
+            self.scroll_end(animate=False)
+        self.refresh()
+
+    def _wrap(self, line: Line) -> list[Content]:
+        if self._width <= 0:
+            return []
+        head = line.short if line.short is not None and self._width < NARROW else line.head
+        indent = head.cell_length
+        if indent >= self._width - 8:  # too narrow for an indent
+            return Content.assemble(head, line.body).wrap(self._width)
+        first, *rest = line.body.wrap(self._width - indent) or [Content("")]
+        return [Content.assemble(head, first), *(Content.assemble(" " * indent, part) for part in rest)]
+
+    def _wrap_all(self) -> None:
+        self._strips.clear()
+        self._wrapped = [part for line in self.lines for part in self._wrap(line)]
+
+    def on_resize(self, event: events.Resize) -> None:
+        width = self.scrollable_content_region.width
+        if width == self._width:
+            return
+        at_end = self._at_end()
+        self._width = width
+        self._wrap_all()
+        self._grown(at_end)
+
+    def notify_style_update(self) -> None:
+        self._strips.clear()
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        index = self.scroll_offset.y + y
+        width = self.size.width
+        if index >= len(self._wrapped):
+            return Strip.blank(width, self.rich_style)
+        strip = self._strips.get(index)
+        if strip is None or strip.cell_length != width:
+            strip = Visual.to_strips(self, self._wrapped[index], width, 1, self.visual_style)[0]
+            self._strips[index] = strip.adjust_cell_length(width, self.rich_style)
+        return self._strips[index]

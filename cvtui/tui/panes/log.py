@@ -1,0 +1,80 @@
+"""The log pane: epochs, commands, checkpoints, findings and the run's own words, with the time of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.content import Content
+
+from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.story import Entry, Story, way_out
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import clean
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+COLOURS = {
+    "plain": "$foreground",
+    "quiet": MUTED,
+    "good": "$text-success",
+    "warn": "$text-warning",
+    "bad": "$text-error",
+    "mark": "$text-primary",
+}
+
+
+class LogPane(Pane):
+    NAME = "log"
+    TITLE = "Log"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._story = Story()
+        self._wreck: str = ""
+
+    def compose(self) -> ComposeResult:
+        yield Lines(follow=True)
+
+    @property
+    def text(self) -> str:
+        return self.query_one(Lines).text
+
+    def key(self, history: History, view: ViewState) -> object:
+        return (history.version, view.state)
+
+    def draw(self, history: History, view: ViewState) -> None:
+        lines = self.query_one(Lines)
+        void, entries = self._story.update(history)
+        if void or (self._wreck and view.state != self._wreck):
+            lines.set_lines([])
+            if not void:  # the wreck's lines go, what was told before comes again
+                self._story = Story()
+                entries = self._story.update(history)[1]
+            self._wreck = ""
+        lines.add_lines([_line(entry) for entry in entries])
+        if view.state in ("failed", "lost", "diverged") and not self._wreck:
+            self._wreck = view.state
+            lines.add_lines(_wreck(history, view.state))
+
+
+def _line(entry: Entry) -> Line:
+    glyph = Content.styled(f"{entry.glyph} ", COLOURS[entry.tone])
+    head = Content.assemble((f"{entry.clock:8} ", MUTED), glyph)
+    tone = "$foreground" if entry.tone in ("good", "mark") else COLOURS[entry.tone]
+    return Line(head, Content.styled(entry.text, tone), short=glyph)
+
+
+def _wreck(history: History, state: str) -> list[Line]:
+    """What the process itself printed last, and the way out."""
+    lines: list[Line] = []
+    printed = [clean(text).rstrip() for text in history.last_log_lines(20)]
+    while printed and not printed[-1]:
+        printed.pop()
+    if printed and state != "diverged":
+        lines.append(Line(Content(""), Content.styled("the process's last words (worker.log):", MUTED)))
+        lines += [Line(Content.styled("│ ", "$text-error"), Content(text)) for text in printed]
+    lines.append(Line(Content(""), Content.styled(way_out(state, history), "bold $text-warning")))
+    return lines

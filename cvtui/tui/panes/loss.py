@@ -1,0 +1,61 @@
+"""The loss pane: training and validation in one figure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cvtui.tui.panes.curve_pane import CurvePane, smoothing_words
+from cvtui.tui.panes.curves import Smoothed, epoch_middles, numbers, position
+from cvtui.tui.panes.foretold import foretell
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import significant
+from cvtui.tui.widgets.line_plot import Guide, Line
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+class LossPane(CurvePane):
+    """Per step dim, smoothed over it; an epoch's mean at its middle; validation at its end, drawn last, on top.
+
+    Only the training curve is smoothed: validation points are few, and each is a fact.
+    """
+
+    NAME = "loss"
+    TITLE = "Loss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._smoothed = Smoothed("loss")
+
+    def draw(self, history: History, view: ViewState) -> None:
+        self.set_axis(history, view)
+        x = self._positions.of_steps(history, view.x_axis)
+        raw = history.steps.loss
+        smooth = bool(view.beta)
+        lines = [Line("each step" if smooth else "training", x, raw, 1, dim=smooth, legend=not smooth)]
+        if smooth:
+            lines.append(Line("training", x, self._smoothed.values(history, view.beta), 1, gaps=False))
+        if history.epochs:
+            middles = position(history, view.x_axis, epoch_middles(history))
+            means = numbers([epoch.train_loss for epoch in history.epochs])
+            lines.append(Line("epoch mean", middles, means, 5, points=True))
+            ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
+            losses = numbers([epoch.val_loss for epoch in history.epochs])
+            if np.isfinite(losses).any():
+                lines.append(Line("validation", ends, losses, 2, points=True))
+        self.plot.set_guides(self._guides(history))
+        self.plot.set_lines(lines)
+        self.border_subtitle = self._told(history, view)
+
+    def _guides(self, history: History) -> list[Guide]:
+        first = foretell(history).first_loss
+        return [] if first is None else [Guide(first, f"ln {round(math.exp(first))} = {first:.3f}")]
+
+    def _told(self, history: History, view: ViewState) -> str:
+        losses = [(epoch.val_loss, epoch.epoch) for epoch in history.epochs if epoch.val_loss is not None]
+        best = f"best validation {significant(min(losses)[0])} in epoch {min(losses)[1]}" if losses else ""
+        return " · ".join(part for part in (best, smoothing_words(view)) if part)

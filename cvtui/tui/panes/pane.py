@@ -1,0 +1,86 @@
+"""The frame of every pane: a titled border that brightens with the focus, and a rule when to draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+from cvtui.tui.panes.view_state import ViewState
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+MUTED = "$foreground 60%"
+"""Style of what is there to be looked up, not to be seen first ($text-muted is no colour of its own in `Content`)."""
+
+
+class Pane(Widget):
+    """One pane of the live view. A subclass says in `key` what it draws, and draws it in `draw`.
+
+    `update_from` may be called at every poll: it calls `draw` only when `key` gives something new, so a pane that
+    nothing happened to costs a comparison. Panes never read files and never send anything.
+    """
+
+    class Asked(Message):
+        """The mouse chose the tab of another pane in this one's title."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    NAME: ClassVar[str] = ""
+    TITLE: ClassVar[str] = ""
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    DEFAULT_CSS = """
+    Pane {
+        border: round $foreground 25%;
+        border-title-color: $foreground 60%;
+        border-subtitle-color: $foreground 60%;
+        border-title-style: none;
+        padding: 0 1;
+        &:focus-within { border: round $primary; border-title-color: $foreground; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id=f"pane-{self.NAME}", classes="pane")
+        self.border_title = self.TITLE
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        return iter(())
+
+    def update_from(self, history: History, view: ViewState) -> None:
+        """Shows the history as it is now; does nothing when what this pane draws is as it was."""
+        key = self.key(history, view)
+        if key == self._drawn:
+            return
+        self._drawn = key
+        self.draw(history, view)
+
+    def key(self, history: History, view: ViewState) -> object:
+        """Everything that the picture depends on, as something that can be compared."""
+        return (history.version, view)
+
+    def draw(self, history: History, view: ViewState) -> None:
+        raise NotImplementedError
+
+    def action_reveal(self, name: str) -> None:
+        self.post_message(self.Asked(name))
+
+    def reset_zoom(self) -> None:
+        """Panes without a zoom have nothing to do."""
+
+    @property
+    def inner(self) -> Widget:
+        """What takes the focus for the pane."""
+        for child in self.query("*"):
+            if child.focusable:
+                return child
+        return self

@@ -1,0 +1,107 @@
+"""The prediction pane: what could be known before the run, beside what came."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.content import Content
+
+from cvtui.tui.panes.foretold import Foretold, foretell
+from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import clean, count, significant, size_of
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One line: what, as foretold, as it came, and whether the two agree (None: nothing to compare yet)."""
+
+    what: str
+    foretold: str
+    came: str
+    agree: bool | None
+
+
+def compare(history: History, foretold: Foretold) -> list[Compared]:
+    """Counts must agree exactly; the first loss within 25 %, a std within a factor of 1.5."""
+    run = history.run
+    if run is None:
+        return []
+    lines = [
+        _exact("steps per epoch", foretold.steps_per_epoch, run.steps_per_epoch),
+        _exact("parameters", foretold.parameters, run.parameters),
+    ]
+    loss = history.steps.loss
+    first = float(loss[0]) if len(loss) and history.steps.first == 0 else None
+    lines.append(_close("first loss (ln C)", foretold.first_loss, first, 1.25))
+    if foretold.memory is not None:
+        lines.append(Compared("memory", size_of(foretold.memory), "", None))
+    return lines
+
+
+def compare_layers(history: History, foretold: Foretold) -> list[Compared]:
+    """The std of each layer's output: foretold, and as it came in the first sample of the run."""
+    sampled = history.layers_at(int(history.layer_steps[0])) if len(history.layer_steps) else None
+    came = {} if sampled is None else {layer.name: layer.std for layer in sampled.layers}
+    return [_close(clean(name), std, came.get(name), 1.5) for name, std in foretold.activation_std.items()]
+
+
+def _exact(what: str, foretold: int | None, came: int) -> Compared:
+    text = "–" if foretold is None else count(foretold)
+    return Compared(what, text, count(came), None if foretold is None else foretold == came)
+
+
+def _close(what: str, foretold: float | None, came: float | None, factor: float) -> Compared:
+    agree = None
+    if foretold and came is not None:
+        agree = math.isfinite(came) and 1 / factor <= came / foretold <= factor
+    return Compared(what, significant(foretold), significant(came), agree)
+
+
+class PredictionPane(Pane):
+    NAME = "prediction"
+    TITLE = "Prediction"
+
+    def compose(self) -> ComposeResult:
+        yield Lines()
+
+    @property
+    def text(self) -> str:
+        return self.query_one(Lines).text
+
+    def key(self, history: History, view: ViewState) -> object:
+        return (id(history.run), len(history.steps) > 0, len(history.layer_steps) > 0)
+
+    def draw(self, history: History, view: ViewState) -> None:
+        foretold = foretell(history)
+        facts, layers = compare(history, foretold), compare_layers(history, foretold)
+        wide = max((len(line.what) for line in (*facts, *layers)), default=0)
+        lines = [_heading("", wide), *(_line(line, wide) for line in facts)]
+        if layers:
+            lines += [_line(Compared("", "", "", None), wide), _heading("activation std", wide)]
+            lines += [_line(line, wide) for line in layers]
+        if history.run is None:
+            lines = [Line(Content(""), Content.styled("The run has not begun yet.", MUTED))]
+        self.query_one(Lines).set_lines(lines)
+
+
+def _heading(what: str, wide: int) -> Line:
+    return Line(Content(""), Content.styled(f"{what:<{wide}}  {'foretold':>9}  {'came':>9}", MUTED))
+
+
+def _line(line: Compared, wide: int) -> Line:
+    glyph, colour = {True: ("✓", "$text-success"), False: ("≠", "$text-warning"), None: (" ", MUTED)}[line.agree]
+    body = Content.assemble(
+        f"{line.what:<{wide}}  ",
+        (f"{line.foretold:>9}  ", MUTED),
+        f"{line.came:>9} ",
+        (glyph, colour),
+    )
+    return Line(Content(""), body)

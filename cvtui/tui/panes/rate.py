@@ -1,0 +1,43 @@
+"""The learning-rate pane: done solid, ahead dim, a mark at now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.curves import position
+from cvtui.tui.panes.foretold import Foretold, foretell, rate_ahead
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import rate
+from cvtui.tui.widgets.line_plot import Line
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+class RatePane(CurvePane):
+    NAME = "rate"
+    TITLE = "Learning rate"
+    Y_KIND = "rate"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._foretold = Foretold()
+        self._of_run: object = None
+
+    def draw(self, history: History, view: ViewState) -> None:
+        if self._of_run is not history.run:
+            self._of_run, self._foretold = history.run, foretell(history)
+        self.set_axis(history, view)
+        done = history.steps.lr
+        lines = []
+        ahead, rates = rate_ahead(history, self._foretold)
+        if len(ahead):
+            lines.append(Line("ahead", position(history, view.x_axis, ahead), rates, 1, dim=True, legend=False))
+        lines.append(Line("done", self._positions.of_steps(history, view.x_axis), done, 1, legend=False))
+        now = float(position(history, view.x_axis, history.steps_done)[0])
+        self.plot.now = now if len(ahead) and len(done) and np.isfinite(now) else None
+        self.plot.set_lines(lines)
+        self.border_subtitle = f"now {rate(float(done[-1]))}" if len(done) else ""

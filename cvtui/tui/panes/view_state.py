@@ -1,0 +1,40 @@
+"""How the person wants to look at a run: shared by all panes, changed by keys, never by the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+XAxis: TypeAlias = Literal["steps", "epochs", "samples", "time"]
+
+X_AXES: tuple[XAxis, ...] = ("steps", "epochs", "samples", "time")
+SMOOTHINGS: tuple[tuple[str, float], ...] = (("light", 0.9), ("medium", 0.98), ("strong", 0.995), ("off", 0.0))
+"""Name and beta of the exponential moving average; 1 / (1 − beta) is about how many steps it looks back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewState:
+    """What a pane needs beside the history. `state` and `pending` come from the run, at the moment of the poll."""
+
+    x_axis: XAxis = "steps"
+    log_y: frozenset[str] = frozenset()
+    """Names of the curve panes with a logarithmic y axis."""
+    smoothing: int = 0
+    """Index into SMOOTHINGS."""
+    state: str = "starting"
+    """As `History.state`."""
+    pending: str = ""
+    """A command that was sent and not applied yet: "pausing", "stopping" …; empty when there is none."""
+
+    @property
+    def beta(self) -> float:
+        return SMOOTHINGS[self.smoothing][1]
+
+    @property
+    def smoothing_name(self) -> str:
+        return SMOOTHINGS[self.smoothing][0]
+
+    @property
+    def alive(self) -> bool:
+        """Is there a process that could obey?"""
+        return self.state in ("starting", "running", "paused")

@@ -1,0 +1,410 @@
+"""The live view against recorded and growing run folders, in a small host app."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.containers import Container
+from textual.widgets import Footer, Input
+
+from cvtui.runlog import CommandReader, RunFolder
+from cvtui.tui.live import LiveView
+from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
+from cvtui.tui.panes.layers_table import LayersTable
+from cvtui.tui.panes.lines import Lines
+from tests.tui.written_runs import WrittenRun, finished_run
+from tests.waiting import wait_until_async
+
+SIZES = [(80, 24), (160, 45)]
+
+
+class Host(App[None]):
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__()
+        self.folder = folder
+        self.left: list[str] = []
+        self.states: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        with Container(id="place"):
+            yield LiveView(self.folder)
+        yield Footer()
+
+    @property
+    def live(self) -> LiveView:
+        return self.query_one(LiveView)
+
+    def on_live_view_left(self, event: LiveView.Left) -> None:
+        self.left.append(event.choice)
+
+    def on_live_view_state_changed(self, event: LiveView.StateChanged) -> None:
+        self.states.append(event.state)
+
+    def shown(self) -> list[str]:
+        return [pane.NAME for pane in self.live.stage.visible_panes()]
+
+    def on_screen(self) -> set[str]:
+        """Panes that the compositor really places."""
+        return {pane.NAME for pane in self.live.stage.panes.values() if pane.region.size and pane.is_on_screen}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return finished_run(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Iterator[WrittenRun]:
+    """A run that lives: its lock is held, as by a worker."""
+    run = WrittenRun(tmp_path, "growing")
+    run.step(40)
+    with run.folder.lock():
+        yield run
+    run.close()
+
+
+def asked(run: WrittenRun) -> list[tuple[str, float | None]]:
+    return [(command.command, command.value) for command in CommandReader(run.folder).poll()]
+
+
+# ---------------------------------------------------------------------- an ended run
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_finished_run_is_told_in_full(finished: RunFolder, size: tuple[int, int]) -> None:
+    app = Host(finished)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        first, second = app.live.header.text.split("\n")
+        assert first.startswith("✓ finished  finished")
+        assert first.endswith("epoch 15/15 · step 345/345 · took 3 s")
+        assert "100 %" in second
+        assert "cpu" in second
+        assert app.states == ["finished"]
+        for name in ("log", "prediction", "layers"):
+            app.live.show_pane(name)
+            await pilot.pause()
+        log = app.live.pane("log").query_one(Lines).text
+        assert "rate 0.00116 → 0.000581 (step 160)" in log
+        assert log.count("★ epoch") == 15
+        prediction = app.live.pane("prediction").query_one(Lines).text
+        assert "45,866" in prediction
+        assert "2.30" in prediction
+        assert len(app.live.pane("layers").query_one(LayersTable).rows) == 13
+
+
+async def test_a_small_room_shows_one_pane_and_a_large_one_all(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert app.on_screen() == {"loss"}
+        await pilot.resize_terminal(160, 45)
+        await wait_until_async(lambda: len(app.on_screen()) == 6, what="all panes")
+        await pilot.resize_terminal(100, 30)
+        await wait_until_async(lambda: app.on_screen() == {"loss", "accuracy", "layers"}, what="three panes")
+        await pilot.resize_terminal(80, 24)
+        await wait_until_async(lambda: app.on_screen() == {"loss"}, what="one pane")
+
+
+async def test_a_resize_loses_nothing(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("tab", "tab", "tab", "down", "down", "a", "y", "m")
+        await pilot.pause()
+        view, table = app.live.view, app.live.pane("layers").query_one(LayersTable)
+        for size in ((80, 24), (240, 70), (100, 30)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        assert app.live.view == view
+        assert table.cursor == 2
+        assert app.focused is table
+        assert "layers" in app.on_screen()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_tab_goes_through_all_panes_and_back(finished: RunFolder, size: tuple[int, int]) -> None:
+    app = Host(finished)
+    names = ["loss", "accuracy", "rate", "layers", "log", "prediction"]
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        seen = []
+        for _ in names:
+            seen.append(app.live.stage.current)
+            pane = app.live.pane(app.live.stage.current)
+            assert app.focused is not None
+            assert pane in app.focused.ancestors_with_self
+            assert pane.NAME in app.on_screen()
+            await pilot.press("tab")
+            await pilot.pause()
+        assert seen == names
+        assert app.live.stage.current == "loss"
+        await pilot.press("shift+tab")
+        assert app.live.stage.current == "prediction"
+
+
+async def test_titles_are_tabs_for_the_mouse(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        pane = app.live.pane("loss")
+        title = "Loss │ Accuracy │ Learning rate │ Layers │ Log │ Prediction"
+        x = pane.region.x + 3 + title.index("Log")
+        await pilot.click(offset=(x, pane.region.y))
+        await pilot.pause()
+        assert app.on_screen() == {"log"}
+
+
+@pytest.mark.parametrize("key", ["z", "enter"])
+async def test_one_pane_alone_and_back(finished: RunFolder, key: str) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("tab", key)
+        await pilot.pause()
+        assert app.on_screen() == {"accuracy"}
+        await pilot.press("tab")
+        await pilot.pause()
+        assert app.on_screen() == {"rate"}
+        await pilot.press(key)
+        await pilot.pause()
+        assert len(app.on_screen()) == 6
+
+
+async def test_the_look_of_the_curves(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        axes = []
+        for _ in range(5):
+            axes.append(app.live.view.x_axis)
+            await pilot.press("a")
+        assert axes == ["steps", "epochs", "samples", "time", "steps"]
+        await pilot.press("y")
+        assert app.live.view.log_y == {"loss"}
+        await pilot.press("tab", "tab", "y", "tab", "y")
+        assert app.live.view.log_y == {"rate"}  # from the layers table it is the loss again
+        betas = []
+        for _ in range(5):
+            betas.append(app.live.view.beta)
+            await pilot.press("m")
+        assert betas == [0.9, 0.98, 0.995, 0.0, 0.9]
+        await pilot.press("r")
+
+
+async def test_why_validation_lies_below(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("v")
+        assert isinstance(app.screen, WhyModal)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, WhyModal)
+
+
+@pytest.mark.parametrize("key", ["space", "l", "s", "x"])
+async def test_nobody_is_asked_after_the_end(finished: RunFolder, key: str) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+        assert len(app.screen_stack) == 1
+        assert not finished.commands.exists()
+
+
+async def test_an_ended_run_is_left_without_a_question(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+        await pilot.pause()
+        assert app.left == ["ended"]
+
+
+# ---------------------------------------------------------------------- a living run
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_screen_follows_a_growing_run(growing: WrittenRun, size: tuple[int, int]) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        assert app.live.header.text.startswith("● running  growing")
+        assert "step 40/345" in app.live.header.text
+        growing.step(17)
+        await wait_until_async(lambda: "step 57/345" in app.live.header.text, what="the header")
+        app.live.show_pane("log")
+        growing.step(20)
+        log = app.live.pane("log").query_one(Lines)
+        await wait_until_async(lambda: "epoch  3" in log.text, what="the epoch in the log")
+        app.live.show_pane("layers")
+        table = app.live.pane("layers").query_one(LayersTable)
+        growing.step(20)
+        await wait_until_async(lambda: app.live.pane("layers").border_subtitle == "at step 90", what="the sample")
+        assert table.rows[0].stats is not None
+        growing.step(growing.total - growing.done)
+        growing.end()
+        await wait_until_async(lambda: app.live.header.text.startswith("✓ finished"), what="the end")
+        await wait_until_async(lambda: app.states == ["running", "finished"], what="the message")
+
+
+async def test_pause_and_resume(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(120, 35)) as pilot:
+        await pilot.press("space")
+        assert asked(growing) == [("pause", None)]
+        assert "pausing…" in app.live.header.text
+        growing.command("pause", "paused")
+        await wait_until_async(lambda: "‖ paused" in app.live.header.text, what="the pause")
+        await pilot.press("space")
+        assert asked(growing) == [("pause", None), ("resume", None)]
+        growing.command("resume", "resumed")
+        await wait_until_async(lambda: "● running" in app.live.header.text, what="the resume")
+
+
+async def test_a_new_rate_is_asked_for(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("l")
+        assert isinstance(app.screen, RateModal)
+        now = app.screen.now
+        assert now == growing.checked.schedule.lr_at(39)
+        await pilot.press(*"/10", "enter")
+        await pilot.pause()
+        ((command, value),) = asked(growing)
+        assert command == "set_lr"
+        assert value == pytest.approx(now / 10)
+
+
+async def test_save_and_stop(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("s")
+        assert asked(growing) == [("save", None)]
+        await pilot.press("x")
+        assert isinstance(app.screen, StopModal)
+        await pilot.press("n", "x", "y")
+        await pilot.pause()
+        assert asked(growing) == [("save", None), ("stop", None)]
+        growing.end("stopped")
+        await wait_until_async(lambda: "■ stopped" in app.live.header.text, what="the stop")
+
+
+@pytest.mark.parametrize(
+    ("key", "left", "commands"), [("k", ["keep"], []), ("s", ["stop"], [("stop", None)]), ("escape", [], [])]
+)
+async def test_leaving_a_living_run(growing: WrittenRun, key: str, left: list[str], commands: list[object]) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+        assert isinstance(app.screen, LeaveModal)
+        await pilot.press(key)
+        await pilot.pause()
+        assert app.left == left
+        assert asked(growing) == commands
+
+
+async def test_letters_typed_into_a_question_are_no_commands(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("l", *"saxq")
+        assert isinstance(app.screen, RateModal)
+        assert app.screen.query_one(Input).value == "saxq"
+        assert asked(growing) == []
+
+
+async def test_a_hidden_view_does_not_read(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.query_one("#place").display = False
+        await wait_until_async(lambda: not app.live.watching, what="the view to hide")
+        growing.step(5)
+        app.query_one("#place").display = True
+        await wait_until_async(lambda: "step 45/345" in app.live.header.text, what="the view to catch up")
+        assert app.live.watching
+
+
+async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        growing.folder.path.rename(growing.folder.path.with_name("moved"))
+        await pilot.press("s")
+        await pilot.pause()
+        assert any("gone" in note.message for note in app._notifications)
+
+
+# ---------------------------------------------------------------------- runs that ended badly
+
+
+async def test_a_lost_run_shows_its_last_words_and_the_way_out(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    run.step(30)
+    run.folder.log.write_text("Traceback (most recent call last):\n\x1b[31mMemoryError: [b]no[/b] room\x1b[0m\n\n")
+    app = Host(run.folder)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        assert app.live.header.text.startswith("✗ lost")
+        log = app.live.pane("log").query_one(Lines).text
+        assert "│ MemoryError: [b]no[/b] room" in log
+        assert "Way out: the process died without a word" in log
+        assert "\x1b" not in log
+
+
+async def test_a_lost_run_that_comes_back_forgets_its_last_words(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    run.step(30)
+    app = Host(run.folder)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        log = app.live.pane("log").query_one(Lines)
+        assert "Way out" in log.text
+        with run.folder.lock():
+            run.done = 23
+            run.write(run._started(step=23))
+            run.step(5)
+            await wait_until_async(lambda: "● running" in app.live.header.text, what="the resumed run")
+            assert "Way out" not in log.text
+            assert log.text.count("epoch  1") == 1
+            assert "goes on from step 23" in log.text
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_diverged_run_says_why(tmp_path: Path, size: tuple[int, int]) -> None:
+    run = WrittenRun(tmp_path)
+    run.step(30)
+    run.step(3, loss=math.nan)
+    run.end("diverged", "the loss is NaN since step 30")
+    app = Host(run.folder)
+    async with app.run_test(size=size) as pilot:
+        app.live.show_pane("log")
+        await pilot.pause()
+        assert app.live.header.text.startswith("✗ diverged")
+        assert "NaN" in app.live.header.text
+        assert "--lr 0.0002" in app.live.pane("log").query_one(Lines).text
+
+
+async def test_a_folder_without_a_record_yet_is_starting(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "young", "")
+    app = Host(folder)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        assert app.live.header.text.startswith("◌ starting  young")
+        for _ in range(6):
+            await pilot.press("tab")
+        await pilot.press("a", "y", "m", "l")
+        await pilot.pause()
+        assert len(app.screen_stack) == 1  # there is no rate to change yet
+
+
+async def test_a_run_of_another_program_is_shown(tmp_path: Path) -> None:
+    """What `recipe`, `data` and `prediction` hold is the writer's business; nothing is taken for granted."""
+    run = WrittenRun(tmp_path)
+    run.write(run._started(recipe={}, data={}, prediction={}, layers=[], steps_per_epoch=0, total_steps=0))
+    run.step(30)
+    app = Host(run.folder)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("a", "a", "a", "y", "m")
+        await pilot.pause()
+        assert "step 30" in app.live.header.text

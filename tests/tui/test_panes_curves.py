@@ -1,0 +1,169 @@
+"""Smoothing and the four x axes, against the formulas written out."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvtui.recipe import Recipe
+from cvtui.runlog import History
+from cvtui.tui.panes.curves import Positions, Smoothed, Smoother, epoch_middles, position, speed
+from cvtui.tui.panes.foretold import foretell, rate_ahead, time_left
+from tests.tui.written_runs import SECONDS_A_STEP, WrittenRun
+
+VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=400)
+BETAS = st.sampled_from([0.0, 0.5, 0.9, 0.98, 0.995])
+
+
+def written_out(values: list[float], beta: float) -> list[float]:
+    """sum_i beta^(t−i) x_i / sum_i beta^(t−i) over the finite x_i, one term after the other."""
+    smooth, top, bottom = [], 0.0, 0.0
+    for value in values:
+        there = math.isfinite(value)
+        top = beta * top + (value if there else 0.0)
+        bottom = beta * bottom + (1.0 if there else 0.0)
+        smooth.append(top / bottom if there else math.nan)
+    return smooth
+
+
+@given(VALUES, BETAS)
+def test_smoothing_is_the_bias_corrected_average(values: list[float], beta: float) -> None:
+    smoother = Smoother(beta)
+    smoother.extend(np.array(values))
+    clean = np.where(np.isfinite(values), values, np.nan)  # with beta 0 the values are handed on as they are
+    expected = written_out(values, beta) if beta else clean
+    got = np.where(np.isfinite(smoother.values), smoother.values, np.nan)
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-6)
+
+
+@given(VALUES, BETAS, st.lists(st.integers(0, 150), max_size=6))
+def test_pieces_give_what_the_whole_gives(values: list[float], beta: float, cuts: list[int]) -> None:
+    whole, pieces = Smoother(beta), Smoother(beta)
+    whole.extend(np.array(values))
+    start = 0
+    for cut in cuts:
+        pieces.extend(np.array(values[start : start + cut]))
+        start += cut
+    pieces.extend(np.array(values[start:]))
+    np.testing.assert_allclose(pieces.values, whole.values, rtol=1e-9, atol=1e-6)
+
+
+def test_the_first_value_is_not_pulled_to_zero() -> None:
+    smoother = Smoother(0.99)
+    smoother.extend(np.array([2.3, 2.3, 2.3]))
+    np.testing.assert_allclose(smoother.values, 2.3)
+
+
+@pytest.mark.parametrize("beta", [-0.1, 1.0, 2.0])
+def test_a_beta_outside_0_to_1_is_refused(beta: float) -> None:
+    with pytest.raises(ValueError, match="beta"):
+        Smoother(beta)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> WrittenRun:
+    """Digits: 1,437 images in batches of 64 are 23 steps an epoch, the last of 29 images."""
+    return WrittenRun(tmp_path, recipe=Recipe(epochs=4))
+
+
+def read(run: WrittenRun) -> History:
+    history = History(run.folder)
+    history.poll()
+    return history
+
+
+def test_positions_on_each_axis(run: WrittenRun) -> None:
+    run.step(50)
+    history = read(run)
+    steps = [0.0, 1.0, 22.0, 23.0, 46.0]
+    assert position(history, "steps", steps).tolist() == steps
+    np.testing.assert_allclose(position(history, "epochs", steps), [0, 1 / 23, 22 / 23, 1, 2])
+    assert position(history, "samples", steps).tolist() == [0, 64, 22 * 64, 1437, 2874]
+    np.testing.assert_allclose(position(history, "time", steps), np.array(steps) * SECONDS_A_STEP, atol=1e-12)
+
+
+def test_time_ahead_goes_on_at_the_present_pace(run: WrittenRun) -> None:
+    run.step(50)
+    history = read(run)
+    np.testing.assert_allclose(position(history, "time", [60.0, 92.0]), [0.6, 0.92])
+    assert speed(history) == pytest.approx(1 / SECONDS_A_STEP)
+    assert time_left(history) == pytest.approx((92 - 50) * SECONDS_A_STEP)
+
+
+@pytest.mark.parametrize("axis", ["steps", "epochs", "samples", "time"])
+def test_positions_grow_with_the_run(run: WrittenRun, axis: str) -> None:
+    positions = Positions()
+    history = History(run.folder)
+    for _ in range(3):
+        run.step(20)
+        history.poll()
+        grown = positions.of_steps(history, axis).copy()  # type: ignore[arg-type]
+    whole = Positions().of_steps(history, axis)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(grown, whole)
+    assert len(whole) == 60
+
+
+def test_nothing_is_known_before_the_first_step(run: WrittenRun) -> None:
+    history = read(run)
+    assert np.isnan(position(history, "time", 3.0)).all()
+    assert speed(history) == 0
+    assert time_left(history) is None
+    assert len(Positions().of_steps(history, "time")) == 0
+
+
+def test_the_mean_of_an_epoch_lies_at_its_middle(run: WrittenRun) -> None:
+    run.step(69)
+    assert epoch_middles(read(run)).tolist() == [11.5, 34.5, 57.5]
+
+
+def test_a_resumed_run_is_smoothed_anew(run: WrittenRun) -> None:
+    run.step(60)
+    history = read(run)
+    smoothed = Smoothed("loss")
+    smoothed.values(history, 0.9)
+    run.done = 40
+    run.write(run._started(step=40))
+    run.step(30)
+    history.poll()
+    expected = Smoother(0.9)
+    expected.extend(history.steps.loss)
+    assert len(history.steps) == 70
+    np.testing.assert_array_equal(smoothed.values(history, 0.9), expected.values)
+
+
+def test_the_rate_ahead_is_the_schedule(run: WrittenRun) -> None:
+    run.step(30)
+    history = read(run)
+    steps, rates = rate_ahead(history, foretell(history))
+    assert steps[0] == 30
+    assert steps[-1] == 91
+    np.testing.assert_allclose(rates, [run.checked.schedule.lr_at(int(step)) for step in steps])
+
+
+def test_a_rate_set_by_hand_scales_what_is_ahead(run: WrittenRun) -> None:
+    run.step(30)
+    run.command("set_lr", "rate /10", run.checked.schedule.lr_at(30) / 10)
+    run.step(10)
+    history = read(run)
+    steps, rates = rate_ahead(history, foretell(history))
+    np.testing.assert_allclose(rates, [run.checked.schedule.lr_at(int(step)) / 10 for step in steps])
+
+
+def test_nothing_is_ahead_of_a_run_that_is_through(run: WrittenRun) -> None:
+    run.step(92)
+    assert len(rate_ahead(read(run), foretell(read(run)))[0]) == 0
+
+
+def test_a_run_of_somebody_elses_loop_foretells_what_it_can(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    run.write(run._started(recipe={"net": "resnet18", "mine": True}, prediction={}))
+    run.step(5)
+    told = foretell(read(run))
+    assert told.schedule is None
+    assert told.first_loss == pytest.approx(math.log(10))
+    assert told.parameters is None

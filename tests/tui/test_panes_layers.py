@@ -1,0 +1,114 @@
+"""The layers table's data: health, histogram strips, columns that fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvtui.runlog import Histogram, History, LayersSampled, LayerStats
+from cvtui.tui.panes.layer_rows import health, layer_rows, strip
+from cvtui.tui.panes.layers_table import COLUMNS, fit
+from tests.tui.written_runs import WrittenRun
+
+
+def stats(**changes: Any) -> LayerStats:
+    fields: dict[str, Any] = {
+        "name": "relu1", "kind": "relu", "mean": 0.4, "std": 0.6, "min": 0.0, "max": 3.0, "zeros": 0.5, "dead": 0.02,
+        "grad_norm": 0.3, "update_ratio": 1e-3,
+    }  # fmt: skip
+    return LayerStats(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "column"),
+    [
+        ({}, "good", ""),
+        ({"zeros": 0.7, "dead": 0.1}, "good", ""),
+        ({"dead": 0.2}, "warn", "dead"),
+        ({"dead": 0.5}, "bad", "dead"),
+        ({"saturated": 0.3}, "warn", "saturated"),
+        ({"saturated": 0.9}, "bad", "saturated"),
+        ({"mean": None, "std": None}, "bad", "mean"),
+        ({"std": 0.0}, "bad", "mean"),
+        ({"zeros": 0.99}, "warn", "zeros"),
+        ({"grad_norm": 0.0}, "warn", "gradient"),
+        ({"update_ratio": 0.5}, "warn", "update"),
+        ({"std": 40.0}, "warn", "mean"),
+        ({"std": 0.01}, "warn", "mean"),
+    ],
+)
+def test_health(changes: dict[str, Any], level: str, column: str) -> None:
+    found = health(stats(**changes), predicted_std=0.6)
+    assert (found.level, found.column) == (level, column)
+    assert bool(found.words) == (level != "good")
+
+
+def test_without_a_sample_there_is_no_health() -> None:
+    assert health(None, 1.0).level == "none"
+
+
+def test_a_strip_is_as_high_as_its_fullest_bin() -> None:
+    bars, left = strip(Histogram(-1.0, 1.0, [0] * 15 + [64, 16, 4, 1] + [0] * 13), 32)
+    assert bars[15:19] == "█▄▂▁"  # square roots: 8, 4, 2, 1 of 8
+    assert bars.strip() == "█▄▂▁"
+    assert left == 16
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=32, max_size=32), st.integers(1, 32))
+def test_a_strip_shows_every_count(counts: list[int], width: int) -> None:
+    bars, left = strip(Histogram(0.0, 1.0, counts), width)
+    assert len(bars) == width
+    assert left == 0
+    assert (bars.strip() == "") == (sum(counts) == 0)
+
+
+@pytest.mark.parametrize(("low", "high", "left"), [(0.0, 4.0, 0), (-4.0, 0.0, 16), (-1.0, 3.0, 4), (-2.0, -2.0, 16)])
+def test_where_zero_lies(low: float, high: float, left: int) -> None:
+    assert strip(Histogram(low, high, [1] * 32), 16)[1] == left
+
+
+@given(st.integers(20, 250))
+def test_columns_fit(width: int) -> None:
+    chosen, wide = fit(COLUMNS, width, {"name": 8})
+    used = sum(wide[column.key] for column in chosen) + 2 * (len(chosen) - 1)
+    assert used <= max(width, 29)  # glyph, name, mean ± std: they stay
+    assert [column.key for column in chosen if column.need == 0] == ["health", "name", "mean"]
+
+
+def test_a_wider_table_only_gains_columns() -> None:
+    before: set[str] = set()
+    for width in range(20, 220):
+        now = {column.key for column in fit(COLUMNS, width, {})[0]}
+        assert before <= now
+        before = now
+    assert len(before) == len(COLUMNS)
+
+
+def test_rows_join_the_table_with_the_last_sample(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    history = History(run.folder)
+    history.poll()
+    rows, step = layer_rows(history)
+    assert step is None
+    assert [row.name for row in rows] == [layer.name for layer in run.layers]
+    assert all(row.stats is None for row in rows)
+    run.step(25)
+    history.poll()
+    rows, step = layer_rows(history)
+    assert step == 20
+    assert {row.name for row in rows if row.stats is not None} == {layer.name for layer in run.layers if layer.watched}
+    assert rows[0].predicted_std == 1.1
+
+
+def test_layers_without_a_table_are_shown_too(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    run.write(run._started(layers=[], prediction={}))
+    run.write(LayersSampled(step=0, layers=[stats(name="block.0.conv")]))
+    history = History(run.folder)
+    history.poll()
+    (row,) = layer_rows(history)[0]
+    assert (row.name, row.expression, row.predicted_std) == ("block.0.conv", "relu", None)

@@ -1,0 +1,74 @@
+"""Numbers and foreign text as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvtui.tui.panes import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"), (0.0, "0"), (1.0, "1.00"), (2.302585, "2.30"), (0.012345, "0.0123"), (123.4, "123"),
+        (12345.0, "1.2e4"), (0.000123, "1.2e-4"), (-0.5, "-0.500"), (math.nan, "nan"), (math.inf, "inf"),
+    ],
+)  # fmt: skip
+def test_significant(value: float | None, text: str) -> None:
+    assert words.significant(value) == text
+
+
+@given(st.floats(-1e300, 1e300))
+def test_significant_is_short_and_near(value: float) -> None:
+    text = words.significant(value)
+    assert len(text) <= 9
+    assert float(text) == pytest.approx(value, rel=0.06, abs=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100.0 %"), (0.99999, "99.9 %"), (0.0, "0.0 %"), (1e-6, "0.1 %"), (0.5, "50.0 %"), (None, "–")],
+)
+def test_only_what_is_whole_is_called_whole(share: float | None, text: str) -> None:
+    assert words.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59.4, "59 s"), (65, "1:05"), (3725, "1:02:05"), (200_000, "2 d 7 h"), (None, "–"), (math.nan, "–")],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.002, "0.002"), (5e-5, "5e-5"), (0.1, "0.1"), (1.0, "1"), (None, "–")])
+def test_rate(value: float | None, text: str) -> None:
+    assert words.rate(value) == text
+
+
+@pytest.mark.parametrize(("amount", "text"), [(12, "12 B"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (9e15, "9000 TB")])
+def test_size_of(amount: float, text: str) -> None:
+    assert words.size_of(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07after", "after"),
+        ("a\tb\rc", "a   b c"),
+        ("\x1bc\x00", " "),
+        ("[bold]kept[/bold]", "[bold]kept[/bold]"),
+    ],
+)
+def test_foreign_text_can_not_move_the_cursor(text: str, plain: str) -> None:
+    assert words.clean(text) == plain
+
+
+@given(st.text())
+def test_clean_text_is_printable(text: str) -> None:
+    assert all(char.isprintable() for char in words.clean(text))
