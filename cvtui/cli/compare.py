@@ -1,0 +1,125 @@
+"""`cvtui compare RUN…`: curves over each other, what differs in the recipes, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.cli.run_folders import RunName, find_run, runs_option
+from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from cvtui.compare import Compared, Verdict
+    from cvtui.compare.differences import Outcome
+
+
+@click.command("compare")
+@click.argument("names", metavar="RUN…", nargs=-1, type=RunName())
+@runs_option()
+@click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
+def compare(names: tuple[str, ...], runs: Path, as_json: bool) -> None:
+    """Two or more runs beside each other: their curves, what differs in their recipes, what came of it."""
+    from cvtui.compare import compare as compared
+    from cvtui.compare import judge
+
+    if len(names) < 2:
+        raise RequestError("compare: name two runs or more", hint="`cvtui runs` lists them")
+    result = compared([find_run(name, runs) for name in names])
+    verdicts = judge([outcome.history.steps.loss for outcome in result.outcomes])
+    labels = [outcome.name for outcome in result.outcomes]
+    if as_json:
+        print_json(result, labels, verdicts)
+        return
+    show_result(result, labels, verdicts)
+
+
+def print_json(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+    """`{"differs": […], "best": NAME, "runs": [{name, state, recipe values, best_accuracy, …, verdict}]}`."""
+    import msgspec
+
+    rows = [
+        {
+            "name": outcome.name,
+            "label": label,
+            "state": outcome.state,
+            "values": outcome.values,
+            "best_val_accuracy": outcome.best_accuracy,
+            "best_epoch": outcome.best_epoch,
+            "val_loss": outcome.val_loss,
+            "seconds": outcome.seconds,
+            "steps": outcome.history.steps_done,
+            "verdict": verdict.name,
+            "why": verdict.why,
+        }
+        for outcome, label, verdict in zip(result.outcomes, labels, verdicts, strict=True)
+    ]
+    best = result.best.name if result.best else None
+    click.echo(msgspec.json.encode({"differs": result.fields, "best": best, "runs": rows}).decode())
+
+
+def show_result(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+    """Curves, then the table; the best run is marked."""
+    from rich.console import Console
+
+    console = Console()
+    for line in curves(result.outcomes, labels, verdicts, min(console.width, 120), not console.no_color):
+        console.print(line, no_wrap=True, overflow="crop")
+    console.print()
+    console.print(table(result, labels, verdicts))
+    if result.best is not None:
+        console.print(f"best: {result.best.name}; once more: cvtui {result.best.history.folder.recipe}", soft_wrap=True)
+
+
+def curves(
+    outcomes: Sequence[Outcome], labels: Sequence[str], verdicts: Sequence[Verdict], width: int, colour: bool
+) -> list[Any]:
+    """The lecture's figure: the smoothed training loss of each run over steps, named by its shape."""
+    import numpy as np
+
+    from cvtui.runlog.curves import Smoother
+    from cvtui.runlog.figures import Curve, Curves
+    from cvtui.tui.figures import draw
+
+    drawn = []
+    for outcome, label, verdict in zip(outcomes, labels, verdicts, strict=True):
+        steps = outcome.history.steps
+        smoother = Smoother(0.95)
+        smoother.extend(steps.loss)
+        chosen = np.unique(np.linspace(0, len(steps) - 1, min(400, len(steps))).astype(np.int64))
+        y = [float(value) if np.isfinite(value) else None for value in smoother.values[chosen]]
+        x = [float(steps.first + place) for place in chosen]
+        drawn.append(Curve(name=f"{label}: {verdict.name}", x=x, y=y))
+    values = [value for curve in drawn for value in curve.y if value is not None]
+    log_y = bool(values) and min(values) > 0 and max(values) > 20 * min(values)
+    figure = Curves(title="Training loss", x_label="step", y_label="loss", log_y=log_y, curves=drawn)
+    return draw(figure, width, colour=colour)
+
+
+def table(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
+    """One row a run: what is its own, and what came of it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    found.add_column("run", overflow="fold")
+    for field in result.fields:
+        found.add_column(field.replace("_", " "))
+    for title in ("best val. accuracy", "epoch", "val. loss", "time"):
+        found.add_column(title, justify="right")
+    found.add_column("curve")
+    for outcome, label, verdict in zip(result.outcomes, labels, verdicts, strict=True):
+        best = outcome is result.best
+        found.add_row(
+            Text(("● " if best else "  ") + label),
+            *(Text(outcome.values[field]) for field in result.fields),
+            f"{outcome.best_accuracy:.2%}" if outcome.best_accuracy is not None else "–",
+            str(outcome.best_epoch or "–"),
+            f"{outcome.val_loss:.4f}" if outcome.val_loss is not None else "–",
+            f"{outcome.seconds:.1f} s",
+            Text(f"{verdict.name}: {verdict.why}"),
+            style="bold" if best else "",
+        )
+    return found

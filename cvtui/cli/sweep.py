@@ -1,0 +1,112 @@
+"""`cvtui sweep --lr 1e-1,1e-2,1e-3`: a fair race between recipes, a run folder each."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.cli.compare import curves, print_json, show_result
+from cvtui.cli.run_folders import runs_option
+from cvtui.cli.train import FieldType, make_recipe
+from cvtui.errors import RequestError
+from cvtui.recipe.fields import FIELDS
+
+if TYPE_CHECKING:
+    from cvtui.compare import Race
+
+POLL_SECONDS = 0.2
+NOT_VARIED = frozenset({"name"})
+
+
+@click.command("sweep")
+@click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
+@runs_option("Where the run folders go.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, metavar="N", help="Runs at once.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: str | None) -> int:
+    """A fair race: every combination of the values given, from the same weights and with the same batches.
+
+    Any option of a recipe takes a list: --lr 1e-1,1e-2,1e-3 --init he,xavier. Each run gets a folder of its own, and
+    they share the cores. Each curve is named by its shape, as in the lecture: low, good, high or very high.
+    """
+    from cvtui.compare import Race, expand, judge
+    from cvtui.compare.differences import compared
+    from cvtui.compare.grid import split_values
+
+    given = {name: text for name, text in options.items() if text is not None}
+    lists = {name: split_values(text) for name, text in given.items() if name not in NOT_VARIED}
+    for name, values in lists.items():
+        if not values:
+            raise RequestError(f"{FIELDS[name].option}: {given[name]!r} holds no value")
+    if not any(len(values) > 1 for values in lists.values()):
+        raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
+    base = make_recipe(recipe, {name: values[0] for name, values in lists.items()}).recipe
+    entrants = expand(base, lists)
+    stem = given.get("name") or time.strftime("%Y-%m-%d-%H%M%S-sweep")
+    with Race(entrants, runs, stem, jobs) as race:
+        _watch(race, quiet=as_json)
+        labels = [racer.label for racer in race.racers]
+        result = compared([racer.history for racer in race.racers])
+    verdicts = judge([outcome.history.steps.loss for outcome in result.outcomes])
+    if as_json:
+        print_json(result, labels, verdicts)
+    else:
+        show_result(result, labels, verdicts)
+    return 0 if any(outcome.state in ("finished", "diverged") for outcome in result.outcomes) else 1
+
+
+sweep.params[1:1] = [
+    click.Option([field.option, field.name], type=FieldType(field), metavar="V,V,…", help=field.doc)
+    for field in FIELDS.values()
+]
+
+
+def _watch(race: Race, quiet: bool) -> None:
+    """Until all are over: the curves and a bar each on a terminal, one line per finished run elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        told: set[str] = set()
+        while race.step():
+            if not quiet:
+                _tell(race, told, console)
+            time.sleep(POLL_SECONDS)
+        if not quiet:
+            _tell(race, told, console)
+        return
+    from rich.live import Live
+
+    with Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: _picture(race, console)):
+        while race.step():
+            time.sleep(POLL_SECONDS)
+
+
+def _tell(race: Race, told: set[str], console: Any) -> None:
+    for racer in race.racers:
+        if racer.over and racer.label not in told:
+            told.add(racer.label)
+            console.print(f"{racer.label}: {racer.state}", highlight=False)
+
+
+def _picture(race: Race, console: Any) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    from cvtui.compare import judge
+    from cvtui.compare.differences import compared
+
+    histories = [racer.history for racer in race.racers]
+    result = compared(histories)
+    verdicts = judge([history.steps.loss for history in histories])
+    labels = [racer.label for racer in race.racers]
+    lines = curves(result.outcomes, labels, verdicts, min(console.width, 100), not console.no_color)
+    wide = max(len(label) for label in labels)
+    for racer in race.racers:
+        filled = round(racer.share * 30)
+        bar = "━" * filled + "╌" * (30 - filled)
+        lines.append(Text(f"{racer.label:<{wide}}  {bar} {racer.share:4.0%}  {racer.state}"))
+    return Group(*lines)

@@ -1,0 +1,13 @@
+"""Runs beside each other: what differs in their recipes, what came of it, and the fair race that makes them.
+
+Torch-free: a race starts engine processes and reads their folders like any other reader.
+"""
+
+from __future__ import annotations
+
+from cvtui.compare.differences import Compared, compare
+from cvtui.compare.grid import Entrant, expand
+from cvtui.compare.race import Race
+from cvtui.compare.verdict import Verdict, judge
+
+__all__ = ["Compared", "Entrant", "Race", "Verdict", "compare", "expand", "judge"]

@@ -1,0 +1,88 @@
+"""What differs in some runs' recipes, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cvtui.runlog import History, RunFolder
+
+UNINTERESTING = frozenset({"name"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run, in numbers."""
+
+    history: History
+    state: str
+    values: dict[str, str]
+    """Its values of the fields that differ."""
+    best_accuracy: float | None
+    best_epoch: int | None
+    val_loss: float | None
+    """At the best epoch."""
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return self.history.folder.name
+
+
+@dataclass(frozen=True)
+class Compared:
+    fields: list[str]
+    """The recipe's fields in which the runs differ."""
+    outcomes: list[Outcome]
+    """In the order asked for."""
+
+    @property
+    def best(self) -> Outcome | None:
+        """The run of the highest validation accuracy."""
+        return max(
+            (outcome for outcome in self.outcomes if outcome.best_accuracy is not None),
+            key=lambda outcome: outcome.best_accuracy or 0.0,
+            default=None,
+        )
+
+
+def compare(folders: Sequence[RunFolder]) -> Compared:
+    """Reads the runs whole and puts them beside each other."""
+    histories = [History(folder) for folder in folders]
+    for history in histories:
+        history.poll()
+    return compared(histories)
+
+
+def compared(histories: Sequence[History]) -> Compared:
+    """The same for histories that are polled already."""
+    recipes = [history.run.recipe if history.run is not None else {} for history in histories]
+    names = [name for recipe in recipes for name in recipe]
+    fields = [
+        name
+        for name in dict.fromkeys(names)
+        if name not in UNINTERESTING and len({str(recipe.get(name, "")) for recipe in recipes}) > 1
+    ]
+    outcomes = [
+        _outcome(history, {name: _text(recipe.get(name, "")) for name in fields})
+        for history, recipe in zip(histories, recipes, strict=True)
+    ]
+    return Compared(fields, outcomes)
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _outcome(history: History, values: dict[str, str]) -> Outcome:
+    measured = [epoch for epoch in history.epochs if epoch.val_accuracy is not None]
+    best = max(measured, key=lambda epoch: epoch.val_accuracy or 0.0, default=None)
+    return Outcome(
+        history=history,
+        state=history.state(),
+        values=values,
+        best_accuracy=best.val_accuracy if best else None,
+        best_epoch=best.epoch if best else None,
+        val_loss=best.val_loss if best else None,
+        seconds=float(history.epochs[-1].seconds) if history.epochs else 0.0,
+    )

@@ -1,0 +1,97 @@
+"""A fair race: several recipes, each in a process of its own, at most so many at once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from cvtui.compare.grid import Entrant
+from cvtui.recipe import dumps
+from cvtui.runlog import Command, History, RunFolder, usable_cores
+from cvtui.runlog.launch import launch
+
+
+class Racer:
+    """One entrant: its folder, its history and, while it runs, its process."""
+
+    def __init__(self, entrant: Entrant, folder: RunFolder) -> None:
+        self.label = entrant.label
+        self.total_steps = entrant.checked.total_steps
+        self.folder = folder
+        self.history = History(folder)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def state(self) -> str:
+        return "waiting" if self.process is None else self.history.state()
+
+    @property
+    def over(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    @property
+    def share(self) -> float:
+        """Of its steps that are done, 0..1."""
+        if self.over:
+            return 1.0
+        return min(1.0, self.history.steps_done / max(1, self.total_steps))
+
+
+class Race:
+    """Starts entrants in their order, `jobs` at once; they share the cores evenly instead of fighting for them.
+
+    with Race(entrants, runs, jobs) as race:
+        while race.step(): …show race.racers…
+
+    Leaving the block by an exception (ctrl+c) asks every running one to stop and waits: what was trained stays.
+    """
+
+    def __init__(self, entrants: Sequence[Entrant], runs: Path, stem: str, jobs: int) -> None:
+        self.jobs = max(1, min(jobs, len(entrants)))
+        threads = max(1, (usable_cores() - 1) // self.jobs)
+        self.racers = []
+        for number, entrant in enumerate(entrants, 1):
+            recipe = entrant.checked.recipe
+            if not recipe.threads:
+                recipe = msgspec.structs.replace(recipe, threads=threads)
+            folder = RunFolder.fresh(runs, f"{stem}-{number:02d}", dumps(recipe))
+            self.racers.append(Racer(entrant, folder))
+
+    def __enter__(self) -> Race:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.stop()
+
+    def step(self) -> bool:
+        """Takes in what is new and starts the next where there is room; False once all are over and read."""
+        waiting = [racer for racer in self.racers if racer.process is None]
+        running = [racer for racer in self.racers if racer.process is not None and not racer.over]
+        for racer in waiting[: max(0, self.jobs - len(running))]:
+            racer.process = launch(racer.folder, detached=True)
+            running.append(racer)
+        over = not running and not any(racer.process is None for racer in self.racers)
+        for racer in self.racers:
+            if racer.process is not None:
+                racer.history.poll()
+        return not over
+
+    def stop(self) -> None:
+        """Asks those that run to stop after saving, and waits for them."""
+        running = [racer for racer in self.racers if racer.process is not None and not racer.over]
+        for racer in running:
+            racer.folder.send(Command(command="stop", time=0.0))
+        for racer in running:
+            assert racer.process is not None
+            try:
+                racer.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                racer.process.kill()
+            racer.history.poll()
