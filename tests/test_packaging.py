@@ -130,7 +130,7 @@ def test_assets_are_found_from_this_checkout() -> None:
     from cvtui.assets import asset
 
     assert all(asset(name).is_file() for name in assets())
-    with pytest.raises(FileNotFoundError, match="nothing.npz"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.npz"):
         asset("nothing.npz")
 
 

@@ -126,7 +126,7 @@ def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool)
     from cvtui.calc import net_expression
     from cvtui.cli.calc_view import print_against_dense, print_memory, print_solution, print_table
 
-    console = Console()
+    console = Console(highlight=False)
     if solution.answers:
         print_solution(console, solution, wanted)
     title = net_expression(solution.chain) if solution.answers else request.text
