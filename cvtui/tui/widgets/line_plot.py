@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -69,7 +70,7 @@ class LinePlot(Widget, can_focus=True):
         & .line-plot--label { color: $foreground 65%; }
         & .line-plot--title { color: $foreground; text-style: bold; }
         & .line-plot--legend { color: $foreground 80%; }
-        & .line-plot--grid { color: $foreground 18%; }
+        & .line-plot--grid { color: $foreground 15%; }
         & .line-plot--guide { color: $foreground 60%; }
         & .line-plot--mark { color: $warning; }
         & .line-plot--now { color: $foreground 70%; }
@@ -168,7 +169,8 @@ class LinePlot(Widget, can_focus=True):
         self._palette = Palette(self)
         self._picture: Picture | None = None
         self._strips: list[Strip] = []
-        self._key: tuple[object, ...] = (None,)
+        self._key: tuple[object, ...] = (None, None, 0)
+        self._stale = True
         self._drag: Drag | None = None
         self._corner: int | None = None
 
@@ -247,6 +249,9 @@ class LinePlot(Widget, can_focus=True):
     def _drawn(self) -> list[Strip]:
         """The strips of the whole picture; drawn anew only when data, size, view or theme have changed."""
         size = self.size
+        if not self._stale and size == self._key[1]:
+            return self._strips
+        self._stale = False
         scene = self._scene()
         key = (scene.key(), size, self._palette.version)
         if key != self._key:
@@ -256,6 +261,11 @@ class LinePlot(Widget, can_focus=True):
             self._key = key
         return self._strips
 
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """As in Textual; what was drawn is compared with what should be before it is used again."""
+        self._stale = True
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
     def render_line(self, y: int) -> Strip:
         strips = self._drawn()
         return strips[y] if 0 <= y < len(strips) else Strip.blank(self.size.width, self.rich_style)
@@ -263,6 +273,7 @@ class LinePlot(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._palette.forget()
+        self._stale = True
 
     @property
     def _frame(self) -> Frame | None:

@@ -57,8 +57,13 @@ class Canvas:
     def strips(self, style_of: Callable[[str], Style]) -> list[Strip]:
         """One strip a row; neighbouring cells of one style share a segment."""
         styles = [style_of(name) for name in self.names]
+        # An empty cell takes the style before it, so that dots and the gaps between them make one segment.
+        seen = np.where((self.styles == 0) & (self.chars == " "), 0, np.arange(self.width))
+        filled = np.take_along_axis(self.styles, np.maximum.accumulate(seen, axis=1), axis=1)
+        ground = np.array([style.reverse or style.bgcolor != styles[0].bgcolor for style in styles], bool)
+        filled = np.where(ground[filled], self.styles, filled)
         strips = []
-        for chars, numbers in zip(self.chars, self.styles, strict=True):
+        for chars, numbers in zip(self.chars, filled, strict=True):
             cuts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), self.width]
             cells = chars.tolist()
             row = numbers.tolist()

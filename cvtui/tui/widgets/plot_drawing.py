@@ -22,6 +22,10 @@ _GRID, _LEVEL, _FAINT, _LINE = 1, 2, 3, 4
 """Ranks of the layers of dots, from the back to the front."""
 
 
+_TAKEN = 3.0
+"""How much it would hide to write over words; a cell of a curve counts 1."""
+
+
 class RasterCache:
     """The braille cells of each track, until something that they depend on changes."""
 
@@ -48,7 +52,7 @@ class RasterCache:
         dots = raster.dashed(drawn.dots) if line.dashed else drawn.dots
         if line.points or len(x) == 1:
             start, end = np.searchsorted(x, frame.across.limits[0]), np.searchsorted(x, frame.across.limits[1], "right")
-            if 0 < end - start <= frame.columns // 2:
+            if 0 < end - start <= frame.columns // 3:
                 dots = dots | raster.markers(x[start:end], y[start:end], frame.size, frame.across, frame.up)
         return raster.cells(dots), drawn.lost
 
@@ -92,10 +96,10 @@ def draw(scene: Scene, width: int, height: int, cache: RasterCache, corner: int 
     canvas.put_dots(frame.left, frame.top, layers)
     _Axes(scene, frame, canvas).draw(gaps)
     busy = (layers.rank >= _FAINT).astype(np.float64)
-    _Words(scene, frame, canvas, busy).draw()
     if scene.title and frame.top:
         canvas.put(0, 0, scene.title, "title")
     corner = Legend(scene, frame, canvas, busy).draw(corner)
+    _Words(scene, frame, canvas, busy).draw()
     _shade(scene, frame, canvas)
     return Picture(canvas, frame, corner)
 
@@ -110,17 +114,19 @@ def _draw_empty(scene: Scene, canvas: Canvas) -> None:
 def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[Floats]]:
     """Grid, marks, guides, cursor, faint lines, lines: from the back to the front."""
     layers = Layers(frame.columns, frame.rows)
+    grid = np.zeros((frame.rows, frame.columns), np.uint8)
     for place in frame.y_axis.places:
-        layers.add(_level(frame, 4 * frame.rows - 1 - place, 1, 4), "grid", _GRID)
+        grid |= raster.level(frame.size, 4 * frame.rows - 1 - place, 1, 4)
+    layers.add(grid, "grid", _GRID)
     for mark in scene.marks:
         if (column := frame.column_of(mark.x)) is not None:
-            layers.add(_upright(frame, column, 2), color_style(mark.color, "mark"), _LEVEL)
+            layers.add(raster.upright(frame.size, column, 2), color_style(mark.color, "mark"), _LEVEL)
     for guide in scene.guides:
         if (row := frame.row_of(guide.y)) is not None:
-            layers.add(_level(frame, row, 3, 6), color_style(guide.color, "guide"), _LEVEL)
+            layers.add(raster.level(frame.size, row, 3, 6), color_style(guide.color, "guide"), _LEVEL)
     for x, style, every in ((scene.now, "now", 2), (scene.cursor, "cursor", 1)):
         if x is not None and (column := frame.column_of(x)) is not None:
-            layers.add(_upright(frame, column, every), style, _LEVEL)
+            layers.add(raster.upright(frame.size, column, every), style, _LEVEL)
     gaps = []
     for number, track in sorted(enumerate(scene.tracks), key=lambda entry: not entry[1].line.dim):
         codes, lost = cache.cells(track, frame)
@@ -128,18 +134,6 @@ def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[
         if track.line.gaps and len(lost):
             gaps.append(lost)
     return layers, gaps
-
-
-def _level(frame: Frame, row: int, on: int, period: int) -> Codes:
-    dots = np.zeros((4 * frame.rows, 2 * frame.columns), bool)
-    dots[row, np.arange(2 * frame.columns) % period < on] = True
-    return raster.cells(dots)
-
-
-def _upright(frame: Frame, column: int, every: int) -> Codes:
-    dots = np.zeros((4 * frame.rows, 2 * frame.columns), bool)
-    dots[::every, column] = True
-    return raster.cells(dots)
 
 
 class _Axes:
@@ -186,7 +180,7 @@ class _Axes:
         wide = cell_len(text)
         at = max(0, min(frame.left + column // 2 - wide // 2, canvas.width - wide))
         for left, right in label_spans(frame.x_axis, frame.columns, frame.left):
-            if left < at + wide and at < right:
+            if left <= at + wide and at <= right:
                 canvas.put(left, row, " " * (right - left), "label")
         canvas.put(at, row, text, "cursor-label")
         if frame.axis_row is not None:
@@ -277,7 +271,7 @@ class _Words:
 
     def _write(self, text: str, column: int, row: int, style: str) -> None:
         self.canvas.put(self.frame.left + column, self.frame.top + row, text, style)
-        self.busy[row, column : column + cell_len(text)] = 3
+        self.busy[row, column : column + cell_len(text)] = _TAKEN
 
     def _beside_guide(self, words: str, row: int, style: str) -> None:
         text = f" {words} "
@@ -302,7 +296,7 @@ class _Words:
                 continue
             hidden = self.busy[row, column : column + wide]
             cost = float(hidden.sum()) + 0.01 * number
-            if hidden.max() < 3 and cost < best:
+            if hidden.max() < _TAKEN and cost < best:
                 best, at = cost, (column, row)
         if at is not None:
             self._write(text, *at, style)
@@ -366,9 +360,9 @@ class Legend:
             return None
         values = max(cell_len(value) for *_, value in self.entries)
         names = max(cell_len(name) for _, _, name, _ in self.entries)
-        names = min(names, max(4, frame.columns // 2 - values - 5))
+        names = min(names, frame.columns - values - 8)
         wide = names + values + 5
-        if wide > frame.columns * 0.6:
+        if names < 3:
             return None
         places = {
             0: (frame.columns - wide, 0),
@@ -384,6 +378,7 @@ class Legend:
         if corner is not None and costs[corner] < 1.5 * costs[best] + 4:
             best = corner
         column, row = places[best]
+        self.busy[row : row + rows, column : column + wide] = _TAKEN
         for number, (glyph, style, name, value) in enumerate(self.entries):
             self._row(frame.left + column, frame.top + row + number, (glyph, style, name, value), names, values)
         return best

@@ -203,7 +203,8 @@ def _ticks(scale: Scale, kind: str, dots: int, most: int) -> Axis:
     if scale.kind == "log":
         ticks, step = log_ticks(scale.limits, most), None
     else:
-        ticks, step = linear_ticks(scale.limits, most, whole=kind in WHOLE, time=kind in ("time", "duration"))
+        low, high = (float(end) for end in scale.at([-0.5, dots - 0.5], dots))  # up to the edges of the outer dots
+        ticks, step = linear_ticks(Limits(low, high), most, whole=kind in WHOLE, time=kind in ("time", "duration"))
     places = [round(float(place)) for place in np.atleast_1d(scale.place(ticks, dots))]
     kept = [number for number, place in enumerate(places) if 0 <= place < dots]
     texts = labels(ticks, "time" if kind == "duration" else kind, step)

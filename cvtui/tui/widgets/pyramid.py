@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from cvtui.tui.widgets.scales import Array, Floats
 
 FANOUT = 16
+_FEW = 128
+"""So many entries a column are folded as they are; more are not looked at but through the level above."""
 Indices = NDArray[np.int64]
 
 
@@ -137,33 +139,65 @@ class Pyramid:
             return np.isfinite(values) & (values > 0)
 
     def reach(self, start: Indices, end: Indices) -> tuple[Floats, Floats]:
-        """Smallest and largest good value of y[start:end], for each pair; +inf and −inf where there is none."""
-        low, high = np.full(len(start), np.inf), np.full(len(start), -np.inf)
+        """Smallest and largest good value of y[start:end], for each pair; +inf and −inf where there is none.
+
+        The pairs are in order and don't overlap. Few entries are folded in one pass over a level; the ragged ends on
+        the way up to it, at most FANOUT − 1 entries each, are gathered for all pairs at once.
+        """
         start, end = np.asarray(start, np.int64), np.asarray(end, np.int64)
-        for level in range(len(self._sizes) + 1):
+        low, high = np.full(len(start), np.inf), np.full(len(start), -np.inf)
+        enough = _FEW * len(start) + 2048
+        level = 0
+        while len(start) and end[-1] - start[0] > enough and level < len(self._sizes):
             above, below = -(-start // FANOUT), end // FANOUT
-            deeper = above < below if level < len(self._sizes) else np.zeros(len(start), bool)
+            deeper = above <= below
             self._gather(level, start, np.where(deeper, above * FANOUT, end), low, high)
-            if not deeper.any():
-                break
             self._gather(level, below * FANOUT, np.where(deeper, end, 0), low, high)
-            start, end = np.where(deeper, above, 0), np.where(deeper, below, 0)
+            start, end = above, np.maximum(above, below)
+            level += 1
+        self._fold(level, start, end, low, high)
         return low, high
 
+    def _entries(self, level: int, part: slice) -> tuple[Array, Array]:
+        """Lows and highs of a part of a level; infinities where there is nothing good."""
+        if level:
+            return self._lows[level - 1][part], self._highs[level - 1][part]
+        values = self.y[part]
+        if not len(self.bad):
+            return values, values
+        good = self.good(values)
+        return np.where(good, values, np.inf), np.where(good, values, -np.inf)
+
+    def _fold(self, level: int, start: Indices, end: Indices, low: Floats, high: Floats) -> None:
+        """All entries from start to end, in place. `reduceat` folds the stretches between two pairs too: no matter."""
+        some = np.flatnonzero(end > start)
+        if not len(some):
+            return
+        first, last = int(start[some[0]]), int(end[some[-1]])
+        lows, highs = self._entries(level, slice(first, last))
+        cuts = np.stack([start[some], end[some]], axis=1).ravel()[:-1] - first
+        cuts_from = np.flatnonzero(
+            np.diff(cuts, prepend=-1) > 0
+        )  # where pairs touch, the end of one is the next's start
+        kept = cuts[cuts_from]
+        place = np.searchsorted(kept, start[some] - first)
+        low[some] = np.minimum(low[some], np.minimum.reduceat(lows, kept)[place])
+        high[some] = np.maximum(high[some], np.maximum.reduceat(highs, kept)[place])
+
     def _gather(self, level: int, start: Indices, end: Indices, low: Floats, high: Floats) -> None:
-        """Folds the entries start … end of a level into low and high, in place."""
+        """Less than FANOUT entries from start to end, in place."""
         longest = int((end - start).max(initial=0))
         if longest <= 0:
             return
         index = start[:, None] + np.arange(longest)
         there = index < end[:, None]
-        if level == 0:
-            values = self.y[np.where(there, index, 0)].astype(np.float64, copy=False)
-            there &= self.good(values)
-            lows = highs = values
-        else:
-            index = np.where(there, index, 0)
+        index[~there] = 0
+        if level:
             lows, highs = self._lows[level - 1][index], self._highs[level - 1][index]
+        else:
+            lows = highs = self.y[index]
+            if len(self.bad):
+                there &= self.good(lows)
         np.minimum(low, np.where(there, lows, np.inf).min(axis=1), out=low)
         np.maximum(high, np.where(there, highs, -np.inf).max(axis=1), out=high)
 

@@ -192,12 +192,27 @@ def dashed(dots: Dots, on: int = 4, off: int = 3) -> Dots:
     return np.asarray(dots & kept)
 
 
+def level(size: tuple[int, int], row: int, on: int, period: int) -> Codes:
+    """A level line at a row of dots: the first `on` of each `period` dots (an even number)."""
+    codes = np.zeros((size[1], size[0]), np.uint8)
+    lit = np.arange(2 * size[0]) % period < on
+    codes[row // 4] = lit[::2] * _WEIGHTS[row % 4, 0] + lit[1::2] * _WEIGHTS[row % 4, 1]
+    return codes
+
+
+def upright(size: tuple[int, int], column: int, every: int) -> Codes:
+    """An upright line at a column of dots: one dot in `every` (1, 2 or 4)."""
+    codes = np.zeros((size[1], size[0]), np.uint8)
+    codes[:, column // 2] = _WEIGHTS[::every, column % 2].sum()
+    return codes
+
+
 def cells(dots: Dots) -> Codes:
     """2 x 4 dots to a braille pattern each."""
     height, width = dots.shape
-    grid = dots.reshape(height // 4, 4, width // 2, 2).astype(np.uint8)
+    grid = dots.reshape(height // 4, 4, width // 2, 2)
     codes = np.zeros((height // 4, width // 2), np.uint8)
     for down in range(4):
         for right in range(2):
-            codes |= grid[:, down, :, right] * _WEIGHTS[down, right]
+            codes += grid[:, down, :, right] * _WEIGHTS[down, right]
     return codes
