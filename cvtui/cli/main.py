@@ -6,7 +6,6 @@ Kept light, because `cvtui calc` should start in a blink: a subcommand is import
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 from importlib import import_module
@@ -112,7 +111,6 @@ cli = Program(
 
 def main(args: list[str] | None = None) -> NoReturn:
     """The `cvtui` console script: runs the command line `args` (sys.argv by default) and exits with its code."""
-    gc.set_threshold(50_000, 20, 20)  # imports make no garbage, and looking for it takes 6 % of `cvtui calc`
     words = list(sys.argv[1:] if args is None else args)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

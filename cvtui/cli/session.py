@@ -35,12 +35,8 @@ def check_terminal(way_out: str) -> None:
 def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None) -> int:
     """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once."""
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
-    import gc
-
     from cvtui.tui.app import CvtuiApp
 
-    gc.freeze()  # what was imported stays: it need not be looked through again while the screen lives
-    gc.set_threshold(700, 10, 10)
     app = CvtuiApp(recipe=recipe, runs=runs, attach=attach)
     app.run()
     return app.return_code or 0
