@@ -63,18 +63,18 @@ def saddle(offset: float) -> Surface:
 
 
 def local_minimum() -> Surface:
-    """A bowl with a dent on its way down: 0.1 (x² + y²) − 0.7 exp(−2 ((x + 2)² + y²)); the dent lies near (−2, 0)."""
+    """A bowl with a dent on its way down: 0.05 (x² + y²) − 0.15 exp(−4 ((x + 2)² + y²)); the dent lies near (−2, 0)."""
 
     def value(point: Tensor) -> Tensor:
         x, y = point[..., 0], point[..., 1]
-        return 0.1 * (x**2 + y**2) - 0.7 * torch.exp(-2.0 * ((x + 2.0) ** 2 + y**2))
+        return 0.05 * (x**2 + y**2) - 0.15 * torch.exp(-4.0 * ((x + 2.0) ** 2 + y**2))
 
     return Surface(
         name="minimum",
         value=value,
         start=(-4.0, 0.3),
         window=(-5.0, 3.0, -3.0, 3.0),
-        lr=0.1,
+        lr=0.2,
         goal=(0.0, 0.0),
     )
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from cvtui import __version__
 from cvtui.errors import RequestError
 from cvtui.labs.report import FolderReport, LabResult, Report, Stopped
+from cvtui.recipe.labs import threads_of
 from cvtui.runlog.events import Log, RunEnded, RunStarted
 from cvtui.runlog.lab_folder import LabFolder
 from cvtui.runlog.launch import worker_threads
@@ -64,7 +65,7 @@ def _work(folder: LabFolder, name: str, knobs: dict[str, Any], writer: EventWrit
     code = 1
     try:
         _stop_on_signals()
-        threads = worker_threads(int(knobs["threads"]))
+        threads = worker_threads(threads_of(name, int(knobs["threads"])))
         report(0.0, "loading PyTorch")
         _begin(writer, name, knobs, threads)
         report.finish(run_lab(name, knobs, report))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cvtui.recipe.labs import Knob, Lab
-
-NETS = "a net expression"
+from cvtui.recipe.schedule import SHAPES
 
 INIT = Lab(
     name="init",
@@ -40,7 +39,178 @@ INIT = Lab(
             choices=("fc", "conv"),
             doc="kind of layer; conv is 3x3 on 16x16 maps (Din = 9 C), at most 256 channels",
         ),
+        Knob(name="net", kind="net", default="", doc="any net expression instead of the stack, on 32x32x3 inputs"),
+    ),
+    parallel=True,
+)
+
+OPTIM = Lab(
+    name="optim",
+    title="Problems with SGD: jitter, saddles, noise, and what each optimiser does about them",
+    page="Problems with SGD",
+    claim="SGD jitters where the curvatures differ, stays at saddles and in dents where the gradient is zero, and "
+    "never rests when the gradient is noisy; momentum gets through.",
+    notice="All start at the same point. On the quadratic SGD zigzags across the valley and creeps along it; at the "
+    "saddle it walks down the ridge and stays; momentum runs through. In the last picture the same rules train a net.",
+    knobs=(
+        Knob(
+            name="surface",
+            kind="choice",
+            default="all",
+            choices=("all", "quadratic", "saddle", "minimum", "noisy", "rosenbrock"),
+            doc="which ground to walk on; all: the first four",
+        ),
+        Knob(
+            name="rules",
+            kind="choices",
+            default="all",
+            choices=("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"),
+            doc="who walks",
+        ),
+        Knob(name="steps", kind="int", default=100, low=1, high=5000, doc="updates (rosenbrock: ten times as many)"),
+        Knob(name="condition", kind="float", default=50.0, low=1, high=10000, doc="condition number of the quadratic"),
+        Knob(name="offset", kind="float", default=1e-5, low=0, high=1, doc="start beside the saddle's ridge"),
+        Knob(
+            name="noise", kind="float", default=2.0, low=0, high=100, doc="std of the noisy quadratic's gradient noise"
+        ),
+        Knob(name="race", kind="flag", default=True, doc="also train a net on digits with each rule"),
+        Knob(name="net-steps", kind="int", default=400, low=10, high=5000, doc="steps of that training"),
     ),
 )
 
-LABS: dict[str, Lab] = {lab.name: lab for lab in (INIT,)}
+
+LINEAR = Lab(
+    name="linear",
+    title="A single layer can only handle linearly separable cases",
+    page="Can only handle linearly separable cases",
+    claim="A single layer cuts the plane with straight lines only; hidden layers bend the data until a line separates "
+    "it.",
+    notice="Left the single layer: whatever it learns, its border is straight. Below, the same points as each hidden "
+    "layer sees them: the classes move apart until the last layer, which is linear, needs only a line.",
+    knobs=(
+        Knob(
+            name="data",
+            kind="choice",
+            default="xor",
+            choices=("xor", "circles", "moons", "spiral", "blobs"),
+            doc="points on a plane; blobs are the separable ones",
+        ),
+        Knob(name="net", kind="net", default="(fc16-tanh)*2-fc", doc="the net with hidden layers"),
+        Knob(
+            name="classes", kind="int", default=0, low=0, high=5, doc="0: the set's own (circles, spiral, blobs: to 5)"
+        ),
+        Knob(name="points", kind="int", default=300, low=20, high=5000, doc="points to train on"),
+        Knob(name="steps", kind="int", default=600, low=1, high=20000, doc="of Adam, 64 points each"),
+        Knob(name="lr", kind="float", default=0.02, low=1e-6, high=10, doc="its rate"),
+    ),
+)
+
+
+GRADCHECK = Lab(
+    name="gradcheck",
+    title="Gradient check: backward against the numeric gradient",
+    page="Backpropagation; numeric and analytic gradient",
+    claim="Backward gives the same gradient as nudging each weight and looking at the loss: exact, and in one pass "
+    "instead of two per weight.",
+    notice="Errors near 1e-9 are rounding. The lower picture is why h is 1e-5 and double precision is needed: a larger "
+    "h cuts the curve off too early, a smaller one drowns in rounding; float32 never gets below 1e-3 or so.",
+    knobs=(
+        Knob(
+            name="net",
+            kind="net",
+            default="conv4-tanh-pool-fc8-relu-fc",
+            doc="a net for 8x8 digits; small, each entry takes two forward passes",
+        ),
+        Knob(name="batch", kind="int", default=4, low=1, high=64, doc="images"),
+        Knob(name="entries", kind="int", default=20, low=1, high=1000, doc="entries of each tensor that are looked at"),
+        Knob(name="h", kind="float", default=1e-5, low=1e-12, high=1, doc="the step"),
+        Knob(
+            name="bug",
+            kind="choice",
+            default="none",
+            choices=("none", "activation", "bias"),
+            doc="plant a mistake in backward and see what the check says",
+        ),
+    ),
+)
+
+
+LR = Lab(
+    name="lr",
+    title="Loss curves for different learning rates",
+    page="Loss curves for different learning rates",
+    claim="A rate's height shows in the shape of its loss curve: low falls slowly, good falls far, high falls fast and "
+    "stays above, very high explodes.",
+    notice="All four start from the same weights and see the same batches. High is as quick as good at first: only "
+    "later it stays above, because its steps jump over the valley's floor.",
+    knobs=(
+        Knob(name="rates", kind="floats", default="0.001,0.1,0.5,2", low=1e-8, high=1e4, doc="one curve each"),
+        Knob(
+            name="optimizer",
+            kind="choice",
+            default="momentum",
+            choices=("sgd", "momentum", "adam"),
+            doc="the update rule",
+        ),
+        Knob(name="steps", kind="int", default=400, low=20, high=20000, doc="updates"),
+        Knob(name="batch", kind="int", default=32, low=1, high=1437, doc="images a step"),
+    ),
+)
+
+
+SCHEDULE = Lab(
+    name="schedule",
+    title="Learning-rate schedules, and the loss that each gives",
+    page="Learning rate decay over time",
+    claim="Begin with a high rate and let it decay: the run ends lower than with the same rate held constant.",
+    notice="Where the rate falls, the loss falls with it: at the drops of `step` most clearly. Constant keeps jumping "
+    "at the height where its steps are as wide as the valley.",
+    knobs=(
+        Knob(
+            name="schedules",
+            kind="choices",
+            default="all",
+            choices=tuple(SHAPES),
+            doc="which",
+        ),
+        Knob(name="lr", kind="float", default=0.3, low=1e-6, high=100, doc="the full rate (of SGD with momentum 0.9)"),
+        Knob(name="warmup", kind="float", default=0.05, low=0, high=0.9, doc="share of the run to climb to it"),
+        Knob(name="epochs", kind="int", default=15, low=1, high=200, doc="over digits, 32 images a step"),
+    ),
+)
+
+
+PREPROCESS = Lab(
+    name="preprocess",
+    title="Why zero-mean inputs: signs of gradients, and the loss of a linear classifier",
+    page="Data preprocessing",
+    claim="Where all inputs are positive, the gradients of a unit's weights all have one sign; with zero mean and unit "
+    "variance they don't, and the loss is better conditioned.",
+    notice="The share of gradients with one sign: 1.00 for pixels that are never negative, about one half when they "
+    "are centred. Below, the same points, the same loss: a long valley becomes a bowl, and the zigzag is gone.",
+    knobs=(
+        Knob(
+            name="data",
+            kind="choice",
+            default="shapes",
+            choices=("shapes", "digits", "cifar-like"),
+            doc="pictures; cifar-like is noise with CIFAR-10's 3 means and 3 stds",
+        ),
+        Knob(name="images", kind="int", default=100, low=2, high=1000, doc="how many"),
+        Knob(name="units", kind="int", default=32, low=1, high=512, doc="of the layer whose gradients are looked at"),
+    ),
+)
+
+
+LABS: dict[str, Lab] = {
+    lab.name: lab
+    for lab in (
+        INIT,
+        OPTIM,
+        LINEAR,
+        GRADCHECK,
+        LR,
+        SCHEDULE,
+        PREPROCESS,
+    )
+}

@@ -143,6 +143,9 @@ class Lab:
     notice: str
     """What to look at in the picture, in one to three sentences."""
     knobs: tuple[Knob, ...]
+    parallel: bool = False
+    """Whether it gains from several cores; nets as small as most labs' are fastest on one (and many times slower on
+    three where a core is taken by something else)."""
 
     def knob(self, name: str) -> Knob:
         """By name, hyphens or underscores. RequestError with the nearest where there is none of that name."""
@@ -163,7 +166,14 @@ COMMON = (
     Knob(
         name="seed", kind="int", default=0, low=0, high=2**31 - 1, doc="seeds every random number: one seed, one result"
     ),
-    Knob(name="threads", kind="int", default=0, low=0, high=1024, doc="CPU threads; 0 is all cores but one"),
+    Knob(
+        name="threads",
+        kind="int",
+        default=0,
+        low=0,
+        high=1024,
+        doc="CPU threads; 0: one for small nets, else all cores but one",
+    ),
 )
 
 
@@ -180,6 +190,11 @@ def find(name: str) -> Lab:
     if name in table:
         return table[name]
     raise RequestError(f"there is no lab {name!a}; there are: {', '.join(table)}{nearest(name, list(table))}")
+
+
+def threads_of(name: str, asked: int) -> int:
+    """The number to ask `worker_threads` for: what was asked; for 0 what suits the lab (0: all cores but one)."""
+    return asked if asked > 0 or find(name).parallel else 1
 
 
 def check(name: str, given: Mapping[str, object]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from cvtui.errors import RequestError
-from cvtui.recipe.labs import check
+from cvtui.recipe.labs import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
 from cvtui.runlog.figures import LabShown
 from cvtui.runlog.folder import RunFolder
@@ -69,7 +69,8 @@ class LabFolder(RunFolder):
 
     def start(self, *, detached: bool = True) -> subprocess.Popen[bytes]:
         """Starts `python -m cvtui.labs FOLDER`, its output to worker.log. Detached: ctrl+c here does not reach it."""
-        threads = worker_threads(int(self.asked()[1]["threads"]))
+        name, knobs = self.asked()
+        threads = worker_threads(threads_of(name, int(knobs["threads"])))
         with open(self.log, "ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "cvtui.labs", str(self.path)],

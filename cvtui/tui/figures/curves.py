@@ -89,7 +89,8 @@ def draw_curves(figure: Curves, width: int, height: int, colour: bool) -> list[T
         canvas.line(x_axis.place(x, 2 * canvas.width), 4 * rows - 1 - y_axis.place(y, 4 * rows), number)
     lines = legend([(curve.name, _style(figure, number, colour)) for number, curve in enumerate(figure.curves)], width)
     for row in range(rows):
-        line = Text(f"{labels.get(row, ''):>{margin - 1}} ", style="dim" if colour else "")
+        line = Text()
+        line.append(f"{labels.get(row, ''):>{margin - 1}} ", style="dim" if colour else "")
         line.append("┤" if row in labels else "│", style="dim" if colour else "")
         lines.append(line.append_text(_cells(canvas, row, figure, colour)))
     lines += _below(x_axis, figure, margin, canvas.width)

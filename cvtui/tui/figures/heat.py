@@ -16,6 +16,7 @@ Pixels = NDArray[np.float64]
 SHADES = " ·:-=+*#%@"
 CLASS_LETTERS = "ox+*#%&@"
 _VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+_TWO = ("#1d4f86", "#173450", "#0c0c0c", "#503c17", "#865a14")
 _DIVERGING = ("#2166ac", "#4a90c8", "#9ac4de", "#e8e8e8", "#f6b78c", "#d9653f", "#b2182b")
 
 
@@ -105,6 +106,8 @@ def _painted(figure: Heat, sampled: NDArray[np.float64]) -> Pixels:
             return painted
         case "picture":
             return colours(shares(sampled, figure), ("#000000", "#ffffff"))
+        case "two":
+            return colours(shares(sampled, figure), _TWO)
         case "diverging":
             return colours(shares(sampled, figure), _DIVERGING)
         case _:
@@ -135,8 +138,8 @@ def _line(pixels: Pixels, dots: Dots, row: int) -> Text:
     for column in range(pixels.shape[1]):
         top, bottom = pixels[2 * row, column], pixels[2 * row + 1, column]
         if bits := int(dots.cells[row, column]):
-            front = hexes(0.6 * rgb(colour_of(int(dots.owner[row, column]))) + 0.4)
-            text.append(chr(0x2800 + bits), style=f"bold {front} on {hexes(0.35 * (top + bottom))}")
+            front = hexes(0.9 * rgb(colour_of(int(dots.owner[row, column]))) + 0.1)
+            text.append(chr(0x2800 + bits), style=f"bold {front} on {hexes(0.2 * (top + bottom))}")
         else:
             text.append("▀", style=f"{hexes(top)} on {hexes(bottom)}")
     return text

@@ -37,7 +37,8 @@ def _units(figure: Links, layer: int, margin: int, step: int, most: int, colour:
     cells = [" "] * (most * step)
     lit = set(figure.lit[layer]) if layer < len(figure.lit) else set()
     name = figure.names[layer] if layer < len(figure.names) else ""
-    text = Text(f"{name:<{margin}}", style="dim" if colour else "")
+    text = Text()
+    text.append(f"{name:<{margin}}", style="dim" if colour else "")
     for unit in range(figure.sizes[layer]):
         cells[_column(figure, layer, unit, step, most)] = "●" if unit in lit else "○"
     for cell in cells:

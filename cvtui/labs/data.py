@@ -1,0 +1,70 @@
+"""Data and nets for labs: the embedded sets as float tensors, net expressions as models with seeded weights."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+
+from cvtui.calc import Size, trace
+from cvtui.engine.data import Images, load
+from cvtui.engine.init import initialise
+from cvtui.engine.model import Net
+from cvtui.engine.toys import toy
+from cvtui.errors import RequestError
+from cvtui.labs.train import Split
+from cvtui.recipe.net import parse
+
+
+@lru_cache(maxsize=2)
+def images(name: str, train: int = 100_000, validation: int = 100_000) -> Split:
+    """A set of `cvtui.engine.data`, its first images, [n, C, H, W], mean 0 and std 1 in each channel (training's)."""
+    data = load(name)
+    x, y = _floats(data.train, train)
+    val_x, val_y = _floats(data.validation, validation)
+    mean, std = x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True)
+    return Split(x=(x - mean) / std, y=y, val_x=(val_x - mean) / std, val_y=val_y, classes=int(y.max()) + 1)
+
+
+def raw(name: str, count: int) -> torch.Tensor:
+    """The first training images as they are, 0 to 1, [n, C, H, W]."""
+    return _floats(load(name).train, count)[0]
+
+
+def digits() -> Split:
+    """1,437 training and 360 validation images [n, 1, 8, 8]."""
+    return images("digits")
+
+
+def _floats(part: Images, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return part.pixels[:count].permute(0, 3, 1, 2).contiguous().float() / 255.0, part.labels[:count]
+
+
+def points(name: str, count: int, seed: int, noise: float | None = None, classes: int | None = None) -> Split:
+    """A toy set as points [n, 2]; a fifth as many more are for validation."""
+    held = max(20, count // 5)
+    x, y = toy(name, count + held, seed, noise, classes)
+    x_all, y_all = torch.from_numpy(x), torch.from_numpy(y)
+    return Split(
+        x=x_all[:count], y=y_all[:count], val_x=x_all[count:], val_y=y_all[count:], classes=int(y_all.max()) + 1
+    )
+
+
+def build(expression: str, size: Size, classes: int, seed: int, init: str = "he", option: str = "--net") -> Net:
+    """The net of an expression for inputs of `size` (H, W, C, or N flat), its weights drawn from `seed` alone.
+
+    RequestError names `option` where the expression does not fit the size.
+    """
+    try:
+        table = trace(parse(expression), size, classes)
+    except RequestError as error:
+        raise RequestError(
+            f"{option}: {error.message}", source=error.source or expression, column=error.column
+        ) from None
+    last = table.rows[-1]
+    if last.output not in ((classes,), (1, 1, classes)):
+        raise RequestError(f"{option}: {expression!r} must end in {classes} outputs: end it in a bare 'fc'")
+    with torch.random.fork_rng(devices=[]):
+        net = Net(table)
+    initialise(net, init, torch.Generator().manual_seed(seed))
+    return net

@@ -1,0 +1,246 @@
+"""Gradient check: backward's gradients against numeric ones, layer by layer.
+
+Numeric: (L(w + h) − L(w − h)) / 2h, an entry at a time. Backward: PyTorch's chain rule. Both in double precision, since
+in float32 rounding drowns the difference (drawn below against h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cvtui.calc import Activation, Row, Size
+from cvtui.engine.model import Net
+from cvtui.labs.data import build, images
+from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
+
+AGREE = 1e-6
+"""Relative error up to which two gradients in double precision agree (1e-7 is usual; a kink of ReLU may cost more)."""
+STEPS = tuple(10.0**-power for power in range(1, 13))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One tensor's gradient, looked at in some of its entries."""
+
+    layer: str
+    what: str
+    """output, weight or bias."""
+    shape: tuple[int, ...]
+    backward: Tensor
+    numeric: Tensor
+    rounding: float
+    """Gradients up to this size can't be told from 0: 100 times the loss's last bit over h."""
+
+    @property
+    def largest(self) -> int:
+        """The entry whose numeric gradient is the largest."""
+        return int(self.numeric.abs().argmax())
+
+    @property
+    def error(self) -> float:
+        """max |b − n| / max(|b|, |n|) over the entries, each measured against 1e-4 of the largest of them at least.
+
+        Entries that are 0 but for rounding count as equal: a bias before a batch norm has no gradient at all.
+        """
+        size = torch.maximum(self.backward.abs(), self.numeric.abs())
+        floor = 1e-4 * float(size.max()) + 1e-300
+        errors = (self.backward - self.numeric).abs() / size.clamp(min=floor)
+        return float(torch.where(size > self.rounding, errors, torch.zeros_like(errors)).max())
+
+
+def run(knobs: Knobs, report: Report) -> LabResult:
+    data = images("digits")
+    size: Size = (8, 8, 1)
+    net = build(str(knobs["net"]), size, 10, int(knobs["seed"])).double()
+    plant = str(knobs["bug"])
+    x, y = data.x[: int(knobs["batch"])].double(), data.y[: int(knobs["batch"])]
+    entries, h = int(knobs["entries"]), float(knobs["h"])
+    handles = plant_bug(net, plant)
+    checked: list[Checked] = []
+    try:
+        gradients = backward(net, x, y)
+        tensors = list(everything(net))
+        for number, (row, what) in enumerate(tensors):
+            report(0.8 * number / len(tensors), f"{row.name} {what}", lambda: [table(net, checked)])
+            checked.append(compare(net, x, y, row, what, gradients[row.name, what], entries, h, int(knobs["seed"])))
+        curves = error_over_h(net, x, y, gradients, report)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return result(net, checked, curves, plant)
+
+
+def result(net: Net, checked: list[Checked], curves: Curves, plant: str) -> LabResult:
+    errors = {f"{entry.layer} {entry.what}": round4(entry.error) for entry in checked}
+    worst = max(checked, key=lambda entry: entry.error)
+    wrong = [entry for entry in checked if entry.error > AGREE]
+    if wrong:
+        # Backward runs from the last layer to the first: the last layer that is wrong is the first that went wrong.
+        words = (
+            f"{len(wrong)} of {len(checked)} gradients are wrong, from {wrong[-1].layer} on down "
+            f"(worst {worst.error:.1e} at {worst.layer} {worst.what})."
+        )
+    else:
+        words = f"All {len(checked)} gradients agree; the largest relative error is {worst.error:.1e}."
+    if plant != "none":
+        words += f" (A bug was planted: {plant}.)"
+    return LabResult(
+        figures=[table(net, checked), curves],
+        numbers={"relative errors": errors, "largest": round4(worst.error), "wrong": [entry.layer for entry in wrong]},
+        claim_holds=not wrong if plant == "none" else None,
+        sentence=words,
+    )
+
+
+def plant_bug(net: Net, kind: str) -> list[torch.utils.hooks.RemovableHandle]:
+    """A mistake in the backward pass, at the first layer that can have it: what a wrong formula looks like."""
+    handles = []
+    for row in net.table.rows:
+        module: nn.Module = net.get_submodule(row.name)
+        if kind == "activation" and isinstance(row.node, Activation):
+
+            def pass_on(module: nn.Module, back: object, arriving: object) -> tuple[Tensor, ...]:
+                assert isinstance(arriving, tuple)
+                return arriving  # as if the slope of the activation were 1 everywhere
+
+            handles.append(module.register_full_backward_hook(pass_on))
+            break
+        if kind == "bias" and getattr(module, "bias", None) is not None:
+            bias = module.bias
+            assert isinstance(bias, Tensor)
+            handles.append(bias.register_hook(lambda gradient: gradient / 2))  # type: ignore[no-untyped-call]
+            break
+    return handles
+
+
+def everything(net: Net) -> Iterator[tuple[Row, str]]:
+    """(layer, what) of each gradient there is, from the first layer to the last."""
+    for row in net.table.rows:
+        module = net.get_submodule(row.name)
+        if getattr(module, "weight", None) is not None:
+            yield row, "weight"
+        if getattr(module, "bias", None) is not None:
+            yield row, "bias"
+        yield row, "output"
+
+
+def backward(net: Net, x: Tensor, y: Tensor) -> dict[tuple[str, str], Tensor]:
+    """All gradients by one backward pass, those of the layers' outputs included."""
+    outputs: dict[str, Tensor] = {}
+    handles = []
+    for row in net.table.rows:
+
+        def keep(module: nn.Module, inputs: object, output: Tensor, name: str = row.name) -> None:
+            output.retain_grad()
+            outputs[name] = output
+
+        handles.append(net.get_submodule(row.name).register_forward_hook(keep))
+    try:
+        net.zero_grad()
+        F.cross_entropy(net(x), y).backward()  # type: ignore[no-untyped-call]
+    finally:
+        for handle in handles:
+            handle.remove()
+    found: dict[tuple[str, str], Tensor] = {}
+    for row, what in everything(net):
+        tensor = outputs[row.name] if what == "output" else getattr(net.get_submodule(row.name), what)
+        assert tensor.grad is not None
+        found[row.name, what] = tensor.grad.clone()
+    return found
+
+
+def compare(
+    net: Net, x: Tensor, y: Tensor, row: Row, what: str, gradient: Tensor, entries: int, h: float, seed: int
+) -> Checked:
+    """The numeric gradient at up to `entries` places of one tensor, beside backward's."""
+    picked = torch.randperm(gradient.numel(), generator=torch.Generator().manual_seed(seed))[:entries]
+    loss = (lambda nudge: nudged_output(net, x, y, row.name, nudge)) if what == "output" else None
+    numeric = []
+    for place in picked.tolist():
+        nudge = torch.zeros_like(gradient)
+        nudge.view(-1)[place] = h
+        if loss is not None:
+            up, down = loss(nudge), loss(-nudge)
+        else:
+            parameter = getattr(net.get_submodule(row.name), what)
+            up, down = (nudged_parameter(net, x, y, parameter, part) for part in (nudge, -nudge))
+        numeric.append((up - down) / (2 * h))
+    return Checked(
+        layer=row.name,
+        what=what,
+        shape=tuple(gradient.shape),
+        backward=gradient.flatten()[picked],
+        numeric=torch.tensor(numeric, dtype=torch.float64),
+        rounding=100 * torch.finfo(torch.float64).eps / h,
+    )
+
+
+@torch.no_grad()
+def nudged_parameter(net: Net, x: Tensor, y: Tensor, parameter: Tensor, nudge: Tensor) -> float:
+    """The loss with something added to a parameter, which is put back exactly."""
+    before = parameter.detach().clone()
+    parameter.add_(nudge)
+    loss = float(F.cross_entropy(net(x), y))
+    parameter.copy_(before)
+    return loss
+
+
+@torch.no_grad()
+def nudged_output(net: Net, x: Tensor, y: Tensor, layer: str, nudge: Tensor) -> float:
+    """The loss with something added to a layer's output."""
+    handle = net.get_submodule(layer).register_forward_hook(lambda module, inputs, output: output + nudge)
+    try:
+        return float(F.cross_entropy(net(x), y))
+    finally:
+        handle.remove()
+
+
+def error_over_h(net: Net, x: Tensor, y: Tensor, gradients: dict[tuple[str, str], Tensor], report: Report) -> Curves:
+    """Relative error of the first weight gradient for each h: truncation falls with h², rounding grows with 1/h."""
+    row, what = next((row, what) for row, what in everything(net) if what == "weight")
+    gradient = gradients[row.name, what]
+    curves = []
+    single = type(net)(net.table)
+    single.load_state_dict(net.state_dict())
+    runs: list[tuple[str, Net, Callable[[Tensor], Tensor]]] = [
+        ("double", net, Tensor.double),
+        ("float32", single.float(), Tensor.float),
+    ]
+    for number, (name, model, cast) in enumerate(runs):
+        errors = []
+        for place, h in enumerate(STEPS):
+            report(0.8 + 0.2 * (number + place / len(STEPS)) / 2, f"h = {h:g} in {name}")
+            errors.append(compare(model, cast(x), y, row, what, cast(gradient), 8, h, 0))
+        curves.append(Curve(name=name, x=list(STEPS), y=[round4(max(entry.error, 1e-16)) for entry in errors]))
+    return Curves(
+        title=f"Relative error of {row.name}'s weight gradient against the step h",
+        x_label="h",
+        log_x=True,
+        log_y=True,
+        curves=curves,
+    )
+
+
+def table(net: Net, checked: list[Checked]) -> AnyFigure:
+    rows = [
+        [
+            f"{entry.layer} {entry.what}",
+            "x".join(map(str, entry.shape)),
+            f"{float(entry.backward[entry.largest]):+.6f}",
+            f"{float(entry.numeric[entry.largest]):+.6f}",
+            f"{entry.error:.1e}",
+            "agree" if entry.error <= AGREE else "WRONG",
+        ]
+        for entry in checked
+    ]
+    return Table(
+        title="Backward's gradients beside numeric ones (the largest entry; the largest error of all)",
+        columns=["gradient of", "shape", "backward", "numeric", "error", ""],
+        rows=rows,
+    )

@@ -1,0 +1,203 @@
+"""Linear separability: what one layer can cut out of a plane, and how hidden layers bend it until a line is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cvtui.calc import Activation
+from cvtui.engine.model import Net
+from cvtui.labs.data import build, points
+from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.labs.train import Split, evaluate, train
+from cvtui.runlog.figures import AnyFigure, Bar, Bars, Heat, Points
+
+REACH = 1.6
+"""The plane is drawn from −1.6 to 1.6."""
+COLUMNS, ROWS = 39, 22
+SEPARABLE = 0.97
+"""A line that gets so many right separates the classes; the rest is noise."""
+
+
+def run(knobs: Knobs, report: Report) -> LabResult:
+    classes = int(knobs["classes"]) or None
+    data = points(str(knobs["data"]), int(knobs["points"]), int(knobs["seed"]), None, classes)
+    seed, steps = int(knobs["seed"]), int(knobs["steps"])
+    single = build("fc", (2,), data.classes, seed)
+    mlp = build(str(knobs["net"]), (2,), data.classes, seed)
+    for place, (model, words) in enumerate(((single, "the single layer"), (mlp, "the MLP"))):
+        optimizer = torch.optim.Adam(model.parameters(), lr=float(knobs["lr"]))
+        for step in train(model, data, optimizer, steps=steps, batch=64, seed=seed):
+            share = (place + (step.number + 1) / steps) / 2
+            report(0.9 * share, f"training {words}", lambda: regions(single, mlp, data))
+    report(0.9, "fitting lines")
+    outputs = hidden(mlp, data.x)
+    fits = [("the plane", *fit_line(data.x, data.y, data.classes))]
+    for number, (name, values) in enumerate(outputs):
+        report(0.9 + 0.1 * number / len(outputs), "fitting lines")
+        fits.append((name, *fit_line(values, data.y, data.classes)))
+    return result(knobs, data, single, mlp, outputs, fits)
+
+
+def result(
+    knobs: Knobs,
+    data: Split,
+    single: Net,
+    mlp: Net,
+    outputs: Sequence[tuple[str, Tensor]],
+    fits: Sequence[tuple[str, float, Tensor]],
+) -> LabResult:
+    one, many = evaluate(single, data.val_x, data.val_y)[1], evaluate(mlp, data.val_x, data.val_y)[1]
+    on_plane, at_last = fits[0][1], fits[-1][1]
+    figures: list[AnyFigure] = [*regions(single, mlp, data)]
+    figures += [
+        view(values, data.y, weight, f"{name}: a line gets {accuracy:.0%}")
+        for (name, values), (_, accuracy, weight) in zip(outputs, fits[1:], strict=True)
+    ]
+    figures.append(
+        Bars(
+            title="What a fitted line (softmax regression on each layer's outputs) gets right",
+            bars=[Bar(name=name, value=accuracy, text=f"{accuracy:.1%}") for name, accuracy, _ in fits],
+        )
+    )
+    first = next((name for name, accuracy, _ in fits if accuracy >= SEPARABLE), None)
+    if on_plane >= SEPARABLE:
+        holds = one >= SEPARABLE - 0.03
+        words = f"A line separates {knobs['data']} ({on_plane:.1%}): the single layer is enough with {one:.1%}."
+    else:
+        holds = one <= on_plane + 0.06 and many >= one + 0.05 and at_last >= SEPARABLE
+        where = f"it becomes separable at {first}" if first else "no layer makes it separable"
+        words = (
+            f"On {knobs['data']} the single layer gets {one:.1%} (the best fit {on_plane:.1%}), "
+            f"the MLP {many:.1%}; {where}."
+        )
+    return LabResult(
+        figures=figures,
+        numbers={
+            "accuracy single layer": round4(one),
+            "accuracy MLP": round4(many),
+            "layers": [name for name, _, _ in fits],
+            "fitted line": [round4(accuracy) for _, accuracy, _ in fits],
+            "separable at": first,
+        },
+        claim_holds=holds,
+        sentence=words,
+    )
+
+
+def hidden(net: Net, x: Tensor) -> list[tuple[str, Tensor]]:
+    """(name, outputs [n, units]) of each activation layer; of each layer but the last where there are none."""
+    rows = net.table.rows
+    wanted = [row.name for row in rows if isinstance(row.node, Activation)] or [row.name for row in rows[:-1]]
+    kept: dict[str, Tensor] = {}
+    handles = []
+    for name in wanted:
+        module: nn.Module = net.get_submodule(name)
+
+        def keep(module: nn.Module, inputs: object, output: Tensor, name: str = name) -> None:
+            kept[name] = output.detach().flatten(1)
+
+        handles.append(module.register_forward_hook(keep))
+    try:
+        with torch.no_grad():
+            net(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [(name, kept[name]) for name in wanted]
+
+
+def fit_line(values: Tensor, y: Tensor, classes: int) -> tuple[float, Tensor]:
+    """(share right, weights [classes, units]) of the best linear classifier of these values (softmax, by L-BFGS)."""
+    values = values.double()
+    values = (values - values.mean(0)) / (values.std(0) + 1e-6)
+    weight = torch.zeros(classes, values.shape[1], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(values @ weight.T + bias, y) + 1e-5 * weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    right = ((values @ weight.T + bias).argmax(1) == y).double().mean()
+    return float(right), weight.detach()
+
+
+# ------------------------------------------------------------------ pictures
+
+
+def regions(single: Net, mlp: Net, data: Split) -> list[AnyFigure]:
+    """The plane as either net divides it, with the points on it."""
+    return [region(net, data, name) for net, name in ((single, "A single layer"), (mlp, "With hidden layers"))]
+
+
+def region(net: Net, data: Split, name: str) -> Heat:
+    x, y = torch.linspace(-REACH, REACH, COLUMNS), torch.linspace(-REACH, REACH, ROWS)
+    plane = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
+    with torch.no_grad():
+        outputs = net(plane)
+    two = data.classes == 2
+    shown = outputs.softmax(1)[:, 1] if two else outputs.argmax(1).float()
+    right = evaluate(net, data.x, data.y)[1]
+    return Heat(
+        title=f"{name}: {right:.1%} right",
+        abreast=2,
+        values=[[round(value, 3) for value in row] for row in shown.reshape(ROWS, COLUMNS).tolist()],
+        x_low=-REACH,
+        x_high=REACH,
+        y_low=-REACH,
+        y_high=REACH,
+        low=0.0,
+        high=1.0,
+        colours="two" if two else "classes",
+        points=scatter(data.x, data.y, data.classes),
+    )
+
+
+def scatter(values: Tensor, y: Tensor, classes: int) -> list[Points]:
+    """At most 300 points, a group a class."""
+    groups = []
+    for number in range(classes):
+        mine = values[y == number][: 300 // classes]
+        groups.append(
+            Points(
+                name="",
+                x=[round4(value) for value in mine[:, 0].tolist()],
+                y=[round4(value) for value in mine[:, 1].tolist()],
+            )
+        )
+    return groups
+
+
+def view(values: Tensor, y: Tensor, weight: Tensor, title: str) -> Heat:
+    """A layer's outputs on two directions: across the line that separates best, and the widest one along it.
+
+    With three classes and more: the two directions in which the linear classifier tells most.
+    """
+    values = values.double()
+    values = (values - values.mean(0)) / (values.std(0) + 1e-6)
+    directions = torch.linalg.svd(weight - weight.mean(0), full_matrices=False)[2]
+    across = directions[0]
+    if len(weight) > 2:
+        along = directions[1]
+    else:
+        rest = values - torch.outer(values @ across, across)
+        along = torch.linalg.svd(rest - rest.mean(0), full_matrices=False)[2][0]
+    flat = torch.stack([values @ across, values @ along], 1)
+    low, high = flat.min(0).values, flat.max(0).values
+    margin = (high - low) * 0.05 + 1e-6
+    return Heat(
+        title=title,
+        abreast=2,
+        x_low=float(low[0] - margin[0]),
+        x_high=float(high[0] + margin[0]),
+        y_low=float(low[1] - margin[1]),
+        y_high=float(high[1] + margin[1]),
+        points=scatter(flat, y, int(y.max()) + 1),
+    )

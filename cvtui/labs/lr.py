@@ -1,0 +1,113 @@
+"""Learning rates from far too low to far too high: one net, one start, one order of batches, a curve each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.labs.data import digits
+from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.labs.train import evaluate, he, smooth, thin, train
+from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
+
+OPTIMIZERS: dict[str, Callable[[list[Tensor], float], torch.optim.Optimizer]] = {
+    "sgd": lambda weights, lr: torch.optim.SGD(weights, lr=lr),
+    "momentum": lambda weights, lr: torch.optim.SGD(weights, lr=lr, momentum=0.9),
+    "adam": lambda weights, lr: torch.optim.Adam(weights, lr=lr),
+}
+
+
+def problem(seed: int) -> nn.Module:
+    """The fixed problem of this lab and of `schedule`: an MLP 64-64-10 with tanh, He's init."""
+    return he(nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10)), seed)
+
+
+def run(knobs: Knobs, report: Report) -> LabResult:
+    rates = sorted({float(rate) for rate in str(knobs["rates"]).split(",")})
+    steps, seed = int(knobs["steps"]), int(knobs["seed"])
+    data = digits()
+    losses: dict[float, list[float]] = {}
+    accuracies: dict[float, float] = {}
+    for number, rate in enumerate(rates):
+        model = problem(seed)
+        optimizer = OPTIMIZERS[str(knobs["optimizer"])](list(model.parameters()), rate)
+        losses[rate] = []
+        for step in train(model, data, optimizer, steps=steps, batch=int(knobs["batch"]), seed=seed):
+            losses[rate].append(step.loss)
+            report((number + step.number / steps) / len(rates), f"rate {rate:g}", lambda: [figure(losses, {})])
+            if not math.isfinite(step.loss):
+                break
+        accuracies[rate] = evaluate(model, data.val_x, data.val_y)[1]
+    names = name_shapes({rate: smooth(values) for rate, values in losses.items()})
+    return result(knobs, losses, accuracies, names)
+
+
+def name_shapes(curves: dict[float, Sequence[float]]) -> dict[float, str]:
+    """low, good, high or very high for each curve of smoothed losses, as the lecture's figure names their shapes.
+
+    very high: it rises to more than 1.5 times its beginning, or is no number any more. good: it ends within 3 times the
+    lowest end, or below 2 % of its beginning. high: it rises at first, or falls as fast as the best curve (where that
+    has made half its way), and then stays above. low: it falls more slowly than the best curve all along.
+    """
+    names = {}
+    alive = {
+        rate: values
+        for rate, values in curves.items()
+        if all(map(math.isfinite, values)) and max(values) <= 1.5 * values[0]
+    }
+    best = min(alive.values(), key=lambda values: values[-1], default=None)
+    for rate, values in curves.items():
+        if rate not in alive or best is None:
+            names[rate] = "very high"
+        elif best[-1] > 0.5 * best[0]:  # nothing learned much: each is as slow as the other
+            names[rate] = "low"
+        elif values[-1] <= max(3.0 * best[-1], 0.02 * values[0]):
+            names[rate] = "good"
+        else:
+            half = next(place for place, loss in enumerate(best) if loss <= (best[0] + best[-1]) / 2)
+            rises = max(values) > 1.1 * values[0]
+            names[rate] = "high" if rises or values[half] <= 1.15 * best[half] else "low"
+    return names
+
+
+def result(
+    knobs: Knobs, losses: dict[float, list[float]], accuracies: dict[float, float], names: dict[float, str]
+) -> LabResult:
+    order = ["low", "good", "high", "very high"]
+    found = [names[rate] for rate in losses]
+    all_four = set(found) == set(order)
+    rising = [order.index(name) for name in found] == sorted(order.index(name) for name in found)
+    rows = [
+        [
+            f"{rate:g}",
+            names[rate],
+            "no number" if not math.isfinite(values[-1]) else f"{smooth(values)[-1]:.3g}",
+            f"{accuracies[rate]:.1%}",
+        ]
+        for rate, values in losses.items()
+    ]
+    table = Table(title="What became of each", columns=["rate", "it is", "loss", "validation accuracy"], rows=rows)
+    words = ", ".join(f"{rate:g} is {names[rate]}" for rate in losses)
+    return LabResult(
+        figures=[figure(losses, names), table],
+        numbers={
+            "rates": list(losses),
+            "shapes": found,
+            "loss at the end": [round4(smooth(values)[-1]) for values in losses.values()],
+            "validation accuracy": [round4(accuracies[rate]) for rate in losses],
+        },
+        claim_holds=rising if all_four else None,
+        sentence=f"With {knobs['optimizer']}: {words}.",
+    )
+
+
+def figure(losses: dict[float, list[float]], names: dict[float, str]) -> AnyFigure:
+    curves = []
+    for rate, values in losses.items():
+        places, shown = thin(smooth(values), 150)
+        name = f"{rate:g}: {names[rate]}" if rate in names else f"{rate:g}"
+        curves.append(Curve(name=name, x=places, y=[round4(value) for value in shown]))
+    return Curves(title="Training loss (smoothed) for each rate", x_label="step", log_y=True, curves=curves)

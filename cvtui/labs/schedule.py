@@ -1,0 +1,89 @@
+"""Learning-rate schedules over each other, and the loss that each of them gives on one fixed problem."""
+
+from __future__ import annotations
+
+import torch
+
+from cvtui.labs.data import digits
+from cvtui.labs.lr import problem
+from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.labs.train import evaluate, smooth, thin, train
+from cvtui.recipe.choices import SCHEDULES, parse_choice
+from cvtui.recipe.schedule import Schedule
+from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
+
+BATCH = 32
+
+
+def run(knobs: Knobs, report: Report) -> LabResult:
+    seed, epochs = int(knobs["seed"]), int(knobs["epochs"])
+    data = digits()
+    per_epoch = -(-len(data.x) // BATCH)
+    schedules = {
+        name: plan(name, float(knobs["lr"]), per_epoch, epochs, round(float(knobs["warmup"]) * per_epoch * epochs))
+        for name in str(knobs["schedules"]).split(",")
+    }
+    losses: dict[str, list[float]] = {}
+    ends: dict[str, tuple[float, float]] = {}
+    for number, (name, schedule) in enumerate(schedules.items()):
+        model = problem(seed)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
+        losses[name] = []
+        steps = schedule.total_steps
+        for step in train(model, data, optimizer, steps=steps, batch=BATCH, seed=seed, lr_at=schedule.lr_at):
+            losses[name].append(step.loss)
+            report((number + step.number / steps) / len(schedules), name, lambda: figures(schedules, losses))
+        ends[name] = (evaluate(model, data.x, data.y)[0], evaluate(model, data.val_x, data.val_y)[1])
+    return result(knobs, schedules, losses, ends)
+
+
+def plan(name: str, lr: float, per_epoch: int, epochs: int, warmup: int) -> Schedule:
+    choice, values = parse_choice(name, SCHEDULES, "schedules")
+    return Schedule(name=choice.name, values=values, lr=lr, steps_per_epoch=per_epoch, epochs=epochs, warmup=warmup)
+
+
+def result(
+    knobs: Knobs, schedules: dict[str, Schedule], losses: dict[str, list[float]], ends: dict[str, tuple[float, float]]
+) -> LabResult:
+    table = Table(
+        title="At the end: loss over all training images, validation accuracy",
+        columns=["schedule", "loss", "accuracy"],
+        rows=[[name, f"{loss:.2e}", f"{accuracy:.1%}"] for name, (loss, accuracy) in ends.items()],
+    )
+    holds: bool | None = None
+    best = min(ends, key=lambda name: ends[name][0])
+    words = f"{best} ends lowest with {ends[best][0]:.2g}"
+    decays = [name for name in ends if name not in ("constant", "inverse-sqrt")]
+    if "constant" in ends and decays:
+        constant = ends["constant"][0]
+        worst = max(decays, key=lambda name: ends[name][0])
+        words += f"; constant with {constant:.2g}, those that decay to nothing with {ends[worst][0]:.2g} or less"
+        holds = ends[worst][0] < constant
+    return LabResult(
+        figures=[*figures(schedules, losses), table],
+        numbers={
+            "schedules": list(ends),
+            "loss at the end": [round4(loss) for loss, _ in ends.values()],
+            "validation accuracy": [round4(accuracy) for _, accuracy in ends.values()],
+            "in words": [schedule.describe() for schedule in schedules.values()],
+        },
+        claim_holds=holds,
+        sentence=words + ".",
+    )
+
+
+def figures(schedules: dict[str, Schedule], losses: dict[str, list[float]]) -> list[AnyFigure]:
+    rates = []
+    for name, schedule in schedules.items():
+        points = schedule.curve(120)
+        rates.append(Curve(name=name, x=[float(step) for step, _ in points], y=[round4(rate) for _, rate in points]))
+    trained = []
+    for name, values in losses.items():
+        places, shown = thin(smooth(values, 0.95), 150)
+        trained.append(Curve(name=name, x=places, y=[round4(value) for value in shown]))
+    shown_figures: list[AnyFigure] = [Curves(title="The rate over the run", x_label="step", curves=rates)]
+    if trained:
+        shown_figures.append(
+            Curves(title="Training loss (smoothed): MLP on digits", x_label="step", log_y=True, curves=trained)
+        )
+    return shown_figures

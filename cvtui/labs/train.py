@@ -1,0 +1,133 @@
+"""The small plain loop that labs train with: data in memory, batches cut by index, the same order for everyone.
+
+Labs compare: the same first weights and the same batches for each competitor, so that only the thing that is turned
+makes the difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Images (or points) as float tensors [n, …] with their classes [n]."""
+
+    x: Tensor
+    y: Tensor
+    val_x: Tensor
+    val_y: Tensor
+    classes: int
+
+    def head(self, train: int, validation: int) -> Split:
+        """The first ones only."""
+        return Split(
+            x=self.x[:train],
+            y=self.y[:train],
+            val_x=self.val_x[:validation],
+            val_y=self.val_y[:validation],
+            classes=self.classes,
+        )
+
+
+def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A module whose first weights depend on `seed` alone; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def he(model: nn.Module, seed: int) -> nn.Module:
+    """Weights ~ N(0, 2/Din), biases 0 (He 2015), from `seed` alone. The last layer, whose outputs are logits: 1/Din."""
+    generator = torch.Generator().manual_seed(seed)
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    for layer in layers:
+        gain = 1.0 if layer is layers[-1] else 2.0
+        with torch.no_grad():
+            layer.weight.normal_(0.0, math.sqrt(gain / layer.weight[0].numel()), generator=generator)
+            if layer.bias is not None:
+                layer.bias.zero_()
+    return model
+
+
+def batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Indices of one batch after the other for ever, in an order that is new in each epoch; the last may be smaller."""
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        yield from torch.split(torch.randperm(count, generator=generator), size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    number: int
+    """From 0."""
+    loss: float
+    """Of the batch, before the update."""
+
+
+def train(
+    model: nn.Module,
+    data: Split,
+    optimizer: torch.optim.Optimizer,
+    *,
+    steps: int,
+    batch: int,
+    seed: int,
+    lr_at: Callable[[int], float] | None = None,
+) -> Iterator[Step]:
+    """Sample a batch, forward, backward, update; yields after each step, so that the caller may look, report or stop.
+
+    lr_at: the rate of each step, where it changes.
+    """
+    order = batches(len(data.x), batch, seed)
+    for number in range(steps):
+        picked = next(order)
+        if lr_at is not None:
+            for group in optimizer.param_groups:
+                group["lr"] = lr_at(number)
+        loss = F.cross_entropy(model(data.x[picked]), data.y[picked])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        yield Step(number=number, loss=loss.item())
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """(mean loss, share that is right); the model's mode is left as it was."""
+    training = model.training
+    model.eval()
+    outputs = torch.cat([model(part) for part in torch.split(x, 1024)])
+    model.train(training)
+    return float(F.cross_entropy(outputs, y)), float((outputs.argmax(1) == y).float().mean())
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def smooth(values: list[float], beta: float = 0.9) -> list[float]:
+    """Exponential moving average with bias correction; NaN and infinity stay where they are."""
+    average = weight = 0.0
+    smoothed = []
+    for value in values:
+        if math.isfinite(value):
+            average = beta * average + (1 - beta) * value
+            weight = beta * weight + (1 - beta)
+            smoothed.append(average / weight)
+        else:
+            smoothed.append(value)
+    return smoothed
+
+
+def thin(values: list[float], most: int = 200) -> tuple[list[float], list[float]]:
+    """(places from 0, values), at most `most` of them and the last among them: a figure has no room for more."""
+    every = -(-len(values) // most)
+    places = sorted({*range(0, len(values), max(1, every)), len(values) - 1} - {-1})
+    return [float(place) for place in places], [values[place] for place in places]
