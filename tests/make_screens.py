@@ -1,0 +1,54 @@
+"""Draws README's picture from a real run: `python tests/make_screens.py [RUN_FOLDER]`.
+
+Without a folder, one is trained first (`shapes`, some epochs). Writes assets/screen.svg.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from cvtui.recipe import Recipe, dumps
+from cvtui.runlog import RunFolder
+from cvtui.runlog.launch import launch
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.live import LiveView
+from tests.waiting import wait_until_async
+
+PICTURE = Path(__file__).resolve().parent.parent / "assets" / "screen.svg"
+SIZE = (150, 42)
+
+
+def trained(base: Path) -> Path:
+    """A run of the default net on coloured shapes."""
+    recipe = Recipe(data="shapes", net="[(conv16-bn-relu)*2-pool]*3-(fc128-relu)-fc", epochs=8, name="shapes")
+    folder = RunFolder.create(base, recipe.name, dumps(recipe))
+    assert launch(folder, detached=False).wait() == 0, folder.log.read_text()
+    return folder.path
+
+
+async def picture(run: Path) -> str:
+    """The Train place with that run, as SVG."""
+    app = CvtuiApp(runs=run.parent, attach=run)
+    async with app.run_test(size=SIZE) as pilot:
+        await wait_until_async(lambda: list(app.screen.query(LiveView)), 30, "the view of the run")
+        view = app.screen.query_one(LiveView)
+        await wait_until_async(lambda: view.history.end is not None, 30, "the whole history")
+        await pilot.pause()
+        return app.export_screenshot(title="cvtui")
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        svg = asyncio.run(picture(Path(sys.argv[1])))
+    else:
+        with tempfile.TemporaryDirectory() as base:
+            svg = asyncio.run(picture(trained(Path(base))))
+    PICTURE.write_text(svg, encoding="utf-8")
+    print(PICTURE)
+
+
+if __name__ == "__main__":
+    main()
