@@ -1,1 +1,1 @@
-"""TODO"""
+"""The places of the session, one file each; `places.PLACES` names them."""

@@ -1,0 +1,180 @@
+"""The interactive session: the places, the keys that hold everywhere, and what becomes of a run on leaving."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from cvtui.errors import RequestError
+from cvtui.recipe import Recipe
+from cvtui.runlog import RunFolder
+from cvtui.tui.screens.places import PLACES, PlaceScreen, TopBar
+from cvtui.tui.screens.themes import DARK, LIGHT
+
+if TYPE_CHECKING:
+    from cvtui.tui.live import LiveView
+    from cvtui.tui.live.modals import Leaving
+    from cvtui.tui.screens.train import TrainScreen
+
+
+class CvtuiApp(App[None]):
+    """`recipe` fills the form; runs are made in `runs` and listed from there; `attach` is a run folder to open at once.
+
+    Closing it never stops a training: the engine is a process with a session of its own.
+    """
+
+    TITLE = "cvtui"
+    DEFAULT_MODE = "train"
+    MODES: ClassVar[dict[str, Any]] = {place.name: place.screen for place in PLACES}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(p.key, f"place('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in PLACES),
+        Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
+        Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
+        Binding("t", "switch_theme", "Theme", show=False, tooltip="Dark or light"),
+        Binding("q", "leave", "Quit", tooltip="Leave; asks what becomes of a run that was started here"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="The same, also from a text field"),
+    ]
+    ENABLE_COMMAND_PALETTE = True
+    CSS = """
+    Toast { background: $panel; }
+    """
+
+    def __init__(self, recipe: Recipe | None = None, runs: Path = Path("runs"), attach: Path | None = None) -> None:
+        super().__init__()
+        self.recipe = recipe or Recipe()
+        self.runs = runs
+        self.attach = attach
+        self.started: list[RunFolder] = []
+        """Runs of this session."""
+        self.shown_run: tuple[str, str] | None = None
+        """(name, state) of the run in the Train place."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+
+    # ------------------------------------------------------------------ places
+
+    async def action_place(self, name: str) -> None:
+        await self.switch_mode(name)
+
+    async def train_screen(self) -> TrainScreen:
+        """Goes to the Train place."""
+        from cvtui.tui.screens.train import TrainScreen
+
+        await self.switch_mode("train")
+        screen = self.get_screen_stack("train")[0]
+        assert isinstance(screen, TrainScreen)
+        return screen
+
+    async def open_run(self, folder: RunFolder) -> None:
+        """Opens a run, live or ended, in the Train place."""
+        await (await self.train_screen()).show_folder(folder)
+
+    async def action_show_run(self) -> None:
+        (await self.train_screen()).action_show_run()
+
+    async def action_new_run(self) -> None:
+        await (await self.train_screen()).action_new_run()
+
+    async def use_net(self, net: str) -> None:
+        """Puts a net into the form of the Train place."""
+        screen = await self.train_screen()
+        await screen.action_new_run()
+        if screen.setup is not None:
+            await screen.setup.set_net(net)
+
+    def tell_run(self, name: str, state: str) -> None:
+        """The run in the Train place is another, or in another state: every bar says so."""
+        self.shown_run = (name, state)
+        for bar in self.screen.query(TopBar):
+            bar.run = self.shown_run
+
+    @property
+    def place(self) -> PlaceScreen:
+        """The place that is shown, below any question that lies over it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, PlaceScreen)
+        return screen
+
+    # ------------------------------------------------------------------ keys that hold everywhere
+
+    def action_keys(self) -> None:
+        from cvtui.tui.screens.help import HelpScreen, page
+
+        facts = next(facts for facts in PLACES if facts.name == self.place.PLACE)
+        self.push_screen(HelpScreen(facts.title, facts.about, page(self.place, self)))
+
+    def action_switch_theme(self) -> None:
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for place in PLACES:
+            yield SystemCommand(f"Go to {place.title}", place.about, partial(self.action_place, place.name))
+        yield SystemCommand("New run", "The form, as it was filled in", self.action_new_run)
+        if self.shown_run is not None:
+            yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)
+        other = "Light" if self.theme == DARK.name else "Dark"
+        yield SystemCommand(f"{other} theme", "Switch between dark and light", self.action_switch_theme)
+        yield SystemCommand("Keys", "The keys of this place", self.action_keys)
+        yield SystemCommand(
+            "Save a picture of the screen",
+            "An SVG file in the working directory",
+            lambda: self.set_timer(0.1, self.action_picture),
+        )
+        yield SystemCommand("Quit", "Leave; a run may go on without the screen", self.action_leave)
+
+    def action_picture(self) -> None:
+        """The screen as an SVG file."""
+        try:
+            path = self.save_screenshot(time.strftime("cvtui-%Y-%m-%d-%H%M%S.svg"))
+        except OSError as error:
+            self.notify(f"No picture was saved: {error.strerror}", severity="error", markup=False)
+        else:
+            self.notify(path, title="Saved", markup=False)
+
+    # ------------------------------------------------------------------ leaving
+
+    def living(self) -> list[RunFolder]:
+        """Runs of this session that still train."""
+        from cvtui.runlog import summary
+
+        return [run for run in self.started if summary(run).state in ("starting", "running", "paused")]
+
+    def action_leave(self) -> None:
+        """Quits at once where nothing of ours trains; else asks what should become of it."""
+        self._leave(self.living())
+
+    def _leave(self, alive: list[RunFolder]) -> None:
+        if not alive:
+            self.exit()
+            return
+        from cvtui.tui.live.modals import LeaveModal
+
+        def take(choice: Leaving | None) -> None:
+            if choice == "stop":
+                self._stop(alive)
+            if choice in ("keep", "stop"):
+                self.exit()
+
+        if not isinstance(self.screen, LeaveModal):
+            self.push_screen(LeaveModal(", ".join(run.name for run in alive)), take)
+
+    def _stop(self, runs: list[RunFolder]) -> None:
+        from cvtui.runlog import Command
+
+        for run in runs:
+            try:
+                run.send(Command(command="stop", time=time.time()))
+            except RequestError as error:
+                self.notify(error.message, severity="error", markup=False)
+
+    def on_live_view_left(self, event: LiveView.Left) -> None:
+        """The view of a run has asked already about that one."""
+        self._leave([run for run in self.living() if run != event.folder])

@@ -1,0 +1,227 @@
+"""The Calc place: a net is written, and the table of its layers follows every keystroke."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input
+
+from cvtui.calc import Row, Table, size_text, trace
+from cvtui.calc.sizes import parse_size
+from cvtui.errors import RequestError
+from cvtui.recipe.choices import DATA
+from cvtui.recipe.net import parse
+from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.panes.words import count
+from cvtui.tui.screens.places import PlaceScreen
+from cvtui.tui.setup.field_row import TextField, cut
+from cvtui.tui.setup.grid import Grid
+from cvtui.tui.setup.layer_table import LayerTable
+from cvtui.tui.setup.preview import Card
+
+LABEL = 8
+
+
+class CalcLine(Widget):
+    """A label, a text field, and below it what is wrong with the text."""
+
+    DEFAULT_CSS = """
+    CalcLine {
+        height: 1; width: 1fr; layout: horizontal;
+        & > TextField { margin-left: 8; width: 1fr; }
+        &.-short-text > TextField { width: 20; }
+    }
+    """
+
+    def __init__(self, label: str, text: str, *, note: str = "", short: bool = False, id: str) -> None:  # noqa: A002
+        super().__init__(id=id, classes="-short-text" if short else "")
+        self._label, self._text, self.note = label, text, note
+        self.error: RequestError | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TextField(self._text)
+
+    @property
+    def input(self) -> TextField:
+        return self.query_one(TextField)
+
+    def say(self, error: RequestError | None, note: str = "") -> None:
+        """error: shown below, with a caret where it has a column; note: beside a short field."""
+        self.error, self.note = error, note
+        self.input.set_class(error is not None, "-wrong")
+        self.input.mark(error.column if error is not None else None)
+        self.styles.height = 1 + len(self._problem())
+        self.refresh()
+
+    def _problem(self) -> list[str]:
+        if self.error is None:
+            return []
+        lines = [self.error.message] if self.error.column is None else []
+        if self.error.column is not None:
+            at = self.error.column - self.input.scroll_offset.x
+            room = max(0, self.size.width - LABEL - 1)
+            message = self.error.message
+            if at + 2 + len(message) <= room:
+                lines.append(" " * max(0, at) + "^ " + message)
+            elif len(message) + 1 <= at <= room:
+                lines.append(message.rjust(at - 1) + " ^")
+            else:
+                lines += [" " * max(0, min(at, room)) + "^", message]
+        if self.error.hint:
+            lines.append(self.error.hint)
+        return [cut(line, max(1, self.size.width - LABEL - 1)) for line in lines]
+
+    def on_resize(self) -> None:
+        self.styles.height = 1 + len(self._problem())
+
+    def render(self) -> Content:
+        style = "$text-error" if self.error is not None else "$foreground 85%"
+        parts: list[Content | tuple[str, str]] = [(f" {self._label}".ljust(LABEL), style)]
+        if self.note and self.has_class("-short-text"):
+            parts.append((" " * 22 + self.note, MUTED))
+        parts += [("\n" + " " * (LABEL + 1) + line, "$text-error") for line in self._problem()]
+        return Content.assemble(*parts)
+
+
+class LayerWords(Widget):
+    """The layer under the cursor, worked out: output size, parameters, connections, and a remark."""
+
+    DEFAULT_CSS = "LayerWords { height: 4; width: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._row: Row | None = None
+
+    def show(self, row: Row | None) -> None:
+        self._row = row
+        self.refresh()
+
+    def render(self) -> Content:
+        return Content("\n").join(line.truncate(max(1, self.size.width), ellipsis=True) for line in words(self._row))
+
+
+def words(row: Row | None) -> list[Content]:
+    """At most four lines about a layer."""
+    if row is None:
+        return []
+    way = f"{size_text(row.input)} → {size_text(row.output)}"
+    lines = [Content.assemble((row.name, "bold $text-primary"), f"  {row.expression}  ", (way, "bold"))]
+    if row.formula:
+        lines.append(Content.assemble(("output  ", MUTED), row.formula))
+    if row.counting:
+        share = f"   {row.connected:.3%} of all possible connections" if row.connected is not None else ""
+        lines.append(Content.assemble(("parameters  ", MUTED), row.counting, (share, MUTED)))
+    if row.note:
+        lines.append(Content.styled(f"▲ {row.note}", "$text-warning"))
+    elif row.receptive_field is not None:
+        seen = "x".join(map(str, row.receptive_field.size))
+        lines.append(Content.assemble(("one unit sees  ", MUTED), f"{seen} of the input"))
+    return lines[:4]
+
+
+class CalcScreen(PlaceScreen):
+    PLACE = "calc"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+t", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
+        Binding("down", "to_table", "Table", show=False, tooltip="From the line to the table"),
+        Binding("escape", "to_table", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
+        Binding("e", "edit", "Edit", tooltip="Back to the expression"),
+    ]
+    DEFAULT_CSS = """
+    CalcScreen {
+        & #calc-head { height: auto; padding: 0 1; }
+        & #calc-table { width: 1fr; height: 1fr; }
+        & #calc-words { height: 6; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._table: Table | None = None
+
+    def compose_place(self) -> ComposeResult:
+        recipe = self.session.recipe
+        data = DATA.get(recipe.data)
+        size = size_text(data.size) if data is not None else "32x32x3"
+        classes = str(len(data.classes)) if data is not None else "10"
+        with Card(id="calc-head") as head:
+            head.border_title = "Expression"
+            yield CalcLine("net", recipe.net, id="calc-net")
+            yield CalcLine("input", size, short=True, id="calc-input")
+            yield CalcLine("classes", classes, short=True, id="calc-classes")
+        with Card(id="calc-table") as card:
+            card.border_title = "Layers"
+            yield LayerTable()
+        with Card(id="calc-words") as card:
+            card.border_title = "Layer"
+            yield LayerWords()
+
+    @property
+    def table(self) -> LayerTable:
+        return self.query_one(LayerTable)
+
+    def line(self, name: str) -> CalcLine:
+        return self.query_one(f"#calc-{name}", CalcLine)
+
+    def on_mount(self) -> None:
+        self.calculate()
+        self.line("net").input.focus()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.calculate()
+
+    def calculate(self) -> None:
+        """The table of what stands in the three lines; each says what is wrong with it."""
+        net, size, classes = self.line("net"), self.line("input"), self.line("classes")
+        with self.app.batch_update():
+            try:
+                shape = parse_size(size.input.value, "input")
+                size.say(None, "H x W x C, H x W, or one number")
+            except RequestError as error:
+                size.say(error)
+                shape = None
+            number = _whole(classes.input.value)
+            classes.say(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
+            table = None
+            try:
+                chain = parse(net.input.value)
+                table = trace(chain, shape, number, source=net.input.value) if shape and number else None
+                net.say(None)
+            except RequestError as error:
+                net.say(error)
+            self._show(table)
+
+    def _show(self, table: Table | None) -> None:
+        self._table = table
+        self.table.set_table(table)
+        self.query_one(LayerWords).show(self.table.row)
+        card = self.query_one("#calc-table")
+        if table is not None:
+            card.border_subtitle = f"1 MAC = 1 multiply-add = 2 FLOPs; {count(table.activations)} activations an image"
+
+    @on(Grid.Highlighted)
+    def _highlighted(self, event: Grid.Highlighted) -> None:
+        event.stop()
+        self.query_one(LayerWords).show(self.table.row)
+
+    @on(Input.Submitted)
+    def action_to_table(self) -> None:
+        self.table.focus()
+
+    def action_edit(self) -> None:
+        self.line("net").input.focus()
+
+    async def action_to_train(self) -> None:
+        await self.session.use_net(self.line("net").input.value)
+
+
+def _whole(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) <= 10 and int(text) > 0 else None

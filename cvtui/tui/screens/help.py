@@ -1,0 +1,120 @@
+"""The page of keys (`?`): made from the bindings of what is on the screen, so that it can't tell anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from cvtui.tui.screens.places import PlaceScreen
+
+SIGNS = {
+    "question_mark": "?",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "shift+left": "shift+←",
+    "shift+right": "shift+→",
+    "pageup": "page up",
+    "pagedown": "page down",
+    "escape": "esc",
+}
+"""How keys are written that Textual calls by a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """One line of the page."""
+
+    keys: str
+    words: str
+
+
+def spelled(keys: str) -> str:
+    return " ".join(SIGNS.get(key.strip(), key.strip()) for key in keys.split(","))
+
+
+def keys_of(node: DOMNode) -> list[Keys]:
+    """The keys that a widget of ours brings itself, in its own order; keys of one action stand together."""
+    lines: dict[str, list[str]] = {}
+    words: dict[str, str] = {}
+    for cls in type(node).__mro__:
+        if not cls.__module__.startswith("cvtui."):
+            continue
+        for entry in cls.__dict__.get("BINDINGS", ()):
+            binding = entry if isinstance(entry, Binding) else Binding(*entry)
+            told = binding.tooltip or binding.description
+            if told and told not in lines.get(binding.action, []):
+                lines.setdefault(binding.action, []).append(spelled(binding.key))
+                words[binding.action] = told
+    return [Keys(" ".join(dict.fromkeys(keys)), words[action]) for action, keys in lines.items()]
+
+
+def page(place: PlaceScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
+    """Sections of (title, lines) for the place, what is shown in it, and the whole session."""
+    sections: list[tuple[str, list[Keys]]] = []
+    seen: set[type] = set()
+    for node in [place, *place.own_widgets()]:
+        if type(node) not in seen:
+            seen.add(type(node))
+            lines = keys_of(node)
+            if lines and all(lines != known for _, known in sections):
+                sections.append((title_of(node), lines))
+    return [*sections, ("Everywhere", keys_of(app))]
+
+
+def title_of(node: DOMNode) -> str:
+    """`LinePlot` -> "Line plot", unless the class has a title for its keys."""
+    if node.BINDING_GROUP_TITLE:
+        return node.BINDING_GROUP_TITLE
+    name = type(node).__name__
+    words = "".join(f" {char.lower()}" if char.isupper() else char for char in name).strip()
+    return words[:1].upper() + words[1:]
+
+
+class HelpScreen(ModalScreen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,f1", "dismiss", "Back")]
+    DEFAULT_CSS = """
+    HelpScreen {
+        align: center middle;
+        & > #help {
+            width: auto; min-width: 50; max-width: 92%; height: auto; max-height: 92%; padding: 1 2;
+            background: $surface; border: round $primary;
+            border-title-color: $text-primary; border-title-style: bold; border-subtitle-color: $foreground 60%;
+        }
+        & Static { width: auto; height: auto; }
+    }
+    """
+
+    def __init__(self, title: str, about: str, sections: Iterable[tuple[str, list[Keys]]]) -> None:
+        super().__init__()
+        self._title = title
+        self._about = about
+        self._sections = list(sections)
+
+    def compose(self) -> ComposeResult:
+        wide = max((len(line.keys) for _, lines in self._sections for line in lines), default=0)
+        with VerticalScroll(id="help") as box:
+            box.border_title = f"{self._title}: keys"
+            box.border_subtitle = "esc: back"
+            parts: list[Content] = [Content.styled(self._about, "$foreground 75%")]
+            for title, lines in self._sections:
+                parts.append(Content.styled(f"\n{title}", "bold $text-primary"))
+                parts += [
+                    Content.assemble((f"  {line.keys.ljust(wide)}  ", "bold"), (line.words, "$foreground 85%"))
+                    for line in lines
+                ]
+            yield Static(Content("\n").join(parts))

@@ -1,0 +1,164 @@
+"""The places of the session, and what they have in common: the bar with their names, the keys, the smallest size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+if TYPE_CHECKING:
+    from cvtui.tui.app import CvtuiApp
+
+LEAST = (80, 24)
+"""Columns and lines that every place can live with."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceFacts:
+    key: str
+    name: str
+    title: str
+    home: str
+    """module:class of its screen, imported when the place is first gone to."""
+    about: str
+
+    def screen(self) -> PlaceScreen:
+        module, _, name = self.home.partition(":")
+        found = getattr(import_module(module), name)()
+        assert isinstance(found, PlaceScreen)
+        return found
+
+
+PLACES: tuple[PlaceFacts, ...] = (
+    PlaceFacts("1", "train", "Train", "cvtui.tui.screens.train:TrainScreen", "Fill in a recipe, start it, watch it"),
+    PlaceFacts("2", "calc", "Calc", "cvtui.tui.screens.calc:CalcScreen", "Every number of a net before it is built"),
+    PlaceFacts("4", "runs", "Runs", "cvtui.tui.screens.runs:RunsScreen", "All runs, live and ended"),
+)
+
+
+class TopBar(Widget):
+    """The places' names, each one click away; at the right the run that is shown, from wherever one is."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "TopBar { dock: top; height: 1; background: $panel; color: $foreground; }"
+
+    run: reactive[tuple[str, str] | None] = reactive(None)
+    """(name, state) of the run in the Train place."""
+
+    def __init__(self, here: str) -> None:
+        super().__init__()
+        self._here = here
+
+    def render(self) -> Content:
+        parts: list[Content] = [Content.styled(" cvtui  ", "bold $text-primary")]
+        for place in PLACES:
+            style = "bold $foreground on $primary 35%" if place.name == self._here else "$foreground 75%"
+            parts.append(
+                Content.from_markup(f"[{style} @click=app.place('{place.name}')] {place.key} {place.title} [/]")
+            )
+        left = Content.assemble(*parts)
+        right = self._run(max(0, self.size.width - left.cell_length - 2))
+        gap = " " * max(1, self.size.width - left.cell_length - right.cell_length - 1)
+        return Content.assemble(left, gap, right)
+
+    def _run(self, room: int) -> Content:
+        if self.run is None or room < 12:
+            return Content("")
+        from cvtui.tui.panes.header import STATES
+
+        name, state = self.run
+        glyph, colour, word = STATES[state]
+        name = name if len(name) + len(word) + 3 <= room else name[: room - len(word) - 4] + "…"
+        return Content.assemble(
+            Content.from_markup(f"[{colour} @click=app.show_run()]{glyph} {word}[/] "), (name, "$foreground 75%")
+        )
+
+
+class TooSmall(Widget):
+    """Covers a place whose terminal is too small, and goes when it is large enough again."""
+
+    DEFAULT_CSS = """
+    TooSmall {
+        layer: over; dock: top; width: 100%; height: 100%; display: none;
+        background: $background; color: $foreground; content-align: center middle; text-align: center;
+    }
+    Screen.-too-narrow TooSmall, Screen.-too-short TooSmall { display: block; }
+    """
+
+    def render(self) -> Content:
+        wide, high = self.size
+        lines = [
+            f"This terminal is {wide}x{high}.",
+            f"cvtui needs {LEAST[0]}x{LEAST[1]}.",
+            "",
+            "Enlarge it; nothing is lost.",
+        ]
+        return Content("\n").join([Content.styled(lines[0], "bold"), *map(Content, lines[1:])])
+
+
+class PlaceScreen(Screen[None]):
+    """One place. Subclasses compose what stands between the bar and the keys in `compose_place`."""
+
+    PLACE: ClassVar[str] = ""
+    BINDINGS: ClassVar[list[BindingType]] = []
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (declared by Screen)
+        (0, "-too-narrow"),
+        (LEAST[0], "-narrow"),
+        (120, "-wide"),
+        (200, "-vast"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-too-short"),
+        (LEAST[1], "-short"),
+        (36, "-tall"),
+    ]
+    DEFAULT_CSS = """
+    PlaceScreen {
+        layers: base over; background: $background;
+        & Footer { background: $panel; }
+        & FooterKey .footer-key--key { color: $text-primary; background: $panel; }
+        & FooterKey .footer-key--description { color: $foreground 75%; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.PLACE)
+        yield from self.compose_place()
+        yield Footer(show_command_palette=False)
+        yield TooSmall()
+
+    def compose_place(self) -> ComposeResult:
+        return iter(())
+
+    @property
+    def session(self) -> CvtuiApp:
+        from cvtui.tui.app import CvtuiApp
+
+        assert isinstance(self.app, CvtuiApp)
+        return self.app
+
+    @property
+    def bar(self) -> TopBar:
+        return self.query_one(TopBar)
+
+    def on_screen_resume(self) -> None:
+        self.bar.run = self.session.shown_run
+
+    def own_widgets(self) -> Iterator[Widget]:
+        """Displayed widgets of ours, for the page of keys."""
+        for widget in self.walk_children(Widget):
+            if type(widget).__module__.startswith("cvtui.") and widget.is_mounted and _displayed(widget):
+                yield widget
+
+
+def _displayed(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

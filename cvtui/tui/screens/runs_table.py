@@ -1,0 +1,125 @@
+"""The list of runs: columns, what stands in them, and how they are sorted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from cvtui.runlog import RunSummary
+from cvtui.tui.panes.header import STATES
+from cvtui.tui.panes.words import clean, percent
+from cvtui.tui.setup.grid import Cell, Column, Grid
+
+TONES = {"$text-success": "good", "$text-primary": "accent", "$text-warning": "warn", "$text-error": "bad"}
+
+
+def short_duration(seconds: float) -> str:
+    """7.4 -> "7 s", 65 -> "1:05", 3725 -> "1:02:05"."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in one unit: "12 s", "3 min", "2 h", "5 d"."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return "just now" if seconds < 10 else f"{seconds:.0f} s ago"
+
+
+class RunsTable(Grid[RunSummary]):
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(key="glyph", least=1, most=1),
+        Column(key="name", title="run", least=12, most=40, stretch=1),
+        Column(key="state", title="state", least=8, most=8, need=5),
+        Column(key="data", title="data", least=4, most=14, need=3),
+        Column(key="net", title="net", least=8, most=24, need=4, stretch=3),
+        Column(key="optimizer", title="optimizer", least=4, most=18, need=6),
+        Column(key="lr", title="lr", align="right", least=3, most=8, need=6),
+        Column(key="epochs", title="epochs", align="right", least=5, most=11, need=1),
+        Column(key="best", title="best val", align="right", least=6, most=8, need=0),
+        Column(key="took", title="took", align="right", least=4, most=9, need=2),
+        Column(key="age", title="started", align="right", least=7, most=10, need=2),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sort_key = "age"
+        self.reverse = True
+        self.now = time.time()
+
+    def title(self, column: Column) -> str:
+        arrow = "" if column.key != self.sort_key else " ▾" if self.reverse else " ▴"
+        return column.title + arrow
+
+    def show(self, runs: Sequence[RunSummary]) -> None:
+        """The runs, sorted; the cursor stays on its run."""
+        self.now = time.time()
+        kept = self.run
+        key = SORTS[self.sort_key]
+        known = [run for run in runs if key(run) is not None]
+        unknown = [run for run in runs if key(run) is None]
+        rows = [*sorted(known, key=key, reverse=self.reverse), *unknown]
+        if kept is not None:
+            self.cursor = next((n for n, run in enumerate(rows) if run.folder == kept.folder), self.cursor)
+        self.set_rows(rows)
+
+    @property
+    def run(self) -> RunSummary | None:
+        return self.rows[self.cursor] if self.rows else None
+
+    @property
+    def shows_cursor(self) -> bool:
+        return True
+
+    def cell(self, row: RunSummary, key: str) -> Cell:
+        glyph, colour, word = STATES[row.state]
+        tone = TONES[colour]
+        match key:
+            case "glyph":
+                return Cell(glyph, tone)
+            case "state":
+                return Cell(word, tone)
+            case "name":
+                return Cell(clean(row.name), "key")
+            case "data":
+                return Cell(clean(row.data))
+            case "net":
+                return Cell(clean(row.net), "quiet")
+            case "optimizer":
+                return Cell(clean(str(row.recipe.get("optimizer", ""))), "quiet")
+            case "lr":
+                lr = row.recipe.get("lr")
+                return Cell(f"{lr:g}" if isinstance(lr, int | float) else "", "quiet")
+            case "epochs":
+                asked = "" if row.epochs_asked is None else f"/{row.epochs_asked}"
+                return Cell(f"{row.epochs}{asked}")
+            case "best":
+                best = row.best_val_accuracy
+                return Cell(percent(best), "text" if best is not None else "quiet")
+            case "took":
+                return Cell(short_duration(row.seconds) if row.seconds else "–", "text" if row.seconds else "quiet")
+        return Cell(age(self.now - row.started) if row.started else "–", "quiet")
+
+
+SORTS: dict[str, Callable[[RunSummary], Any]] = {
+    "name": lambda run: run.name.lower(),
+    "state": lambda run: list(STATES).index(run.state),
+    "data": lambda run: run.data,
+    "net": lambda run: run.net,
+    "optimizer": lambda run: str(run.recipe.get("optimizer", "")),
+    "lr": lambda run: run.recipe.get("lr"),
+    "epochs": lambda run: run.epochs,
+    "best": lambda run: run.best_val_accuracy,
+    "took": lambda run: run.seconds or None,
+    "age": lambda run: run.started if run.started is not None else time.time(),
+}
+"""What each column is sorted by; runs where it is None come last."""
+
+UPWARD = ("name", "state", "data", "net", "optimizer")
+"""Columns that are sorted from small to large at first; the others begin with the largest."""

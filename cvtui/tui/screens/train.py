@@ -1,0 +1,149 @@
+"""The Train place: the form until there is a run, then the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from cvtui.errors import RequestError
+from cvtui.recipe import Recipe, dumps
+from cvtui.runlog import RunFolder, fresh_name
+from cvtui.tui.screens.places import PlaceScreen
+from cvtui.tui.setup.setup import Setup
+
+if TYPE_CHECKING:
+    from cvtui.tui.live import LiveView
+
+
+class TrainScreen(PlaceScreen):
+    """Form and run lie in one body; one of them is shown. The form keeps its values, the run its place."""
+
+    PLACE = "train"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new_run", "New run", tooltip="Back to the form, as it was filled in"),
+        Binding("b", "show_run", "Back to the run", tooltip="The run that was shown before"),
+    ]
+    DEFAULT_CSS = """
+    TrainScreen #body { width: 1fr; height: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view: LiveView | None = None
+        self._setup: Setup | None = None
+
+    def compose_place(self) -> ComposeResult:
+        with Container(id="body"):
+            if self.session.attach is None:
+                self._setup = Setup(self.session.recipe, self.session.runs)
+                yield self._setup
+
+    async def on_mount(self) -> None:
+        if self.session.attach is not None:
+            await self.show_folder(RunFolder.open(self.session.attach))
+
+    # ------------------------------------------------------------------ what is shown
+
+    @property
+    def setup(self) -> Setup | None:
+        return self._setup
+
+    @property
+    def view(self) -> LiveView | None:
+        """The run that is shown, or was before the form; None when there was none yet."""
+        return self._view
+
+    @property
+    def shows_run(self) -> bool:
+        return self._view is not None and self._view.display
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "new_run":
+            return self.shows_run
+        if action == "show_run":
+            return self._view is not None and not self._view.display
+        return True
+
+    async def show_folder(self, folder: RunFolder) -> None:
+        """Opens a run, live or ended, in this place."""
+        from cvtui.tui.live import LiveView  # numpy and the panes: not needed for the first frame
+
+        if self._view is None or self._view.folder != folder:
+            if self._view is not None:
+                await self._view.remove()
+            self._view = LiveView(folder)
+            await self.query_one("#body").mount(self._view)
+        self.action_show_run()
+        self._tell_bar(folder, self._view.view.state)
+
+    def action_show_run(self) -> None:
+        if self._view is None:
+            return
+        self._swap(self._view, self._setup)
+        self._view.focus_pane()
+
+    async def action_new_run(self) -> None:
+        """The form again. The run that is shown goes on; `b` goes back to it."""
+        if self._setup is None:
+            self._setup = Setup(self.session.recipe, self.session.runs)
+            await self.query_one("#body").mount(self._setup)
+        self._swap(self._setup, self._view)
+        self._setup.examine_again()
+        self._setup.open()
+        self._setup.form.focus_field("data")
+
+    def _swap(self, shown: Widget, hidden: Widget | None) -> None:
+        with self.app.batch_update():
+            if hidden is not None:
+                hidden.display = False
+            shown.display = True
+        self.refresh_bindings()
+
+    def _tell_bar(self, folder: RunFolder, state: str) -> None:
+        self.session.tell_run(folder.name, state)
+
+    def on_live_view_state_changed(self, event: LiveView.StateChanged) -> None:
+        event.stop()
+        if self._view is not None and event.folder == self._view.folder:
+            self._tell_bar(event.folder, event.state)
+
+    # ------------------------------------------------------------------ starting
+
+    @on(Setup.Start)
+    async def _start(self, event: Setup.Start) -> None:
+        event.stop()
+        await self.start(event.recipe)
+
+    async def start(self, recipe: Recipe) -> None:
+        """Makes the run's folder and shows it at once; the warm engine becomes its trainer."""
+        assert self._setup is not None
+        try:
+            folder = self._make_folder(recipe)
+        except RequestError as error:
+            self.app.notify(error.message, title="No run was started", severity="error", markup=False)
+            return
+        self.session.started.append(folder)
+        self.run_worker(self._train(folder, self._setup), exclusive=False, group="starting")
+        await self.show_folder(folder)
+
+    def _make_folder(self, recipe: Recipe) -> RunFolder:
+        text = dumps(recipe)
+        if recipe.name:
+            return RunFolder.create(self.session.runs, recipe.name, text)
+        return RunFolder.fresh(self.session.runs, fresh_name(recipe.data, recipe.net), text)
+
+    async def _train(self, folder: RunFolder, setup: Setup) -> None:
+        """The warm engine takes the folder; where it can't any more, a fresh one does."""
+        if await setup.warm.train(folder):
+            return
+        from cvtui.runlog.launch import launch
+
+        try:
+            launch(folder, detached=True)
+        except (RequestError, OSError) as error:
+            self.app.notify(str(error), title="The training could not be started", severity="error", markup=False)

@@ -1,0 +1,184 @@
+"""What stands in the form, and what can be said about it at once: pure functions, without Textual and without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvtui.calc import Table
+from cvtui.calc.memory import OPTIMIZERS, training_memory
+from cvtui.errors import RequestError
+from cvtui.recipe import Checked, Recipe, Schedule, check, parse_choice
+from cvtui.recipe.checking import check_net, make_schedule
+from cvtui.recipe.choices import DATA, DataFacts
+from cvtui.recipe.choices import OPTIMIZERS as UPDATE_RULES
+from cvtui.recipe.fields import FIELDS, Field, Value
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Data", ("data", "preprocess", "batch_size")),
+    ("Net", ("net", "init")),
+    (
+        "Training",
+        ("loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs"),
+    ),
+    ("Run", ("name", "device", "threads", "precision", "seed", "watch_every", "keep")),
+)
+"""Which fields stand together; a field of the recipe that is named nowhere comes last, under "More"."""
+
+
+def grouped(fields: Mapping[str, Field] = FIELDS) -> list[tuple[str, list[Field]]]:
+    """All fields of the recipe by group, in the form's order."""
+    groups = [(title, [fields[name] for name in names if name in fields]) for title, names in GROUPS]
+    known = {name for _, names in GROUPS for name in names}
+    more = [field for name, field in fields.items() if name not in known]
+    return [(title, members) for title, members in [*groups, ("More", more)] if members]
+
+
+def to_text(value: Value) -> str:
+    """A value as somebody would type it: 0.002, 5e-05, 64."""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def texts_of(recipe: Recipe) -> dict[str, str]:
+    """What stands in each field for this recipe."""
+    return {name: to_text(getattr(recipe, name)) for name in FIELDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a field can't stay as it is. `column` (from 0) is a place in the field's text, where one can be named."""
+
+    message: str
+    hint: str = ""
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What can be said about the texts of a form. Whatever does not depend on a wrong field is there all the same."""
+
+    texts: Mapping[str, str]
+    problems: Mapping[str, Problem]
+    """By the field's name; empty when the run can start."""
+    recipe: Recipe | None = None
+    """Set when there is no problem."""
+    data: DataFacts | None = None
+    table: Table | None = None
+    schedule: Schedule | None = None
+    steps_per_epoch: int | None = None
+    total_steps: int | None = None
+    memory: int | None = None
+    """Bytes that training holds: parameters, gradients, the optimiser's state, activations."""
+
+    @property
+    def ready(self) -> bool:
+        return not self.problems
+
+    @property
+    def first_loss(self) -> float | None:
+        """ln C: what a net that knows nothing loses with cross-entropy."""
+        return math.log(len(self.data.classes)) if self.data is not None else None
+
+
+def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:
+    """Converts every text and checks what it can. `runs`: where a name may be taken already."""
+    values: dict[str, Value] = {}
+    problems: dict[str, Problem] = {}
+    for name, field in FIELDS.items():
+        try:
+            values[name] = field.convert(texts[name], label=name)
+        except RequestError as error:
+            problems[name] = _problem(name, error)
+    if "net" in problems and texts["net"].strip() == "":
+        problems["net"] = Problem("the net is empty; for example (conv32-relu)*2-pool-fc", column=0)
+    if runs is not None and "name" not in problems and (problem := _taken(runs, str(values["name"]))):
+        problems["name"] = problem
+    if not problems:
+        try:
+            return _whole(texts, check(Recipe(**values)))  # type: ignore[arg-type]
+        except RequestError as error:
+            name = _field_of(error)
+            problems[name] = _problem(name, error)
+    return _parts(texts, values, problems)
+
+
+def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
+    recipe = checked.recipe
+    return Draft(
+        texts=texts,
+        problems={},
+        recipe=recipe,
+        data=checked.data,
+        table=checked.table,
+        schedule=checked.schedule,
+        steps_per_epoch=checked.steps_per_epoch,
+        total_steps=checked.total_steps,
+        memory=_memory(checked.table, recipe.batch_size, recipe.optimizer),
+    )
+
+
+def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Draft:
+    """What the fields that are right say by themselves."""
+    data = DATA.get(str(values.get("data")))
+    table, schedule, steps, total, memory = None, None, None, None, None
+    if data is not None and "net" in values:
+        try:
+            table = check_net(str(values["net"]), data)
+        except RequestError as error:
+            problems.setdefault("net", _problem("net", error))
+    batch, epochs = values.get("batch_size"), values.get("epochs")
+    if data is not None and isinstance(batch, int):
+        if batch > data.train:
+            text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.train:,}"
+            problems.setdefault("batch_size", Problem(text))
+        else:
+            steps = -(-data.train // batch)
+            if table is not None and "optimizer" in values:
+                memory = _memory(table, batch, str(values["optimizer"]))
+    if steps is not None and isinstance(epochs, int):
+        total = steps * epochs
+        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs")
+        if all(name in values for name in needed):
+            try:
+                schedule = make_schedule(Recipe(**{name: values[name] for name in needed}), steps)  # type: ignore[arg-type]
+            except RequestError as error:
+                problems.setdefault(_field_of(error), _problem(_field_of(error), error))
+    return Draft(
+        texts=texts,
+        problems=problems,
+        data=data,
+        table=table,
+        schedule=schedule,
+        steps_per_epoch=steps,
+        total_steps=total,
+        memory=memory,
+    )
+
+
+def _memory(table: Table, batch: int, optimizer: str) -> int | None:
+    name = parse_choice(optimizer, UPDATE_RULES)[0].name
+    return training_memory(table, batch).total(name) if name in OPTIMIZERS else None
+
+
+def _taken(runs: Path, name: str) -> Problem | None:
+    if not name:
+        return None
+    try:
+        exists = (runs / name).exists()
+    except (OSError, ValueError):
+        return None
+    return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
+
+
+def _field_of(error: RequestError) -> str:
+    """The key that an error begins with ("batch_size: …")."""
+    word = error.message.partition(":")[0].strip()
+    return word if word in FIELDS else "net"
+
+
+def _problem(name: str, error: RequestError) -> Problem:
+    """Without the field's name, which stands before the line anyway."""
+    message = error.message.removeprefix(f"{name}: ")
+    return Problem(message, error.hint, error.column)

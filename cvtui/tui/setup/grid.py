@@ -1,0 +1,293 @@
+"""A table that is drawn line by line: a fixed heading, rows with a cursor, and a last line that stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+R = TypeVar("R")
+"""What a row is made of."""
+_GAP = 2
+_MEASURED = 600
+"""Rows that are looked at for the columns' widths; of longer tables only the first and the last ones are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    key: str
+    title: str = ""
+    align: Literal["left", "right"] = "left"
+    need: int = 0
+    """The columns with the highest number go first when there is no room; those with 0 stay."""
+    least: int = 1
+    most: int = 40
+    stretch: int = 0
+    """More than 0: takes a share of what is left over, up to what its longest text asks for (past `most`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    text: str
+    style: str = "text"
+    """text, quiet, good, warn, bad, key or accent: one of the grid's component classes."""
+
+
+def fit(columns: Sequence[Column], asked: Mapping[str, int], width: int) -> dict[str, int]:
+    """How wide each column that there is room for becomes, in `width` cells; `asked` is what its texts need."""
+    wide = {c.key: max(c.least, min(c.most, asked.get(c.key, 0))) for c in columns}
+    shown: set[str] = set()
+    used = -_GAP
+    for need in sorted({column.need for column in columns}):
+        for column in columns:
+            if column.need != need or not asked.get(column.key, 0):
+                continue
+            room = width - used - _GAP
+            if need > 0 and room < wide[column.key]:
+                if room < column.least or not column.stretch:
+                    continue
+                wide[column.key] = room
+            used += wide[column.key] + _GAP
+            shown.add(column.key)
+    _shrink(columns, wide, shown, used - width)
+    _stretch(columns, wide, shown, asked, width - used)
+    return {column.key: wide[column.key] for column in columns if column.key in shown}
+
+
+def _shrink(columns: Sequence[Column], wide: dict[str, int], shown: set[str], over: int) -> None:
+    """Takes what is too much from the columns that may stretch, the widest first."""
+    while over > 0:
+        movable = [c for c in columns if c.key in shown and c.stretch and wide[c.key] > c.least]
+        if not movable:
+            return
+        widest = max(movable, key=lambda c: wide[c.key])
+        wide[widest.key] -= 1
+        over -= 1
+
+
+def _stretch(
+    columns: Sequence[Column], wide: dict[str, int], shown: set[str], asked: Mapping[str, int], left: int
+) -> None:
+    for column in sorted(columns, key=lambda c: -c.stretch):
+        if column.key in shown and column.stretch and left > 0:
+            more = min(left, max(0, asked.get(column.key, 0) - wide[column.key]))
+            wide[column.key] += more
+            left -= more
+
+
+class Grid(ScrollView, Generic[R], can_focus=True):
+    """Subclasses say what the columns are and what stands in a cell. Only visible rows cost anything."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = ()
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "cursor(-1)", "Row up", show=False),
+        Binding("down", "cursor(1)", "Row down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "cursor(-1000000)", "First row", show=False),
+        Binding("end", "cursor(1000000)", "Last row", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "grid--heading",
+        "grid--text",
+        "grid--quiet",
+        "grid--good",
+        "grid--warn",
+        "grid--bad",
+        "grid--key",
+        "grid--accent",
+        "grid--cursor",
+    }
+    DEFAULT_CSS = """
+    Grid {
+        width: 1fr; height: 1fr; background: transparent; color: $foreground;
+        overflow-x: hidden; scrollbar-size-vertical: 1;
+        & .grid--heading { color: $foreground 60%; }
+        & .grid--text { color: $foreground; }
+        & .grid--quiet { color: $foreground 60%; }
+        & .grid--good { color: $text-success; }
+        & .grid--warn { color: $text-warning; }
+        & .grid--bad { color: $text-error; }
+        & .grid--key { color: $foreground; text-style: bold; }
+        & .grid--accent { color: $text-primary; }
+        & .grid--cursor { background: $foreground 6%; }
+        &:focus .grid--cursor { background: $primary 30%; }
+    }
+    """
+
+    class Highlighted(Message):
+        """The cursor came to another row (its number)."""
+
+        def __init__(self, grid: Grid[Any], index: int) -> None:
+            super().__init__()
+            self.grid, self.index = grid, index
+
+    class Chosen(Message):
+        """A row was clicked twice."""
+
+        def __init__(self, grid: Grid[Any], index: int) -> None:
+            super().__init__()
+            self.grid, self.index = grid, index
+
+    class HeadingClicked(Message):
+        def __init__(self, grid: Grid[Any], key: str) -> None:
+            super().__init__()
+            self.grid, self.key = grid, key
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self.rows: Sequence[R] = ()
+        self.total: R | None = None
+        self.cursor = 0
+        self._wide: dict[str, int] = {}
+        self._asked: dict[str, int] = {}
+        self._palette: dict[str, Style] = {}
+
+    # ------------------------------------------------------------------ for subclasses
+
+    def cell(self, row: R, key: str) -> Cell:
+        raise NotImplementedError
+
+    def title(self, column: Column) -> str:
+        return column.title
+
+    def total_cell(self, key: str) -> Cell:
+        return Cell("")
+
+    # ------------------------------------------------------------------ what is shown
+
+    @property
+    def has_total(self) -> bool:
+        return False
+
+    def set_rows(self, rows: Sequence[R]) -> None:
+        self.rows = rows
+        self.cursor = min(self.cursor, max(0, len(rows) - 1))
+        self._measure()
+        self._arrange()
+        self.refresh()
+
+    @property
+    def columns(self) -> list[str]:
+        """Keys of the columns that there is room for."""
+        return list(self._wide)
+
+    @property
+    def text(self) -> str:
+        """The visible lines without style."""
+        return "\n".join(self.render_line(y).text.rstrip() for y in range(self.size.height))
+
+    def _measure(self) -> None:
+        rows = self.rows
+        if len(rows) > _MEASURED:
+            rows = [*rows[: _MEASURED // 2], *rows[-_MEASURED // 2 :]]
+        self._asked = {}
+        for column in self.COLUMNS:
+            longest = max((len(self.cell(row, column.key).text) for row in rows), default=0)
+            if self.has_total:
+                longest = max(longest, len(self.total_cell(column.key).text))
+            # A column without anything in it is left out, heading and all.
+            self._asked[column.key] = max(longest, len(self.title(column))) if longest else 0
+
+    def _arrange(self) -> None:
+        foot = 1 if self.has_total else 0
+        height = len(self.rows) + 1 + foot
+        width = self.size.width - (self.scrollbar_size_vertical if height > self.container_size.height else 0)
+        self._wide = fit(self.COLUMNS, self._asked, max(0, width))
+        self.virtual_size = Size(self.size.width, height)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange()
+        self._show_cursor()
+
+    # ------------------------------------------------------------------ the cursor
+
+    def action_cursor(self, by: int) -> None:
+        if not self.rows:
+            return
+        before = self.cursor
+        self.cursor = min(max(self.cursor + by, 0), len(self.rows) - 1)
+        self._show_cursor()
+        self.refresh()
+        if self.cursor != before:
+            self.post_message(self.Highlighted(self, self.cursor))
+
+    def action_page(self, by: int) -> None:
+        self.action_cursor(by * max(1, self._room() - 1))
+
+    def _room(self) -> int:
+        """Rows that are visible at once."""
+        return max(1, self.size.height - 1 - (1 if self.has_total else 0))
+
+    def _show_cursor(self) -> None:
+        top = self.scroll_offset.y
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False)
+        elif self.cursor >= top + self._room():
+            self.scroll_to(y=self.cursor - self._room() + 1, animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y == 0:
+            x = 0
+            for key, width in self._wide.items():
+                if x <= event.x < x + width:
+                    self.post_message(self.HeadingClicked(self, key))
+                x += width + _GAP
+            return
+        index = self.scroll_offset.y + event.y - 1
+        if event.y <= self._room() and 0 <= index < len(self.rows):
+            self.action_cursor(index - self.cursor)
+            if event.chain == 2:
+                self.post_message(self.Chosen(self, index))
+
+    # ------------------------------------------------------------------ drawing
+
+    def notify_style_update(self) -> None:
+        self._palette.clear()
+        super().notify_style_update()
+
+    def _style(self, name: str) -> Style:
+        if name not in self._palette:
+            self._palette[name] = self.get_component_rich_style(f"grid--{name}")
+        return self._palette[name]
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y == 0:
+            return self._line({c.key: Cell(self.title(c), "heading") for c in self.COLUMNS}, width)
+        if self.has_total and y == min(self.size.height - 1, len(self.rows) + 1):
+            return self._line({c.key: self.total_cell(c.key) for c in self.COLUMNS}, width)
+        index = self.scroll_offset.y + y - 1
+        if index >= len(self.rows):
+            return Strip.blank(width, self.rich_style)
+        row = self.rows[index]
+        line = self._line({c.key: self.cell(row, c.key) for c in self.COLUMNS if c.key in self._wide}, width)
+        if index == self.cursor and self.shows_cursor:
+            back = Style(bgcolor=self._style("cursor").bgcolor)
+            line = Strip([Segment(text, (own or Style()) + back, ctl) for text, own, ctl in line], line.cell_length)
+        return line
+
+    @property
+    def shows_cursor(self) -> bool:
+        return self.has_focus
+
+    def _line(self, cells: Mapping[str, Cell], width: int) -> Strip:
+        segments: list[Segment] = []
+        for column in self.COLUMNS:
+            wide = self._wide.get(column.key)
+            if wide is None:
+                continue
+            cell = cells[column.key]
+            text = cell.text if len(cell.text) <= wide else cell.text[: wide - 1] + "…"
+            text = text.rjust(wide) if column.align == "right" else text.ljust(wide)
+            segments += [Segment(text, self._style(cell.style)), Segment(" " * _GAP)]
+        return Strip(segments[:-1]).adjust_cell_length(width).apply_style(self.rich_style)

@@ -1,0 +1,261 @@
+"""The Train place before a run: the form on the left, what it will give on the right, Start below."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from cvtui.recipe import Recipe
+from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.panes.words import count
+from cvtui.tui.setup.draft import Draft, examine
+from cvtui.tui.setup.field_row import FieldRow, explanation
+from cvtui.tui.setup.form import Form
+from cvtui.tui.setup.preview import Preview
+from cvtui.tui.warm import WarmEngine
+
+PREDICT_AFTER = 0.3
+"""Seconds without a keystroke before the engine is asked."""
+SLOW = 0.03
+"""An examination that took longer (a net of thousands of layers) waits for a pause in the typing, too."""
+
+
+class Tabs(Widget):
+    """Where form and preview don't fit side by side: which of them is shown."""
+
+    DEFAULT_CSS = "Tabs { height: 1; width: 1fr; display: none; background: $panel; padding: 0 1; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preview = False
+
+    def show(self, preview: bool) -> None:
+        self.preview = preview
+        self.refresh()
+
+    def render(self) -> Content:
+        on, off = "bold $text-primary", "$foreground 60%"
+        return Content.assemble(
+            Content.from_markup(f"[{off if self.preview else on} @click=fold(False)]Recipe[/]"),
+            ("  │  ", "$foreground 25%"),
+            Content.from_markup(f"[{on if self.preview else off} @click=fold(True)]Preview[/]"),
+            ("   ctrl+o", "$foreground 40%"),
+        )
+
+    def action_fold(self, preview: bool) -> None:
+        self.post_message(Setup.FoldAsked(preview))
+
+
+class Setup(Widget):
+    """Asks for a recipe. Posts `Start` with one that can be trained; what happens then is the place's business."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
+        Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
+        Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
+    ]
+    DEFAULT_CSS = """
+    Setup {
+        layout: horizontal; width: 1fr; height: 1fr;
+        & #form-side { width: 66; height: 1fr; }
+        & #explanation { height: 3; padding: 0 1; color: $foreground; background: $panel; }
+        & #start-bar { height: 1; background: $panel; }
+        & #start { min-width: 18; text-style: bold; }
+        & #status { width: 1fr; height: 1; padding: 0 1; }
+    }
+    Screen.-tall Setup {
+        & #explanation { height: 4; padding: 0 1 1 1; }
+    }
+    Screen.-vast Setup #form-side { width: 84; }
+    Screen.-narrow Setup {
+        layout: vertical;
+        & Tabs { display: block; }
+        & #form-side { width: 1fr; }
+        & Preview { display: none; }
+        &.-preview #form-side { display: none; }
+        &.-preview Preview { display: block; }
+    }
+    """
+
+    class Start(Message):
+        def __init__(self, recipe: Recipe) -> None:
+            super().__init__()
+            self.recipe = recipe
+
+    class FoldAsked(Message):
+        def __init__(self, preview: bool) -> None:
+            super().__init__()
+            self.preview = preview
+
+    def __init__(self, recipe: Recipe, runs: Path) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._runs = runs
+        self.warm = WarmEngine(self._warm_changed)
+        self.draft: Draft = Draft(texts={}, problems={})
+        self._predict_timer: Timer | None = None
+        self._examine_timer: Timer | None = None
+        self._cost = 0.0
+        self._ready = False
+
+    def compose(self) -> ComposeResult:
+        yield Tabs()
+        with Vertical(id="form-side"):
+            yield Form(self._recipe)
+            yield Static(id="explanation")
+            with Horizontal(id="start-bar"):
+                yield Button("Start  ctrl+r", id="start", variant="primary", compact=True)
+                yield Static(id="status")
+        yield Preview()
+
+    @property
+    def form(self) -> Form:
+        return self.query_one(Form)
+
+    @property
+    def preview(self) -> Preview:
+        return self.query_one(Preview)
+
+    # ------------------------------------------------------------------ following what is typed
+
+    def on_mount(self) -> None:
+        self.examine()
+        self.call_after_refresh(self._after_first_frame)
+
+    async def _after_first_frame(self) -> None:
+        self._ready = True
+        self.open()
+        await self.preview.add_plot()
+
+    def open(self) -> None:
+        """The form is shown (again): warms an engine, and asks for predictions."""
+        if not self._ready:
+            return
+        recipe = self.draft.recipe
+        self.warm.start(recipe.threads if recipe is not None else 0)
+        self._ask()
+
+    def close(self) -> None:
+        self.warm.close()
+
+    def on_unmount(self) -> None:
+        self.close()
+
+    @on(Form.Changed)
+    def _changed(self, event: Form.Changed) -> None:
+        event.stop()
+        if self._examine_timer is not None:
+            self._examine_timer.stop()
+            self._examine_timer = None
+        if self._cost > SLOW:
+            self._examine_timer = self.set_timer(PREDICT_AFTER, self.examine)
+        else:
+            self.examine()
+
+    def examine(self) -> None:
+        """Judges what stands in the form, and shows it; the engine is asked after a pause."""
+        texts = self.form.texts
+        if texts == self.draft.texts:
+            return
+        began = time.perf_counter()
+        with self.app.batch_update():
+            self.draft = examine(texts, self._runs)
+            self.form.show_problems(self.draft.problems)
+            self.preview.show(self.draft, self.warm)
+            self._say_status()
+        self._cost = time.perf_counter() - began
+        if self._predict_timer is not None:
+            self._predict_timer.stop()
+        self._predict_timer = self.set_timer(PREDICT_AFTER, self._ask)
+
+    def examine_again(self) -> None:
+        """After the world has changed (a name is taken now), though the texts have not."""
+        self.draft = Draft(texts={}, problems={})
+        self.examine()
+
+    def _ask(self) -> None:
+        if self._ready and self.draft.recipe is not None:
+            self.warm.predict(self.draft.recipe)
+
+    def _warm_changed(self) -> None:
+        if self.is_mounted and self._ready:
+            self.preview.show_predictions(self.draft, self.warm)
+
+    def _say_status(self) -> None:
+        draft, status = self.draft, self.query_one("#status", Static)
+        self.query_one("#start").set_class(not draft.ready, "-blocked")
+        if draft.ready and draft.table is not None:
+            text = f"{len(draft.table.rows)} layers, {count(draft.table.parameters)} parameters"
+            text += f", {count(draft.total_steps or 0)} steps"
+            status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
+            return
+        names = [name.replace("_", " ") for name in draft.problems]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        status.update(Content.styled(f"✗ to be mended: {', '.join(names[:3])}{more}", "$text-error"))
+
+    @on(Form.Focused)
+    def _explain(self, event: Form.Focused) -> None:
+        event.stop()
+        row: FieldRow = event.row
+        self.query_one("#explanation", Static).update(explanation(row.field, row.text))
+
+    # ------------------------------------------------------------------ what can be done
+
+    async def fill(self, recipe: Recipe) -> None:
+        """The form as in `recipe`."""
+        await self.form.fill(recipe)
+
+    async def set_net(self, net: str) -> None:
+        await self.form.rows["net"].set_text(net)
+
+    @on(Button.Pressed, "#start")
+    def _start_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.action_start()
+
+    @on(Form.Submitted)
+    def _submitted(self, event: Form.Submitted) -> None:
+        event.stop()
+        self.query_one("#start").focus()
+
+    def action_start(self) -> None:
+        """Starts, or goes to the first field that is wrong."""
+        self.examine_again()
+        if self.draft.recipe is not None:
+            self.post_message(self.Start(self.draft.recipe))
+            return
+        self.fold(False)
+        first = next(name for name in self.form.rows if name in self.draft.problems)
+        self.form.focus_field(first)
+        self.app.notify(f"{first}: {self.draft.problems[first].message}", severity="error", markup=False)
+
+    def action_leave_field(self) -> None:
+        self.query_one("#start").focus()
+
+    def action_fold(self) -> None:
+        self.fold(not self.has_class("-preview"))
+
+    @on(FoldAsked)
+    def _fold_asked(self, event: FoldAsked) -> None:
+        event.stop()
+        self.fold(event.preview)
+
+    def fold(self, preview: bool) -> None:
+        """On a narrow screen: the preview instead of the form, or the form again."""
+        self.set_class(preview, "-preview")
+        self.query_one(Tabs).show(preview)
+        if preview:
+            self.preview.table.focus()
+        elif not self.form.has_focus_within:
+            self.form.focus_field("data")

@@ -1,0 +1,202 @@
+"""The engine process that is warmed while the form is open: it predicts, and becomes the trainer at Start.
+
+`python -m cvtui.engine --warm` loads torch and then reads JSON lines. It is started with plain `Popen`: asyncio's own
+subprocesses are killed with the event loop, and a training must outlive the screen. A thread reads its answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import IO, Any, Literal, TypeAlias
+
+import msgspec
+
+from cvtui.recipe import Recipe
+from cvtui.runlog import RunFolder, worker_environment, worker_threads
+
+State: TypeAlias = Literal["off", "loading", "ready", "dead", "spent"]
+"""not started; torch is being loaded; it has answered; it died; it has become a trainer."""
+
+LONGEST_NET = 4000
+"""Signs of a net that are sent: a request must fit into the pipe (64 KiB) while nobody reads."""
+PATIENCE_SECONDS = 60.0
+"""How long a process may take to become the trainer before we stop looking whether it does."""
+
+
+class WarmEngine:
+    """One warm process. Only the newest question counts: while one is being answered, later ones replace each other.
+
+    `changed` is called, in the event loop, after each change of `state` or `answer`.
+    """
+
+    def __init__(self, changed: Callable[[], None], command: list[str] | None = None) -> None:
+        self.state: State = "off"
+        self.answer: dict[str, Any] | None = None
+        """The last answer: `activation_std`, `first_loss`, `memory`, `parameters`, or `error`."""
+        self.answered: Recipe | None = None
+        """What `answer` is about."""
+        self.last_words = ""
+        """Of a process that died: the last line it wrote."""
+        self._changed = changed
+        self._command = command or [sys.executable, "-m", "cvtui.engine", "--warm"]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+        self._asked: Recipe | None = None
+        self._next: Recipe | None = None
+        self._end = asyncio.Event()
+
+    # ------------------------------------------------------------------ its life
+
+    def start(self, threads: int = 0) -> None:
+        """Starts the process; does nothing when there is one already. A failure is a state, never an exception."""
+        if self.state in ("loading", "ready"):
+            return
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        self._end = asyncio.Event()
+        self._asked = None
+        self.last_words = ""
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+                env=worker_environment(worker_threads(threads)),
+            )
+        except OSError as error:
+            self._die(str(error))
+            return
+        self.state = "loading"
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._read, args=(self._process, loop), name="warm-engine", daemon=True)
+        thread.start()
+        self._send_next()
+        self._changed()
+
+    def close(self) -> None:
+        """Lets go of the process: one that was not told to train ends itself (its stdin is at its end)."""
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        if process is not None and self.state != "spent":
+            # Nothing is lost: it only waits. Without this, one that still loads torch would go on for seconds.
+            process.terminate()
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+        if self.state in ("loading", "ready"):
+            self.state = "off"
+
+    # ------------------------------------------------------------------ asking
+
+    def predict(self, recipe: Recipe) -> None:
+        """Asks what this recipe will give; `answer` and `answered` tell it when it is there."""
+        if recipe in (self.answered, self._asked, self._next) and self._next in (None, recipe):
+            return
+        self._next = recipe if len(recipe.net) <= LONGEST_NET else None
+        self._send_next()
+
+    def _send_next(self) -> None:
+        if self._next is None or self._asked is not None or self.state not in ("loading", "ready"):
+            return
+        self._asked, self._next = self._next, None
+        self._write({"predict": msgspec.to_builtins(self._asked)})
+
+    def _write(self, request: dict[str, Any]) -> bool:
+        process = self._process
+        if process is None or process.stdin is None:
+            return False
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    async def train(self, folder: RunFolder) -> bool:
+        """Makes the process the trainer of `folder`. False when it can't any more: then somebody else must."""
+        process = self._process
+        if process is None or self.state not in ("loading", "ready") or process.poll() is not None:
+            return False
+        if not self._write({"start": str(folder.path.absolute())}):
+            return False
+        self.state = "spent"
+        self._changed()
+        # It lets go of our pipes when it becomes the trainer, or when it dies: the end of its stdout says that one of
+        # the two happened, its exit code which.
+        try:
+            await asyncio.wait_for(self._end.wait(), PATIENCE_SECONDS)
+        except TimeoutError:
+            return process.poll() is None
+        if process.poll() is None or folder.lock_file.exists() or folder.events.exists():
+            self.close()
+            return True
+        self._die(self._tail())
+        return False
+
+    # ------------------------------------------------------------------ its answers
+
+    def _read(self, process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread of its own, until the pipe ends."""
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                loop.call_soon_threadsafe(self._take, process, line)
+            process.stdout.close()
+            loop.call_soon_threadsafe(self._ended, process)
+        except (RuntimeError, OSError, ValueError):
+            return  # the screen is gone
+
+    def _take(self, process: subprocess.Popen[bytes], line: bytes) -> None:
+        if process is not self._process:
+            return
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(answer, dict):
+            return
+        if self.state == "loading":
+            self.state = "ready"
+        if self._asked is not None:
+            self.answer, self.answered, self._asked = answer, self._asked, None
+        self._send_next()
+        self._changed()
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> None:
+        if process is not self._process:
+            return
+        if self.state in ("loading", "ready"):
+            try:
+                process.wait(1.0)  # its stdout has ended, so it is about to
+            except subprocess.TimeoutExpired:
+                process.kill()
+            self._die(self._tail() or f"exit code {process.poll()}")
+        self._end.set()
+
+    def _tail(self) -> str:
+        """The last line of its stderr."""
+        if self._errors is None:
+            return ""
+        try:
+            size = self._errors.seek(0, 2)
+            self._errors.seek(max(0, size - 4096))
+            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        except (OSError, ValueError):
+            return ""
+        return lines[-1].strip() if lines else ""
+
+    def _die(self, words: str) -> None:
+        self.state = "dead"
+        self.last_words = words
+        self._asked = self._next = None
+        self._changed()
