@@ -1,0 +1,37 @@
+"""`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks; `--warm` waits for what to do (see warm.py).
+
+Exit codes: 0 finished or stopped, 1 failed or diverged, 2 the request was wrong, 130 interrupted (143 by SIGTERM).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+USAGE = "usage: python -m cvtui.engine FOLDER | --warm"
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or (arguments[0].startswith("-") and arguments[0] != "--warm"):
+        print(USAGE, file=sys.stderr)
+        return 2
+    # OpenMP reads it when torch loads; whoever starts us by hand has not set it (see DESIGN: threads wait in a spin).
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if arguments[0] == "--warm":
+        from cvtui.engine.warm import wait_for_work
+
+        try:
+            return wait_for_work()
+        except (KeyboardInterrupt, BrokenPipeError):
+            return 130
+    from cvtui.engine.control import Signals
+
+    signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
+    from cvtui.engine.worker import train_folder
+
+    return train_folder(Path(arguments[0]), signals)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

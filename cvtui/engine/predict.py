@@ -1,0 +1,74 @@
+"""What can be said of a run before its first step: first loss, spread of every layer's output, memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.calc.memory import training_memory
+from cvtui.engine.statistics import flat_view
+from cvtui.engine.training import Training, first_batch
+from cvtui.engine.watch import watched_layers
+from cvtui.recipe.choices import OPTIMIZERS, parse_choice
+
+
+def predict(training: Training) -> dict[str, Any]:
+    """`first_loss` (ln C: all classes alike), `activation_std` (by layer, on the run's first batch), `memory` (bytes).
+
+    It leaves the model as it was: mode, batch-norm statistics and random numbers.
+    """
+    return {
+        "first_loss": math.log(len(training.checked.data.classes)),
+        "activation_std": activation_std(training),
+        "memory": memory(training),
+    }
+
+
+def activation_std(training: Training) -> dict[str, float]:
+    """Standard deviation of every watched layer's output for the first batch, with the weights as they are."""
+    found: dict[str, Tensor] = {}
+
+    def hook(name: str) -> Any:
+        def seen(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            found.setdefault(name, torch.var_mean(flat_view(output).float(), correction=0)[0].sqrt())
+
+        return seen
+
+    handles = [module.register_forward_hook(hook(name)) for name, (_, module) in watched_layers(training.model).items()]
+    try:
+        with untouched(training.model), torch.no_grad(), training.autocast():
+            training.model(training.preprocess(first_batch(training).pixels))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: _finite(std.item()) for name, std in found.items()}
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Buffers (batch-norm statistics) and random states are afterwards what they were before."""
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
+    with torch.random.fork_rng(devices=[device.index for device in devices]):
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for buffer, before in buffers:
+                    buffer.copy_(before)
+
+
+def memory(training: Training) -> int:
+    """Bytes that training holds on its device: weights, gradients, optimiser state, kept activations, the images."""
+    choice, _ = parse_choice(training.recipe.optimizer, OPTIMIZERS, "optimizer")
+    net = training_memory(training.checked.table, training.recipe.batch_size)
+    return net.total(choice.name) + training.data.bytes
+
+
+def _finite(number: float) -> float:
+    return float(f"{number:.6g}") if math.isfinite(number) else 0.0

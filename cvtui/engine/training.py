@@ -1,0 +1,152 @@
+"""Everything that one run trains with, put together from its recipe. Prepared here, moved in loop.py."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import torch
+from torch.optim import Optimizer
+
+from cvtui.engine.data import ChannelStats, Images, Split, channel_stats, load
+from cvtui.engine.device import autocast, pick_device, set_threads
+from cvtui.engine.init import initialise
+from cvtui.engine.loss import Loss, make_loss
+from cvtui.engine.model import Net
+from cvtui.engine.optim import make_optimizer
+from cvtui.engine.preprocess import Preprocess
+from cvtui.engine.seeds import DROPOUT, WEIGHTS, generator, stream_seed
+from cvtui.recipe.checking import Checked
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.schedule import Schedule
+
+
+class Clock:
+    """Seconds since the run began, pauses not counted."""
+
+    def __init__(self, done: float = 0.0) -> None:
+        self._start = time.perf_counter() - done
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def leave_out(self, seconds: float) -> None:
+        self._start += seconds
+
+
+@dataclass
+class EpochSums:
+    """What this epoch has gathered so far: sums over its images, and the seconds spent training."""
+
+    images: int = 0
+    loss: float = 0.0
+    right: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class Training:
+    checked: Checked
+    device: torch.device
+    threads: int
+    data: Split
+    stats: ChannelStats
+    preprocess: Preprocess
+    model: Net
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    step: int = 0
+    """Steps done."""
+    epoch: int = 0
+    """Epochs done."""
+    place: int = 0
+    """Batches done of the epoch that is under way."""
+    best: float | None = None
+    """Best validation accuracy so far."""
+    sums: EpochSums = field(default_factory=EpochSums)
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.checked.recipe
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        return autocast(self.device, self.recipe.precision)
+
+    def set_rate(self) -> float:
+        """Gives the optimiser the rate of this step; the rate."""
+        rate = self.schedule.lr_at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def state(self) -> dict[str, Any]:
+        """All that a checkpoint holds: enough to go on from here, and to use the model elsewhere."""
+        random: dict[str, Any] = {"torch": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "epoch": self.epoch,
+            "place": self.place,
+            "best": self.best,
+            "sums": vars(self.sums).copy(),
+            "seconds": self.clock.seconds(),
+            "schedule": _plain(self.schedule),
+            "random": random,
+            "recipe": msgspec.to_builtins(self.recipe),
+            "classes": list(self.checked.data.classes),
+            "preprocess": self.preprocess.state(),
+            "device": str(self.device),
+            "threads": self.threads,
+            "torch": str(torch.__version__).split("+")[0],
+        }
+
+
+def prepare(checked: Checked) -> Training:
+    """Data, model, loss and optimiser of a recipe, at their start. RequestError for a device that is not there.
+
+    The global random numbers (dropout) are seeded last, so what came before in this process makes no difference.
+    """
+    recipe = checked.recipe
+    device = pick_device(recipe.device)
+    threads = set_threads(recipe.threads)
+    on_cpu = load(recipe.data)
+    stats = channel_stats(on_cpu.train)
+    data = on_cpu.to(device)
+    model = Net(checked.table)
+    initialise(model, recipe.init, generator(recipe.seed, WEIGHTS))
+    model.to(device=device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, recipe)
+    torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
+    return Training(
+        checked=checked,
+        device=device,
+        threads=threads,
+        data=data,
+        stats=stats,
+        preprocess=Preprocess(recipe.preprocess, stats, device),
+        model=model,
+        loss=make_loss(recipe.loss),
+        optimizer=optimizer,
+        schedule=checked.schedule,
+    )
+
+
+def first_batch(training: Training) -> Images:
+    """The images of the run's first step."""
+    from cvtui.engine.data import batches
+
+    return next(batches(training.data.train, training.recipe.batch_size, training.recipe.seed, 1))
+
+
+def _plain(schedule: Schedule) -> dict[str, Any]:
+    """A schedule as numbers and texts (a checkpoint holds no classes of ours)."""
+    plain: dict[str, Any] = msgspec.to_builtins(schedule)
+    return plain

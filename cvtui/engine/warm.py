@@ -1,0 +1,87 @@
+"""An engine that waits with torch loaded: it answers what a recipe would do, and becomes the trainer when told to.
+
+One JSON object a line on stdin:
+    {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"},
+                                      or {"recipe", "error"}
+    {"start": "FOLDER"}            -> stdin, stdout and stderr are let go (to worker.log), then FOLDER is trained
+    the end of stdin               -> exit code 0
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cvtui.engine.control import Signals
+from cvtui.engine.predict import predict
+from cvtui.engine.training import prepare
+from cvtui.engine.worker import train_folder
+from cvtui.errors import RequestError
+from cvtui.recipe.checking import check
+from cvtui.recipe.text import from_table
+from cvtui.runlog.folder import RunFolder
+
+
+def wait_for_work() -> int:
+    """Answers line by line; the exit code."""
+    for line in sys.stdin.buffer:
+        if not line.strip():
+            continue
+        try:
+            request = msgspec.json.decode(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            request = None
+        if not isinstance(request, dict) or not ({"predict", "start"} & request.keys()):
+            _answer({"error": 'expected {"predict": {…}} or {"start": "FOLDER"}'})
+        elif "start" in request:
+            return _become_trainer(Path(str(request["start"])))
+        else:
+            _answer(answer(request["predict"]))
+    return 0
+
+
+def answer(fields: Any) -> dict[str, Any]:
+    """The prediction for a recipe's fields, or its error in one line; never raises for a wrong recipe."""
+    try:
+        if not isinstance(fields, dict):
+            raise RequestError("predict: expected the recipe's fields as an object")
+        training = prepare(check(from_table(fields)))
+        return {"recipe": fields, "parameters": training.checked.table.parameters, **predict(training)}
+    except RequestError as error:
+        return {"recipe": fields, "error": error.message}
+    except (RuntimeError, MemoryError) as error:  # a net that is too large for this machine
+        return {"recipe": fields, "error": " ".join(str(error).split())[:300] or type(error).__name__}
+
+
+def _answer(found: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _become_trainer(path: Path) -> int:
+    """From here on this process belongs to the run, not to the screen that started it."""
+    signals = Signals.install()
+    try:
+        os.setsid()
+    except (OSError, AttributeError):  # it leads a session already, or this system has none
+        pass
+    folder = RunFolder(path)
+    if path.is_dir():
+        _let_go(folder)
+    return train_folder(path, signals)
+
+
+def _let_go(folder: RunFolder) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)

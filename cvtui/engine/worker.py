@@ -1,0 +1,156 @@
+"""One run from its folder's recipe to its record `end`, in the process that calls it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+import torch
+
+from cvtui import __version__
+from cvtui.engine.control import Signals, StopAsked
+from cvtui.engine.device import describe
+from cvtui.engine.journal import Diverged
+from cvtui.engine.loop import Loop
+from cvtui.engine.predict import predict
+from cvtui.engine.training import Clock, Training, prepare
+from cvtui.engine.watch import watched_layers
+from cvtui.errors import RequestError
+from cvtui.recipe.checking import check
+from cvtui.recipe.text import load
+from cvtui.runlog.events import Layer, RunEnded, RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.writer import EventWriter
+
+
+class Outcome(NamedTuple):
+    """How a run ended, and the exit code that says so."""
+
+    status: Literal["finished", "stopped", "diverged", "failed"]
+    reason: str
+    code: int
+    step: int = 0
+
+
+def train_folder(path: Path, signals: Signals) -> int:
+    """Trains what path/recipe.toml asks and writes the run folder. The exit code: 0 finished or stopped, 1 failed or
+    diverged, 2 a wrong request, 128 + n ended by signal n."""
+    try:
+        folder = RunFolder.open(path)
+        with folder.lock():
+            if folder.events.exists() and folder.events.stat().st_size:
+                raise RequestError(f"{str(path)!r} has been trained already", hint="give the new run its own folder")
+            with EventWriter(folder) as writer:
+                outcome = _work(folder, writer, signals)
+                writer.write(
+                    RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=outcome.reason)
+                )
+            return outcome.code
+    except RequestError as error:
+        _tell(error)
+        return 2
+
+
+def _work(folder: RunFolder, writer: EventWriter, signals: Signals) -> Outcome:
+    training: Training | None = None
+    try:
+        training = prepare(check(load(folder.recipe)))
+        writer.write(started(training))
+        training.clock = Clock()
+        return _train(Loop(training, folder, writer, signals))
+    except RequestError as error:
+        _tell(error)
+        return Outcome("failed", error.message, 2, training.step if training else 0)
+    except Exception as error:
+        _remember(folder)
+        return Outcome("failed", _in_one_line(error, training), 1, training.step if training else 0)
+
+
+def _train(loop: Loop) -> Outcome:
+    """Runs the loop to whatever end it comes to."""
+    try:
+        try:
+            loop.run()
+        except StopAsked as asked:
+            loop.save_now("stop")
+            return Outcome("stopped", str(asked), asked.code, loop.training.step)
+        return Outcome("finished", "", 0, loop.training.step)
+    except Diverged as found:
+        return Outcome("diverged", str(found), 1, found.step)
+
+
+def started(training: Training) -> RunStarted:
+    """The record `run`."""
+    recipe, table, facts = training.recipe, training.checked.table, training.checked.data
+    watched = watched_layers(training.model) if recipe.watch_every else {}
+    layers = [
+        Layer(
+            name=row.name,
+            expression=row.expression,
+            output=list(row.output),
+            parameters=row.parameters,
+            macs=row.macs,
+            watched=row.name in watched,
+        )
+        for row in table.rows
+    ]
+    return RunStarted(
+        time=time.time(),
+        recipe=msgspec.to_builtins(recipe),
+        layers=layers,
+        parameters=table.parameters,
+        steps_per_epoch=training.checked.steps_per_epoch,
+        total_steps=training.checked.total_steps,
+        device=describe(training.device),
+        threads=training.threads,
+        libraries=libraries(),
+        data={
+            "classes": list(facts.classes),
+            "train": len(training.data.train),
+            "validation": len(training.data.validation),
+            "input": list(facts.size),
+            "mean": [round(value, 4) for value in training.stats.mean],
+            "std": [round(value, 4) for value in training.stats.std],
+        },
+        prediction=predict(training),
+    )
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what computes. torchvision is asked for its number only: importing it takes 1.6 s."""
+    found = {"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__}
+    try:
+        found["torchvision"] = version("torchvision")
+    except PackageNotFoundError:
+        pass
+    return found
+
+
+def _tell(error: RequestError) -> None:
+    print(f"cvtui: {error.message}{f' ({error.hint})' if error.hint else ''}", file=sys.stderr, flush=True)
+
+
+def _remember(folder: RunFolder) -> None:
+    """The traceback of what is being handled goes to worker.log, and nowhere else."""
+    try:
+        with open(folder.log, "a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+    except OSError:
+        traceback.print_exc()
+
+
+def _in_one_line(error: Exception, training: Training | None) -> str:
+    if isinstance(error, torch.OutOfMemoryError) and training is not None:
+        peak = torch.cuda.max_memory_allocated(training.device) if training.device.type == "cuda" else 0
+        size = training.recipe.batch_size
+        took = f" after {peak / 2**30:.1f} GiB" if peak else ""
+        return f"out of memory on {training.device}{took}, at batch size {size}; try batch size {max(1, size // 2)}"
+    text = " ".join(str(error).split())
+    text = text if len(text) <= 300 else text[:299] + "…"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
