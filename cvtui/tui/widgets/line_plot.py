@@ -67,6 +67,7 @@ class LinePlot(Widget, can_focus=True):
     LinePlot {
         width: 1fr; height: 1fr; background: transparent; color: $foreground;
         & .line-plot--axis { color: $foreground 35%; }
+        &:focus .line-plot--axis { color: $foreground 60%; }
         & .line-plot--label { color: $foreground 65%; }
         & .line-plot--title { color: $foreground; text-style: bold; }
         & .line-plot--legend { color: $foreground 80%; }
@@ -86,7 +87,7 @@ class LinePlot(Widget, can_focus=True):
         & .line-plot--series-5 { color: #45c4cf; }
         & .line-plot--series-6 { color: #f08fc0; }
         & .line-plot--series-7 { color: #d9c94a; }
-        & .line-plot--series-8 { color: $secondary; }
+        & .line-plot--series-8 { color: #c08a5a; }
     }
     """
 

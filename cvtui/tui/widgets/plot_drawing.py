@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -94,8 +95,8 @@ def draw(scene: Scene, width: int, height: int, cache: RasterCache, corner: int 
         return Picture(canvas, None)
     layers, gaps = _dots(scene, frame, cache)
     canvas.put_dots(frame.left, frame.top, layers)
-    _Axes(scene, frame, canvas).draw(gaps)
     busy = (layers.rank >= _FAINT).astype(np.float64)
+    _Axes(scene, frame, canvas).draw(gaps, busy)
     if scene.title and frame.top:
         canvas.put(0, 0, scene.title, "title")
     corner = Legend(scene, frame, canvas, busy).draw(corner)
@@ -107,8 +108,9 @@ def draw(scene: Scene, width: int, height: int, cache: RasterCache, corner: int 
 def _draw_empty(scene: Scene, canvas: Canvas) -> None:
     if scene.title and canvas.height >= 2:
         canvas.put(0, 0, scene.title, "title")
-    text = scene.empty if cell_len(scene.empty) <= canvas.width else "…"
-    canvas.put((canvas.width - cell_len(text)) // 2, canvas.height // 2, text, "empty")
+    lines = textwrap.wrap(scene.empty, max(1, canvas.width - 2)) or [""]
+    for row, text in enumerate(lines, (canvas.height - len(lines)) // 2):
+        canvas.put((canvas.width - cell_len(text)) // 2, row, text, "empty")
 
 
 def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[Floats]]:
@@ -140,7 +142,7 @@ class _Axes:
     def __init__(self, scene: Scene, frame: Frame, canvas: Canvas) -> None:
         self.scene, self.frame, self.canvas = scene, frame, canvas
 
-    def draw(self, gaps: list[Floats]) -> None:
+    def draw(self, gaps: list[Floats], busy: Floats) -> None:
         frame, canvas = self.frame, self.canvas
         if frame.left:
             for row in range(frame.top, frame.top + frame.rows):
@@ -158,6 +160,18 @@ class _Axes:
             self._x_labels(frame.label_row)
         if gaps and frame.rows >= 2:
             self._gaps(gaps)
+            if frame.axis_row is None:
+                busy[-1] = _TAKEN
+        self._more()
+
+    def _more(self) -> None:
+        """Arrows at the ends of an axis beyond which there is more to see."""
+        frame, canvas, home = self.frame, self.canvas, self.scene.x_home()
+        if frame.axis_row is not None and home is not None:
+            if frame.column_of(home.low) is None and home.low < frame.across.limits.low:
+                canvas.put(frame.left, frame.axis_row, "◂", "now")
+            if frame.column_of(home.high) is None and home.high > frame.across.limits.high:
+                canvas.put(frame.left + frame.columns - 1, frame.axis_row, "▸", "now")
 
     def _x_labels(self, row: int) -> None:
         frame, canvas = self.frame, self.canvas
@@ -322,7 +336,7 @@ class Legend:
         self.entries = [
             (self._glyph(track.line), series_style(track.line, number), track.line.name, self._value(track))
             for number, track in enumerate(scene.tracks)
-            if track.line.name and track.line.legend
+            if track.line.name and (track.line.legend or (scene.cursor is not None and not track.line.dim))
         ]
 
     def _glyph(self, line: Line) -> str:

@@ -15,7 +15,7 @@ from cvtui.tui.widgets.scales import Kind, Limits, Scale, widened
 from cvtui.tui.widgets.ticks import labels, linear_ticks, log_ticks, nice_step
 
 _X_NAMES = {"step": "step", "epoch": "epoch", "samples": "images", "time": "time", "rate": "rate"}
-WHOLE = ("step", "samples", "whole", "epoch")
+WHOLE = ("step", "samples", "epoch")
 """Kinds of x whose ticks are whole numbers."""
 
 
@@ -204,10 +204,13 @@ def _ticks(scale: Scale, kind: str, dots: int, most: int) -> Axis:
         ticks, step = log_ticks(scale.limits, most), None
     else:
         low, high = (float(end) for end in scale.at([-0.5, dots - 0.5], dots))  # up to the edges of the outer dots
-        ticks, step = linear_ticks(Limits(low, high), most, whole=kind in WHOLE, time=kind in ("time", "duration"))
+        whole, time = kind in WHOLE, kind == "time"
+        ticks, step = linear_ticks(Limits(low, high), most, whole=whole, time=time)
+        if whole and not ticks:  # zoomed in between two epochs
+            ticks, step = linear_ticks(Limits(low, high), most)
     places = [round(float(place)) for place in np.atleast_1d(scale.place(ticks, dots))]
     kept = [number for number, place in enumerate(places) if 0 <= place < dots]
-    texts = labels(ticks, "time" if kind == "duration" else kind, step)
+    texts = labels(ticks, kind, step)
     return Axis([ticks[n] for n in kept], [places[n] for n in kept], [texts[n] for n in kept])
 
 

@@ -106,7 +106,7 @@ def labels(ticks: Sequence[float], kind: str = "number", step: float | None = No
         return [_alone(tick, 0.0999 if small else 0.00999 if kind == "rate" else _SMALL * 0.999) for tick in ticks]
     if largest >= 1e15 or largest < (0.01 if kind == "rate" else _SMALL) or step < 1e-9:
         return [_scientific(tick, step) for tick in ticks]
-    if largest >= 1e4 or (largest >= 1e3 and step >= 100):
+    if largest >= 1e4 or (largest >= 1e3 and step >= 1e3):
         unit, letter = next(entry for entry in _UNITS if largest >= entry[0] * 0.9999)
         if step / unit < 0.9e-3:  # far in: 1,000,001 reads better than 1.000001M
             return [f"{tick:,.{_digits(step)}f}" for tick in ticks]
