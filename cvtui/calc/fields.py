@@ -1,15 +1,27 @@
-"""Receptive fields, carried along while a net is traced: for each axis, which stretch of the input unit i can see.
+"""Receptive fields, carried along while a net is traced.
 
-A stretch is linear in i: it starts at start + i·jump and is `length` long. Where branches that step differently meet,
-their stretches are kept side by side, so that the outermost pixels stay exact; those of one jump melt into one.
+For each axis a field says which stretch of the input unit i can see. A stretch is linear in i: it starts at
+start + i·jump and is `length` long. Where branches that step differently meet, their stretches are kept side by side,
+so that the outermost pixels stay exact; those of one jump melt into one.
+
+Where all units are mixed (fc, global pooling, layer norm) the stretches of the whole map would count windows that lie
+on padding. There the pixels that are truly read are found by going back over the steps with a set of positions each.
 """
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import NamedTuple, TypeAlias
 
 from cvtui.calc.nodes import Pair
 from cvtui.calc.table import ReceptiveField
+from cvtui.calc.windows import extent
+
+MOST_POSITIONS = 1 << 14
+"""Maps and filters longer than this are not followed position by position."""
+
+Masks: TypeAlias = tuple[int, int]
+"""Sets of rows and of columns: bit i for position i."""
 
 
 class Stretch(NamedTuple):
@@ -21,15 +33,39 @@ class Stretch(NamedTuple):
 Axis: TypeAlias = tuple[Stretch, ...]
 
 
+class Window(NamedTuple):
+    """A filter or pooling window, each (height, width)."""
+
+    size: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair = (1, 1)
+
+
+class Step:
+    """One step on the way from the input: a window, a meeting of branches (no window), or a mixture (`reads`)."""
+
+    __slots__ = ("map", "order", "parents", "reads", "window")
+
+    def __init__(
+        self, size: Pair, parents: tuple[Step, ...] = (), window: Window | None = None, reads: Masks | None = None
+    ) -> None:
+        self.map = size
+        self.parents = parents
+        self.window = window
+        self.reads = reads
+        self.order: int = 1 + max((parent.order for parent in parents), default=0)
+
+
 class Field(NamedTuple):
-    """Stretches by axis, and the map (height, width) that its units lie on."""
+    """Stretches by axis, and the step that made the map its units lie on."""
 
     axes: tuple[Axis, Axis]
-    map: Pair
+    step: Step
 
     def seen(self) -> ReceptiveField:
         """What unit (0, 0) sees; the larger step where branches step differently."""
-        (h_size, h_step, h_start), (w_size, w_step, w_start) = (_first(axis) for axis in self.axes)
+        (h_size, h_step, h_start), (w_size, w_step, w_start) = _first(self.axes[0]), _first(self.axes[1])
         return ReceptiveField((h_size, w_size), (h_step, w_step), (h_start, w_start))
 
     def steps(self) -> str:
@@ -41,30 +77,92 @@ class Field(NamedTuple):
 def identity(size: Pair) -> Field:
     """The input itself: unit i sees pixel i."""
     one = (Stretch(1, 0, 1),)
-    return Field((one, one), size)
+    return Field((one, one), Step(size))
 
 
-def slid(field: Field, extents: Pair, stride: Pair, padding: Pair, output: Pair) -> Field:
-    """After a window of these extents (with dilation) has slid over the map."""
-    first, second = (
-        tuple(Stretch(j * s, start - p * j, length + (e - 1) * j) for j, start, length in axis)
-        for axis, e, s, p in zip(field.axes, extents, stride, padding, strict=True)
-    )
-    return Field((first, second), output)
+def slid(field: Field, window: Window, output: Pair) -> Field:
+    """After a window has slid over the map."""
+    (fh, fw), (sh, sw), (ph, pw), (dh, dw) = window
+    high = tuple(Stretch(j * sh, start - ph * j, n + (fh - 1) * dh * j) for j, start, n in field.axes[0])
+    wide = tuple(Stretch(j * sw, start - pw * j, n + (fw - 1) * dw * j) for j, start, n in field.axes[1])
+    return Field((high, wide), Step(output, (field.step,), window))
 
 
 def everything(field: Field, input_size: Pair, output: Pair) -> Field:
     """After every unit of the map has been mixed into each output (global pooling, fc, layer norm)."""
-    first, second = (_all(axis, n, width) for axis, n, width in zip(field.axes, field.map, input_size, strict=True))
-    return Field((first, second), output)
+    reads = _read(field.step) if max(input_size) <= MOST_POSITIONS else None
+    if reads is None:
+        first, second = (
+            _all(axis, n, width) for axis, n, width in zip(field.axes, field.step.map, input_size, strict=True)
+        )
+    else:
+        first, second = _span(reads[0]), _span(reads[1])
+    return Field((first, second), Step(output, (field.step,), reads=reads))
 
 
 def joined(fields: list[Field]) -> Field:
     """Where branches meet on one map: each unit sees what any of them sees."""
-    if all(field == fields[0] for field in fields):
-        return fields[0]
     first, second = (_melted([s for field in fields for s in field.axes[axis]]) for axis in (0, 1))
-    return Field((first, second), fields[0].map)
+    return Field((first, second), Step(fields[0].step.map, tuple(field.step for field in fields)))
+
+
+def _read(last: Step) -> Masks | None:
+    """The rows and columns of the input that a whole map is made of; None where that would take too long.
+
+    Backwards over the steps, the latest first, so that all ways into a step are known before it is left.
+    """
+    full = (1 << last.map[0]) - 1, (1 << last.map[1]) - 1
+    wanted: dict[int, Masks] = {id(last): full}
+    queue = [(-last.order, id(last), last)]
+    rows = columns = 0
+    while queue:
+        _, key, step = heappop(queue)
+        masks = wanted.pop(key)
+        if step.reads is not None or not step.parents:
+            reads = masks if step.reads is None else step.reads
+            rows, columns = rows | reads[0], columns | reads[1]
+            continue
+        for parent in step.parents:
+            if step.window is not None:
+                below = _under(masks, step.window, parent.map)
+                if below is None:
+                    return None
+            else:
+                below = masks
+            if not all(below):
+                continue  # only padding is read
+            if id(parent) not in wanted:
+                heappush(queue, (-parent.order, id(parent), parent))
+            known = wanted.get(id(parent), (0, 0))
+            wanted[id(parent)] = (known[0] | below[0], known[1] | below[1])
+    return (rows, columns) if rows and columns else (0, 0)
+
+
+def _under(masks: Masks, window: Window, size: Pair) -> Masks | None:
+    """The positions of a map of this size that lie under the window at the given places."""
+    if max(*window.size, *size) > MOST_POSITIONS:
+        return None
+    found = []
+    for mask, n, f, s, p, d in zip(masks, size, *window, strict=True):
+        spread = mask if s == 1 else int(("0" * (s - 1)).join(f"{mask:b}"), 2)  # place i stands at i·s
+        covered = 0
+        if d == 1:
+            covered, width = spread, 1
+            while width < f:  # doubling: the first `width` taps at once
+                step = min(width, f - width)
+                covered |= covered << step
+                width += step
+        else:
+            for tap in range(0, extent(f, d), d):
+                covered |= spread << tap
+        found.append((covered >> p) & ((1 << n) - 1))
+    return found[0], found[1]
+
+
+def _span(mask: int) -> Axis:
+    """One stretch from the first to the last position of a set, the same for every unit."""
+    low = (mask & -mask).bit_length() - 1 if mask else 0
+    return (Stretch(0, low, mask.bit_length() - low),)
 
 
 def _all(axis: Axis, n: int, width: int) -> Axis:

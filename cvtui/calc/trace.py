@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cvtui.calc.fields import Field, everything, identity, joined, slid
+from cvtui.calc.fields import Field, Window, everything, identity, joined, slid
 from cvtui.calc.nodes import (
     Activation,
     BatchNorm,
@@ -134,7 +134,7 @@ class _Tracer:
         resolved = node if node.padding is not None else node.replaced(padding=padding)
         per_filter = filters[0] * filters[1] * (channels // node.groups)
         output = (out[0], out[1], node.filters)
-        after = self.flow(output, slid(field, reach, stride, padding, output[:2]))
+        after = self.flow(output, slid(field, Window(filters, stride, padding, node.dilation), output[:2]))
         self.add_row(
             kind,
             resolved,
@@ -166,7 +166,7 @@ class _Tracer:
             raise self.misfit(node, kind, self.too_small(size[:2], node.padding, node.size, "window", node.size))
         resolved = node if node.stride is not None else node.replaced(stride=stride)
         output = (out[0], out[1], size[2])
-        after = self.flow(output, slid(field, node.size, stride, node.padding, output[:2]))
+        after = self.flow(output, slid(field, Window(node.size, stride, node.padding), output[:2]))
         self.add_row(
             kind,
             resolved,
