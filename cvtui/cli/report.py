@@ -56,8 +56,8 @@ class Report:
         for epoch in self._new(history, "epochs"):
             self._line(epoch_line(epoch, self.checked.recipe.epochs, rate_at(history, epoch.step)))
         self._logs(history)
-        if len(signals) > self._signals:
-            self._signals = len(signals)
+        while self._signals < min(2, len(signals)):
+            self._signals += 1
             self._talk(
                 "stopping: a checkpoint is saved (once more: at once)" if self._signals == 1 else "stopping at once"
             )
@@ -96,7 +96,8 @@ class Report:
         end = history.end
         if end is None or end.status == "failed":
             if signals and end is None:
-                say("interrupted before anything was saved" if not history.checkpoints else "interrupted")
+                kept = history.checkpoints[-1].path if history.checkpoints else ""
+                say(f"ended at once; the last checkpoint is {kept}" if kept else "ended before anything was saved")
             else:
                 self._failed(history, code, status)
         elif end.status == "diverged":

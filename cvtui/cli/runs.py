@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from cvtui.cli.run_folders import runs_option
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from cvtui.runlog import RunSummary
 
 STYLES = {
     "running": "green", "starting": "green", "paused": "yellow", "finished": "", "stopped": "dim",
     "diverged": "red", "failed": "red", "lost": "red",
 }  # fmt: skip
+
+COLUMNS: tuple[tuple[str, int, Literal["left", "right"]], ...] = (
+    ("state", 0, "left"), ("epochs", 0, "right"), ("best val", 0, "right"), ("time", 90, "right"),
+    ("started", 100, "left"), ("data", 112, "left"), ("net", 150, "left"),
+)  # fmt: skip
+"""Name, the least width of the terminal that has room for it, alignment."""
+
+WIDE = 10_000
 
 
 @click.command("runs")
@@ -55,28 +65,36 @@ def _print(found: list[RunSummary]) -> None:
     from cvtui.cli.words import harmless
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE  # a pipe has no width: nothing is cut there
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("run", style="bold", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for column in ("epochs", "best val", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("started", no_wrap=True)
-    table.add_column("data", no_wrap=True)
-    table.add_column("net", no_wrap=True, overflow="ellipsis")
+    for name, least, justify in COLUMNS:
+        if console.width >= least:
+            table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
     for entry in found:
-        best = "" if entry.best_val_accuracy is None else f"{entry.best_val_accuracy:.2%}".replace("%", " %")
-        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started)) if entry.started else ""
-        table.add_row(
-            Text(harmless(entry.name)),
-            Text(entry.state, STYLES.get(entry.state, "")),
-            f"{entry.epochs}/{entry.epochs_asked or '?'}",
-            best,
-            duration(entry.seconds),
-            started,
-            Text(harmless(entry.data)),
-            Text(harmless(entry.net)),
-        )
+        cells = _cells(entry)
+        shown = [cells[name] for name, least, _ in COLUMNS if console.width >= least]
+        table.add_row(Text(harmless(entry.name)), *shown)
     console.print(table)
+
+
+def _cells(entry: RunSummary) -> dict[str, Text]:
+    """What stands in each column."""
+    from rich.text import Text
+
+    from cvtui.cli.words import harmless
+
+    best = "" if entry.best_val_accuracy is None else f"{100 * entry.best_val_accuracy:.2f} %"
+    return {
+        "state": Text(entry.state, STYLES.get(entry.state, "")),
+        "epochs": Text(f"{entry.epochs}/{entry.epochs_asked or '?'}"),
+        "best val": Text(best),
+        "time": Text(duration(entry.seconds)),
+        "started": Text(time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started)) if entry.started else ""),
+        "data": Text(harmless(entry.data)),
+        "net": Text(harmless(entry.net)),
+    }
 
 
 def duration(seconds: float) -> str:
