@@ -14,25 +14,10 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from cvtui.tui.screens.keys import spelled
+
 if TYPE_CHECKING:
     from cvtui.tui.screens.places import PlaceScreen
-
-SIGNS = {
-    "question_mark": "?",
-    "plus": "+",
-    "equals_sign": "=",
-    "minus": "-",
-    "up": "↑",
-    "down": "↓",
-    "left": "←",
-    "right": "→",
-    "shift+left": "shift+←",
-    "shift+right": "shift+→",
-    "pageup": "page up",
-    "pagedown": "page down",
-    "escape": "esc",
-}
-"""How keys are written that Textual calls by a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +26,6 @@ class Keys:
 
     keys: str
     words: str
-
-
-def spelled(keys: str) -> str:
-    return " ".join(SIGNS.get(key.strip(), key.strip()) for key in keys.split(","))
 
 
 def keys_of(node: DOMNode) -> list[Keys]:

@@ -13,7 +13,8 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+
+from cvtui.tui.screens.keys import KeyBar
 
 if TYPE_CHECKING:
     from cvtui.tui.app import CvtuiApp
@@ -124,16 +125,20 @@ class PlaceScreen(Screen[None]):
     DEFAULT_CSS = """
     PlaceScreen {
         layers: base over; background: $background;
-        & Footer { background: $panel; }
-        & FooterKey .footer-key--key { color: $text-primary; background: $panel; }
-        & FooterKey .footer-key--description { color: $foreground 75%; }
     }
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The classes that the first resize would set: else every widget's styles are worked out twice (40 ms).
+        width, height = self.app.size
+        for size, points in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS)):
+            self.add_class([name for least, name in points if size >= least][-1])
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.PLACE)
         yield from self.compose_place()
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
         yield TooSmall()
 
     def compose_place(self) -> ComposeResult:

@@ -25,8 +25,8 @@ class Heading(Widget):
 
     DEFAULT_CSS = "Heading { height: 1; width: 1fr; color: $foreground; }"
 
-    def __init__(self, title: str) -> None:
-        super().__init__()
+    def __init__(self, title: str, classes: str = "") -> None:
+        super().__init__(classes=classes)
         self._title = title
 
     def render(self) -> Content:
@@ -71,9 +71,7 @@ class Form(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         texts = texts_of(self._recipe)
         for number, (title, fields) in enumerate(grouped()):
-            heading = Heading(title)
-            heading.set_class(number == 0, "-first")
-            yield heading
+            yield Heading(title, "" if number else "-first")
             for field in fields:
                 self.rows[field.name] = FieldRow(field, texts[field.name])
                 yield self.rows[field.name]

@@ -42,9 +42,9 @@ class Picker(Widget, can_focus=True):
             super().__init__()
             self.picker, self.value = picker, value
 
-    def __init__(self, value: str, choices: Mapping[str, str]) -> None:
+    def __init__(self, value: str, choices: Mapping[str, str], *, classes: str = "") -> None:
         """`choices`: name -> what it is, in one line."""
-        super().__init__()
+        super().__init__(classes=classes)
         self.choices = dict(choices)
         self.set_reactive(Picker.value, value)
 

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Button, Static
+from textual.widgets import Static
 
 from cvtui.recipe import Recipe
 from cvtui.tui.panes.pane import MUTED
@@ -57,6 +57,35 @@ class Tabs(Widget):
         self.post_message(Setup.FoldAsked(preview))
 
 
+class StartButton(Widget, can_focus=True):
+    """Enter, space or a click. (Textual's Button brings 200 lines of style rules into the first frame.)"""
+
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "Start", show=False)]
+    DEFAULT_CSS = """
+    StartButton {
+        width: 18; height: 1; content-align: center middle; text-style: bold; pointer: pointer;
+        background: $primary 70%; color: $background;
+        &:hover { background: $primary 85%; }
+        &:focus { background: $primary; }
+        &.-blocked { background: $surface; color: $foreground 50%; }
+        &.-blocked:focus { background: $surface-lighten-2; }
+    }
+    """
+
+    class Pressed(Message):
+        pass
+
+    def render(self) -> Content:
+        return Content("▶ Start  ctrl+r")
+
+    def action_press(self) -> None:
+        self.post_message(self.Pressed())
+
+    def on_click(self) -> None:
+        self.action_press()
+
+
 class Setup(Widget):
     """Asks for a recipe. Posts `Start` with one that can be trained; what happens then is the place's business."""
 
@@ -71,7 +100,6 @@ class Setup(Widget):
         & #form-side { width: 66; height: 1fr; }
         & #explanation { height: 3; padding: 0 1; color: $foreground; background: $panel; }
         & #start-bar { height: 1; background: $panel; }
-        & #start { min-width: 18; text-style: bold; }
         & #status { width: 1fr; height: 1; padding: 0 1; }
     }
     Screen.-tall Setup {
@@ -115,7 +143,7 @@ class Setup(Widget):
             yield Form(self._recipe)
             yield Static(id="explanation")
             with Horizontal(id="start-bar"):
-                yield Button("Start  ctrl+r", id="start", variant="primary", compact=True)
+                yield StartButton(id="start")
                 yield Static(id="status")
         yield Preview()
 
@@ -131,7 +159,8 @@ class Setup(Widget):
 
     def on_mount(self) -> None:
         self.examine()
-        self.call_after_refresh(self._after_first_frame)
+        # The app paints nothing before its own message loop runs; what costs time waits for the frame after that.
+        self.app.call_later(self.screen.call_after_refresh, self._after_first_frame)
 
     async def _after_first_frame(self) -> None:
         self._ready = True
@@ -219,8 +248,8 @@ class Setup(Widget):
     async def set_net(self, net: str) -> None:
         await self.form.rows["net"].set_text(net)
 
-    @on(Button.Pressed, "#start")
-    def _start_pressed(self, event: Button.Pressed) -> None:
+    @on(StartButton.Pressed)
+    def _start_pressed(self, event: StartButton.Pressed) -> None:
         event.stop()
         self.action_start()
 
