@@ -39,9 +39,10 @@ def print_matrix(
     """The matrix with its facts, and y = T x worked out both ways."""
     spec = built.spec
     name = "Cross-correlation" if spec.correlate else "Convolution"
-    what = f"{_by(spec.shape)} filter on {_by(spec.size)}, {_borders(spec)}"
-    console.print(f"[bold]{name}[/], {what}: y = T x, T is a {built.rows} x {built.columns} {built.kind}",
-                  highlight=False)  # fmt: skip
+    what = f"filter of {_by(spec.shape)} on {_by(spec.size)}, {_borders(spec)}"
+    article = "" if spec.stride > 1 else "a "
+    console.print(f"[bold]{name}[/], {what}: y = T x.", highlight=False)
+    console.print(f"T is {built.rows} x {built.columns}: {article}{built.kind}.", highlight=False)
     console.print(f"[dim]{_escaped(_definition(spec))}[/]\n", highlight=False)
     _print_rows(console, built, numbers, x, y)
     _print_facts(console, built, full_rank)
@@ -159,7 +160,7 @@ def _print_sums(console: Console, spec: Spec, x: list[Number], y: list[Number]) 
     for number, (products, answer) in enumerate(answers):
         place = "{}, {}".format(*divmod(number, spec.output[1])) if len(spec.output) == 2 else str(number)
         terms = " + ".join(f"{_factor(weight)}·{_factor(value)}" for weight, value in products)
-        longest = console.width - 30
+        longest = console.width - 38
         terms = terms if len(terms) <= longest else terms[: max(0, longest - 2)] + " …"
         console.print(f"  y\\[{place}] = {terms} = [bold]{show(answer)}[/]  (T x: {show(y[number])})", highlight=False)
     if len(y) > len(answers):
@@ -171,9 +172,9 @@ def _definition(spec: Spec) -> str:
     flat = len(spec.size) == 1
     if spec.correlate:
         formula = "y[i] = Σ w[k]·x[i + k]" if flat else "y[i, j] = Σ w[k, l]·x[i + k, j + l]"
-        return f"{formula}; the filter is not flipped. PyTorch's Conv layers compute this."
+        return f"{formula}; the filter is not flipped, as in PyTorch"
     formula = "y[n] = Σ w[k]·x[n − k]" if flat else "y[i, j] = Σ w[k, l]·x[i − k, j − l]"
-    return f"{formula}; the filter is flipped. PyTorch's Conv layers don't flip: --correlate."
+    return f"{formula}; flipped (PyTorch does not: --correlate)"
 
 
 def _borders(spec: Spec) -> str:

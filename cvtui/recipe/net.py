@@ -173,6 +173,7 @@ class _Parser:
             chain, more = self.chain()
             branches.append(chain)
             layers += more
+            self.bound(layers, chain.span[0])
         if self.peek() == "|":
             raise self.fail("'|' parts the branches of cat(…|…) only")
         if self.at == len(self.text):
