@@ -8,7 +8,6 @@ knows of Textual.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from textual import events
@@ -23,7 +22,8 @@ from cvtui.tui.widgets.plot_colors import Palette
 from cvtui.tui.widgets.plot_data import Guide, Line, Mark, Track
 from cvtui.tui.widgets.plot_drawing import Picture, RasterCache, draw
 from cvtui.tui.widgets.plot_scene import WHOLE, Frame, Scene
-from cvtui.tui.widgets.scales import Kind, Limits, Scale, moved, sound, zoomed
+from cvtui.tui.widgets.plot_view import Drag, within
+from cvtui.tui.widgets.scales import Limits, moved, sound, zoomed
 
 __all__ = ["Guide", "Line", "LinePlot", "Mark"]
 
@@ -315,7 +315,7 @@ class LinePlot(Widget, can_focus=True):
         if frame is None or home is None:
             return
         kind = frame.across.kind
-        limits = _within(zoomed(frame.across.limits, around, factor, kind), home, kind)
+        limits = within(zoomed(frame.across.limits, around, factor, kind), home, kind)
         least = 2.0 if self.x_kind in WHOLE and kind == "linear" and self.x_kind != "epoch" else 0.0
         if factor >= 1 or (sound(limits, kind) and limits.high - limits.low >= least):
             self._look_at(limits, self._view_y)
@@ -341,7 +341,7 @@ class LinePlot(Widget, can_focus=True):
         home = self._scene().x_home()
         if self._view_x is not None and home is not None and (frame := self._frame) is not None:
             kind = frame.across.kind
-            self._look_at(_within(moved(self._view_x, share, kind), home, kind), self._view_y)
+            self._look_at(within(moved(self._view_x, share, kind), home, kind), self._view_y)
 
     def action_reset_zoom(self) -> None:
         self.reset_zoom()
@@ -373,9 +373,9 @@ class LinePlot(Widget, can_focus=True):
             return
         event.stop()
         if event.shift or event.ctrl:
-            self._zoom_y(factor, 1 - (at.y - frame.top + 0.5) / frame.rows)
+            self._zoom_y(factor, frame.y_share(at.y))
         else:
-            self._zoom_x(factor, min(1.0, max(0.0, (at.x - frame.left + 0.5) / frame.columns)))
+            self._zoom_x(factor, min(1.0, max(0.0, frame.x_share(at.x))))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         frame, at = self._frame, event.get_content_offset(self)
@@ -407,10 +407,10 @@ class LinePlot(Widget, can_focus=True):
         if home is None:
             return
         across, up = frame.across, frame.up
-        x = _within(moved(across.limits, -right / frame.columns, across.kind), home, across.kind)
+        x = within(moved(across.limits, frame.x_share(0) - frame.x_share(right), across.kind), home, across.kind)
         y = self._view_y
         if y is not None:
-            y = moved(up.limits, down / frame.rows, up.kind)
+            y = moved(up.limits, frame.y_share(0) - frame.y_share(down), up.kind)
         self._look_at(x, y)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
@@ -438,25 +438,3 @@ class LinePlot(Widget, can_focus=True):
         if nearest is not None:
             self.cursor_x = nearest
             self.post_message(self.CursorMoved(self, nearest))
-
-
-@dataclass(slots=True)
-class Drag:
-    """From the mouse button going down at cell (x, y) to its coming up."""
-
-    x: int
-    y: int
-    frame: Frame
-    selects: bool
-    moved: bool = False
-    selection: tuple[float, float] | None = None
-
-
-def _within(limits: Limits, home: Limits, kind: Kind) -> Limits:
-    """The limits moved into the home range; the home range itself when they are wider."""
-    low, high = Scale(home, kind).place(limits, 2)
-    if high - low >= 1:
-        return home
-    if low < 0:
-        return moved(limits, -low / (high - low), kind)
-    return moved(limits, (1 - high) / (high - low), kind) if high > 1 else limits

@@ -66,7 +66,7 @@ class Palette:
         if not name:
             return on
         faint, name = name.startswith("dim "), name.removeprefix("dim ")
-        if name[0] in "$#" or name.startswith("series-"):
+        if name[0] in "$#=" or name.startswith("series-"):
             color = readable(self._curve_color(name), ground)
             if color.ansi is not None:
                 return on + Style(color=color.rich_color, dim=faint)
@@ -83,7 +83,7 @@ class Palette:
     def _curve_color(self, name: str) -> Color:
         if name.startswith("series-"):
             return self._widget.get_component_styles(f"line-plot--{name}").color
-        text = self._widget.app.theme_variables.get(name[1:], "") if name.startswith("$") else name
+        text = name if name.startswith("#") else self._widget.app.theme_variables.get(name[1:], name[1:])
         try:
             return Color.parse(text)
         except ColorParseError:

@@ -155,9 +155,17 @@ class Frame:
     def size(self) -> tuple[int, int]:
         return self.columns, self.rows
 
+    def x_share(self, cell: float) -> float:
+        """How far along the x axis the middle of a cell of the widget is: 0 … 1 within the plot."""
+        return ((cell - self.left) * 2 + 0.5) / (2 * self.columns - 1)
+
+    def y_share(self, cell: float) -> float:
+        """How far up the y axis the middle of a cell of the widget is: 0 … 1 within the plot."""
+        return 1 - ((cell - self.top) * 4 + 1.5) / (4 * self.rows - 1)
+
     def x_at(self, cell: float) -> float:
-        """The x at a cell of the widget (its middle), also outside of the plot."""
-        return float(self.across.at((cell - self.left) * 2 + 0.5, 2 * self.columns))
+        """The x at the middle of a cell of the widget, also outside of the plot."""
+        return float(self.across.at(self.x_share(cell), 2))
 
     def column_of(self, x: float) -> int | None:
         """The dot column of x; None out of view."""
@@ -204,6 +212,8 @@ def _ticks(scale: Scale, kind: str, dots: int, most: int) -> Axis:
         ticks, step = log_ticks(scale.limits, most), None
     else:
         low, high = (float(end) for end in scale.at([-0.5, dots - 0.5], dots))  # up to the edges of the outer dots
+        if not (math.isfinite(low) and math.isfinite(high)):
+            low, high = scale.limits
         whole, time = kind in WHOLE, kind == "time"
         ticks, step = linear_ticks(Limits(low, high), most, whole=whole, time=time)
         if whole and not ticks:  # zoomed in between two epochs

@@ -48,6 +48,8 @@ def linear_ticks(limits: Limits, most: int, *, whole: bool = False, time: bool =
     if not (rough > 0 and math.isfinite(rough)):
         return [], 1.0
     step = time_step(rough) if time else nice_step(rough, whole)
+    if not math.isfinite(step):  # the axis of the largest floats
+        return [0.0] if low <= 0 <= high else [], 1e308
     first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
     if last - first + 1 > most:  # both ends fell on a tick
         step = time_step(step * 1.01) if time else nice_step(step * 1.01, whole)

@@ -1,0 +1,30 @@
+"""Arithmetic of looking closer: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cvtui.tui.widgets.plot_scene import Frame
+from cvtui.tui.widgets.scales import Kind, Limits, Scale, moved
+
+
+@dataclass(slots=True)
+class Drag:
+    """From the mouse button going down at cell (x, y) to its coming up."""
+
+    x: int
+    y: int
+    frame: Frame
+    selects: bool
+    moved: bool = False
+    selection: tuple[float, float] | None = None
+
+
+def within(limits: Limits, home: Limits, kind: Kind) -> Limits:
+    """The limits moved into the home range; the home range itself when they are wider."""
+    low, high = Scale(home, kind).place(limits, 2)
+    if high - low >= 1:
+        return home
+    if low < 0:
+        return moved(limits, -low / (high - low), kind)
+    return moved(limits, (1 - high) / (high - low), kind) if high > 1 else limits

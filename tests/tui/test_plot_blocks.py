@@ -1,0 +1,176 @@
+"""Strips of eighth blocks, bars, and half-block pictures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.style import Style
+
+from cvtui.tui.widgets import blocks, heat
+
+NAN = math.nan
+
+
+def test_upright_bars():
+    assert blocks.upright([0, 1, 2, 3, 4, 5, 6, 7, 8]) == " ▁▂▃▄▅▆▇█"
+    assert blocks.upright([0, 0]) == "  "
+    assert blocks.upright([]) == ""
+    assert blocks.upright([1e-9, 1]) == "▁█"  # what is there is seen
+    assert blocks.upright([NAN, -1, math.inf, 1]) == "   █"
+    assert blocks.upright([1, 2], top=4) == "▂▄"
+
+
+def test_log_counts_show_tails():
+    assert blocks.histogram([1, 1000], 2) == "▁█"
+    assert blocks.histogram([31, 1023], 2, log=True) == "▄█"  # log2 32 = 5, log2 1024 = 10
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=64), st.integers(1, 80))
+def test_resampling_keeps_the_sum(counts, bins):
+    assert blocks.resample(counts, bins).sum() == pytest.approx(sum(counts), rel=1e-9, abs=1e-6)
+
+
+def test_resampling_splits_bins_evenly():
+    assert blocks.resample([4, 8], 4).tolist() == [2, 2, 4, 4]
+    assert blocks.resample([1, 2, 3, 4], 2).tolist() == [3, 7]
+    assert blocks.resample([3, 0, 3], 2).tolist() == [3, 3]
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=32, max_size=32), st.integers(1, 60))
+def test_histogram_has_its_width(counts, width):
+    strip = blocks.histogram(counts, width)
+    assert len(strip) == width
+    assert ("█" in strip) == (sum(counts) > 0)
+
+
+def test_level_bars():
+    assert blocks.bar(0, 3) == "   "
+    assert blocks.bar(1, 3) == "███"
+    assert blocks.bar(2, 3) == "███"
+    assert blocks.bar(0.5, 3) == "█▌ "
+    assert blocks.bar(1 / 24, 3) == "▏  "
+    assert blocks.bar(1e-9, 3) == "▏  "
+    assert blocks.bar(NAN, 3) == "   "
+    assert blocks.bar(1, 0) == ""
+
+
+def test_log_bars():
+    assert blocks.log_bar(1e-3, 1e-6, 1, 4) == "██  "
+    assert blocks.log_bar(1e-9, 1e-6, 1, 4) == "    "
+    assert blocks.log_bar(None, 1e-6, 1, 4) == "    "
+
+
+def test_sparkline():
+    assert blocks.sparkline([0, 1, 7], 3) == "▁▂█"
+    assert blocks.sparkline([5, 5], 3) == "▄▄"
+    assert blocks.sparkline([9, 0, NAN, 7], 3) == "▁ █"
+
+
+# ---------------------------------------------------------------------------- heat
+
+
+@pytest.mark.parametrize("name", ["magma", "viridis"])
+def test_lightness_rises_evenly(name):
+    for dark in (True, False):
+        table = heat.colour_map(name, dark)
+        lightness = heat._to_oklab(table.astype(np.float64) / 255)[:, 0]
+        steps = np.diff(lightness) * (1 if dark else -1)
+        assert (steps > -0.004).all()
+        assert steps.max() < 0.02
+
+
+def test_diverging_maps_are_even_on_both_sides():
+    for dark in (True, False):
+        lightness = heat._to_oklab(heat.colour_map("diverging", dark).astype(np.float64) / 255)[:, 0]
+        assert np.abs(lightness - lightness[::-1]).max() < 0.1
+        middle = lightness[128]
+        assert middle == (lightness.min() if dark else lightness.max()) or abs(middle - lightness[127]) < 0.02
+
+
+def test_oklab_of_known_colours():
+    """Ottosson's article: white is (1, 0, 0); sRGB red is about (0.628, 0.225, 0.126)."""
+    assert heat._to_oklab(np.array([[1.0, 1, 1], [1, 0, 0]])) == pytest.approx(
+        np.array([[1, 0, 0], [0.628, 0.225, 0.126]]), abs=1e-3
+    )
+    colours = np.random.default_rng(0).random((50, 3))
+    assert heat._from_oklab(heat._to_oklab(colours)) == pytest.approx(colours, abs=1e-6)
+
+
+def test_heat_takes_the_table_from_low_to_high():
+    table = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
+    image = heat.heat([[0, 5, 10], [NAN, 20, -10]], table, 0, 10, missing=(1, 2, 3))
+    assert image[..., 0].tolist() == [[0, 128, 255], [1, 255, 0]]
+    assert image[1, 0].tolist() == [1, 2, 3]
+    assert heat.heat([[0, 5, 10]], table)[0, :, 0].tolist() == [0, 128, 255]
+    assert heat.heat([[7, 7]], table)[0, :, 0].tolist() == [0, 0]
+    assert heat.heat([[NAN]], table).shape == (1, 1, 3)
+
+
+def test_resizing():
+    image = np.array([[0, 10], [20, 30]], np.uint8)
+    assert heat.resize(image, 4, 4).tolist() == [[0, 0, 10, 10], [0, 0, 10, 10], [20, 20, 30, 30], [20, 20, 30, 30]]
+    assert heat.resize(image, 1, 1).tolist() == [[15]]
+    assert heat.resize(np.array([[0.0, 3, 6]]), 1, 2).tolist() == [[1, 5]]  # (0 + 3/2) / 1.5, (3/2 + 6) / 1.5
+    assert heat.resize(image, 2, 2) is image
+
+
+@given(st.integers(1, 20), st.integers(1, 20))
+def test_resizing_keeps_the_mean(height, width):
+    image = np.random.default_rng(1).random((20, 20, 3))
+    assert heat.resize(image, height, width).mean() == pytest.approx(image.mean())
+
+
+def test_stretched():
+    assert heat.stretched([[0.0, 1.0, 0.5]])[0, :, 1].tolist() == [0, 255, 128]
+    assert heat.stretched([[-1.0, 0.0, 2.0]], zero_grey=True)[0, :, 0].tolist() == [64, 128, 255]
+    assert heat.stretched([[NAN, 3.0]])[0, :, 0].tolist() == [0, 128]
+    assert heat.stretched(np.zeros((5, 5, 3))).shape == (5, 5, 3)
+
+
+def test_tiles():
+    images = np.stack([np.full((2, 3, 3), number, np.uint8) for number in (1, 2, 3)])
+    sheet = heat.tiles(images, 2, gap=1, ground=(9, 9, 9))
+    assert sheet[..., 0].tolist() == [
+        [1, 1, 1, 9, 2, 2, 2],
+        [1, 1, 1, 9, 2, 2, 2],
+        [9, 9, 9, 9, 9, 9, 9],
+        [3, 3, 3, 9, 9, 9, 9],
+        [3, 3, 3, 9, 9, 9, 9],
+    ]
+
+
+def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
+    """Back from strips to pixels, as a terminal would show them."""
+    rows: list[list[tuple[int, int, int] | None]] = []
+    for strip in strips:
+        upper: list[tuple[int, int, int] | None] = []
+        lower: list[tuple[int, int, int] | None] = []
+        for text, style, _ in strip:
+            assert isinstance(style, Style)
+            for character in text:
+                below = tuple(style.bgcolor.triplet) if style.bgcolor else None
+                assert character in " ▀"
+                upper.append(tuple(style.color.triplet) if character == "▀" and style.color else below)
+                lower.append(below)
+        rows += [upper, lower]
+    return rows[:height]
+
+
+@pytest.mark.parametrize("height", [1, 2, 5, 8])
+def test_strips_show_every_pixel(height):
+    image = np.random.default_rng(3).integers(0, 3, (height, 11, 3)).astype(np.uint8) * 100
+    strips = heat.strips(image)
+    assert all(strip.cell_length == 11 for strip in strips)
+    assert pixels(strips, height) == [[tuple(pixel) for pixel in row] for row in image.tolist()]
+    assert pixels(heat.strips(image[:1], ground=(7, 8, 9)), 2)[1] == [(7, 8, 9)] * 11
+
+
+def test_equal_cells_share_a_segment():
+    image = np.zeros((2, 40, 3), np.uint8)
+    image[:, 20:] = 255
+    (strip,) = heat.strips(image)
+    assert [segment.text for segment in strip] == [" " * 20, " " * 20]
