@@ -54,8 +54,10 @@ def sees_as_gradients_do(table: Table, image: Tensor, output: Tensor) -> None:
     """The receptive field of output units against the pixels that have a gradient.
 
     Of a unit whose field leaves the input only the part inside can have one, and from there on the field is a bound:
-    windows of earlier layers may lie on padding. Where all units are mixed, the pixels are known one by one again.
+    windows of earlier layers may lie on padding. (Where branches meet, leaving on one axis concerns the other too: a
+    branch whose columns are all padding adds no rows.) Where all units are mixed, the pixels are known one by one.
     """
+    meets = any(row.kind in ("add", "cat") for row in table.rows)
     field = table.rows[-1].receptive_field
     assert field is not None
     units = [(0, 0)]
@@ -78,7 +80,7 @@ def sees_as_gradients_do(table: Table, image: Tensor, output: Tensor) -> None:
             low = field.offset[axis] + unit[axis] * field.stride[axis]
             assert low <= pixels[0]
             assert pixels[-1] <= low + field.size[axis] - 1
-            if not _leaves(field, unit, axis, table.input):
+            if not any(_leaves(field, unit, one, table.input) for one in ((0, 1) if meets else (axis,))):
                 event("field inside the input")
                 assert (pixels[0], pixels[-1]) == (low, low + field.size[axis] - 1)
 
