@@ -27,9 +27,9 @@ def stats(**changes: Any) -> LayerStats:
     ("changes", "level", "column"),
     [
         ({}, "good", ""),
-        ({"zeros": 0.7, "dead": 0.1}, "good", ""),
-        ({"dead": 0.2}, "warn", "dead"),
-        ({"dead": 0.5}, "bad", "dead"),
+        ({"zeros": 0.7, "dead": 0.4, "saturated": 0.2}, "good", ""),
+        ({"dead": 0.5}, "warn", "dead"),
+        ({"dead": 0.8}, "bad", "dead"),
         ({"saturated": 0.3}, "warn", "saturated"),
         ({"saturated": 0.9}, "bad", "saturated"),
         ({"mean": None, "std": None}, "bad", "mean"),

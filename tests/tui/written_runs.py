@@ -134,7 +134,7 @@ class WrittenRun:
             min=0.0 if rectified else -4.1,
             max=4.3 + number,
             zeros=0.5 + 0.02 * number if rectified else 0.0,
-            dead=min(1.0, 0.03 * number) if rectified else None,
+            dead=min(1.0, 0.05 * number) if rectified else None,
             histogram=Histogram(0.0, 4.3, [5000, *bell[17:], *[0] * 16]) if rectified else Histogram(-4.1, 4.3, bell),
             grad_norm=0.3 / (number + 1) if weights else None,
             weight_norm=10.0 if weights else None,

@@ -34,9 +34,11 @@ from cvtui.tui.panes.words import significant
 
 POLL_SECONDS = 0.1
 CPU_SHARE = 0.1
-"""Of one core: what the whole screen process may take while a run is live. Beyond it, pictures come less often."""
+"""Of one core: what the screen process may take while a run is live. Beyond it, panes are drawn less often."""
 SLOWEST_SECONDS = 1.0
 """But never less often than this."""
+HEADER_SECONDS = 0.25
+"""The header alone costs a tenth of the panes; it moves on between two pictures, once it has stood still so long."""
 PATIENCE_SECONDS = 5.0
 """How long "pausing…" is shown when nobody obeys."""
 
@@ -96,6 +98,7 @@ class LiveView(Widget):
         self._asked: tuple[int, float] | None = None  # commands applied when one was sent, and when that was
         self.watching = True
         """The timer reads the folder; it doesn't while the view is hidden."""
+        self._stale = True
         self._drawn_at = -SLOWEST_SECONDS
         self._cpu_at = 0.0
 
@@ -135,8 +138,8 @@ class LiveView(Widget):
         self.watching = False
 
     def _tick(self) -> None:
-        if not self._covered() and (self._asked is not None or self._may_draw()):
-            self.poll()
+        if not self._covered():
+            self.poll(panes=self._asked is not None or self._may_draw())
 
     def _covered(self) -> bool:
         """Another place (not a question of ours) lies over this one."""
@@ -148,14 +151,18 @@ class LiveView(Widget):
         gone = time.monotonic() - self._drawn_at
         return gone >= SLOWEST_SECONDS or time.process_time() - self._cpu_at <= CPU_SHARE * gone
 
-    def poll(self) -> None:
-        """Takes in what is new in the folder and shows it, all at once."""
+    def poll(self, panes: bool = True) -> None:
+        """Takes in what is new in the folder and shows it, all at once; without `panes` only in the header."""
         changed = self.history.poll()
         before = self.view
         self._know(self.history.state())
-        if changed or self.view != before:
+        self._stale |= changed or self.view != before
+        if self._stale and panes:
+            self._stale = False
             self._drawn_at, self._cpu_at = time.monotonic(), time.process_time()
             self.draw()
+        elif changed and time.monotonic() - self._drawn_at > HEADER_SECONDS:
+            self.header.update_from(self.history, self.view)
         if self.view.state != before.state:
             self.refresh_bindings()
             self.post_message(self.StateChanged(self.folder, self.view.state))

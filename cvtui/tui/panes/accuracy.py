@@ -44,7 +44,7 @@ class AccuracyPane(CurvePane):
             if np.isfinite(values).any():
                 lines.append(Line("validation", ends, values, 2, points=True))
         self.plot.set_lines(lines)
-        self.border_subtitle = self._told(history)
+        self.say(self._told(history))
 
     def _told(self, history: History) -> str:
         values = [(epoch.val_accuracy, -epoch.epoch) for epoch in history.epochs if epoch.val_accuracy is not None]

@@ -44,7 +44,7 @@ def foretell(history: History) -> Foretold:
         steps_per_epoch=checked.steps_per_epoch if checked is not None else None,
         parameters=checked.table.parameters if checked is not None else None,
         memory=float(memory) if isinstance(memory, int | float) else None,
-        first_loss=_first_loss(run),
+        first_loss=first_loss(run),
         activation_std=predicted_stds(history),
         schedule=checked.schedule if checked is not None else None,
     )
@@ -59,7 +59,10 @@ def _checked(run: RunStarted) -> Checked | None:
         return None
 
 
-def _first_loss(run: RunStarted) -> float | None:
+def first_loss(run: RunStarted | None) -> float | None:
+    """As the record says it, else ln C of the classes that it names."""
+    if run is None:
+        return None
     said = run.prediction.get("first_loss")
     if isinstance(said, int | float):
         return float(said)
@@ -70,19 +73,37 @@ def _first_loss(run: RunStarted) -> float | None:
 AHEAD_POINTS = 600
 
 
-def rate_ahead(history: History, foretold: Foretold) -> tuple[Floats, Floats]:
-    """(steps, rates) from now to the end of the run, at most AHEAD_POINTS of them; empty when nothing lies ahead.
+class Ahead:
+    """The rates of the whole run as the schedule has them now, worked out again only when somebody sets the rate."""
 
-    A rate that was set by hand scales what is left of the schedule, as the engine does it.
-    """
-    run, done, schedule = history.run, history.steps_done, foretold.schedule
-    if run is None or schedule is None or done >= run.total_steps:
-        return np.empty(0), np.empty(0)
-    for command in history.commands:
-        if command.command == "set_lr" and command.value is not None:
-            schedule = schedule.moved_to(command.step, command.value)
-    steps = np.unique(np.linspace(done, run.total_steps - 1, AHEAD_POINTS).round().astype(np.int64))
-    return steps.astype(np.float64), np.array([schedule.lr_at(int(step)) for step in steps])
+    def __init__(self, foretold: Foretold) -> None:
+        self._foretold = foretold
+        self._hands = -1
+        self._schedule = foretold.schedule
+        self._steps: Floats = np.empty(0)
+        self._rates: Floats = np.empty(0)
+
+    def __call__(self, history: History) -> tuple[Floats, Floats]:
+        """(steps, rates) from now to the end, at most AHEAD_POINTS of them; empty when nothing lies ahead.
+
+        A rate that was set by hand scales what is left of the schedule, as the engine does it.
+        """
+        run, done = history.run, history.steps_done
+        hands = [command for command in history.commands if command.command == "set_lr"]
+        if run is not None and self._foretold.schedule is not None and len(hands) != self._hands:
+            self._hands, schedule = len(hands), self._foretold.schedule
+            for command in hands:
+                if command.value is not None:
+                    schedule = schedule.moved_to(command.step, command.value)
+            self._schedule = schedule
+            points = np.linspace(0, max(0, run.total_steps - 1), AHEAD_POINTS)
+            self._steps = np.unique(points.round())
+            self._rates = np.array([schedule.lr_at(int(step)) for step in self._steps])
+        if run is None or self._schedule is None or done >= run.total_steps:
+            return np.empty(0), np.empty(0)
+        later = int(np.searchsorted(self._steps, done, side="right"))
+        now = self._schedule.lr_at(done)
+        return np.append(float(done), self._steps[later:]), np.append(now, self._rates[later:])
 
 
 def time_left(history: History) -> float | None:

@@ -71,17 +71,21 @@ def predicted_stds(history: History) -> dict[str, float]:
 def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
     """The worst that can be said of a layer, most serious first.
 
-    Limits: half of all channels dead, or of all tanh/sigmoid outputs saturated, is bad; a fifth is worth a look. A std
-    that is 30 times off the one predicted at the start, or no gradient at all, is worth a look. An update of more
-    than a tenth of the weights in one step is too large (the lecture: about 1e-3).
+    Limits: half of all channels dead is worth a look, four fifths are bad (in the first batches of healthy nets a third
+    may be silent); of tanh or sigmoid outputs 30 and 50 % saturated. Worth a look, too: a std that is 30 times off the
+    one predicted at the start, no gradient at all, and an update of more than a tenth of the weights in one step
+    (healthy ones are about 1e-3, and up to 0.07).
     """
     if stats is None:
         return Health("none")
     if stats.mean is None or stats.std is None:
         return Health("bad", "mean", "its output is not finite")
-    for share, column, what in ((stats.dead, "dead", "channels are dead"), (stats.saturated, "saturated", "saturated")):
-        if share is not None and share >= 0.2:
-            return Health("bad" if share >= 0.5 else "warn", column, f"{percent(share, 0)} {what}")
+    if stats.dead is not None and stats.dead >= 0.5:
+        words = f"{percent(stats.dead, 0)} of its channels are dead"
+        return Health("bad" if stats.dead >= 0.8 else "warn", "dead", words)
+    if stats.saturated is not None and stats.saturated >= 0.3:
+        words = f"{percent(stats.saturated, 0)} of its outputs are saturated"
+        return Health("bad" if stats.saturated >= 0.5 else "warn", "saturated", words)
     if stats.std == 0:
         return Health("bad", "mean", "its output is the same for all images")
     if stats.zeros is not None and stats.zeros >= 0.98:

@@ -43,4 +43,4 @@ class LayersPane(Pane):
         """The row under the cursor in words, and when the statistics were taken."""
         when = "no sample yet" if self._step is None else f"at step {count(self._step)}"
         words = f"{row.name}: {row.health.words} · " if row is not None and row.health.words else ""
-        self.border_subtitle = words.replace("[", r"\[") + when
+        self.say(words + when)

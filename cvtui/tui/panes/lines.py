@@ -77,7 +77,15 @@ class Lines(ScrollView, can_focus=True):
         return self.scroll_offset.y >= self.max_scroll_y
 
     def _grown(self, at_end: bool) -> None:
-        self.virtual_size = Size(self._width, len(self._wrapped))
+        size = Size(self._width, len(self._wrapped))
+        if self.show_vertical_scrollbar == (size.height > self.size.height) and size.width == self.virtual_size.width:
+            # A new virtual size lays out, and so repaints, the whole screen (40 ms). Where no scroll bar comes or
+            # goes there's nothing to lay out.
+            self.set_reactive(Lines.virtual_size, size)
+            if self.show_vertical_scrollbar:
+                self.vertical_scrollbar.window_virtual_size = size.height
+        else:
+            self.virtual_size = size
         if self.follow and at_end:
             self.scroll_end(animate=False)
         self.refresh()

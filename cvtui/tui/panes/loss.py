@@ -9,7 +9,7 @@ import numpy as np
 
 from cvtui.tui.panes.curve_pane import CurvePane, smoothing_words
 from cvtui.tui.panes.curves import Smoothed, epoch_middles, numbers, position
-from cvtui.tui.panes.foretold import foretell
+from cvtui.tui.panes.foretold import first_loss
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.panes.words import significant
 from cvtui.tui.widgets.line_plot import Guide, Line
@@ -49,10 +49,10 @@ class LossPane(CurvePane):
                 lines.append(Line("validation", ends, losses, 2, points=True))
         self.plot.set_guides(self._guides(history))
         self.plot.set_lines(lines)
-        self.border_subtitle = self._told(history, view)
+        self.say(self._told(history, view))
 
     def _guides(self, history: History) -> list[Guide]:
-        first = foretell(history).first_loss
+        first = first_loss(history.run)
         return [] if first is None else [Guide(first, f"ln {round(math.exp(first))} = {first:.3f}")]
 
     def _told(self, history: History, view: ViewState) -> str:

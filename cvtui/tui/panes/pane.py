@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
@@ -52,6 +53,7 @@ class Pane(Widget):
         super().__init__(id=f"pane-{self.NAME}", classes="pane")
         self.border_title = self.TITLE
         self._drawn: object = None
+        self._said = ""
 
     def compose(self) -> ComposeResult:
         return iter(())
@@ -70,6 +72,12 @@ class Pane(Widget):
 
     def draw(self, history: History, view: ViewState) -> None:
         raise NotImplementedError
+
+    def say(self, words: str) -> None:
+        """A few words in the lower border. Setting it repaints the pane, so it's done only for new ones."""
+        if words != self._said:
+            self._said = words
+            self.border_subtitle = Content(words)
 
     def action_reveal(self, name: str) -> None:
         self.post_message(self.Asked(name))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cvtui.runlog import History
 
 
+FIRST_LOSS = "first loss (ln C)"
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One line: what, as foretold, as it came, and whether the two agree (None: nothing to compare yet)."""
@@ -40,10 +43,21 @@ def compare(history: History, foretold: Foretold) -> list[Compared]:
     ]
     loss = history.steps.loss
     first = float(loss[0]) if len(loss) and history.steps.first == 0 else None
-    lines.append(_close("first loss (ln C)", foretold.first_loss, first, 1.25))
+    lines.append(_close(FIRST_LOSS, foretold.first_loss, first, 1.25))
     if foretold.memory is not None:
         lines.append(Compared("memory", size_of(foretold.memory), "", None))
     return lines
+
+
+def why_not_ln_c(history: History, foretold: Foretold, facts: list[Compared]) -> str:
+    """Where the first loss is not ln C: what is known of the logits, whose spread at the start adds to it."""
+    if all(line.agree is not False for line in facts if line.what == FIRST_LOSS):
+        return ""
+    watched = [layer.name for layer in history.run.layers if layer.watched] if history.run is not None else []
+    std = foretold.activation_std.get(watched[-1]) if watched else None
+    if std is None or std < 0.5:
+        return ""
+    return f"ln C holds while all classes look alike; here the logits begin with a std of {significant(std)}."
 
 
 def compare_layers(history: History, foretold: Foretold) -> list[Compared]:
@@ -82,8 +96,11 @@ class PredictionPane(Pane):
     def draw(self, history: History, view: ViewState) -> None:
         foretold = foretell(history)
         facts, layers = compare(history, foretold), compare_layers(history, foretold)
+        why = why_not_ln_c(history, foretold, facts)
         wide = max((len(line.what) for line in (*facts, *layers)), default=0)
         lines = [_heading("", wide), *(_line(line, wide) for line in facts)]
+        if why:
+            lines.append(Line(Content(""), Content.styled(why, MUTED)))
         if layers:
             lines += [_line(Compared("", "", "", None), wide), _heading("activation std", wide)]
             lines += [_line(line, wide) for line in layers]

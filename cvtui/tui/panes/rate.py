@@ -8,7 +8,7 @@ import numpy as np
 
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.curves import position
-from cvtui.tui.panes.foretold import Foretold, foretell, rate_ahead
+from cvtui.tui.panes.foretold import Ahead, Foretold, foretell
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.panes.words import rate
 from cvtui.tui.widgets.line_plot import Line
@@ -24,20 +24,20 @@ class RatePane(CurvePane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._foretold = Foretold()
+        self._ahead = Ahead(Foretold())
         self._of_run: object = None
 
     def draw(self, history: History, view: ViewState) -> None:
         if self._of_run is not history.run:
-            self._of_run, self._foretold = history.run, foretell(history)
+            self._of_run, self._ahead = history.run, Ahead(foretell(history))
         self.set_axis(history, view)
         done = history.steps.lr
         lines = []
-        ahead, rates = rate_ahead(history, self._foretold)
+        ahead, rates = self._ahead(history)
         if len(ahead):
             lines.append(Line("ahead", position(history, view.x_axis, ahead), rates, 1, dim=True, legend=False))
         lines.append(Line("done", self._positions.of_steps(history, view.x_axis), done, 1, legend=False))
         now = float(position(history, view.x_axis, history.steps_done)[0])
         self.plot.now = now if len(ahead) and len(done) and np.isfinite(now) else None
         self.plot.set_lines(lines)
-        self.border_subtitle = f"now {rate(float(done[-1]))}" if len(done) else ""
+        self.say(f"now {rate(float(done[-1]))}" if len(done) else "")

@@ -64,7 +64,8 @@ class Story:
             tone: Tone = "bad" if log.level == "error" else "warn" if log.level == "warning" else "plain"
             news.append((place, Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone)))
         for command in self._new("commands", history):
-            news.append(((command.step, 2), _asked(command)))
+            if command.command != "save":  # its checkpoint has a line
+                news.append(((command.step, 2), _asked(command)))
         total = history.run.recipe.get("epochs") if history.run is not None else None
         for epoch in self._new("epochs", history):
             news.append(((epoch.step, 3), _epoch(epoch, total)))
@@ -113,14 +114,14 @@ def _epoch(epoch: EpochDone, total: object) -> Entry:
     width = len(str(total)) if isinstance(total, int) else 1
     text = f"epoch {epoch.epoch:>{width}}  {significant(epoch.train_loss)}"
     if epoch.val_loss is not None:
-        text += f" · val {significant(epoch.val_loss)}"
+        text += f"  val {significant(epoch.val_loss)}"
     if epoch.val_accuracy is not None:
-        text += f" · {percent(epoch.val_accuracy)}"
+        text += f"  {percent(epoch.val_accuracy)}"
     return Entry(epoch.time, "★" if epoch.best else " ", text, "good" if epoch.best else "plain")
 
 
 def _asked(command: CommandApplied) -> Entry:
-    glyph = {"pause": "‖", "resume": "▶", "stop": "■", "save": "↓"}.get(command.command, "→")
+    glyph = {"pause": "‖", "resume": "▶", "stop": "■"}.get(command.command, "→")
     words = command.words or command.command.replace("_", " ")
     return Entry(command.time, glyph, f"{clean(words)} (step {count(command.step)})", "mark")
 
