@@ -85,5 +85,6 @@ class Journal:
     def _sum_up(self, loss: list[float], accuracy: list[float], images: list[int]) -> None:
         sums = self.training.sums
         sums.images += sum(images)
-        sums.loss += math.fsum(a * n for a, n in zip(loss, images, strict=True))
-        sums.right += math.fsum(a * n for a, n in zip(accuracy, images, strict=True))
+        for mean, right, count in zip(loss, accuracy, images, strict=True):
+            sums.loss += mean * count  # one by one: the last bit must not tell how often the log was flushed
+            sums.right += right * count
