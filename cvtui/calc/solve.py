@@ -17,7 +17,8 @@ from cvtui.calc.trace import UnknownLeft, trace
 from cvtui.calc.windows import conv_places, extent, formula, left_over, same_padding
 from cvtui.errors import RequestError
 
-MAX_TRIES = 1_000
+MAX_WORK = 5_000
+"""Layers traced in the search for a wanted output: about half a second."""
 _FILTERS = (3, 5, 1, 7, 2, 4, 9, 11, 6, 8, 10)
 
 
@@ -107,14 +108,14 @@ def _reached(chain: Chain, size: Size, classes: int, wanted: Size, source: str) 
 
 def _reach(chain: Chain, size: Size, classes: int, wanted: Size, source: str) -> tuple[list[Answer], list[Chain]]:
     """Depth first over the convs with `?`. What two settings of one conv turn into the same size goes on as one."""
-    tries = 0
+    work, layers = 0, _layers(chain)
     found: list[tuple[Chain, list[Answer]]] = []
     outputs: set[Size] = set()
 
     def search(net: Chain, answers: list[Answer]) -> None:
-        nonlocal tries
-        tries += 1
-        if tries > MAX_TRIES:
+        nonlocal work
+        work += layers
+        if work > MAX_WORK:
             return
         try:
             table = trace(net, size, classes, source=source)
@@ -133,7 +134,7 @@ def _reach(chain: Chain, size: Size, classes: int, wanted: Size, source: str) ->
 
     search(chain, [])
     if not found:
-        raise _out_of_reach(wanted, outputs, tries > MAX_TRIES)
+        raise _out_of_reach(wanted, outputs, work > MAX_WORK)
     found.sort(key=lambda one: [_usualness(answer.fits[0]) for answer in one[1]])
     answers = found[0][1]
     if len(answers) == 1:  # one conv: every setting that reaches the size, over all groups
@@ -235,6 +236,17 @@ def _filled(node: Chain, old: Conv, new: Conv) -> Chain:
         return part
 
     return node.replaced(parts=tuple(walk(part) for part in node.parts))
+
+
+def _layers(node: Node) -> int:
+    """How many layers a part has when it is unrolled."""
+    if isinstance(node, Chain):
+        return sum(_layers(part) for part in node.parts)
+    if isinstance(node, Repeat):
+        return node.count * _layers(node.body)
+    if isinstance(node, Concat):
+        return sum(_layers(branch) for branch in node.branches)
+    return _layers(node.body) if isinstance(node, Residual) else 1
 
 
 def _in_repeat(chain: Chain, node: Conv) -> bool:
