@@ -152,7 +152,7 @@ values = st.one_of(
 
 @st.composite
 def curves(draw):
-    count = draw(st.integers(1, 150))
+    count = draw(st.integers(1, 80))
     gaps = draw(st.lists(st.sampled_from([0.0, 0.01, 0.1, 1.0, 7.0]), min_size=count, max_size=count))
     y = draw(st.lists(values, min_size=count, max_size=count))
     x = np.cumsum(gaps)
@@ -161,7 +161,7 @@ def curves(draw):
     return x, np.array(y), (low, low + width), draw(st.integers(1, 12)), draw(st.integers(1, 6))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(curves())
 def test_every_sample_in_view_has_its_dot(curve):
     x, y, x_limits, columns, rows = curve
@@ -189,7 +189,7 @@ def test_every_sample_in_view_has_its_dot(curve):
             )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(curves())
 def test_no_dot_without_a_segment(curve):
     """Every dot is at most a dot away from its segments, drawn one by one; so nothing is joined over a break."""

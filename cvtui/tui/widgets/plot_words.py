@@ -95,6 +95,8 @@ class Legend:
         best = min(costs, key=lambda key: costs[key])
         if corner is not None and costs[corner] < 1.5 * costs[best] + 4:
             best = corner
+        if frame.rows < 6 and costs[best] > 0.15 * rows * wide:  # too small to hide anything
+            return None
         column, row = places[best]
         self.busy[row : row + rows, column : column + wide] = TAKEN
         for number, (glyph, style, name, value) in enumerate(self.entries):
@@ -146,7 +148,8 @@ class Words:
 
     def _first_that_fits(self, *texts: str) -> None:
         for text in texts:
-            if cell_len(text) + 2 <= self.frame.columns:
+            wide = cell_len(text) + 2
+            if wide <= self.frame.columns and self.busy[0, :wide].max() < TAKEN:
                 self._write(f" {text} ", 0, 0, "warning")
                 return
 
