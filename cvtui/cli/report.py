@@ -226,7 +226,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         ("training", f"{recipe.optimizer}, lr {recipe.lr:g}, {schedule}, batch {recipe.batch_size}"),
         (
             "",
-            f"{recipe.epochs:,} epochs of {checked.steps_per_epoch:,} steps = {checked.total_steps:,} steps; "
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps = {checked.total_steps:,} steps; "
             f"seed {recipe.seed}",
         ),
         ("expected", f"a first loss of {math.log(len(data.classes)):.3f} (ln {len(data.classes)})"),
@@ -243,7 +243,7 @@ def started_facts(run: RunStarted) -> list[tuple[str, str]]:
         found.append(("pixels", f"mean {numbers[0]}, std {numbers[1]} (of 0 to 255, training images)"))
     memory = run.prediction.get("memory")
     if isinstance(memory, int | float):
-        found.append(("memory", f"about {memory / 2**20:,.0f} MiB for weights, gradients and activations"))
+        found.append(("memory", f"about {binary(memory)} for weights, gradients and activations"))
     return found
 
 
@@ -272,10 +272,16 @@ def rate_at(history: History, step: int) -> float | None:
 
 
 def number(value: float | None) -> str:
-    """A loss in six places, aligned: "0.1234", " 12.35", "   NaN"."""
+    """A loss in six places, aligned: "0.1234", " 12.35", " 1e+33", "   NaN"."""
     if value is None:
         return "   NaN"
-    return f"{value:.4f}" if value < 10 else f"{value:6.5g}"
+    return f"{value:.4f}" if value < 10 else f"{value:6.2f}" if value < 1000 else f"{value:6.0e}"
+
+
+def binary(size: float) -> str:
+    """Bytes as "12.3 MiB"."""
+    power = min(4, int(math.log(max(size, 1), 1024)))
+    return f"{size / 1024**power:.3g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
 
 
 def percent(share: float | None) -> str:
