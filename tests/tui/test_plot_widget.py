@@ -475,7 +475,7 @@ async def test_moving_stops_at_the_ends():
         plot.zoom_to((100, 300))
         await pilot.press(*["shift+left"] * 4)
         assert plot._frame.across.limits == pytest.approx((0, 200), abs=1e-6)
-        await pilot.press(*["shift+right"] * 17)
+        await pilot.press(*["shift+right"] * 21)
         assert plot._frame.across.limits == pytest.approx((799, 999), abs=1e-6)
 
 
