@@ -45,6 +45,10 @@ def test_duration(seconds: float | None, text: str) -> None:
     assert words.duration(seconds) == text
 
 
+def test_short_durations_may_have_a_decimal() -> None:
+    assert [words.duration(seconds, decimal=True) for seconds in (0.04, 3.46, 9.96)] == ["0.0 s", "3.5 s", "10 s"]
+
+
 @pytest.mark.parametrize(("value", "text"), [(0.002, "0.002"), (5e-5, "5e-5"), (0.1, "0.1"), (1.0, "1"), (None, "–")])
 def test_rate(value: float | None, text: str) -> None:
     assert words.rate(value) == text

@@ -103,7 +103,7 @@ def _progress_words(history: History, view: ViewState) -> list[str]:
     if view.alive:
         words.append(f"{duration(time_left(history))} left")
     elif len(history.steps.seconds):
-        words.append(f"took {duration(float(history.steps.seconds[-1]))}")
+        words.append(f"took {duration(float(history.steps.seconds[-1]), decimal=True)}")
     return words
 
 

@@ -93,7 +93,8 @@ def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
     if stats.grad_norm is not None and stats.grad_norm == 0:
         return Health("warn", "gradient", "no gradient reaches its weights")
     if stats.update_ratio is not None and stats.update_ratio > 0.1:
-        return Health("warn", "update", f"one step moves its weights by {percent(stats.update_ratio, 0)}")
+        size = f"{significant(stats.update_ratio, 2)} times their size"
+        return Health("warn", "update", f"one step moves its weights by {size}")
     if predicted_std and math.isfinite(predicted_std):
         factor = stats.std / predicted_std
         if factor > 30 or factor < 1 / 30:

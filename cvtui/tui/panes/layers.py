@@ -40,7 +40,10 @@ class LayersPane(Pane):
         self._say(event.row)
 
     def _say(self, row: LayerRow | None) -> None:
-        """The row under the cursor in words, and when the statistics were taken."""
+        """The row under the cursor in words, or the worst one, and when the statistics were taken."""
         when = "no sample yet" if self._step is None else f"at step {count(self._step)}"
-        words = f"{row.name}: {row.health.words} · " if row is not None and row.health.words else ""
+        if row is None or not row.health.words:
+            rows = sorted(self.query_one(LayersTable).rows, key=lambda row: row.health.level != "bad")
+            row = next((row for row in rows if row.health.words), None)
+        words = f"{row.name}: {row.health.words} · " if row is not None else ""
         self.say(words + when)

@@ -46,9 +46,9 @@ COLUMNS = (
     Column("histogram", "distribution (√)", 16, 1, "left"),
     Column("high", "max", 6, 9, "left"),
     Column("zeros", "zeros", 5, 2),
-    Column("saturated", "satur.", 6, 5),
+    Column("saturated", "satur.", 6, 4),
     Column("dead", "dead", 5, 2),
-    Column("gradient", "gradient", 8, 4),
+    Column("gradient", "gradient", 8, 5),
     Column("update", "update", 7, 3),
 )
 _GAP = 2

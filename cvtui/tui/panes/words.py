@@ -58,10 +58,12 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return f"{text} %"
 
 
-def duration(seconds: float | None) -> str:
-    """7.4 -> "7 s", 65 -> "1:05", 3725 -> "1:02:05", 200000 -> "2 d 7 h"."""
+def duration(seconds: float | None, *, decimal: bool = False) -> str:
+    """7.4 -> "7 s" ("7.4 s" with `decimal`), 65 -> "1:05", 3725 -> "1:02:05", 200000 -> "2 d 7 h"."""
     if seconds is None or not math.isfinite(seconds):
         return "–"
+    if decimal and seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
