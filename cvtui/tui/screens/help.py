@@ -29,19 +29,26 @@ class Keys:
 
 
 def keys_of(node: DOMNode) -> list[Keys]:
-    """The keys that a widget of ours brings itself, in its own order; keys of one action stand together."""
-    lines: dict[str, list[str]] = {}
-    words: dict[str, str] = {}
+    """The keys that a widget of ours brings itself, in its own order; those of one action stand on one line."""
+    keys: dict[str, list[str]] = {}
+    words: dict[str, list[str]] = {}
     for cls in type(node).__mro__:
         if not cls.__module__.startswith("cvtui."):
             continue
         for entry in cls.__dict__.get("BINDINGS", ()):
             binding = entry if isinstance(entry, Binding) else Binding(*entry)
             told = binding.tooltip or binding.description
-            if told and told not in lines.get(binding.action, []):
-                lines.setdefault(binding.action, []).append(spelled(binding.key))
-                words[binding.action] = told
-    return [Keys(" ".join(dict.fromkeys(keys)), words[action]) for action, keys in lines.items()]
+            if told:
+                # Places are one line each; "row up" and "row down" are one line together.
+                action = binding.action if binding.tooltip else binding.action.partition("(")[0]
+                keys.setdefault(action, []).append(spelled(binding.key))
+                words.setdefault(action, []).append(told)
+    return [Keys(" ".join(dict.fromkeys(keys[action])), _joined(words[action])) for action in keys]
+
+
+def _joined(words: list[str]) -> str:
+    first, *rest = dict.fromkeys(words)
+    return ", ".join([first, *(word[:1].lower() + word[1:] for word in rest)])
 
 
 def page(place: PlaceScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
@@ -49,7 +56,7 @@ def page(place: PlaceScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
     sections: list[tuple[str, list[Keys]]] = []
     seen: set[type] = set()
     for node in [place, *place.own_widgets()]:
-        if type(node) not in seen:
+        if type(node) not in seen and (node.can_focus or node.query("*:can-focus") or node is place):
             seen.add(type(node))
             lines = keys_of(node)
             if lines and all(lines != known for _, known in sections):

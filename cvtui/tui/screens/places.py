@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
@@ -50,7 +51,11 @@ class TopBar(Widget):
     """The places' names, each one click away; at the right the run that is shown, from wherever one is."""
 
     ALLOW_SELECT = False
-    DEFAULT_CSS = "TopBar { dock: top; height: 1; background: $panel; color: $foreground; }"
+    DEFAULT_CSS = """
+    TopBar {
+        dock: top; height: 1; background: $panel; color: $foreground; pointer: pointer;
+    }
+    """
 
     run: reactive[tuple[str, str] | None] = reactive(None)
     """(name, state) of the run in the Train place."""
@@ -58,35 +63,42 @@ class TopBar(Widget):
     def __init__(self, here: str) -> None:
         super().__init__()
         self._here = here
+        self._spots: list[tuple[int, int, str]] = []
 
     def render(self) -> Content:
         parts: list[Content] = [Content.styled(" cvtui  ", "bold $text-primary")]
+        self._spots = []
+        at = parts[0].cell_length
         for place in PLACES:
             style = "bold $foreground on $primary 35%" if place.name == self._here else "$foreground 75%"
-            parts.append(
-                Content.from_markup(f"[{style} @click=app.place('{place.name}')] {place.key} {place.title} [/]")
-            )
-        left = Content.assemble(*parts)
-        right = self._run(max(0, self.size.width - left.cell_length - 2))
-        gap = " " * max(1, self.size.width - left.cell_length - right.cell_length - 1)
-        return Content.assemble(left, gap, right)
+            parts.append(Content.styled(f" {place.key} {place.title} ", style))
+            self._spots.append((at, at + parts[-1].cell_length, f"app.place('{place.name}')"))
+            at += parts[-1].cell_length
+        right = self._run(max(0, self.size.width - at - 2))
+        start = max(at + 1, self.size.width - right.cell_length - 1)
+        self._spots.append((start, start + right.cell_length, "app.show_run"))
+        return Content.assemble(*parts, " " * (start - at), right)
 
     def _run(self, room: int) -> Content:
-        if self.run is None or room < 12:
+        if self.run is None or room < 12 or self.has_class("-run-is-here"):  # its own header says it below
             return Content("")
         from cvtui.tui.panes.header import STATES
 
         name, state = self.run
         glyph, colour, word = STATES[state]
         name = name if len(name) + len(word) + 3 <= room else name[: room - len(word) - 4] + "…"
-        return Content.assemble(
-            Content.from_markup(f"[{colour} @click=app.show_run()]{glyph} {word}[/] "), (name, "$foreground 75%")
-        )
+        return Content.assemble((f"{glyph} {word} ", colour), (name, "$foreground 75%"))
+
+    async def on_click(self, event: events.Click) -> None:
+        for start, end, action in self._spots:
+            if start <= event.x < end:
+                await self.run_action(action)
 
 
 class TooSmall(Widget):
     """Covers a place whose terminal is too small, and goes when it is large enough again."""
 
+    SCOPED_CSS = False
     DEFAULT_CSS = """
     TooSmall {
         layer: over; dock: top; width: 100%; height: 100%; display: none;
@@ -110,6 +122,7 @@ class PlaceScreen(Screen[None]):
     """One place. Subclasses compose what stands between the bar and the keys in `compose_place`."""
 
     PLACE: ClassVar[str] = ""
+    BINDING_GROUP_TITLE = "This place"
     BINDINGS: ClassVar[list[BindingType]] = []
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (declared by Screen)
         (0, "-too-narrow"),

@@ -35,7 +35,7 @@ def age(seconds: float) -> str:
 class RunsTable(Grid[RunSummary]):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="glyph", least=1, most=1),
-        Column(key="name", title="run", least=12, most=40, stretch=1),
+        Column(key="name", title="run", least=12, most=30, stretch=1),
         Column(key="state", title="state", least=8, most=8, need=5),
         Column(key="data", title="data", least=4, most=14, need=3),
         Column(key="net", title="net", least=8, most=24, need=4, stretch=3),

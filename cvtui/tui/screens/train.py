@@ -24,6 +24,7 @@ class TrainScreen(PlaceScreen):
     """Form and run lie in one body; one of them is shown. The form keeps its values, the run its place."""
 
     PLACE = "train"
+    BINDING_GROUP_TITLE = "Form and run"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_run", "New run", tooltip="Back to the form, as it was filled in"),
         Binding("b", "show_run", "Back to the run", tooltip="The run that was shown before"),
@@ -102,6 +103,8 @@ class TrainScreen(PlaceScreen):
             if hidden is not None:
                 hidden.display = False
             shown.display = True
+        self.bar.set_class(self.shows_run, "-run-is-here")
+        self.bar.refresh()
         self.refresh_bindings()
 
     def _tell_bar(self, folder: RunFolder, state: str) -> None:

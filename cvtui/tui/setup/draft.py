@@ -70,7 +70,7 @@ class Draft:
     steps_per_epoch: int | None = None
     total_steps: int | None = None
     memory: int | None = None
-    """Bytes that training holds: parameters, gradients, the optimiser's state, activations."""
+    """Bytes that training holds: parameters, gradients, the optimiser's state, activations, images."""
 
     @property
     def ready(self) -> bool:
@@ -115,7 +115,7 @@ def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
         schedule=checked.schedule,
         steps_per_epoch=checked.steps_per_epoch,
         total_steps=checked.total_steps,
-        memory=_memory(checked.table, recipe.batch_size, recipe.optimizer),
+        memory=_memory(checked.table, checked.data, recipe.batch_size, recipe.optimizer),
     )
 
 
@@ -136,7 +136,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
         else:
             steps = -(-data.train // batch)
             if table is not None and "optimizer" in values:
-                memory = _memory(table, batch, str(values["optimizer"]))
+                memory = _memory(table, data, batch, str(values["optimizer"]))
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
         needed = ("lr", "schedule", "schedule_per", "warmup", "epochs")
@@ -157,9 +157,13 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
     )
 
 
-def _memory(table: Table, batch: int, optimizer: str) -> int | None:
+def _memory(table: Table, data: DataFacts, batch: int, optimizer: str) -> int | None:
+    """What the net takes, and the images, which lie in memory as bytes."""
     name = parse_choice(optimizer, UPDATE_RULES)[0].name
-    return training_memory(table, batch).total(name) if name in OPTIMIZERS else None
+    if name not in OPTIMIZERS:
+        return None
+    height, width, channels = data.size
+    return training_memory(table, batch).total(name) + (data.train + data.validation) * height * width * channels
 
 
 def _taken(runs: Path, name: str) -> Problem | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -34,13 +35,14 @@ class Underline:
 
     def __init__(self) -> None:
         self.column: int | None = None
+        self.color = "red"
 
     def __call__(self, text: Text | str) -> Text:
         if isinstance(text, str):
             text = Text(text, no_wrap=True, end="")
         if self.column is not None and len(text):
             start = min(self.column, len(text) - 1)
-            text.stylize("underline bold red", start, word_end(text.plain, start))
+            text.stylize(f"underline bold {self.color}", start, word_end(text.plain, start))
         return text
 
 
@@ -78,6 +80,7 @@ class TextField(Input):
     def mark(self, column: int | None) -> None:
         if self.underline.column != column:
             self.underline.column = column
+            self.underline.color = self.app.theme_variables.get("error", "red")
             self.refresh()
 
 
@@ -238,7 +241,7 @@ class FieldRow(Widget):
         control = self.control
         if isinstance(control, Picker) and self.field.kind == "choice":
             return control.choices.get(control.value, "")
-        return self.field.doc.partition(";")[0].partition(":")[0].rstrip(".")
+        return re.split(r"[.;:] ", self.field.doc)[0].rstrip(".")
 
 
 def summaries(field: Field) -> dict[str, str]:

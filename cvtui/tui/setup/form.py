@@ -37,10 +37,12 @@ class Heading(Widget):
 class Form(VerticalScroll, can_focus=False):
     """Knows what stands in each field, and shows what is wrong with it; judges nothing itself."""
 
+    BINDING_GROUP_TITLE = "Its fields"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "field(-1)", "Field above", show=False, tooltip="The field above"),
-        Binding("down", "field(1)", "Field below", show=False, tooltip="The field below"),
+        Binding("up", "field(-1)", "The field above", show=False),
+        Binding("down", "field(1)", "The field below", show=False),
     ]
+    SCOPED_CSS = False
     DEFAULT_CSS = """
     Form {
         height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden;

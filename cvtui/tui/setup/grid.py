@@ -88,6 +88,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     """Subclasses say what the columns are and what stands in a cell. Only visible rows cost anything."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
+    BINDING_GROUP_TITLE = "The table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cursor(-1)", "Row up", show=False),
         Binding("down", "cursor(1)", "Row down", show=False),

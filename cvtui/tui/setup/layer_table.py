@@ -25,7 +25,7 @@ class LayerTable(Grid[Row]):
         Column(key="parameters", title="parameters", align="right", need=1, least=6, most=14),
         Column(key="std", title="std at start", align="right", need=2, least=6, most=12),
         Column(key="macs", title="MACs", align="right", need=3, least=5, most=16),
-        Column(key="field", title="sees", align="right", need=4, least=3, most=9),
+        Column(key="field", title="rec. field", align="right", need=4, least=3, most=12),
         Column(key="formula", title="output size", need=5, least=16, most=34),
         Column(key="counting", title="parameters counted", need=6, least=18, most=34),
         Column(key="note", title="remark", need=7, least=24, most=24, stretch=1),
@@ -96,7 +96,7 @@ class LayerTable(Grid[Row]):
             return "", "quiet"
         std = self.stds[row.name]
         # Far from 1 the signal fades or blows up from layer to layer: nothing reaches the weights behind.
-        style = "good" if std is not None and 0.1 <= std <= 10 else "warn"
+        style = "text" if std is not None and 0.1 <= std <= 10 else "warn"
         if std is None or not 0.001 <= std <= 1000:
             style = "bad"
         return significant(std), style

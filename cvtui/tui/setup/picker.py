@@ -21,6 +21,7 @@ class Picker(Widget, can_focus=True):
     """A single widget where Textual's Select is five: a form with many of them paints its first frame sooner."""
 
     ALLOW_SELECT = False
+    BINDING_GROUP_TITLE = "A list of choices"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "open", "Choose", tooltip="Open the list of choices"),
         Binding("left", "step(-1)", "Choice before", show=False),

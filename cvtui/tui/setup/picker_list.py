@@ -28,6 +28,8 @@ class PickerList(OptionList):
         overlay: screen; constrain: inside inflect;
         width: auto; max-width: 76; height: auto; max-height: 14;
         offset: -1 1; padding: 0; background: $panel; border: round $primary;
+        & > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
+        &:focus > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
         &:focus { border: round $primary; background-tint: $foreground 0%; }
     }
     """

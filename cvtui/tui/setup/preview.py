@@ -49,16 +49,18 @@ class Facts(Widget):
     def show(self, facts: list[tuple[str, str, str]], word: Content) -> None:
         """facts: (name, number, remark); word: a line below them."""
         if (facts, word) != (self.facts, self.word):
-            taller = len(facts) != len(self.facts)
             self.facts, self.word = facts, word
-            self.refresh(layout=taller)
+            self.refresh(layout=True)
 
     @property
     def text(self) -> str:
         return self.render().plain
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return -(-len(self.facts) // self._columns(width)) + 1
+        return -(-len(self.facts) // self._columns(width)) + len(self._words(width))
+
+    def _words(self, width: int) -> list[Content]:
+        return self.word.wrap(max(1, width)) if self.word else []
 
     def _columns(self, width: int) -> int:
         return 1 if width < 66 else 2 if width < 130 else 3
@@ -79,7 +81,7 @@ class Facts(Widget):
                     gap = width // columns - parts[-1].cell_length
                     parts.append(Content(" " * gap))
             lines.append(Content.assemble(*parts))
-        return Content("\n").join([*lines, self.word.truncate(max(1, width), ellipsis=True)])
+        return Content("\n").join([*lines, *self._words(width)])
 
 
 def _fact(name: str, number: str, remark: str, wide: int) -> Content:
@@ -91,16 +93,26 @@ def _fact(name: str, number: str, remark: str, wide: int) -> Content:
 class Preview(Container):
     """Follows a `Draft`; what the warm engine says is added when it is there."""
 
+    SCOPED_CSS = False
     DEFAULT_CSS = """
     Preview {
-        layout: grid; grid-size: 2; grid-columns: 1fr auto; grid-rows: 1fr auto;
-        width: 1fr; height: 1fr;
-        layout: vertical;
+        layout: vertical; width: 1fr; height: 1fr;
         & #card-net { height: 1fr; min-height: 6; }
-        & #card-rate { height: 1fr; max-height: 22; min-height: 6; }
+        & #card-below { height: 1fr; layout: vertical; }
+        & #card-rate { height: 1fr; max-height: 22; min-height: 6; width: 1fr; }
         & #card-rate > LinePlot { height: 1fr; }
         & #card-rate > .describe { height: 1; color: $foreground 80%; }
-        & #card-facts { height: auto; }
+        & #card-facts { height: auto; width: 1fr; }
+    }
+    Screen.-narrow Preview, Screen.-vast Preview {
+        & #card-below { layout: horizontal; height: 10; }
+        & #card-rate { height: 1fr; }
+        & #card-facts { height: 1fr; width: 38; }
+    }
+    Screen.-vast Preview {
+        & #card-below { height: 1fr; }
+        & #card-rate { max-height: 100%; }
+        & #card-facts { width: 48; }
     }
     """
 
@@ -113,12 +125,13 @@ class Preview(Container):
         with Card(id="card-net") as net:
             net.border_title = "Net"
             yield LayerTable()
-        with Card(id="card-rate") as rate:
-            rate.border_title = "Learning rate"
-            yield Described(classes="describe")
-        with Card(id="card-facts") as facts:
-            facts.border_title = "Before the run"
-            yield Facts()
+        with Container(id="card-below"):
+            with Card(id="card-rate") as rate:
+                rate.border_title = "Learning rate"
+                yield Described(classes="describe")
+            with Card(id="card-facts") as facts:
+                facts.border_title = "Before the run"
+                yield Facts()
 
     @property
     def table(self) -> LayerTable:
@@ -165,7 +178,9 @@ class Preview(Container):
         waiting = draft.ready and answer is None and warm.state in ("off", "loading", "ready")
         stds = answer.get("activation_std") if answer is not None else None
         self.table.set_stds(stds if isinstance(stds, dict) else None, waiting=waiting)
-        self.facts.show(_numbers(draft), _word(warm, answer, waiting))
+        said = answer.get("memory") if answer is not None else None
+        memory = said if isinstance(said, int) else draft.memory
+        self.facts.show(_numbers(draft, memory), _word(warm, answer, waiting))
 
     def _draw_schedule(self) -> None:
         if self._plot is None:
@@ -206,19 +221,23 @@ def _shape(draft: Draft) -> str:
     return "x".join(map(str, draft.data.size)) if draft.data is not None else ""
 
 
-def _numbers(draft: Draft) -> list[tuple[str, str, str]]:
+def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
     table, data = draft.table, draft.data
-    batch = draft.texts.get("batch_size", "")
+    batch = draft.texts.get("batch_size", "").strip()
     loss = draft.first_loss
     return [
-        ("steps per epoch", _or_dash(draft.steps_per_epoch), f"{data.train:,} images / {batch}" if data else ""),
+        (
+            "steps per epoch",
+            _or_dash(draft.steps_per_epoch),
+            f"{data.train:,} / {batch}" if data is not None and draft.steps_per_epoch else "",
+        ),
         ("steps in all", _or_dash(draft.total_steps), ""),
         ("first loss", significant(loss, 4) if loss is not None else "–", f"ln {len(data.classes)}" if data else ""),
         ("parameters", _or_dash(table.parameters if table is not None else None), ""),
         (
             "memory",
-            size_of(draft.memory) if draft.memory is not None else "–",
-            "weights, gradients, optimizer, activations",
+            size_of(memory) if memory is not None else "–",
+            f"(batch {batch})" if memory is not None else "",
         ),
         ("MACs per image", _or_dash(table.macs if table is not None else None), ""),
     ]
@@ -234,9 +253,9 @@ def _word(warm: WarmEngine, answer: dict[str, object] | None, waiting: bool) -> 
         )
     if waiting:
         what = "PyTorch is loading" if warm.state != "ready" else "one batch runs through the new net"
-        return Content.styled(f"… {what}: the std of each layer follows", MUTED)
+        return Content.styled(f"… {what}; the std of each layer follows", MUTED)
     if answer is not None:
-        return Content.styled("✓ std of each layer: one real batch through freshly drawn weights", MUTED)
+        return Content.styled("✓ std: one real batch, freshly drawn weights", MUTED)
     return Content("")
 
 

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
@@ -22,7 +22,7 @@ from cvtui.tui.panes.words import count
 from cvtui.tui.setup.draft import Draft, examine
 from cvtui.tui.setup.field_row import FieldRow, explanation
 from cvtui.tui.setup.form import Form
-from cvtui.tui.setup.preview import Preview
+from cvtui.tui.setup.preview import Card, Preview
 from cvtui.tui.warm import WarmEngine
 
 PREDICT_AFTER = 0.3
@@ -34,7 +34,9 @@ SLOW = 0.03
 class Tabs(Widget):
     """Where form and preview don't fit side by side: which of them is shown."""
 
-    DEFAULT_CSS = "Tabs { height: 1; width: 1fr; display: none; background: $panel; padding: 0 1; }"
+    DEFAULT_CSS = """
+    Tabs { height: 1; width: 1fr; display: none; padding: 0 1; pointer: pointer; }
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,14 +49,14 @@ class Tabs(Widget):
     def render(self) -> Content:
         on, off = "bold $text-primary", "$foreground 60%"
         return Content.assemble(
-            Content.from_markup(f"[{off if self.preview else on} @click=fold(False)]Recipe[/]"),
+            ("Recipe", off if self.preview else on),
             ("  │  ", "$foreground 25%"),
-            Content.from_markup(f"[{on if self.preview else off} @click=fold(True)]Preview[/]"),
+            ("Preview", on if self.preview else off),
             ("   ctrl+o", "$foreground 40%"),
         )
 
-    def action_fold(self, preview: bool) -> None:
-        self.post_message(Setup.FoldAsked(preview))
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(Setup.FoldAsked(event.x > len(" Recipe  ")))
 
 
 class StartButton(Widget, can_focus=True):
@@ -89,27 +91,30 @@ class StartButton(Widget, can_focus=True):
 class Setup(Widget):
     """Asks for a recipe. Posts `Start` with one that can be trained; what happens then is the place's business."""
 
+    BINDING_GROUP_TITLE = "The form"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
         Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
     ]
+    SCOPED_CSS = False  # some rules begin at the screen, which knows how large the terminal is
     DEFAULT_CSS = """
     Setup {
         layout: horizontal; width: 1fr; height: 1fr;
-        & #form-side { width: 66; height: 1fr; }
-        & #explanation { height: 3; padding: 0 1; color: $foreground; background: $panel; }
-        & #start-bar { height: 1; background: $panel; }
+        & #form-side { width: 46%; min-width: 64; max-width: 100; height: 1fr; padding: 0; }
+        & #explanation { height: 3; padding: 0 1; color: $foreground; }
+        & #start-bar { height: 1; }
         & #status { width: 1fr; height: 1; padding: 0 1; }
     }
     Screen.-tall Setup {
+        & #form-side { padding: 1 0 0 0; }
         & #explanation { height: 4; padding: 0 1 1 1; }
     }
-    Screen.-vast Setup #form-side { width: 84; }
     Screen.-narrow Setup {
         layout: vertical;
         & Tabs { display: block; }
-        & #form-side { width: 1fr; }
+        & #form-side { width: 1fr; max-width: 100%; border: none; padding: 0; }
+        & #explanation { background: $panel; }
         & Preview { display: none; }
         &.-preview #form-side { display: none; }
         &.-preview Preview { display: block; }
@@ -139,7 +144,8 @@ class Setup(Widget):
 
     def compose(self) -> ComposeResult:
         yield Tabs()
-        with Vertical(id="form-side"):
+        with Card(id="form-side") as card:
+            card.border_title = "Recipe"
             yield Form(self._recipe)
             yield Static(id="explanation")
             with Horizontal(id="start-bar"):
@@ -231,7 +237,7 @@ class Setup(Widget):
             return
         names = [name.replace("_", " ") for name in draft.problems]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        status.update(Content.styled(f"✗ to be mended: {', '.join(names[:3])}{more}", "$text-error"))
+        status.update(Content.styled(f"✗ wrong: {', '.join(names[:3])}{more}", "$text-error"))
 
     @on(Form.Focused)
     def _explain(self, event: Form.Focused) -> None:
@@ -268,6 +274,9 @@ class Setup(Widget):
         first = next(name for name in self.form.rows if name in self.draft.problems)
         self.form.focus_field(first)
         self.app.notify(f"{first}: {self.draft.problems[first].message}", severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "fold" or self.screen.has_class("-narrow")
 
     def action_leave_field(self) -> None:
         self.query_one("#start").focus()
