@@ -15,7 +15,10 @@ GOOD_MARGIN = 0.1
 """Good: the loss ends within this share of the best run's whole fall."""
 EARLY = 0.25
 FAST_SHARE = 0.75
-"""High: this share of a run's own fall came in its first quarter, and then it stayed up there."""
+LATE_SHARE = 0.25
+"""High: FAST_SHARE of a run's own fall came in its first quarter, and less than this share of what was left later."""
+RISE = 0.1
+"""Very high: the loss ends this share above its start; less is the noise of the batches."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class _Shape:
     start: float
     early: float
     end: float
+    noise: float
+    """Between one batch and the next: standard deviation over the last quarter."""
     diverged_at: int | None
 
 
@@ -51,8 +56,8 @@ def _shape(loss: NDArray[np.float64]) -> _Shape:
     diverged_at = int(bad[0]) if len(bad) else None
     known = loss[np.isfinite(loss)]
     if not len(known):
-        return _Shape(np.nan, np.nan, np.nan, diverged_at)
-    width = max(1, len(known) // 20)
+        return _Shape(np.nan, np.nan, np.nan, np.nan, diverged_at)
+    width = max(min(5, len(known)), len(known) // 20)
     quarter = max(width, int(len(known) * EARLY))
     early = float(np.median(known[quarter - width : quarter]))
     return _Shape(
@@ -66,11 +71,13 @@ def _judge(shape: _Shape, best: float) -> Verdict:
     if not np.isfinite(shape.end):
         return Verdict("low", "no step yet")
     fall, most = shape.start - shape.end, shape.start - best
-    if shape.end > shape.start and shape.end > best:
+    if shape.end > shape.start + max(RISE * shape.start, min(2 * shape.noise, shape.start)):
         return Verdict("very high", f"the loss rose from {shape.start:.3g} to {shape.end:.3g}")
     if most <= 0 or shape.end - best <= GOOD_MARGIN * most:
         return Verdict("good", f"falls to {shape.end:.3g}")
     early_share = (shape.start - shape.early) / fall if fall > 0 else 1.0
-    if early_share >= FAST_SHARE:
+    if fall <= RISE * shape.start:
+        return Verdict("low", f"hardly moves: {shape.start:.3g} to {shape.end:.3g}")
+    if early_share >= FAST_SHARE and shape.early - shape.end < LATE_SHARE * shape.early:
         return Verdict("high", f"falls fast to {shape.early:.3g}, then stays at {shape.end:.3g}")
     return Verdict("low", f"still on its way down, at {shape.end:.3g}")
