@@ -128,6 +128,8 @@ def _reach(chain: Chain, size: Size, classes: int, wanted: Size, source: str) ->
             if not answers:
                 raise
             return
+        if table.output != wanted and not answers:  # nothing was asked
+            raise RequestError(f"--output {size_text(wanted)}: the net gives {size_text(table.output)}")
         outputs.add(table.output)
         if table.output == wanted:
             found.append((net, answers))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 from rich.console import Console
 
-from cvtui.calc import Chain, Size, size_text
+from cvtui.calc import Chain, Size
 from cvtui.calc.sizes import MAX_SIDE, parse_size
 from cvtui.calc.solve import Solution, solve
 from cvtui.errors import RequestError
@@ -83,8 +83,6 @@ def calc(
     request = _request(net, size, classes, batch)
     goal = parse_size(wanted, "--output", channels_first=chw) if wanted is not None else None
     solution = solve(request.chain, request.input, request.classes, goal, source=request.text)
-    if goal is not None and solution.table.output != goal:
-        raise RequestError(f"--output {size_text(goal)}: the net gives {size_text(solution.table.output)}")
     if as_json:
         click.echo(json.dumps(_json(solution, against_fc), ensure_ascii=False))
     else:
