@@ -60,9 +60,8 @@ def _shape(loss: NDArray[np.float64]) -> _Shape:
     width = max(min(5, len(known)), len(known) // 20)
     quarter = max(width, int(len(known) * EARLY))
     early = float(np.median(known[quarter - width : quarter]))
-    return _Shape(
-        float(np.median(known[: max(1, min(width, 5))])), early, float(np.median(known[-width:])), diverged_at
-    )
+    noise = float(np.std(known[-max(2, len(known) // 4) :]))
+    return _Shape(float(np.median(known[:5])), early, float(np.median(known[-width:])), noise, diverged_at)
 
 
 def _judge(shape: _Shape, best: float) -> Verdict:
