@@ -118,6 +118,14 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight_norm: float | None = None
     update_ratio: float | None = None
     """‖weights after the step − before‖ / ‖weights before‖."""
+    sampled: int | None = None
+    """The histograms are made of every n-th value (at most 16,384); null: of all. Everything else is exact."""
+    weight_mean: float | None = None
+    weight_std: float | None = None
+    weight_histogram: Histogram | None = None
+    grad_zeros: float | None = None
+    """Share of the weights' gradient that is exactly 0."""
+    grad_histogram: Histogram | None = None
 
 
 class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
