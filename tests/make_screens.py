@@ -1,6 +1,6 @@
-"""Draws README's picture from a real run: `python tests/make_screens.py [RUN_FOLDER]`.
+"""Draws README's picture from a real run: `python -m tests.make_screens [RUN_FOLDER]`.
 
-Without a folder, one is trained first (`shapes`, some epochs). Writes assets/screen.svg.
+Without a folder, the default recipe is trained first. Writes assets/screen.svg.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SIZE = (150, 42)
 
 
 def trained(base: Path) -> Path:
-    """A run of the default net on coloured shapes."""
-    recipe = Recipe(data="shapes", net="[(conv16-bn-relu)*2-pool]*3-(fc128-relu)-fc", epochs=8, name="shapes")
+    """A run of the default recipe."""
+    recipe = Recipe(name="digits")
     folder = RunFolder.create(base, recipe.name, dumps(recipe))
     assert launch(folder, detached=False).wait() == 0, folder.log.read_text()
     return folder.path
