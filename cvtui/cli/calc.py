@@ -37,7 +37,7 @@ class _Request(NamedTuple):
 @click.option("--batch", metavar="N", type=int, help="Images a batch, for the memory to train. Default: 64.")
 @click.option("--output", "wanted", metavar="SIZE", help="The output to reach: solves for every ? in NET together.")
 @click.option("--against-fc", is_flag=True, help="Set each conv beside a fully connected layer of the same sizes.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (below) instead of the table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (above) instead of the table.")
 def calc(
     net: str,
     input_size: str | None,

@@ -41,7 +41,7 @@ RANK_WORK = 4_000_000
 @click.option("--circular", is_flag=True, help="The borders wrap around (circulant matrix).")
 @click.option("--correlate", is_flag=True, help="Cross-correlation, which PyTorch computes: the filter is not flipped.")
 @click.option("--input", "input_text", metavar="X", help='The input\'s numbers, "1 0 2 …". Default: 1, 2, 3, …')
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (below) instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (above) instead.")
 def matrix(
     filter_text: str,
     size_text: str,
