@@ -20,6 +20,9 @@ from cvtui.calc.windows import extent
 MOST_POSITIONS = 1 << 14
 """Maps and filters longer than this are not followed position by position."""
 
+MOST_GRIDS = 32
+"""Ways through branches that are told apart when it is followed back what a map reads."""
+
 Masks: TypeAlias = tuple[int, int]
 """Sets of rows and of columns: bit i for position i."""
 
@@ -109,33 +112,48 @@ def joined(fields: list[Field]) -> Field:
 def _read(last: Step) -> Masks | None:
     """The rows and columns of the input that a whole map is made of; None where that would take too long.
 
-    Backwards over the steps, the latest first, so that all ways into a step are known before it is left.
+    Backwards over the steps, the latest first, so that all ways into a step are known before it is left. What is wanted
+    of a step is a union of grids (rows x columns), which need not be a grid itself: a branch may read other rows in
+    other columns.
     """
-    full = (1 << last.map[0]) - 1, (1 << last.map[1]) - 1
-    wanted: dict[int, Masks] = {id(last): full}
+    wanted: dict[int, list[Masks]] = {id(last): [((1 << last.map[0]) - 1, (1 << last.map[1]) - 1)]}
     queue = [(-last.order, id(last), last)]
     rows = columns = 0
     while queue:
         _, key, step = heappop(queue)
-        masks = wanted.pop(key)
+        grids = wanted.pop(key)
         if step.reads is not None or not step.parents:
-            reads = masks if step.reads is None else step.reads
-            rows, columns = rows | reads[0], columns | reads[1]
+            for grid in grids if step.reads is None else [step.reads]:
+                rows, columns = rows | grid[0], columns | grid[1]
             continue
+        if step.window is not None:
+            below = [_under(grid, step.window, step.parents[0].map) for grid in grids]
+            if None in below:
+                return None
+            grids = [grid for grid in below if grid is not None and all(grid)]  # the others read padding only
         for parent in step.parents:
-            if step.window is not None:
-                below = _under(masks, step.window, parent.map)
-                if below is None:
-                    return None
-            else:
-                below = masks
-            if not all(below):
-                continue  # only padding is read
+            if not grids:
+                break
             if id(parent) not in wanted:
                 heappush(queue, (-parent.order, id(parent), parent))
-            known = wanted.get(id(parent), (0, 0))
-            wanted[id(parent)] = (known[0] | below[0], known[1] | below[1])
+            wanted[id(parent)] = _united(wanted.get(id(parent), []) + grids)
     return (rows, columns) if rows and columns else (0, 0)
+
+
+def _united(grids: list[Masks]) -> list[Masks]:
+    """The grids that no other one contains; past MOST_GRIDS, one around them all (which may be a little too large)."""
+    kept: list[Masks] = []
+    for high, wide in grids:
+        if any(high | h == h and wide | w == w for h, w in kept):
+            continue
+        kept = [(h, w) for h, w in kept if not (high | h == high and wide | w == wide)]
+        kept.append((high, wide))
+    if len(kept) <= MOST_GRIDS:
+        return kept
+    rows = columns = 0
+    for high, wide in kept:
+        rows, columns = rows | high, columns | wide
+    return [(rows, columns)]
 
 
 def _under(masks: Masks, window: Window, size: Pair) -> Masks | None:
