@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +133,7 @@ def _torchvision_model(name: str, classes: int | None) -> tuple[nn.Module, int]:
     options = {} if classes is None else {"num_classes": classes}
     if name in ("googlenet", "inception_v3"):
         options["init_weights"] = False  # minutes of scipy's truncated normal, for numbers that nobody looks at
-    with torch.device("meta"), warnings.catch_warnings():
+    with _empty_parameters(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = models.get_model(name, weights=None, **options)
     weights = models.get_model_weights(name)
@@ -171,9 +171,36 @@ def _own_model(target: str, classes: int | None) -> nn.Module:
 
 
 def _built(build: Any, classes: int | None) -> Any:
+    """The callable's model without numbers; with them only where building reads what it has just drawn."""
     options = {} if classes is None else {"num_classes": classes}
-    with torch.device("meta"):
+    try:
+        with _empty_parameters():
+            return build(**options)
+    except (NotImplementedError, RuntimeError):
         return build(**options)
+
+
+@contextmanager
+def _empty_parameters() -> Iterator[None]:
+    """Every parameter that is registered in here moves to the meta device at once, so none is ever filled.
+
+    `torch.device("meta")` would be simpler, but then builders can't calculate with tensors (RegNet's widths, the
+    `linspace(…).tolist()` of stochastic depth).
+    """
+    register = nn.Module.register_parameter
+    moved: dict[int, tuple[nn.Parameter, Tensor]] = {}  # with the original, whose id must not be given away
+
+    def register_empty(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
+        if param is not None and not param.is_meta:
+            _, twin = moved.setdefault(id(param), (param, _meta(param)))
+            param = cast(nn.Parameter, twin)
+        register(self, name, param)
+
+    nn.Module.register_parameter = register_empty  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.register_parameter = register  # type: ignore[method-assign]
 
 
 # Running.
