@@ -112,10 +112,11 @@ def _request(net: str, size: Size | None, classes: int | None, batch: int | None
 
 
 def _is_recipe(net: str) -> bool:
+    """A name that ends in .toml, or a path with a slash, which no net expression has, to a file that is there."""
     if net.lower().endswith(".toml"):
         return True
     try:
-        return len(net) < 4096 and Path(net).is_file()
+        return "/" in net and len(net) < 4096 and Path(net).is_file()
     except (OSError, ValueError):  # a name that no file system takes is no file
         return False
 
