@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvtui.recipe import Recipe
-from cvtui.runlog import History
+from cvtui.runlog import History, Steps
 from cvtui.tui.panes.curves import Positions, Smoothed, Smoother, epoch_middles, position, speed
 from cvtui.tui.panes.foretold import Ahead, foretell, time_left
 from tests.tui.written_runs import SECONDS_A_STEP, WrittenRun
@@ -106,6 +106,18 @@ def test_positions_grow_with_the_run(run: WrittenRun, axis: str) -> None:
     whole = Positions().of_steps(history, axis)  # type: ignore[arg-type]
     np.testing.assert_array_equal(grown, whole)
     assert len(whole) == 60
+
+
+def test_steps_without_a_time_are_passed_over(run: WrittenRun) -> None:
+    run.write(Steps(first=0, loss=[1.0] * 4, lr=[0.1] * 4, seconds=[0.5, 1.0]))
+    run.write(Steps(first=4, loss=[1.0] * 2, lr=[0.1] * 2, seconds=[2.5, 3.0]))
+    history = read(run)
+    np.testing.assert_allclose(position(history, "time", [0, 1, 2, 3, 5, 5.5, 6]), [0, 0.5, 1, 1.5, 2.5, 2.75, 3.0])
+
+
+def test_half_a_step_is_half_its_time(run: WrittenRun) -> None:
+    run.step(4)
+    np.testing.assert_allclose(position(read(run), "time", [0.5, 2.5, 3.75]), np.array([0.5, 2.5, 3.75]) * 0.01)
 
 
 def test_nothing_is_known_before_the_first_step(run: WrittenRun) -> None:

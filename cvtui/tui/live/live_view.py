@@ -157,7 +157,7 @@ class LiveView(Widget):
         before = self.view
         self._know(self.history.state())
         self._stale |= changed or self.view != before
-        if self._stale and panes:
+        if self._stale and (panes or self.view.state != before.state):
             self._stale = False
             self._drawn_at, self._cpu_at = time.monotonic(), time.process_time()
             self.draw()

@@ -99,7 +99,8 @@ def _grid(width: int, height: int, table: int, grid: _Grid) -> list[Slot]:
     for (_, column), wide in zip(grid.lower, _widths(width, [share for share, _ in grid.lower]), strict=True):
         y = upper
         for index, panes in enumerate(column):
-            tall = lower - (lower // len(column)) * (len(column) - 1) if index == 0 else lower // len(column)
+            # Of two, the upper one has the prediction's nine lines, if it's not too much; the last takes what is left.
+            tall = max(lower // 2, min(9, lower - 6)) if index < len(column) - 1 else upper + lower - y
             slots.append(Slot(x, y, wide, tall, panes))
             y += tall
         x += wide

@@ -133,7 +133,7 @@ def bar(share: float, width: int, colour: str) -> Content:
     """A thin bar of `width` cells, to half a cell."""
     halves = round(min(1.0, max(0.0, share)) * width * 2)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
-    return Content.assemble((done, colour), ("━" * (width - len(done)), "$foreground 25%"))
+    return Content.assemble((done, colour), ("─" * (width - len(done)), "$foreground 25%"))
 
 
 def _cut(text: str, width: int) -> str:

@@ -52,6 +52,7 @@ class Lines(ScrollView, can_focus=True):
         self._wrapped: list[Content] = []
         self._strips: dict[int, Strip] = {}
         self._width = 0
+        self._at_end = True
 
     @property
     def text(self) -> str:
@@ -59,24 +60,23 @@ class Lines(ScrollView, can_focus=True):
         return "\n".join(line.head.plain + line.body.plain for line in self.lines)
 
     def set_lines(self, lines: list[Line]) -> None:
-        at_end = self._at_end()
         self.lines = list(lines)
         self._wrap_all()
-        self._grown(at_end)
+        self._grown()
 
     def add_lines(self, lines: list[Line]) -> None:
         if not lines:
             return
-        at_end = self._at_end()
         self.lines.extend(lines)
         for line in lines:
             self._wrapped.extend(self._wrap(line))
-        self._grown(at_end)
+        self._grown()
 
-    def _at_end(self) -> bool:
-        return self.scroll_offset.y >= self.max_scroll_y
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = round(new_value) >= self.max_scroll_y
 
-    def _grown(self, at_end: bool) -> None:
+    def _grown(self) -> None:
         size = Size(self._width, len(self._wrapped))
         if self.show_vertical_scrollbar == (size.height > self.size.height) and size.width == self.virtual_size.width:
             # A new virtual size lays out, and so repaints, the whole screen (40 ms). Where no scroll bar comes or
@@ -86,7 +86,7 @@ class Lines(ScrollView, can_focus=True):
                 self.vertical_scrollbar.window_virtual_size = size.height
         else:
             self.virtual_size = size
-        if self.follow and at_end:
+        if self.follow and self._at_end:
             self.scroll_end(animate=False)
         self.refresh()
 
@@ -107,11 +107,11 @@ class Lines(ScrollView, can_focus=True):
     def on_resize(self, event: events.Resize) -> None:
         width = self.scrollable_content_region.width
         if width == self._width:
+            self._grown()  # another height: the end lies elsewhere
             return
-        at_end = self._at_end()
         self._width = width
         self._wrap_all()
-        self._grown(at_end)
+        self._grown()
 
     def notify_style_update(self) -> None:
         self._strips.clear()
