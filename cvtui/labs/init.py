@@ -104,6 +104,10 @@ class Layers:
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:
+    if knobs["net"]:
+        from cvtui.labs.init_net import run_net
+
+        return run_net(knobs, report)
     pairs = chosen_pairs(str(knobs["activation"]), str(knobs["scheme"]).split(","))
     width = int(knobs["width"])
     if knobs["layer"] == "conv":
@@ -178,9 +182,15 @@ def histogram_row(values: Tensor, name: str, column: str, text: str) -> Histogra
     )
 
 
-def figures(ways: Sequence[Way]) -> list[AnyFigure]:
+def figures(ways: Sequence[Way], names: Sequence[str] = ()) -> list[AnyFigure]:
+    """The histograms (of the first six layers and the last) and the gradient; `names`: of a net's layers."""
     rows = [
-        histogram_row(output, f"layer {index + 1}", way.name, f"{mean:+.2f} ± {std:.2f}")
+        histogram_row(
+            output,
+            names[index] if names else f"layer {index + 1}",
+            way.name,
+            f"{mean:+.2f} ± {std:.2f}" if std >= 0.005 else f"± {std:.0e}",
+        )
         for way in ways
         for index, (output, mean, std) in enumerate(zip(way.outputs[1:], way.means, way.stds, strict=False))
         if index < 6 or index == len(way.stds) - 1
@@ -198,8 +208,9 @@ def figures(ways: Sequence[Way]) -> list[AnyFigure]:
         ]
         shown.append(
             Curves(
-                title="The gradient on its way back (root mean square; 1 at the last layer)",
+                title="The gradient on its way back (root mean square; it begins with 1)",
                 x_label="layer",
+                whole_x=True,
                 log_y=True,
                 curves=curves,
             )

@@ -34,6 +34,8 @@ class Curves(Figure, tag="curves", frozen=True, kw_only=True):
     y_label: str = ""
     log_x: bool = False
     log_y: bool = False
+    whole_x: bool = False
+    """x counts something: its ticks are whole numbers."""
     curves: list[Curve]
 
 

@@ -130,6 +130,8 @@ def _below(axis: Axis, figure: Curves, margin: int, width: int) -> list[Text]:
     names = [name for name in (figure.x_label, figure.y_label and f"(up: {figure.y_label})") if name]
     end = 0
     for tick in axis.ticks(max(2, width // 10)):
+        if figure.whole_x and abs(tick - round(tick)) > 1e-9:
+            continue
         place = int(np.rint(axis.place(np.array([tick]), 2 * width))[0]) // 2
         text = short(tick)
         start = min(max(0, place - len(text) // 2), width - len(text))

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cvtui.runlog.figures import Figure
 
-PALETTE = ("#4e9af1", "#f5a742", "#57c274", "#ef5f6b", "#b07fe0", "#45c4cf", "#d9c94a", "#f08fc0")
+PALETTE = ("#4e9af1", "#f5a742", "#57c274", "#ef5f6b", "#b07fe0", "#45c4cf", "#d9c94a", "#f08fc0", "#9aa5b1", "#c98b5a")
 """Colours of curves, classes and parameters; each readable on black and on white."""
 
 
@@ -21,6 +21,8 @@ def colour_of(index: int) -> str:
 def framed(figure: Figure, picture: list[Text], width: int) -> list[Text]:
     """Title, picture and note."""
     title = [Text(line, style="bold") for line in textwrap.wrap(figure.title, width)]
+    if figure.abreast > 1 and len(title) > 1:  # pictures side by side begin on the same line
+        title = [Text(figure.title[: width - 1].rstrip() + "…", style="bold")]
     note = [Text(line, style="dim") for line in textwrap.wrap(figure.note, width)]
     return title + picture + note
 
@@ -78,7 +80,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
         for factor in (1, 2, 5)
     ]
     found = [value for value in fine if low * 0.999 <= value <= high * 1.001]
-    return found[:most] if len(found) >= 2 else [low, high]
+    return found[:most] if len(found) >= 2 else ticks(low, high, min(4, most))
 
 
 def legend(names: Sequence[tuple[str, str]], width: int, *, mark: str = "━") -> list[Text]:

@@ -1,0 +1,202 @@
+"""Fully connected against convolutional: parameters, connections, accuracy, time; and the fc layer that is a conv."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.calc import Conv, Size
+from cvtui.engine.model import Net
+from cvtui.errors import RequestError
+from cvtui.labs.data import build, images
+from cvtui.labs.dense import conv_matrix
+from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.labs.train import Split, evaluate, smooth, thin, train
+from cvtui.runlog.figures import AnyFigure, Bar, Bars, Curve, Curves, Matrix, Table
+
+WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+"""Hidden units of the MLPs that are tried for the CNN's accuracy."""
+COLUMNS = ("parameters", "connections", "accuracy", "seconds")
+
+
+class Racer:
+    """One net, its training and what came of it."""
+
+    def __init__(self, name: str, expression: str, size: Size, classes: int, seed: int, option: str) -> None:
+        self.name, self.expression = name, expression
+        self.net: Net = build(expression, size, classes, seed, option=option)
+        self.losses: list[float] = []
+        self.seconds = 0.0
+        self.accuracy = 0.0
+
+    @property
+    def parameters(self) -> int:
+        return self.net.table.parameters
+
+    @property
+    def connections(self) -> int:
+        """Pairs of an input and an output that a weight joins, over all layers of one image."""
+        return sum(row.connections for row in self.net.table.rows)
+
+
+def run(knobs: Knobs, report: Report) -> LabResult:
+    seed = int(knobs["seed"])
+    data = images(str(knobs["data"]), int(knobs["images"]))
+    size: Size = (data.x.shape[2], data.x.shape[3], data.x.shape[1])
+    cnn = Racer("CNN", str(knobs["net"]), size, data.classes, seed, "--net")
+    if not any(isinstance(row.node, Conv) for row in cnn.net.table.rows):
+        raise RequestError(f"--net: {knobs['net']!r} has no conv to compare with")
+    racers = [cnn]
+    fit(cnn, data, knobs, report, 0.0, 0.4, racers)
+    if knobs["match"] == "parameters":
+        width = matching_width(cnn.parameters, size, data.classes)
+        racers.append(Racer(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
+        fit(racers[-1], data, knobs, report, 0.4, 0.95, racers)
+    else:
+        for number, width in enumerate(WIDTHS):
+            racers.append(Racer(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
+            low = 0.4 + 0.55 * number / len(WIDTHS)
+            fit(racers[-1], data, knobs, report, low, low + 0.55 / len(WIDTHS), racers)
+            if racers[-1].accuracy >= cnn.accuracy:
+                break
+    report(0.95, "the fc that is a conv")
+    return result(knobs, racers, superset(cnn.net, data))
+
+
+def matching_width(parameters: int, size: Size, classes: int) -> int:
+    """Hidden units of the MLP with one hidden layer whose number of parameters is the nearest."""
+    inputs = 1
+    for side in size:
+        inputs *= side
+    return max(1, round((parameters - classes) / (inputs + 1 + classes)))
+
+
+def fit(racer: Racer, data: Split, knobs: Knobs, report: Report, low: float, high: float, racers: list[Racer]) -> None:
+    """Trains with Adam for the asked number of epochs; the time is that of the steps alone."""
+    per_epoch = -(-len(data.x) // 64)
+    steps = int(knobs["epochs"]) * per_epoch
+    optimizer = torch.optim.Adam(racer.net.parameters(), lr=float(knobs["lr"]))
+    begin = time.perf_counter()
+    for step in train(racer.net, data, optimizer, steps=steps, batch=64, seed=int(knobs["seed"])):
+        racer.losses.append(step.loss)
+        racer.seconds += time.perf_counter() - begin
+        report(low + (high - low) * step.number / steps, f"training the {racer.name}", lambda: [loss_figure(racers)])
+        begin = time.perf_counter()
+    racer.accuracy = evaluate(racer.net, data.val_x, data.val_y)[1]
+
+
+def superset(net: Net, data: Split) -> dict[str, float]:
+    """The first conv of the trained net written as a fully connected layer, and how far the two outputs lie apart."""
+    row = next(row for row in net.table.rows if isinstance(row.node, Conv))
+    conv = net.get_submodule(row.name)
+    assert isinstance(conv, nn.Conv2d)
+    stride, padding = conv.stride, conv.padding
+    plain = conv.groups == 1 and conv.dilation == (1, 1) and stride[0] == stride[1] and not isinstance(padding, str)
+    if not plain or isinstance(padding, str) or padding[0] != padding[1]:
+        return {}
+    side = min(12, data.x.shape[-1])  # a corner is enough, and of 32x32 the fc would have 50 million weights
+    corner = data.val_x[:64, :, :side, :side]
+    matrix, groups = conv_matrix(conv.weight.detach(), side, side, stride=stride[0], padding=padding[0])
+    fc = nn.Linear(matrix.shape[1], matrix.shape[0])
+    with torch.no_grad():
+        fc.weight.copy_(matrix)
+        if conv.bias is not None:
+            fc.bias.copy_(conv.bias.repeat_interleave(matrix.shape[0] // len(conv.bias)))
+        else:
+            fc.bias.zero_()
+        by_conv, by_fc = conv(corner).flatten(1), fc(corner.flatten(1))
+    return {
+        "difference": float((by_conv - by_fc).abs().max()),
+        "scale": float(by_conv.abs().max()),
+        "zeros": float((groups == 0).float().mean()),
+        "fc weights": float(matrix.numel()),
+        "conv weights": float(conv.weight.numel()),
+        "side": float(side),
+    }
+
+
+def result(knobs: Knobs, racers: list[Racer], same: dict[str, float]) -> LabResult:
+    cnn, mlp = racers[0], racers[-1]
+    rows = [
+        [
+            racer.name,
+            f"{racer.parameters:,}",
+            f"{racer.connections:,}",
+            f"{racer.accuracy:.1%}",
+            f"{racer.seconds:.1f} s",
+        ]
+        for racer in racers
+    ]
+    figures: list[AnyFigure] = [
+        Table(title=f"On {knobs['data']}", columns=["net", *COLUMNS], rows=rows),
+        Bars(
+            title="Parameters (on a log scale)",
+            log=True,
+            bars=[
+                Bar(name=racer.name, value=float(racer.parameters), text=f"{racer.parameters:,}") for racer in racers
+            ],
+        ),
+        loss_figure(racers),
+        filter_matrix(cnn.net),
+    ]
+    exact = same.get("difference", 0.0) <= 1e-5 * max(1.0, same.get("scale", 1.0))
+    if knobs["match"] == "parameters":
+        words = (
+            f"With about as many parameters ({cnn.parameters:,} and {mlp.parameters:,}) the CNN gets "
+            f"{cnn.accuracy:.1%}, the MLP {mlp.accuracy:.1%}."
+        )
+        holds = exact and cnn.accuracy > mlp.accuracy
+    else:
+        reached = mlp.accuracy >= cnn.accuracy
+        words = (
+            f"For the CNN's {cnn.accuracy:.1%} an MLP needs {mlp.parameters / cnn.parameters:.1f} times the parameters."
+            if reached
+            else f"No MLP, up to {mlp.parameters / cnn.parameters:.0f} times the parameters, gets the CNN's "
+            f"{cnn.accuracy:.1%} (the last: {mlp.accuracy:.1%})."
+        )
+        holds = exact and (mlp.parameters > cnn.parameters or not reached)
+    if same:
+        words += (
+            f" The fc layer that equals conv1 on {same['side']:.0f}x{same['side']:.0f} pixels has "
+            f"{same['fc weights']:,.0f} weights, {same['zeros']:.1%} of them 0 and the others "
+            f"{same['conv weights']:,.0f} numbers over and over; the outputs differ by {same['difference']:.0e}."
+        )
+    return LabResult(
+        figures=figures,
+        numbers={
+            "nets": [racer.expression for racer in racers],
+            "parameters": [racer.parameters for racer in racers],
+            "connections": [racer.connections for racer in racers],
+            "accuracy": [round4(racer.accuracy) for racer in racers],
+            "seconds": [round4(racer.seconds) for racer in racers],
+            **{f"superset: {name}": round4(value) for name, value in same.items()},
+        },
+        claim_holds=holds,
+        sentence=words,
+    )
+
+
+def loss_figure(racers: list[Racer]) -> AnyFigure:
+    curves = []
+    for racer in racers:
+        places, shown = thin(smooth(racer.losses), 150)
+        curves.append(Curve(name=racer.name, x=places, y=[round4(value) for value in shown]))
+    return Curves(title="Training loss", x_label="step", log_y=True, curves=curves)
+
+
+def filter_matrix(net: Net) -> Matrix:
+    """The first trained filter's weights as those of a fully connected layer on a small picture."""
+    row = next(row for row in net.table.rows if isinstance(row.node, Conv))
+    weight: Tensor = net.get_submodule(row.name).weight.detach()  # type: ignore[operator]
+    kernel = weight[:1, :1]
+    side = max(kernel.shape[2:]) + 2
+    matrix, groups = conv_matrix((kernel * 10).round() / 10, side, side)
+    return Matrix(
+        title=f"FC is a superset: the fc weights that equal conv1's first filter on a {side}x{side} picture",
+        values=matrix.tolist(),
+        groups=groups.tolist(),
+        rows="an output unit",
+        columns="a pixel",
+    )

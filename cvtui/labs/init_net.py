@@ -1,0 +1,92 @@
+"""The lab `init` on any net expression: every scheme on the same net, real layers in their order."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.calc import Activation, Conv, Linear
+from cvtui.engine.model import Net
+from cvtui.errors import RequestError
+from cvtui.labs.data import build
+from cvtui.labs.init import Way, figures, weight_std
+from cvtui.labs.report import Knobs, LabResult, Report, round4
+
+SIZE = (32, 32, 3)
+
+
+def run_net(knobs: Knobs, report: Report) -> LabResult:
+    """Inputs ~ N(0, 1) of 32x32x3; what is shown are the outputs of the net's activation layers.
+
+    The gradient begins at the net's outputs with N(0, 1), as in the stack.
+    """
+    net = build(str(knobs["net"]), SIZE, 10, 0)
+    names = [row.name for row in net.table.rows if isinstance(row.node, Activation)]
+    if not names:
+        raise RequestError("--net: it has no activation layer (relu, tanh …) to look at")
+    maker = torch.Generator().manual_seed(int(knobs["seed"]))
+    inputs = torch.randn(int(knobs["batch"]), SIZE[2], SIZE[0], SIZE[1], generator=maker)
+    schemes = str(knobs["scheme"]).split(",")
+    ways: list[Way] = []
+    for number, scheme in enumerate(schemes):
+        report(number / len(schemes), scheme, lambda: figures(ways, names))
+        fill(net, scheme, int(knobs["seed"]))
+        ways.append(way_of(net, names, inputs, scheme))
+    numbers: dict[str, object] = {"layers": names}
+    for way in ways:
+        numbers[f"std {way.name}"] = [round4(value) for value in way.stds]
+        numbers[f"mean {way.name}"] = [round4(value) for value in way.means]
+        numbers[f"gradient {way.name}"] = [round4(value) for value in reversed(way.gradients)]
+    ends = ", ".join(f"{way.name} {way.stds[-1]:.2g}" for way in ways)
+    return LabResult(
+        figures=figures(ways, names),
+        numbers=numbers,
+        claim_holds=None,
+        sentence=f"Std after {names[-1]}: {ends}.",
+    )
+
+
+@torch.no_grad()
+def fill(net: Net, scheme: str, seed: int) -> None:
+    """New weights for every conv and fc, the same random numbers for every scheme; biases 0."""
+    maker = torch.Generator().manual_seed(seed)
+    for row in net.table.rows:
+        if not isinstance(row.node, Conv | Linear):
+            continue
+        module = net.get_submodule(row.name)
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        module.weight.normal_(0.0, 1.0, generator=maker).mul_(weight_std(scheme, row.fan_in))
+        if module.bias is not None:
+            module.bias.zero_()
+
+
+def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Way:
+    """One pass forward and back, looked at in the layers of these names."""
+    kept: dict[str, Tensor] = {}
+    handles = []
+    for name in names:
+
+        def keep(module: nn.Module, before: object, output: Tensor, name: str = name) -> None:
+            output.retain_grad()
+            kept[name] = output
+
+        handles.append(net.get_submodule(name).register_forward_hook(keep))
+    try:
+        outputs = net(inputs)
+        outputs.backward(torch.randn(outputs.shape, generator=torch.Generator().manual_seed(7)))
+    finally:
+        for handle in handles:
+            handle.remove()
+        net.zero_grad()
+    way = Way("net", scheme, outputs=[inputs])
+    for name in names:
+        output = kept[name]
+        way.outputs.append(output.detach())
+        way.before.append(output.detach())
+        way.stds.append(float(output.detach().std()))
+        way.means.append(float(output.detach().mean()))
+    for name in reversed(names):
+        gradient = kept[name].grad
+        assert gradient is not None
+        way.gradients.append(float(gradient.square().mean().sqrt()))
+    return way

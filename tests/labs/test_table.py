@@ -1,0 +1,121 @@
+"""The table of labs, the one checker of knobs, and every lab's figures on an 80-column terminal."""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from typing import Any
+
+import msgspec
+import pytest
+
+from cvtui.errors import RequestError
+from cvtui.labs.report import Stopped, silent
+from cvtui.labs.worker import run_lab
+from cvtui.recipe.labs import Knob, check, find, labs
+from cvtui.runlog.figures import LabShown
+from cvtui.tui.figures import draw_all
+
+ISSUE = {
+    "init", "linear", "fc-vs-conv", "equivariance", "invariance", "sharing", "toeplitz", "preprocess", "optim", "lr",
+    "schedule", "batch", "landscape", "gradcheck",
+}  # fmt: skip
+SMALL: dict[str, dict[str, object]] = {
+    "init": {"width": 32, "depth": 8},
+    "linear": {"steps": 5, "points": 40},
+    "fc-vs-conv": {"data": "digits", "epochs": 1, "images": 64, "net": "conv2-relu-pool-fc"},
+    "equivariance": {"steps": 0, "pictures": 1, "shifts": 2},
+    "invariance": {"steps": 2, "rows": 4},
+    "preprocess": {"data": "digits", "images": 4, "units": 4},
+    "optim": {"steps": 10, "net-steps": 10},
+    "lr": {"steps": 20},
+    "schedule": {"epochs": 1},
+    "batch": {"epochs": 1, "draws": 2},
+    "landscape": {"epochs": 1, "side": 5, "images": 16},
+    "gradcheck": {"entries": 1},
+}
+
+
+def test_the_fourteen_labs_are_there() -> None:
+    assert set(labs()) == ISSUE
+    for name, lab in labs().items():
+        assert lab.name == name
+        assert callable(import_module(f"cvtui.labs.{name.replace('-', '_')}").run)
+        assert lab.claim.endswith(".")
+        assert lab.notice.endswith(".")
+        assert lab.page
+        assert len({knob.name for knob in lab.all_knobs}) == len(lab.all_knobs)
+
+
+@pytest.mark.parametrize("name", sorted(ISSUE))
+def test_every_lab_runs_draws_within_80_columns_and_is_json(name: str) -> None:
+    result = run_lab(name, check(name, SMALL.get(name, {})), silent)
+    shown = LabShown(name=name, figures=list(result.figures), numbers=dict(result.numbers), sentence=result.sentence)
+    line = msgspec.json.encode(shown)
+    assert b"NaN" not in line
+    assert len(line) < 200_000
+    again = msgspec.json.decode(line, type=LabShown)
+    for width in (40, 80, 160):
+        for colour in (True, False):
+            lines = draw_all(again.figures, width, colour=colour)
+            assert lines
+            assert max(line.cell_len for line in lines) <= width
+            if not colour:
+                assert not any("#" in str(span.style) for line in lines for span in line.spans)
+    assert all(_plain(value) for value in result.numbers.values())
+
+
+def _plain(value: Any) -> bool:
+    """Finite numbers, text, nothing, or lists and tables of them."""
+    if isinstance(value, dict):
+        return all(map(_plain, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+@pytest.mark.parametrize("name", sorted(ISSUE))
+def test_every_lab_can_be_stopped_wherever_it_reports(name: str) -> None:
+    """Stopped at the first and at the fifth report; nothing catches it."""
+    for allowed in (0, 4):
+        left = allowed
+
+        def stop(share: float, doing: str = "", figures: object = None) -> None:
+            nonlocal left
+            if left <= 0:
+                raise Stopped
+            left -= 1
+
+        try:
+            run_lab(name, check(name, SMALL.get(name, {})), stop)
+        except Stopped:
+            continue
+        assert allowed > 0, f"{name} never reports"
+
+
+@pytest.mark.parametrize("name", sorted(ISSUE))
+def test_every_knob_refuses_in_one_clear_line(name: str) -> None:
+    for knob in find(name).all_knobs:
+        wrong = "" if knob.kind in ("choices", "floats") else "fc16-(" if knob.kind == "net" else "nonsense"
+        with pytest.raises(RequestError) as caught:
+            check(name, {knob.name: wrong})
+        assert f"--{knob.name}" in caught.value.message
+        assert "\n" not in caught.value.message
+        assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e400", "0x10", "", "1" * 400])
+def test_odd_numbers_are_refused(value: str) -> None:
+    knob = Knob(name="lr", kind="float", default=0.1, low=0, high=10, doc="")
+    with pytest.raises(RequestError, match=r"--lr: .* is not allowed; allowed: 0 to 10"):
+        knob.check(value)
+
+
+def test_the_nearest_lab_and_knob_are_named() -> None:
+    with pytest.raises(RequestError, match="did you mean 'gradcheck'"):
+        find("gradchek")
+    with pytest.raises(RequestError, match="did you mean 'momentum'"):
+        check("lr", {"optimizer": "momentun"})
+    assert check("fc-vs-conv", {"match": "ACCURACY"})["match"] == "accuracy"
+    assert check("optim", {"net_steps": "20"})["net-steps"] == 20
+    assert check("toeplitz", {"flip": "on"})["flip"] is True
