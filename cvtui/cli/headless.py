@@ -37,12 +37,20 @@ def train_headless(
     `strict_name`: the recipe's name was asked for on the command line, and must be free; a name that comes out of a
     recipe file gets -2, -3 … where it is taken, so that `cvtui runs/NAME/recipe.toml` repeats a run.
     """
-    folder = make_folder(checked, runs, strict_name)
+    return follow(make_folder(checked, runs, strict_name), checked, as_json=as_json, quiet=quiet)
+
+
+def follow(
+    folder: RunFolder, checked: Checked, *, resume: bool = False, as_json: bool = False, quiet: bool = False
+) -> int:
+    """Starts the worker on `folder` (to go on from its checkpoint, with `resume`) and tells what it does."""
+    history = History(folder)
+    records = Tail(folder.events, folder.events.stat().st_size if resume and folder.events.exists() else 0)
     report = Report(folder, checked, quiet=quiet, as_json=as_json)
+    if resume:
+        report.skip(history)
     report.begin()
-    with Worker(folder) as worker:
-        history = History(folder)
-        records = Tail(folder.events)
+    with Worker(folder, resume) as worker:
         try:
             running = True
             while running:
@@ -92,8 +100,9 @@ class Worker:
     through us: the engine takes a second signal as "at once".
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, resume: bool = False) -> None:
         self.folder = folder
+        self.resume = resume
         self.signals: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._handed_on = 0
@@ -104,7 +113,7 @@ class Worker:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
         try:
-            self._process = launch(self.folder, detached=True)
+            self._process = launch(self.folder, detached=True, resume=self.resume)
         except BaseException:
             self._restore()
             raise

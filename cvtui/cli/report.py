@@ -43,6 +43,13 @@ class Report:
         else:
             self._talk("starting PyTorch …")
 
+    def skip(self, history: History) -> None:
+        """Takes what is in the log already as told: a resumed run goes on where it was."""
+        history.poll()
+        for name in self._seen:
+            self._seen[name] = len(getattr(history, name))
+        self._last_log = history.logs[-1] if history.logs else None
+
     def show(self, history: History, signals: list[int]) -> None:
         """Prints what has come since the last call."""
         if history.run is not None and not self._started:

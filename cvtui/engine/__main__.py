@@ -1,4 +1,5 @@
-"""`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks; `--warm` waits for what to do (see warm.py).
+"""`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on;
+`--warm` waits for what to do (see warm.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged, 2 the request was wrong, 130 interrupted (143 by SIGTERM).
 """
@@ -9,11 +10,12 @@ import os
 import sys
 from pathlib import Path
 
-USAGE = "usage: python -m cvtui.engine FOLDER | --warm"
+USAGE = "usage: python -m cvtui.engine FOLDER [--resume] | --warm"
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or (arguments[0].startswith("-") and arguments[0] != "--warm"):
+    resume = arguments[1:] == ["--resume"]
+    if len(arguments) != 1 + resume or (arguments[0].startswith("-") and (resume or arguments[0] != "--warm")):
         print(USAGE, file=sys.stderr)
         return 2
     # OpenMP reads it when torch loads; whoever starts us by hand has not set it (see DESIGN: threads wait in a spin).
@@ -30,7 +32,7 @@ def main(arguments: list[str]) -> int:
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
     from cvtui.engine.worker import train_folder
 
-    return train_folder(Path(arguments[0]), signals)
+    return train_folder(Path(arguments[0]), signals, resume=resume)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +22,15 @@ FORMAT = "1.0"
 Reason = Literal["last", "best", "asked", "epoch", "stop"]
 
 
+class Damaged(Exception):
+    """The file is no whole checkpoint of ours."""
+
+
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Writes `state` (tensors, numbers, texts, lists and dicts of them). OSError when the disk refuses; the old file of
     that name is then still there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    state = {**state, "format": FORMAT, "checksum": checksum(state)}
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
@@ -55,9 +61,46 @@ def link(source: Path, path: Path) -> None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """A checkpoint's state. Only tensors and plain values are read: code hidden in the file does not run."""
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    """A checkpoint's state, checked. Only tensors and plain values are read: code hidden in the file does not run.
+
+    Damaged (with the reason) when it is cut, altered, not ours, or of a format that is newer than this program.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds for a broken file
+        raise Damaged(" ".join(str(error).split())[:120] or type(error).__name__) from None
+    if not isinstance(state, dict) or "checksum" not in state or "model" not in state:
+        raise Damaged("it is no checkpoint of cvtui")
+    if str(state.get("format", "")).partition(".")[0] != FORMAT.partition(".")[0]:
+        raise Damaged(f"its format is {state.get('format')!r}, this program reads {FORMAT}")
+    if state["checksum"] != checksum(state):
+        raise Damaged("its checksum does not fit")
     return state
+
+
+def checksum(state: Mapping[str, Any]) -> int:
+    """CRC-32 over every value, tensors by their bytes, in the order of the keys; the checksum itself left out."""
+    crc = 0
+    for name, value in _leaves(state, ""):
+        crc = zlib.crc32(name.encode(), crc)
+        if isinstance(value, torch.Tensor):
+            data = value.detach().cpu().contiguous().view(-1)
+            crc = zlib.crc32(data.view(torch.uint8).numpy().data if data.numel() else b"", crc)
+        else:
+            crc = zlib.crc32(repr(value).encode(), crc)
+    return crc
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            if name or key not in ("checksum", "format"):
+                yield from _leaves(value[key], f"{name}/{key}")
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            yield from _leaves(part, f"{name}/{index}")
+    else:
+        yield name, value
 
 
 def _copy(source: Path, path: Path) -> None:

@@ -29,9 +29,9 @@ class Loop:
         self.keep = checkpoint.KeepRule(training.recipe.keep)
         self.watch = Watch(training.model, training.optimizer, training.recipe.watch_every)
         self.journal = Journal(writer, training, self.watch)
-        self.control = Control(
-            training, self.journal, self.watch, CommandReader(folder), signals, lambda: self.save_now("asked")
-        )
+        # A resumed run does not obey the commands of its first life once more.
+        reader = CommandReader(folder, offset=None if training.resumed else 0)
+        self.control = Control(training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"))
 
     def run(self) -> None:
         """Trains to the last epoch. Raises StopAsked or Diverged when it ends before."""
@@ -57,7 +57,7 @@ class Loop:
                     logits = model(preprocess(pixels))  # forward
                     loss = loss_of(logits, labels)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # backward
+                loss.backward()  # type: ignore[no-untyped-call]  # backward
                 optimizer.step()  # update
             t.step += 1
             t.place += 1
@@ -107,7 +107,9 @@ class Loop:
         folder = self.folder.checkpoints
         try:
             first = folder / names[0][1]
-            checkpoint.save({"format": checkpoint.FORMAT, **t.state()}, first)
+            if first.name == "last.pt" and first.exists():
+                checkpoint.link(first, folder / "last-1.pt")  # where the new one turns out to be damaged
+            checkpoint.save(t.state(), first)
             for reason, name in names:
                 if folder / name != first:
                     checkpoint.link(first, folder / name)

@@ -67,6 +67,8 @@ class Training:
     """Batches done of the epoch that is under way."""
     best: float | None = None
     """Best validation accuracy so far."""
+    resumed: bool = False
+    """It goes on from a checkpoint, or over a log that was begun before."""
     sums: EpochSums = field(default_factory=EpochSums)
     clock: Clock = field(default_factory=Clock)
 
@@ -122,7 +124,7 @@ def prepare(checked: Checked) -> Training:
     data = on_cpu.to(device)
     model = Net(checked.table)
     initialise(model, recipe.init, generator(recipe.seed, WEIGHTS))
-    model.to(device=device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, recipe)
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
     return Training(

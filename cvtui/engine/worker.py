@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 import time
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import torch
@@ -19,12 +20,13 @@ from cvtui.engine.device import describe
 from cvtui.engine.journal import Diverged
 from cvtui.engine.loop import Loop
 from cvtui.engine.predict import predict
+from cvtui.engine.resume import newest_checkpoint, restore
 from cvtui.engine.training import Clock, Training, prepare
 from cvtui.engine.watch import watched_layers
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
 from cvtui.recipe.text import load
-from cvtui.runlog.events import Layer, RunEnded, RunStarted
+from cvtui.runlog.events import Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
@@ -38,16 +40,19 @@ class Outcome(NamedTuple):
     step: int = 0
 
 
-def train_folder(path: Path, signals: Signals) -> int:
-    """Trains what path/recipe.toml asks and writes the run folder. The exit code: 0 finished or stopped, 1 failed or
-    diverged, 2 a wrong request, 128 + n ended by signal n."""
+def train_folder(path: Path, signals: Signals, *, resume: bool = False) -> int:
+    """Trains what path/recipe.toml asks and writes the run folder; with `resume`, from its newest checkpoint on. The
+    exit code: 0 finished or stopped, 1 failed or diverged, 2 a wrong request, 128 + n ended by signal n."""
     try:
         folder = RunFolder.open(path)
         with folder.lock():
-            if folder.events.exists() and folder.events.stat().st_size:
-                raise RequestError(f"{str(path)!r} has been trained already", hint="give the new run its own folder")
+            if not resume and folder.events.exists() and folder.events.stat().st_size:
+                raise RequestError(
+                    f"{str(path)!r} has been trained already",
+                    hint="`cvtui resume` goes on; a new run needs a new folder",
+                )
             with EventWriter(folder) as writer:
-                outcome = _work(folder, writer, signals)
+                outcome = _work(folder, writer, signals, resume)
                 writer.write(
                     RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=outcome.reason)
                 )
@@ -57,12 +62,15 @@ def train_folder(path: Path, signals: Signals) -> int:
         return 2
 
 
-def _work(folder: RunFolder, writer: EventWriter, signals: Signals) -> Outcome:
+def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool) -> Outcome:
     training: Training | None = None
     try:
         training = prepare(check(load(folder.recipe)))
-        writer.write(started(training))
-        training.clock = Clock()
+        if resume:
+            _resume(training, folder, writer)
+        else:
+            writer.write(started(training))
+            training.clock = Clock()
         return _train(Loop(training, folder, writer, signals))
     except RequestError as error:
         _tell(error)
@@ -70,6 +78,24 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals) -> Outcome:
     except Exception as error:
         _remember(folder)
         return Outcome("failed", _in_one_line(error, training), 1, training.step if training else 0)
+
+
+def _resume(training: Training, folder: RunFolder, writer: EventWriter) -> None:
+    """Puts the training where the newest checkpoint was (at the start where there is none) and says so in the log."""
+    prediction = predict(training)  # of the fresh weights: what was foretold stays what it was
+    found = newest_checkpoint(folder)
+    told = [*found.warnings, *restore(training, found.state)] if found else ["no checkpoint yet: it begins anew"]
+    if training.epoch >= training.recipe.epochs:
+        raise RequestError(
+            f"the run has done all its {training.recipe.epochs} epochs", hint="there is nothing left to do"
+        )
+    training.resumed = True
+    writer.write(started(training, prediction))
+    if not found:
+        training.clock = Clock()
+    for text in told:
+        writer.write(Log(time=time.time(), text=text, level="warning", step=training.step))
+    writer.write(Log(time=time.time(), text=f"resumed at step {training.step:,}", step=training.step))
 
 
 def _train(loop: Loop) -> Outcome:
@@ -85,8 +111,8 @@ def _train(loop: Loop) -> Outcome:
         return Outcome("diverged", str(found), 1, found.step)
 
 
-def started(training: Training) -> RunStarted:
-    """The record `run`."""
+def started(training: Training, prediction: dict[str, Any] | None = None) -> RunStarted:
+    """The record `run`; the prediction is made of the weights as they are, where none is given."""
     recipe, table, facts = training.recipe, training.checked.table, training.checked.data
     watched = watched_layers(training.model) if recipe.watch_every else {}
     layers = [
@@ -112,23 +138,22 @@ def started(training: Training) -> RunStarted:
         libraries=libraries(),
         data={
             "classes": list(facts.classes),
-            "train": len(training.data.train),
-            "validation": len(training.data.validation),
+            "train": training.data.train.size,
+            "validation": training.data.validation.size,
             "input": list(facts.size),
             "mean": [round(value, 4) for value in training.stats.mean],
             "std": [round(value, 4) for value in training.stats.std],
         },
-        prediction=predict(training),
+        prediction=predict(training) if prediction is None else prediction,
+        step=training.step if training.resumed else None,
     )
 
 
 def libraries() -> dict[str, str]:
     """Versions of what computes. torchvision is asked for its number only: importing it takes 1.6 s."""
     found = {"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__}
-    try:
+    with contextlib.suppress(PackageNotFoundError):
         found["torchvision"] = version("torchvision")
-    except PackageNotFoundError:
-        pass
     return found
 
 

@@ -45,7 +45,7 @@ def worker_environment(threads: int) -> dict[str, str]:
     return environment
 
 
-def launch(folder: RunFolder, *, detached: bool) -> subprocess.Popen[bytes]:
+def launch(folder: RunFolder, *, detached: bool, resume: bool = False) -> subprocess.Popen[bytes]:
     """Starts `python -m cvtui.engine FOLDER`; its stdout and stderr go to worker.log, so it never draws over a screen.
 
     Detached, it gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when
@@ -58,7 +58,7 @@ def launch(folder: RunFolder, *, detached: bool) -> subprocess.Popen[bytes]:
         raise RequestError(f"can't write {str(folder.log)!r}: {error.strerror}") from None
     with log:
         return subprocess.Popen(
-            [sys.executable, "-m", "cvtui.engine", str(folder.path)],
+            [sys.executable, "-m", "cvtui.engine", str(folder.path), *(["--resume"] if resume else [])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

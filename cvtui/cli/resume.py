@@ -1,0 +1,47 @@
+"""`cvtui resume`: go on with a run that was stopped, killed or lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cvtui.cli.run_folders import RunName, find_run, runs_option
+from cvtui.errors import RequestError
+
+
+@click.command("resume")
+@click.argument("run", required=False, type=RunName())
+@runs_option()
+@click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
+@click.option("--json", "as_json", is_flag=True, help="Print the new records, one JSON object a line (no screen).")
+@click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
+def resume(run: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: bool) -> int:
+    """Go on with RUN (a name or a folder; the newest by default) from its newest checkpoint.
+
+    On the CPU, with the same PyTorch and number of threads, the losses and weights are those of a run that was never
+    interrupted, to the last bit.
+    """
+    from cvtui.recipe import check, load
+    from cvtui.runlog import History
+
+    folder = find_run(run, runs)
+    if folder.alive():
+        raise RequestError(f"{folder.name!r} is being trained right now", hint=f"cvtui attach {folder.name} shows it")
+    history = History(folder)
+    history.poll()
+    if history.end is not None and history.end.status == "finished":
+        raise RequestError(
+            f"{folder.name!r} has finished: nothing is left to do", hint=f"cvtui {folder.recipe} repeats it"
+        )
+    checked = check(load(folder.recipe))
+    if no_ui or as_json:
+        from cvtui.cli.headless import follow
+
+        return follow(folder, checked, resume=True, as_json=as_json, quiet=quiet)
+    from cvtui.cli.session import check_terminal, run_session
+    from cvtui.runlog.launch import launch
+
+    check_terminal("--no-ui goes on without a screen")
+    launch(folder, detached=True, resume=True)
+    return run_session(runs=runs, attach=folder.path)
