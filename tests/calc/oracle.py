@@ -6,6 +6,8 @@ refuses what does not fit.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
@@ -149,12 +151,17 @@ def _projection(x: Tensor, y: Tensor) -> nn.Module:
     if y.dim() == 2:
         return nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), y.shape[1], bias=False))
     if x.dim() == 4:
-        for high in range(1, x.shape[2] + 1):
-            for wide in range(1, x.shape[3] + 1):
-                conv = nn.Conv2d(x.shape[1], y.shape[1], 1, (high, wide), bias=False)
-                if conv(x).shape == y.shape:
-                    return conv
+        strides = [next((s for s in range(1, n + 1) if _places(n, s) == y.shape[axis]), 0)
+                   for axis, n in ((2, x.shape[2]), (3, x.shape[3]))]  # fmt: skip
+        if all(strides):
+            return nn.Conv2d(x.shape[1], y.shape[1], 1, (strides[0], strides[1]), bias=False)
     raise RuntimeError("no projection")
+
+
+@cache
+def _places(n: int, stride: int) -> int:
+    """Outputs of a 1-wide convolution over n numbers."""
+    return torch.nn.functional.conv1d(torch.zeros(1, 1, n), torch.ones(1, 1, 1), stride=stride).shape[2]
 
 
 def own_parameters(module: nn.Module) -> tuple[int, int]:
