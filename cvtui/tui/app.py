@@ -46,8 +46,17 @@ class CvtuiApp(App[None]):
     Toast { background: $panel; }
     """
 
-    def __init__(self, recipe: Recipe | None = None, runs: Path = Path("runs"), attach: Path | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        runs: Path = Path("runs"),
+        attach: Path | None = None,
+        *,
+        warm: bool = True,
+    ) -> None:
+        """`warm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant)."""
         super().__init__()
+        self.warm = warm
         self.recipe = recipe or Recipe()
         self.runs = runs
         self.attach = attach
@@ -160,8 +169,9 @@ class CvtuiApp(App[None]):
         def take(choice: Leaving | None) -> None:
             if choice == "stop":
                 self._stop(alive)
-            if choice in ("keep", "stop"):
                 self.exit()
+            elif choice == "keep":
+                self._exit_and_keep(alive)
 
         if not isinstance(self.screen, LeaveModal):
             self.push_screen(LeaveModal(", ".join(run.name for run in alive)), take)
@@ -177,4 +187,18 @@ class CvtuiApp(App[None]):
 
     def on_live_view_left(self, event: LiveView.Left) -> None:
         """The view of a run has asked already about that one."""
-        self._leave([run for run in self.living() if run != event.folder])
+        others = [run for run in self.living() if run != event.folder]
+        if others:
+            self._leave(others)
+        elif event.choice == "keep":
+            self._exit_and_keep([event.folder])
+        else:
+            self.exit()
+
+    def _exit_and_keep(self, runs: list[RunFolder]) -> None:
+        """Leaves a line in the terminal: where the training goes on, and how to see it again."""
+        from rich.text import Text
+
+        where = "" if self.runs == Path("runs") else f" --runs {self.runs}"
+        lines = [f"{run.name} goes on training; `cvtui attach{where} {run.name}` shows it again." for run in runs]
+        self.exit(message=Text("\n".join(lines)))

@@ -36,7 +36,9 @@ class WarmEngine:
     `changed` is called, in the event loop, after each change of `state` or `answer`.
     """
 
-    def __init__(self, changed: Callable[[], None], command: list[str] | None = None) -> None:
+    def __init__(self, changed: Callable[[], None], command: list[str] | None = None, *, enabled: bool = True) -> None:
+        """`enabled`: False for one that is never started; then nothing is foretold, and Start takes a fresh engine."""
+        self.enabled = enabled
         self.state: State = "off"
         self.answer: dict[str, Any] | None = None
         """The last answer: `activation_std`, `first_loss`, `memory`, `parameters`, or `error`."""
@@ -54,9 +56,14 @@ class WarmEngine:
 
     # ------------------------------------------------------------------ its life
 
+    @property
+    def expected(self) -> bool:
+        """Will an answer come?"""
+        return self.enabled and self.state in ("off", "loading", "ready")
+
     def start(self, threads: int = 0) -> None:
         """Starts the process; does nothing when there is one already. A failure is a state, never an exception."""
-        if self.state in ("loading", "ready"):
+        if self.state in ("loading", "ready") or not self.enabled:
             return
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._end = asyncio.Event()

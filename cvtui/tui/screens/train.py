@@ -41,7 +41,7 @@ class TrainScreen(PlaceScreen):
     def compose_place(self) -> ComposeResult:
         with Container(id="body"):
             if self.session.attach is None:
-                self._setup = Setup(self.session.recipe, self.session.runs)
+                self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
                 yield self._setup
 
     async def on_mount(self) -> None:
@@ -91,7 +91,7 @@ class TrainScreen(PlaceScreen):
     async def action_new_run(self) -> None:
         """The form again. The run that is shown goes on; `b` goes back to it."""
         if self._setup is None:
-            self._setup = Setup(self.session.recipe, self.session.runs)
+            self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
             await self.query_one("#body").mount(self._setup)
         self._swap(self._setup, self._view)
         self._setup.examine_again()

@@ -20,7 +20,7 @@ class LayerTable(Grid[Row]):
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="name", title="layer", least=5, most=14),
-        Column(key="expression", title="", need=1, least=5, most=18),
+        Column(key="expression", title="", need=2, least=5, most=18),
         Column(key="output", title="output", least=6, most=16),
         Column(key="parameters", title="parameters", align="right", need=1, least=6, most=14),
         Column(key="std", title="std at start", align="right", need=2, least=6, most=12),

@@ -150,7 +150,9 @@ class Preview(Container):
         """Loads numpy beside the event loop and puts the curve in: the first frame does not wait for it."""
         if self._plot is not None:
             return
-        await asyncio.to_thread(_import_plot)
+        await asyncio.to_thread(_import_heavy)
+        if not self.is_attached:  # somebody was quick to leave
+            return
         from cvtui.tui.widgets.line_plot import LinePlot
 
         plot = LinePlot(x_kind="step", y_kind="rate", id="schedule-plot")
@@ -175,7 +177,7 @@ class Preview(Container):
 
     def show_predictions(self, draft: Draft, warm: WarmEngine) -> None:
         answer = warm.answer if draft.recipe is not None and warm.answered == draft.recipe else None
-        waiting = draft.ready and answer is None and warm.state in ("off", "loading", "ready")
+        waiting = draft.ready and answer is None and warm.expected
         stds = answer.get("activation_std") if answer is not None else None
         self.table.set_stds(stds if isinstance(stds, dict) else None, waiting=waiting)
         said = answer.get("memory") if answer is not None else None
@@ -213,7 +215,9 @@ class Described(Widget):
         return Content(self.line).truncate(max(1, self.size.width), ellipsis=True)
 
 
-def _import_plot() -> None:
+def _import_heavy() -> None:
+    """numpy, the plot, and the panes of a run: at Start they are there."""
+    import cvtui.tui.live
     import cvtui.tui.widgets.line_plot  # noqa: F401
 
 

@@ -131,11 +131,11 @@ class Setup(Widget):
             super().__init__()
             self.preview = preview
 
-    def __init__(self, recipe: Recipe, runs: Path) -> None:
+    def __init__(self, recipe: Recipe, runs: Path, *, warm: bool = True) -> None:
         super().__init__()
         self._recipe = recipe
         self._runs = runs
-        self.warm = WarmEngine(self._warm_changed)
+        self.warm = WarmEngine(self._warm_changed, enabled=warm)
         self.draft: Draft = Draft(texts={}, problems={})
         self._predict_timer: Timer | None = None
         self._examine_timer: Timer | None = None
@@ -168,10 +168,10 @@ class Setup(Widget):
         # The app paints nothing before its own message loop runs; what costs time waits for the frame after that.
         self.app.call_later(self.screen.call_after_refresh, self._after_first_frame)
 
-    async def _after_first_frame(self) -> None:
+    def _after_first_frame(self) -> None:
         self._ready = True
         self.open()
-        await self.preview.add_plot()
+        self.run_worker(self.preview.add_plot(), group="plot")  # a worker ends with the screen
 
     def open(self) -> None:
         """The form is shown (again): warms an engine, and asks for predictions."""

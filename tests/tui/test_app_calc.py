@@ -1,0 +1,108 @@
+"""The Calc place: the table follows what is typed, and mistakes are shown where they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from cvtui.calc import trace
+from cvtui.recipe.net import parse
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.screens.calc import CalcScreen, words
+from cvtui.tui.screens.train import TrainScreen
+from tests.waiting import wait_until_async
+
+
+def place(app: CvtuiApp) -> CalcScreen:
+    screen = app.screen
+    assert isinstance(screen, CalcScreen)
+    return screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = CvtuiApp(runs=tmp_path, warm=False)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("2")
+        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+        screen = place(app)
+        await wait_until_async(lambda: screen.line("net").input.has_focus, what="the focus")
+        await pilot.press("end", "ctrl+u", *"conv10f5")
+        screen.line("input").input.value = "32x32x3"
+        await pilot.pause()
+        assert screen.table.table == trace(parse("conv10f5"), (32, 32, 3), 10)
+        assert screen.table.table is not None
+        assert screen.table.table.parameters == 760  # the lecture: ten 5x5 filters on 32x32x3
+        await pilot.press(*"-po")
+        await pilot.pause()
+        assert screen.table.stale
+        line = screen.line("net")
+        caret = next(text for text in line.render().plain.splitlines() if "^" in text)
+        assert caret.index("^") == line.input.content_region.x - line.region.x + 9
+        await pilot.press(*"ol")
+        await pilot.pause()
+        assert not screen.table.stale
+        assert "16x16x10" in screen.table.text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("input", "32x"), ("input", "0x3"), ("input", ""), ("classes", "0"), ("classes", "x")]
+)
+async def test_wrong_sizes(tmp_path: Path, name: str, text: str) -> None:
+    app = CvtuiApp(runs=tmp_path, warm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+        screen = place(app)
+        screen.line(name).input.value = text
+        await pilot.pause()
+        assert screen.line(name).error is not None
+        assert screen.table.stale
+        assert len(screen.line(name).render().plain.splitlines()) == 2
+
+
+async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, warm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+        await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the focus")
+        await pilot.press("end", "ctrl+u")
+        place(app).line("net").input.post_message(events.Paste("fc32-relu-fc"))
+        await pilot.pause()
+        await pilot.press("ctrl+t")
+        await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
+        train = app.screen
+        assert isinstance(train, TrainScreen)
+        setup = train.setup
+        assert setup is not None
+        await wait_until_async(lambda: setup.draft.texts["net"] == "fc32-relu-fc", what="the net in the form")
+
+
+@pytest.mark.parametrize("net", ["conv6f5p0", "(conv8f3s2-pool3s2)*2", "res(conv8-bn)-gap-fc", "cat(conv4|conv4f5)-fc"])
+def test_a_layer_in_words(net: str) -> None:
+    table = trace(parse(net), (33, 33, 3), 10)
+    for row in table.rows:
+        lines = [line.plain for line in words(row)]
+        assert len(lines) <= 4
+        assert row.name in lines[0]
+        if row.note:
+            assert any(row.note in line for line in lines)
+        if row.counting:
+            assert any(row.counting in line for line in lines)
+
+
+async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, warm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+        await pilot.press("enter", "down", "down")
+        await pilot.pause()
+        assert place(app).table.cursor == 2
+        assert "conv2" in str(place(app).query_one("LayerWords").render())
+        await pilot.press("e")
+        await pilot.pause()
+        assert place(app).line("net").input.has_focus

@@ -1,0 +1,324 @@
+"""The session's form, keys and places, driven as a person would; no engine is started here."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from cvtui.recipe import FIELDS, Recipe, check
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.screens.help import HelpScreen
+from cvtui.tui.screens.places import PLACES, TooSmall, TopBar
+from cvtui.tui.screens.train import TrainScreen
+from cvtui.tui.setup.field_row import FieldRow, TextField
+from cvtui.tui.setup.picker import Picker
+from cvtui.tui.setup.setup import Setup
+from tests.waiting import wait_until_async
+
+SIZES = [(80, 24), (160, 45)]
+
+
+def session(tmp_path: Path, recipe: Recipe | None = None) -> CvtuiApp:
+    return CvtuiApp(recipe=recipe, runs=tmp_path / "runs", warm=False)
+
+
+def setup_of(app: CvtuiApp) -> Setup:
+    screen = app.get_screen_stack("train")[0]
+    assert isinstance(screen, TrainScreen)
+    assert screen.setup is not None
+    return screen.setup
+
+
+def row(app: CvtuiApp, name: str) -> FieldRow:
+    return setup_of(app).form.rows[name]
+
+
+async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> None:
+    """Replaces what stands in a text field."""
+    setup_of(app).form.focus_field(name)
+    await pilot.press("end", "ctrl+u")
+    assert app.focused is not None
+    app.focused.post_message(events.Paste(text))
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_form_begins_with_the_recipe(tmp_path: Path, size: tuple[int, int]) -> None:
+    recipe = Recipe(data="shapes", init="normal(std=0.02)", lr=0.05, warmup="2ep")
+    app = session(tmp_path, recipe)
+    async with app.run_test(size=size):
+        assert setup_of(app).draft.recipe == check(recipe).recipe
+        assert not setup_of(app).draft.problems
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_wrong_net_is_underlined_at_its_column(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        await type_into(pilot, app, "net", "conv32-relo-fc")
+        shown = row(app, "net")
+        assert shown.problem is not None
+        assert shown.problem.column == 7
+        field = shown.query_one(TextField)
+        caret = next(line for line in shown.render().plain.splitlines() if "^" in line)
+        assert caret.index("^") == field.content_region.x - shown.region.x + 7
+        assert "did you mean 'relu'?" in shown.render().plain
+        assert setup_of(app).preview.table.stale
+        await type_into(pilot, app, "net", "conv32-relu-fc")
+        assert shown.problem is None
+        assert shown.size.height == 1
+        assert not setup_of(app).preview.table.stale
+        assert setup_of(app).draft.table == check(Recipe(net="conv32-relu-fc")).table
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_start_is_refused_at_the_first_wrong_field(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        await type_into(pilot, app, "lr", "-1")
+        await type_into(pilot, app, "seed", "x")
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert row(app, "lr").has_focus_within
+        assert "above 0" in row(app, "lr").render().plain
+        assert not (tmp_path / "runs").exists()
+        status = setup_of(app).query_one("#status").render()
+        assert "lr, seed" in str(status)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_numbers_follow_what_is_typed(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        setup = setup_of(app)
+        await type_into(pilot, app, "batch_size", "100")
+        await type_into(pilot, app, "epochs", "4")
+        checked = check(Recipe(batch_size=100, epochs=4))
+        said = setup.preview.facts.facts
+        numbers = {name: number for name, number, _ in said}
+        assert numbers["steps per epoch"] == str(checked.steps_per_epoch)
+        assert numbers["steps in all"] == str(checked.total_steps)
+        assert numbers["parameters"] == f"{checked.table.parameters:,}"
+        assert float(numbers["first loss"]) == pytest.approx(math.log(10), abs=1e-3)
+
+
+async def test_the_curve_is_the_schedules(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        preview = setup_of(app).preview
+        await wait_until_async(lambda: preview.plot is not None, what="the plot")
+        await type_into(pilot, app, "warmup", "100")
+        assert preview.plot is not None
+        (line,) = preview.plot.lines
+        schedule = check(Recipe(warmup="100")).schedule
+        assert [schedule.lr_at(int(step)) for step in line.x] == pytest.approx(list(line.y))
+        assert schedule.describe() in str(preview.query_one(".describe").render())
+
+
+async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert row(app, "data").has_focus_within
+        await pilot.press("enter", "s", "enter")
+        await pilot.pause()
+        assert row(app, "data").text == "shapes"
+        assert setup_of(app).draft.data is not None
+        assert setup_of(app).draft.data.name == "shapes"
+        await pilot.press("left")
+        assert row(app, "data").text == "digits"
+        await pilot.press("enter", "down", "escape")
+        await pilot.pause()
+        assert row(app, "data").text == "digits"
+        assert isinstance(app.focused, Picker)
+        await pilot.press("enter", "q", "1", "4")  # letters belong to the list while it is open
+        await pilot.pause()
+        assert app.current_mode == "train"
+        assert app.is_running
+
+
+async def test_a_choice_by_mouse(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.click("#field-schedule Picker")
+        await pilot.pause()
+        await pilot.click("PickerList", offset=(4, 2))
+        await pilot.pause()
+        assert row(app, "schedule").text == "step"
+
+
+async def test_a_choice_with_parameters(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        setup_of(app).form.focus_field("init")
+        await pilot.press("enter", "n", "enter")
+        await pilot.pause()
+        assert len(row(app, "init").query(TextField)) == 1
+        await pilot.press("tab", *"0.02")
+        await pilot.pause()
+        assert setup_of(app).draft.recipe is not None
+        assert setup_of(app).draft.recipe.init == "normal(0.02)"
+        await pilot.press("ctrl+u", *"-3")
+        await pilot.pause()
+        assert "can't be -3" in row(app, "init").render().plain
+        setup_of(app).form.focus_field("init")
+        await pilot.press("left")
+        await pilot.pause()
+        assert row(app, "init").text == "xavier"
+        assert not row(app, "init").query(TextField)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        form = setup_of(app).form
+        for shown in form.rows.values():
+            await pilot.pause()
+            assert shown.has_focus_within
+            assert shown.control.region in form.region or form.region.overlaps(shown.control.region)
+            assert setup_of(app).query_one("#explanation").render()
+            await pilot.press("down")
+
+
+async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        assert row(app, "momentum").unused
+        setup_of(app).form.focus_field("optimizer")
+        await pilot.press("left")
+        await pilot.pause()
+        assert row(app, "optimizer").text == "momentum"
+        assert not row(app, "momentum").unused
+
+
+async def test_form_and_preview_fold_where_both_do_not_fit(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        setup = setup_of(app)
+        assert (setup.form.region.width > 60, setup.preview.region.width) == (True, 0)
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        assert (setup.form.region.width, setup.preview.region.width) == (0, 80)
+        assert "total" in setup.preview.table.text
+        await pilot.click("Tabs", offset=(3, 0))
+        await pilot.pause()
+        assert setup.form.region.width > 60
+        await pilot.resize_terminal(160, 45)
+        await pilot.pause()
+        assert setup.form.region.width > 0
+        assert setup.preview.region.width > 0
+
+
+async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(79, 24)) as pilot:
+        await pilot.pause()
+        cover = app.screen.query_one(TooSmall)
+        assert cover.display
+        assert "needs 80x24" in str(cover.render())
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert not cover.display
+        await pilot.resize_terminal(100, 20)
+        await pilot.pause()
+        assert cover.display
+
+
+# ---------------------------------------------------------------------- keys and places
+
+
+async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for place in reversed(PLACES):
+            setup_of(app)
+            if app.current_mode == "calc":
+                await pilot.press("escape")
+            await pilot.press(place.key)
+            await pilot.pause()
+            assert app.current_mode == place.name
+        bar = str(app.screen.query_one(TopBar).render())
+        for place in PLACES:
+            await pilot.click(TopBar, offset=(bar.index(place.title), 0))
+            await pilot.pause()
+            assert app.current_mode == place.name
+
+
+async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        setup_of(app).form.focus_field("name")
+        await pilot.press(*"q124?t")
+        assert row(app, "name").text == "q124?t"
+        assert app.current_mode == "train"
+        await pilot.press("escape", "4")
+        await pilot.pause()
+        assert app.current_mode == "runs"
+
+
+async def test_values_stay_while_one_looks_elsewhere(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await type_into(pilot, app, "net", "fc32-relu-fc")
+        await pilot.press("escape", "4", "1")
+        await pilot.pause()
+        assert row(app, "net").text == "fc32-relu-fc"
+
+
+async def test_the_page_of_keys_tells_every_key_of_the_place(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        text = "\n".join(str(static.render()) for static in app.screen.query("Static"))
+        for words in ("ctrl+r", "ctrl+o", "Start the run", "ctrl+p", "The field above", "Every number of a net"):
+            assert words in text
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, TrainScreen)
+
+
+async def test_dark_and_light(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.current_theme.dark
+        await pilot.press("t")
+        assert not app.current_theme.dark
+        await pilot.press("t")
+        assert app.current_theme.dark
+
+
+async def test_commands_of_the_palette(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        for place in PLACES:
+            assert f"Go to {place.title}" in titles
+        assert {"New run", "Light theme", "Keys", "Quit"} <= set(titles)
+        await pilot.press("ctrl+p", *"go to runs", "enter")
+        await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
+
+
+async def test_the_terminal_is_never_suspended(tmp_path: Path) -> None:
+    """ctrl+z leaves a raw terminal in Textual 8.2 (its issue 6298)."""
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)):
+        assert "ctrl+z" not in app.screen.active_bindings
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+async def test_leaving_without_a_run_asks_nothing(tmp_path: Path, key: str) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+    assert app.return_code == 0
+
+
+def test_all_fields_have_words(tmp_path: Path) -> None:
+    assert all(field.doc for field in FIELDS.values())

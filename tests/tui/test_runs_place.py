@@ -1,0 +1,181 @@
+"""The Runs place on run folders written by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from cvtui.recipe import Recipe
+from cvtui.runlog import summary
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.screens.runs import RunsScreen
+from cvtui.tui.screens.runs_table import SORTS, age, short_duration
+from cvtui.tui.screens.train import TrainScreen
+from tests.tui.written_runs import WrittenRun, finished_run
+from tests.waiting import wait_until_async
+
+
+def session(runs: Path) -> CvtuiApp:
+    return CvtuiApp(runs=runs, warm=False)
+
+
+def place(app: CvtuiApp) -> RunsScreen:
+    screen = app.screen
+    assert isinstance(screen, RunsScreen)
+    return screen
+
+
+def three(base: Path) -> list[str]:
+    """A finished, a diverged and a lost run, of different lengths; the newest first."""
+    finished_run(base, "good")
+    bad = WrittenRun(base, "bad", Recipe(epochs=4, data="shapes", net="conv8-relu-fc", lr=3.0))
+    bad.step(10)
+    bad.end("diverged", "the loss is not finite at step 10")
+    bad.close()
+    lost = WrittenRun(base, "lost", Recipe(epochs=2, optimizer="sgd"))
+    for _ in range(lost.per_epoch):
+        lost.step()
+    lost.epoch()
+    lost.close()
+    for number, name in enumerate(["good", "bad", "lost"]):
+        os.utime(base / name / "recipe.toml", (1e9 + number, 1e9 + number))
+    return ["lost", "bad", "good"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_each_run_with_its_state_and_result(tmp_path: Path, size: tuple[int, int]) -> None:
+    names = three(tmp_path)
+    app = session(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
+        text = place(app).table.text
+        for row in place(app).table.rows:
+            known = summary(row.folder)
+            assert row.best_val_accuracy == known.best_val_accuracy
+            line = next(line for line in text.splitlines() if f" {row.name} " in line)
+            assert f"{known.epochs}/{known.epochs_asked}" in line
+            assert ("✓" in line) == (row.name == "good")
+            assert ("✗" in line) == (row.name != "good")
+            if size[0] == 160:
+                assert {"good": "finished", "bad": "diverged", "lost": "lost"}[row.name] in line
+                assert known.data in line
+        assert "best val" in text.splitlines()[0]
+        assert set(names) == {row.name for row in place(app).table.rows}
+
+
+async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
+    three(tmp_path)
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
+        table = place(app).table
+        for key in [key for key in table.columns if key in SORTS]:
+            place(app).sort_by(key)
+            values = [SORTS[key](row) for row in table.rows]
+            known = [value for value in values if value is not None]
+            assert values[: len(known)] == known  # what is not known comes last
+            assert known == sorted(known, reverse=table.reverse)
+        before = table.sort_key
+        await pilot.press("s")
+        assert table.sort_key != before
+        heading = table.text.splitlines()[0]
+        await pilot.click(table, offset=(heading.index("best val") + 2, 0))
+        await pilot.pause()
+        assert table.sort_key == "best"
+        best = [row.name for row in table.rows]
+        await pilot.press("o")
+        assert [row.name for row in table.rows if row.best_val_accuracy is not None] == [
+            name for name in reversed(best) if name != "bad"
+        ]
+
+
+async def test_enter_opens_a_run_and_the_bar_tells_it(tmp_path: Path) -> None:
+    three(tmp_path)
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
+        place(app).sort_by("name")
+        await pilot.press("home", "down", "enter")
+        await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
+        train = app.screen
+        assert isinstance(train, TrainScreen)
+        await wait_until_async(lambda: train.shows_run, what="the run")
+        assert train.view is not None
+        assert train.view.folder.name == "good"
+        await pilot.press("4")
+        await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
+        assert "good" in str(place(app).bar.render())
+        assert "finished" in str(place(app).bar.render())
+        # Another one takes its place.
+        await pilot.press("up", "enter")
+        await wait_until_async(lambda: train.view is not None and train.view.folder.name == "bad", what="another run")
+
+
+async def test_the_list_is_alive_while_it_is_visible_and_only_then(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: place(app).has_class("-none"), what="the word about no runs")
+        assert "ctrl+r" in str(place(app).query_one("#none").render())
+        run = WrittenRun(tmp_path, "fresh")
+        await wait_until_async(lambda: len(place(app).table.rows) == 1, 10, "the new run")
+        run.step(run.per_epoch)
+        run.epoch()
+        await wait_until_async(lambda: place(app).table.rows[0].epochs == 1, 10, "its first epoch")
+        screen = place(app)
+        await pilot.press("2")
+        await wait_until_async(lambda: app.current_mode == "calc", what="another place")
+        assert screen._timer is not None
+        assert not screen._timer._active.is_set()
+        run.close()
+        (tmp_path / "fresh").rename(tmp_path / ".fresh")
+        await pilot.press("escape", "4")
+        await wait_until_async(lambda: place(app).has_class("-none"), 10, "the empty list")
+
+
+async def test_what_lies_beside_the_runs_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "events.jsonl").write_bytes(b'\xff{"type":"run"\n\x1b[31mred\n{"type":"epoch"}\n')
+    (tmp_path / "odd\x1b[31m").mkdir()
+    (tmp_path / "odd\x1b[31m" / "recipe.toml").write_text("net = 3\nlr = 'x'\n")
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 2, what="two broken runs")
+        assert "\x1b" not in place(app).table.text
+
+
+async def test_many_runs_don_t_freeze_the_keys(tmp_path: Path) -> None:
+    for number in range(300):
+        (tmp_path / f"run-{number}").mkdir()
+        (tmp_path / f"run-{number}" / "recipe.toml").write_text('net = "fc"\n')
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        screen = place(app)
+        longest = 0.0
+        while len(screen.table.rows) < 300:
+            began = time.perf_counter()
+            await pilot.pause()
+            longest = max(longest, time.perf_counter() - began)
+        assert longest < 2.0
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (7.4, "7 s"), (65, "1:05"), (3725, "1:02:05")])
+def test_durations(seconds: float, text: str) -> None:
+    assert short_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2, "just now"), (42, "42 s ago"), (130, "2 min ago"), (7300, "2 h ago"), (2e5, "2 d ago")]
+)
+def test_ages(seconds: float, text: str) -> None:
+    assert age(seconds) == text
