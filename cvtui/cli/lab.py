@@ -109,7 +109,7 @@ def _option(knob: Knob) -> click.Option:
     words = f"{knob.doc} [{knob.allowed()}; default {default if default != '' else 'none'}]"
     if knob.kind == "choice":
         words = f"{knob.doc} [default {default}]"
-    return click.Option([f"--{knob.name}", f"knob_{knob.name}"], metavar=shown, help=words)
+    return click.Option([f"--{knob.name}", f"knob_{knob.name.replace('-', '_')}"], metavar=shown, help=words)
 
 
 def _callback(entry: Lab) -> Callable[..., None]:
@@ -233,7 +233,7 @@ def _print(entry: Lab, knobs: Mapping[str, Any], shown: Any) -> None:
     console.print(Text(f"{entry.title}", style="bold") + Text(f"   {' '.join(turned)}", style="dim"))
     console.print(Text(f"Claim: {entry.claim}"))
     console.print()
-    for line in draw_all(shown.figures, width, colour=colour):
+    for line in draw_all(shown.figures, width, tall=console.height if console.is_terminal else None, colour=colour):
         console.print(line, no_wrap=True, overflow="crop", soft_wrap=True)
     console.print()
     word, style = {True: ("holds", "green"), False: ("does not hold here", "red")}.get(

@@ -53,7 +53,7 @@ def result(
     holds: bool | None = None
     best = min(ends, key=lambda name: ends[name][0])
     words = f"{best} ends lowest with {ends[best][0]:.2g}"
-    decays = [name for name in ends if name not in ("constant", "inverse-sqrt")]
+    decays = [name for name in ends if schedules[name].lr_at(schedules[name].total_steps - 1) < 0.05 * knobs["lr"]]
     if "constant" in ends and decays:
         constant = ends["constant"][0]
         worst = max(decays, key=lambda name: ends[name][0])

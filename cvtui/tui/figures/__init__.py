@@ -51,8 +51,11 @@ def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bo
             return framed(figure, draw_simple(figure, width, colour), width)
 
 
-def draw_all(figures: Sequence[AnyFigure], width: int, *, colour: bool = True) -> list[Text]:
-    """All figures below each other, those that may stand side by side in rows, with an empty line between."""
+def draw_all(figures: Sequence[AnyFigure], width: int, *, tall: int | None = None, colour: bool = True) -> list[Text]:
+    """All figures below each other, those that may stand side by side in rows, with an empty line between.
+
+    tall: lines of the screen, where there is one: each figure takes at most about two thirds of them.
+    """
     from rich.text import Text
 
     from cvtui.tui.figures.frame import beside
@@ -71,9 +74,14 @@ def draw_all(figures: Sequence[AnyFigure], width: int, *, colour: bool = True) -
             each = min(width, width // row[0].abreast + width // 4)
         if lines:
             lines.append(Text())
-        drawn = [draw(figure, each, colour=colour) for figure in row]
+        drawn = [draw(figure, each, limit(each, tall), colour=colour) for figure in row]
         lines += drawn[0] if columns == 1 else beside(drawn, each, GAP)
     return lines
+
+
+def limit(width: int, tall: int | None) -> int | None:
+    """The height of a figure on a screen of so many lines: as good for the width, but two thirds of them at most."""
+    return None if tall is None else max(6, min(tall * 2 // 3 - 4, width // 5 if width >= 60 else width // 4, 20))
 
 
 def _fits(first: AnyFigure, second: AnyFigure) -> bool:
