@@ -124,7 +124,8 @@ class Control:
 
     def _apply(self, command: Command) -> None:
         training = self.training
-        words, stop = command.command, False
+        words: str = command.command
+        stop = False
         match command.command:
             case "pause":
                 words = "already paused" if self.paused else "paused"

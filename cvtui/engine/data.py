@@ -29,7 +29,9 @@ class Images(NamedTuple):
     labels: Tensor
     """int64, N."""
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """N. (A tuple's own len() is 2.)"""
         return len(self.labels)
 
     def to(self, device: torch.device) -> Images:
@@ -88,8 +90,8 @@ def batches(images: Images, size: int, seed: int, epoch: int, first: int = 0) ->
 
     `first` leaves out as many batches, to go on in the middle of an epoch.
     """
-    order = torch.randperm(len(images), generator=generator(seed, ORDER, epoch)).to(images.labels.device)
-    for start in range(first * size, len(images), size):
+    order = torch.randperm(images.size, generator=generator(seed, ORDER, epoch)).to(images.labels.device)
+    for start in range(first * size, images.size, size):
         yield images.batch(order[start : start + size])
 
 
@@ -105,8 +107,9 @@ def channel_stats(images: Images) -> ChannelStats:
     channels = images.pixels.shape[-1]
     total = torch.zeros(channels, dtype=torch.float64)
     squares = torch.zeros(channels, dtype=torch.float64)
-    for chunk in images.pixels.cpu().split(512):
-        values = chunk.reshape(-1, channels).double()
+    pixels = images.pixels.cpu()
+    for start in range(0, len(pixels), 512):
+        values = pixels[start : start + 512].reshape(-1, channels).double()
         total += values.sum(0)
         squares += values.square().sum(0)
     count = images.pixels.numel() // channels

@@ -41,7 +41,7 @@ def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
     pairs = torch.zeros(classes * classes, dtype=torch.int64, device=training.device)
     training.model.eval()
     try:
-        for start in range(0, len(images), size):
+        for start in range(0, images.size, size):
             labels = images.labels[start : start + size]
             with torch.inference_mode(), training.autocast():
                 logits = training.model(training.preprocess(images.pixels[start : start + size]))
@@ -52,4 +52,4 @@ def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
         training.model.train()
     confusion = pairs.view(classes, classes).tolist()
     right = sum(row[index] for index, row in enumerate(confusion))
-    return Evaluation(sum(torch.stack(losses).tolist()) / len(images), right / len(images), confusion)
+    return Evaluation(sum(torch.stack(losses).tolist()) / images.size, right / images.size, confusion)

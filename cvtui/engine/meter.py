@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -64,7 +65,10 @@ class Meter:
         if len(set(sizes)) == 1:
             self._right.append(right.view(len(sizes), -1).mean(1))
         else:
-            self._right.append(torch.stack([part.mean() for part in right.split(sizes)]))
+            ends = list(accumulate(sizes))
+            self._right.append(
+                torch.stack([right[end - size : end].mean() for end, size in zip(ends, sizes, strict=True)])
+            )
         self._logits.clear()
         self._labels.clear()
 
@@ -89,10 +93,9 @@ class Meter:
         counts = {len(step) for step in self._norms}
         if len(counts) == 1 and 0 not in counts:
             norms = torch.stack([norm for step in self._norms for norm in step]).float()
-            return torch.linalg.vector_norm(norms.view(len(self._norms), -1), dim=1)
-        rows = [torch.stack(list(step)).float() if step else self._losses[0].new_full((1,), math.nan).float()
-                for step in self._norms]  # fmt: skip
-        return torch.stack([torch.linalg.vector_norm(row) for row in rows])
+            return norms.view(len(self._norms), -1).norm(dim=1)  # type: ignore[no-any-return]
+        nothing = self._losses[0].new_full((1,), math.nan)
+        return torch.stack([(torch.stack(list(step)) if step else nothing).float().norm() for step in self._norms])
 
 
 def exact(number: float) -> float:

@@ -1,4 +1,4 @@
-"""From the calculator's layer table to a PyTorch model whose modules have the table's names (`conv1`, `relu1`, `fc1` …)."""
+"""From the calculator's layer table to a PyTorch model; its modules have the table's names (`conv1`, `relu1` …)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ from cvtui.calc import (
     Softmax,
     Table,
 )
+
+
+class SteppedConv2d(nn.Conv2d):
+    """A 1x1 convolution with a stride: first every s-th pixel, then a stride of 1, which is the same.
+
+    oneDNN's own backward pass for it (CPU, channels_last, AVX2; seen in torch 2.15) writes past the end of its buffer
+    and kills the process, at once or much later.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, :, :: self.stride[0], :: self.stride[1]]
+        return nn.functional.conv2d(x, self.weight, self.bias, groups=self.groups)
 
 
 class FlatLinear(nn.Linear):
@@ -69,7 +81,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 def _conv(row: Row) -> nn.Module:
     node: Any = row.node
-    return nn.Conv2d(
+    stepped = node.size == (1, 1) and node.stride != (1, 1) and node.padding == (0, 0)
+    return (SteppedConv2d if stepped else nn.Conv2d)(
         row.input[-1],
         node.filters,
         node.size,
@@ -84,7 +97,9 @@ def _conv(row: Row) -> nn.Module:
 def _pool(row: Row) -> nn.Module:
     node: Any = row.node
     kind = {"max": nn.MaxPool2d, "average": nn.AvgPool2d, "sum": SumPool2d}[node.kind]
-    module: nn.Module = kind(node.size, stride=node.stride, padding=node.padding, ceil_mode=node.ceil)
+    module: nn.Module = kind(  # type: ignore[call-arg]
+        node.size, stride=node.stride, padding=node.padding, ceil_mode=node.ceil
+    )
     return module
 
 

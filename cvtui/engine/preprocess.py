@@ -1,4 +1,4 @@
-"""What is done to the pixels. All of it is x · scale + shift with one pair a channel, so it costs one pass on the device.
+"""What is done to the pixels: x · scale + shift with one pair a channel, so it costs one pass on the device.
 
 The statistics come from the training images only: validation must not know what it will be asked.
 """

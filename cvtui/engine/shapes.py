@@ -87,17 +87,22 @@ def _ring(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _square(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
-    return np.maximum(np.abs(u), np.abs(v)) - np.float32(0.72)
+    furthest: Floats = np.maximum(np.abs(u), np.abs(v))
+    return furthest - np.float32(0.72)
 
 
 def _triangle(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
-    return np.maximum(np.abs(u) * np.float32(np.sqrt(0.75)) + v * np.float32(0.5), -v) - np.float32(0.5)
+    edges: Floats = np.maximum(np.abs(u) * np.float32(np.sqrt(0.75)) + v * np.float32(0.5), -v)
+    return edges - np.float32(0.5)
 
 
 def _cross(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     width = _uniform(rng, len(u), 0.18, 0.3)
     a, b = np.abs(u), np.abs(v)
-    return np.minimum(np.maximum(a - 1, b - width), np.maximum(a - width, b - 1))
+    lying: Floats = np.maximum(a - 1, b - width)
+    standing: Floats = np.maximum(a - width, b - 1)
+    both: Floats = np.minimum(lying, standing)
+    return both
 
 
 def _star(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
@@ -105,12 +110,11 @@ def _star(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     sector = np.float32(2 * np.pi / 5)
     folded = np.abs((np.arctan2(v, u) % sector) - sector / 2)  # 0 at a notch, 36 degrees at a tip
     radius = np.hypot(u, v)
-    notch, tip = 0.42, 1.0
-    notch_at = np.array([notch, 0.0])
-    edge = np.array([tip * np.cos(np.pi / 5), tip * np.sin(np.pi / 5)]) - notch_at
-    normal = np.array([edge[1], -edge[0]]) / np.hypot(*edge)
-    outward = normal.astype(np.float32)
-    return (radius * np.cos(folded) - np.float32(notch)) * outward[0] + radius * np.sin(folded) * outward[1]
+    notch = 0.42
+    edge_x, edge_y = np.cos(np.pi / 5) - notch, np.sin(np.pi / 5)  # from the notch to the tip, at radius 1
+    normal_x, normal_y = np.float32(edge_y / np.hypot(edge_x, edge_y)), np.float32(-edge_x / np.hypot(edge_x, edge_y))
+    distance: Floats = (radius * np.cos(folded) - np.float32(notch)) * normal_x + radius * np.sin(folded) * normal_y
+    return distance
 
 
 def _stripes(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
@@ -119,7 +123,8 @@ def _stripes(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
 
 def _checker(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     period = _uniform(rng, len(u), 0.7, 1.1)
-    return np.sin(u * (2 * np.pi / period)) * np.sin(v * (2 * np.pi / period)) * period * np.float32(0.2)
+    waves: Floats = np.sin(u * (2 * np.pi / period)) * np.sin(v * (2 * np.pi / period))
+    return waves * period * np.float32(0.2)
 
 
 def _wave(u: Floats, rng: np.random.Generator) -> Floats:
@@ -128,7 +133,8 @@ def _wave(u: Floats, rng: np.random.Generator) -> Floats:
 
 def _gradient(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     """No distance: the share of the second colour itself, a straight ramp across the picture."""
-    return np.clip(0.5 + u * _uniform(rng, len(u), 0.2, 0.35), 0.0, 1.0)
+    ramp: Floats = 0.5 + u * _uniform(rng, len(u), 0.2, 0.35)
+    return np.clip(ramp, 0.0, 1.0)
 
 
 def _blob(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:

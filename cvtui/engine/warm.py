@@ -9,6 +9,7 @@ One JSON object a line on stdin:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -65,10 +66,8 @@ def _answer(found: dict[str, Any]) -> None:
 def _become_trainer(path: Path) -> int:
     """From here on this process belongs to the run, not to the screen that started it."""
     signals = Signals.install()
-    try:
+    with contextlib.suppress(OSError, AttributeError):  # it leads a session already, or this system has none
         os.setsid()
-    except (OSError, AttributeError):  # it leads a session already, or this system has none
-        pass
     folder = RunFolder(path)
     if path.is_dir():
         _let_go(folder)

@@ -1,0 +1,72 @@
+"""Small recipes, folders made of them, and engines as real processes, for the tests of the engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cvtui.engine.training import Training, prepare
+from cvtui.recipe import Recipe, check, dumps
+from cvtui.runlog import History, RunFolder
+from cvtui.runlog.events import AnyRecord
+
+SMALL = "conv4s2-relu-fc"
+"""A net whose step takes half a millisecond."""
+
+
+def recipe(**changes: Any) -> Recipe:
+    """Two epochs of SMALL on digits, on one thread."""
+    return Recipe(**{"net": SMALL, "epochs": 2, "batch_size": 128, "threads": 1, "device": "cpu", **changes})
+
+
+def training(**changes: Any) -> Training:
+    return prepare(check(recipe(**changes)))
+
+
+def folder(base: Path, name: str = "run", **changes: Any) -> RunFolder:
+    return RunFolder.create(base, name, dumps(recipe(**changes)))
+
+
+def start(run: RunFolder | str, **options: Any) -> subprocess.Popen[bytes]:
+    """`python -m cvtui.engine` on a folder (or with one argument), its output in pipes."""
+    argument = str(run.path) if isinstance(run, RunFolder) else run
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cvtui.engine", argument],
+        stdin=options.pop("stdin", subprocess.DEVNULL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        **options,
+    )
+
+
+def finish(process: subprocess.Popen[bytes], timeout: float = 60.0) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr)."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+    return process.returncode, out.decode(), err.decode()
+
+
+def train(run: RunFolder) -> tuple[int, str, str]:
+    return finish(start(run))
+
+
+def records(run: RunFolder) -> list[AnyRecord]:
+    """Every line of the log, each of which must be a record."""
+    decoder = msgspec.json.Decoder(AnyRecord)
+    return [decoder.decode(line) for line in run.events.read_bytes().splitlines()]
+
+
+def history(run: RunFolder) -> History:
+    found = History(run)
+    while found.poll():
+        pass
+    return found

@@ -1,0 +1,215 @@
+"""The model against the calculator's table and against PyTorch; initialisation; optimisers by hand."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from cvtui.calc import trace
+from cvtui.engine.init import INITS, initialise
+from cvtui.engine.loss import LOSSES, make_loss
+from cvtui.engine.model import Net
+from cvtui.engine.optim import OPTIMIZERS, make_optimizer, parameter_groups
+from cvtui.engine.seeds import WEIGHTS, generator
+from cvtui.errors import RequestError
+from cvtui.recipe import Recipe, choices
+from cvtui.recipe.net import parse
+
+from .making import training
+
+NETS = [
+    "fc",
+    "fc100-tanh-fc50-sigmoid-fc",
+    "conv6f5-tanh-pool-conv16f5p0-tanh-avgpool-fc120-tanh-fc84-tanh-fc-softmax",
+    "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc",
+    "conv16-bn-relu-[res(conv16-bn-relu-conv16-bn)-relu]*2-res(conv32s2-bn-relu-conv32-bn)-relu-gap-fc",
+    "conv16-relu-cat(conv8f1|conv8f1-conv12f3|conv4f1-conv4f5|pool3s1p1-conv8f1)-relu-gap-fc",
+    "conv12f3x5s2x1p0x2-leakyrelu-conv24g3d2-gelu-sumpool3s2p1ceil-silu-flatten-ln-drop0.2-elu-fc",
+    "conv8nobias-ln-relu-avgpool3s2ceil-conv10f1-gap",
+    "res(fc3072)-res(fc20)-bn-relu-fc",
+    "res(cat(conv4|conv4-res(conv4-relu)-relu)-conv3)-pool4-fc",
+]
+
+
+@pytest.mark.parametrize("text", NETS)
+def test_every_layer_gives_the_size_and_has_the_parameters_that_the_table_says(text: str) -> None:
+    check_against_table(text)
+
+
+def check_against_table(text: str, size: tuple[int, int, int] = (32, 32, 3)) -> None:
+    table = trace(parse(text), size, 10)
+    net = Net(table)
+    sizes: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+            h_w_c = (*output.shape[2:], output.shape[1])
+            sizes[name] = h_w_c
+
+        return hook
+
+    for name, module in net.layers().items():
+        module.register_forward_hook(note(name))
+    logits = net(torch.randn(2, size[2], size[0], size[1]).to(memory_format=torch.channels_last))
+    rows = [row for row in table.rows if row.kind != "softmax"]
+    assert list(sizes) == [row.name for row in rows], "the order of computation"
+    assert sizes == {row.name: row.output for row in rows}
+    for row in rows:
+        assert sum(p.numel() for p in net.layers()[row.name].parameters()) == row.parameters
+    assert sum(p.numel() for p in net.parameters()) == table.parameters
+    assert logits.shape == (2, math.prod(table.output))
+    logits.sum().backward()
+
+
+LAYER = st.sampled_from(
+    ["conv4", "conv6f5", "conv4f3s2", "conv8f1", "conv4g2", "relu", "tanh", "bn", "pool", "avgpool3s2p1", "drop0.3",
+     "res(conv4-relu)", "res(conv6s2-bn)", "cat(conv2|conv4f5|pool3s1p1)", "sumpool2s1", "gelu", "ln"]
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(LAYER, min_size=1, max_size=6), st.integers(8, 17), st.integers(8, 17))
+def test_random_nets_agree_with_the_table(layers: list[str], height: int, width: int) -> None:
+    text = "-".join(["conv4", *layers, "fc7-relu-fc"])
+    with suppress(RequestError):  # the map has become too small for a window: the calculator said so
+        check_against_table(text, (height, width, 2))
+
+
+def test_a_residual_net_computes_what_its_expression_says() -> None:
+    net = Net(trace(parse("conv4-relu-res(conv8s2-relu-conv8)-gap-fc"), (9, 9, 3), 5)).double()
+    layer: dict[str, Any] = net.layers()
+    x = torch.randn(3, 3, 9, 9, dtype=torch.float64)
+    stem = torch.relu(layer["conv1"](x))
+    body = layer["conv3"](torch.relu(layer["conv2"](stem)))
+    out = layer["fc1"]((body + layer["proj1"](stem)).mean((2, 3)))
+    assert torch.allclose(net(x), out)
+    assert layer["proj1"].stride == (2, 2)
+    assert layer["proj1"].bias is None
+
+
+def test_a_1x1_conv_with_a_stride_is_pytorchs_and_harms_no_memory() -> None:
+    net = Net(trace(parse("conv6f1s2"), (14, 16, 4), 5)).to(memory_format=torch.channels_last)
+    conv: Any = net.layers()["conv1"]
+    x = torch.randn(2, 4, 14, 16).to(memory_format=torch.channels_last).requires_grad_()
+    out = net(x)
+    out.square().sum().backward()
+    plain, weight, bias = (p.detach().clone().requires_grad_() for p in (x, conv.weight, conv.bias))
+    with torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
+        expected = nn.functional.conv2d(plain, weight, bias, stride=2)
+        expected.square().sum().backward()
+    assert torch.allclose(out, expected.flatten(1), atol=1e-6)
+    assert plain.grad is not None
+    assert weight.grad is not None
+    assert torch.allclose(x.grad, plain.grad, atol=1e-5)
+    assert torch.allclose(conv.weight.grad, weight.grad, atol=1e-4)
+
+
+def test_pooling_of_sums_is_the_window_times_its_mean() -> None:
+    net = Net(trace(parse("sumpool3s2"), (9, 9, 2), 5))
+    x = torch.randn(1, 2, 9, 9)
+    assert torch.allclose(net(x), 9 * nn.functional.avg_pool2d(x, 3, 2).flatten(1), atol=1e-5)
+
+
+@pytest.mark.parametrize(("text", "std_of"), [
+    ("he", lambda fan_in: math.sqrt(2 / fan_in)),
+    ("xavier", lambda fan_in: 1 / math.sqrt(fan_in)),
+    ("normal(0.02)", lambda fan_in: 0.02),
+])  # fmt: skip
+def test_initialisation_has_the_promised_spread(text: str, std_of: Any) -> None:
+    net = Net(trace(parse("conv64f5-relu-conv64g2-bn-relu-pool4-res(conv96s2)-fc256-relu-fc"), (32, 32, 3), 10))
+    initialise(net, text, generator(0, WEIGHTS))
+    checked = 0
+    for row in net.table.rows:
+        if row.kind in ("conv", "proj", "fc"):
+            module: Any = net.layers()[row.name]
+            count = module.weight.numel()
+            assert module.weight.std().item() == pytest.approx(std_of(row.fan_in), rel=5 / math.sqrt(count))
+            assert abs(module.weight.mean().item()) < 5 * std_of(row.fan_in) / math.sqrt(count)
+            assert module.bias is None or not module.bias.any()
+            checked += 1
+    assert checked == 6
+    assert set(INITS) == set(choices.INITS)
+
+
+def test_weights_follow_from_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = training(seed=3).model.state_dict()
+    torch.manual_seed(2)
+    again, other = training(seed=3).model.state_dict(), training(seed=4).model.state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+def test_cross_entropy_is_minus_the_log_of_the_softmax() -> None:
+    logits, labels = torch.randn(8, 10, dtype=torch.float64), torch.randint(10, (8,))
+    by_hand = -(logits.exp() / logits.exp().sum(1, keepdim=True)).log()[range(8), labels].mean()
+    assert torch.allclose(make_loss("cross-entropy")(logits, labels), by_hand)
+    assert set(LOSSES) == set(choices.LOSSES)
+
+
+def sgd(x: Any, dx: Any, memory: dict[str, Any], t: int, lr: float) -> Any:
+    return x - lr * dx
+
+
+def momentum(x: Any, dx: Any, memory: dict[str, Any], t: int, lr: float) -> Any:
+    memory["v"] = 0.8 * memory.get("v", 0) + dx
+    return x - lr * memory["v"]
+
+
+def adam(x: Any, dx: Any, memory: dict[str, Any], t: int, lr: float) -> Any:
+    memory["m1"] = 0.85 * memory.get("m1", 0) + (1 - 0.85) * dx
+    memory["m2"] = 0.99 * memory.get("m2", 0) + (1 - 0.99) * dx**2
+    unbiased_1, unbiased_2 = memory["m1"] / (1 - 0.85**t), memory["m2"] / (1 - 0.99**t)
+    return x - lr * unbiased_1 / (unbiased_2.sqrt() + 1e-7)
+
+
+RULES = {
+    "sgd": ("sgd", sgd, False),
+    "momentum": ("momentum", momentum, False),
+    "adam": ("adam(beta1=0.85,beta2=0.99,eps=1e-7)", adam, False),
+    "adamw": ("adamw(beta1=0.85,beta2=0.99,eps=1e-7)", adam, True),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_optimisers_follow_the_lectures_rules_for_fifty_steps(name: str, decay: float) -> None:
+    text, rule, decoupled = RULES[name]
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 3)).double()
+    recipe = Recipe(optimizer=text, lr=0.02, momentum=0.8, weight_decay=decay)
+    optimizer = make_optimizer(model, recipe)
+    decaying = {id(model[0].weight), id(model[3].weight)}
+    ours = {id(p): (p.detach().clone(), dict[str, Any]()) for p in model.parameters()}
+    for t in range(1, 51):
+        x, y = torch.randn(16, 5, dtype=torch.float64), torch.randint(3, (16,))
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        for p in model.parameters():
+            value, memory = ours[id(p)]
+            assert p.grad is not None
+            gradient, strength = p.grad.clone(), decay if id(p) in decaying else 0.0
+            if decoupled:
+                value = value - 0.02 * strength * value
+            else:
+                gradient = gradient + strength * value
+            ours[id(p)] = (rule(value, gradient, memory, t, 0.02), memory)
+        optimizer.step()
+        for p in model.parameters():
+            assert torch.allclose(p, ours[id(p)][0], rtol=1e-6, atol=1e-6)
+    assert set(OPTIMIZERS) == set(choices.OPTIMIZERS)
+
+
+def test_biases_and_norms_do_not_decay() -> None:
+    net = Net(trace(parse("conv4-bn-relu-ln-fc"), (8, 8, 1), 10))
+    groups = parameter_groups(net, 0.1)
+    names = {id(p): name for name, p in net.named_parameters()}
+    decays = {names[id(p)]: group["weight_decay"] for group in groups for p in group["params"]}
+    assert decays == {name: 0.1 if name in ("conv1.weight", "fc1.weight") else 0.0 for name in names.values()}
