@@ -352,6 +352,16 @@ async def test_a_lost_run_shows_its_last_words_and_the_way_out(tmp_path: Path) -
         assert "\x1b" not in log
 
 
+async def test_the_log_of_a_run_that_failed_comes_to_the_front(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert app.on_screen() == {"loss"}
+        growing.end("failed", "out of memory")
+        await wait_until_async(lambda: app.on_screen() == {"log"}, what="the log")
+        await wait_until_async(lambda: app.focused is app.live.pane("log").query_one(Lines), what="the keys")
+
+
 async def test_a_lost_run_that_comes_back_forgets_its_last_words(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
     run.step(30)

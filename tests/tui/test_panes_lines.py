@@ -33,6 +33,7 @@ async def test_the_end_is_followed_until_one_scrolls_away() -> None:
         app.lines.add_lines([line("line 30")])
         await wait_until_async(lambda: app.seen()[-1] == "line 30", what="the new end")
         app.lines.focus()
+        await wait_until_async(lambda: app.lines.allow_vertical_scroll and app.lines.has_focus, what="the scroll bar")
         await pilot.press("home")
         await wait_until_async(lambda: app.seen()[0] == "line 0", what="the top")
         app.lines.add_lines([line("line 31")])
@@ -81,3 +82,11 @@ async def test_new_lines_alone_lay_nothing_out() -> None:
         await wait_until_async(lambda: app.seen()[-1] == "line 30", what="the new end")
         assert app.lines._layout_updates == layouts
         assert app.lines.vertical_scrollbar.window_virtual_size == 31
+
+
+async def test_lines_given_before_there_is_a_layout_end_in_view() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 10)) as pilot:
+        await pilot.pause()
+        app.lines.add_lines([line(f"line {number}") for number in range(30)])
+        assert app.lines.scroll_y == 20  # at once: nothing that comes later may take it for scrolled away

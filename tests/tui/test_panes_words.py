@@ -45,6 +45,13 @@ def test_duration(seconds: float | None, text: str) -> None:
     assert words.duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.3e-3, "1.3e-3"), (0.0, "0"), (0.25, "0.250"), (-2e-7, "-2.0e-7"), (None, "–")]
+)
+def test_tiny(value: float | None, text: str) -> None:
+    assert words.tiny(value) == text
+
+
 def test_short_durations_may_have_a_decimal() -> None:
     assert [words.duration(seconds, decimal=True) for seconds in (0.04, 3.46, 9.96)] == ["0.0 s", "3.5 s", "10 s"]
 

@@ -164,8 +164,18 @@ class LiveView(Widget):
         elif changed and time.monotonic() - self._drawn_at > HEADER_SECONDS:
             self.header.update_from(self.history, self.view)
         if self.view.state != before.state:
+            self._tell_trouble()
             self.refresh_bindings()
             self.post_message(self.StateChanged(self.folder, self.view.state))
+
+    def _tell_trouble(self) -> None:
+        """Why a run failed stands in its log, so that comes to the front of its slot."""
+        if self.view.state not in ("failed", "lost"):
+            return
+        focused = self.has_focus_within
+        self.stage.show("log")
+        if focused and self.app.screen is self.screen:
+            self.focus_pane()
 
     def _know(self, state: str) -> None:
         """The state of this moment; a command that was sent is pending until the run says that it was applied."""

@@ -48,4 +48,4 @@ class AccuracyPane(CurvePane):
 
     def _told(self, history: History) -> str:
         values = [(epoch.val_accuracy, -epoch.epoch) for epoch in history.epochs if epoch.val_accuracy is not None]
-        return f"best validation {percent(max(values)[0])} in epoch {-max(values)[1]}" if values else ""
+        return f"best validation {percent(max(values)[0])} (epoch {-max(values)[1]})" if values else ""

@@ -32,7 +32,7 @@ def marks_of(history: History, view: ViewState) -> list[Mark]:
 
 
 def smoothing_words(view: ViewState) -> str:
-    return f"smoothed, β {view.beta:g}" if view.beta else "not smoothed"
+    return f"smoothing β {view.beta:g}" if view.beta else "no smoothing"
 
 
 class CurvePlot(LinePlot, inherit_bindings=False):

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cvtui.tui.panes.layer_rows import LayerRow, strip
-from cvtui.tui.panes.words import percent, shape, significant
+from cvtui.tui.panes.words import percent, shape, significant, tiny
 
 if TYPE_CHECKING:
     from cvtui.runlog import LayerStats
@@ -90,8 +90,8 @@ CELLS: dict[str, Callable[[LayerStats], str]] = {
     "zeros": lambda stats: percent(stats.zeros, 0),
     "saturated": lambda stats: percent(stats.saturated, 0),
     "dead": lambda stats: percent(stats.dead, 0),
-    "gradient": lambda stats: significant(stats.grad_norm),
-    "update": lambda stats: significant(stats.update_ratio),
+    "gradient": lambda stats: tiny(stats.grad_norm),
+    "update": lambda stats: tiny(stats.update_ratio),
 }
 
 
@@ -134,7 +134,7 @@ class LayersTable(ScrollView, can_focus=True):
         & .layers--good { color: $text-success; }
         & .layers--warn { color: $text-warning; text-style: bold; }
         & .layers--bad { color: $text-error; text-style: bold; }
-        & .layers--negative { color: $secondary; }
+        & .layers--negative { color: $primary 45%; }
         & .layers--positive { color: $primary; }
         & .layers--cursor { background: $boost; }
         &:focus .layers--cursor { background: $primary 30%; }

@@ -87,7 +87,7 @@ class Lines(ScrollView, can_focus=True):
         else:
             self.virtual_size = size
         if self.follow and self._at_end:
-            self.scroll_end(animate=False)
+            self.scroll_end(animate=False, immediate=True, force=True)  # the bar may not be there yet
         self.refresh()
 
     def _wrap(self, line: Line) -> list[Content]:

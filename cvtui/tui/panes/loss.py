@@ -57,5 +57,5 @@ class LossPane(CurvePane):
 
     def _told(self, history: History, view: ViewState) -> str:
         losses = [(epoch.val_loss, epoch.epoch) for epoch in history.epochs if epoch.val_loss is not None]
-        best = f"best validation {significant(min(losses)[0])} in epoch {min(losses)[1]}" if losses else ""
+        best = f"best validation {significant(min(losses)[0])} (epoch {min(losses)[1]})" if losses else ""
         return " · ".join(part for part in (best, smoothing_words(view)) if part)

@@ -34,6 +34,14 @@ def significant(value: float | None, digits: int = 3) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def tiny(value: float | None) -> str:
+    """As `significant`, with exponents from 0.01 down: for columns of numbers that spread over decades."""
+    if value is None or not 0 < abs(value) < 0.01:
+        return significant(value)
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
 def rate(value: float | None) -> str:
     """A learning rate as it would be typed: 0.002, 5e-05 -> "5e-5"."""
     if value is None or not math.isfinite(value):
