@@ -18,19 +18,23 @@ from cvtui.recipe.choices import OPTIMIZERS, parse_choice
 
 
 def predict(training: Training) -> dict[str, Any]:
-    """`first_loss` (ln C: all classes alike), `activation_std` (by layer, on the run's first batch), `memory` (bytes).
+    """`first_loss` (ln C: all classes alike), `start_loss` (of the run's first batch, with the weights as they are),
+    `activation_std` (by layer, on that batch), `memory` (bytes).
 
     It leaves the model as it was: mode, batch-norm statistics and random numbers.
     """
+    start_loss, spread = first_pass(training)
     return {
         "first_loss": math.log(len(training.checked.data.classes)),
-        "activation_std": activation_std(training),
+        "start_loss": start_loss,
+        "activation_std": spread,
         "memory": memory(training),
     }
 
 
-def activation_std(training: Training) -> dict[str, float]:
-    """Standard deviation of every watched layer's output for the first batch, with the weights as they are."""
+def first_pass(training: Training) -> tuple[float | None, dict[str, float]]:
+    """The first batch through the weights as they are: its loss (None where it is not finite), and the standard
+    deviation of every watched layer's output."""
     found: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
@@ -42,11 +46,13 @@ def activation_std(training: Training) -> dict[str, float]:
     handles = [module.register_forward_hook(hook(name)) for name, (_, module) in watched_layers(training.model).items()]
     try:
         with untouched(training.model), torch.no_grad(), training.autocast():
-            training.model(training.preprocess(first_batch(training).pixels))
+            images = first_batch(training)
+            loss = training.loss(training.model(training.preprocess(images.pixels)), images.labels).item()
     finally:
         for handle in handles:
             handle.remove()
-    return {name: _finite(std.item()) for name, std in found.items()}
+    spread = {name: _finite(std.item()) for name, std in found.items()}
+    return float(f"{loss:.6g}") if math.isfinite(loss) else None, spread
 
 
 @contextmanager

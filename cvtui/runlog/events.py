@@ -53,7 +53,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     step: int | None = None
     """Steps already done: the checkpoint's after a resume. Readers forget what was recorded after it."""
     prediction: dict[str, Any] = {}
-    """What was foretold: `first_loss` (ln C), `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
+    """What was foretold: `first_loss` (ln C), `start_loss` (of the first batch, with the weights as drawn),
+    `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
 
 
 class Steps(Record, tag="steps", frozen=True, kw_only=True):

@@ -28,6 +28,8 @@ class Foretold:
     """Bytes of weights, gradients, optimiser state and activations of one batch."""
     first_loss: float | None = None
     """ln C: the loss of a classifier that gives each of C classes the same probability."""
+    start_loss: float | None = None
+    """The loss of the first batch with the weights as they were drawn."""
     activation_std: dict[str, float] = field(default_factory=dict)
     schedule: Schedule | None = None
     """The recipe's, as it was before anybody set the rate by hand."""
@@ -39,12 +41,13 @@ def foretell(history: History) -> Foretold:
     if run is None:
         return Foretold()
     checked = _checked(run)
-    memory = run.prediction.get("memory")
+    memory, start = run.prediction.get("memory"), run.prediction.get("start_loss")
     return Foretold(
         steps_per_epoch=checked.steps_per_epoch if checked is not None else None,
         parameters=checked.table.parameters if checked is not None else None,
         memory=float(memory) if isinstance(memory, int | float) else None,
         first_loss=first_loss(run),
+        start_loss=float(start) if isinstance(start, int | float) else None,
         activation_std=predicted_stds(history),
         schedule=checked.schedule if checked is not None else None,
     )

@@ -33,7 +33,8 @@ class Compared:
 
 
 def compare(history: History, foretold: Foretold) -> list[Compared]:
-    """Counts must agree exactly; the first loss within 25 %, a std within a factor of 1.5."""
+    """Counts must agree exactly; the first loss within 25 % of ln C and within 5 % of what the drawn weights give, a std
+    within a factor of 1.5."""
     run = history.run
     if run is None:
         return []
@@ -44,6 +45,8 @@ def compare(history: History, foretold: Foretold) -> list[Compared]:
     loss = history.steps.loss
     first = float(loss[0]) if len(loss) and history.steps.first == 0 else None
     lines.append(_close(FIRST_LOSS, foretold.first_loss, first, 1.25))
+    if foretold.start_loss is not None:
+        lines.append(_close("with these weights", foretold.start_loss, first, 1.05))
     if foretold.memory is not None:
         lines.append(Compared("memory", size_of(foretold.memory), "", None))
     return lines
