@@ -35,8 +35,14 @@ def check_terminal(way_out: str) -> None:
 def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None) -> int:
     """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once."""
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
+    from cvtui.cli.words import harmless
+    from cvtui.runlog import CommandReader
     from cvtui.tui.app import CvtuiApp
 
     app = CvtuiApp(recipe=recipe, runs=runs, attach=attach)
     app.run()
+    for run in app.living():
+        commands = CommandReader(run).poll()
+        if not commands or commands[-1].command != "stop":
+            print(f"{harmless(str(run.path))} trains on; `cvtui attach` shows it again", file=sys.stderr)
     return app.return_code or 0

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import pty
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from cvtui.cli.main import COMMANDS
-from tests.cli.running import command, cvtui, environment
-from tests.waiting import wait_until
+from tests.cli.running import cvtui
+from tests.cli.terminal import Terminal
 
 LONG = "conv8-" * 60 + "conv8x-fc"
 
@@ -141,30 +139,12 @@ def test_the_screen_without_a_terminal_names_no_ui(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("columns", "lines"), [(60, 24), (80, 10)])
 def test_a_terminal_that_is_too_small_is_told_both_sizes(tmp_path: Path, columns: int, lines: int) -> None:
-    import fcntl
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    process = subprocess.Popen(command(), cwd=tmp_path, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    said = b""
-
-    def over() -> bool:
-        nonlocal said
-        try:
-            said += os.read(ours, 65536)
-        except OSError:  # the other side is closed
-            return True
-        return False
-
-    wait_until(over, 30, "the refusal")
-    assert process.wait(10) == 2
-    assert f"{columns}x{lines}" in said.decode()
-    assert "80x24" in said.decode()
-    assert "--no-ui" in said.decode()
-    os.close(ours)
+    with Terminal(cwd=tmp_path, size=(columns, lines)) as terminal:
+        assert terminal.end() == 2
+        assert f"{columns}x{lines}" in terminal.said
+        assert "80x24" in terminal.said
+        assert "--no-ui" in terminal.said
+        assert terminal.said.count("\n") == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

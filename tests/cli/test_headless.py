@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 from cvtui.recipe import Recipe, load
 from cvtui.runlog import Command, History, RunFolder
 from tests.cli.running import TINY, command, cvtui, environment, start
+from tests.cli.terminal import Terminal, plain
 from tests.waiting import wait_until
 
 ENDLESS = ("--no-ui", *TINY, "--epochs", "100000", "--name", "long", "--batch-size", "8")
@@ -97,33 +97,13 @@ def test_quiet_says_only_the_result(tmp_path: Path) -> None:
 
 
 def test_on_a_terminal_a_bar_with_the_time_left_is_drawn_on_stderr(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command("--no-ui", *TINY, "--epochs", "40"),
-        cwd=tmp_path,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-    )
-    os.close(theirs)
-    said = b""
-
-    def over() -> bool:
-        nonlocal said
-        try:
-            said += os.read(ours, 65536)
-        except OSError:
-            return True
-        return False
-
-    wait_until(over, 60, "the end of the run")
-    assert process.stdout is not None
-    out = process.stdout.read()
-    assert process.wait(10) == 0
-    assert "starting PyTorch" in said.decode()
-    assert re.search(r"epoch \d+/40 .*\d+ %.*\d s left", said.decode())
+    with open(tmp_path / "out", "w") as stdout:
+        terminal = Terminal("--no-ui", *TINY, "--epochs", "40", cwd=tmp_path, stdout=stdout)
+    with terminal:
+        assert terminal.end(60) == 0
+    out = (tmp_path / "out").read_text()
+    assert "starting PyTorch" in terminal.said
+    assert re.search(r"epoch \d+/40 .*\d+ %.*\d s left", plain(terminal.said))
     assert out.count("\nepoch ") == 40
     assert "left" not in out
     assert "\x1b" not in out
@@ -160,39 +140,16 @@ def test_a_signal_stops_it_with_a_checkpoint(tmp_path: Path, number: signal.Sign
 
 def test_ctrl_c_on_a_terminal_reaches_the_worker_once(tmp_path: Path) -> None:
     """The terminal sends SIGINT to the whole foreground group; a worker that got two of them would not save."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command(*ENDLESS), cwd=tmp_path, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True, preexec_fn=_take_terminal,
-    )  # fmt: skip
-    os.close(theirs)
-    folder = RunFolder(tmp_path / "runs" / "long")
-    training(folder)
-    os.write(ours, b"\x03")
-    said = b""
-
-    def over() -> bool:
-        nonlocal said
-        try:
-            said += os.read(ours, 65536)
-        except OSError:
-            return True
-        return False
-
-    wait_until(over, 60, "the end")
-    assert process.wait(10) == 130
-    assert (folder.checkpoints / "last.pt").is_file()
-    history = History(folder)
-    history.poll()
-    assert history.state() == "stopped"
-    assert "Traceback" not in said.decode()
-
-
-def _take_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    with Terminal(*ENDLESS, cwd=tmp_path) as terminal:
+        folder = RunFolder(tmp_path / "runs" / "long")
+        training(folder)
+        terminal.type("\x03")
+        assert terminal.end(60) == 130
+        assert (folder.checkpoints / "last.pt").is_file()
+        history = History(folder)
+        history.poll()
+        assert history.state() == "stopped"
+        assert "Traceback" not in terminal.said
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""A terminal of our own, with a program in it: what it writes is read in the background, what we type goes in."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from tests.cli.running import command, environment
+from tests.waiting import wait_until
+
+
+class Terminal:
+    """Runs `cvtui WORDS` in a pseudo-terminal. `said` is everything it wrote, escapes and all.
+
+    With `stdout`, its standard output goes to that file instead (what it writes to the terminal is stderr then).
+    """
+
+    def __init__(
+        self, *words: str, cwd: Path, size: tuple[int, int] = (100, 30), stdout: IO[str] | None = None
+    ) -> None:
+        self.said = ""
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.process = subprocess.Popen(
+            command(*words), cwd=cwd, env=environment(), stdin=theirs, stdout=stdout or theirs, stderr=theirs,
+            start_new_session=True, preexec_fn=_take_terminal,
+        )  # fmt: skip
+        os.close(theirs)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # the program is gone
+            while piece := os.read(self._ours, 65536):
+                self.said += piece.decode("utf-8", "replace")
+
+    def type(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    def shows(self, text: str, timeout: float = 30.0) -> None:
+        """Waits until `text` was written (escapes left out)."""
+        wait_until(lambda: text in plain(self.said), timeout, f"{text!r} on the terminal; it shows {plain(self.said)}")
+
+    def end(self, timeout: float = 30.0) -> int:
+        """Waits for the program's end: its exit code, and `said` is complete."""
+        code = self.process.wait(timeout)
+        self._reader.join(timeout)
+        return code
+
+    def hang_up(self) -> None:
+        """Closes the terminal, as a lost SSH connection does: the kernel sends SIGHUP."""
+        os.close(self._ours)
+        self._ours = -1
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        if self._ours >= 0:
+            os.close(self._ours)
+
+
+def plain(text: str) -> str:
+    """Without escape sequences."""
+    return re.sub(r"\x1b(\[[0-9;?<>=]*[a-zA-Z]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][A-Z0-9]|[=>])", "", text)
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -1,0 +1,79 @@
+"""The screen, started from the command line in a real terminal; and trainings that outlive it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cvtui.runlog import Command, History, RunFolder
+from tests.cli.running import TINY, cvtui
+from tests.cli.terminal import Terminal
+from tests.waiting import wait_until
+
+CTRL_Q, CTRL_R = "\x11", "\x12"
+
+
+def test_options_fill_the_form_and_quitting_exits_with_0(tmp_path: Path) -> None:
+    with Terminal("--lr", "0.0625", "--epochs", "77", cwd=tmp_path) as terminal:
+        terminal.shows("0.0625")
+        terminal.shows("77")
+        terminal.type(CTRL_Q)
+        assert terminal.end() == 0
+        assert "Traceback" not in terminal.said
+    assert not (tmp_path / "runs").exists(), "nothing was started"
+
+
+def test_a_recipe_file_fills_the_form(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("lr = 0.03125\n")
+    with Terminal("mine.toml", cwd=tmp_path) as terminal:
+        terminal.shows("0.03125")
+        terminal.type(CTRL_Q)
+        assert terminal.end() == 0
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[tuple[Terminal, RunFolder, History]]:
+    """A session in which a long run was started with ctrl+r; it is stopped at the end."""
+    with Terminal(*TINY, "--epochs", "100000", "--batch-size", "8", "--name", "long", cwd=tmp_path) as terminal:
+        terminal.shows("long")
+        terminal.type(CTRL_R)
+        folder = RunFolder(tmp_path / "runs" / "long")
+        history = History(folder)
+        wait_until(lambda: history.poll() and history.steps_done > 0, 60, "the first steps")
+        yield terminal, folder, history
+    folder.send(Command(command="stop", time=0.0))
+    wait_until(lambda: history.poll() and history.end is not None, 60, "the end")
+
+
+@pytest.mark.parametrize("how", ["killed", "hung up"])
+def test_a_training_outlives_its_screen(started: tuple[Terminal, RunFolder, History], how: str) -> None:
+    terminal, folder, history = started
+    if how == "killed":
+        os.kill(terminal.process.pid, signal.SIGKILL)
+    else:
+        terminal.hang_up()
+    terminal.process.wait(30)
+    history.poll()
+    before = history.steps_done
+    wait_until(lambda: history.poll() and history.steps_done > before + 100, 60, "the run to go on")
+    assert history.state() == "running"
+    assert folder.alive()
+    assert "long" in cvtui("runs", cwd=folder.path.parent.parent).stdout
+    with Terminal("attach", cwd=folder.path.parent.parent) as again:
+        again.shows("long")
+        again.shows("running")
+        again.type(CTRL_Q)
+
+
+def test_leaving_a_run_behind_is_told(started: tuple[Terminal, RunFolder, History]) -> None:
+    terminal, folder, _ = started
+    terminal.type(CTRL_Q)
+    terminal.shows("Keep training")
+    terminal.type("k")
+    assert terminal.end() == 0
+    assert "runs/long trains on; `cvtui attach` shows it again" in terminal.said
+    assert folder.alive()
