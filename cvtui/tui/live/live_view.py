@@ -33,7 +33,7 @@ from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
 from cvtui.tui.panes.words import significant
 
 POLL_SECONDS = 0.1
-CPU_SHARE = 0.1
+CPU_SHARE = 0.09
 """Of one core: what the screen process may take while a run is live. Beyond it, panes are drawn less often."""
 SLOWEST_SECONDS = 1.0
 """But never less often than this."""
