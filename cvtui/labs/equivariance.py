@@ -144,17 +144,18 @@ def result(
         ("angle", "Rotation by degrees", list(ANGLES), own_angle),
         ("scale", "Scaling", list(SCALES), own_scale),
     ):
+        floor = 1e-8 if kind == "shift" else 1e-3  # a log axis has no place for the exact zeros
         curves = [
             Curve(
                 name=name,
                 x=x,
-                y=[round4(max(value, 1e-8)) for value in measured[name][layer][kind]],
+                y=[round4(max(value, floor)) for value in measured[name][layer][kind]],
                 dim="untrained" in name and int(knobs["steps"]) > 0,
             )
             for name, layer in last.items()
         ]
         if own is not None:
-            curves.append(Curve(name="pixel by pixel", x=x, y=[round4(max(value, 1e-8)) for value in own], dim=True))
+            curves.append(Curve(name="pixel by pixel", x=x, y=[round4(max(value, floor)) for value in own], dim=True))
         figures.append(
             Curves(title=f"{title}: error of each net's last map", log_y=True, whole_x=kind == "shift", curves=curves)
         )
@@ -173,8 +174,8 @@ def result(
         figures=figures,
         numbers=numbers,
         claim_holds=holds,
-        sentence=f"Shifts: conv is off by at most {worst_conv:.0e} inside the border, fc by at least {best_fc:.2f}. "
-        f"Conv after a turn by 90°: {turned:.2f}, magnified by {SCALES[-1]:g}: {scaled:.2f}.",
+        sentence=f"Shifts: conv is off by at most {_short(worst_conv)} inside the border, fc by at least "
+        f"{best_fc:.2f}. Conv after a turn by 90°: {turned:.2f}, magnified by {SCALES[-1]:g}: {scaled:.2f}.",
     )
 
 
@@ -212,4 +213,6 @@ def layer_table(subjects: list[Subject], measured: dict[str, dict[str, dict[str,
 
 
 def _short(value: float) -> str:
-    return "–" if not math.isfinite(value) else f"{value:.0e}" if value < 1e-3 else f"{value:.2f}"
+    if not math.isfinite(value):
+        return "–"
+    return "0" if value == 0 else f"{value:.0e}" if value < 1e-3 else f"{value:.2f}"

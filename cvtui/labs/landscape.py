@@ -207,9 +207,9 @@ def result(knobs: Knobs, lands: list[Land]) -> LabResult:
             rows=rows,
             note="rise: ln(median loss on the rim / loss in the middle). Of the way, "
             + " and ".join(f"{land.held[1]:.1%}" for land in lands)
-            + " lie in the planes below, "
+            + " lie in its own plane, "
             + " and ".join(f"{land.held[0]:.1%}" for land in lands)
-            + " in the random ones.",
+            + " in the random one.",
         ),
         section(lands, reach),
     ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cvtui.calc.matrix import Spec, build
 from cvtui.errors import RequestError
 from cvtui.labs.data import raw
 from cvtui.labs.dense import conv_matrix, output_side
@@ -20,6 +21,8 @@ FILTERS = {
     "blur": [[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 1 / 16]],
     "sharpen": [[0.0, -1.0, 0.0], [-1.0, 5.0, -1.0], [0.0, -1.0, 0.0]],
 }
+CALCULATED = 16
+"""Pictures up to this side are multiplied with the calculator's matrix (`cvtui matrix`)."""
 SIDES = (8, 12, 16, 24, 32, 48)
 """Pictures on which the cost is measured; the matrix of 48x48 has 5.3 million entries."""
 
@@ -36,7 +39,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             f"--size: a {size}x{size} filter does not fit the {side}x{side} picture with padding {padding}"
         )
     report(0.1, "building the matrix")
-    matrix, connections = conv_matrix(kernel[None, None], side, side, stride=stride, padding=padding)
+    matrix, connections = the_matrix(kernel, side, stride, padding)
     slid = F.conv2d(picture[None, None], kernel[None, None], stride=stride, padding=padding)[0, 0]
     product = (matrix @ picture.flatten()).reshape(slid.shape)
     costs = []
@@ -45,6 +48,21 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         costs.append(cost(each, kernel, stride, padding, report))
     zeros = float((connections == 0).float().mean())
     return result(picture, kernel, matrix, zeros, slid, product, costs)
+
+
+def the_matrix(kernel: Tensor, side: int, stride: int, padding: int) -> tuple[Tensor, Tensor]:
+    """(T, parameter of each place from 1, 0 for none): the calculator's own for small pictures.
+
+    Pure Python takes seconds where a matrix has millions of entries; larger ones are built by `conv_matrix`.
+    """
+    if side > CALCULATED:
+        return conv_matrix(kernel[None, None], side, side, stride=stride, padding=padding)
+    weights = tuple(kernel.flatten().tolist())
+    shape = (kernel.shape[0], kernel.shape[1])
+    spec = Spec(weights, shape, (side, side), stride=stride, padding=padding, correlate=True)
+    built = build(spec)
+    groups = torch.tensor([[cell[0] + 1 if cell else 0 for cell in row] for row in built.entries])
+    return torch.tensor([[float(number) for number in row] for row in built.numbers()]), groups
 
 
 def the_picture(name: str, side: int, seed: int) -> Tensor:

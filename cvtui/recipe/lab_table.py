@@ -46,7 +46,7 @@ INIT = Lab(
 
 OPTIM = Lab(
     name="optim",
-    title="Problems with SGD: jitter, saddles, noise, and what each optimiser does about them",
+    title="The problems with SGD, and what each optimiser does about them",
     page="Problems with SGD",
     claim="SGD jitters where the curvatures differ, stays at saddles and in dents where the gradient is zero, "
     "and never rests when the gradient is noisy; momentum gets through.",
@@ -183,12 +183,12 @@ SCHEDULE = Lab(
 
 PREPROCESS = Lab(
     name="preprocess",
-    title="Why zero-mean inputs: signs of gradients, and the loss of a linear classifier",
+    title="Why zero-mean inputs: signs of gradients, shape of the loss",
     page="Data preprocessing",
     claim="Where all inputs are positive, the gradients of a unit's weights all have one sign; with zero mean "
     "and unit variance they don't, and the loss is better conditioned.",
     notice="The share of gradients with one sign: 1.00 for pixels that are never negative, about one half when "
-    "they are centred. Below, the same points, the same loss: a long valley becomes a bowl, and the zigzag is gone.",
+    "they are centred. Below, the same points, the same loss: a long valley becomes a bowl, and 87 steps become 2.",
     knobs=(
         Knob(
             name="data",
@@ -253,9 +253,9 @@ EQUIVARIANCE = Lab(
     page="Equivariance to translation",
     claim="Shift the picture and a conv's map shifts with it, exactly; a fully connected layer's does not, and "
     "no conv follows a rotation or a change of scale.",
-    notice="Conv layers: about 1e-7 away from the border, more at it (the zero padding). Pooling by 2 follows "
-    "shifts by 2 only. Rotations: `pixel by pixel`, a map that does follow, shows what interpolation costs; at 90° "
-    "that is nothing.",
+    notice="Conv layers: 0 away from the border, not at it (the zero padding). Pooling by 2 follows shifts by 2 "
+    "only. Rotations: `pixel by pixel`, a map that does follow, shows what interpolation costs; at 90° that is "
+    "nothing.",
     knobs=(
         Knob(name="net", kind="net", default="conv8-relu-conv8-relu-gap-fc", doc="the conv net, on 24x24x1"),
         Knob(name="pooled", kind="net", default="conv8-relu-pool-conv8-relu-pool-fc", doc="the one with pooling"),
@@ -335,8 +335,9 @@ LANDSCAPE = Lab(
     page="Loss landscapes (Li et al. 2018)",
     claim="Around trained weights the loss is a basin with the net at its bottom, however many weights it has; "
     "its shape tells how forgiving the net is.",
-    notice="Above, steps are in units of each filter's own length, so the two maps can be compared. Below, the "
-    "way that training took, on the plane that holds most of it. Try a deep net with res(...) beside the same without.",
+    notice="Around the nets, steps are in units of each filter's own length, so the two maps can be compared. "
+    "The other maps: the way that training took, on its own plane. Try a deep net with res(...) beside the "
+    "same without.",
     knobs=(
         Knob(name="left", kind="net", default="conv8-relu-pool-conv16-relu-pool-fc", doc="the first net, on digits"),
         Knob(name="right", kind="net", default="fc32-relu-fc32-relu-fc", doc="the second"),

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from cvtui.errors import RequestError
 from cvtui.labs.dense import conv_matrix
 from cvtui.labs.moves import canvas, cut, relative, sample, shift_error
+from cvtui.labs.toeplitz import the_matrix
 from tests.labs.conftest import Run
 
 
@@ -100,6 +101,19 @@ def test_toeplitz_agrees_and_shares(run: Run) -> None:
     assert result.numbers["matrix"] == [64, 64]
     # 64 units with 9 taps each, less those in the padding: (3·8 − 2)² connections.
     assert result.numbers["share of zeros"] == pytest.approx(1 - 22**2 / 64**2, abs=1e-4)
+
+
+@pytest.mark.parametrize(("side", "stride", "padding"), [(5, 1, 0), (6, 2, 1), (8, 3, 2)])
+def test_the_calculators_matrix_is_the_labs(side: int, stride: int, padding: int) -> None:
+    kernel = torch.randn(3, 3, generator=torch.Generator().manual_seed(1))
+    ours = conv_matrix(kernel[None, None], side, side, stride=stride, padding=padding)
+    for mine, calculated in zip(ours, the_matrix(kernel, side, stride, padding), strict=True):
+        assert torch.equal(mine, calculated)
+
+
+def test_a_flipped_filter_is_a_convolution(run: Run) -> None:
+    """`--flip on` is what numpy calls convolve: the matrix still agrees."""
+    assert run("toeplitz", flip=True, filter="random", size=4, side=20).claim_holds is True
 
 
 def test_toeplitz_refuses_a_filter_that_does_not_fit(run: Run) -> None:

@@ -81,7 +81,8 @@ def draw_curves(figure: Curves, width: int, height: int, colour: bool) -> list[T
     x_axis = axis_over(np.concatenate([x for x, _ in arrays] or [np.empty(0)]), figure.log_x)
     y_axis = axis_over(np.concatenate([y for _, y in arrays] or [np.empty(0)]), figure.log_y)
     rows = max(3, height - 2)
-    labels = {_row(y_axis, tick, rows): short(tick) for tick in reversed(y_axis.ticks(max(2, rows // 2)))}
+    marks = next((found for most in range(max(3, rows // 2), rows + 1) if len(found := y_axis.ticks(most)) >= 3), None)
+    labels = {_row(y_axis, tick, rows): short(tick) for tick in reversed(marks or y_axis.ticks(rows))}
     margin = max(map(len, labels.values()), default=0) + 1
     canvas = Dots(max(8, width - margin - 1), rows)
     for number in _order(figure.curves):

@@ -176,7 +176,7 @@ def _below(figure: Heat, values: NDArray[np.float64], width: int, colour: bool) 
     if figure.value_label and finite.size:
         low = figure.low if figure.low is not None else float(finite.min())
         high = figure.high if figure.high is not None else float(finite.max())
-        words.append(f"{figure.value_label} {short(low)} (dark) to {short(high)} (light)")
+        words.append(f"{figure.value_label}: dark {short(low)}, light {short(high)}")
     lines = []
     line = ""
     for word in words:
