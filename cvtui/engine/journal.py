@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from cvtui.engine.meter import Meter, exact
-from cvtui.engine.training import Training
+from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
 from cvtui.runlog.events import Record, Steps
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
@@ -24,8 +28,24 @@ class Diverged(Exception):
         self.step = step
 
 
+class Followed(Protocol):
+    """What a journal must know of the training that it follows: our own, or a stranger's."""
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def optimizer(self) -> Optimizer: ...
+
+    step: int
+    clock: Clock
+    sums: EpochSums
+
+
 class Journal:
-    def __init__(self, writer: EventWriter, training: Training, watch: Watch) -> None:
+    """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
+    optimiser, which takes the gradients' norms right before each update."""
+
+    def __init__(self, writer: EventWriter, training: Followed, watch: Watch) -> None:
         self.writer = writer
         self.training = training
         self.watch = watch
@@ -34,14 +54,40 @@ class Journal:
         self._rates: list[float] = []
         self._seconds: list[float] = []
         self._flushed = -math.inf
-        self._parameters = [parameter for parameter in training.model.parameters() if parameter.requires_grad]
+        self._norms: Sequence[Tensor] = ()
+        self._handle = training.optimizer.register_step_pre_hook(self._take_norms)
+        watch.begin(training.step)
 
-    def step(self, rate: float, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """One step was done: its rate, its loss (a scalar), its logits and labels."""
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        self._meter.add(loss, logits, labels, gradients)
+    def close(self) -> None:
+        """No hook stays. What was not flushed is not written."""
+        self.watch.cancel()
+        self._handle.remove()
+
+    @torch.no_grad()
+    def _take_norms(self, optimizer: Optimizer, *_: Any) -> None:
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        self._norms = torch._foreach_norm(gradients) if gradients else ()
+
+    def step(
+        self,
+        rate: float,
+        loss: Tensor | float,
+        *,
+        logits: Tensor | None = None,
+        labels: Tensor | None = None,
+        accuracy: Tensor | float | None = None,
+    ) -> None:
+        """One step was done (and counted in `training.step`): its rate, its loss (a scalar), and its logits and labels,
+        or the share that was right. Nothing is read back from the device here."""
+        self.watch.end()
+        norms, self._norms = self._norms, ()
+        if logits is not None and labels is not None and isinstance(loss, Tensor):
+            self._meter.add(loss, norms, logits, labels)
+        else:
+            self._meter.add_share(loss, norms, accuracy)
         self._rates.append(rate)
         self._seconds.append(self.training.clock.seconds())
+        self.watch.begin(self.training.step)
 
     def flush_when_due(self) -> None:
         """Writes when 100 ms have passed or 1,000 steps are there. Diverged as in `flush`."""
@@ -66,7 +112,7 @@ class Journal:
                 first=first,
                 loss=[loss if math.isfinite(loss) else None for loss in readings.loss[:count]],
                 lr=[exact(rate) for rate in rates[:count]],
-                accuracy=list(readings.accuracy[:count]),
+                accuracy=[share if math.isfinite(share) else None for share in readings.accuracy[:count]],
                 grad_norm=[norm if math.isfinite(norm) else None for norm in readings.grad_norm[:count]],
                 seconds=[round(second, 5) for second in seconds[:count]],
             )

@@ -52,16 +52,15 @@ class Loop:
         for pixels, labels in batches(t.data.train, t.recipe.batch_size, t.recipe.seed, t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
-            with self.watch.step(t.step):
-                with t.autocast():
-                    logits = model(preprocess(pixels))  # forward
-                    loss = loss_of(logits, labels)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]  # backward
-                optimizer.step()  # update
+            with t.autocast():
+                logits = model(preprocess(pixels))  # forward
+                loss = loss_of(logits, labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # backward
+            optimizer.step()  # update
             t.step += 1
             t.place += 1
-            self.journal.step(rate, loss, logits, labels)
+            self.journal.step(rate, loss, logits=logits, labels=labels)
             self.journal.flush_when_due()
         self.journal.flush()
         t.sums.seconds += t.clock.seconds() - begun

@@ -46,15 +46,23 @@ class Meter:
     def __len__(self) -> int:
         return len(self._losses)
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor, gradients: list[Tensor]) -> None:
-        """One step: loss (a scalar), logits N x classes, labels N, the gradients of all parameters."""
+    def add(self, loss: Tensor, norms: Sequence[Tensor], logits: Tensor, labels: Tensor) -> None:
+        """One step: loss (a scalar), the norm of every parameter's gradient, logits N x classes, labels N."""
         self._losses.append(loss.detach())
         self._sizes.append(len(labels))
-        self._norms.append(torch._foreach_norm(gradients) if gradients else ())
+        self._norms.append(norms)
         self._logits.append(logits.detach())
         self._labels.append(labels)
         if logits.numel() > LARGE:
             self._settle()
+
+    def add_share(self, loss: Tensor | float, norms: Sequence[Tensor], accuracy: Tensor | float | None) -> None:
+        """One step of a loop that works its accuracy out itself (a share 0..1; None where it has none)."""
+        self._losses.append(torch.as_tensor(loss).detach().float().reshape(()))
+        self._sizes.append(1)
+        self._norms.append(norms)
+        share = torch.as_tensor(math.nan if accuracy is None else accuracy)
+        self._right.append(share.detach().float().reshape(1))
 
     def _settle(self) -> None:
         """Turns the logits held into one share of right answers a step."""
@@ -78,7 +86,7 @@ class Meter:
             return Readings()
         self._settle()
         columns = [torch.stack(self._losses).float(), torch.cat(self._right), self._total_norms()]
-        loss, accuracy, grad_norm = torch.stack(columns).tolist()
+        loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
             loss=[exact(number) for number in loss],
             accuracy=[exact(number) for number in accuracy],

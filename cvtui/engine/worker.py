@@ -109,6 +109,8 @@ def _train(loop: Loop) -> Outcome:
         return Outcome("finished", "", 0, loop.training.step)
     except Diverged as found:
         return Outcome("diverged", str(found), 1, found.step)
+    finally:
+        loop.journal.close()
 
 
 def started(training: Training, prediction: dict[str, Any] | None = None) -> RunStarted:

@@ -1,0 +1,271 @@
+"""One sampled step: hooks on every watched layer and on the optimiser, and the numbers that they saw.
+
+Statistics are exact over all values; only the histograms of large tensors are made of every n-th value
+(`LayerStats.sampled` says the n).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from cvtui.engine.statistics import BINS, alive_channels, flat_view, histogram, moments, saturated, stride_for
+from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
+
+KINDS: dict[type[nn.Module], str] = {
+    nn.Conv2d: "conv",
+    nn.Linear: "fc",
+    nn.ReLU: "relu",
+    nn.LeakyReLU: "leakyrelu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.GELU: "gelu",
+    nn.SiLU: "silu",
+    nn.ELU: "elu",
+}
+"""The modules that are watched, and what a record calls them."""
+
+DEAD_WINDOW = 5
+"""A channel is dead when it was 0 for every image of so many samples."""
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Is the forward pass a torch.compile'd one? Hooks on the modules inside are then not called."""
+    return hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
+
+
+def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
+    """name -> (kind, module) of every conv, fc and activation, in the model's order; a shared module is there once.
+
+    The names are those of `named_modules`, without what torch.compile and DataParallel put before them.
+    """
+    found = {}
+    for name, module in model.named_modules():
+        kind = next((word for base, word in KINDS.items() if isinstance(module, base)), "")
+        if kind:
+            found[_plain_name(name) or kind] = (kind, module)
+    return found
+
+
+def _plain_name(name: str) -> str:
+    changed = True
+    while changed:
+        changed = False
+        for prefix in ("_orig_mod.", "module."):
+            if name.startswith(prefix):
+                name, changed = name.removeprefix(prefix), True
+    return name
+
+
+class Layout(NamedTuple):
+    """What one layer's numbers are, in order."""
+
+    name: str
+    kind: str
+    parts: list[str]
+    sampled: int | None
+
+
+class Pending(NamedTuple):
+    """A sample that still lies on the device, in one tensor."""
+
+    step: int
+    numbers: Tensor
+    layout: list[Layout]
+    cost: float
+
+
+class Sample:
+    """The hooks of one step, and what they saw.
+
+    root: the model whose forward pass begins a look anew (None: outputs can't be seen, only weights and gradients).
+    alive: the last samples' living channels by layer, shared between samples.
+    """
+
+    def __init__(
+        self,
+        step: int,
+        layers: Mapping[str, tuple[str, nn.Module]],
+        root: nn.Module | None,
+        optimizer: Optimizer,
+        alive: dict[str, deque[Tensor]],
+    ) -> None:
+        self.step = step
+        self.root = root
+        self.layers = layers
+        self.optimizer = optimizer
+        self.alive = alive
+        self.outputs: dict[str, list[dict[str, Tensor]]] = {}
+        self.strides: dict[str, int] = {}
+        self.living: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
+        for name, (_, module) in layers.items():
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, nn.Parameter):
+                self.weights[name] = weight
+        self.before: list[Tensor] = []
+        self.weight_numbers: dict[str, dict[str, Tensor]] = {}
+        self.handles: list[RemovableHandle] = []
+        self.seconds = 0.0
+        self.updated = False
+
+    def hook(self) -> None:
+        if self.root is not None:
+            self.handles.append(self.root.register_forward_pre_hook(self._begin_anew))
+            for name, (kind, module) in self.layers.items():
+                self.handles.append(module.register_forward_hook(self._forward_hook(name, kind)))
+        self.handles.append(self.optimizer.register_step_pre_hook(self._before_update))
+        self.handles.append(self.optimizer.register_step_post_hook(self._after_update))
+
+    def unhook(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+        self.handles.clear()
+
+    def _looking(self) -> bool:
+        return torch.is_grad_enabled() and not self.updated
+
+    def _begin_anew(self, module: nn.Module, inputs: Any) -> None:
+        if self._looking():
+            self.outputs.clear()
+            self.living.clear()
+
+    def _forward_hook(self, name: str, kind: str) -> Any:
+        def seen(module: nn.Module, inputs: Any, output: Any) -> None:
+            tensor = _first_tensor(output)
+            if tensor is None or not tensor.numel() or not self._looking():
+                return
+            begun = time.perf_counter()
+            with torch.no_grad():
+                self.outputs.setdefault(name, []).append(self._look(name, kind, tensor.detach()))
+            self.seconds += time.perf_counter() - begun
+
+        return seen
+
+    def _look(self, name: str, kind: str, output: Tensor) -> dict[str, Tensor]:
+        values = flat_view(output)
+        if values.dtype != torch.float32:
+            values = values.float()
+        numbers = {"moments": moments(values), "histogram": histogram(values)}
+        self.strides[name] = max(self.strides.get(name, 1), stride_for(values.numel()))
+        share = saturated(values, kind)
+        if share is not None:
+            numbers["saturated"] = share[None]
+        if kind == "relu":
+            now = alive_channels(output)
+            before = self.living.get(name)
+            self.living[name] = now if before is None or before.shape != now.shape else before | now
+        return numbers
+
+    @torch.no_grad()
+    def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+        begun = time.perf_counter()
+        self.before = [weight.detach().clone() for weight in self.weights.values()]
+        for name, weight in self.weights.items():
+            gradient = weight.grad
+            if gradient is None or gradient.is_sparse:
+                continue
+            flat = flat_view(gradient.detach()).float()
+            self.weight_numbers[name] = {
+                "grad_norm": torch.linalg.vector_norm(flat)[None],
+                "grad_zeros": 1.0 - ((flat != 0).count_nonzero() / flat.numel())[None],
+                "grad_histogram": histogram(flat),
+            }
+        self.seconds += time.perf_counter() - begun
+
+    @torch.no_grad()
+    def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
+        self.updated = True
+        if not self.before:
+            return
+        begun = time.perf_counter()
+        weights = [weight.detach() for weight in self.weights.values()]
+        after = torch._foreach_norm(weights)
+        norms = torch._foreach_norm(self.before)
+        torch._foreach_sub_(self.before, weights)
+        steps = torch._foreach_norm(self.before)
+        for name, weight, now, moved, old in zip(self.weights, weights, after, steps, norms, strict=True):
+            flat = flat_view(weight).float()
+            found = self.weight_numbers.setdefault(name, {})
+            found["weight_norm"] = now[None]
+            found["update_ratio"] = (moved / old)[None]
+            found["weight_moments"] = moments(flat)
+            found["weight_histogram"] = histogram(flat)
+            self.strides[name] = max(self.strides.get(name, 1), stride_for(flat.numel()))
+        self.before = []
+        self.seconds += time.perf_counter() - begun
+
+    @torch.no_grad()
+    def gathered(self) -> tuple[Tensor, list[Layout]]:
+        """Everything in one flat tensor on the device, and what lies where."""
+        pieces: list[Tensor] = []
+        layout: list[Layout] = []
+        for name, (kind, _) in self.layers.items():
+            calls = self.outputs.get(name) or [{}]
+            for number, numbers in enumerate(calls, 1):
+                parts = dict(numbers)
+                if number == 1:
+                    parts |= self.weight_numbers.get(name, {})
+                    parts |= self._dead(name)
+                if parts:
+                    title = name if number == 1 else f"{name}#{number}"
+                    stride = self.strides.get(name, 1)
+                    layout.append(Layout(title, kind, list(parts), stride if stride > 1 else None))
+                    pieces += parts.values()
+        numbers_of_all = torch.cat([piece.float() for piece in pieces]) if pieces else torch.empty(0)
+        return numbers_of_all, layout
+
+    def _dead(self, name: str) -> dict[str, Tensor]:
+        """The share of channels that lived in none of the last samples."""
+        now = self.living.get(name)
+        if now is None:
+            return {}
+        window = self.alive.setdefault(name, deque(maxlen=DEAD_WINDOW))
+        if window and window[-1].shape != now.shape:
+            window.clear()
+        window.append(now)
+        return {"dead": 1.0 - torch.stack(list(window)).any(0).float().mean()[None]}
+
+
+def _first_tensor(output: Any) -> Tensor | None:
+    """The output itself, or the first tensor of a tuple, list or dict."""
+    if isinstance(output, Tensor):
+        return output
+    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
+    return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+_LENGTHS = {
+    "moments": 5, "weight_moments": 5, "histogram": BINS + 2, "weight_histogram": BINS + 2, "grad_histogram": BINS + 2,
+}  # fmt: skip
+
+
+def record_of(pending: Pending) -> LayersSampled:
+    """The record of a sample, read from the device now."""
+    numbers: list[float] = [float(f"{number:.6g}") for number in pending.numbers.tolist()]
+    layers = []
+    place = 0
+    for name, kind, parts, sampled in pending.layout:
+        found: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
+        for part in parts:
+            length = _LENGTHS.get(part, 1)
+            values = numbers[place : place + length]
+            place += length
+            if part == "moments":
+                found.update(zip(("mean", "std", "min", "max", "zeros"), values, strict=True))
+            elif part == "weight_moments":
+                found["weight_mean"], found["weight_std"] = values[:2]
+            elif part.endswith("histogram"):
+                if values[0] == values[0]:
+                    found[part] = Histogram(values[0], values[1], [int(count) for count in values[2:]])
+            else:
+                found[part] = values[0]
+        layers.append(LayerStats(name=name, kind=kind, sampled=sampled, **found))
+    return LayersSampled(step=pending.step, layers=layers, watch_cost=round(pending.cost, 5))
