@@ -233,10 +233,14 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         ("training", f"{recipe.optimizer}, lr {recipe.lr:g}, {schedule}, batch {recipe.batch_size}"),
         (
             "",
-            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps = {checked.total_steps:,} steps; "
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps = "
+            f"{checked.total_steps:,} steps; "
             f"seed {recipe.seed}",
         ),
-        ("expected", f"a first loss of {math.log(len(data.classes)):.3f} (ln {len(data.classes)})"),
+        (
+            "expected",
+            f"a loss of {math.log(len(data.classes)):.3f} (ln {len(data.classes)}) as long as it knows nothing",
+        ),
     ]
 
 
@@ -248,6 +252,9 @@ def started_facts(run: RunStarted) -> list[tuple[str, str]]:
     if isinstance(mean, list) and isinstance(std, list):
         numbers = " ".join(f"{value:.1f}" for value in mean), " ".join(f"{value:.1f}" for value in std)
         found.append(("pixels", f"mean {numbers[0]}, std {numbers[1]} (of 0 to 255, training images)"))
+    start = run.prediction.get("start_loss")
+    if isinstance(start, int | float):
+        found.append(("expected", f"a first loss of {start:.4g} with these weights"))
     memory = run.prediction.get("memory")
     if isinstance(memory, int | float):
         found.append(("memory", f"about {binary(memory)} for weights, gradients and activations"))

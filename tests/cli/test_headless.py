@@ -51,6 +51,7 @@ def test_stdout_tells_the_facts_an_aligned_line_per_epoch_and_the_result(
     assert "(ln 10)" in out
     assert f"{64 * 8 + 8 + 8 * 10 + 10:,} parameters" in out  # fc8-relu-fc on 64 inputs, 10 classes
     assert "1 thread;" in out
+    assert f"a first loss of {history.steps.loss[0]:.4g} with these weights" in out
     lines = [line for line in out.splitlines() if line.startswith("epoch ")]
     assert len(lines) == 2
     for line, epoch in zip(lines, history.epochs, strict=True):
