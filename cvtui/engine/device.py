@@ -31,9 +31,16 @@ def pick_device(text: str) -> torch.device:
     return device
 
 
-def set_threads(asked: int) -> int:
-    """Sets PyTorch's CPU threads to the recipe's `threads` (0: all cores but one); the number set."""
-    threads = worker_threads(asked)
+MACS_A_THREAD = 30_000_000
+"""Multiply-adds of a step's forward pass for which one more thread is worth its while. Where other programs take cores
+too, a step of 29 million took 5.2, 4.1 and 5.2 ms on 1, 2 and 3 threads, one of 105 million 14, 13 and 10 ms; and
+threads that wait for a taken core can slow a small net a hundredfold (DESIGN, section 7)."""
+
+
+def set_threads(asked: int, macs: int) -> int:
+    """Sets PyTorch's CPU threads to what the recipe asks, or for 0 to what suits a step of so many multiply-adds: at
+    least 1, at most all cores but one. The number set."""
+    threads = asked or min(worker_threads(0), -(-macs // MACS_A_THREAD) or 1)
     torch.set_num_threads(threads)
     return threads
 

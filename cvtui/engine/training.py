@@ -118,7 +118,7 @@ def prepare(checked: Checked) -> Training:
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
-    threads = set_threads(recipe.threads)
+    threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
     on_cpu = load(recipe.data)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
