@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from torch import Tensor, nn
@@ -68,6 +70,17 @@ class Watch:
         if self.due(step):
             self._sample = Sample(step, self.layers, self.root, self.optimizer, self._alive)
             self._sample.hook()
+
+    @contextmanager
+    def step(self, step: int) -> Iterator[None]:
+        """`begin` and `end` around one training step; an exception passes through and leaves no hook and no record."""
+        self.begin(step)
+        try:
+            yield
+        except BaseException:
+            self.cancel()
+            raise
+        self.end()
 
     def cancel(self) -> None:
         """No hook stays, and no record comes of the step that was begun."""
