@@ -60,18 +60,24 @@ class Smoother:
             self._length = needed
             return
         there = np.isfinite(x)
-        clean = np.where(there, x, 0.0).astype(np.float64)
-        for start in range(0, len(x), _BLOCK):
-            part, mask = clean[start : start + _BLOCK], there[start : start + _BLOCK]
-            size = len(part)
-            kernel, decay = self._kernel[:size, :size], self._decay[:size]
-            sums = kernel @ part + decay * self._sum
-            weights = kernel @ mask.astype(np.float64) + decay * self._weight
-            with np.errstate(invalid="ignore", divide="ignore"):
-                smooth = np.where(mask, sums / weights, np.nan)
-            self._values[self._length + start : self._length + start + size] = smooth
-            self._sum, self._weight = float(sums[-1]), float(weights[-1])
+        sums = self._filter(np.where(there, x, 0.0).astype(np.float64), self._sum)
+        weights = self._filter(there.astype(np.float64), self._weight)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            self._values[self._length : needed] = np.where(there, sums / weights, np.nan)
+        self._sum, self._weight = float(sums[-1]), float(weights[-1])
         self._length = needed
+
+    def _filter(self, x: Floats, before: float) -> Floats:
+        """s_t = beta s_(t−1) + x_t, from s_(−1) = `before`: all blocks by themselves, then what each hands on."""
+        blocks = -(-len(x) // _BLOCK)
+        padded = np.zeros(blocks * _BLOCK)
+        padded[: len(x)] = x
+        alone = padded.reshape(blocks, _BLOCK) @ self._kernel.T
+        carried, factor, ends = np.empty(blocks), float(self._decay[-1]), alone[:, -1].tolist()
+        for block in range(blocks):
+            carried[block] = before
+            before = before * factor + ends[block]
+        return (alone + carried[:, None] * self._decay).reshape(-1)[: len(x)]
 
 
 class Smoothed:
@@ -92,9 +98,6 @@ class Smoothed:
             self._run, self._first = history.run, steps.first
         self._smoother.extend(raw[len(self._smoother) :])
         return self._smoother.values
-
-
-X_UNITS: dict[XAxis, str] = {"steps": "step", "epochs": "epoch", "samples": "images seen", "time": "training time"}
 
 
 def position(history: History, axis: XAxis, steps: NDArray[Any] | Sequence[float] | float) -> Floats:
@@ -128,19 +131,38 @@ def _samples(run: RunStarted, steps: Floats) -> Floats:
 
 
 def _times(history: History, steps: Floats) -> Floats:
-    """`seconds` of a step is taken at its end, so s steps are done at `seconds[s − 1]`."""
+    """`seconds` of a step is taken at its end, so s steps are done at `seconds[s − 1]`, and none at 0."""
     seconds = history.steps.seconds
-    known = np.isfinite(seconds)
-    if not known.any():
+    if not len(seconds) or not np.isfinite(seconds[-1]):
+        return _times_around_gaps(history, steps)
+    place = steps - history.steps.first - 1
+    left = np.floor(np.clip(place, -1, len(seconds) - 1)).astype(np.int64)
+    low = np.where(left < 0, 0.0, seconds[np.maximum(left, 0)])
+    high = seconds[np.minimum(left + 1, len(seconds) - 1)]
+    x: Floats = np.asarray(low + np.maximum(place - left, 0.0) * (high - low), dtype=np.float64)
+    _go_on(history, x, place - (len(seconds) - 1), float(seconds[-1]))
+    return _times_around_gaps(history, steps) if np.isnan(x).any() else x
+
+
+def _times_around_gaps(history: History, steps: Floats) -> Floats:
+    """The same where some steps have no time, at the cost of looking at all of them."""
+    seconds = history.steps.seconds
+    known = np.flatnonzero(np.isfinite(seconds))
+    if not len(known):
         return np.full(len(steps), np.nan)
-    ends = history.steps.first + 1 + np.flatnonzero(known)
+    ends = history.steps.first + 1 + known
     times = seconds[known]
     x = np.interp(steps, np.concatenate([[ends[0] - 1], ends]), np.concatenate([[0.0], times]))
-    ahead = steps > ends[-1]
-    if ahead.any():
-        pace = speed(history)
-        x[ahead] = times[-1] + ((steps[ahead] - ends[-1]) / pace if pace > 0 else np.nan)
+    _go_on(history, x, steps - ends[-1], float(times[-1]))
     return np.asarray(x, dtype=np.float64)
+
+
+def _go_on(history: History, x: Floats, ahead: Floats, last: float) -> None:
+    """Writes into x the times of what lies ahead by so many steps: at the present pace."""
+    later = ahead > 0
+    if later.any():
+        pace = speed(history)
+        x[later] = last + ahead[later] / pace if pace > 0 else np.nan
 
 
 class Positions:
@@ -181,7 +203,7 @@ def speed(history: History, window: float = 30.0) -> float:
 def epoch_middles(history: History) -> Floats:
     """For each epoch the steps done at its middle: its mean training loss was measured on the way, not at its end."""
     ends = [float(epoch.step) for epoch in history.epochs]
-    starts = [0.0, *ends][: len(ends)]
+    starts = [0.0, *ends][: len(ends)]  # none where no epoch is done
     per_epoch = history.run.steps_per_epoch if history.run is not None else 0
     if ends and per_epoch and history.epochs[0].epoch > 1:  # the log begins in mid-run
         starts[0] = max(0.0, ends[0] - per_epoch)

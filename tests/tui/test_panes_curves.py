@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cvtui.recipe import Recipe
 from cvtui.runlog import History, Steps
-from cvtui.tui.panes.curves import Positions, Smoothed, Smoother, epoch_middles, position, speed
+from cvtui.runlog.curves import Positions, Smoothed, Smoother, epoch_middles, position, speed
 from cvtui.tui.panes.foretold import Ahead, foretell, time_left
 from tests.tui.written_runs import SECONDS_A_STEP, WrittenRun
 

@@ -10,10 +10,10 @@ import pytest
 from textual.app import App, ComposeResult
 
 from cvtui.runlog import History, RunFolder
+from cvtui.runlog.curves import epoch_middles
 from cvtui.tui.live import LiveView
 from cvtui.tui.live.plan import PANES
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.curves import epoch_middles
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.lines import Lines
 from cvtui.tui.widgets.line_plot import Line

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cvtui.runlog.curves import Smoothed, epoch_middles, numbers, position
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.curves import Smoothed, epoch_middles, numbers, position
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.panes.words import percent
 from cvtui.tui.widgets.line_plot import Line

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from cvtui.tui.panes.curves import Positions, position
+from cvtui.runlog.curves import Positions, XAxis, position
 from cvtui.tui.panes.pane import Pane
-from cvtui.tui.panes.view_state import ViewState, XAxis
+from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.panes.words import clean
 from cvtui.tui.widgets.line_plot import LinePlot, Mark
 from cvtui.tui.widgets.ticks import XKind, YKind

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from cvtui.errors import RequestError
-from cvtui.tui.panes.curves import Floats, speed
+from cvtui.runlog.curves import Floats, speed
 from cvtui.tui.panes.layer_rows import predicted_stds
 
 if TYPE_CHECKING:

@@ -33,8 +33,7 @@ class Compared:
 
 
 def compare(history: History, foretold: Foretold) -> list[Compared]:
-    """Counts must agree exactly; the first loss within 25 % of ln C and within 5 % of what the drawn weights give, a std
-    within a factor of 1.5."""
+    """Counts must agree exactly; the first loss within 25 % of ln C and within 5 % of what the drawn weights give."""
     run = history.run
     if run is None:
         return []

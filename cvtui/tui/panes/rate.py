@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cvtui.runlog.curves import position
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.curves import position
 from cvtui.tui.panes.foretold import Ahead, Foretold, foretell
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.panes.words import rate

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-XAxis: TypeAlias = Literal["steps", "epochs", "samples", "time"]
+from cvtui.runlog.curves import XAxis
 
 X_AXES: tuple[XAxis, ...] = ("steps", "epochs", "samples", "time")
 SMOOTHINGS: tuple[tuple[str, float], ...] = (("light", 0.9), ("medium", 0.98), ("strong", 0.995), ("off", 0.0))
