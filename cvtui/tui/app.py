@@ -54,12 +54,15 @@ class CvtuiApp(App[None]):
         *,
         warm: bool = True,
     ) -> None:
-        """`warm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant)."""
+        """`warm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
+
+        RequestError where `attach` is no run folder.
+        """
         super().__init__()
         self.warm = warm
         self.recipe = recipe or Recipe()
         self.runs = runs
-        self.attach = attach
+        self.attach = RunFolder.open(attach) if attach is not None else None
         self.started: list[RunFolder] = []
         """Runs of this session."""
         self.shown_run: tuple[str, str] | None = None

@@ -31,20 +31,18 @@ async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int
         await wait_until_async(lambda: screen.line("net").input.has_focus, what="the focus")
         await pilot.press("end", "ctrl+u", *"conv10f5")
         screen.line("input").input.value = "32x32x3"
-        await pilot.pause()
-        assert screen.table.table == trace(parse("conv10f5"), (32, 32, 3), 10)
+        table = trace(parse("conv10f5"), (32, 32, 3), 10)
+        await wait_until_async(lambda: screen.table.table == table, what="the table")
         assert screen.table.table is not None
         assert screen.table.table.parameters == 760  # the lecture: ten 5x5 filters on 32x32x3
         await pilot.press(*"-po")
-        await pilot.pause()
-        assert screen.table.stale
+        await wait_until_async(lambda: screen.table.stale, what="the mistake")
         line = screen.line("net")
         caret = next(text for text in line.render().plain.splitlines() if "^" in text)
         assert caret.index("^") == line.input.content_region.x - line.region.x + 9
         await pilot.press(*"ol")
-        await pilot.pause()
+        await wait_until_async(lambda: "16x16x10" in screen.table.text, what="the pooled size")
         assert not screen.table.stale
-        assert "16x16x10" in screen.table.text
 
 
 @pytest.mark.parametrize(
@@ -57,8 +55,7 @@ async def test_wrong_sizes(tmp_path: Path, name: str, text: str) -> None:
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
         screen = place(app)
         screen.line(name).input.value = text
-        await pilot.pause()
-        assert screen.line(name).error is not None
+        await wait_until_async(lambda: screen.line(name).error is not None, what="the error")
         assert screen.table.stale
         assert len(screen.line(name).render().plain.splitlines()) == 2
 
@@ -71,7 +68,7 @@ async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:
         await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the focus")
         await pilot.press("end", "ctrl+u")
         place(app).line("net").input.post_message(events.Paste("fc32-relu-fc"))
-        await pilot.pause()
+        await wait_until_async(lambda: place(app).line("net").input.value == "fc32-relu-fc", what="the net")
         await pilot.press("ctrl+t")
         await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
         train = app.screen
@@ -99,10 +96,10 @@ async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
-        await pilot.press("enter", "down", "down")
-        await pilot.pause()
-        assert place(app).table.cursor == 2
-        assert "conv2" in str(place(app).query_one("LayerWords").render())
+        await pilot.press("enter")
+        await wait_until_async(lambda: place(app).table.has_focus, what="the table's focus")
+        await pilot.press("down", "down")
+        await wait_until_async(lambda: place(app).table.cursor == 2, what="the third layer")
+        await wait_until_async(lambda: "conv2" in str(place(app).query_one("LayerWords").render()), what="its words")
         await pilot.press("e")
-        await pilot.pause()
-        assert place(app).line("net").input.has_focus
+        await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the line's focus")

@@ -43,7 +43,14 @@ async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> 
     await pilot.press("end", "ctrl+u")
     assert app.focused is not None
     app.focused.post_message(events.Paste(text))
-    await pilot.pause()
+    await wait_until_async(lambda: row(app, name).text == text, what=f"{text!r} in {name}")
+    await examined(app)
+
+
+async def examined(app: CvtuiApp) -> None:
+    """Until the form has judged what stands in it now."""
+    setup = setup_of(app)
+    await wait_until_async(lambda: setup.draft.texts == setup.form.texts, what="the form's judgement")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -64,13 +71,14 @@ async def test_a_wrong_net_is_underlined_at_its_column(tmp_path: Path, size: tup
         assert shown.problem is not None
         assert shown.problem.column == 7
         field = shown.query_one(TextField)
+        await wait_until_async(lambda: shown.size.height > 1, what="room for the error")
         caret = next(line for line in shown.render().plain.splitlines() if "^" in line)
         assert caret.index("^") == field.content_region.x - shown.region.x + 7
         assert "did you mean 'relu'?" in shown.render().plain
         assert setup_of(app).preview.table.stale
         await type_into(pilot, app, "net", "conv32-relu-fc")
         assert shown.problem is None
-        assert shown.size.height == 1
+        await wait_until_async(lambda: shown.size.height == 1, what="the row as it was")
         assert not setup_of(app).preview.table.stale
         assert setup_of(app).draft.table == check(Recipe(net="conv32-relu-fc")).table
 
@@ -82,8 +90,7 @@ async def test_start_is_refused_at_the_first_wrong_field(tmp_path: Path, size: t
         await type_into(pilot, app, "lr", "-1")
         await type_into(pilot, app, "seed", "x")
         await pilot.press("ctrl+r")
-        await pilot.pause()
-        assert row(app, "lr").has_focus_within
+        await wait_until_async(lambda: setup_of(app).form.current is row(app, "lr"), what="the first wrong field")
         assert "above 0" in row(app, "lr").render().plain
         assert not (tmp_path / "runs").exists()
         status = setup_of(app).query_one("#status").render()
@@ -124,14 +131,15 @@ async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         assert row(app, "data").has_focus_within
         await pilot.press("enter", "s", "enter")
-        await pilot.pause()
-        assert row(app, "data").text == "shapes"
+        await wait_until_async(lambda: row(app, "data").text == "shapes", what="the choice")
+        await examined(app)
         assert setup_of(app).draft.data is not None
         assert setup_of(app).draft.data.name == "shapes"
+        await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
         await pilot.press("left")
-        assert row(app, "data").text == "digits"
+        await wait_until_async(lambda: row(app, "data").text == "digits", what="the choice before")
         await pilot.press("enter", "down", "escape")
-        await pilot.pause()
+        await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
         assert row(app, "data").text == "digits"
         assert isinstance(app.focused, Picker)
         await pilot.press("enter", "q", "1", "4")  # letters belong to the list while it is open
@@ -146,8 +154,7 @@ async def test_a_choice_by_mouse(tmp_path: Path) -> None:
         await pilot.click("#field-schedule Picker")
         await pilot.pause()
         await pilot.click("PickerList", offset=(4, 2))
-        await pilot.pause()
-        assert row(app, "schedule").text == "step"
+        await wait_until_async(lambda: row(app, "schedule").text == "step", what="the choice")
 
 
 async def test_a_choice_with_parameters(tmp_path: Path) -> None:
@@ -155,20 +162,18 @@ async def test_a_choice_with_parameters(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         setup_of(app).form.focus_field("init")
         await pilot.press("enter", "n", "enter")
-        await pilot.pause()
-        assert len(row(app, "init").query(TextField)) == 1
+        await wait_until_async(lambda: len(row(app, "init").query(TextField)) == 1, what="the field for parameters")
         await pilot.press("tab", *"0.02")
-        await pilot.pause()
+        await wait_until_async(lambda: row(app, "init").text == "normal(0.02)", what="the parameter")
+        await examined(app)
         assert setup_of(app).draft.recipe is not None
         assert setup_of(app).draft.recipe.init == "normal(0.02)"
         await pilot.press("ctrl+u", *"-3")
-        await pilot.pause()
-        assert "can't be -3" in row(app, "init").render().plain
+        await wait_until_async(lambda: "can't be -3" in row(app, "init").render().plain, what="the error")
         setup_of(app).form.focus_field("init")
         await pilot.press("left")
-        await pilot.pause()
-        assert row(app, "init").text == "xavier"
-        assert not row(app, "init").query(TextField)
+        await wait_until_async(lambda: row(app, "init").text == "xavier", what="the choice before")
+        await wait_until_async(lambda: not row(app, "init").query(TextField), what="the end of the parameters")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -177,9 +182,8 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
     async with app.run_test(size=size) as pilot:
         form = setup_of(app).form
         for shown in form.rows.values():
-            await pilot.pause()
-            assert shown.has_focus_within
-            assert shown.control.region in form.region or form.region.overlaps(shown.control.region)
+            await wait_until_async(lambda shown=shown: form.current is shown, what=shown.field.name)
+            await wait_until_async(lambda shown=shown: form.region.contains_region(shown.control.region), what="sight")
             assert setup_of(app).query_one("#explanation").render()
             await pilot.press("down")
 
@@ -190,9 +194,27 @@ async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) 
         assert row(app, "momentum").unused
         setup_of(app).form.focus_field("optimizer")
         await pilot.press("left")
-        await pilot.pause()
-        assert row(app, "optimizer").text == "momentum"
-        assert not row(app, "momentum").unused
+        await wait_until_async(lambda: row(app, "optimizer").text == "momentum", what="the choice before")
+        await wait_until_async(lambda: not row(app, "momentum").unused, what="momentum to count")
+
+
+async def test_a_long_message_is_told_in_full_below_the_form(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await type_into(pilot, app, "net", "conv32-fc-pool")
+        problem = row(app, "net").problem
+        assert problem is not None
+        assert problem.message not in row(app, "net").render().plain  # no room
+        assert problem.message in str(setup_of(app).query_one("#explanation").render())
+
+
+async def test_quick_arrows_are_all_counted(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)):
+        form = setup_of(app).form
+        for _ in range(3):
+            form.action_field(1)
+        assert form.current is list(form.rows.values())[3]
 
 
 async def test_form_and_preview_fold_where_both_do_not_fit(tmp_path: Path) -> None:
@@ -201,16 +223,14 @@ async def test_form_and_preview_fold_where_both_do_not_fit(tmp_path: Path) -> No
         setup = setup_of(app)
         assert (setup.form.region.width > 60, setup.preview.region.width) == (True, 0)
         await pilot.press("ctrl+o")
-        await pilot.pause()
-        assert (setup.form.region.width, setup.preview.region.width) == (0, 80)
-        assert "total" in setup.preview.table.text
+        await wait_until_async(lambda: setup.preview.region.width == 80, what="the preview")
+        assert setup.form.region.width == 0
+        await wait_until_async(lambda: "total" in setup.preview.table.text, what="the table")
         await pilot.click("Tabs", offset=(3, 0))
-        await pilot.pause()
-        assert setup.form.region.width > 60
+        await wait_until_async(lambda: setup.form.region.width > 60, what="the form")
+        assert setup.preview.region.width == 0
         await pilot.resize_terminal(160, 45)
-        await pilot.pause()
-        assert setup.form.region.width > 0
-        assert setup.preview.region.width > 0
+        await wait_until_async(lambda: 0 < setup.form.region.width < setup.preview.region.x, what="both")
 
 
 async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path) -> None:
@@ -221,11 +241,9 @@ async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path)
         assert cover.display
         assert "needs 80x24" in str(cover.render())
         await pilot.resize_terminal(80, 24)
-        await pilot.pause()
-        assert not cover.display
+        await wait_until_async(lambda: not cover.display, what="the place again")
         await pilot.resize_terminal(100, 20)
-        await pilot.pause()
-        assert cover.display
+        await wait_until_async(lambda: cover.display, what="the cover")
 
 
 # ---------------------------------------------------------------------- keys and places
@@ -235,17 +253,14 @@ async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         for place in reversed(PLACES):
-            setup_of(app)
             if app.current_mode == "calc":
                 await pilot.press("escape")
             await pilot.press(place.key)
-            await pilot.pause()
-            assert app.current_mode == place.name
+            await wait_until_async(lambda place=place: app.current_mode == place.name, what=place.title)
         bar = str(app.screen.query_one(TopBar).render())
         for place in PLACES:
             await pilot.click(TopBar, offset=(bar.index(place.title), 0))
-            await pilot.pause()
-            assert app.current_mode == place.name
+            await wait_until_async(lambda place=place: app.current_mode == place.name, what=place.title)
 
 
 async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: Path) -> None:
@@ -253,11 +268,10 @@ async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: P
     async with app.run_test(size=(80, 24)) as pilot:
         setup_of(app).form.focus_field("name")
         await pilot.press(*"q124?t")
-        assert row(app, "name").text == "q124?t"
+        await wait_until_async(lambda: row(app, "name").text == "q124?t", what="the letters")
         assert app.current_mode == "train"
         await pilot.press("escape", "4")
-        await pilot.pause()
-        assert app.current_mode == "runs"
+        await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
 
 
 async def test_values_stay_while_one_looks_elsewhere(tmp_path: Path) -> None:
@@ -273,14 +287,13 @@ async def test_the_page_of_keys_tells_every_key_of_the_place(tmp_path: Path) -> 
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("question_mark")
-        await pilot.pause()
-        assert isinstance(app.screen, HelpScreen)
+        await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="the page")
+        await wait_until_async(lambda: len(app.screen.query("Static")) > 0, what="its text")
         text = "\n".join(str(static.render()) for static in app.screen.query("Static"))
         for words in ("ctrl+r", "ctrl+o", "Start the run", "ctrl+p", "The field above", "Every number of a net"):
             assert words in text
         await pilot.press("escape")
-        await pilot.pause()
-        assert isinstance(app.screen, TrainScreen)
+        await wait_until_async(lambda: isinstance(app.screen, TrainScreen), what="the place again")
 
 
 async def test_dark_and_light(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, load
 from cvtui.runlog import History, RunFolder, list_runs
 from cvtui.tui.app import CvtuiApp
@@ -69,6 +70,7 @@ async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[i
         await pilot.press("n")
         await wait_until_async(lambda: not train_screen(app).shows_run, what="the form")
         assert setup.draft.recipe == TINY
+        assert setup.form.current is not None
         assert view.folder.name in str(app.screen.query_one(TopBar).render()) or size[0] == 80
         await pilot.press("escape", "b")
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run again")
@@ -157,6 +159,11 @@ async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
         await pilot.press("s")
         await wait_until_async(lambda: not app.is_running, what="the end of the screen")
     wait_until(lambda: state_of(folder) == "stopped", what="the end of the run")
+
+
+def test_attaching_to_what_is_no_run_is_refused_before_any_screen(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no run folder"):
+        CvtuiApp(attach=tmp_path)
 
 
 async def test_a_run_that_ended_is_attached_and_the_form_is_one_key_away(tmp_path: Path) -> None:

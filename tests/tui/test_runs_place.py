@@ -82,13 +82,13 @@ async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
             assert known == sorted(known, reverse=table.reverse)
         before = table.sort_key
         await pilot.press("s")
-        assert table.sort_key != before
+        await wait_until_async(lambda: table.sort_key != before, what="the next column")
         heading = table.text.splitlines()[0]
         await pilot.click(table, offset=(heading.index("best val") + 2, 0))
-        await pilot.pause()
-        assert table.sort_key == "best"
+        await wait_until_async(lambda: table.sort_key == "best", what="the column of the heading")
         best = [row.name for row in table.rows]
         await pilot.press("o")
+        await wait_until_async(lambda: not table.reverse, what="the other order")
         assert [row.name for row in table.rows if row.best_val_accuracy is not None] == [
             name for name in reversed(best) if name != "bad"
         ]

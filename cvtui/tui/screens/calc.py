@@ -24,7 +24,7 @@ from cvtui.tui.setup.grid import Grid
 from cvtui.tui.setup.layer_table import LayerTable
 from cvtui.tui.setup.preview import Card
 
-LABEL = 8
+LABEL = 10
 
 
 class CalcLine(Widget):
@@ -33,7 +33,7 @@ class CalcLine(Widget):
     DEFAULT_CSS = """
     CalcLine {
         height: 1; width: 1fr; layout: horizontal;
-        & > TextField { margin-left: 8; width: 1fr; }
+        & > TextField { margin-left: 10; width: 1fr; }
         &.-short-text > TextField { width: 20; }
     }
     """

@@ -83,7 +83,7 @@ class HelpScreen(ModalScreen[None]):
             background: $surface; border: round $primary;
             border-title-color: $text-primary; border-title-style: bold; border-subtitle-color: $foreground 60%;
         }
-        & Static { width: auto; height: auto; }
+        & Static { width: auto; max-width: 100%; height: auto; }
     }
     """
 

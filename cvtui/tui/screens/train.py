@@ -46,7 +46,7 @@ class TrainScreen(PlaceScreen):
 
     async def on_mount(self) -> None:
         if self.session.attach is not None:
-            await self.show_folder(RunFolder.open(self.session.attach))
+            await self.show_folder(self.session.attach)
 
     # ------------------------------------------------------------------ what is shown
 
@@ -96,6 +96,7 @@ class TrainScreen(PlaceScreen):
         self._swap(self._setup, self._view)
         self._setup.examine_again()
         self._setup.open()
+        self._setup.fold(False)
         self._setup.form.focus_field("data")
 
     def _swap(self, shown: Widget, hidden: Widget | None) -> None:

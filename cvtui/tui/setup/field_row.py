@@ -70,7 +70,13 @@ class TextField(Input):
     def __init__(self, value: str, placeholder: str = "", *, classes: str = "") -> None:
         # Not `compact`: that toggles a class, and with it the styles are worked out twice (6 ms a field).
         self.underline = Underline()
-        super().__init__(value, placeholder, highlighter=self.underline, classes=classes)  # type: ignore[arg-type]
+        super().__init__(
+            value,
+            placeholder,
+            highlighter=self.underline,  # type: ignore[arg-type]
+            classes=classes,
+            select_on_focus=len(value) < 10,  # a number is typed anew, a net is mended
+        )
         self.cursor_blink = False
 
     def validate(self, value: str) -> ValidationResult | None:
@@ -260,8 +266,11 @@ def placeholder(field: Field) -> str:
     return {"name": "made of date, data and net"}.get(field.name, "")
 
 
-def explanation(field: Field, text: str) -> Content:
-    """The lines at the foot of the form for the field that is being filled in."""
+def explanation(field: Field, text: str, problem: Problem | None = None) -> Content:
+    """The lines at the foot of the form for the field that is being filled in; what is wrong comes in full."""
+    if problem is not None:
+        hint = f"\n{problem.hint}" if problem.hint else f"\n{field.doc}"
+        return Content.assemble((problem.message, "$text-error"), (hint, MUTED))
     entry = (field.table or {}).get(text.partition("(")[0])
     parts: list[Content | tuple[str, str]] = [(field.doc, "$foreground 85%")]
     if isinstance(entry, Choice):

@@ -105,19 +105,26 @@ class Form(VerticalScroll, can_focus=False):
                 self.post_message(self.Focused(widget))
 
     def focus_field(self, name: str) -> None:
-        self.rows[name].control.focus()
+        self.screen.set_focus(self.rows[name].control)  # at once: `focus()` would come after the next key
 
     def action_field(self, by: int) -> None:
         """The field above or below; the ends stay where they are."""
-        rows = list(self.rows.values())
-        here = next((n for n, row in enumerate(rows) if row.has_focus_within), 0)
-        rows[min(max(here + by, 0), len(rows) - 1)].control.focus()
+        names = list(self.rows)
+        here = self.current
+        place = names.index(here.field.name) + by if here is not None else 0
+        self.focus_field(names[min(max(place, 0), len(names) - 1)])
+
+    @property
+    def current(self) -> FieldRow | None:
+        """The field that has the keys."""
+        focused = self.screen.focused
+        rows = focused.ancestors_with_self if focused is not None else ()
+        return next((row for row in rows if isinstance(row, FieldRow)), None)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        rows = list(self.rows.values())
-        if rows[-1].has_focus_within:
+        if self.current is list(self.rows.values())[-1]:
             self.post_message(self.Submitted())
         else:
             self.action_field(1)

@@ -209,6 +209,7 @@ class Setup(Widget):
             self.form.show_problems(self.draft.problems)
             self.preview.show(self.draft, self.warm)
             self._say_status()
+            self._explain(self.form.current)
         self._cost = time.perf_counter() - began
         if self._predict_timer is not None:
             self._predict_timer.stop()
@@ -240,10 +241,14 @@ class Setup(Widget):
         status.update(Content.styled(f"✗ wrong: {', '.join(names[:3])}{more}", "$text-error"))
 
     @on(Form.Focused)
-    def _explain(self, event: Form.Focused) -> None:
+    def _field_focused(self, event: Form.Focused) -> None:
         event.stop()
-        row: FieldRow = event.row
-        self.query_one("#explanation", Static).update(explanation(row.field, row.text))
+        self._explain(event.row)
+
+    def _explain(self, row: FieldRow | None) -> None:
+        if row is not None:
+            text = explanation(row.field, row.text, row.problem)
+            self.query_one("#explanation", Static).update(text)
 
     # ------------------------------------------------------------------ what can be done
 
@@ -279,6 +284,7 @@ class Setup(Widget):
         return action != "fold" or self.screen.has_class("-narrow")
 
     def action_leave_field(self) -> None:
+        self.fold(False)
         self.query_one("#start").focus()
 
     def action_fold(self) -> None:
@@ -295,5 +301,5 @@ class Setup(Widget):
         self.query_one(Tabs).show(preview)
         if preview:
             self.preview.table.focus()
-        elif not self.form.has_focus_within:
+        elif self.form.current is None and self.has_focus_within:
             self.form.focus_field("data")
