@@ -3,8 +3,8 @@
 Mean, std, min, max, zeros, saturated and dead are exact over all values. Only the histogram of a large tensor is
 taken from a sample: at most 16,384 values at an even stride.
 
-The operations are chosen by the clock (131,072 floats, one CPU thread): var_mean takes 850 µs, mean and the norm of
-what is left 50; count_nonzero 620, numpy's 17; histc of a sample 160, numpy's bincount 45.
+The operations are chosen by the clock (131,072 floats, one CPU thread): var_mean takes 850 µs, the mean and then
+the mean square of what is left 60; count_nonzero 620, numpy's 17; histc of a sample 160, numpy's bincount 45.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def moments(values: Tensor) -> Tensor:
     """[mean, std (population), min, max, share of zeros] of a flat tensor of floats."""
     count = values.numel()
     mean = values.mean()
-    std = torch.linalg.vector_norm(values - mean) / math.sqrt(count)
+    # sum adds in pairs; vector_norm and dot don't, and lose the fifth digit of a million values.
+    std = ((values - mean).square_().sum() / count).sqrt()
     low, high = torch.aminmax(values)
     if values.device.type == "cpu":
         nonzero = mean.new_tensor(np.count_nonzero(values.numpy() != 0), dtype=torch.float64)
