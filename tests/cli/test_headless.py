@@ -122,14 +122,13 @@ def test_commands_of_others_are_told(tmp_path: Path) -> None:
     assert "\nstopped after" in out
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_it_with_a_checkpoint(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_sigterm_stops_it_with_a_checkpoint(tmp_path: Path) -> None:
     process = start(*ENDLESS, cwd=tmp_path)
     folder = RunFolder(tmp_path / "runs" / "long")
     training(folder)
-    process.send_signal(number)
+    process.terminate()
     _, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
+    assert process.returncode == 143, err
     assert "Traceback" not in err
     assert "stopping: a checkpoint is saved" in err
     history = History(folder)
