@@ -36,17 +36,22 @@ class Followed(Protocol):
     @property
     def optimizer(self) -> Optimizer: ...
 
-    step: int
-    clock: Clock
-    sums: EpochSums
+    @property
+    def step(self) -> int: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def sums(self) -> EpochSums: ...
 
 
 class Journal:
     """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
     optimiser, which takes the gradients' norms right before each update."""
 
-    def __init__(self, writer: EventWriter, training: Followed, watch: Watch) -> None:
+    def __init__(self, writer: EventWriter, training: Followed, watch: Watch, *, strict: bool = True) -> None:
         self.writer = writer
+        self.strict = strict
+        """A loss that is not finite ends the run (Diverged)."""
         self.training = training
         self.watch = watch
         self._meter = Meter()
@@ -96,13 +101,13 @@ class Journal:
 
     def flush(self) -> None:
         """Writes the steps so far, and the layers sampled among them. Diverged when one of their losses is not finite:
-        what came up to it is written, what came after it is not."""
+        what came up to it is written, what came after it is not. (Not `strict`: all is written, whatever it is.)"""
         self._flushed = time.perf_counter()
         if not self._rates:
             self.writer.flush()
             return
         readings = self._meter.read()
-        bad = next((index for index, loss in enumerate(readings.loss) if not math.isfinite(loss)), None)
+        bad = next((index for index, loss in enumerate(readings.loss) if self.strict and not math.isfinite(loss)), None)
         count = len(readings.loss) if bad is None else bad + 1
         self._sum_up(readings.loss[:bad], readings.accuracy[:bad], readings.images[:bad])
         first, rates, seconds = self._first, self._rates, self._seconds

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import platform
 import sys
 import time
 import traceback
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import torch
 
-from cvtui import __version__
 from cvtui.engine.control import Signals, StopAsked
 from cvtui.engine.device import describe
 from cvtui.engine.journal import Diverged
+from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
 from cvtui.engine.predict import predict
 from cvtui.engine.resume import newest_checkpoint, restore
@@ -149,14 +146,6 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
         prediction=predict(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,
     )
-
-
-def libraries() -> dict[str, str]:
-    """Versions of what computes. torchvision is asked for its number only: importing it takes 1.6 s."""
-    found = {"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__}
-    with contextlib.suppress(PackageNotFoundError):
-        found["torchvision"] = version("torchvision")
-    return found
 
 
 def _tell(error: RequestError) -> None:

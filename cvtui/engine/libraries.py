@@ -1,0 +1,19 @@
+"""Versions of what computes."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from cvtui import __version__
+
+
+def libraries() -> dict[str, str]:
+    """python, torch, cvtui and torchvision; the last is asked for its number only: importing it takes 1.6 s."""
+    found = {"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__}
+    with contextlib.suppress(PackageNotFoundError):
+        found["torchvision"] = version("torchvision")
+    return found

@@ -1,0 +1,311 @@
+"""`cvtui.watch`: two lines around somebody's own PyTorch loop, and every screen of cvtui shows it.
+
+with cvtui.watch(model, optimizer, name="mine") as run:
+    for epoch in range(10):
+        for x, y in loader:
+            loss = step(x, y)
+            run.step(loss=loss, accuracy=acc)     # tensors stay on their device; nothing is read back here
+        run.epoch(val_loss=…, val_accuracy=…)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cvtui.engine import checkpoint
+from cvtui.engine.device import describe
+from cvtui.engine.journal import Journal
+from cvtui.engine.libraries import libraries
+from cvtui.engine.sample import is_compiled, watched_layers
+from cvtui.engine.training import Clock, EpochSums
+from cvtui.engine.watch import Watch
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import CheckpointSaved, Command, CommandApplied, EpochDone, Layer, Log, RunEnded, RunStarted
+from cvtui.runlog.folder import RunFolder, WorkerLock
+from cvtui.runlog.writer import EventWriter
+
+POLL_SECONDS = 0.05
+
+
+class Stopped(Exception):
+    """The screen asked this run to stop. Raised by `run.step`; it ends the `with` block and is not seen outside."""
+
+
+class WatchedRun:
+    """Records a training loop into a run folder; made by `cvtui.watch`, which says what the arguments are.
+
+    `folder` is its run folder. Commands from a screen are obeyed in `step`: pause, resume, a new rate (of all groups),
+    save (the model's state_dict) and stop.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        *,
+        name: str = "",
+        every: int = 10,
+        runs: str | Path = "runs",
+        total_steps: int = 0,
+        steps_per_epoch: int = 0,
+        classes: tuple[str, ...] | list[str] = (),
+    ) -> None:
+        if every < 0:
+            raise ValueError(f"every must be 0 (never) or more, not {every}")
+        self.model = model
+        self.optimizer = optimizer
+        self.name = name
+        self.every = every
+        self.runs = Path(runs)
+        self.total_steps = total_steps
+        self.steps_per_epoch = steps_per_epoch
+        self.classes = list(classes)
+        # What the journal follows (see journal.Followed).
+        self.step_count = 0
+        self.clock = Clock()
+        self.sums = EpochSums()
+        self._epochs = 0
+        self._epoch_began = 0
+        self._best: float | None = None
+        self._paused = False
+        self._next_poll = 0.0
+
+    # ------------------------------------------------------------------ the block
+
+    def __enter__(self) -> WatchedRun:
+        stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + type(self.model).__name__.lower()
+        self.folder = RunFolder.fresh(self.runs, stem, _RECIPE)
+        self._lock: WorkerLock = self.folder.lock()
+        self._writer = EventWriter(self.folder)
+        self._reader = CommandReader(self.folder)
+        self._writer.write(self._started())
+        if is_compiled(self.model):
+            text = "this model is compiled: the outputs inside it can't be seen; weights and gradients are"
+            self._writer.write(Log(time=time.time(), text=text, level="warning"))
+        self.clock = Clock()
+        self._journal = Journal(self._writer, _Place(self), Watch(self.model, self.optimizer, self.every), strict=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Hooks come off; the run ends as finished, stopped (from a screen or by ctrl+c), or failed with the reason."""
+        self._journal.close()
+        try:
+            self._journal.flush()
+            status, reason = _ending(value)
+            self._writer.write(RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason))
+        finally:
+            self._writer.close()
+            self._lock.release()
+        return isinstance(value, Stopped)
+
+    def _started(self) -> RunStarted:
+        parameter = next(self.model.parameters(), None)
+        device = parameter.device if parameter is not None else torch.device("cpu")
+        group = self.optimizer.param_groups[0]
+        return RunStarted(
+            time=time.time(),
+            recipe={
+                "data": "your own",
+                "net": type(self.model).__name__,
+                "optimizer": type(self.optimizer).__name__.lower(),
+                "lr": float(group["lr"]),
+                "watch_every": self.every,
+                "name": self.folder.name,
+            },
+            layers=_layers(self.model),
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            steps_per_epoch=self.steps_per_epoch,
+            total_steps=self.total_steps,
+            device=describe(device),
+            threads=torch.get_num_threads(),
+            libraries=libraries(),
+            data={"classes": self.classes} if self.classes else {},
+        )
+
+    # ------------------------------------------------------------------ what the loop tells
+
+    def step(self, *, loss: Tensor | float, accuracy: Tensor | float | None = None) -> None:
+        """One optimiser step was done. loss: a scalar; accuracy: the batch's share of right answers, 0..1.
+
+        Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
+        """
+        self.step_count += 1
+        self._journal.step(float(self.optimizer.param_groups[0]["lr"]), loss, accuracy=accuracy)
+        self._journal.flush_when_due()
+        now = time.perf_counter()
+        if now >= self._next_poll:
+            self._next_poll = now + POLL_SECONDS
+            self._obey()
+
+    def epoch(
+        self,
+        *,
+        val_loss: Tensor | float | None = None,
+        val_accuracy: Tensor | float | None = None,
+        confusion: list[list[int]] | None = None,
+    ) -> None:
+        """An epoch is over; what was measured on the validation images. Training means are those of its steps."""
+        self._journal.flush()
+        sums, self.sums = self.sums, EpochSums()
+        self._epochs += 1
+        accuracy = _number(val_accuracy)
+        best = accuracy is not None and (self._best is None or accuracy > self._best)
+        self._best = accuracy if best else self._best
+        seconds = self.clock.seconds()
+        began, self._epoch_began = self._epoch_began, self.step_count
+        self._journal.write(
+            EpochDone(
+                epoch=self._epochs,
+                step=self.step_count,
+                time=time.time(),
+                train_loss=_number(sums.loss / sums.images) if sums.images else None,
+                train_accuracy=_number(sums.right / sums.images) if sums.images else None,
+                val_loss=_number(val_loss),
+                val_accuracy=accuracy,
+                seconds=round(seconds, 4),
+                images_per_second=0.0,
+                confusion=confusion or [],
+                best=best and self.step_count > began,
+            ),
+        )
+
+    def log(self, text: str) -> None:
+        """A line for the log pane."""
+        self._journal.write(Log(time=time.time(), text=text, step=self.step_count))
+
+    # ------------------------------------------------------------------ what the screen asks
+
+    def _obey(self) -> None:
+        stop = self._apply_all()
+        if self._paused and not stop:
+            begun = time.perf_counter()
+            while self._paused and not stop:
+                time.sleep(POLL_SECONDS / 2)
+                self._journal.flush_when_due()
+                stop = self._apply_all()
+            self.clock.leave_out(time.perf_counter() - begun)
+        if stop:
+            raise Stopped("stopped when asked")
+
+    def _apply_all(self) -> bool:
+        return any([self._apply(command) for command in self._reader.poll()])
+
+    def _apply(self, command: Command) -> bool:
+        words: str = command.command
+        match command.command:
+            case "pause":
+                self._paused, words = True, "paused"
+            case "resume":
+                self._paused, words = False, "resumed"
+            case "set_lr":
+                assert command.value is not None
+                words = f"rate {self.optimizer.param_groups[0]['lr']:.3g} → {command.value:.3g}"
+                for group in self.optimizer.param_groups:
+                    group["lr"] = command.value
+            case "save":
+                words = self._save()
+            case "stop":
+                words = "stopped"
+        self._journal.write(
+            CommandApplied(
+                step=self.step_count, time=time.time(), command=command.command, value=command.value, words=words
+            ),
+        )
+        return command.command == "stop"
+
+    def _save(self) -> str:
+        """The model's state_dict as a checkpoint; the words for the mark."""
+        name = f"step-{self.step_count:06d}.pt"
+        try:
+            checkpoint.save({"model": self.model.state_dict(), "step": self.step_count}, self.folder.checkpoints / name)
+        except OSError as error:
+            return f"not saved: {error.strerror or error}"
+        path = f"{self.folder.checkpoints.name}/{name}"
+        record = CheckpointSaved(step=self.step_count, epoch=self._epochs, path=path, reason="asked")
+        self._journal.write(record)
+        return f"saved at step {self.step_count:,}"
+
+
+class _Place:
+    """A watched run as its journal knows it."""
+
+    def __init__(self, run: WatchedRun) -> None:
+        self._run = run
+        self.model = run.model
+        self.optimizer = run.optimizer
+
+    @property
+    def step(self) -> int:
+        return self._run.step_count
+
+    @property
+    def clock(self) -> Clock:
+        return self._run.clock
+
+    @property
+    def sums(self) -> EpochSums:
+        return self._run.sums
+
+
+_RECIPE = "# A loop of somebody's own, recorded by cvtui.watch: there is no recipe that would repeat it.\n"
+
+
+def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
+    """Records your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
+
+    model: any nn.Module (also compiled, or in DataParallel). optimizer: the one that trains it.
+    name: the run folder's name (-2, -3 … where it is taken); made of date and model without one.
+    every: look at all layers at every N-th step (10; 0 is never). runs: the folder of all runs ("runs").
+    total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.
+
+    Looking changes nothing: weights, losses, buffers, modes and random states are bit-equal with and without it.
+    """
+    return WatchedRun(model, optimizer, **options)
+
+
+def _layers(model: nn.Module) -> list[Layer]:
+    """Every watched layer, and every other module with parameters of its own, in the model's order."""
+    watched = {id(module): name for name, (_, module) in watched_layers(model).items()}
+    layers = []
+    for name, module in model.named_modules():
+        count = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        if id(module) in watched or count:
+            layers.append(
+                Layer(
+                    name=watched.get(id(module), name or type(module).__name__.lower()),
+                    expression=f"{type(module).__name__}({module.extra_repr()})"[:60],
+                    output=[],
+                    parameters=count,
+                    macs=0,
+                    watched=id(module) in watched,
+                )
+            )
+    return layers
+
+
+def _ending(error: BaseException | None) -> tuple[Any, str]:
+    if error is None:
+        return "finished", ""
+    if isinstance(error, Stopped):
+        return "stopped", str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", "stopped by ctrl+c"
+    text = " ".join(str(error).split())[:300]
+    return "failed", f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _number(value: Tensor | float | None) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
