@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -166,7 +167,8 @@ def _go_on(history: History, x: Floats, ahead: Floats, last: float) -> None:
 
 
 class Positions:
-    """`position` of every step of the series (step i is drawn at i: it was measured before its update).
+    """`position` of every step of the series: step i is drawn where i steps are done, as it was measured before its
+    update. So at the place of step i all curves, and an epoch that ended there, tell of the same moment.
 
     Kept between calls, because for long runs most of it stays as it is.
     """
@@ -182,11 +184,28 @@ class Positions:
             self._key, self._x = key, np.empty(0)
         if len(self._x) < len(steps):
             known = len(self._x)
-            # The time of a step is its own, there's no need to look it up.
-            own = steps.seconds[known:] if axis == "time" else None
-            new = np.arange(steps.first + known, steps.end, dtype=np.float64)
-            self._x = np.concatenate([self._x, position(history, axis, new) if own is None else own])
+            if axis == "time":  # the end of the step before, there's no need to look it up
+                start = position(history, axis, steps.first) if not known else steps.seconds[known - 1 : known]
+                new = np.concatenate([start, steps.seconds[known:-1]])
+            else:
+                new = position(history, axis, np.arange(steps.first + known, steps.end, dtype=np.float64))
+            self._x = np.concatenate([self._x, new])
         return self._x
+
+
+def step_at(history: History, axis: XAxis, x: float) -> int:
+    """The inverse of `position`: the number of steps done whose place on the axis is nearest to x, within the run."""
+    low, high = history.steps.first, history.steps.end
+    if axis == "steps" or not math.isfinite(x):
+        return min(max(round(x), low), high) if math.isfinite(x) else high
+    while low < high:
+        middle = (low + high) // 2
+        if float(position(history, axis, middle)[0]) < x:
+            low = middle + 1
+        else:
+            high = middle
+    before, at = position(history, axis, [max(history.steps.first, low - 1), low])
+    return max(history.steps.first, low - 1) if abs(x - before) < abs(at - x) else low
 
 
 def speed(history: History, window: float = 30.0) -> float:

@@ -18,8 +18,10 @@ from textual.widget import Widget
 
 from cvtui.errors import RequestError
 from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog.curves import step_at
 from cvtui.tui.live.modals import LeaveModal, Leaving, RateModal, StopModal, WhyModal
 from cvtui.tui.live.stage import Stage
+from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.header import RunHeader
@@ -31,6 +33,7 @@ from cvtui.tui.panes.prediction import PredictionPane
 from cvtui.tui.panes.rate import RatePane
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
 from cvtui.tui.panes.words import significant
+from cvtui.tui.widgets.line_plot import LinePlot
 
 POLL_SECONDS = 0.1
 CPU_SHARE = 0.09
@@ -85,6 +88,12 @@ class LiveView(Widget):
         Binding("z,enter", "maximise", "Zoom", tooltip="This pane alone, and back to all"),
         Binding("tab", "next_pane(1)", "Next pane", show=False, tooltip="Go on to the next pane"),
         Binding("shift+tab", "next_pane(-1)", "Pane before", show=False, tooltip="Go back to the pane before"),
+        Binding("left", "cursor(-1)", "Back in time", show=False, tooltip="Back in time: all panes show that moment"),
+        Binding("right", "cursor(1)", "On in time", show=False, tooltip="On in time"),
+        Binding("shift+left", "epoch(-1)", "Epoch before", show=False, tooltip="Back to the end of the epoch before"),
+        Binding("shift+right", "epoch(1)", "Next epoch", show=False, tooltip="On to the end of the next epoch"),
+        Binding("end", "live", "Live", priority=True, tooltip="From a moment in time back to the run as it is now"),
+        Binding("escape", "live", "Live", show=False),
         Binding("q", "leave", "Leave", tooltip="Leave: asks whether the run goes on"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
     ]
@@ -185,7 +194,10 @@ class LiveView(Widget):
             tired = time.monotonic() - self._asked[1] > PATIENCE_SECONDS
             if applied or tired or state not in ("starting", "running", "paused"):
                 self._asked, pending = None, ""
-        self.view = replace(self.view, state=state, pending=pending)
+        cursor = self.view.cursor
+        if cursor is not None:  # a resumed run may have gone back behind it
+            cursor = min(cursor, self.history.steps_done)
+        self.view = replace(self.view, state=state, pending=pending, cursor=cursor)
 
     def draw(self) -> None:
         """Header and visible panes, in one batch. Each decides by itself whether anything it shows is new."""
@@ -253,6 +265,39 @@ class LiveView(Widget):
     def action_smoothing(self) -> None:
         self._look(smoothing=(self.view.smoothing + 1) % len(SMOOTHINGS))
 
+    # ------------------------------------------------------------------ the moment that is shown
+
+    def show_step(self, step: int | None) -> None:
+        """All panes show the run as it was when so many steps were done; None: as it is now."""
+        if step != self.view.cursor:
+            began_or_ended = (step is None) != (self.view.cursor is None)
+            self._look(cursor=step)
+            if began_or_ended:
+                self.refresh_bindings()
+
+    def action_cursor(self, by: int) -> None:
+        self.show_step(stepped(self.history, self.view.cursor, by, stride(self._steps_in_view())))
+
+    def action_epoch(self, by: int) -> None:
+        self.show_step(epoch_over(self.history, self.view.cursor, by))
+
+    def action_live(self) -> None:
+        self.show_step(None)
+
+    def _steps_in_view(self) -> int:
+        """In the curve that has the keys, or the loss: zoomed in, an arrow goes a shorter way."""
+        pane = self.pane(self.stage.current)
+        plot = (pane if isinstance(pane, CurvePane) else self.query_one(LossPane)).plot
+        if plot.view[0] is None:
+            return len(self.history.steps)
+        low, high = (step_at(self.history, self.view.x_axis, x) for x in plot.view[0])
+        return high - low
+
+    @on(LinePlot.CursorMoved)
+    def _cursor_put(self, event: LinePlot.CursorMoved) -> None:
+        event.stop()
+        self.show_step(step_at(self.history, self.view.x_axis, event.x))
+
     def action_why(self) -> None:
         here = ""
         if self.history.epochs:
@@ -269,6 +314,8 @@ class LiveView(Widget):
         """Commands are dim where nobody is left to obey."""
         if action in ("pause", "rate", "save", "stop") and not self.view.alive:
             return None
+        if action == "live":
+            return self.view.cursor is not None
         return True
 
     def send(self, command: Literal["pause", "resume", "set_lr", "save", "stop"], value: float | None = None) -> bool:

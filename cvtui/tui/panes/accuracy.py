@@ -44,8 +44,7 @@ class AccuracyPane(CurvePane):
             if np.isfinite(values).any():
                 lines.append(Line("validation", ends, values, 2, points=True))
         self.plot.set_lines(lines)
-        self.say(self._told(history))
 
-    def _told(self, history: History) -> str:
+    def told(self, history: History, view: ViewState) -> str:
         values = [(epoch.val_accuracy, -epoch.epoch) for epoch in history.epochs if epoch.val_accuracy is not None]
         return f"best validation {percent(max(values)[0])} (epoch {-max(values)[1]})" if values else ""

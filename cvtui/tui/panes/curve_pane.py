@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
@@ -35,11 +36,18 @@ def smoothing_words(view: ViewState) -> str:
     return f"smoothing β {view.beta:g}" if view.beta else "no smoothing"
 
 
+_ELSEWHERE = ("y", "r", "shift+left", "shift+right")
+
+
 class CurvePlot(LinePlot, inherit_bindings=False):
-    """A `LinePlot` that leaves `y` and `r` to the live view: there they work whatever has the focus."""
+    """A `LinePlot` that leaves some keys to the live view: there they work whatever has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        binding for binding in LinePlot.BINDINGS if isinstance(binding, Binding) and binding.key not in ("y", "r")
+        binding for binding in LinePlot.BINDINGS if isinstance(binding, Binding) and binding.key not in _ELSEWHERE
+    ]
+    BINDINGS += [
+        Binding("ctrl+left", "pan(-0.2)", "Move left", show=False, tooltip="Move the view when zoomed in"),
+        Binding("ctrl+right", "pan(0.2)", "Move right", show=False, tooltip="Move the view when zoomed in"),
     ]
 
 
@@ -52,6 +60,7 @@ class CurvePane(Pane):
     def __init__(self) -> None:
         super().__init__()
         self._positions = Positions()
+        self._shown: object = None
 
     def compose(self) -> ComposeResult:
         yield CurvePlot(y_kind=self.Y_KIND)
@@ -70,6 +79,23 @@ class CurvePane(Pane):
             view.beta,
             self.NAME in view.log_y,
         )
+
+    def update_from(self, history: History, view: ViewState) -> None:
+        """As in `Pane`; a cursor that moves costs no new curves."""
+        super().update_from(history, view)
+        moment = (self._drawn, view.cursor)
+        if moment == self._shown:
+            return
+        self._shown = moment
+        x = None if view.cursor is None else float(position(history, view.x_axis, view.cursor)[0])
+        self.plot.cursor_x = x if x is not None and np.isfinite(x) else None
+        if x is not None:
+            self.plot.reveal(x)
+        self.say(self.told(history, view))
+
+    def told(self, history: History, view: ViewState) -> str:
+        """A few words for the lower border."""
+        return ""
 
     def set_axis(self, history: History, view: ViewState) -> None:
         self.plot.x_kind = self.X_KINDS[view.x_axis]

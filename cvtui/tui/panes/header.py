@@ -42,7 +42,7 @@ class RunHeader(Widget):
         self._told: object = None
 
     def update_from(self, history: History, view: ViewState) -> None:
-        key = (history.version, view.state, view.pending)
+        key = (history.version, view.state, view.pending, view.cursor)
         if key == self._told and history is self._history:
             return
         self._told, self._history, self._view = key, history, view
@@ -75,9 +75,9 @@ def _reason(history: History, view: ViewState) -> str:
 
 def _first(history: History, view: ViewState, width: int) -> Content:
     """State and name on the left, epoch, step and time left on the right."""
-    right = _progress_words(history, view)
+    right = _progress_words(history, view) if view.cursor is None else _cursor_words(history, view.cursor)
     while len(right) > 1 and sum(len(part) + 3 for part in right) > width * 3 // 5:
-        right = right[1:] if view.alive else right[:-1]
+        right = right[1:] if view.alive and view.cursor is None else right[:-1]
     tail = " · ".join(right)
     room = width - len(tail) - 3
     state = _state(history, view, max(12, room - 2))
@@ -88,7 +88,16 @@ def _first(history: History, view: ViewState, width: int) -> Content:
         told = _cut(reason, max(0, room - left.cell_length - 2))
         left = Content.assemble(left, "  ", (told, STATES[view.state][1]))
     gap = max(1, width - left.cell_length - len(tail))
-    return Content.assemble(left, " " * gap, tail).truncate(width, ellipsis=True)
+    tone = "bold $text-warning" if view.cursor is not None else ""
+    return Content.assemble(left, " " * gap, (tail, tone)).truncate(width, ellipsis=True)
+
+
+def _cursor_words(history: History, cursor: int) -> list[str]:
+    """Which moment all panes show, and how to get back."""
+    run = history.run
+    per_epoch = run.steps_per_epoch if run is not None else 0
+    epoch = f" (epoch {(max(cursor, 1) - 1) // per_epoch + 1})" if per_epoch > 0 else ""
+    return [f"at step {count(cursor)}{epoch}", "end: live"]
 
 
 def _progress_words(history: History, view: ViewState) -> list[str]:

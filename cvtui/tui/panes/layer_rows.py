@@ -41,10 +41,13 @@ class LayerRow:
     health: Health
 
 
-def layer_rows(history: History) -> tuple[list[LayerRow], int | None]:
-    """Every layer of the run in order, and the step that the statistics are from (None: there are none yet)."""
+def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow], int | None]:
+    """Every layer of the run in order, and the step that the statistics are from (None: there are none yet).
+
+    They are the latest at or before `step`, or of all.
+    """
     run = history.run
-    sampled = history.latest_layers
+    sampled = history.latest_layers if step is None else history.layers_at(step)
     stats = {} if sampled is None else {layer.name: layer for layer in sampled.layers}
     predicted = predicted_stds(history)
     known: list[Layer] = [] if run is None else run.layers

@@ -1,9 +1,10 @@
-"""The layers pane: what goes through every layer, at the last sampled step."""
+"""The layers pane: what goes through every layer, at the last sampled step or the one that the cursor is on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from textual import on
 from textual.app import ComposeResult
 
@@ -26,10 +27,13 @@ class LayersPane(Pane):
 
     def key(self, history: History, view: ViewState) -> object:
         steps = history.layer_steps
-        return (id(history.run), len(steps), int(steps[-1]) if len(steps) else None)
+        if view.cursor is not None:
+            steps = steps[: int(np.searchsorted(steps, view.cursor, side="right"))]
+        return (id(history.run), len(steps), int(steps[-1]) if len(steps) else None, view.cursor)
 
     def draw(self, history: History, view: ViewState) -> None:
-        rows, self._step = layer_rows(history)
+        rows, self._step = layer_rows(history, view.cursor)
+        self._asked = view.cursor
         table = self.query_one(LayersTable)
         table.set_rows(rows)
         self._say(table.row)
@@ -41,7 +45,12 @@ class LayersPane(Pane):
 
     def _say(self, row: LayerRow | None) -> None:
         """The row under the cursor in words, or the worst one, and when the statistics were taken."""
-        when = "no sample yet" if self._step is None else f"at step {count(self._step)}"
+        if self._step is not None:
+            when = f"at step {count(self._step)}"
+            if self._asked is not None and self._asked != self._step:
+                when += f", the last sample before {count(self._asked)}"
+        else:
+            when = "no sample yet" if self._asked is None else f"no sample before step {count(self._asked)}"
         if row is None or not row.health.words:
             rows = sorted(self.query_one(LayersTable).rows, key=lambda row: row.health.level != "bad")
             row = next((row for row in rows if row.health.words), None)

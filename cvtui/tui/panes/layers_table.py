@@ -95,7 +95,7 @@ CELLS: dict[str, Callable[[LayerStats], str]] = {
 }
 
 
-class LayersTable(ScrollView, can_focus=True):
+class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows of layers under a fixed heading, with a cursor on one of them."""
 
     class Highlighted(Message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,9 +28,10 @@ class Line:
     """Instead of `head` where there is little room."""
 
 
-class Lines(ScrollView, can_focus=True):
+class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     """A list of lines. Wrapping is done once per line and width, drawing once per visible line."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--pointed"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", "Up", show=False),
         Binding("down", "scroll_down", "Down", show=False),
@@ -42,6 +44,7 @@ class Lines(ScrollView, can_focus=True):
     Lines {
         width: 1fr; height: 1fr; background: transparent;
         overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+        & .lines--pointed { background: $primary 30%; }
     }
     """
 
@@ -53,6 +56,9 @@ class Lines(ScrollView, can_focus=True):
         self._strips: dict[int, Strip] = {}
         self._width = 0
         self._at_end = True
+        self._starts: list[int] = []
+        self.pointed: int | None = None
+        """The line that is set off from the others."""
 
     @property
     def text(self) -> str:
@@ -69,8 +75,27 @@ class Lines(ScrollView, can_focus=True):
             return
         self.lines.extend(lines)
         for line in lines:
+            self._starts.append(len(self._wrapped))
             self._wrapped.extend(self._wrap(line))
         self._grown()
+
+    def point_at(self, number: int | None) -> None:
+        """Sets off one line and brings it into view; None: none, and back to the end where that is followed."""
+        if number is not None and not 0 <= number < len(self.lines):
+            number = None
+        if number == self.pointed:
+            return
+        self.pointed = number
+        self._strips.clear()
+        self.refresh()
+        if number is not None:
+            self._reveal(number)
+        elif self.follow:
+            self.scroll_end(animate=False, immediate=True, force=True)
+
+    def _reveal(self, number: int) -> None:
+        if number < len(self._starts):
+            self.scroll_to(y=max(0, self._starts[number] - self.size.height // 2), animate=False, immediate=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -102,7 +127,10 @@ class Lines(ScrollView, can_focus=True):
 
     def _wrap_all(self) -> None:
         self._strips.clear()
-        self._wrapped = [part for line in self.lines for part in self._wrap(line)]
+        self._wrapped, self._starts = [], []
+        for line in self.lines:
+            self._starts.append(len(self._wrapped))
+            self._wrapped.extend(self._wrap(line))
 
     def on_resize(self, event: events.Resize) -> None:
         width = self.scrollable_content_region.width
@@ -112,6 +140,8 @@ class Lines(ScrollView, can_focus=True):
         self._width = width
         self._wrap_all()
         self._grown()
+        if self.pointed is not None:
+            self._reveal(self.pointed)
 
     def notify_style_update(self) -> None:
         self._strips.clear()
@@ -124,6 +154,9 @@ class Lines(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         strip = self._strips.get(index)
         if strip is None or strip.cell_length != width:
-            strip = Visual.to_strips(self, self._wrapped[index], width, 1, self.visual_style)[0]
-            self._strips[index] = strip.adjust_cell_length(width, self.rich_style)
+            style = self.visual_style
+            if self.pointed is not None and bisect_right(self._starts, index) - 1 == self.pointed:
+                style += self.get_visual_style("lines--pointed")
+            strip = Visual.to_strips(self, self._wrapped[index], width, 1, style)[0]
+            self._strips[index] = strip.adjust_cell_length(width, style.rich_style)
         return self._strips[index]

@@ -34,6 +34,7 @@ class LogPane(Pane):
         super().__init__()
         self._story = Story()
         self._wreck: str = ""
+        self._steps: list[float] = []
 
     def compose(self) -> ComposeResult:
         yield Lines(follow=True)
@@ -43,21 +44,30 @@ class LogPane(Pane):
         return self.query_one(Lines).text
 
     def key(self, history: History, view: ViewState) -> object:
-        return (history.version, view.state)
+        return (history.version, view.state, view.cursor)
 
     def draw(self, history: History, view: ViewState) -> None:
         lines = self.query_one(Lines)
         void, entries = self._story.update(history)
         if void or (self._wreck and view.state != self._wreck):
             lines.set_lines([])
+            self._steps.clear()
             if not void:  # the wreck's lines go, what was told before comes again
                 self._story = Story()
                 entries = self._story.update(history)[1]
             self._wreck = ""
+        lines.follow = view.cursor is None
         lines.add_lines([_line(entry) for entry in entries])
+        self._steps += [entry.step for entry in entries]
         if view.state in ("failed", "lost", "diverged") and not self._wreck:
             self._wreck = view.state
             lines.add_lines(_wreck(history, view.state))
+        lines.point_at(None if view.cursor is None else self._last_before(view.cursor))
+
+    def _last_before(self, step: int) -> int:
+        """The line that tells what happened last at that step."""
+        told = [number for number, when in enumerate(self._steps) if when <= step]
+        return max(told, default=0)
 
 
 def _line(entry: Entry) -> Line:

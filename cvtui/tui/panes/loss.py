@@ -49,13 +49,12 @@ class LossPane(CurvePane):
                 lines.append(Line("validation", ends, losses, 2, points=True))
         self.plot.set_guides(self._guides(history))
         self.plot.set_lines(lines)
-        self.say(self._told(history, view))
 
     def _guides(self, history: History) -> list[Guide]:
         first = first_loss(history.run)
         return [] if first is None else [Guide(first, f"ln {round(math.exp(first))} = {first:.3f}")]
 
-    def _told(self, history: History, view: ViewState) -> str:
+    def told(self, history: History, view: ViewState) -> str:
         losses = [(epoch.val_loss, epoch.epoch) for epoch in history.epochs if epoch.val_loss is not None]
         best = f"best validation {significant(min(losses)[0])} (epoch {min(losses)[1]})" if losses else ""
         return " · ".join(part for part in (best, smoothing_words(view)) if part)

@@ -10,7 +10,7 @@ from cvtui.runlog.curves import position
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.foretold import Ahead, Foretold, foretell
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import rate
+from cvtui.tui.panes.words import count, rate
 from cvtui.tui.widgets.line_plot import Line
 
 if TYPE_CHECKING:
@@ -40,4 +40,11 @@ class RatePane(CurvePane):
         now = float(position(history, view.x_axis, history.steps_done)[0])
         self.plot.now = now if len(ahead) and len(done) and np.isfinite(now) else None
         self.plot.set_lines(lines)
-        self.say(f"now {rate(float(done[-1]))}" if len(done) else "")
+
+    def told(self, history: History, view: ViewState) -> str:
+        done, first = history.steps.lr, history.steps.first
+        if not len(done):
+            return ""
+        if view.cursor is None:
+            return f"now {rate(float(done[-1]))}"
+        return f"{rate(float(done[min(max(view.cursor - first, 0), len(done) - 1)]))} at step {count(view.cursor)}"

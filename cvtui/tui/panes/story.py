@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +23,8 @@ class Entry:
     glyph: str
     text: str
     tone: Tone = "plain"
+    step: float = 0.0
+    """Steps done when it happened."""
 
     @property
     def clock(self) -> str:
@@ -50,7 +52,8 @@ class Story:
             told_nothing = not self._told_run and not any(self._counts.values()) and self._last_log is None
             void = void or not told_nothing
             self._begin(history.run)
-        return void, [entry for _, entry in sorted(self._news(history), key=lambda item: item[0])]
+        news = sorted(self._news(history), key=lambda item: item[0])
+        return void, [replace(entry, step=place[0]) for place, entry in news]
 
     def _news(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
         """New records with their place: the step, and within a step the order in which the engine does things."""

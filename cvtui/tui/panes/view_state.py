@@ -20,6 +20,8 @@ class ViewState:
     """Names of the curve panes with a logarithmic y axis."""
     smoothing: int = 0
     """Index into SMOOTHINGS."""
+    cursor: int | None = None
+    """Steps done at the moment that all panes show; None: they follow the run."""
     state: str = "starting"
     """As `History.state`."""
     pending: str = ""

@@ -23,7 +23,7 @@ from cvtui.tui.widgets.plot_data import Guide, Line, Mark, Track
 from cvtui.tui.widgets.plot_drawing import Picture, RasterCache, draw
 from cvtui.tui.widgets.plot_scene import WHOLE, Frame, Scene
 from cvtui.tui.widgets.plot_view import Drag, within
-from cvtui.tui.widgets.scales import Limits, moved, sound, zoomed
+from cvtui.tui.widgets.scales import Limits, Scale, moved, sound, zoomed
 
 __all__ = ["Guide", "Line", "LinePlot", "Mark"]
 
@@ -35,7 +35,8 @@ class LinePlot(Widget, can_focus=True):
     """A figure with curves.
 
     Wheel: zoom x at the pointer (with shift or ctrl: y). Drag: select a range to zoom into; when zoomed, move the view
-    (then shift, ctrl or the right button selects). Click: put the cursor there. Keys: see BINDINGS.
+    (then shift, ctrl or the right button selects). Click: put the cursor there; a drag that begins on
+    it takes it along. Keys: see BINDINGS.
     """
 
     ALLOW_SELECT = False
@@ -294,6 +295,15 @@ class LinePlot(Widget, can_focus=True):
         self._view_y = Limits(*y) if y is not None else None
         self.refresh()
 
+    def reveal(self, x: float) -> None:
+        """Where x is out of a zoomed view, moves that so that x is in its middle."""
+        view, home = self._view_x, self._scene().x_home()
+        if view is None or home is None or view.low <= x <= view.high:
+            return
+        kind = self._scene().x_scale_kind
+        place = float(Scale(view, kind).place(x, 2))
+        self._look_at(within(moved(view, place - 0.5, kind), home, kind), self._view_y)
+
     def reset_zoom(self) -> None:
         """Shows all of it again, and goes on following what comes."""
         if self._view_x is not None or self._view_y is not None:
@@ -383,7 +393,9 @@ class LinePlot(Widget, can_focus=True):
             return
         event.stop()
         selects = self._view_x is None or event.shift or event.ctrl or event.button == 3
-        self._drag = Drag(at.x, at.y, frame, selects)
+        cursor = None if self.cursor_x is None else frame.column_of(self.cursor_x)
+        carries = cursor is not None and abs(frame.left + cursor // 2 - at.x) <= 1 and event.button == 1
+        self._drag = Drag(at.x, at.y, frame, selects, carries and not (event.shift or event.ctrl))
         self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
@@ -395,7 +407,9 @@ class LinePlot(Widget, can_focus=True):
         if not drag.moved:
             return
         event.stop()
-        if drag.selects:
+        if drag.carries:
+            self._put_cursor(drag.frame.x_at(at.x))
+        elif drag.selects:
             drag.selection = (drag.frame.x_at(drag.x), drag.frame.x_at(at.x))
             self.refresh()
         else:
@@ -422,6 +436,8 @@ class LinePlot(Widget, can_focus=True):
         self.refresh()
         if not drag.moved:
             self._put_cursor(drag.frame.x_at(drag.x))
+        elif drag.carries:
+            pass
         elif drag.selection is not None:
             low, high = sorted(drag.selection)
             home = self._scene().x_home()
@@ -435,6 +451,6 @@ class LinePlot(Widget, can_focus=True):
         if not tracks:
             return
         nearest = max(tracks, key=lambda track: len(track.x)).nearest(x)
-        if nearest is not None:
+        if nearest is not None and nearest != self.cursor_x:
             self.cursor_x = nearest
             self.post_message(self.CursorMoved(self, nearest))

@@ -16,6 +16,8 @@ class Drag:
     y: int
     frame: Frame
     selects: bool
+    carries: bool = False
+    """It began on the cursor, and takes that along."""
     moved: bool = False
     selection: tuple[float, float] | None = None
 

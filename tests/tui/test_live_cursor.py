@@ -1,0 +1,237 @@
+"""The time cursor: every pane shows the run as it was at one step, until it follows again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+
+from cvtui.runlog import History, RunFolder
+from cvtui.runlog.curves import Positions, XAxis, position, step_at
+from cvtui.tui.live import LiveView
+from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
+from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.layers_table import LayersTable
+from cvtui.tui.panes.lines import Lines
+from cvtui.tui.panes.view_state import X_AXES
+from tests.tui.written_runs import WrittenRun, finished_run
+from tests.waiting import wait_until_async
+
+ENDS = [23 * epoch for epoch in range(1, 16)]
+
+
+class Host(App[None]):
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def compose(self) -> ComposeResult:
+        yield LiveView(self.folder)
+
+    @property
+    def live(self) -> LiveView:
+        return self.query_one(LiveView)
+
+    def curve(self, name: str) -> CurvePane:
+        pane = self.live.pane(name)
+        assert isinstance(pane, CurvePane)
+        return pane
+
+    def said(self, pane: str) -> str:
+        return str(self.live.pane(pane).border_subtitle)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return finished_run(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Iterator[WrittenRun]:
+    run = WrittenRun(tmp_path, "growing")
+    run.step(40)
+    with run.folder.lock():
+        yield run
+    run.close()
+
+
+# ---------------------------------------------------------------------- where it goes
+
+
+@pytest.mark.parametrize(
+    ("steps", "size"), [(0, 1), (200, 1), (399, 1), (400, 2), (1_000, 5), (2_000, 10), (3_999, 10), (200_000, 1_000)]
+)
+def test_an_arrow_goes_a_round_number_of_steps(steps: int, size: int) -> None:
+    assert stride(steps) == size
+
+
+def test_steps_and_epochs_of_the_cursor(finished: RunFolder) -> None:
+    history = History(finished)
+    assert stepped(history, None, -1, 10) is None
+    assert epoch_over(history, None, 1) is None
+    history.poll()
+    assert stepped(history, None, -1, 10) == 340
+    assert stepped(history, None, 1, 10) == 345
+    assert stepped(history, 340, -1, 10) == 330
+    assert stepped(history, 337, 1, 10) == 340
+    assert stepped(history, 337, -1, 10) == 330
+    assert stepped(history, 3, -1, 10) == 0
+    assert stepped(history, 344, 1, 10) == 345
+    ends, at = [], epoch_over(history, 0, 1)
+    while at is not None and (not ends or at != ends[-1]):
+        ends.append(at)
+        at = epoch_over(history, at, 1)
+    assert ends == ENDS
+    assert epoch_over(history, None, -1) == 322
+    assert epoch_over(history, 24, -1) == 23
+    assert epoch_over(history, 23, -1) == 0
+
+
+@pytest.mark.parametrize("axis", X_AXES)
+def test_every_step_is_found_again_on_every_axis(finished: RunFolder, axis: XAxis) -> None:
+    history = History(finished)
+    history.poll()
+    for step in (0, 1, 22, 23, 24, 100, 160, 344, 345):
+        assert step_at(history, axis, float(position(history, axis, step)[0])) == step
+    drawn = Positions().of_steps(history, axis)
+    assert [step_at(history, axis, float(x)) for x in drawn] == list(range(345))
+    assert step_at(history, axis, -1e9) == 0
+    assert step_at(history, axis, 1e12) == 345
+
+
+# ---------------------------------------------------------------------- what the panes show
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, size: tuple[int, int]) -> None:
+    app = Host(finished)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        app.live.show_step(167)
+        await pilot.pause()
+        first = app.live.header.text.split("\n")[0]
+        assert first.endswith("at step 167 (epoch 8) · end: live")
+        for name in ("loss", "accuracy", "rate"):
+            app.live.show_pane(name)
+            await pilot.pause()
+            assert app.curve(name).plot.cursor_x == 167
+        lr = app.live.history.steps.lr[167]
+        assert app.said("rate") == f"{lr:.3g} at step 167"
+        app.live.show_pane("layers")
+        await pilot.pause()
+        assert app.said("layers").endswith("at step 160, the last sample before 167")
+        table = app.live.pane("layers").query_one(LayersTable)
+        sampled = app.live.history.layers_at(160)
+        assert sampled is not None
+        assert [row.stats for row in table.rows if row.stats is not None] == sampled.layers
+        app.live.show_pane("log")
+        await pilot.pause()
+        log = app.live.pane("log").query_one(Lines)
+        assert log.pointed is not None
+        pointed = log.lines[log.pointed].body.plain
+        assert pointed.startswith("epoch  7")
+        top = log.scroll_offset.y
+        assert any("epoch  7" in log._wrapped[row].plain for row in range(top, top + log.size.height))
+
+
+async def test_arrows_move_it_and_end_follows_again(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        await pilot.press("left", "left")
+        assert app.live.view.cursor == 343
+        await pilot.press("shift+left")
+        assert app.live.view.cursor == 322
+        await pilot.press("right", "shift+right")
+        assert app.live.view.cursor == 345
+        await pilot.press("end")
+        assert app.live.view.cursor is None
+        assert app.curve("loss").plot.cursor_x is None
+        assert "end: live" not in app.live.header.text
+        for name in ("layers", "log", "prediction"):  # these have an end of their own
+            app.live.show_pane(name)
+            await pilot.press("left")
+            assert app.live.view.cursor == 344
+            await pilot.press("end")
+            assert app.live.view.cursor is None
+        app.live.show_pane("layers")
+        await pilot.press("end")
+        assert app.live.pane("layers").query_one(LayersTable).cursor == 12
+        await pilot.press("left", "escape")
+        assert app.live.view.cursor is None
+
+
+async def test_the_mouse_puts_it_on_a_curve_and_takes_it_along(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        plot = app.curve("loss").plot
+        await pilot.click(plot, offset=(30, 6))
+        await pilot.pause()
+        there = app.live.view.cursor
+        assert there is not None
+        assert 100 < there < 200
+        assert app.curve("accuracy").plot.cursor_x == there
+        await pilot.mouse_down(plot, offset=(30, 6))
+        await pilot.hover(plot, offset=(45, 6))
+        await pilot.mouse_up(plot, offset=(45, 6))
+        await pilot.pause()
+        moved = app.live.view.cursor
+        assert moved is not None
+        assert moved > there + 50
+        assert plot.view == (None, None)
+
+
+@pytest.mark.parametrize("presses", [1, 2, 3])
+async def test_it_stays_on_its_step_when_the_axis_changes(finished: RunFolder, presses: int) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        app.live.show_step(115)
+        await pilot.press(*["a"] * presses)
+        await pilot.pause()
+        assert app.live.view.cursor == 115
+        expected = {"epochs": 5.0, "samples": 5 * 1437, "time": 1.15}[app.live.view.x_axis]
+        assert app.curve("loss").plot.cursor_x == pytest.approx(expected)
+
+
+async def test_a_zoomed_view_goes_along(finished: RunFolder) -> None:
+    app = Host(finished)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        plot = app.curve("loss").plot
+        plot.zoom_to(x=(100, 140))
+        app.live.show_step(300)
+        await pilot.pause()
+        view = plot.view[0]
+        assert view is not None
+        assert (view.low, view.high) == pytest.approx((280, 320), abs=1)
+
+
+async def test_what_comes_does_not_move_it(growing: WrittenRun) -> None:
+    app = Host(growing.folder)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("shift+left")
+        assert app.live.view.cursor == 23
+        growing.step(60)
+        await wait_until_async(lambda: app.live.history.steps_done == 100, what="the new steps")
+        await pilot.pause()
+        assert app.live.view.cursor == 23
+        assert app.said("layers").endswith("at step 20, the last sample before 23")
+        await pilot.press("end")
+        assert app.said("layers").endswith("at step 90")
+
+
+async def test_before_the_first_sample_it_says_so(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    run.done = 5  # its log begins in mid-run
+    run.step(10)
+    app = Host(run.folder)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        app.live.show_step(7)
+        await pilot.pause()
+        assert app.said("layers") == "no sample before step 7"
+    run.close()
