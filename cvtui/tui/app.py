@@ -172,9 +172,8 @@ class CvtuiApp(App[None]):
         def take(choice: Leaving | None) -> None:
             if choice == "stop":
                 self._stop(alive)
+            if choice in ("keep", "stop"):
                 self.exit()
-            elif choice == "keep":
-                self._exit_and_keep(alive)
 
         if not isinstance(self.screen, LeaveModal):
             self.push_screen(LeaveModal(", ".join(run.name for run in alive)), take)
@@ -190,18 +189,4 @@ class CvtuiApp(App[None]):
 
     def on_live_view_left(self, event: LiveView.Left) -> None:
         """The view of a run has asked already about that one."""
-        others = [run for run in self.living() if run != event.folder]
-        if others:
-            self._leave(others)
-        elif event.choice == "keep":
-            self._exit_and_keep([event.folder])
-        else:
-            self.exit()
-
-    def _exit_and_keep(self, runs: list[RunFolder]) -> None:
-        """Leaves a line in the terminal: where the training goes on, and how to see it again."""
-        from rich.text import Text
-
-        where = "" if self.runs == Path("runs") else f" --runs {self.runs}"
-        lines = [f"{run.name} goes on training; `cvtui attach{where} {run.name}` shows it again." for run in runs]
-        self.exit(message=Text("\n".join(lines)))
+        self._leave([run for run in self.living() if run != event.folder])

@@ -75,7 +75,7 @@ async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:
         assert isinstance(train, TrainScreen)
         setup = train.setup
         assert setup is not None
-        await wait_until_async(lambda: setup.draft.texts["net"] == "fc32-relu-fc", what="the net in the form")
+        await wait_until_async(lambda: setup.form.texts["net"] == "fc32-relu-fc", what="the net in the form")
 
 
 @pytest.mark.parametrize("net", ["conv6f5p0", "(conv8f3s2-pool3s2)*2", "res(conv8-bn)-gap-fc", "cat(conv4|conv4f5)-fc"])

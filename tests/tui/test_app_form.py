@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,11 @@ def row(app: CvtuiApp, name: str) -> FieldRow:
     return setup_of(app).form.rows[name]
 
 
+async def ready(app: CvtuiApp) -> None:
+    """Until what the first frame did without is there."""
+    await wait_until_async(lambda: setup_of(app).complete, what="the form")
+
+
 async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> None:
     """Replaces what stands in a text field."""
     setup_of(app).form.focus_field(name)
@@ -58,6 +65,7 @@ async def test_the_form_begins_with_the_recipe(tmp_path: Path, size: tuple[int, 
     recipe = Recipe(data="shapes", init="normal(std=0.02)", lr=0.05, warmup="2ep")
     app = session(tmp_path, recipe)
     async with app.run_test(size=size):
+        await ready(app)
         assert setup_of(app).draft.recipe == check(recipe).recipe
         assert not setup_of(app).draft.problems
 
@@ -66,6 +74,7 @@ async def test_the_form_begins_with_the_recipe(tmp_path: Path, size: tuple[int, 
 async def test_a_wrong_net_is_underlined_at_its_column(tmp_path: Path, size: tuple[int, int]) -> None:
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
+        await ready(app)
         await type_into(pilot, app, "net", "conv32-relo-fc")
         shown = row(app, "net")
         assert shown.problem is not None
@@ -87,6 +96,7 @@ async def test_a_wrong_net_is_underlined_at_its_column(tmp_path: Path, size: tup
 async def test_start_is_refused_at_the_first_wrong_field(tmp_path: Path, size: tuple[int, int]) -> None:
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
+        await ready(app)
         await type_into(pilot, app, "lr", "-1")
         await type_into(pilot, app, "seed", "x")
         await pilot.press("ctrl+r")
@@ -101,6 +111,7 @@ async def test_start_is_refused_at_the_first_wrong_field(tmp_path: Path, size: t
 async def test_numbers_follow_what_is_typed(tmp_path: Path, size: tuple[int, int]) -> None:
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
+        await ready(app)
         setup = setup_of(app)
         await type_into(pilot, app, "batch_size", "100")
         await type_into(pilot, app, "epochs", "4")
@@ -116,6 +127,7 @@ async def test_numbers_follow_what_is_typed(tmp_path: Path, size: tuple[int, int
 async def test_the_curve_is_the_schedules(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
+        await ready(app)
         preview = setup_of(app).preview
         await wait_until_async(lambda: preview.plot is not None, what="the plot")
         await type_into(pilot, app, "warmup", "100")
@@ -129,6 +141,7 @@ async def test_the_curve_is_the_schedules(tmp_path: Path) -> None:
 async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         assert row(app, "data").has_focus_within
         await pilot.press("enter", "s", "enter")
         await wait_until_async(lambda: row(app, "data").text == "shapes", what="the choice")
@@ -151,6 +164,7 @@ async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
 async def test_a_choice_by_mouse(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
+        await ready(app)
         await pilot.click("#field-schedule Picker")
         await pilot.pause()
         await pilot.click("PickerList", offset=(4, 2))
@@ -160,6 +174,7 @@ async def test_a_choice_by_mouse(tmp_path: Path) -> None:
 async def test_a_choice_with_parameters(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         setup_of(app).form.focus_field("init")
         await pilot.press("enter", "n", "enter")
         await wait_until_async(lambda: len(row(app, "init").query(TextField)) == 1, what="the field for parameters")
@@ -180,6 +195,7 @@ async def test_a_choice_with_parameters(tmp_path: Path) -> None:
 async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
+        await ready(app)
         form = setup_of(app).form
         for shown in form.rows.values():
             await wait_until_async(lambda shown=shown: form.current is shown, what=shown.field.name)
@@ -191,6 +207,7 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
 async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
+        await ready(app)
         assert row(app, "momentum").unused
         setup_of(app).form.focus_field("optimizer")
         await pilot.press("left")
@@ -201,6 +218,7 @@ async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) 
 async def test_a_long_message_is_told_in_full_below_the_form(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         await type_into(pilot, app, "net", "conv32-fc-pool")
         problem = row(app, "net").problem
         assert problem is not None
@@ -211,6 +229,7 @@ async def test_a_long_message_is_told_in_full_below_the_form(tmp_path: Path) -> 
 async def test_quick_arrows_are_all_counted(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)):
+        await ready(app)
         form = setup_of(app).form
         for _ in range(3):
             form.action_field(1)
@@ -220,6 +239,7 @@ async def test_quick_arrows_are_all_counted(tmp_path: Path) -> None:
 async def test_form_and_preview_fold_where_both_do_not_fit(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         setup = setup_of(app)
         assert (setup.form.region.width > 60, setup.preview.region.width) == (True, 0)
         await pilot.press("ctrl+o")
@@ -236,6 +256,7 @@ async def test_form_and_preview_fold_where_both_do_not_fit(tmp_path: Path) -> No
 async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(79, 24)) as pilot:
+        await ready(app)
         await pilot.pause()
         cover = app.screen.query_one(TooSmall)
         assert cover.display
@@ -252,6 +273,7 @@ async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path)
 async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         for place in reversed(PLACES):
             if app.current_mode == "calc":
                 await pilot.press("escape")
@@ -266,6 +288,7 @@ async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
 async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         setup_of(app).form.focus_field("name")
         await pilot.press(*"q124?t")
         await wait_until_async(lambda: row(app, "name").text == "q124?t", what="the letters")
@@ -277,6 +300,7 @@ async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: P
 async def test_values_stay_while_one_looks_elsewhere(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         await type_into(pilot, app, "net", "fc32-relu-fc")
         await pilot.press("escape", "4", "1")
         await pilot.pause()
@@ -286,6 +310,7 @@ async def test_values_stay_while_one_looks_elsewhere(tmp_path: Path) -> None:
 async def test_the_page_of_keys_tells_every_key_of_the_place(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
+        await ready(app)
         await pilot.press("question_mark")
         await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="the page")
         await wait_until_async(lambda: len(app.screen.query("Static")) > 0, what="its text")
@@ -299,6 +324,7 @@ async def test_the_page_of_keys_tells_every_key_of_the_place(tmp_path: Path) -> 
 async def test_dark_and_light(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         assert app.current_theme.dark
         await pilot.press("t")
         assert not app.current_theme.dark
@@ -309,6 +335,7 @@ async def test_dark_and_light(tmp_path: Path) -> None:
 async def test_commands_of_the_palette(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         titles = [command.title for command in app.get_system_commands(app.screen)]
         for place in PLACES:
             assert f"Go to {place.title}" in titles
@@ -321,6 +348,7 @@ async def test_the_terminal_is_never_suspended(tmp_path: Path) -> None:
     """ctrl+z leaves a raw terminal in Textual 8.2 (its issue 6298)."""
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)):
+        await ready(app)
         assert "ctrl+z" not in app.screen.active_bindings
 
 
@@ -328,10 +356,20 @@ async def test_the_terminal_is_never_suspended(tmp_path: Path) -> None:
 async def test_leaving_without_a_run_asks_nothing(tmp_path: Path, key: str) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         await pilot.press(key)
         await pilot.pause()
     assert app.return_code == 0
 
 
-def test_all_fields_have_words(tmp_path: Path) -> None:
+def test_all_fields_have_words() -> None:
     assert all(field.doc for field in FIELDS.values())
+
+
+def test_the_first_frame_needs_neither_torch_nor_numpy() -> None:
+    code = "import sys, cvtui.cli.session, cvtui.tui.app, cvtui.tui.screens.train; print(*sys.modules)"
+    modules = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "cvtui.tui.setup.setup" in modules
+    assert not {"torch", "torchvision", "numpy", "cvtui.engine"} & modules

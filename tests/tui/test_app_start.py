@@ -43,11 +43,22 @@ def state_of(folder: RunFolder) -> str:
     return history.state()
 
 
+async def ready(app: CvtuiApp) -> None:
+    """Until the form is there, with what its first frame did without."""
+
+    def complete() -> bool:
+        setup = train_screen(app).setup
+        return setup is not None and setup.complete
+
+    await wait_until_async(complete, what="the form")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[int, int]) -> None:
     """Warmed: what it foretells arrives in the form, and the same process becomes the trainer."""
     app = CvtuiApp(recipe=TINY, runs=tmp_path)
     async with app.run_test(size=size) as pilot:
+        await ready(app)
         setup = train_screen(app).setup
         assert setup is not None
         await wait_until_async(lambda: setup.warm.answer is not None, TORCH, "the prediction")
@@ -83,6 +94,7 @@ async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[i
 async def test_a_dead_engine_is_told_and_start_takes_a_fresh_one(tmp_path: Path) -> None:
     app = CvtuiApp(recipe=TINY, runs=tmp_path, warm=False)
     async with app.run_test(size=(160, 45)) as pilot:
+        await ready(app)
         setup = train_screen(app).setup
         assert setup is not None
         setup.warm.enabled = True
@@ -99,6 +111,7 @@ async def test_an_engine_that_dies_at_start_is_replaced(tmp_path: Path) -> None:
     """It swallows the word "start" and is gone: the run must begin all the same."""
     app = CvtuiApp(recipe=TINY, runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         setup = train_screen(app).setup
         assert setup is not None
         setup.warm.enabled = True
@@ -114,6 +127,7 @@ async def test_an_engine_that_dies_at_start_is_replaced(tmp_path: Path) -> None:
 async def test_the_name_that_was_asked_for_is_the_folders(tmp_path: Path) -> None:
     app = CvtuiApp(recipe=Recipe(name="mine", epochs=1, net="fc", threads=1), runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run on the screen")
         assert [run.name for run in list_runs(tmp_path)] == ["mine"]
@@ -131,6 +145,7 @@ async def test_the_name_that_was_asked_for_is_the_folders(tmp_path: Path) -> Non
 async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
     app = CvtuiApp(recipe=LONG, runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run on the screen")
         folder = shown_run(app).folder
@@ -153,6 +168,7 @@ async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
     # A second session opens it, and leaves it stopped.
     app = CvtuiApp(runs=tmp_path, attach=folder.path, warm=False)
     async with app.run_test(size=(160, 45)) as pilot:
+        await wait_until_async(lambda: train_screen(app).view is not None, what="the run on the screen")
         await wait_until_async(lambda: shown_run(app).view.state == "running", what="the running run")
         await pilot.press("q")
         await wait_until_async(lambda: isinstance(app.screen, LeaveModal), what="the question")
@@ -177,13 +193,15 @@ async def test_a_run_that_ended_is_attached_and_the_form_is_one_key_away(tmp_pat
         await wait_until_async(lambda: not train_screen(app).shows_run, what="the form")
         setup = train_screen(app).setup
         assert setup is not None
-        await wait_until_async(lambda: setup.draft.recipe == TINY, what="the recipe in the form")
+        await ready(app)
+        assert setup.draft.recipe == TINY
 
 
 async def test_the_warm_process_ends_with_a_session_that_starts_nothing(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path)
     process: subprocess.Popen[bytes] | None = None
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         setup = train_screen(app).setup
         assert setup is not None
         await wait_until_async(lambda: setup.warm.state != "off", what="the warm process")
@@ -198,6 +216,7 @@ async def test_a_folder_that_can_not_be_made_is_one_line(tmp_path: Path) -> None
     (tmp_path / "runs").write_text("a file")
     app = CvtuiApp(recipe=TINY, runs=tmp_path / "runs", warm=False)
     async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: len(app._notifications) > 0, what="the message")
         (said,) = list(app._notifications)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cvtui.recipe import FIELDS, Recipe, check, override
-from cvtui.tui.setup.draft import Draft, examine, grouped, texts_of
+from cvtui.tui.setup.draft import Draft, examine
+from cvtui.tui.setup.texts import grouped, texts_of
 
 SEVERAL = [
     Recipe(),

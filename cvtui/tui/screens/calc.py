@@ -16,13 +16,13 @@ from cvtui.calc.sizes import parse_size
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import DATA
 from cvtui.recipe.net import parse
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import count
 from cvtui.tui.screens.places import PlaceScreen
+from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.cards import Card
 from cvtui.tui.setup.field_row import TextField, cut
 from cvtui.tui.setup.grid import Grid
 from cvtui.tui.setup.layer_table import LayerTable
-from cvtui.tui.setup.preview import Card
 
 LABEL = 10
 

@@ -14,11 +14,11 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from cvtui.runlog import RunFolder, RunSummary, list_runs, summary
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.screens.places import PlaceScreen
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
+from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.cards import Card
 from cvtui.tui.setup.grid import Grid
-from cvtui.tui.setup.preview import Card
 
 REFRESH_SECONDS = 1.0
 SLICE = 0.03

@@ -94,7 +94,7 @@ class TrainScreen(PlaceScreen):
             self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
             await self.query_one("#body").mount(self._setup)
         self._swap(self._setup, self._view)
-        self._setup.examine_again()
+        self._setup.examine(again=True)
         self._setup.open()
         self._setup.fold(False)
         self._setup.form.focus_field("data")

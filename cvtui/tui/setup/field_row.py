@@ -15,9 +15,9 @@ from textual.widgets import Input
 
 from cvtui.recipe.choices import Choice, DataFacts
 from cvtui.recipe.fields import Field
-from cvtui.tui.panes.pane import MUTED
-from cvtui.tui.setup.draft import Problem
+from cvtui.tui.setup import MUTED
 from cvtui.tui.setup.picker import Picker
+from cvtui.tui.setup.texts import Problem
 
 if TYPE_CHECKING:
     from textual.validation import ValidationResult

@@ -6,12 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
+from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import count, significant, size_of
+from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.cards import Card
 from cvtui.tui.setup.draft import Draft
 from cvtui.tui.setup.layer_table import LayerTable
 
@@ -22,18 +23,6 @@ if TYPE_CHECKING:
 
 POINTS = 600
 """Of the schedule's curve."""
-
-
-class Card(Vertical):
-    """A titled frame, as the panes of a run have it."""
-
-    DEFAULT_CSS = """
-    Card {
-        border: round $foreground 25%; padding: 0 1;
-        border-title-color: $foreground 60%; border-subtitle-color: $foreground 60%; border-title-style: none;
-        &:focus-within { border: round $primary; border-title-color: $foreground; }
-    }
-    """
 
 
 class Facts(Widget):

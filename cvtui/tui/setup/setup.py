@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -17,13 +17,15 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from cvtui.recipe import Recipe
-from cvtui.tui.panes.pane import MUTED
-from cvtui.tui.panes.words import count
-from cvtui.tui.setup.draft import Draft, examine
+from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.cards import Frame
 from cvtui.tui.setup.field_row import FieldRow, explanation
 from cvtui.tui.setup.form import Form
-from cvtui.tui.setup.preview import Card, Preview
-from cvtui.tui.warm import WarmEngine
+
+if TYPE_CHECKING:
+    from cvtui.tui.setup.draft import Draft
+    from cvtui.tui.setup.preview import Preview
+    from cvtui.tui.warm import WarmEngine
 
 PREDICT_AFTER = 0.3
 """Seconds without a keystroke before the engine is asked."""
@@ -101,7 +103,9 @@ class Setup(Widget):
     DEFAULT_CSS = """
     Setup {
         layout: horizontal; width: 1fr; height: 1fr;
-        & #form-side { width: 46%; min-width: 64; max-width: 100; height: 1fr; padding: 0; }
+        & #form-side {
+            width: 46%; min-width: 64; max-width: 100; height: 1fr; padding: 0; border-title-color: $foreground;
+        }
         & #explanation { height: 3; padding: 0 1; color: $foreground; }
         & #start-bar { height: 1; }
         & #status { width: 1fr; height: 1; padding: 0 1; }
@@ -135,23 +139,23 @@ class Setup(Widget):
         super().__init__()
         self._recipe = recipe
         self._runs = runs
-        self.warm = WarmEngine(self._warm_changed, enabled=warm)
-        self.draft: Draft = Draft(texts={}, problems={})
+        self._warms = warm
+        self._warm: WarmEngine | None = None
+        self._preview: Preview | None = None
+        self._draft: Draft | None = None
         self._predict_timer: Timer | None = None
         self._examine_timer: Timer | None = None
         self._cost = 0.0
-        self._ready = False
 
     def compose(self) -> ComposeResult:
         yield Tabs()
-        with Card(id="form-side") as card:
+        with Frame(id="form-side") as card:  # not a Card: its 50 widgets would be styled anew (25 ms)
             card.border_title = "Recipe"
             yield Form(self._recipe)
             yield Static(id="explanation")
             with Horizontal(id="start-bar"):
                 yield StartButton(id="start")
                 yield Static(id="status")
-        yield Preview()
 
     @property
     def form(self) -> Form:
@@ -159,30 +163,57 @@ class Setup(Widget):
 
     @property
     def preview(self) -> Preview:
-        return self.query_one(Preview)
+        assert self._preview is not None, "it comes after the first frame"
+        return self._preview
+
+    @property
+    def warm(self) -> WarmEngine:
+        assert self._warm is not None, "it comes after the first frame"
+        return self._warm
+
+    @property
+    def draft(self) -> Draft:
+        """What can be said about the form as it stood at the last look."""
+        assert self._draft is not None, "it comes after the first frame"
+        return self._draft
 
     # ------------------------------------------------------------------ following what is typed
 
     def on_mount(self) -> None:
-        self.examine()
         # The app paints nothing before its own message loop runs; what costs time waits for the frame after that.
         self.app.call_later(self.screen.call_after_refresh, self._after_first_frame)
 
     def _after_first_frame(self) -> None:
-        self._ready = True
+        self.run_worker(self._complete(), group="complete")  # a worker ends with the screen
+
+    async def _complete(self) -> None:
+        """Loads and shows what the first frame did without: the calculator, the preview, the engine, numpy."""
+        from cvtui.tui.setup.preview import Preview
+        from cvtui.tui.warm import WarmEngine
+
+        self._warm = WarmEngine(self._warm_changed, enabled=self._warms)
+        preview = Preview()
+        await self.mount(preview)
+        self._preview = preview
+        self.examine()
         self.open()
-        self.run_worker(self.preview.add_plot(), group="plot")  # a worker ends with the screen
+        await preview.add_plot()
+
+    @property
+    def complete(self) -> bool:
+        """Is everything there, but for the curve?"""
+        return self._draft is not None
 
     def open(self) -> None:
         """The form is shown (again): warms an engine, and asks for predictions."""
-        if not self._ready:
-            return
-        recipe = self.draft.recipe
-        self.warm.start(recipe.threads if recipe is not None else 0)
-        self._ask()
+        if self._draft is not None:
+            recipe = self._draft.recipe
+            self.warm.start(recipe.threads if recipe is not None else 0)
+            self._ask()
 
     def close(self) -> None:
-        self.warm.close()
+        if self._warm is not None:
+            self._warm.close()
 
     def on_unmount(self) -> None:
         self.close()
@@ -198,42 +229,44 @@ class Setup(Widget):
         else:
             self.examine()
 
-    def examine(self) -> None:
-        """Judges what stands in the form, and shows it; the engine is asked after a pause."""
+    def examine(self, *, again: bool = False) -> None:
+        """Judges what stands in the form, and shows it; the engine is asked after a pause.
+
+        `again`: also when no text has changed, for the world may have (a name is taken now).
+        """
+        from cvtui.tui.setup.draft import examine
+
         texts = self.form.texts
-        if texts == self.draft.texts:
+        if self._preview is None or self._warm is None:
+            return
+        if self._draft is not None and texts == self._draft.texts and not again:
             return
         began = time.perf_counter()
         with self.app.batch_update():
-            self.draft = examine(texts, self._runs)
-            self.form.show_problems(self.draft.problems)
-            self.preview.show(self.draft, self.warm)
-            self._say_status()
+            self._draft = examine(texts, self._runs)
+            self.form.show_problems(self._draft.problems)
+            self._preview.show(self._draft, self._warm)
+            self._say_status(self._draft)
             self._explain(self.form.current)
         self._cost = time.perf_counter() - began
         if self._predict_timer is not None:
             self._predict_timer.stop()
         self._predict_timer = self.set_timer(PREDICT_AFTER, self._ask)
 
-    def examine_again(self) -> None:
-        """After the world has changed (a name is taken now), though the texts have not."""
-        self.draft = Draft(texts={}, problems={})
-        self.examine()
-
     def _ask(self) -> None:
-        if self._ready and self.draft.recipe is not None:
-            self.warm.predict(self.draft.recipe)
+        if self._draft is not None and self._draft.recipe is not None:
+            self.warm.predict(self._draft.recipe)
 
     def _warm_changed(self) -> None:
-        if self.is_mounted and self._ready:
+        if self.is_mounted and self._draft is not None:
             self.preview.show_predictions(self.draft, self.warm)
 
-    def _say_status(self) -> None:
-        draft, status = self.draft, self.query_one("#status", Static)
+    def _say_status(self, draft: Draft) -> None:
+        status = self.query_one("#status", Static)
         self.query_one("#start").set_class(not draft.ready, "-blocked")
         if draft.ready and draft.table is not None:
-            text = f"{len(draft.table.rows)} layers, {count(draft.table.parameters)} parameters"
-            text += f", {count(draft.total_steps or 0)} steps"
+            text = f"{len(draft.table.rows)} layers, {draft.table.parameters:,} parameters"
+            text += f", {draft.total_steps:,} steps"
             status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
             return
         names = [name.replace("_", " ") for name in draft.problems]
@@ -271,7 +304,10 @@ class Setup(Widget):
 
     def action_start(self) -> None:
         """Starts, or goes to the first field that is wrong."""
-        self.examine_again()
+        self.examine(again=True)
+        if self._draft is None:  # ctrl+r was quicker than the first look: it counts all the same
+            self.set_timer(0.02, self.action_start)
+            return
         if self.draft.recipe is not None:
             self.post_message(self.Start(self.draft.recipe))
             return
@@ -299,7 +335,7 @@ class Setup(Widget):
         """On a narrow screen: the preview instead of the form, or the form again."""
         self.set_class(preview, "-preview")
         self.query_one(Tabs).show(preview)
-        if preview:
-            self.preview.table.focus()
+        if preview and self._preview is not None:
+            self._preview.table.focus()
         elif self.form.current is None and self.has_focus_within:
             self.form.focus_field("data")
