@@ -14,6 +14,7 @@ from textual.widgets import Footer, Input
 from cvtui.runlog import CommandReader, RunFolder
 from cvtui.tui.live import LiveView
 from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
+from cvtui.tui.live.plan import PANES
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.lines import Lines
 from tests.tui.written_runs import WrittenRun, finished_run
@@ -113,7 +114,7 @@ async def test_a_small_room_shows_one_pane_and_a_large_one_all(finished: RunFold
 async def test_a_resize_loses_nothing(finished: RunFolder) -> None:
     app = Host(finished)
     async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.press("tab", "tab", "tab", "down", "down", "a", "y", "m")
+        await pilot.press("tab", "tab", "tab", "tab", "down", "down", "a", "y", "m")
         await pilot.pause()
         view, table = app.live.view, app.live.pane("layers").query_one(LayersTable)
         for size in ((80, 24), (240, 70), (100, 30)):
@@ -128,7 +129,7 @@ async def test_a_resize_loses_nothing(finished: RunFolder) -> None:
 @pytest.mark.parametrize("size", SIZES)
 async def test_tab_goes_through_all_panes_and_back(finished: RunFolder, size: tuple[int, int]) -> None:
     app = Host(finished)
-    names = ["loss", "accuracy", "rate", "layers", "log", "prediction"]
+    names = list(PANES)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         seen = []
@@ -151,7 +152,7 @@ async def test_titles_are_tabs_for_the_mouse(finished: RunFolder) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         pane = app.live.pane("loss")
-        title = "Loss │ Accuracy │ Learning rate │ Layers │ Log │ Prediction"
+        title = "Loss │ Accuracy │ Rate │ Gradient │ Layers │ Log │ Values │ Prediction"
         x = pane.region.x + 3 + title.index("Log")
         await pilot.click(offset=(x, pane.region.y))
         await pilot.pause()
@@ -184,7 +185,7 @@ async def test_the_look_of_the_curves(finished: RunFolder) -> None:
         assert axes == ["steps", "epochs", "samples", "time", "steps"]
         await pilot.press("y")
         assert app.live.view.log_y == {"loss"}
-        await pilot.press("tab", "tab", "y", "tab", "y")
+        await pilot.press("tab", "tab", "y", "tab", "tab", "y")
         assert app.live.view.log_y == {"rate"}  # from the layers table it is the loss again
         betas = []
         for _ in range(5):

@@ -20,10 +20,12 @@ from cvtui.errors import RequestError
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.curves import step_at
 from cvtui.tui.live.modals import LeaveModal, Leaving, RateModal, StopModal, WhyModal
+from cvtui.tui.live.others import Others, OthersModal, other_runs
 from cvtui.tui.live.stage import Stage
 from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.gradient import GradientPane
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.layers import LayersPane
 from cvtui.tui.panes.log import LogPane
@@ -31,6 +33,7 @@ from cvtui.tui.panes.loss import LossPane
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.prediction import PredictionPane
 from cvtui.tui.panes.rate import RatePane
+from cvtui.tui.panes.values import ValuesPane
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
 from cvtui.tui.panes.words import significant
 from cvtui.tui.widgets.line_plot import LinePlot
@@ -84,6 +87,7 @@ class LiveView(Widget):
             show=False,
             tooltip="Smoothing of the training curves: light, medium, strong or off",
         ),
+        Binding("o", "others", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
         Binding("r", "reset_zoom", "Reset", show=False, tooltip="Show the whole curves again after zooming"),
         Binding("z,enter", "maximise", "Zoom", tooltip="This pane alone, and back to all"),
         Binding("tab", "next_pane(1)", "Next pane", show=False, tooltip="Go on to the next pane"),
@@ -104,6 +108,7 @@ class LiveView(Widget):
         self.folder = folder
         self.history = History(folder)
         self.view = ViewState()
+        self.others = Others()
         self._asked: tuple[int, float] | None = None  # commands applied when one was sent, and when that was
         self.watching = True
         """The timer reads the folder; it doesn't while the view is hidden."""
@@ -113,7 +118,8 @@ class LiveView(Widget):
 
     def compose(self) -> ComposeResult:
         yield RunHeader()
-        yield Stage([LossPane(), AccuracyPane(), RatePane(), LayersPane(), LogPane(), PredictionPane()])
+        panes = (LossPane, AccuracyPane, RatePane, GradientPane, LayersPane, LogPane, ValuesPane, PredictionPane)
+        yield Stage([pane() for pane in panes])
 
     @property
     def stage(self) -> Stage:
@@ -164,6 +170,7 @@ class LiveView(Widget):
         """Takes in what is new in the folder and shows it, all at once; without `panes` only in the header."""
         changed = self.history.poll()
         before = self.view
+        self.others.poll()
         self._know(self.history.state())
         self._stale |= changed or self.view != before
         if self._stale and (panes or self.view.state != before.state):
@@ -197,7 +204,7 @@ class LiveView(Widget):
         cursor = self.view.cursor
         if cursor is not None:  # a resumed run may have gone back behind it
             cursor = min(cursor, self.history.steps_done)
-        self.view = replace(self.view, state=state, pending=pending, cursor=cursor)
+        self.view = replace(self.view, state=state, pending=pending, cursor=cursor, others=self.others.shown)
 
     def draw(self) -> None:
         """Header and visible panes, in one batch. Each decides by itself whether anything it shows is new."""
@@ -224,7 +231,7 @@ class LiveView(Widget):
         self.pane(self.stage.current).inner.focus(scroll_visible=False)
 
     def show_pane(self, name: str) -> None:
-        """Brings a pane ("loss", "accuracy", "rate", "layers", "log", "prediction") to the front and gives it keys."""
+        """Brings a pane (one of `plan.PANES`) to the front and gives it keys."""
         self.stage.show(name)
         self.focus_pane()
 
@@ -271,6 +278,8 @@ class LiveView(Widget):
         """All panes show the run as it was when so many steps were done; None: as it is now."""
         if step != self.view.cursor:
             began_or_ended = (step is None) != (self.view.cursor is None)
+            if step is not None and began_or_ended:
+                self.stage.bring("values")
             self._look(cursor=step)
             if began_or_ended:
                 self.refresh_bindings()
@@ -297,6 +306,16 @@ class LiveView(Widget):
     def _cursor_put(self, event: LinePlot.CursorMoved) -> None:
         event.stop()
         self.show_step(step_at(self.history, self.view.x_axis, event.x))
+
+    def action_others(self) -> None:
+        """Which other runs of the same folder are drawn over this one. They stay while the view lives."""
+
+        def take(folders: list[RunFolder] | None) -> None:
+            if folders is not None:
+                self.others.choose(folders)
+                self.poll()
+
+        self.app.push_screen(OthersModal(other_runs(self.folder), self.others.names), take)
 
     def action_why(self) -> None:
         here = ""

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Static
 
 from cvtui.tui.panes.words import rate
 
-_BOX = """
+BOX = """
     {name} {{
         align: center middle;
         & > .box {{
@@ -61,7 +61,7 @@ class RateModal(ModalScreen[float | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
     DEFAULT_CSS = (
-        _BOX.format(name="RateModal")
+        BOX.format(name="RateModal")
         + """
     RateModal #new-rate { width: 1fr; margin-top: 1; }
     RateModal #said.wrong { color: $text-error; }
@@ -129,7 +129,7 @@ class StopModal(ModalScreen[bool]):
         Binding("escape,n", "dismiss(False)", "Go on"),
         Binding("y", "dismiss(True)", "Stop"),
     ]
-    DEFAULT_CSS = _BOX.format(name="StopModal")
+    DEFAULT_CSS = BOX.format(name="StopModal")
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
@@ -158,7 +158,7 @@ class LeaveModal(ModalScreen[Leaving]):
         Binding("s", "dismiss('stop')", "Stop"),
         Binding("escape", "dismiss('stay')", "Stay"),
     ]
-    DEFAULT_CSS = _BOX.format(name="LeaveModal")
+    DEFAULT_CSS = BOX.format(name="LeaveModal")
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -216,7 +216,7 @@ class WhyModal(ModalScreen[None]):
     """Why validation can lie below training, with this run's own last numbers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,q,enter", "dismiss(None)", "Back")]
-    DEFAULT_CSS = _BOX.format(name="WhyModal") + "\n    WhyModal > .box { width: 78; }\n"
+    DEFAULT_CSS = BOX.format(name="WhyModal") + "\n    WhyModal > .box { width: 78; }\n"
 
     def __init__(self, here: str) -> None:
         super().__init__()

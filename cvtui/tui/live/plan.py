@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PANES: tuple[str, ...] = ("loss", "accuracy", "rate", "layers", "log", "prediction")
+PANES: tuple[str, ...] = ("loss", "accuracy", "rate", "gradient", "layers", "log", "values", "prediction")
 """All panes, in the order in which tab goes through them."""
+_CURVES, _TABLES = PANES[:4], PANES[4:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,14 @@ def plan(width: int, height: int, layer_rows: int = 12, alone: str = "") -> list
     if height >= 30:
         upper = _upper(height, table)
         return [
-            Slot(0, 0, width, upper, ("loss", "accuracy", "rate")),
-            Slot(0, upper, width, height - upper, ("layers", "log", "prediction")),
+            Slot(0, 0, width, upper, _CURVES),
+            Slot(0, upper, width, height - upper, _TABLES),
         ]
     if width >= 140:
         left = width // 2
         return [
-            Slot(0, 0, left, height, ("loss", "accuracy", "rate")),
-            Slot(left, 0, width - left, height, ("layers", "log", "prediction")),
+            Slot(0, 0, left, height, _CURVES),
+            Slot(left, 0, width - left, height, _TABLES),
         ]
     return [Slot(0, 0, width, height, PANES)]
 
@@ -63,16 +64,16 @@ class _Grid:
 
 
 _LARGE = _Grid(
-    upper=((50, ("loss",)), (25, ("accuracy",)), (25, ("rate",))),
-    lower=((66, (("layers",),)), (34, (("prediction",), ("log",)))),
+    upper=((50, ("loss",)), (25, ("accuracy",)), (25, ("rate", "gradient"))),
+    lower=((66, (("layers",),)), (34, (("prediction", "values"), ("log",)))),
 )
 _MEDIUM = _Grid(
-    upper=((50, ("loss",)), (50, ("accuracy", "rate"))),
-    lower=((62, (("layers",),)), (38, (("log", "prediction"),))),
+    upper=((50, ("loss",)), (50, ("accuracy", "rate", "gradient"))),
+    lower=((62, (("layers",),)), (38, (("log", "values", "prediction"),))),
 )
 _SMALL = _Grid(
-    upper=((54, ("loss",)), (46, ("accuracy", "rate"))),
-    lower=((100, (("layers", "log", "prediction"),)),),
+    upper=((54, ("loss",)), (46, ("accuracy", "rate", "gradient"))),
+    lower=((100, (_TABLES,)),),
 )
 
 

@@ -82,6 +82,14 @@ class Stage(Container):
             return
         self.rearrange()
 
+    def bring(self, name: str) -> None:
+        """Brings a pane to the front of its slot, but not before the current one."""
+        for slot in self.slots():
+            if name in slot.panes and self.current not in slot.panes and self.active(slot) != name:
+                self._clock += 1
+                self._last_used[name] = self._clock
+                self.rearrange()
+
     def step(self, by: int) -> str:
         """Goes on to the next pane (by = 1) or the one before (−1), visible or not; returns its name."""
         names = list(self.panes)
@@ -118,7 +126,7 @@ class Stage(Container):
             return Content(f"{title} (alone, z: back)" if self.alone and len(self.panes) > 1 else title)
         parts: list[Content] = []
         for name in slot.panes:
-            text = self.panes[name].TITLE
+            text = self.panes[name].TAB or self.panes[name].TITLE
             if name == active:
                 parts.append(Content.styled(text, "bold $text-primary"))
             else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cvtui.runlog.curves import Smoothed, epoch_middles, numbers, position
 from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.overlay import lines_of_others
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.panes.words import percent
 from cvtui.tui.widgets.line_plot import Line
@@ -29,7 +30,7 @@ class AccuracyPane(CurvePane):
         self.set_axis(history, view)
         x = self._positions.of_steps(history, view.x_axis)
         raw = history.steps.accuracy
-        lines = []
+        lines = lines_of_others(view, "accuracy")
         if np.isfinite(raw).any():
             smooth = bool(view.beta)
             if smooth:

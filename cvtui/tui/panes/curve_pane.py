@@ -77,6 +77,7 @@ class CurvePane(Pane):
             len(history.commands),
             view.x_axis,
             view.beta,
+            view.others,
             self.NAME in view.log_y,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from cvtui.runlog.curves import Smoothed, epoch_middles, numbers, position
 from cvtui.tui.panes.curve_pane import CurvePane, smoothing_words
 from cvtui.tui.panes.foretold import first_loss
+from cvtui.tui.panes.overlay import lines_of_others
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.panes.words import significant
 from cvtui.tui.widgets.line_plot import Guide, Line
@@ -36,7 +37,8 @@ class LossPane(CurvePane):
         x = self._positions.of_steps(history, view.x_axis)
         raw = history.steps.loss
         smooth = bool(view.beta)
-        lines = [Line("each step" if smooth else "training", x, raw, 1, dim=smooth, legend=not smooth)]
+        lines = lines_of_others(view, "loss")
+        lines.append(Line("each step" if smooth else "training", x, raw, 1, dim=smooth, legend=not smooth))
         if smooth:
             lines.append(Line("training", x, self._smoothed.values(history, view.beta), 1, gaps=False))
         if history.epochs:

@@ -36,6 +36,8 @@ class Pane(Widget):
 
     NAME: ClassVar[str] = ""
     TITLE: ClassVar[str] = ""
+    TAB: ClassVar[str] = ""
+    """The title where it is one of several; empty: the same."""
     BINDINGS: ClassVar[list[BindingType]] = []
 
     DEFAULT_CSS = """

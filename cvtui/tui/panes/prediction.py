@@ -69,6 +69,14 @@ def compare_layers(history: History, foretold: Foretold) -> list[Compared]:
     return [_close(clean(name), std, came.get(name), 1.5) for name, std in foretold.activation_std.items()]
 
 
+def stds_at(history: History, cursor: int | None) -> tuple[str, dict[str, str]]:
+    """The same at the cursor: which step's sample it is, and each layer's std there; nothing without a cursor."""
+    sampled = None if cursor is None else history.layers_at(cursor)
+    if sampled is None:
+        return "", {}
+    return f"at {count(sampled.step)}", {clean(layer.name): significant(layer.std) for layer in sampled.layers}
+
+
 def _exact(what: str, foretold: int | None, came: int) -> Compared:
     text = "–" if foretold is None else count(foretold)
     return Compared(what, text, count(came), None if foretold is None else foretold == came)
@@ -93,7 +101,7 @@ class PredictionPane(Pane):
         return self.query_one(Lines).text
 
     def key(self, history: History, view: ViewState) -> object:
-        return (id(history.run), len(history.steps) > 0, len(history.layer_steps) > 0)
+        return (id(history.run), len(history.steps) > 0, len(history.layer_steps) > 0, view.cursor)
 
     def draw(self, history: History, view: ViewState) -> None:
         foretold = foretell(history)
@@ -104,23 +112,25 @@ class PredictionPane(Pane):
         if why:
             lines.append(Line(Content(""), Content.styled(why, MUTED)))
         if layers:
-            lines += [_line(Compared("", "", "", None), wide), _heading("activation std", wide)]
-            lines += [_line(line, wide) for line in layers]
+            when, there = stds_at(history, view.cursor)
+            lines += [_line(Compared("", "", "", None), wide), _heading("activation std", wide, when)]
+            lines += [_line(line, wide, there.get(line.what, "")) for line in layers]
         if history.run is None:
             lines = [Line(Content(""), Content.styled("The run has not begun yet.", MUTED))]
         self.query_one(Lines).set_lines(lines)
 
 
-def _heading(what: str, wide: int) -> Line:
-    return Line(Content(""), Content.styled(f"{what:<{wide}}  {'foretold':>9}  {'came':>9}", MUTED))
+def _heading(what: str, wide: int, when: str = "") -> Line:
+    return Line(Content(""), Content.styled(f"{what:<{wide}}  {'foretold':>9}  {'came':>9}    {when:>9}", MUTED))
 
 
-def _line(line: Compared, wide: int) -> Line:
+def _line(line: Compared, wide: int, there: str = "") -> Line:
     glyph, colour = {True: ("✓", "$text-success"), False: ("≠", "$text-warning"), None: (" ", MUTED)}[line.agree]
     body = Content.assemble(
         f"{line.what:<{wide}}  ",
         (f"{line.foretold:>9}  ", MUTED),
         f"{line.came:>9} ",
         (glyph, colour),
+        f"  {there:>9}",
     )
     return Line(Content(""), body)

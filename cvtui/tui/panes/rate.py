@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class RatePane(CurvePane):
     NAME = "rate"
     TITLE = "Learning rate"
+    TAB = "Rate"
     Y_KIND = "rate"
 
     def __init__(self) -> None:

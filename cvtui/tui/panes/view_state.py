@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cvtui.runlog.curves import XAxis
+from cvtui.tui.panes.overlay import Other
 
 X_AXES: tuple[XAxis, ...] = ("steps", "epochs", "samples", "time")
 SMOOTHINGS: tuple[tuple[str, float], ...] = (("light", 0.9), ("medium", 0.98), ("strong", 0.995), ("off", 0.0))
@@ -22,6 +23,8 @@ class ViewState:
     """Index into SMOOTHINGS."""
     cursor: int | None = None
     """Steps done at the moment that all panes show; None: they follow the run."""
+    others: tuple[Other, ...] = ()
+    """Runs that are drawn over this one."""
     state: str = "starting"
     """As `History.state`."""
     pending: str = ""

@@ -1,0 +1,46 @@
+"""The gradient pane: the norm of the whole gradient at each step, before clipping."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cvtui.runlog.curves import Smoothed
+from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import significant
+from cvtui.tui.widgets.line_plot import Line
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+
+
+class GradientPane(CurvePane):
+    NAME = "gradient"
+    TITLE = "Gradient"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._smoothed = Smoothed("grad_norm")
+
+    def draw(self, history: History, view: ViewState) -> None:
+        self.set_axis(history, view)
+        x, raw = self._positions.of_steps(history, view.x_axis), history.steps.grad_norm
+        lines = []
+        if np.isfinite(raw).any():
+            smooth = bool(view.beta)
+            lines.append(Line("each step", x, raw, 1, dim=smooth, legend=False))
+            if smooth:
+                lines.append(Line("norm", x, self._smoothed.values(history, view.beta), 1, gaps=False, legend=False))
+        elif len(raw):
+            self.plot.empty = "this run logs no gradient norm"
+        self.plot.set_lines(lines)
+
+    def told(self, history: History, view: ViewState) -> str:
+        norms = history.steps.grad_norm
+        if not len(norms):
+            return ""
+        at = len(norms) - 1 if view.cursor is None else min(max(view.cursor - history.steps.first, 0), len(norms) - 1)
+        value = float(norms[at])
+        return f"norm {significant(value)}" if np.isfinite(value) else ""

@@ -1,0 +1,61 @@
+"""Other runs, drawn over the one that is shown: their validation, and their smoothed training curve behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cvtui.runlog.curves import Positions, Smoothed, numbers, position
+from cvtui.tui.panes.words import clean
+from cvtui.tui.widgets.line_plot import Line
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+    from cvtui.tui.panes.view_state import ViewState
+
+COLOURS = (3, 4, 6, 7, 8)
+"""Series colours that the run itself doesn't use; so many runs at most are drawn over it."""
+PALE_BETA = 0.98
+"""Smoothing of their training curves where that of the run itself is off: five raw curves would hide each other."""
+
+
+class OverlayCurves:
+    """What has been worked out of one other run; kept while it is drawn, so that only new steps cost anything."""
+
+    def __init__(self) -> None:
+        self.positions = Positions()
+        self.smoothed = {name: Smoothed(name) for name in ("loss", "accuracy")}
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """One other run at one moment; another `version` is another picture."""
+
+    history: History
+    color: int
+    version: int
+    curves: OverlayCurves = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.history.folder.name
+
+
+def lines_of_others(view: ViewState, column: Literal["loss", "accuracy"]) -> list[Line]:
+    """Per run the smoothed training curve (dashed) and the validation, in the run's colour."""
+    lines = []
+    for other in view.others:
+        history = other.history
+        raw = history.steps.column(column)
+        if np.isfinite(raw[:1]).any() or np.isfinite(raw).any():
+            x = other.curves.positions.of_steps(history, view.x_axis)
+            y = other.curves.smoothed[column].values(history, view.beta or PALE_BETA)
+            lines.append(Line(f"{clean(other.name)}: training", x, y, other.color, dim=True, legend=False, gaps=False))
+        if history.epochs:
+            ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
+            values = numbers([epoch.val_loss if column == "loss" else epoch.val_accuracy for epoch in history.epochs])
+            if np.isfinite(values).any():
+                lines.append(Line(clean(other.name), ends, values, other.color, points=True))
+    return lines

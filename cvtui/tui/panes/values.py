@@ -1,0 +1,144 @@
+"""The values pane: the numbers of one moment (the cursor's, or now), and the run's best epochs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.content import Content
+
+from cvtui.runlog.curves import Smoothed
+from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.overlay import Other
+from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import clean, count, duration, percent, rate, significant
+
+if TYPE_CHECKING:
+    from cvtui.runlog import EpochDone, History
+
+BEST = 5
+"""So many epochs are listed."""
+
+
+def best_epochs(epochs: list[EpochDone], most: int = BEST) -> list[EpochDone]:
+    """The epochs with the highest validation accuracy, best first; the lower loss, then the earlier epoch, wins a tie.
+
+    Of runs that log no accuracy: those with the lowest validation loss. Every epoch is looked at.
+    """
+    measured = [epoch for epoch in epochs if epoch.val_accuracy is not None]
+    measured = measured or [epoch for epoch in epochs if epoch.val_loss is not None]
+    return sorted(measured, key=_rank)[:most]
+
+
+def _rank(epoch: EpochDone) -> tuple[float, float, int]:
+    return (
+        math.inf if epoch.val_accuracy is None else -epoch.val_accuracy,
+        math.inf if epoch.val_loss is None else epoch.val_loss,
+        epoch.epoch,
+    )
+
+
+def nearest_epoch(epochs: list[EpochDone], step: int) -> EpochDone | None:
+    """The one whose end is nearest to the step; of two as near, the one before."""
+    return min(epochs, key=lambda epoch: (abs(epoch.step - step), epoch.step), default=None)
+
+
+class ValuesPane(Pane):
+    """A column "here" in two parts: what the step left behind, and what the nearest epoch's end measured."""
+
+    NAME = "values"
+    TITLE = "Values"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loss, self._accuracy = Smoothed("loss"), Smoothed("accuracy")
+
+    def compose(self) -> ComposeResult:
+        yield Lines()
+
+    @property
+    def text(self) -> str:
+        return self.query_one(Lines).text
+
+    def key(self, history: History, view: ViewState) -> object:
+        return (history.steps_done, len(history.epochs), id(history.run), view.cursor, view.beta, view.others)
+
+    def draw(self, history: History, view: ViewState) -> None:
+        lines = [*self._at_step(history, view), *self._at_epoch(history, view), *_best(history), *_others(view.others)]
+        self.query_one(Lines).set_lines(lines or [_quiet("no step yet")])
+
+    def _at_step(self, history: History, view: ViewState) -> list[Line]:
+        steps = history.steps
+        if not len(steps):
+            return []
+        at = steps.end - 1 if view.cursor is None else min(max(view.cursor, steps.first), steps.end - 1)
+        place = at - steps.first
+        loss, accuracy = float(steps.loss[place]), float(steps.accuracy[place])
+        smooth = ""
+        if view.beta:
+            smooth = f"{significant(_known(float(self._loss.values(history, view.beta)[place])))} smoothed"
+        lines = [_heading(f"step {count(at)}"), _row("training loss", significant(_known(loss)), smooth)]
+        if math.isfinite(accuracy):
+            smooth = f"{percent(float(self._accuracy.values(history, view.beta)[place]))} smoothed" if view.beta else ""
+            lines.append(_row("training accuracy", percent(accuracy), smooth))
+        lines.append(_row("learning rate", rate(float(steps.lr[place]))))
+        if math.isfinite(norm := float(steps.grad_norm[place])):
+            lines.append(_row("gradient norm", significant(norm)))
+        if math.isfinite(seconds := float(steps.seconds[place])):
+            lines.append(_row("training time", duration(seconds, decimal=True)))
+        return lines
+
+    def _at_epoch(self, history: History, view: ViewState) -> list[Line]:
+        epoch = nearest_epoch(history.epochs, history.steps_done if view.cursor is None else view.cursor)
+        if epoch is None:
+            return []
+        lines = [_heading(f"nearest epoch: {epoch.epoch}, at step {count(epoch.step)}")]
+        if epoch.val_loss is not None:
+            lines.append(_row("validation loss", significant(epoch.val_loss), f"{significant(epoch.train_loss)} train"))
+        if epoch.val_accuracy is not None:
+            mean = f"{percent(epoch.train_accuracy)} train" if epoch.train_accuracy is not None else ""
+            lines.append(_row("validation acc.", percent(epoch.val_accuracy), mean))
+        return lines
+
+
+def _best(history: History) -> list[Line]:
+    best = best_epochs(history.epochs)
+    lines = [_heading("best epochs by validation")] if best else []
+    for place, epoch in enumerate(best):
+        value = significant(epoch.val_loss) if epoch.val_accuracy is None else percent(epoch.val_accuracy)
+        loss = f"loss {significant(epoch.val_loss)}" if epoch.val_accuracy is not None else ""
+        star = ("★ ", "$text-success") if place == 0 else "  "
+        what = f"epoch {epoch.epoch:<4} step {count(epoch.step)}"
+        lines.append(Line(Content(""), Content.assemble(star, f"{what:<20}", f"{value:>8}  ", (loss, MUTED))))
+    return lines
+
+
+def _others(others: tuple[Other, ...]) -> list[Line]:
+    """The best of each run that is drawn over this one."""
+    lines = [_heading("drawn over it: the best of each")] if others else []
+    for other in others:
+        best = next(iter(best_epochs(other.history.epochs, 1)), None)
+        said = "no epoch yet"
+        if best is not None:
+            value = percent(best.val_accuracy) if best.val_accuracy is not None else significant(best.val_loss)
+            said = f"{value}  epoch {best.epoch}"
+        lines.append(Line(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (said, MUTED))))
+    return lines
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _heading(text: str) -> Line:
+    return Line(Content(""), Content.styled(text, "bold $text-primary"))
+
+
+def _quiet(text: str) -> Line:
+    return Line(Content(""), Content.styled(text, MUTED))
+
+
+def _row(what: str, value: str, beside: str = "") -> Line:
+    return Line(Content(""), Content.assemble(f"  {what:<18} {value:>10}  ", (beside, MUTED)))
