@@ -47,7 +47,7 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
     entrants = expand(base, lists)
     stem = given.get("name") or time.strftime("%Y-%m-%d-%H%M%S-sweep")
     with Race(entrants, runs, stem, jobs) as race:
-        _watch(race, quiet=as_json)
+        watch_race(race, quiet=as_json)
         labels = [racer.label for racer in race.racers]
         result = compared([racer.history for racer in race.racers])
     verdicts = judge([outcome.history.steps.loss for outcome in result.outcomes])
@@ -64,7 +64,7 @@ sweep.params[1:1] = [
 ]
 
 
-def _watch(race: Race, quiet: bool) -> None:
+def watch_race(race: Race, quiet: bool) -> None:
     """Until all are over: the curves and a bar each on a terminal, one line per finished run elsewhere."""
     from rich.console import Console
 

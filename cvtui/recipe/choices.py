@@ -201,6 +201,12 @@ SCHEDULES = _table(
             "longer": Parameter(default=2, low=1, high=100, doc="how many times as long each next period is"),
         },
     ),
+    Choice(
+        name="range-test",
+        summary="from very low up to the rate, evenly in log lr (Smith 2015; what lr-find runs)",
+        formula="lr · 10^(−decades (1 − t / T))",
+        parameters={"decades": Parameter(default=8, low=0, high=20, open_low=True, doc="powers of ten it climbs")},
+    ),
 )
 
 ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cross-entropy"}

@@ -94,6 +94,11 @@ def cosine_restarts(moment: Moment, values: Values) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * max(0.0, passed) / length))
 
 
+def range_test(moment: Moment, values: Values) -> float:
+    """10^(−decades (1 − t / T)): up to the full rate, evenly in log lr. The learning-rate range test (Smith 2015)."""
+    return float(10.0 ** (-values["decades"] * (1.0 - moment.t / moment.total)))
+
+
 SHAPES: dict[str, Callable[[Moment, Values], float]] = {
     "constant": constant,
     "step": step,
@@ -103,6 +108,7 @@ SHAPES: dict[str, Callable[[Moment, Values], float]] = {
     "exponential": exponential,
     "one-cycle": one_cycle,
     "cosine-restarts": cosine_restarts,
+    "range-test": range_test,
 }
 """The functions behind `choices.SCHEDULES`, under the same names."""
 
@@ -209,6 +215,8 @@ class Schedule:
                     f"falls{start} along a cosine to 0 in {self.values['first']:g} epochs and begins anew, each time "
                     f"{self.values['longer']:g} x as long, until {end[3:]}"
                 )
+            case "range-test":
+                return f"climbs evenly in its logarithm from {self.lr_at(0):.3g} to {self.lr:g} {end}"
             case "step":
                 return self._describe_steps(last)
             case _:

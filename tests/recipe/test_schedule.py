@@ -107,6 +107,13 @@ def test_exponential_one_cycle_and_restarts_are_pytorchs() -> None:
     assert rates(make("cosine-restarts(3, 2)")) == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
+def test_the_range_test_climbs_evenly_in_the_logarithm() -> None:
+    found = rates(make("range-test(decades=4)"))
+    assert found[0] == pytest.approx(LR * 1e-4)
+    ratios = [after / before for before, after in pairwise(found)]
+    assert ratios == pytest.approx([10 ** (4 / TOTAL)] * (TOTAL - 1))
+
+
 def test_the_lectures_steps_in_a_run_of_100_epochs() -> None:
     listed, plain = make("step(30,60,90)", epochs=100), make("step", epochs=100)
     for epoch, times in [(0, 0), (29, 0), (30, 1), (59, 1), (60, 2), (89, 2), (90, 3), (99, 3)]:
@@ -167,7 +174,7 @@ def test_every_schedule_climbs_then_falls_and_stays_between_0_and_the_rate(
     warm = schedule.warmup_steps
     assert all(0 < rate <= LR * (1 + 1e-12) for rate in found), "no step is wasted at rate 0"
     assert all(after >= before for before, after in pairwise(found[:warm]))
-    if name in ("one-cycle", "cosine-restarts"):  # these climb again
+    if name in ("one-cycle", "cosine-restarts", "range-test"):  # these climb again
         return
     assert all(after <= before for before, after in pairwise(found[warm:]))
     if name != "step":  # steps count from the run's start and may fall during the warm-up
