@@ -2,8 +2,9 @@
 
     python tests/benchmarks/first_frame.py [--rounds N] [--check]
 
-The two take turns, so that a busy machine is busy for both; the ratio of the medians is what counts (budget: 2.5). The
-session runs in a pseudo-terminal of 80x24; its first frame is painted when the form's Start button has been written.
+The two take turns, and the ratio of the fastest of each is what counts (budget: 2.5): whatever else the machine does
+can only add to either. The session runs in a pseudo-terminal of 80x24; its first frame is painted when the form's
+Start button has been written.
 """
 
 from __future__ import annotations
@@ -56,14 +57,14 @@ def seconds_to_first_frame(folder: str, size: tuple[int, int] = (80, 24)) -> flo
         os.waitpid(pid, 0)
 
 
-def measure(rounds: int) -> tuple[float, float]:
-    """Medians of (import, first frame), in seconds; the first round of both is for the disk cache."""
+def measure(rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of (import, first frame), round by round; the first round of both is for the disk cache."""
     imports, frames = [], []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds + 1):
             imports.append(seconds_to_import())
             frames.append(seconds_to_first_frame(folder))
-    return statistics.median(imports[1:]), statistics.median(frames[1:])
+    return imports[1:], frames[1:]
 
 
 def main() -> int:
@@ -71,10 +72,15 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=9)
     options.add_argument("--check", action="store_true", help="exit code 1 beyond the budget")
     asked = options.parse_args()
-    base, frame = measure(asked.rounds)
-    ratio = frame / base
-    print(f"import textual.app, textual.widgets  {base * 1000:6.0f} ms")
-    print(f"cvtui to its first painted frame     {frame * 1000:6.0f} ms   {ratio:.2f} x  (budget {BUDGET} x)")
+    imports, frames = measure(asked.rounds)
+    ratio = min(frames) / min(imports)
+    for what, seconds in (
+        ("import textual.app, textual.widgets", imports),
+        ("cvtui to its first painted frame", frames),
+    ):
+        middle = statistics.median(seconds)
+        print(f"{what:36} fastest {min(seconds) * 1000:5.0f} ms, median {middle * 1000:5.0f} ms")
+    print(f"ratio of the fastest {ratio:.2f} x  (budget {BUDGET} x)")
     return 1 if asked.check and ratio > BUDGET else 0
 
 

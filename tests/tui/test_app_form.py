@@ -205,7 +205,7 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
 
 
 async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) -> None:
-    app = session(tmp_path)
+    app = session(tmp_path, Recipe(optimizer="adam"))
     async with app.run_test(size=(160, 45)) as pilot:
         await ready(app)
         assert row(app, "momentum").unused

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, load
+from cvtui.recipe import Recipe, check, load
 from cvtui.runlog import History, RunFolder, list_runs
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.live import LiveView
@@ -74,7 +74,7 @@ async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[i
         assert load(view.folder.recipe) == TINY
         await wait_until_async(lambda: view.history.state() == "finished", TORCH, "the end of the run")
         await wait_until_async(lambda: view.view.state == "finished", what="the end on the screen")
-        assert view.history.steps_done == 23
+        assert view.history.steps_done == check(TINY).total_steps
         foretold = view.history.run.prediction["activation_std"] if view.history.run is not None else {}
         assert foretold == pytest.approx(stds)  # the same seed gives the same weights
         # Back to the form, as it was; and to the run again.

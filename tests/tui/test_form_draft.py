@@ -11,8 +11,10 @@ from cvtui.recipe import FIELDS, Recipe, check, override
 from cvtui.tui.setup.draft import Draft, examine
 from cvtui.tui.setup.texts import grouped, texts_of
 
+PLAIN = Recipe(epochs=15, batch_size=64, optimizer="adam")
 SEVERAL = [
     Recipe(),
+    PLAIN,
     Recipe(data="shapes", net="conv16f5s2-bn-relu-gap-fc", batch_size=100, epochs=3),
     Recipe(init="normal(0.02)", optimizer="adam(beta1=0.8)", schedule="step(2, 4, factor=0.5)", warmup="2ep"),
     Recipe(lr=5e-5, weight_decay=1e-4, keep="every=3", watch_every=0, seed=2**40, name="named"),
@@ -20,7 +22,7 @@ SEVERAL = [
 
 
 def changed(**texts: str) -> Draft:
-    return examine(texts_of(Recipe()) | texts)
+    return examine(texts_of(PLAIN) | texts)
 
 
 def test_every_field_of_the_recipe_has_one_place_in_the_form() -> None:
@@ -84,7 +86,7 @@ def test_a_wrong_field_is_named_with_its_reason(name: str, text: str, words: str
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, text, _, _ in WRONG])
 def test_what_does_not_depend_on_the_wrong_field_is_there_all_the_same(name: str, text: str) -> None:
-    draft, right = changed(**{name: text}), examine(texts_of(Recipe()))
+    draft, right = changed(**{name: text}), examine(texts_of(PLAIN))
     if name != "net":
         assert draft.table == right.table
     if name != "batch_size":

@@ -43,6 +43,7 @@ class PlaceFacts:
 PLACES: tuple[PlaceFacts, ...] = (
     PlaceFacts("1", "train", "Train", "cvtui.tui.screens.train:TrainScreen", "Fill in a recipe, start it, watch it"),
     PlaceFacts("2", "calc", "Calc", "cvtui.tui.screens.calc:CalcScreen", "Every number of a net before it is built"),
+    PlaceFacts("3", "labs", "Labs", "cvtui.tui.screens.labs:LabsScreen", "The lecture's experiments, with knobs"),
     PlaceFacts("4", "runs", "Runs", "cvtui.tui.screens.runs:RunsScreen", "All runs, live and ended"),
 )
 
@@ -143,6 +144,7 @@ class PlaceScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._seen = False
         # The classes that the first resize would set: else every widget's styles are worked out twice (40 ms).
         width, height = self.app.size
         for size, points in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS)):
@@ -168,7 +170,9 @@ class PlaceScreen(Screen[None]):
     def bar(self) -> TopBar:
         return self.query_one(TopBar)
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        if not self._seen:  # its styles are as fresh as can be: working them all out again costs 25 ms
+            self._seen, event.refresh_styles = True, False
         self.bar.run = self.session.shown_run
 
     def own_widgets(self) -> Iterator[Widget]:

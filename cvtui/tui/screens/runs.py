@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -68,8 +68,8 @@ class RunsScreen(PlaceScreen):
     def on_mount(self) -> None:
         self._timer = self.set_interval(REFRESH_SECONDS, self.look)
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        super().on_screen_resume(event)
         if self._timer is not None:
             self._timer.resume()
         self.look()
