@@ -1,0 +1,116 @@
+"""A lab's figures at the width of the pane, and below them its numbers, as lines that Textual can scroll."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from cvtui.runlog.figures import AnyFigure
+
+
+class FiguresView(Widget):
+    """Draws when there is something new or the width is another, and only then."""
+
+    DEFAULT_CSS = """
+    FiguresView {
+        height: auto; width: 1fr; color: $foreground;
+        & .figures--dim { color: $foreground 60%; }
+    }
+    """
+    COMPONENT_CLASSES = {"figures--dim"}  # noqa: RUF012 (declared by Widget)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.figures: Sequence[AnyFigure] = ()
+        self.tall: int | None = None
+        """Lines of the pane: a figure takes at most about two thirds of them."""
+        self._drawn: tuple[int, int | None] | None = None
+        self._lines: list[Text] = []
+        self._strips: dict[int, Strip] = {}
+
+    def show(self, figures: Sequence[AnyFigure]) -> None:
+        self.figures = figures
+        self._drawn = None
+        self.refresh(layout=True)
+
+    def set_tall(self, tall: int) -> None:
+        if tall != self.tall:
+            self.tall = tall
+            self.refresh(layout=True)
+
+    def lines(self, width: int) -> list[Text]:
+        """The drawing at a width, kept until something changes."""
+        if self._drawn != (width, self.tall):
+            from cvtui.tui.figures import draw_all
+
+            self._lines = draw_all(self.figures, max(20, width), tall=self.tall) if self.figures else []
+            self._drawn = (width, self.tall)
+            self._strips.clear()
+        return self._lines
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.plain for line in self._lines)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self.lines(width))
+
+    def notify_style_update(self) -> None:
+        self._strips.clear()
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        lines = self.lines(width)
+        if y >= len(lines):
+            return Strip.blank(width, self.rich_style)
+        if y not in self._strips:
+            self._strips[y] = self._strip(lines[y], width)
+        return self._strips[y]
+
+    def _strip(self, line: Text, width: int) -> Strip:
+        """`dim` becomes the theme's own quiet colour: terminals differ in what they make of it."""
+        quiet = Style(color=self.get_component_rich_style("figures--dim").color)
+        segments = []
+        for text, style, _ in line.render(self.app.console):
+            if style is not None and style.dim:
+                style = style + quiet + Style(dim=False)
+            segments.append(Segment(text, style))
+        return Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
+
+
+def number_lines(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(name, value in few letters) for what a lab has measured; a table in a table gets a line an entry."""
+    return list(_flat(numbers, ""))
+
+
+def _flat(numbers: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
+    for name, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}: ")
+        else:
+            yield f"{before}{name}", _text(value)
+
+
+def _text(value: object) -> str:
+    from cvtui.tui.figures.frame import short
+
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return short(value)
+    if isinstance(value, list | tuple):
+        return " ".join(_text(entry) for entry in value) or "none"
+    return "–" if value is None else str(value)

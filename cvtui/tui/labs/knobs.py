@@ -1,0 +1,201 @@
+"""The knobs of a lab as a form: made from the lab's table, judged by the table's own check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from cvtui.errors import RequestError
+from cvtui.recipe.labs import Knob, KnobValue
+from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.field_row import TextField, cut
+from cvtui.tui.setup.picker import Picker
+
+LABEL = 12
+CONTROL = 15
+"""Cells of the name and of what is filled in; nets and lists of words get the whole line."""
+COLUMN = 62
+"""Cells that a knob with its explanation likes to have."""
+
+
+def default_text(knob: Knob) -> str:
+    return ("on" if knob.default else "off") if knob.kind == "flag" else f"{knob.default}"
+
+
+class KnobRow(Widget):
+    """A name, what is filled in, what it means, and below it what is wrong with it."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    KnobRow {
+        height: 1; width: 1fr; layout: horizontal; color: $foreground;
+        & > .control { width: 15; margin-left: 12; }
+        &.-long > .control { width: 1fr; }
+    }
+    """
+
+    def __init__(self, knob: Knob) -> None:
+        super().__init__(id=f"knob-{knob.name}", classes="-long" if knob.kind == "net" else "")
+        self.knob = knob
+        self.problem: RequestError | None = None
+
+    def compose(self) -> ComposeResult:
+        text = default_text(self.knob)
+        if self.knob.kind in ("choice", "flag"):
+            choices = self.knob.choices if self.knob.kind == "choice" else ("on", "off")
+            yield Picker(text, dict.fromkeys(choices, ""), classes="control")
+        else:
+            yield TextField(text, placeholder="none" if text == "" else "", classes="control")
+
+    @property
+    def control(self) -> Picker | TextField:
+        found = self.query(".control").first()
+        assert isinstance(found, Picker | TextField)
+        return found
+
+    @property
+    def text(self) -> str:
+        return self.control.value
+
+    def set_text(self, text: str) -> None:
+        self.control.value = text
+
+    def check(self) -> KnobValue | None:
+        """The knob's value; None, with the reason shown below, where it can't be one."""
+        try:
+            value = self.knob.check(self.text)
+        except RequestError as error:
+            self._say(error)
+            return None
+        self._say(None)
+        return value
+
+    def _say(self, problem: RequestError | None) -> None:
+        self.problem = problem
+        control = self.control
+        if isinstance(control, TextField):
+            control.set_class(problem is not None, "-wrong")
+            control.mark(problem.column if problem is not None else None)
+        self.styles.height = 1 if problem is None else 2
+        self.refresh()
+
+    @property
+    def complaint(self) -> str:
+        """One line: what is allowed and what comes nearest, as the command line says it, less what stands there."""
+        if self.problem is None:
+            return ""
+        message = self.problem.message.removeprefix(f"--{self.knob.name}: ")
+        _, mark, rest = message.partition(" is not allowed; ")
+        return rest if mark else message
+
+    def render(self) -> Content:
+        width = self.size.width
+        style = "$text-error" if self.problem is not None else "$foreground 85%"
+        parts: list[Content | tuple[str, str]] = [(f" {cut(self.knob.name, LABEL - 2)}".ljust(LABEL), style)]
+        room = width - LABEL - CONTROL - 2
+        if not self.has_class("-long") and room > 5:
+            parts.append((" " * (CONTROL + 1) + cut(self.knob.doc, room), MUTED))
+        if self.problem is not None:
+            parts.append(("\n" + " " * (LABEL + 1) + cut(self.complaint, width - LABEL - 2), "$text-error"))
+        return Content.assemble(*parts)
+
+
+class KnobForm(Container):
+    """All knobs, in as many columns as their explanations leave room for."""
+
+    BINDING_GROUP_TITLE = "The knobs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "knob(-1)", "The knob above", show=False),
+        Binding("down", "knob(1)", "The knob below", show=False),
+        Binding("enter", "start", "Start", show=False, tooltip="Start the lab, from any number or net"),
+    ]
+    DEFAULT_CSS = """
+    KnobForm { height: auto; layout: grid; grid-size: 1; grid-rows: auto; grid-gutter: 0 2; }
+    """
+
+    class Submitted(Message):
+        """Enter in a text field."""
+
+    class Turned(Message):
+        """Some knob says something else."""
+
+    def __init__(self, knobs: Sequence[Knob]) -> None:
+        super().__init__()
+        self.rows = {knob.name: KnobRow(knob) for knob in knobs}
+        self._columns = 1
+
+    def compose(self) -> ComposeResult:
+        yield from self.rows.values()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._columns = max(1, event.size.width // COLUMN)
+        self.styles.grid_size_columns = self._columns
+
+    def values(self) -> dict[str, KnobValue] | None:
+        """Every knob's value; None where one can't be (it has the keys then)."""
+        found: dict[str, KnobValue] = {}
+        wrong: KnobRow | None = None
+        for name, row in self.rows.items():
+            value = row.check()
+            if value is not None:
+                found[name] = value
+            elif wrong is None:
+                wrong = row
+        if wrong is not None:
+            wrong.control.focus()
+            return None
+        return found
+
+    @property
+    def turned(self) -> bool:
+        """Whether some knob is not at its default."""
+        return any(row.text != default_text(row.knob) for row in self.rows.values())
+
+    def reset(self) -> None:
+        """Every knob to its default."""
+        for row in self.rows.values():
+            row.set_text(default_text(row.knob))
+
+    @property
+    def current(self) -> KnobRow | None:
+        """The knob that has the keys."""
+        focused = self.screen.focused
+        rows = focused.ancestors_with_self if focused is not None else ()
+        return next((row for row in rows if isinstance(row, KnobRow)), None)
+
+    def focus_first(self) -> None:
+        next(iter(self.rows.values())).control.focus()
+
+    def action_knob(self, by: int) -> None:
+        rows = list(self.rows.values())
+        here = self.current
+        place = rows.index(here) + by * self._columns if here is not None else 0
+        if 0 <= place < len(rows):
+            self.screen.set_focus(rows[place].control)  # at once: `focus()` would come after the next key
+
+    def action_start(self) -> None:
+        self.post_message(self.Submitted())
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_start()
+
+    @on(Input.Changed)
+    @on(Picker.Changed)
+    def _changed(self, event: Input.Changed | Picker.Changed) -> None:
+        event.stop()
+        control = event.input if isinstance(event, Input.Changed) else event.picker
+        row = control.parent
+        if isinstance(row, KnobRow):
+            row.check()
+        self.post_message(self.Turned())

@@ -1,0 +1,95 @@
+"""One run of a lab that this session has started: its folder, its process, and what it has shown so far."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from cvtui.errors import RequestError
+from cvtui.runlog.figures import LabShown
+from cvtui.runlog.lab_folder import LabFolder, LabHistory
+
+State = Literal["running", "stopping", "done", "stopped", "failed"]
+PATIENCE = (1.0, 4.0)
+"""Seconds after which a lab that was asked to stop gets SIGTERM, and SIGKILL."""
+
+
+class LabRun:
+    """Starts when it is made. RequestError for a wrong knob or a place that can't be written to."""
+
+    def __init__(self, runs: Path, name: str, knobs: Mapping[str, object]) -> None:
+        self.name = name
+        self.folder = LabFolder.make(runs, name, knobs)
+        self.history = LabHistory(self.folder)
+        self.began = time.monotonic()
+        self.process: subprocess.Popen[bytes] = self.folder.start()
+        self.reason = ""
+        """Why it ended where that was no wish of anybody's."""
+        self._state: State = "running"
+        self._asked = 0.0
+
+    @property
+    def state(self) -> State:
+        """As of the last `poll`."""
+        return self._state
+
+    @property
+    def alive(self) -> bool:
+        return self._state in ("running", "stopping")
+
+    @property
+    def shown(self) -> LabShown | None:
+        return self.history.shown
+
+    @property
+    def seconds(self) -> float:
+        """Since the start while it works, else what the lab says of itself."""
+        if self.alive:
+            return time.monotonic() - self.began
+        return self.shown.seconds if self.shown is not None else 0.0
+
+    def poll(self) -> bool:
+        """Takes in what is new; True when there is something new to be shown."""
+        if not self.alive:
+            return False
+        over = self.process.poll() is not None  # before reading: then nothing that it wrote is missed
+        changed = self.history.poll()
+        if over:
+            self._end(self.process.returncode)
+        elif self._asked:
+            self._insist(time.monotonic() - self._asked)
+        return changed or over
+
+    def _end(self, code: int) -> None:
+        if code == 0 and self.shown is not None and self.shown.done:
+            self._state = "done"
+        elif self._asked or code == 130:
+            self._state = "stopped"
+        else:
+            self._state = "failed"
+            end = self.history.end
+            self.reason = end.reason if end is not None and end.reason else f"its process ended with {code}"
+
+    def _insist(self, since: float) -> None:
+        if since > PATIENCE[1]:
+            self.process.kill()
+        elif since > PATIENCE[0]:
+            self.process.terminate()
+
+    def stop(self) -> None:
+        """Asks it to stop; `poll` says when it has."""
+        if self.alive and not self._asked:
+            self._asked = time.monotonic()
+            self._state = "stopping"
+            try:
+                self.folder.stop()
+            except RequestError:  # the folder is gone
+                self.process.terminate()
+
+    def leave(self) -> None:
+        """The session ends: a lab does not outlive it."""
+        if self.process.poll() is None:
+            self.process.terminate()

@@ -1,0 +1,217 @@
+"""A lab's page: its claim, its knobs, and what came out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+
+from cvtui.errors import RequestError
+from cvtui.recipe.labs import Lab
+from cvtui.runlog.figures import LabShown
+from cvtui.tui.labs.action_line import ActionLine
+from cvtui.tui.labs.figures_view import FiguresView, number_lines
+from cvtui.tui.labs.knobs import KnobForm
+from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.cards import Card
+from cvtui.tui.setup.field_row import cut
+
+
+class Words(Widget):
+    """Paragraphs, wrapped."""
+
+    DEFAULT_CSS = """
+    Words { height: auto; width: 1fr; color: $foreground; margin: 0 1; &.-gap { margin: 1 1 0 1; } }
+    """
+
+    def __init__(self, content: Content | str = "", *, classes: str = "", id: str | None = None) -> None:  # noqa: A002
+        super().__init__(classes=classes, id=id)
+        self.content = content if isinstance(content, Content) else Content(content)
+        self.display = bool(self.content)
+
+    def say(self, content: Content) -> None:
+        if content != self.content:
+            self.content = content
+            self.display = bool(content)
+            self.refresh(layout=True)
+
+    def render(self) -> Content:
+        return self.content
+
+
+class Numbers(Widget):
+    """What was measured, in as many columns as there is room for."""
+
+    DEFAULT_CSS = "Numbers { height: auto; width: 1fr; margin: 1 1 0 1; color: $foreground; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: list[tuple[str, str]] = []
+        self.display = False
+
+    def show(self, numbers: list[tuple[str, str]]) -> None:
+        if numbers != self._numbers:
+            self._numbers = numbers
+            self.display = bool(numbers)
+            self.refresh(layout=True)
+
+    def _columns(self, width: int) -> int:
+        longest = max((len(value) for _, value in self._numbers), default=1)
+        return max(1, min(4, (width + 3) // (self._label() + 2 + min(longest, 46) + 3)))
+
+    def _label(self) -> int:
+        return min(34, max((len(name) for name, _ in self._numbers), default=1))
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return 1 + -(-len(self._numbers) // self._columns(width)) if self._numbers else 0
+
+    def render(self) -> Content:
+        width = max(1, self.size.width)
+        columns, label = self._columns(width), self._label()
+        each = (width - 3 * (columns - 1)) // columns
+        height = -(-len(self._numbers) // columns)
+        lines = [Content.styled("Numbers", "bold")]
+        for y in range(height):
+            parts: list[Content | str | tuple[str, str]] = []
+            for name, value in self._numbers[y::height]:
+                shown = cut(value, max(1, each - label - 2))
+                parts.append((cut(name, label).ljust(label) + "  ", MUTED))
+                parts.append(shown.ljust(each - label - 2) + "   ")
+            lines.append(Content.assemble(*parts).truncate(width))
+        return Content("\n").join(lines)
+
+
+class Sheet(VerticalScroll, can_focus=True):
+    """All of a page that scrolls."""
+
+    BINDING_GROUP_TITLE = "The page"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", "Scroll up", show=False),
+        Binding("down", "scroll_down", "Scroll down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown,space", "page_down", "Page down", show=False),
+        Binding("home", "scroll_home", "To the claim", show=False),
+        Binding("end", "scroll_end", "To the numbers", show=False),
+    ]
+    DEFAULT_CSS = """
+    Sheet {
+        width: 1fr; height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+    }
+    """
+
+
+VERDICTS: dict[bool | None, tuple[str, str]] = {
+    True: ("The claim holds.", "$text-success"),
+    False: ("The claim does not hold here.", "$text-error"),
+    None: ("The claim says nothing about these knobs.", "$text-warning"),
+}
+
+
+def verdict(shown: LabShown) -> Content:
+    """Whether the claim holds, and the sentence with the numbers."""
+    word, style = VERDICTS[shown.claim_holds]
+    return Content.assemble((word, f"bold {style}"), f" {shown.sentence}" if shown.sentence else "")
+
+
+class LabPage(Card):
+    """Knows its knobs and its last run; the place asks both."""
+
+    DEFAULT_CSS = """
+    LabPage {
+        width: 1fr; height: 1fr; border-title-color: $foreground;
+        & ActionLine { margin: 0 1 0 1; }
+        & KnobForm { margin-top: 1; }
+        & FiguresView { margin: 1 1 0 1; }
+    }
+    Screen.-short LabPage {
+        & KnobForm, & FiguresView { margin-top: 0; }
+        & FiguresView.-there { margin-top: 1; }
+    }
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(id=f"lab-{lab.name}")
+        self.lab = lab
+        self.run: LabRun | None = None
+        self.border_title = lab.title
+        self._shown: LabShown | None = None
+        self._to_results = False
+
+    def compose(self) -> ComposeResult:
+        yield ActionLine()
+        with Sheet():
+            yield Words(Content.assemble(("Claim  ", "bold $text-primary"), self.lab.claim), id="claim")
+            yield KnobForm(self.lab.all_knobs)
+            yield Words(classes="-gap", id="verdict")
+            yield FiguresView()
+            yield Words(
+                Content.assemble(("To notice  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")),
+                classes="-gap",
+                id="notice",
+            )
+            yield Numbers()
+
+    @property
+    def form(self) -> KnobForm:
+        return self.query_one(KnobForm)
+
+    @property
+    def sheet(self) -> Sheet:
+        return self.query_one(Sheet)
+
+    @property
+    def line(self) -> ActionLine:
+        return self.query_one(ActionLine)
+
+    @property
+    def figures(self) -> FiguresView:
+        return self.query_one(FiguresView)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.figures.set_tall(max(12, event.size.height - 3))
+
+    # ------------------------------------------------------------------ a run
+
+    def begin(self, run: LabRun) -> None:
+        """Its figures come here as the lab shows them; until the first, the last run's stay."""
+        self.run = run
+        self._to_results = True
+        self.sheet.focus()
+        self.refresh_run()
+
+    def say(self, error: RequestError) -> None:
+        """It could not be started."""
+        self.line.show(self.run, error.message)
+
+    def refresh_run(self) -> None:
+        """The line always, the figures when they are others."""
+        run = self.run
+        self.line.show(run)
+        shown = run.shown if run is not None else None
+        if run is None or shown is None or shown is self._shown:
+            return
+        self._shown = shown
+        words = verdict(shown) if shown.done else Content("")
+        with self.app.batch_update():
+            self.query_one("#verdict", Words).say(words)
+            self.figures.set_class(bool(shown.figures), "-there")
+            self.figures.show(shown.figures)
+            self.query_one(Numbers).show(number_lines(shown.numbers) if shown.done else [])
+        if self._to_results and shown.figures:
+            self._to_results = not shown.done
+            self.call_after_refresh(self._look_at_results)
+
+    def _look_at_results(self) -> None:
+        """Scrolls to the results where the knobs leave them less than two thirds of the page."""
+        sheet = self.sheet
+        if sheet.scroll_offset.y:  # somebody has scrolled already
+            return
+        top = self.query_one("#verdict") if self.query_one("#verdict").display else self.figures
+        if top.virtual_region.y > sheet.size.height // 3:
+            sheet.scroll_to(y=top.virtual_region.y, animate=False)

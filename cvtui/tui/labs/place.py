@@ -1,0 +1,282 @@
+"""The list of labs beside the page of one; in a narrow terminal the one or the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from cvtui.errors import RequestError
+from cvtui.recipe.labs import labs
+from cvtui.tui.labs.action_line import ActionLine
+from cvtui.tui.labs.knobs import KnobForm
+from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.labs.page import LabPage, Words
+from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.cards import Card
+
+BESIDE = 110
+"""Columns from which list and page stand side by side."""
+POLL_SECONDS = 0.15
+
+
+class LabList(OptionList):
+    """All labs; what became of those that this session has run stands before their names."""
+
+    BINDING_GROUP_TITLE = "The list"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "cursor_up", "Lab above", show=False),
+        Binding("down", "cursor_down", "Lab below", show=False),
+        Binding("enter,right", "select", "Open", tooltip="Open the lab: to its knobs"),
+    ]
+    DEFAULT_CSS = """
+    LabList {
+        width: 1fr; height: auto; max-height: 1fr; padding: 0; border: none; background: transparent;
+        scrollbar-size-vertical: 1;
+        & > .option-list--option { padding: 0 1; }
+        & > .option-list--option-highlighted { background: $foreground 8%; color: $foreground; text-style: none; }
+        &:focus { border: none; background-tint: $foreground 0%; }
+        &:focus > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
+    }
+    """
+
+    def __init__(self) -> None:
+        self._prompts = {name: _prompt(name, None) for name in labs()}
+        super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
+
+    def tell(self, runs: dict[str, LabRun]) -> None:
+        """Marks the labs that have been run."""
+        for name, run in runs.items():
+            prompt = _prompt(name, run)
+            if prompt != self._prompts[name]:
+                self._prompts[name] = prompt
+                self.replace_option_prompt(name, prompt)
+
+    @property
+    def name_here(self) -> str:
+        return list(self._prompts)[self.highlighted or 0]
+
+
+SIGNS: dict[bool | None, tuple[str, str]] = {
+    True: ("✓", "$text-success"),
+    False: ("✗", "$text-error"),
+    None: ("·", "$text-warning"),
+}
+"""Whether the claim holds."""
+
+
+def _prompt(name: str, run: LabRun | None) -> Content:
+    if run is None:
+        sign, style = " ", ""
+    elif run.alive:
+        sign, style = "●", "$text-primary"
+    elif run.state == "done" and run.shown is not None:
+        sign, style = SIGNS[run.shown.claim_holds]
+    else:
+        sign, style = {"stopped": ("■", "$text-warning")}.get(run.state, ("✗", "$text-error"))
+    return Content.assemble((f"{sign} ", style), (name.ljust(14), "bold"), (labs()[name].title, MUTED))
+
+
+class LabsPlace(Horizontal):
+    """`runs`: the folder in whose `labs` each start makes a folder."""
+
+    DEFAULT_CSS = """
+    LabsPlace {
+        width: 1fr; height: 1fr;
+        & > #labs-list { width: 1fr; height: 1fr; }
+        & #lab-about { margin: 1 1 0 1; }
+        & > LabPage { display: none; }
+        &.-page > #labs-list { display: none; }
+        &.-page > LabPage.-here { display: block; }
+        &.-beside > #labs-list { display: block; width: 23; }
+        &.-beside #lab-about { display: none; }
+        &.-beside > LabPage.-here { display: block; }
+    }
+    """
+
+    class Moved(Message):
+        """Another lab, the page or the list, a start or an end: other keys are of use."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__()
+        self._runs_folder = runs
+        self.runs: dict[str, LabRun] = {}
+        """The last run of each lab in this session."""
+        self._pages: dict[str, LabPage] = {}
+        self._here = next(iter(labs()))
+        self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        with Card(id="labs-list") as card:
+            card.border_title = "Labs"
+            yield LabList()
+            yield Words(id="lab-about")
+
+    async def on_mount(self) -> None:
+        self._timer = self.set_interval(POLL_SECONDS, self.poll)
+        self.list.highlighted = 0
+        self.list.focus()
+
+    def on_unmount(self) -> None:
+        for run in self.runs.values():
+            run.leave()
+
+    @property
+    def list(self) -> LabList:
+        return self.query_one(LabList)
+
+    @property
+    def page(self) -> LabPage | None:
+        """The page that is shown."""
+        page = self._pages.get(self._here)
+        return page if page is not None and (self.has_class("-page") or self.has_class("-beside")) else None
+
+    @property
+    def run_here(self) -> LabRun | None:
+        page = self.page
+        return page.run if page is not None else None
+
+    @property
+    def in_page(self) -> bool:
+        """Whether the keys are the page's."""
+        focused = self.screen.focused
+        return focused is not None and self.page is not None and self.page in focused.ancestors_with_self
+
+    # ------------------------------------------------------------------ list and page
+
+    async def on_resize(self, event: events.Resize) -> None:
+        beside = event.size.width >= BESIDE
+        if beside == self.has_class("-beside"):
+            return
+        inside = self.in_page
+        self.set_class(beside, "-beside")
+        if beside:
+            await self.show(self._here)
+        else:
+            self.set_class(inside, "-page")
+            if not inside:
+                self.list.focus()
+        self.post_message(self.Moved())
+
+    async def show(self, name: str) -> LabPage:
+        """The lab's page, with what was filled in and found before."""
+        page = self._pages.get(name)
+        if page is None:
+            page = self._pages[name] = LabPage(labs()[name])
+            await self.mount(page)
+        for other in self._pages.values():
+            other.set_class(other is page, "-here")
+        self._here = name
+        page.refresh_run()
+        self.post_message(self.Moved())
+        return page
+
+    async def open(self, name: str) -> None:
+        """Goes to the lab's page: the keys are its first knob's, or its figures' where there are some."""
+        index = list(labs()).index(name)
+        if self.list.highlighted != index:
+            self.list.highlighted = index
+        page = await self.show(name)
+        self.add_class("-page")
+        if page.run is not None:
+            page.sheet.focus()
+        else:
+            page.form.focus_first()
+        self.post_message(self.Moved())
+
+    def close(self) -> None:
+        """Back to the list."""
+        self.remove_class("-page")
+        self.list.focus()
+        self.post_message(self.Moved())
+
+    @on(OptionList.OptionHighlighted)
+    async def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        name = event.option_id or self._here
+        lab = labs()[name]
+        about = Content.assemble(("Claim  ", "bold $text-primary"), lab.claim)
+        self.query_one("#lab-about", Words).say(about)
+        if self.has_class("-beside"):
+            await self.show(name)
+        elif not self.has_class("-page"):
+            self._here = name
+
+    @on(OptionList.OptionSelected)
+    async def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        await self.open(event.option_id or self._here)
+
+    # ------------------------------------------------------------------ running
+
+    async def start(self) -> None:
+        """Starts the lab of the page (of the list's cursor where there is no page) unless it works already."""
+        if self.page is None:
+            await self.open(self.list.name_here)
+        page = self.page
+        if page is None or (page.run is not None and page.run.alive):
+            return
+        knobs = page.form.values()
+        if knobs is None:
+            return
+        try:
+            run = LabRun(self._runs_folder, page.lab.name, knobs)
+        except (RequestError, OSError) as error:
+            page.say(error if isinstance(error, RequestError) else RequestError(f"can't start it: {error}"))
+            return
+        self.runs[page.lab.name] = run
+        page.begin(run)
+        self.list.tell(self.runs)
+        self.post_message(self.Moved())
+
+    def stop(self) -> None:
+        run = self.run_here
+        if run is not None:
+            run.stop()
+            self.poll()
+
+    def poll(self) -> None:
+        """Looks at every lab that works; draws only the one whose page is shown."""
+        ended = False
+        for run in self.runs.values():
+            was = run.alive
+            run.poll()
+            ended = ended or was != run.alive
+        if self.page is not None and (ended or (self.page.run is not None and self.page.run.alive)):
+            self.page.refresh_run()
+        if ended:
+            self.list.tell(self.runs)
+            self.post_message(self.Moved())
+
+    def watching(self, on: bool) -> None:
+        """Polls while the place is visible, and only then."""
+        if self._timer is None:
+            return
+        if on:
+            self._timer.resume()
+            self.poll()
+        else:
+            self._timer.pause()
+
+    @on(ActionLine.Pressed)
+    async def _pressed(self, event: ActionLine.Pressed) -> None:
+        event.stop()
+        run = self.run_here
+        if run is not None and run.alive:
+            self.stop()
+        else:
+            await self.start()
+
+    @on(KnobForm.Submitted)
+    async def _submitted(self, event: KnobForm.Submitted) -> None:
+        event.stop()
+        await self.start()

@@ -1,0 +1,93 @@
+"""The Labs place: the lecture's experiments, each with its knobs and its picture."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from cvtui.tui.labs.knobs import KnobForm
+from cvtui.tui.labs.place import LabsPlace
+from cvtui.tui.screens.places import PlaceScreen
+
+
+class LabsScreen(PlaceScreen):
+    PLACE = "labs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "start", "Start", tooltip="Start the lab with these knobs"),
+        Binding("x", "stop", "Stop", tooltip="Stop the lab at once"),
+        Binding("escape", "back", "Back", tooltip="Stop the lab while it works; else leave the field, then the page"),
+        Binding("k", "knobs", "Knobs", tooltip="To the knobs"),
+        Binding("d", "defaults", "Defaults", tooltip="Every knob back to its default"),
+    ]
+
+    def compose_place(self) -> ComposeResult:
+        yield LabsPlace(self.session.runs)
+
+    @property
+    def labs(self) -> LabsPlace:
+        return self.query_one(LabsPlace)
+
+    @on(events.ScreenResume)
+    def _seen_again(self) -> None:
+        for place in self.query(LabsPlace):
+            place.watching(True)
+
+    @on(events.ScreenSuspend)
+    def _hidden(self) -> None:
+        for place in self.query(LabsPlace):
+            place.watching(False)
+
+    @on(LabsPlace.Moved)
+    @on(KnobForm.Turned)
+    def _other_keys(self) -> None:
+        self.refresh_bindings()
+
+    # ------------------------------------------------------------------ keys
+
+    async def action_start(self) -> None:
+        await self.labs.start()
+
+    def action_stop(self) -> None:
+        self.labs.stop()
+
+    def action_back(self) -> None:
+        """Out of what works, then out of the field, then out of the page."""
+        page = self.labs.page
+        if self.labs.run_here is not None and self.labs.run_here.alive:
+            self.labs.stop()
+        elif page is not None and page.form.current is not None:
+            page.sheet.focus()
+        else:
+            self.labs.close()
+
+    def action_knobs(self) -> None:
+        page = self.labs.page
+        if page is not None:
+            page.sheet.scroll_home(animate=False)
+            page.form.focus_first()
+
+    def action_defaults(self) -> None:
+        page = self.labs.page
+        if page is not None:
+            page.form.reset()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if not self.is_mounted or not self.query(LabsPlace):
+            return True
+        place = self.labs
+        alive = place.run_here is not None and place.run_here.alive
+        match action:
+            case "start":
+                return None if alive else True
+            case "stop":
+                return True if alive else None
+            case "back":
+                return place.page is not None and (alive or place.in_page)
+            case "knobs":
+                return place.page is not None
+            case "defaults":
+                return None if place.page is None or not place.page.form.turned else True
+        return True
