@@ -2,6 +2,11 @@
 OpenMP's spinning threads make small nets a hundred times slower."""
 
 import os
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+_config = tempfile.TemporaryDirectory(prefix="cvtui-config-")
+os.environ["XDG_CONFIG_HOME"] = _config.name
+"""Nobody's own settings are read or written, also by the programs that the tests start."""

@@ -6,6 +6,7 @@ Without a folder, the default recipe is trained first. Writes assets/screen.svg.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ async def picture(run: Path) -> str:
 
 
 def main() -> None:
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # the picture does not depend on who draws it
     if len(sys.argv) > 1:
         svg = asyncio.run(picture(Path(sys.argv[1])))
     else:

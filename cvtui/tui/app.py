@@ -15,6 +15,7 @@ from textual.screen import Screen
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe
 from cvtui.runlog import RunFolder
+from cvtui.tui import settings
 from cvtui.tui.screens.places import PLACES, PlaceScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
@@ -69,7 +70,7 @@ class CvtuiApp(App[None]):
         """(name, state) of the run in the Train place."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
+        self.theme = LIGHT.name if settings.load().get("theme") == LIGHT.name else DARK.name
 
     # ------------------------------------------------------------------ places
 
@@ -125,6 +126,7 @@ class CvtuiApp(App[None]):
 
     def action_switch_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+        settings.keep(theme=self.theme)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for place in PLACES:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.recipe import Recipe
 from cvtui.runlog import History, Steps
 from cvtui.runlog.curves import Positions, Smoothed, Smoother, epoch_middles, position, speed
 from cvtui.tui.panes.foretold import Ahead, foretell, time_left
-from tests.tui.written_runs import SECONDS_A_STEP, WrittenRun
+from tests.tui.written_runs import PLAIN, SECONDS_A_STEP, WrittenRun
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=400)
 BETAS = st.sampled_from([0.0, 0.5, 0.9, 0.98, 0.995])
@@ -68,7 +68,7 @@ def test_a_beta_outside_0_to_1_is_refused(beta: float) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> WrittenRun:
     """Digits: 1,437 images in batches of 64 are 23 steps an epoch, the last of 29 images."""
-    return WrittenRun(tmp_path, recipe=Recipe(epochs=4))
+    return WrittenRun(tmp_path, recipe=msgspec.structs.replace(PLAIN, epochs=4))
 
 
 def read(run: WrittenRun) -> History:

@@ -96,8 +96,8 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     assert "no checkpoint was saved" in way_out(state, read(run.folder))
     run.step(30)
     line = way_out(state, read(run.folder))
-    assert "checkpoints/best.pt holds step 23" in line
-    assert "recipe.toml" in line
+    assert "checkpoints/last.pt holds step 23" in line
+    assert ("recipe.toml" if state == "diverged" else "cvtui resume") in line
     assert "\n" not in line
     if state == "diverged":
         assert "--lr 0.0002" in line
@@ -105,4 +105,16 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
 
 @pytest.mark.parametrize("state", ["running", "finished", "stopped", "paused", "starting"])
 def test_others_need_none(tmp_path: Path, state: str) -> None:
-    assert way_out(state, read(WrittenRun(tmp_path).folder)) == ""
+    assert way_out(state, read(WrittenRun(tmp_path).folder)) == ""  # nothing is kept of this one
+
+
+@pytest.mark.parametrize("state", ["lost", "stopped", "failed", "diverged"])
+def test_what_was_kept_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = WrittenRun(tmp_path / "runs", "mine")
+    run.step(50)
+    assert "`cvtui resume mine`" in way_out(state, read(run.folder))
+    assert "holds step 46" in way_out(state, read(run.folder))
+    elsewhere = WrittenRun(tmp_path / "others", "mine")
+    elsewhere.step(23)
+    assert "`cvtui resume others/mine`" in way_out(state, read(elsewhere.folder))

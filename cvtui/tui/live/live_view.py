@@ -19,6 +19,7 @@ from textual.widget import Widget
 from cvtui.errors import RequestError
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.curves import step_at
+from cvtui.tui.live.choices import remember, remembered
 from cvtui.tui.live.modals import LeaveModal, Leaving, RateModal, StopModal, WhyModal
 from cvtui.tui.live.others import Others, OthersModal, other_runs
 from cvtui.tui.live.stage import Stage
@@ -34,7 +35,7 @@ from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.prediction import PredictionPane
 from cvtui.tui.panes.rate import RatePane
 from cvtui.tui.panes.values import ValuesPane
-from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
+from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES
 from cvtui.tui.panes.words import significant
 from cvtui.tui.widgets.line_plot import LinePlot
 
@@ -107,7 +108,7 @@ class LiveView(Widget):
         super().__init__(id=id)
         self.folder = folder
         self.history = History(folder)
-        self.view = ViewState()
+        self.view, self._alone = remembered()
         self.others = Others()
         self._asked: tuple[int, float] | None = None  # commands applied when one was sent, and when that was
         self.watching = True
@@ -119,7 +120,7 @@ class LiveView(Widget):
     def compose(self) -> ComposeResult:
         yield RunHeader()
         panes = (LossPane, AccuracyPane, RatePane, GradientPane, LayersPane, LogPane, ValuesPane, PredictionPane)
-        yield Stage([pane() for pane in panes])
+        yield Stage([pane() for pane in panes], self._alone)
 
     @property
     def stage(self) -> Stage:
@@ -225,6 +226,11 @@ class LiveView(Widget):
         self.view = replace(self.view, **changes)
         self.draw()
 
+    def _choose(self, **changes: Any) -> None:
+        """A look that the person wants, now and the next time."""
+        self._look(**changes)
+        remember(self.view, self.stage.alone)
+
     # ------------------------------------------------------------------ panes
 
     def focus_pane(self) -> None:
@@ -251,6 +257,7 @@ class LiveView(Widget):
 
     def action_maximise(self) -> None:
         self.stage.maximise()
+        remember(self.view, self.stage.alone)
 
     def action_reset_zoom(self) -> None:
         for pane in self.stage.panes.values():
@@ -261,16 +268,16 @@ class LiveView(Widget):
     def action_x_axis(self) -> None:
         following = X_AXES[(X_AXES.index(self.view.x_axis) + 1) % len(X_AXES)]
         self.action_reset_zoom()  # a zoom in steps says nothing about seconds
-        self._look(x_axis=following)
+        self._choose(x_axis=following)
 
     def action_log_y(self) -> None:
         """Of the pane that has the keys when it is one with curves, otherwise of the loss."""
         current = self.stage.current
         name = current if isinstance(self.pane(current), CurvePane) else "loss"
-        self._look(log_y=self.view.log_y ^ {name})
+        self._choose(log_y=self.view.log_y ^ {name})
 
     def action_smoothing(self) -> None:
-        self._look(smoothing=(self.view.smoothing + 1) % len(SMOOTHINGS))
+        self._choose(smoothing=(self.view.smoothing + 1) % len(SMOOTHINGS))
 
     # ------------------------------------------------------------------ the moment that is shown
 

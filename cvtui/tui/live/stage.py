@@ -43,12 +43,12 @@ class Stage(Container):
 
     DEFAULT_CSS = "Stage { width: 1fr; height: 1fr; overflow: hidden; }"
 
-    def __init__(self, panes: list[Pane]) -> None:
+    def __init__(self, panes: list[Pane], alone: str = "") -> None:
         super().__init__(*panes)
         self.panes: dict[str, Pane] = {pane.NAME: pane for pane in panes}
-        self.current = panes[0].NAME
+        self.current = alone or panes[0].NAME
         """The pane that has, or last had, the focus."""
-        self.alone = ""
+        self.alone = alone
         """The maximised pane, or empty."""
         self._last_used: dict[str, int] = {}
         self._clock = 0

@@ -59,7 +59,7 @@ class LogPane(Pane):
         lines.follow = view.cursor is None
         lines.add_lines([_line(entry) for entry in entries])
         self._steps += [entry.step for entry in entries]
-        if view.state in ("failed", "lost", "diverged") and not self._wreck:
+        if view.state in ("failed", "lost", "diverged", "stopped") and not self._wreck:
             self._wreck = view.state
             lines.add_lines(_wreck(history, view.state))
         lines.point_at(None if view.cursor is None else self._last_before(view.cursor))
@@ -78,13 +78,15 @@ def _line(entry: Entry) -> Line:
 
 
 def _wreck(history: History, state: str) -> list[Line]:
-    """What the process itself printed last, and the way out."""
+    """What the process itself printed last, where it broke, and the way out."""
     lines: list[Line] = []
-    printed = [clean(text).rstrip() for text in history.last_log_lines(20)]
+    broke = state in ("failed", "lost")
+    printed = [clean(text).rstrip() for text in (history.last_log_lines(20) if broke else [])]
     while printed and not printed[-1]:
         printed.pop()
-    if printed and state != "diverged":
+    if printed:
         lines.append(Line(Content(""), Content.styled("the process's last words (worker.log):", MUTED)))
         lines += [Line(Content.styled("│ ", "$text-error"), Content(text)) for text in printed]
-    lines.append(Line(Content(""), Content.styled(way_out(state, history), "bold $text-warning")))
+    if way := way_out(state, history):
+        lines.append(Line(Content(""), Content.styled(way, "bold $text-warning" if state != "stopped" else MUTED)))
     return lines

@@ -52,7 +52,9 @@ def lines_of_others(view: ViewState, column: Literal["loss", "accuracy"]) -> lis
         if np.isfinite(raw[:1]).any() or np.isfinite(raw).any():
             x = other.curves.positions.of_steps(history, view.x_axis)
             y = other.curves.smoothed[column].values(history, view.beta or PALE_BETA)
-            lines.append(Line(f"{clean(other.name)}: training", x, y, other.color, dim=True, legend=False, gaps=False))
+            lines.append(
+                Line(f"{clean(other.name)}: training", x, y, other.color, dim=True, legend=False, gaps=False, fit=False)
+            )
         if history.epochs:
             ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
             values = numbers([epoch.val_loss if column == "loss" else epoch.val_accuracy for epoch in history.epochs])

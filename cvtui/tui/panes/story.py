@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from cvtui.tui.panes.words import clean, count, percent, significant
 
 if TYPE_CHECKING:
-    from cvtui.runlog import CheckpointSaved, CommandApplied, EpochDone, Finding, History, Log, RunEnded, RunStarted
+    from cvtui.runlog import (
+        CheckpointSaved,
+        CommandApplied,
+        EpochDone,
+        Finding,
+        History,
+        Log,
+        RunEnded,
+        RunFolder,
+        RunStarted,
+    )
 
 Tone = Literal["plain", "quiet", "good", "warn", "bad", "mark"]
 
@@ -153,21 +163,30 @@ END_LOOK: dict[str, tuple[str, Tone]] = {
 
 
 def way_out(state: str, history: History) -> str:
-    """One line for a run that ended badly: what can be done now; "" for the others."""
-    last = history.checkpoints[-1] if history.checkpoints else None
+    """One line for a run that ended early: what can be done now; "" for the others."""
+    last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
+    resume = f"`cvtui resume {again(history.folder)}` goes on from there"
     repeat = f"`cvtui {near(history.folder.recipe)}` starts it again"
-    if state == "diverged":
-        lr = history.run.recipe.get("lr") if history.run is not None else None
-        lower = f" with a lower rate (--lr {lr / 10:g})" if isinstance(lr, int | float) else " with a lower rate"
-        return f"Way out: {kept}{repeat}{lower}."
-    if state == "lost":
-        return f"Way out: the process died without a word (killed, or out of memory). {kept}{repeat}.".replace(
-            "..", "."
-        )
-    if state == "failed":
-        return f"Way out: mend what the lines above say; {kept}{repeat}."
+    go_on = repeat if last is None else resume
+    match state:
+        case "diverged":
+            lr = history.run.recipe.get("lr") if history.run is not None else None
+            lower = f" with a lower rate (--lr {lr / 10:g})" if isinstance(lr, int | float) else " with a lower rate"
+            return f"Way out: {kept}{repeat}{lower}" + (f"; {resume}." if last is not None else ".")
+        case "lost":
+            return f"Way out: the process died without a word (killed, or out of memory). {kept}{go_on}."
+        case "failed":
+            return f"Way out: mend what the lines above say; {kept}{go_on}."
+        case "stopped" if last is not None:
+            return f"{kept}{resume}."
     return ""
+
+
+def again(folder: RunFolder) -> str:
+    """The run as an argument of a command typed here: its name in `runs`, its path elsewhere."""
+    path = near(folder.path)
+    return folder.name if path == str(Path("runs") / folder.name) else path
 
 
 def near(path: Path) -> str:

@@ -23,7 +23,7 @@ BEST = 5
 
 
 def best_epochs(epochs: list[EpochDone], most: int = BEST) -> list[EpochDone]:
-    """The epochs with the highest validation accuracy, best first; the lower loss, then the earlier epoch, wins a tie.
+    """The epochs with the highest validation accuracy, best first; the earlier one wins a tie, as in the engine.
 
     Of runs that log no accuracy: those with the lowest validation loss. Every epoch is looked at.
     """
@@ -32,12 +32,10 @@ def best_epochs(epochs: list[EpochDone], most: int = BEST) -> list[EpochDone]:
     return sorted(measured, key=_rank)[:most]
 
 
-def _rank(epoch: EpochDone) -> tuple[float, float, int]:
-    return (
-        math.inf if epoch.val_accuracy is None else -epoch.val_accuracy,
-        math.inf if epoch.val_loss is None else epoch.val_loss,
-        epoch.epoch,
-    )
+def _rank(epoch: EpochDone) -> tuple[float, int]:
+    if epoch.val_accuracy is not None:
+        return -epoch.val_accuracy, epoch.epoch
+    return math.inf if epoch.val_loss is None else epoch.val_loss, epoch.epoch
 
 
 def nearest_epoch(epochs: list[EpochDone], step: int) -> EpochDone | None:
@@ -79,7 +77,8 @@ class ValuesPane(Pane):
         smooth = ""
         if view.beta:
             smooth = f"{significant(_known(float(self._loss.values(history, view.beta)[place])))} smoothed"
-        lines = [_heading(f"step {count(at)}"), _row("training loss", significant(_known(loss)), smooth)]
+        last = ", the last one" if at == steps.end - 1 else ""
+        lines = [_heading(f"step {count(at)}{last}"), _row("training loss", significant(_known(loss)), smooth)]
         if math.isfinite(accuracy):
             smooth = f"{percent(float(self._accuracy.values(history, view.beta)[place]))} smoothed" if view.beta else ""
             lines.append(_row("training accuracy", percent(accuracy), smooth))

@@ -36,6 +36,8 @@ class Line:
     legend: bool = True
     gaps: bool = True
     """Mark on the x axis where values are not finite. False where NaN only says "was not measured here"."""
+    fit: bool = True
+    """Whether the y axis is made large enough to show it."""
     revision: int = 0
     """To be changed when values given before are no longer the same. (A spot check notices most changes; this is
     certain.)"""
@@ -43,7 +45,7 @@ class Line:
     @property
     def looks(self) -> tuple[object, ...]:
         """All but the numbers."""
-        return (self.name, self.color, self.dim, self.points, self.dashed, self.legend, self.gaps)
+        return (self.name, self.color, self.dim, self.points, self.dashed, self.legend, self.gaps, self.fit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Scene:
         """The zoomed limits, or such that all that is in view fits, ending on round numbers."""
         if self.view_y is not None and (kind == "linear" or self.view_y.low > 0):
             return self.view_y
-        found = [reach for track in self.tracks if (reach := track.reach(kind, *x)) is not None]
+        found = [reach for track in self.tracks if track.line.fit and (reach := track.reach(kind, *x)) is not None]
         if not found:
             found = [reach for track in self.tracks if (reach := track.reach(kind)) is not None]
         if not found:

@@ -1,0 +1,50 @@
+"""How a person likes to look at runs, kept between sessions in one small file of their own.
+
+`$XDG_CONFIG_HOME/cvtui/view.json` (by default `~/.config/cvtui/view.json`; on Windows below `%APPDATA%`). A file that
+can't be read, or values that no longer mean anything, count as not there; nothing here raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def path() -> Path:
+    """Where the file lies; asked anew each time, as the environment may change."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    if not base and sys.platform == "win32":
+        base = os.environ.get("APPDATA", "")
+    return (Path(base) if base else Path("~/.config").expanduser()) / "cvtui" / "view.json"
+
+
+def load() -> dict[str, Any]:
+    """What was kept; {} where nothing was."""
+    try:
+        kept = json.loads(path().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, RuntimeError):  # RuntimeError: there is no home
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def keep(**values: Any) -> None:
+    """Adds these to what is kept (other sessions may have written since). The file is replaced whole, or not at all."""
+    kept = load()
+    if all(kept.get(name) == value for name, value in values.items()):
+        return
+    with contextlib.suppress(OSError, RuntimeError):
+        file = path()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        number, beside = tempfile.mkstemp(dir=file.parent, prefix=".view-")
+        try:
+            with open(number, "w", encoding="utf-8") as target:
+                json.dump(kept | values, target, indent=1, sort_keys=True)
+            os.replace(beside, file)
+        except OSError:
+            os.unlink(beside)
+            raise
