@@ -42,7 +42,7 @@ def make_shapes(train: int, validation: int, seed: int = 0) -> tuple[NDArray[np.
 
 def _pictures(draw: Draw, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """`count` pictures of one class: (count, 32, 32, 3)."""
-    radius = _uniform(rng, count, 6.0, 13.0)
+    radius = _uniform(rng, count, 8.0, 13.0)
     room = SIDE / 2 - 0.7 * radius  # at most a corner of the shape leaves the picture
     centre_x = SIDE / 2 - 0.5 + room * _uniform(rng, count, -1.0, 1.0)
     centre_y = SIDE / 2 - 0.5 + room * _uniform(rng, count, -1.0, 1.0)
@@ -55,10 +55,10 @@ def _pictures(draw: Draw, count: int, rng: np.random.Generator) -> NDArray[np.ui
     # Distances are in radii: times the radius, they are pixels, and an edge is one pixel wide.
     share = distance if draw is _gradient else np.clip(0.5 - distance * radius, 0.0, 1.0)
     back, front = _two_colours(count, rng)
-    slope = _uniform(rng, count, -25.0, 25.0) * (across[None, None, :] - SIDE / 2) / SIDE
-    slope = slope + _uniform(rng, count, -25.0, 25.0) * (across[None, :, None] - SIDE / 2) / SIDE
+    slope = _uniform(rng, count, -15.0, 15.0) * (across[None, None, :] - SIDE / 2) / SIDE
+    slope = slope + _uniform(rng, count, -15.0, 15.0) * (across[None, :, None] - SIDE / 2) / SIDE
     picture = back + share[..., None] * (front - back) + slope[..., None]
-    sigma = _uniform(rng, count, 4.0, 28.0)[..., None]
+    sigma = _uniform(rng, count, 3.0, 18.0)[..., None]
     picture += sigma * rng.standard_normal(picture.shape, dtype=np.float32)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
@@ -69,10 +69,11 @@ def _uniform(rng: np.random.Generator, count: int, low: float, high: float) -> F
 
 
 def _two_colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Background and foreground, (count, 1, 1, 3) each, at least 80 apart."""
-    back, front = rng.uniform(0.0, 255.0, size=(2, count, 1, 1, 3)).astype(np.float32)
+    """A dark background and a lighter foreground, (count, 1, 1, 3) each, at least 80 apart."""
+    back = rng.uniform(0.0, 130.0, size=(count, 1, 1, 3)).astype(np.float32)
+    front = rng.uniform(70.0, 255.0, size=(count, 1, 1, 3)).astype(np.float32)
     near = np.linalg.norm(front - back, axis=-1, keepdims=True) < 80.0
-    return back, np.where(near, (back + 127.5) % 255.0, front)
+    return back, np.where(near, back + np.float32(90.0), front)
 
 
 # Signed distances (negative inside), in units of the radius: (count, 32, 32) from the coordinates u and v.

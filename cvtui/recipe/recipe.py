@@ -18,7 +18,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     preprocess: str = "standardise"
     """What is done to the pixels: none, scale, centre or standardise; statistics come from the training split only."""
 
-    net: str = "[(conv32-relu)*2-pool]*2-(fc128-relu)-fc"
+    net: str = "[(conv32-bn-relu)*2-pool-drop0.3]*2-fc"
     """The net expression; a bare `fc` at the end has one output per class."""
 
     init: str = "he"
@@ -27,16 +27,16 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     loss: str = "cross-entropy"
     """What is minimised: cross-entropy (of the softmax)."""
 
-    optimizer: str = "adam"
+    optimizer: str = "adamw"
     """The update rule: sgd, momentum, adam or adamw."""
 
-    lr: float = 2e-3
+    lr: float = 5e-3
     """Learning rate: the schedule's highest value."""
 
     momentum: float = 0.9
     """rho of `momentum`: v = rho v + dx; 0 <= rho < 1."""
 
-    weight_decay: float = 0.0
+    weight_decay: float = 0.2
     """L2 term added to the gradient (decoupled in adamw); not applied to biases and norms."""
 
     schedule: str = "cosine"
@@ -48,10 +48,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     warmup: str = "0"
     """Linear warm-up from 0: a number of iterations (`500`) or of epochs (`2ep`)."""
 
-    epochs: int = 15
+    epochs: int = 25
     """Passes over the training set."""
 
-    batch_size: int = 64
+    batch_size: int = 32
     """Images per step."""
 
     seed: int = 0
@@ -71,6 +71,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     keep: str = "last,best"
     """Checkpoints that stay: last, best, every=N (epochs)."""
+
+    save_every: str = ""
+    """Besides, last.pt is written in so much time: 30s, 5m or 1h; empty: at the end of each epoch alone."""
+
+    on_nan: str = "stop"
+    """What a loss or gradient that is NaN or infinite does: stop, skip or continue."""
 
     name: str = ""
     """The run folder's name; empty: made of date, data and net."""

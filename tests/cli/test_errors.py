@@ -41,7 +41,7 @@ LONG = "conv8-" * 60 + "conv8x-fc"
         (["--momentum", "1"], ["--momentum", "1", "0 <= x < 1"]),
         (["--weight-decay", "-0.1"], ["--weight-decay", "-0.1"]),
         (["--warmup", "soon"], ["--warmup", "'soon'", "500", "2ep"]),
-        (["--warmup", "99ep"], ["--warmup", "99ep", "15 epochs"]),
+        (["--warmup", "99ep"], ["--warmup", "99ep", "epochs"]),
         (["--device", "gpu"], ["--device", "'gpu'", "cuda"]),
         (["--precision", "float16"], ["--precision", "'float16'", "bfloat16"]),
         (["--threads", "-1"], ["--threads", "-1"]),

@@ -35,7 +35,7 @@ def test_a_run_ends_well_and_leaves_its_folder(done: tuple[subprocess.CompletedP
     history.poll()
     assert history.state() == "finished"
     assert [epoch.epoch for epoch in history.epochs] == [1, 2]
-    assert history.steps_done == 2 * math.ceil(1437 / 64)
+    assert history.steps_done == 2 * math.ceil(1437 / Recipe().batch_size)
     for record in history.checkpoints:
         assert (here / "runs" / "one" / record.path).is_file()
 
@@ -94,7 +94,7 @@ def test_quiet_says_only_the_result(tmp_path: Path) -> None:
     process = cvtui("--no-ui", "--quiet", *TINY, cwd=tmp_path)
     assert process.stderr == ""
     assert process.stdout.count("\n") == 2
-    assert process.stdout.startswith("finished after 46 steps")
+    assert process.stdout.startswith(f"finished after {2 * math.ceil(1437 / Recipe().batch_size)} steps")
 
 
 def test_on_a_terminal_a_bar_with_the_time_left_is_drawn_on_stderr(tmp_path: Path) -> None:
