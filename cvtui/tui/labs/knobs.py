@@ -100,12 +100,12 @@ class KnobRow(Widget):
     def render(self) -> Content:
         width = self.size.width
         style = "$text-error" if self.problem is not None else "$foreground 85%"
-        parts: list[Content | tuple[str, str]] = [(f" {cut(self.knob.name, LABEL - 2)}".ljust(LABEL), style)]
+        parts: list[Content | tuple[str, str]] = [(cut(self.knob.name, LABEL - 1).ljust(LABEL), style)]
         room = width - LABEL - CONTROL - 2
         if not self.has_class("-long") and room > 5:
             parts.append((" " * (CONTROL + 1) + cut(self.knob.doc, room), MUTED))
         if self.problem is not None:
-            parts.append(("\n" + " " * (LABEL + 1) + cut(self.complaint, width - LABEL - 2), "$text-error"))
+            parts.append(("\n" + " " * LABEL + "↑ " + cut(self.complaint, width - LABEL - 2), "$text-error"))
         return Content.assemble(*parts)
 
 
@@ -119,7 +119,7 @@ class KnobForm(Container):
         Binding("enter", "start", "Start", show=False, tooltip="Start the lab, from any number or net"),
     ]
     DEFAULT_CSS = """
-    KnobForm { height: auto; layout: grid; grid-size: 1; grid-rows: auto; grid-gutter: 0 2; }
+    KnobForm { height: auto; layout: grid; grid-size: 1; grid-rows: auto; grid-gutter: 0 2; margin: 0 1; }
     """
 
     class Submitted(Message):

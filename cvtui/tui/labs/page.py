@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
@@ -124,15 +124,14 @@ class LabPage(Card):
 
     DEFAULT_CSS = """
     LabPage {
-        width: 1fr; height: 1fr; border-title-color: $foreground;
-        & ActionLine { margin: 0 1 0 1; }
-        & KnobForm { margin-top: 1; }
-        & FiguresView { margin: 1 1 0 1; }
+        width: 1fr; height: 1fr; padding: 0; border-title-color: $foreground;
+        & ActionLine { margin: 0 1; }
+        & KnobForm { margin: 1 1 0 1; }
+        & #results { height: auto; }
+        & FiguresView { margin: 1 0 0 1; display: none; }
+        &.-there FiguresView { display: block; }
     }
-    Screen.-short LabPage {
-        & KnobForm, & FiguresView { margin-top: 0; }
-        & FiguresView.-there { margin-top: 1; }
-    }
+    Screen.-short LabPage.-there #results { min-height: 100%; }
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -142,20 +141,23 @@ class LabPage(Card):
         self.border_title = lab.title
         self._shown: LabShown | None = None
         self._to_results = False
+        self._scrolled = 0
+        """Where the page has scrolled itself to."""
 
     def compose(self) -> ComposeResult:
         yield ActionLine()
         with Sheet():
             yield Words(Content.assemble(("Claim  ", "bold $text-primary"), self.lab.claim), id="claim")
             yield KnobForm(self.lab.all_knobs)
-            yield Words(classes="-gap", id="verdict")
-            yield FiguresView()
-            yield Words(
-                Content.assemble(("To notice  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")),
-                classes="-gap",
-                id="notice",
-            )
-            yield Numbers()
+            with Vertical(id="results"):
+                yield Words(classes="-gap", id="verdict")
+                yield FiguresView()
+                yield Words(
+                    Content.assemble(("To notice  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")),
+                    classes="-gap",
+                    id="notice",
+                )
+                yield Numbers()
 
     @property
     def form(self) -> KnobForm:
@@ -182,36 +184,55 @@ class LabPage(Card):
         """Its figures come here as the lab shows them; until the first, the last run's stay."""
         self.run = run
         self._to_results = True
+        self.query_one("#verdict", Words).say(Content(""))
+        self._scrolled = round(self.sheet.scroll_offset.y)
         self.sheet.focus()
         self.refresh_run()
 
     def say(self, error: RequestError) -> None:
         """It could not be started."""
-        self.line.show(self.run, error.message)
+        self.line.show(self.run, "✗ not started")
+        self.query_one("#verdict", Words).say(Content.styled(error.message, "$text-error"))
 
     def refresh_run(self) -> None:
         """The line always, the figures when they are others."""
         run = self.run
         self.line.show(run)
         shown = run.shown if run is not None else None
+        if run is not None and run.state == "failed":
+            told = f"{run.reason}\nIts log: {run.folder.log}"
+            self.query_one("#verdict", Words).say(Content.styled(told, "$text-error"))
         if run is None or shown is None or shown is self._shown:
             return
         self._shown = shown
         words = verdict(shown) if shown.done else Content("")
         with self.app.batch_update():
             self.query_one("#verdict", Words).say(words)
-            self.figures.set_class(bool(shown.figures), "-there")
+            self.set_class(bool(shown.figures), "-there")
             self.figures.show(shown.figures)
             self.query_one(Numbers).show(number_lines(shown.numbers) if shown.done else [])
         if self._to_results and shown.figures:
             self._to_results = not shown.done
             self.call_after_refresh(self._look_at_results)
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self._explain()
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self._explain()
+
+    def _explain(self) -> None:
+        """The knob that has the keys, in full, at the foot of the frame."""
+        row = self.form.current
+        words = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
+        self.border_subtitle = Content(cut(words, max(1, self.size.width - 8)))
+
     def _look_at_results(self) -> None:
         """Scrolls to the results where the knobs leave them less than two thirds of the page."""
         sheet = self.sheet
-        if sheet.scroll_offset.y:  # somebody has scrolled already
+        if round(sheet.scroll_offset.y) != self._scrolled:  # somebody has scrolled
             return
-        top = self.query_one("#verdict") if self.query_one("#verdict").display else self.figures
-        if top.virtual_region.y > sheet.size.height // 3:
-            sheet.scroll_to(y=top.virtual_region.y, animate=False)
+        top = self.query_one("#results").virtual_region.y + 1  # it begins with an empty line
+        if top > sheet.size.height // 3:
+            sheet.scroll_to(y=top, animate=False)
+            self._scrolled = round(min(top, sheet.max_scroll_y))

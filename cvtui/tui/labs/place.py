@@ -36,12 +36,13 @@ class LabList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cursor_up", "Lab above", show=False),
         Binding("down", "cursor_down", "Lab below", show=False),
-        Binding("enter,right", "select", "Open", tooltip="Open the lab: to its knobs"),
+        Binding("enter", "select", "Open", tooltip="Open the lab"),
+        Binding("right", "select", "Open", show=False, tooltip="Open the lab"),
     ]
     DEFAULT_CSS = """
     LabList {
         width: 1fr; height: auto; max-height: 1fr; padding: 0; border: none; background: transparent;
-        scrollbar-size-vertical: 1;
+        scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis;
         & > .option-list--option { padding: 0 1; }
         & > .option-list--option-highlighted { background: $foreground 8%; color: $foreground; text-style: none; }
         &:focus { border: none; background-tint: $foreground 0%; }
@@ -50,13 +51,13 @@ class LabList(OptionList):
     """
 
     def __init__(self) -> None:
-        self._prompts = {name: _prompt(name, None) for name in labs()}
+        self._prompts = {name: _prompt(name, None, True) for name in labs()}
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
 
-    def tell(self, runs: dict[str, LabRun]) -> None:
-        """Marks the labs that have been run."""
-        for name, run in runs.items():
-            prompt = _prompt(name, run)
+    def tell(self, runs: dict[str, LabRun], titles: bool) -> None:
+        """Marks the labs that have been run. titles: beside the names, where there is room."""
+        for name in labs():
+            prompt = _prompt(name, runs.get(name), titles)
             if prompt != self._prompts[name]:
                 self._prompts[name] = prompt
                 self.replace_option_prompt(name, prompt)
@@ -74,7 +75,7 @@ SIGNS: dict[bool | None, tuple[str, str]] = {
 """Whether the claim holds."""
 
 
-def _prompt(name: str, run: LabRun | None) -> Content:
+def _prompt(name: str, run: LabRun | None, title: bool) -> Content:
     if run is None:
         sign, style = " ", ""
     elif run.alive:
@@ -83,7 +84,8 @@ def _prompt(name: str, run: LabRun | None) -> Content:
         sign, style = SIGNS[run.shown.claim_holds]
     else:
         sign, style = {"stopped": ("■", "$text-warning")}.get(run.state, ("✗", "$text-error"))
-    return Content.assemble((f"{sign} ", style), (name.ljust(14), "bold"), (labs()[name].title, MUTED))
+    parts: list[tuple[str, str]] = [(f"{sign} ", style), (name.ljust(14) if title else name, "bold")]
+    return Content.assemble(*parts, (labs()[name].title, MUTED) if title else "")
 
 
 class LabsPlace(Horizontal):
@@ -98,7 +100,6 @@ class LabsPlace(Horizontal):
         &.-page > #labs-list { display: none; }
         &.-page > LabPage.-here { display: block; }
         &.-beside > #labs-list { display: block; width: 23; }
-        &.-beside #lab-about { display: none; }
         &.-beside > LabPage.-here { display: block; }
     }
     """
@@ -159,6 +160,7 @@ class LabsPlace(Horizontal):
             return
         inside = self.in_page
         self.set_class(beside, "-beside")
+        self._tell()
         if beside:
             await self.show(self._here)
         else:
@@ -166,6 +168,13 @@ class LabsPlace(Horizontal):
             if not inside:
                 self.list.focus()
         self.post_message(self.Moved())
+
+    def _tell(self) -> None:
+        """The list as it is now, in the room that it has."""
+        beside = self.has_class("-beside")
+        self.list.tell(self.runs, titles=not beside)
+        claim = Content.assemble(("Claim  ", "bold $text-primary"), labs()[self.list.name_here].claim)
+        self.query_one("#lab-about", Words).say(Content("") if beside else claim)
 
     async def show(self, name: str) -> LabPage:
         """The lab's page, with what was filled in and found before."""
@@ -203,9 +212,7 @@ class LabsPlace(Horizontal):
     async def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         name = event.option_id or self._here
-        lab = labs()[name]
-        about = Content.assemble(("Claim  ", "bold $text-primary"), lab.claim)
-        self.query_one("#lab-about", Words).say(about)
+        self._tell()
         if self.has_class("-beside"):
             await self.show(name)
         elif not self.has_class("-page"):
@@ -235,7 +242,7 @@ class LabsPlace(Horizontal):
             return
         self.runs[page.lab.name] = run
         page.begin(run)
-        self.list.tell(self.runs)
+        self._tell()
         self.post_message(self.Moved())
 
     def stop(self) -> None:
@@ -254,7 +261,7 @@ class LabsPlace(Horizontal):
         if self.page is not None and (ended or (self.page.run is not None and self.page.run.alive)):
             self.page.refresh_run()
         if ended:
-            self.list.tell(self.runs)
+            self._tell()
             self.post_message(self.Moved())
 
     def watching(self, on: bool) -> None:
