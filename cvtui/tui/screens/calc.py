@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
@@ -16,6 +17,8 @@ from cvtui.calc.sizes import parse_size
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import DATA
 from cvtui.recipe.net import parse
+from cvtui.tui.calc.layer_picture import LayerPicture
+from cvtui.tui.calc.pictures import VIEWS
 from cvtui.tui.panes.words import count
 from cvtui.tui.screens.places import PlaceScreen
 from cvtui.tui.setup import MUTED
@@ -127,7 +130,13 @@ def words(row: Row | None) -> list[Content]:
 class CalcScreen(PlaceScreen):
     PLACE = "calc"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+t", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
+        Binding("ctrl+t,enter", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
+        Binding(
+            "w", "next_view", "Picture", tooltip="The next picture of the layer: filter, field, connections, matrix"
+        ),
+        Binding("n,right", "step(1)", "Step", tooltip="The filter one place on, or the next unit"),
+        Binding("left", "step(-1)", "Step back", show=False, tooltip="One place or unit back"),
+        Binding("p", "play", "Play", tooltip="Step by itself, and stop again"),
         Binding("down", "to_table", "Table", show=False, tooltip="From the line to the table"),
         Binding("escape", "to_table", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
         Binding("e", "edit", "Edit", tooltip="Back to the expression"),
@@ -135,8 +144,13 @@ class CalcScreen(PlaceScreen):
     DEFAULT_CSS = """
     CalcScreen {
         & #calc-head { height: auto; padding: 0 1; }
+        & #calc-body { layout: horizontal; height: 1fr; }
         & #calc-table { width: 1fr; height: 1fr; }
+        & #calc-picture { width: 2fr; max-width: 84; height: 1fr; padding: 0 1; }
         & #calc-words { height: 6; }
+        &.-narrow #calc-picture { display: none; max-width: 100%; width: 1fr; }
+        &.-narrow.-picture #calc-picture { display: block; }
+        &.-narrow.-picture #calc-table, &.-narrow.-picture #calc-words { display: none; }
     }
     """
 
@@ -154,12 +168,19 @@ class CalcScreen(PlaceScreen):
             yield CalcLine("net", recipe.net, id="calc-net")
             yield CalcLine("input", size, short=True, id="calc-input")
             yield CalcLine("classes", classes, short=True, id="calc-classes")
-        with Card(id="calc-table") as card:
-            card.border_title = "Layers"
-            yield LayerTable()
+        with Container(id="calc-body"):
+            with Card(id="calc-table") as card:
+                card.border_title = "Layers"
+                yield LayerTable()
+            with Card(id="calc-picture"):
+                yield LayerPicture()
         with Card(id="calc-words") as card:
             card.border_title = "Layer"
             yield LayerWords()
+
+    @property
+    def picture(self) -> LayerPicture:
+        return self.query_one(LayerPicture)
 
     @property
     def table(self) -> LayerTable:
@@ -169,6 +190,7 @@ class CalcScreen(PlaceScreen):
         return self.query_one(f"#calc-{name}", CalcLine)
 
     def on_mount(self) -> None:
+        self._name_picture()
         self.calculate()
         self.line("net").input.focus()
 
@@ -201,7 +223,7 @@ class CalcScreen(PlaceScreen):
     def _show(self, table: Table | None) -> None:
         self._table = table
         self.table.set_table(table)
-        self.query_one(LayerWords).show(self.table.row)
+        self._show_layer()
         card = self.query_one("#calc-table")
         if table is not None:
             card.border_subtitle = f"1 MAC = 1 multiply-add = 2 FLOPs; {count(table.activations)} activations an image"
@@ -209,7 +231,23 @@ class CalcScreen(PlaceScreen):
     @on(Grid.Highlighted)
     def _highlighted(self, event: Grid.Highlighted) -> None:
         event.stop()
+        self._show_layer()
+
+    def _show_layer(self) -> None:
+        """The layer under the table's cursor, in words and as a picture."""
         self.query_one(LayerWords).show(self.table.row)
+        shown = self.table.table
+        if shown is not None:
+            self.picture.show_row(self.table.row, shown.input)
+            self._name_picture()
+
+    def _name_picture(self) -> None:
+        card = self.query_one("#calc-picture")
+        row = self.table.row
+        card.border_title = f"{row.name}: {VIEWS[self.picture.view]}" if row is not None else "Picture"
+        card.border_subtitle = (
+            "w: next picture · n: step · p: stop" if self.picture.playing else ("w: next picture · n: step · p: play")
+        )
 
     @on(Input.Submitted)
     def action_to_table(self) -> None:
@@ -217,6 +255,22 @@ class CalcScreen(PlaceScreen):
 
     def action_edit(self) -> None:
         self.line("net").input.focus()
+
+    def action_next_view(self) -> None:
+        """The next picture; where there is room for one thing only, after the last comes the table again."""
+        alone = self.has_class("-narrow")
+        if alone and not self.has_class("-picture"):
+            self.add_class("-picture")
+        elif self.picture.next_view() == next(iter(VIEWS)) and alone:
+            self.remove_class("-picture")
+        self._name_picture()
+
+    def action_step(self, by: int) -> None:
+        self.picture.step(by)
+
+    def action_play(self) -> None:
+        self.picture.play()
+        self._name_picture()
 
     async def action_to_train(self) -> None:
         await self.session.use_net(self.line("net").input.value)
