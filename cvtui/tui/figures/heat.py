@@ -134,15 +134,22 @@ def _places(figure: Heat, group: Points, width: int, rows: int) -> tuple[NDArray
 
 
 def _line(pixels: Pixels, dots: Dots, row: int) -> Text:
+    top, bottom = pixels[2 * row], pixels[2 * row + 1]
+    fronts, backs, behind = _codes(top), _codes(bottom), _codes(0.2 * (top + bottom))
+    paths = {int(owner): hexes(0.9 * rgb(colour_of(int(owner))) + 0.1) for owner in set(dots.owner[row].tolist())}
     text = Text()
-    for column in range(pixels.shape[1]):
-        top, bottom = pixels[2 * row, column], pixels[2 * row + 1, column]
-        if bits := int(dots.cells[row, column]):
-            front = hexes(0.9 * rgb(colour_of(int(dots.owner[row, column]))) + 0.1)
-            text.append(chr(0x2800 + bits), style=f"bold {front} on {hexes(0.2 * (top + bottom))}")
+    for column, (bits, owner) in enumerate(zip(dots.cells[row].tolist(), dots.owner[row].tolist(), strict=True)):
+        if bits:
+            text.append(chr(0x2800 + int(bits)), style=f"bold {paths[int(owner)]} on {behind[column]}")
         else:
-            text.append("▀", style=f"{hexes(top)} on {hexes(bottom)}")
+            text.append("▀", style=f"{fronts[column]} on {backs[column]}")
     return text
+
+
+def _codes(line: Pixels) -> list[str]:
+    """`hexes` of a whole line of pixels at once (a map has thousands of them)."""
+    levels = np.rint(np.clip(line, 0.0, 1.0) * 255).astype(np.int64)
+    return [f"#{code:06x}" for code in (levels @ np.array([65536, 256, 1])).tolist()]
 
 
 def _plain(figure: Heat, sampled: NDArray[np.float64]) -> list[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ class FiguresView(Widget):
         self.figures: Sequence[AnyFigure] = ()
         self.tall: int | None = None
         """Lines of the pane: a figure takes at most about two thirds of them."""
+        self.cost = 0.0
+        """Seconds that the last drawing took."""
         self._drawn: tuple[int, int | None] | None = None
         self._lines: list[Text] = []
         self._strips: dict[int, Strip] = {}
@@ -50,9 +53,11 @@ class FiguresView(Widget):
         if self._drawn != (width, self.tall):
             from cvtui.tui.figures import draw_all
 
+            began = time.perf_counter()
             self._lines = draw_all(self.figures, max(20, width), tall=self.tall) if self.figures else []
             self._drawn = (width, self.tall)
             self._strips.clear()
+            self.cost = time.perf_counter() - began
         return self._lines
 
     @property

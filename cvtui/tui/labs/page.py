@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 from textual import events
@@ -21,6 +22,9 @@ from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.setup import MUTED
 from cvtui.tui.setup.cards import Card
 from cvtui.tui.setup.field_row import cut
+
+PAUSES = 5
+"""Figures are drawn anew after so many times as long as the last drawing took, or longer."""
 
 
 class Words(Widget):
@@ -122,6 +126,7 @@ def verdict(shown: LabShown) -> Content:
 class LabPage(Card):
     """Knows its knobs and its last run; the place asks both."""
 
+    SCOPED_CSS = False
     DEFAULT_CSS = """
     LabPage {
         width: 1fr; height: 1fr; padding: 0; border-title-color: $foreground;
@@ -141,6 +146,7 @@ class LabPage(Card):
         self.border_title = lab.title
         self._shown: LabShown | None = None
         self._to_results = False
+        self._drawn_at = 0.0
         self._scrolled = 0
         """Where the page has scrolled itself to."""
 
@@ -204,6 +210,9 @@ class LabPage(Card):
             self.query_one("#verdict", Words).say(Content.styled(told, "$text-error"))
         if run is None or shown is None or shown is self._shown:
             return
+        if not shown.done and time.monotonic() < self._drawn_at + PAUSES * self.figures.cost:
+            return  # the next look shows it: drawing must leave the keys their time
+        self._drawn_at = time.monotonic()
         self._shown = shown
         words = verdict(shown) if shown.done else Content("")
         with self.app.batch_update():

@@ -27,6 +27,7 @@ from cvtui.tui.setup.cards import Card
 BESIDE = 110
 """Columns from which list and page stand side by side."""
 POLL_SECONDS = 0.15
+REST_SECONDS = 0.06
 
 
 class LabList(OptionList):
@@ -115,6 +116,7 @@ class LabsPlace(Horizontal):
         self._pages: dict[str, LabPage] = {}
         self._here = next(iter(labs()))
         self._timer: Timer | None = None
+        self._next: Timer | None = None
 
     def compose(self) -> ComposeResult:
         with Card(id="labs-list") as card:
@@ -214,9 +216,16 @@ class LabsPlace(Horizontal):
         name = event.option_id or self._here
         self._tell()
         if self.has_class("-beside"):
-            await self.show(name)
+            if self._next is not None:
+                self._next.stop()
+            self._next = self.set_timer(REST_SECONDS, self._follow)
         elif not self.has_class("-page"):
             self._here = name
+
+    async def _follow(self) -> None:
+        """The page comes to the list's cursor once that rests: running down the list stays quick."""
+        if self.list.name_here != self._here or self.page is None:
+            await self.show(self.list.name_here)
 
     @on(OptionList.OptionSelected)
     async def _selected(self, event: OptionList.OptionSelected) -> None:
@@ -229,6 +238,8 @@ class LabsPlace(Horizontal):
         """Starts the lab of the page (of the list's cursor where there is no page) unless it works already."""
         if self.page is None:
             await self.open(self.list.name_here)
+        elif self.list.has_focus:
+            await self._follow()
         page = self.page
         if page is None or (page.run is not None and page.run.alive):
             return
