@@ -27,7 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "batch_size",
     ),
     "Running": ("seed", "device", "precision", "threads"),
-    "Watching and keeping": ("watch_every", "keep", "name"),
+    "Watching and keeping": ("watch_every", "keep", "save_every", "on_nan", "name"),
 }  # fmt: skip
 """How --help groups the recipe's fields; a field that is not named here stands under More."""
 

@@ -1,5 +1,5 @@
-"""`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on;
-`--warm` waits for what to do (see warm.py).
+"""`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on
+(at the rate RATE, such as 0.001 or /10, where one is given); `--warm` waits for what to do (see warm.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged, 2 the request was wrong, 130 interrupted (143 by SIGTERM).
 """
@@ -10,12 +10,14 @@ import os
 import sys
 from pathlib import Path
 
-USAGE = "usage: python -m cvtui.engine FOLDER [--resume] | --warm"
+USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE]] | --warm"
 
 
 def main(arguments: list[str]) -> int:
-    resume = arguments[1:] == ["--resume"]
-    if len(arguments) != 1 + resume or (arguments[0].startswith("-") and (resume or arguments[0] != "--warm")):
+    resume = arguments[1:2] == ["--resume"]
+    if not 1 <= len(arguments) <= 1 + 2 * resume or (
+        arguments[0].startswith("-") and (resume or arguments[0] != "--warm")
+    ):
         print(USAGE, file=sys.stderr)
         return 2
     # OpenMP reads it when torch loads; whoever starts us by hand has not set it (see DESIGN: threads wait in a spin).
@@ -32,7 +34,7 @@ def main(arguments: list[str]) -> int:
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
     from cvtui.engine.worker import train_folder
 
-    return train_folder(Path(arguments[0]), signals, resume=resume)
+    return train_folder(Path(arguments[0]), signals, resume=resume, rate="".join(arguments[2:]))
 
 
 if __name__ == "__main__":

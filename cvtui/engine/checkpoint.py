@@ -29,7 +29,7 @@ class Damaged(Exception):
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Writes `state` (tensors, numbers, texts, lists and dicts of them). OSError when the disk refuses; the old file of
     that name is then still there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # not its parents: a run folder that was deleted does not come back half
     state = {**state, "format": FORMAT, "checksum": checksum(state)}
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -42,6 +42,15 @@ def save(state: Mapping[str, Any], path: Path) -> None:
         beside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def clear_parts(folder: Path) -> int:
+    """Removes what a process that was killed in the middle of a save left beside; the number of files. Only for the
+    holder of the run's lock."""
+    parts = list(folder.glob(".*.part"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)
 
 
 def link(source: Path, path: Path) -> None:
@@ -124,7 +133,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 class KeepRule:
-    """Which checkpoints stay, from the recipe's `keep`: `last`, `best`, `every=N`, with commas between."""
+    """Which checkpoints stay, from the recipe's `keep`: `last`, `best`, `every=N`, with commas between.
+
+    While the run trains, last.pt is written after every epoch whatever the rule says: a killed run must go on from
+    somewhere. `thin` takes it away at the end, where the rule doesn't name it.
+    """
 
     def __init__(self, text: str) -> None:
         words = [word.strip() for word in text.split(",")]
@@ -134,9 +147,30 @@ class KeepRule:
 
     def names(self, epoch: int, best: bool) -> list[tuple[Reason, str]]:
         """(reason, file name) for the state after `epoch` epochs, which may be the best so far."""
-        found: list[tuple[Reason, str]] = [("last", "last.pt")] if self.last else []
+        found: list[tuple[Reason, str]] = [("last", "last.pt")]
         if self.best and best:
             found.append(("best", "best.pt"))
         if self.every and epoch % self.every == 0:
             found.append(("epoch", f"epoch-{epoch:04d}.pt"))
         return found
+
+    def thin(self, folder: Path) -> list[str]:
+        """Removes what a finished run keeps no longer, but never the only whole checkpoint; the names removed."""
+        others = [path for path in sorted(folder.glob("*.pt")) if not path.name.startswith("last")]
+        if self.last or not any(is_whole(path) for path in others):
+            return []
+        removed = []
+        for name in ("last.pt", "last-1.pt"):
+            if (folder / name).exists():
+                (folder / name).unlink()
+                removed.append(name)
+        return removed
+
+
+def is_whole(path: Path) -> bool:
+    """Can it be loaded, and does its checksum fit?"""
+    try:
+        load(path)
+    except (Damaged, OSError):
+        return False
+    return True

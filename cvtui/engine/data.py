@@ -90,9 +90,14 @@ def batches(images: Images, size: int, seed: int, epoch: int, first: int = 0) ->
 
     `first` leaves out as many batches, to go on in the middle of an epoch.
     """
-    order = torch.randperm(images.size, generator=generator(seed, ORDER, epoch)).to(images.labels.device)
+    order = epoch_order(images.size, seed, epoch).to(images.labels.device)
     for start in range(first * size, images.size, size):
         yield images.batch(order[start : start + size])
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
+    """The numbers 0 … count − 1 in the order in which an epoch (from 1) takes them; int64, on the CPU."""
+    return torch.randperm(count, generator=generator(seed, ORDER, epoch))
 
 
 class ChannelStats(NamedTuple):

@@ -6,13 +6,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.meter import Meter, exact
+from cvtui.engine.meter import Meter, Readings, exact
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
 from cvtui.runlog.events import Record, Steps
@@ -20,12 +21,36 @@ from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
 
 class Diverged(Exception):
-    """The loss is no longer finite. `step` is the first such step."""
+    """The loss (or a gradient) is no longer finite. `step` is the first such step."""
 
-    def __init__(self, step: int, loss: float) -> None:
+    def __init__(self, step: int, loss: float, what: str = "the loss") -> None:
         word = "NaN" if math.isnan(loss) else "infinite"
-        super().__init__(f"the loss was {word} at step {step:,}")
+        super().__init__(f"{what} was {word} at step {step:,}")
         self.step = step
+
+
+@dataclass
+class Streak:
+    """Steps in a row whose loss or gradient is not finite."""
+
+    patience: int
+    """So many end the run; 0: none do."""
+    length: int = 0
+    first: int = 0
+    total: int = 0
+    """Bad steps of the whole process."""
+    _why: Diverged | None = None
+
+    def take(self, step: int, loss: float, norm: float) -> Diverged | None:
+        """What ends the run at this step, if it does."""
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.length = 0
+            return None
+        self.length, self.total = self.length + 1, self.total + 1
+        if self.length == 1:
+            self.first = step
+            self._why = Diverged(step, norm, "a gradient") if math.isfinite(loss) else Diverged(step, loss)
+        return self._why if self.length == self.patience else None
 
 
 class Followed(Protocol):
@@ -48,10 +73,14 @@ class Journal:
     """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
     optimiser, which takes the gradients' norms right before each update."""
 
-    def __init__(self, writer: EventWriter, training: Followed, watch: Watch, *, strict: bool = True) -> None:
+    def __init__(
+        self, writer: EventWriter, training: Followed, watch: Watch, *, strict: bool = True, patience: int = 1
+    ) -> None:
         self.writer = writer
         self.strict = strict
-        """A loss that is not finite ends the run (Diverged)."""
+        """Steps whose loss is not finite don't count in the means; `patience` of them in a row end the run (Diverged;
+        0: none do). Not strict: all is written and counted, whatever it is."""
+        self.streak = Streak(patience)
         self.training = training
         self.watch = watch
         self._meter = Meter()
@@ -67,6 +96,11 @@ class Journal:
         """No hook stays. What was not flushed is not written."""
         self.watch.cancel()
         self._handle.remove()
+
+    @property
+    def norms(self) -> Sequence[Tensor]:
+        """Of each gradient, from right before the update on until the step is told."""
+        return self._norms
 
     @torch.no_grad()
     def _take_norms(self, optimizer: Optimizer, *_: Any) -> None:
@@ -100,16 +134,20 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
-        """Writes the steps so far, and the layers sampled among them. Diverged when one of their losses is not finite:
-        what came up to it is written, what came after it is not. (Not `strict`: all is written, whatever it is.)"""
+        """Writes the steps so far, and the layers sampled among them. Diverged when too many losses in a row are not
+        finite: what came up to them is written, what came after is not. (Not `strict`: all is written.)"""
         self._flushed = time.perf_counter()
         if not self._rates:
             self.writer.flush()
             return
         readings = self._meter.read()
-        bad = next((index for index, loss in enumerate(readings.loss) if self.strict and not math.isfinite(loss)), None)
-        count = len(readings.loss) if bad is None else bad + 1
-        self._sum_up(readings.loss[:bad], readings.accuracy[:bad], readings.images[:bad])
+        count, found = len(readings.loss), None
+        if self.strict:
+            for index, (loss, norm) in enumerate(zip(readings.loss, readings.grad_norm, strict=True)):
+                if (found := self.streak.take(self._first + index, loss, norm)) is not None:
+                    count = index + 1
+                    break
+        self._sum_up(readings, count)
         first, rates, seconds = self._first, self._rates, self._seconds
         self._first, self._rates, self._seconds = first + len(rates), [], []
         self.writer.write(
@@ -125,17 +163,20 @@ class Journal:
         for sample in self.watch.take():
             if sample.step < first + count:
                 self.writer.write(sample)
-        if bad is not None:
-            raise Diverged(first + bad, readings.loss[bad])
+        if found is not None:
+            raise found
 
     def write(self, record: Record) -> None:
         """Any other record, after the steps before it."""
         self.flush()
         self.writer.write(record)
 
-    def _sum_up(self, loss: list[float], accuracy: list[float], images: list[int]) -> None:
+    def _sum_up(self, readings: Readings, count: int) -> None:
         sums = self.training.sums
-        sums.images += sum(images)
-        for mean, right, count in zip(loss, accuracy, images, strict=True):
-            sums.loss += mean * count  # one by one: the last bit must not tell how often the log was flushed
-            sums.right += right * count
+        for index in range(count):
+            mean, images = readings.loss[index], readings.images[index]
+            if self.strict and self.streak.patience and not math.isfinite(mean):
+                continue  # its update was left out
+            sums.images += images
+            sums.loss += mean * images  # one by one: the last bit must not tell how often the log was flushed
+            sums.right += readings.accuracy[index] * images

@@ -7,10 +7,13 @@ import time
 from typing import Literal
 
 from cvtui.engine import checkpoint
+from cvtui.engine.autopsy import finding
 from cvtui.engine.control import Control, Signals
 from cvtui.engine.data import batches
 from cvtui.engine.evaluate import Evaluation, evaluate
+from cvtui.engine.guard import Guard, rule_of
 from cvtui.engine.journal import Diverged, Journal
+from cvtui.engine.pictures import Pictures
 from cvtui.engine.training import EpochSums, Training
 from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
@@ -22,13 +25,24 @@ LARGEST_CONFUSION = 100
 """Classes up to which an epoch's record holds the confusion matrix."""
 
 
+def seconds_of(text: str) -> float:
+    """`30s`, `5m`, `1h` in seconds; infinite for an empty text."""
+    return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] if text else math.inf
+
+
 class Loop:
     def __init__(self, training: Training, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
         self.keep = checkpoint.KeepRule(training.recipe.keep)
         self.watch = Watch(training.model, training.optimizer, training.recipe.watch_every)
-        self.journal = Journal(writer, training, self.watch)
+        rule = rule_of(training.recipe.on_nan)
+        self.journal = Journal(writer, training, self.watch, patience=rule.patience)
+        self.pictures = Pictures(training, folder, self.journal)
+        self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
+        self.save_seconds = seconds_of(training.recipe.save_every)
+        self._save_at = time.perf_counter() + self.save_seconds
+        self._told_bad = False
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
         self.control = Control(training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"))
@@ -43,12 +57,19 @@ class Loop:
             found = evaluate(t, between=self.control.obey)
             t.epoch, t.place = t.epoch + 1, 0
             self.record_epoch(found)
+        self.keep.thin(self.folder.checkpoints)
+
+    def close(self) -> None:
+        """No hook stays on model and optimiser."""
+        if self.guard is not None:
+            self.guard.close()
+        self.journal.close()
 
     def train_epoch(self) -> None:
         """Every training image once."""
         t = self.training
         model, preprocess, loss_of, optimizer = t.model, t.preprocess, t.loss, t.optimizer
-        begun = t.clock.seconds()
+        begun, guard = t.clock.seconds(), self.guard
         for pixels, labels in batches(t.data.train, t.recipe.batch_size, t.recipe.seed, t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
@@ -57,13 +78,28 @@ class Loop:
                 loss = loss_of(logits, labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # backward
+            if guard is not None:
+                guard.expect(loss)
             optimizer.step()  # update
             t.step += 1
             t.place += 1
             self.journal.step(rate, loss, logits=logits, labels=labels)
             self.journal.flush_when_due()
+            if self.journal.streak.total and not self._told_bad and guard is not None:
+                self.tell_bad(self.journal.streak.first)
+            if time.perf_counter() >= self._save_at:
+                self.save([("last", "last.pt")], None)
         self.journal.flush()
         t.sums.seconds += t.clock.seconds() - begun
+
+    def tell_bad(self, step: int) -> None:
+        """Once a run: the layer, step and batch of the first value that is not finite, as a finding."""
+        if self._told_bad:
+            return
+        self._told_bad = True
+        last = self.folder.checkpoints / "last.pt"
+        kept = f"{self.folder.checkpoints.name}/last.pt" if last.exists() else ""
+        self.journal.writer.write(finding(self.training, step, kept))
 
     def record_epoch(self, found: Evaluation) -> None:
         """Both curves into the log, the model into its files. Diverged when the validation loss is not finite."""
@@ -88,20 +124,23 @@ class Loop:
                 best=best and finite,
             )
         )
-        if not finite:
-            raise Diverged(t.step, found.loss)
-        names = self.keep.names(t.epoch, best)
-        if names:
-            self.save(names, found.accuracy)
+        if not finite and self.guard is not None:
+            raise Diverged(t.step, found.loss, "the validation loss")
+        if self.pictures.due():
+            self.pictures.save()
+        self.save(self.keep.names(t.epoch, best and finite), found.accuracy)
 
     def save_now(self, reason: Literal["asked", "stop"]) -> None:
         """A checkpoint of this moment: `step-N.pt` when somebody asked, `last.pt` before a stop."""
-        name = f"step-{self.training.step:06d}.pt" if reason == "asked" else "last.pt"
-        self.save([(reason, name)], None)
+        names: list[tuple[checkpoint.Reason, str]] = [("stop", "last.pt")]
+        if reason == "asked":  # last.pt is always the newest
+            names = [("last", "last.pt"), ("asked", f"step-{self.training.step:06d}.pt")]
+        self.save(names, None)
 
     def save(self, names: list[tuple[checkpoint.Reason, str]], accuracy: float | None) -> None:
         """Writes the state once, under each (reason, file name). A disk that refuses is a word in the log, no end."""
         self.journal.flush()
+        self._save_at = time.perf_counter() + self.save_seconds
         t = self.training
         folder = self.folder.checkpoints
         try:

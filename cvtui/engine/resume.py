@@ -10,6 +10,7 @@ import torch
 from cvtui.engine import checkpoint
 from cvtui.engine.training import Clock, EpochSums, Training
 from cvtui.errors import RequestError
+from cvtui.recipe.rates import parse_rate
 from cvtui.recipe.schedule import Schedule
 from cvtui.runlog.folder import RunFolder
 
@@ -35,6 +36,15 @@ def newest_checkpoint(folder: RunFolder) -> Found | None:
             return Found(path, checkpoint.load(path), warnings)
         except checkpoint.Damaged as error:
             warnings.append(f"{name} is damaged ({error}); the checkpoint before it is used")
+    others = []  # best, every Nth epoch, asked for: the latest of those that are whole
+    for path in sorted(folder.checkpoints.glob("*.pt")):
+        if path.name not in ORDER:
+            try:
+                others.append(Found(path, checkpoint.load(path), warnings))
+            except checkpoint.Damaged as error:
+                warnings.append(f"{path.name} is damaged ({error})")
+    if others:
+        return max(others, key=lambda found: int(found.state.get("step", 0)))
     if warnings:
         raise RequestError(
             f"all checkpoints of {folder.name!r} are damaged: {'; '.join(warnings)}",
@@ -64,6 +74,15 @@ def restore(training: Training, state: dict[str, Any]) -> list[str]:
     if training.device.type == "cuda" and "cuda" in random:
         torch.cuda.set_rng_state(random["cuda"], training.device)
     return told
+
+
+def new_rate(training: Training, text: str) -> tuple[float, str]:
+    """Gives the rest of a run another rate: `0.001`, or `/10`, `*2` of what it would be now. The rate of the next step
+    and the words for the log. RequestError for another text."""
+    now = training.schedule.lr_at(training.step)
+    value = parse_rate(text, now)
+    training.schedule = training.schedule.moved_to(training.step, value)
+    return value, f"rate {now:.3g} → {value:.3g}"
 
 
 def _differences(training: Training, state: dict[str, Any]) -> list[str]:

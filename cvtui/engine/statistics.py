@@ -99,6 +99,8 @@ def _histogram_on_cpu(sample: Tensor) -> Tensor:
         low, high = (bound.item() for bound in torch.aminmax(sample))
     if low == high:
         low, high = low - 0.5, high + 0.5
+    if high - low > 1e38:  # weights of a run that diverges: float32 can't hold the range
+        sample = sample.double()
     places = (sample.numpy() - np.float32(low)) * np.float32(BINS / max(high - low, 1e-37))
     counts = np.bincount(np.minimum(places, np.float32(BINS - 1)).astype(np.int32), minlength=BINS)
     return torch.tensor([low, high, *counts.tolist()])

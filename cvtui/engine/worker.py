@@ -11,19 +11,20 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import torch
 
+from cvtui.engine import checkpoint
 from cvtui.engine.control import Signals, StopAsked
 from cvtui.engine.device import describe
 from cvtui.engine.journal import Diverged
 from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
 from cvtui.engine.predict import predict
-from cvtui.engine.resume import newest_checkpoint, restore
+from cvtui.engine.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.training import Clock, Training, prepare
 from cvtui.engine.watch import watched_layers
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
 from cvtui.recipe.text import load
-from cvtui.runlog.events import Layer, Log, RunEnded, RunStarted
+from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
@@ -37,9 +38,12 @@ class Outcome(NamedTuple):
     step: int = 0
 
 
-def train_folder(path: Path, signals: Signals, *, resume: bool = False) -> int:
-    """Trains what path/recipe.toml asks and writes the run folder; with `resume`, from its newest checkpoint on. The
-    exit code: 0 finished or stopped, 1 failed or diverged, 2 a wrong request, 128 + n ended by signal n."""
+def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: str = "") -> int:
+    """Trains what path/recipe.toml asks and writes the run folder; with `resume`, from its newest checkpoint on (at
+    another `rate`, such as 0.001 or /10, where one is given).
+
+    The exit code: 0 finished or stopped, 1 failed or diverged, 2 a wrong request, 128 + n ended by signal n.
+    """
     try:
         folder = RunFolder.open(path)
         with folder.lock():
@@ -48,8 +52,9 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False) -> int:
                     f"{str(path)!r} has been trained already",
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
+            checkpoint.clear_parts(folder.checkpoints)
             with EventWriter(folder) as writer:
-                outcome = _work(folder, writer, signals, resume)
+                outcome = _work(folder, writer, signals, resume, rate)
                 writer.write(
                     RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=outcome.reason)
                 )
@@ -59,12 +64,12 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False) -> int:
         return 2
 
 
-def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool) -> Outcome:
+def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
     training: Training | None = None
     try:
         training = prepare(check(load(folder.recipe)))
         if resume:
-            _resume(training, folder, writer)
+            _resume(training, folder, writer, rate)
         else:
             writer.write(started(training))
             training.clock = Clock()
@@ -77,7 +82,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         return Outcome("failed", _in_one_line(error, training), 1, training.step if training else 0)
 
 
-def _resume(training: Training, folder: RunFolder, writer: EventWriter) -> None:
+def _resume(training: Training, folder: RunFolder, writer: EventWriter, rate: str) -> None:
     """Puts the training where the newest checkpoint was (at the start where there is none) and says so in the log."""
     prediction = predict(training)  # of the fresh weights: what was foretold stays what it was
     found = newest_checkpoint(folder)
@@ -86,6 +91,7 @@ def _resume(training: Training, folder: RunFolder, writer: EventWriter) -> None:
         raise RequestError(
             f"the run has done all its {training.recipe.epochs} epochs", hint="there is nothing left to do"
         )
+    value, words = new_rate(training, rate) if rate else (None, "")
     training.resumed = True
     writer.write(started(training, prediction))
     if not found:
@@ -93,6 +99,8 @@ def _resume(training: Training, folder: RunFolder, writer: EventWriter) -> None:
     for text in told:
         writer.write(Log(time=time.time(), text=text, level="warning", step=training.step))
     writer.write(Log(time=time.time(), text=f"resumed at step {training.step:,}", step=training.step))
+    if words:
+        writer.write(CommandApplied(step=training.step, time=time.time(), command="set_lr", value=value, words=words))
 
 
 def _train(loop: Loop) -> Outcome:
@@ -105,9 +113,10 @@ def _train(loop: Loop) -> Outcome:
             return Outcome("stopped", str(asked), asked.code, loop.training.step)
         return Outcome("finished", "", 0, loop.training.step)
     except Diverged as found:
+        loop.tell_bad(min(found.step, loop.training.step - 1))
         return Outcome("diverged", str(found), 1, found.step)
     finally:
-        loop.journal.close()
+        loop.close()
 
 
 def started(training: Training, prediction: dict[str, Any] | None = None) -> RunStarted:

@@ -164,6 +164,27 @@ OPTIMIZERS = _table(
     ),
 )
 
+ON_NAN = _table(
+    Choice(
+        name="stop",
+        summary="leave out such an update; end the run after so many in a row",
+        formula="",
+        parameters={
+            "steps": Parameter(default=3, low=1, high=1_000_000, doc="steps in a row that are NaN or infinite")
+        },
+    ),
+    Choice(
+        name="skip",
+        summary="leave out such updates and go on; end the run only after very many in a row",
+        formula="",
+        parameters={
+            "steps": Parameter(default=100, low=1, high=1_000_000_000, doc="steps in a row that are NaN or infinite")
+        },
+    ),
+    Choice(name="continue", summary="train on with whatever comes (the weights become NaN)", formula=""),
+)
+"""What happens at a step whose loss or gradient is not finite."""
+
 SCHEDULES = _table(
     Choice(name="constant", summary="one rate all along", formula="lr"),
     Choice(

@@ -163,6 +163,7 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         r"(last|best|every=[1-9]\d{0,8})(\s*,\s*(last|best|every=[1-9]\d{0,8}))*",
         "last, best, every=N (epochs), with commas between",
     ),
+    "save_every": (r"([1-9]\d{0,6}[smh])?", "a time such as 30s, 5m or 1h; or nothing"),
     "net": (r"(?s).*\S.*", "a net expression such as conv32-relu-pool-fc"),
 }
 
@@ -173,6 +174,7 @@ _TABLES: dict[str, Mapping[str, Choice] | Mapping[str, DataFacts]] = {
     "loss": choices.LOSSES,
     "optimizer": choices.OPTIMIZERS,
     "schedule": choices.SCHEDULES,
+    "on_nan": choices.ON_NAN,
 }
 
 

@@ -45,20 +45,22 @@ def worker_environment(threads: int) -> dict[str, str]:
     return environment
 
 
-def launch(folder: RunFolder, *, detached: bool, resume: bool = False) -> subprocess.Popen[bytes]:
+def launch(folder: RunFolder, *, detached: bool, resume: bool = False, rate: str = "") -> subprocess.Popen[bytes]:
     """Starts `python -m cvtui.engine FOLDER`; its stdout and stderr go to worker.log, so it never draws over a screen.
 
-    Detached, it gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when
-    worker.log can't be written.
+    With `resume` it goes on from the newest checkpoint, at another `rate` (0.001, /10) where one is given. Detached, it
+    gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when worker.log can't be
+    written.
     """
     threads = worker_threads(_threads_of(folder))
+    words = ["--resume", *([rate] if rate else [])] if resume else []
     try:
         log = open(folder.log, "ab")  # noqa: SIM115
     except OSError as error:
         raise RequestError(f"can't write {str(folder.log)!r}: {error.strerror}") from None
     with log:
         return subprocess.Popen(
-            [sys.executable, "-m", "cvtui.engine", str(folder.path), *(["--resume"] if resume else [])],
+            [sys.executable, "-m", "cvtui.engine", str(folder.path), *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

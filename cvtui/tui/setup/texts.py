@@ -15,7 +15,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Training",
         ("loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs"),
     ),
-    ("Run", ("name", "device", "threads", "precision", "seed", "watch_every", "keep")),
+    ("Run", ("name", "device", "threads", "precision", "seed", "watch_every", "keep", "save_every", "on_nan")),
 )
 """Which fields stand together; a field of the recipe that is named nowhere comes last, under "More"."""
 
