@@ -62,11 +62,19 @@ class Smoother:
             return
         there = np.isfinite(x)
         sums = self._filter(np.where(there, x, 0.0).astype(np.float64), self._sum)
-        weights = self._filter(there.astype(np.float64), self._weight)
+        weights = self._weights(len(x)) if there.all() else self._filter(there.astype(np.float64), self._weight)
         with np.errstate(invalid="ignore", divide="ignore"):
             self._values[self._length : needed] = np.where(there, sums / weights, np.nan)
         self._sum, self._weight = float(sums[-1]), float(weights[-1])
         self._length = needed
+
+    def _weights(self, count: int) -> Floats:
+        """What `_filter` makes of ones, in closed form; beta^t is worked out only while it can be told from 0."""
+        limit = 1 / (1 - self.beta)
+        weights = np.full(count, limit)
+        early = min(count, int(40 * limit) + 1)  # e^-40 is far below the last bit
+        weights[:early] += (self._weight - limit) * np.power(self.beta, np.arange(1.0, early + 1))
+        return weights
 
     def _filter(self, x: Floats, before: float) -> Floats:
         """s_t = beta s_(t−1) + x_t, from s_(−1) = `before`: all blocks by themselves, then what each hands on."""

@@ -7,12 +7,13 @@ can't be read, or values that no longer mean anything, count as not there; nothi
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 
 def path() -> Path:
@@ -26,8 +27,8 @@ def path() -> Path:
 def load() -> dict[str, Any]:
     """What was kept; {} where nothing was."""
     try:
-        kept = json.loads(path().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, RuntimeError):  # RuntimeError: there is no home
+        kept = msgspec.json.decode(path().read_bytes())
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError, RuntimeError):  # RuntimeError: there is no home
         return {}
     return kept if isinstance(kept, dict) else {}
 
@@ -42,8 +43,8 @@ def keep(**values: Any) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         number, beside = tempfile.mkstemp(dir=file.parent, prefix=".view-")
         try:
-            with open(number, "w", encoding="utf-8") as target:
-                json.dump(kept | values, target, indent=1, sort_keys=True)
+            with open(number, "wb") as target:
+                target.write(msgspec.json.format(msgspec.json.encode(kept | values, order="sorted"), indent=1) + b"\n")
             os.replace(beside, file)
         except OSError:
             os.unlink(beside)

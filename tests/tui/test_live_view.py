@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.app import App, ComposeResult
 from textual.containers import Container
@@ -15,9 +16,10 @@ from cvtui.runlog import CommandReader, RunFolder
 from cvtui.tui.live import LiveView
 from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
 from cvtui.tui.live.plan import PANES
+from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.lines import Lines
-from tests.tui.written_runs import WrittenRun, finished_run
+from tests.tui.written_runs import PLAIN, WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
 SIZES = [(80, 24), (160, 45)]
@@ -247,6 +249,32 @@ async def test_the_screen_follows_a_growing_run(growing: WrittenRun, size: tuple
         growing.end()
         await wait_until_async(lambda: app.live.header.text.startswith("✓ finished"), what="the end")
         await wait_until_async(lambda: app.states == ["running", "finished"], what="the message")
+
+
+async def test_a_curve_waits_for_what_can_be_seen_but_never_for_long(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path, recipe=msgspec.structs.replace(PLAIN, epochs=200))
+    run.step(4000)
+    with run.folder.lock():
+        app = Host(run.folder)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            pane = app.live.pane("loss")
+            assert isinstance(pane, CurvePane)
+            run.step(1)
+            app.live.poll()
+            assert pane.waiting
+            assert len(pane.plot.lines[0].x) == 4000
+            await wait_until_async(lambda: len(pane.plot.lines[0].x) == 4001, what="the step, a second later")
+            run.step(400)
+            app.live.poll()
+            assert len(pane.plot.lines[0].x) == 4401
+            run.step(1)
+            app.live.poll()
+            assert pane.waiting
+            run.end()
+            app.live.poll()
+            assert not pane.waiting
+            assert len(pane.plot.lines[0].x) == 4402
 
 
 async def test_pause_and_resume(growing: WrittenRun) -> None:

@@ -116,6 +116,7 @@ class LiveView(Widget):
         self._stale = True
         self._drawn_at = -SLOWEST_SECONDS
         self._cpu_at = 0.0
+        self._header_at = 0.0
 
     def compose(self) -> ComposeResult:
         yield RunHeader()
@@ -178,7 +179,8 @@ class LiveView(Widget):
             self._stale = False
             self._drawn_at, self._cpu_at = time.monotonic(), time.process_time()
             self.draw()
-        elif changed and time.monotonic() - self._drawn_at > HEADER_SECONDS:
+        elif changed and time.monotonic() - max(self._drawn_at, self._header_at) > HEADER_SECONDS:
+            self._header_at = time.monotonic()
             self.header.update_from(self.history, self.view)
         if self.view.state != before.state:
             self._tell_trouble()
@@ -214,8 +216,10 @@ class LiveView(Widget):
             self.header.update_from(self.history, self.view)
             if self.history.run is not None:
                 stage.set_layer_rows(len(self.history.run.layers))
-            for pane in stage.visible_panes():
+            visible = stage.visible_panes()
+            for pane in visible:
                 pane.update_from(self.history, self.view)
+        self._stale = any(pane.waiting for pane in visible)
 
     @on(Stage.Rearranged)
     def _rearranged(self, event: Stage.Rearranged) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -36,6 +37,7 @@ def smoothing_words(view: ViewState) -> str:
     return f"smoothing β {view.beta:g}" if view.beta else "no smoothing"
 
 
+WAITING_SECONDS = 1.0
 _ELSEWHERE = ("y", "r", "shift+left", "shift+right")
 
 
@@ -61,6 +63,8 @@ class CurvePane(Pane):
         super().__init__()
         self._positions = Positions()
         self._shown: object = None
+        self._drawn_at = 0.0
+        self._drawn_steps = 0
 
     def compose(self) -> ComposeResult:
         yield CurvePlot(y_kind=self.Y_KIND)
@@ -83,7 +87,10 @@ class CurvePane(Pane):
 
     def update_from(self, history: History, view: ViewState) -> None:
         """As in `Pane`; a cursor that moves costs no new curves."""
-        super().update_from(history, view)
+        self.waiting = self._can_wait(history, view)
+        if not self.waiting:
+            self._drawn_at, self._drawn_steps = time.monotonic(), history.steps_done
+            super().update_from(history, view)
         moment = (self._drawn, view.cursor)
         if moment == self._shown:
             return
@@ -93,6 +100,20 @@ class CurvePane(Pane):
         if x is not None:
             self.plot.reveal(x)
         self.say(self.told(history, view))
+
+    def _can_wait(self, history: History, view: ViewState) -> bool:
+        """Are there only some more steps, too few of them to be seen? For a second at most: the legend tells values.
+
+        On a run of 200,000 steps a column of dots is a thousand of them: three figures in ten frames a second would
+        take a third of a core to show what nobody can see.
+        """
+        new = history.steps_done - self._drawn_steps
+        if view.state != "running" or new <= 0 or time.monotonic() - self._drawn_at >= WAITING_SECONDS:
+            return False
+        if self.plot.view[0] is not None or 4 * new * self.plot.size.width >= len(history.steps):
+            return False
+        known, now = self._drawn, self.key(history, view)
+        return isinstance(known, tuple) and isinstance(now, tuple) and known[:1] + known[2:] == now[:1] + now[2:]
 
     def told(self, history: History, view: ViewState) -> str:
         """A few words for the lower border."""

@@ -122,6 +122,8 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         indent = head.cell_length
         if indent >= self._width - 8:  # too narrow for an indent
             return Content.assemble(head, line.body).wrap(self._width)
+        if line.body.cell_length <= self._width - indent and "\n" not in line.body.plain:
+            return [Content.assemble(head, line.body)]
         first, *rest = line.body.wrap(self._width - indent) or [Content("")]
         return [Content.assemble(head, first), *(Content.assemble(" " * indent, part) for part in rest)]
 

@@ -55,6 +55,8 @@ class Pane(Widget):
         super().__init__(id=f"pane-{self.NAME}", classes="pane")
         self.border_title = self.TITLE
         self._drawn: object = None
+        self.waiting = False
+        """There is something new that will be drawn a little later; then the live view asks again."""
         self._said = ""
 
     def compose(self) -> ComposeResult:
