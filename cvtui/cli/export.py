@@ -9,7 +9,7 @@ import click
 from cvtui.cli.run_folders import RunName
 
 
-@click.command(name="export", short_help="A run as an HTML report, SVG, CSV, TensorBoard events.")
+@click.command(name="export", short_help="A run as an HTML report, SVG, CSV, TensorBoard events; its weights.")
 @click.argument("run", type=RunName(), required=False)
 @click.option("--html", type=click.Path(path_type=Path), help="One self-contained page with everything in it.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Loss, accuracy and learning rate as one picture.")
@@ -19,6 +19,8 @@ from cvtui.cli.run_folders import RunName
 @click.option(
     "--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Events (needs cvtui[tensorboard])."
 )
+@click.option("--safetensors", type=click.Path(path_type=Path), metavar="FILE", help="The weights, of the best epoch.")
+@click.option("--checkpoint", default="", metavar="NAME", help="With --safetensors: last, best, epoch-0010 …")
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where the runs are."
 )
@@ -28,6 +30,8 @@ def export(
     svg: Path | None,
     csv_folder: Path | None,
     tensorboard: Path | None,
+    safetensors: Path | None,
+    checkpoint: str,
     runs: Path,
 ) -> None:
     """Takes what is seen of RUN (a name or a folder; the newest by default) out into files."""
@@ -36,11 +40,18 @@ def export(
     from cvtui.errors import RequestError
     from cvtui.runlog import History
 
-    if not (html or svg or csv_folder or tensorboard):
-        raise RequestError("export: say what to write", hint="--html FILE, --svg FILE, --csv DIR or --tensorboard DIR")
-    history = History(find_run(run, runs))
+    if not (html or svg or csv_folder or tensorboard or safetensors):
+        ways = "--html FILE, --svg FILE, --csv DIR, --tensorboard DIR or --safetensors FILE"
+        raise RequestError("export: say what to write", hint=ways)
+    folder = find_run(run, runs)
+    history = History(folder)
     history.poll()
     try:
+        if safetensors:
+            from cvtui.engine.weights import write_safetensors
+
+            name, count = write_safetensors(folder, safetensors, checkpoint)
+            click.echo(f"{safetensors}  ({count} tensors of {name})")
         if html:
             click.echo(room.write_html(history, html))
         if svg:

@@ -41,16 +41,23 @@ def train_headless(
 
 
 def follow(
-    folder: RunFolder, checked: Checked, *, resume: bool = False, as_json: bool = False, quiet: bool = False
+    folder: RunFolder,
+    checked: Checked,
+    *,
+    resume: bool = False,
+    rate: str = "",
+    as_json: bool = False,
+    quiet: bool = False,
 ) -> int:
-    """Starts the worker on `folder` (to go on from its checkpoint, with `resume`) and tells what it does."""
+    """Starts the worker on `folder` (to go on from its checkpoint, with `resume`, perhaps at another `rate`) and tells
+    what it does."""
     history = History(folder)
     records = Tail(folder.events, folder.events.stat().st_size if resume and folder.events.exists() else 0)
     report = Report(folder, checked, quiet=quiet, as_json=as_json)
     if resume:
         report.skip(history)
     report.begin()
-    with Worker(folder, resume) as worker:
+    with Worker(folder, resume, rate) as worker:
         try:
             running = True
             while running:
@@ -100,9 +107,10 @@ class Worker:
     through us: the engine takes a second signal as "at once".
     """
 
-    def __init__(self, folder: RunFolder, resume: bool = False) -> None:
+    def __init__(self, folder: RunFolder, resume: bool = False, rate: str = "") -> None:
         self.folder = folder
         self.resume = resume
+        self.rate = rate
         self.signals: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._handed_on = 0
@@ -113,7 +121,7 @@ class Worker:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
         try:
-            self._process = launch(self.folder, detached=True, resume=self.resume)
+            self._process = launch(self.folder, detached=True, resume=self.resume, rate=self.rate)
         except BaseException:
             self._restore()
             raise

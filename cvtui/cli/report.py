@@ -109,7 +109,9 @@ class Report:
                 self._failed(history, code, status)
         elif end.status == "diverged":
             self._result(history)
-            say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", "a lower --lr may help")
+            again = f"cvtui resume {shell_word(str(self.folder.path))} --lr /10"
+            way = f"`{again}` goes on from the last good checkpoint" if history.checkpoints else "a lower --lr may help"
+            say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", way)
         else:
             self._result(history)
 

@@ -13,18 +13,22 @@ from cvtui.errors import RequestError
 @click.command("resume")
 @click.argument("run", required=False, type=RunName())
 @runs_option()
+@click.option("--lr", default="", metavar="RATE", help="Go on at another rate: 0.001, or /10 of what it would be.")
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the new records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
-def resume(run: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: bool) -> int:
+def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, quiet: bool) -> int:
     """Go on with RUN (a name or a folder; the newest by default) from its newest checkpoint.
 
     On the CPU, with the same PyTorch and number of threads, the losses and weights are those of a run that was never
-    interrupted, to the last bit.
+    interrupted, to the last bit. A run that diverged may go on with a lower rate: --lr /10.
     """
     from cvtui.recipe import check, load
+    from cvtui.recipe.rates import parse_rate
     from cvtui.runlog import History
 
+    if lr:
+        parse_rate(lr, 1.0)  # wrong words are told before anything starts
     folder = find_run(run, runs)
     if folder.alive():
         raise RequestError(f"{folder.name!r} is being trained right now", hint=f"cvtui attach {folder.name} shows it")
@@ -38,10 +42,10 @@ def resume(run: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: bool)
     if no_ui or as_json:
         from cvtui.cli.headless import follow
 
-        return follow(folder, checked, resume=True, as_json=as_json, quiet=quiet)
+        return follow(folder, checked, resume=True, rate=lr, as_json=as_json, quiet=quiet)
     from cvtui.cli.session import check_terminal, run_session
     from cvtui.runlog.launch import launch
 
     check_terminal("--no-ui goes on without a screen")
-    launch(folder, detached=True, resume=True)
+    launch(folder, detached=True, resume=True, rate=lr)
     return run_session(runs=runs, attach=folder.path)

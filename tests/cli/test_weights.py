@@ -1,0 +1,56 @@
+"""`cvtui export --safetensors`, read back by the library that others use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from cvtui.runlog import RunFolder
+from tests.cli.running import cvtui
+from tests.engine.making import folder, train
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    run = folder(tmp_path_factory.mktemp("runs"), "done", net="conv4s2-bn-relu-fc", keep="last,best,every=1")
+    assert train(run)[0] == 0
+    return run
+
+
+@pytest.mark.parametrize(("words", "name"), [([], "best.pt"), (["--checkpoint", "epoch-0001"], "epoch-0001.pt")])
+def test_the_weights_are_those_of_the_checkpoint(done: RunFolder, tmp_path: Path, words: list[str], name: str) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    path = tmp_path / "out" / "weights.safetensors"
+    found = cvtui("export", str(done.path), "--safetensors", str(path), *words, cwd=tmp_path)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert name in found.stdout
+    model = torch.load(done.checkpoints / name, weights_only=True)["model"]
+    read = load_file(path)
+    assert read.keys() == model.keys()
+    assert all(torch.equal(value, model[key]) for key, value in read.items())
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["recipe"])["net"] == "conv4s2-bn-relu-fc"
+        assert len(json.loads(file.metadata()["classes"])) == 10
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["weights.safetensors"]
+
+
+def test_what_is_not_there_is_one_line(done: RunFolder, tmp_path: Path) -> None:
+    found = cvtui("export", str(done.path), "--safetensors", "x", "--checkpoint", "epoch-9", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "epoch-0001.pt" in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+    empty = folder(tmp_path, "empty")
+    found = cvtui("export", str(empty.path), "--safetensors", "x", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "has no checkpoint" in found.stderr
+
+
+def test_a_wrong_rate_is_told_before_anything_starts(done: RunFolder, tmp_path: Path) -> None:
+    found = cvtui("resume", str(done.path), "--no-ui", "--lr", "fast", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "--lr: 'fast' is no rate" in found.stderr
