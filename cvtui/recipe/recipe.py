@@ -78,11 +78,5 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     on_nan: str = "stop"
     """What a loss or gradient that is NaN or infinite does: stop, skip or continue."""
 
-    save_every: str = ""
-    """Besides, last.pt is written in so much time: 30s, 5m or 1h; empty: at the end of each epoch alone."""
-
-    on_nan: str = "stop"
-    """What a loss or gradient that is NaN or infinite does: stop, skip or continue."""
-
     name: str = ""
     """The run folder's name; empty: made of date, data and net."""
