@@ -94,13 +94,16 @@ def test_more_logs_than_are_kept_are_told_once(tmp_path: Path) -> None:
 def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     run = WrittenRun(tmp_path)
     assert "no checkpoint was saved" in way_out(state, read(run.folder))
+    if state == "diverged":
+        assert "--lr 0.0002" in way_out(state, read(run.folder))
     run.step(30)
     line = way_out(state, read(run.folder))
     assert "checkpoints/last.pt holds step 23" in line
-    assert ("recipe.toml" if state == "diverged" else "cvtui resume") in line
+    assert "cvtui resume" in line
+    assert line.startswith("Way out: ")
+    assert "u, or `" in line
     assert "\n" not in line
-    if state == "diverged":
-        assert "--lr 0.0002" in line
+    assert ("--lr /10`" in line) == (state == "diverged")
 
 
 @pytest.mark.parametrize("state", ["running", "finished", "stopped", "paused", "starting"])
@@ -113,8 +116,9 @@ def test_what_was_kept_can_be_resumed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     run = WrittenRun(tmp_path / "runs", "mine")
     run.step(50)
-    assert "`cvtui resume mine`" in way_out(state, read(run.folder))
+    lower = " --lr /10" if state == "diverged" else ""
+    assert f"`cvtui resume mine{lower}`" in way_out(state, read(run.folder))
     assert "holds step 46" in way_out(state, read(run.folder))
     elsewhere = WrittenRun(tmp_path / "others", "mine")
     elsewhere.step(23)
-    assert "`cvtui resume others/mine`" in way_out(state, read(elsewhere.folder))
+    assert f"`cvtui resume others/mine{lower}`" in way_out(state, read(elsewhere.folder))

@@ -22,6 +22,7 @@ from cvtui.runlog.curves import step_at
 from cvtui.tui.live.choices import remember, remembered
 from cvtui.tui.live.modals import LeaveModal, Leaving, RateModal, StopModal, WhyModal
 from cvtui.tui.live.others import Others, OthersModal, other_runs
+from cvtui.tui.live.resuming import ResumeModal, can_resume, resume
 from cvtui.tui.live.stage import Stage
 from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.accuracy import AccuracyPane
@@ -99,6 +100,7 @@ class LiveView(Widget):
         Binding("shift+right", "epoch(1)", "Next epoch", show=False, tooltip="On to the end of the next epoch"),
         Binding("end", "live", "Live", priority=True, tooltip="From a moment in time back to the run as it is now"),
         Binding("escape", "live", "Live", show=False),
+        Binding("u", "go_on", "Resume", tooltip="Go on with a run that was stopped, lost, or fell apart"),
         Binding("q", "leave", "Leave", tooltip="Leave: asks whether the run goes on"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
     ]
@@ -346,6 +348,8 @@ class LiveView(Widget):
             return None
         if action == "live":
             return self.view.cursor is not None
+        if action == "go_on":
+            return can_resume(self.folder, self.view.state)
         return True
 
     def send(self, command: Literal["pause", "resume", "set_lr", "save", "stop"], value: float | None = None) -> bool:
@@ -385,6 +389,22 @@ class LiveView(Widget):
                 self.send("stop")
 
         self.app.push_screen(StopModal(), take)
+
+    def action_go_on(self) -> None:
+        """A run that ended early goes on from its newest checkpoint, in a process of its own."""
+
+        def take(rate: str | None) -> None:
+            if rate is None:
+                return
+            try:
+                self._worker = resume(self.folder, rate)
+            except RequestError as error:
+                self.app.notify(error.message, severity="error", markup=False)
+                return
+            self.app.notify("going on: the trainer is starting", markup=False)
+
+        if not self.folder.alive():
+            self.app.push_screen(ResumeModal(self.history), take)
 
     def action_leave(self) -> None:
         if not self.view.alive:

@@ -166,14 +166,15 @@ def way_out(state: str, history: History) -> str:
     """One line for a run that ended early: what can be done now; "" for the others."""
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
-    resume = f"`cvtui resume {again(history.folder)}` goes on from there"
+    lower = " --lr /10" if state == "diverged" else ""
+    resume = f"u, or `cvtui resume {again(history.folder)}{lower}`, goes on from there"
     repeat = f"`cvtui {near(history.folder.recipe)}` starts it again"
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
             lr = history.run.recipe.get("lr") if history.run is not None else None
-            lower = f" with a lower rate (--lr {lr / 10:g})" if isinstance(lr, int | float) else " with a lower rate"
-            return f"Way out: {kept}{repeat}{lower}" + (f"; {resume}." if last is not None else ".")
+            slower = f" with a lower rate (--lr {lr / 10:g})" if isinstance(lr, int | float) else " with a lower rate"
+            return f"Way out: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
         case "lost":
             return f"Way out: the process died without a word (killed, or out of memory). {kept}{go_on}."
         case "failed":
