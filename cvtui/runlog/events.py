@@ -142,6 +142,8 @@ class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
     path: str
     """Relative to the run folder."""
     note: str = ""
+    columns: int = 1
+    """Tiles in a row of the picture (they are one pixel apart)."""
 
 
 class CheckpointSaved(Record, tag="checkpoint", frozen=True, kw_only=True):

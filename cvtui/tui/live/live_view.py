@@ -90,6 +90,8 @@ class LiveView(Widget):
             tooltip="Smoothing of the training curves: light, medium, strong or off",
         ),
         Binding("o", "others", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
+        Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
+        Binding("d", "layer", "Layer", tooltip="The layer under the cursor over time (enter on its row, too)"),
         Binding("r", "reset_zoom", "Reset", show=False, tooltip="Show the whole curves again after zooming"),
         Binding("z,enter", "maximise", "Zoom", tooltip="This pane alone, and back to all"),
         Binding("tab", "next_pane(1)", "Next pane", show=False, tooltip="Go on to the next pane"),
@@ -329,6 +331,28 @@ class LiveView(Widget):
                 self.poll()
 
         self.app.push_screen(OthersModal(other_runs(self.folder), self.others.names), take)
+
+    def action_pictures(self) -> None:
+        from cvtui.tui.detail.pictures_view import PicturesView
+
+        self.app.push_screen(PicturesView(self.history, self.view.cursor))
+
+    def on_layers_table_opened(self) -> None:
+        self.action_layer()
+
+    def action_layer(self) -> None:
+        """One layer over time: the one under the Layers pane's cursor."""
+        from cvtui.tui.detail.layer_detail import LayerDetail
+        from cvtui.tui.detail.layer_series import layer_names
+        from cvtui.tui.panes.layers_table import LayersTable
+
+        row = self.query_one(LayersTable).row
+        names = layer_names(self.history)
+        if not names:
+            self.notify("No layer has been sampled yet.", severity="warning")
+            return
+        name = row.name if row is not None and row.name in names else names[0]
+        self.app.push_screen(LayerDetail(self.history, name, self.view.cursor))
 
     def action_why(self) -> None:
         here = ""

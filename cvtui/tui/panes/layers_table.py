@@ -98,6 +98,9 @@ CELLS: dict[str, Callable[[LayerStats], str]] = {
 class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows of layers under a fixed heading, with a cursor on one of them."""
 
+    class Opened(Message):
+        """The row under the cursor is to be looked at more closely."""
+
     class Highlighted(Message):
         """The cursor came to another row."""
 
@@ -112,6 +115,7 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home", "cursor(-1000000)", "First row", show=False),
         Binding("end", "cursor(1000000)", "Last row", show=False),
+        Binding("enter", "open", "Layer", show=False, tooltip="This layer over time"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "layers--heading",
@@ -187,6 +191,9 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._show_cursor()
         self.refresh()
         self.post_message(self.Highlighted(self.row))
+
+    def action_open(self) -> None:
+        self.post_message(self.Opened())
 
     def action_page(self, by: int) -> None:
         self.action_cursor(by * max(1, self.size.height - 2))

@@ -1,0 +1,1 @@
+"""Places to look: one layer over time, and the pictures that a run keeps."""

@@ -1,0 +1,134 @@
+"""Layer detail and pictures, against a run that the engine makes here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvtui.recipe import Recipe, dumps
+from cvtui.runlog import Histogram, History, LayersSampled, LayerStats, RunFolder
+from cvtui.runlog.launch import launch
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail.layer_detail import LayerDetail
+from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
+from cvtui.tui.detail.pictures_view import (
+    CONFUSION,
+    FLOW,
+    PicturesView,
+    confusion,
+    gradient_flow,
+    picture_names,
+    read_png,
+)
+from tests.waiting import wait_until_async
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    recipe = Recipe(net="conv8f5-relu-pool-conv8-tanh-fc", epochs=2, threads=1, watch_every=3)
+    folder = RunFolder.create(tmp_path_factory.mktemp("detail"), "run", dumps(recipe))
+    assert launch(folder, detached=False).wait(120) == 0, folder.log.read_text()[-2000:]
+    return folder
+
+
+def read(folder: RunFolder) -> History:
+    history = History(folder)
+    history.poll()
+    return history
+
+
+def test_filters_are_the_weights_of_the_checkpoint(run: RunFolder) -> None:
+    history = read(run)
+    picture = [picture for picture in history.pictures if picture.name == "filters of conv1"][-1]
+    image = np.asarray(Image.open(run.path / picture.path).convert("RGB"))
+    weights = next(iter(torch.load(run.checkpoints / "last.pt", weights_only=True)["model"].values()))
+    reach = weights.abs().max()
+    for number in range(8):
+        top, left = (number // picture.columns) * 6, (number % picture.columns) * 6
+        tile = image[top : top + 5, left : left + 5, 0].astype(float)
+        expected = ((weights[number, 0] / reach + 1) / 2 * 255).numpy()
+        assert np.abs(tile - expected).max() <= 1
+
+
+def test_mistakes_are_true_and_named(run: RunFolder) -> None:
+    history = read(run)
+    wrong = sum(n for i, row in enumerate(history.epochs[-1].confusion) for j, n in enumerate(row) if i != j)
+    (picture,) = [p for p in history.pictures if p.name == "mistakes" and p.step == history.steps_done]
+    words = picture.note.split("; ")
+    assert len(words) == min(12, wrong)
+    assert all(word.split(" taken for ")[0] != word.split(" taken for ")[1].split()[0] for word in words)
+
+
+def test_pictures_change_no_loss(run: RunFolder, tmp_path: Path) -> None:
+    """watch_every 0 takes neither statistics nor pictures."""
+    recipe = Recipe(net="conv8f5-relu-pool-conv8-tanh-fc", epochs=2, threads=1, watch_every=0)
+    plain = RunFolder.create(tmp_path, "plain", dumps(recipe))
+    assert launch(plain, detached=False).wait(120) == 0
+    assert not read(plain).pictures
+    np.testing.assert_array_equal(read(plain).steps.loss, read(run).steps.loss)
+
+
+def test_a_histogram_is_spread_over_other_edges_and_keeps_its_shares() -> None:
+    histogram = Histogram(0.0, 4.0, [1, 0, 0, 3])
+    np.testing.assert_allclose(spread(histogram, np.array([0.0, 1.0, 3.0, 4.0])), [0.25, 0.0, 0.75])
+    np.testing.assert_allclose(spread(histogram, np.array([0.0, 0.5, 3.5])), [0.125, 0.125 + 0.375])
+
+
+def test_the_series_holds_every_sample(run: RunFolder) -> None:
+    history = read(run)
+    series = layer_series(history, "conv1")
+    assert series.steps.tolist() == history.layer_steps.tolist()
+    sample = history.layers_at(int(series.steps[3]))
+    assert series.column("std")[3] == next(layer.std for layer in sample.layers if layer.name == "conv1")
+    for field in ("histogram", "grad_histogram", "weight_histogram"):
+        assert series.heat(field) is not None
+    assert layer_series(history, "relu1").heat("weight_histogram") is None
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "/etc/hostname", "pictures/none.png", "recipe.toml", "pictures"])
+def test_only_pngs_inside_the_folder_are_read(run: RunFolder, path: str) -> None:
+    Image.new("RGB", (2, 2)).save(run.path.parent / "secret.png")
+    assert read_png(run.path, path) is None
+
+
+def test_confusion_and_flow_in_words() -> None:
+    text = confusion([[3, 1], [0, 4]], ["cat", "dog"], 60, True).plain
+    assert "75% right" in text
+    assert "100% right" in text
+    empty = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
+    norms = (1e-4, 1e-2, 1.0)
+    layers = [LayerStats(name=f"fc{i}", kind="fc", grad_norm=norm, **empty) for i, norm in enumerate(norms)]
+    lines = gradient_flow(LayersSampled(step=1, layers=layers), 60).plain.splitlines()
+    lengths = [line.count("█") for line in lines[1:4]]
+    assert lengths[0] < lengths[1] < lengths[2]
+    assert lines[-1] == "first / last: 1.0e-4"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int]) -> None:
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    async with app.run_test(size=size) as pilot:
+        await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
+        await pilot.press("d")
+        await wait_until_async(lambda: isinstance(app.screen, LayerDetail), what="the layer's detail")
+        detail = app.screen
+        names = layer_names(read(run))
+        assert detail.shown in names
+        before = detail.shown
+        await pilot.press("down")
+        assert detail.shown == names[(names.index(before) + 1) % len(names)]
+        await pilot.press("escape", "i")
+        await wait_until_async(lambda: isinstance(app.screen, PicturesView), what="the pictures")
+        view = app.screen
+        pages = picture_names(read(run))
+        assert pages[:2] == ["samples", "filters of conv1"]
+        assert pages[-2:] == [CONFUSION, FLOW]
+        for page in pages:
+            await wait_until_async(lambda p=page: p in str(view.query_one("#card").border_title), what=page)
+            await pilot.press("right")
+        await pilot.press("escape")
+        await wait_until_async(lambda: not isinstance(app.screen, PicturesView), what="the way back")
