@@ -21,7 +21,7 @@ from cvtui.runlog.events import LayersSampled
 
 __all__ = ["Watch", "watched_layers"]
 
-FREE_SAMPLES = 100
+FREE_SAMPLES = 40
 """So many samples are taken at exactly every Nth step. Later ones, still at multiples of N, also keep a distance in
 time: a quarter of a second, so that the log of a long run grows slowly, and 50 times what the last sample took, so
 that watching costs at most 2 %. This moves no loss: what is sampled changes no bit of the training."""

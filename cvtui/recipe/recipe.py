@@ -18,7 +18,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     preprocess: str = "standardise"
     """What is done to the pixels: none, scale, centre or standardise; statistics come from the training split only."""
 
-    net: str = "[(conv32-bn-relu)*2-pool-drop0.3]*2-fc"
+    net: str = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
     """The net expression; a bare `fc` at the end has one output per class."""
 
     init: str = "he"
@@ -48,7 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     warmup: str = "0"
     """Linear warm-up from 0: a number of iterations (`500`) or of epochs (`2ep`)."""
 
-    epochs: int = 25
+    epochs: int = 20
     """Passes over the training set."""
 
     batch_size: int = 32
