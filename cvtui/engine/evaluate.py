@@ -9,7 +9,7 @@ import torch
 
 from cvtui.engine.training import Training
 
-MACS_A_BATCH = {"cpu": 1_000_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
+MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
 """Batches are larger than in training, but so small that one takes well under 0.2 s: commands are read in between."""
 LARGEST_BATCH = 4096
 
@@ -24,7 +24,7 @@ class Evaluation(NamedTuple):
 
 def batch_size_for(training: Training) -> int:
     macs = max(1, training.checked.table.macs)
-    fits = MACS_A_BATCH.get(training.device.type, 1_000_000_000) // macs
+    fits = MACS_A_BATCH.get(training.device.type, 400_000_000) // macs
     return max(training.recipe.batch_size, min(LARGEST_BATCH, fits))
 
 
