@@ -30,6 +30,7 @@ class Report:
         self._last_log: object = None
         self._started = False
         self._signals = 0
+        self._trouble = ""
 
     # ------------------------------------------------------------------ before and while
 
@@ -63,6 +64,10 @@ class Report:
         for epoch in self._new(history, "epochs"):
             self._line(epoch_line(epoch, self.checked.recipe.epochs, rate_at(history, epoch.step)))
         self._logs(history)
+        if history.trouble != self._trouble:
+            self._trouble = history.trouble
+            if self._trouble:
+                self._talk(f"warning: {self._trouble}; training goes on")
         while self._signals < min(2, len(signals)):
             self._signals += 1
             self._talk(

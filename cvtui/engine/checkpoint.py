@@ -8,12 +8,13 @@ always means a whole checkpoint, the new one or the one before.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import torch
 
@@ -33,15 +34,46 @@ def save(state: Mapping[str, Any], path: Path) -> None:
     state = {**state, "format": FORMAT, "checksum": checksum(state)}
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(beside, "wb") as file:
-            torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(state, beside)
         os.replace(beside, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _write(state: Mapping[str, Any], path: Path) -> None:
+    file = _Noting(open(path, "wb"))  # noqa: SIM115
+    try:
+        torch.save(dict(state), file)  # type: ignore[arg-type]  # all that it asks of a file is to write
+        file.flush()
+        os.fsync(file.file.fileno())
+    except RuntimeError:
+        if file.error is None:
+            raise
+        raise file.error from None  # torch's writer says "unexpected pos" where the disk said "no space left"
+    finally:
+        with contextlib.suppress(OSError):
+            file.file.close()
+
+
+class _Noting:
+    """A file that remembers what the system said when a write failed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def clear_parts(folder: Path) -> int:

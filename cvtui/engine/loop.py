@@ -24,6 +24,9 @@ from cvtui.runlog.writer import EventWriter
 LARGEST_CONFUSION = 100
 """Classes up to which an epoch's record holds the confusion matrix."""
 
+RETRY_SECONDS = 10.0
+"""After a checkpoint that the disk refused."""
+
 
 def seconds_of(text: str) -> float:
     """`30s`, `5m`, `1h` in seconds; infinite for an empty text."""
@@ -43,6 +46,8 @@ class Loop:
         self.save_seconds = seconds_of(training.recipe.save_every)
         self._save_at = time.perf_counter() + self.save_seconds
         self._told_bad = False
+        self.unsaved = ""
+        """Why the last checkpoint could not be written."""
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
         self.control = Control(training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"))
@@ -57,7 +62,8 @@ class Loop:
             found = evaluate(t, between=self.control.obey)
             t.epoch, t.place = t.epoch + 1, 0
             self.record_epoch(found)
-        self.keep.thin(self.folder.checkpoints)
+        if not self.unsaved:
+            self.keep.thin(self.folder.checkpoints)
 
     def close(self) -> None:
         """No hook stays on model and optimiser."""
@@ -155,6 +161,11 @@ class Loop:
                 self.journal.write(
                     CheckpointSaved(step=t.step, epoch=t.epoch, path=path, reason=reason, val_accuracy=accuracy)
                 )
+            self.unsaved = ""
         except OSError as error:
-            text = f"the checkpoint {names[0][1]} could not be written: {error.strerror or error}"
-            self.journal.write(Log(time=time.time(), text=text, level="error", step=t.step))
+            why = error.strerror or str(error)
+            if why != self.unsaved:  # said once, tried again and again
+                text = f"the checkpoint {names[0][1]} could not be written: {why}"
+                self.journal.write(Log(time=time.time(), text=text, level="error", step=t.step))
+            self.unsaved = why
+            self._save_at = min(self._save_at, time.perf_counter() + RETRY_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import traceback
@@ -23,7 +24,7 @@ from cvtui.engine.training import Clock, Training, prepare
 from cvtui.engine.watch import watched_layers
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
-from cvtui.recipe.text import load
+from cvtui.recipe.text import dumps, load
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
@@ -110,13 +111,34 @@ def _train(loop: Loop) -> Outcome:
             loop.run()
         except StopAsked as asked:
             loop.save_now("stop")
-            return Outcome("stopped", str(asked), asked.code, loop.training.step)
-        return Outcome("finished", "", 0, loop.training.step)
+            _rescue(loop)
+            return Outcome("stopped", _with_trouble(str(asked), loop), asked.code, loop.training.step)
+        _rescue(loop)
+        return Outcome("finished", _with_trouble("", loop), 0, loop.training.step)
     except Diverged as found:
         loop.tell_bad(min(found.step, loop.training.step - 1))
         return Outcome("diverged", str(found), 1, found.step)
     finally:
         loop.close()
+
+
+def _rescue(loop: Loop) -> None:
+    """The run folder was deleted while we trained: at the end it is made once more, for the weights and the log that
+    waits in memory."""
+    folder = loop.folder
+    if folder.path.is_dir():
+        return
+    with contextlib.suppress(OSError):
+        folder.path.mkdir(parents=True)
+        folder.recipe.write_text(dumps(loop.training.recipe), encoding="utf-8")
+        loop.save_now("stop")
+
+
+def _with_trouble(reason: str, loop: Loop) -> str:
+    """A run whose last checkpoint could not be written must not end as if all were well."""
+    if not loop.unsaved:
+        return reason
+    return "; ".join(filter(None, [reason, f"the last checkpoint could not be written: {loop.unsaved}"]))
 
 
 def started(training: Training, prediction: dict[str, Any] | None = None) -> RunStarted:

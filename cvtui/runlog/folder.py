@@ -86,6 +86,7 @@ class RunFolder:
         self.pictures = self.path / "pictures"
         self.log = self.path / "worker.log"
         self.lock_file = self.path / "worker.lock"
+        self.note = self.path / "worker.note"
         self.recipe = self.path / "recipe.toml"
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cvtui.runlog import events
+from cvtui.runlog import events, note
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
@@ -78,6 +78,8 @@ class History:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.version = 0
+        self.trouble = ""
+        """What keeps the trainer from writing (worker.note), or that the folder is gone; "" when all is well."""
         self._tail = Tail(folder.events)
         self._begin()
 
@@ -118,6 +120,12 @@ class History:
             self._begin()
             changed = True
         self._settle()
+        if self._tail.path.exists() or self.run is None:
+            trouble = note.read(self.folder.note)
+        else:
+            trouble = "" if self.folder.path.is_dir() else "the run folder is gone"
+        changed |= trouble != self.trouble
+        self.trouble = trouble
         if changed:
             self.version += 1
         return changed

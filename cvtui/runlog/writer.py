@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from types import TracebackType
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cvtui.runlog.events import Log, Record, Steps
+from cvtui.runlog import note
+from cvtui.runlog.events import Log, Record, RunStarted, Steps
 from cvtui.runlog.tail import ends_torn
 
 if TYPE_CHECKING:
@@ -80,11 +82,15 @@ class EventWriter:
     """Appends records to a run's `events.jsonl`, whole lines in one `os.write` a flush.
 
     A full or vanished disk does not stop the training: lines wait in memory and are tried again at the next flush;
-    `trouble` holds the system's word meanwhile ("" when all is well). `dropped` counts layer records let go.
+    `trouble` holds the system's word meanwhile ("" when all is well), and worker.note tells it to the screens.
+    `dropped` counts layer records let go. A log that was deleted is begun anew with the record `run`.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self._path = folder.events
+        self._note = folder.note
+        self._head = b""
+        self._since = 0.0
         self._file: int | None = None
         self._encoder = msgspec.json.Encoder()
         self._waiting: list[bytes] = []
@@ -127,6 +133,8 @@ class EventWriter:
         """Writes everything, with one last try where the disk refused."""
         self._again = 0.0
         self.flush()
+        if not self.trouble:
+            self.flush()  # the word about a trouble that has just ended
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -152,6 +160,8 @@ class EventWriter:
             line = self._encoder.encode(what) + b"\n"
         self._waiting.append(line)
         self._held += len(line)
+        if isinstance(record, RunStarted):
+            self._head = line
 
     def _write_out(self) -> None:
         if self.trouble and time.monotonic() < self._again:
@@ -161,16 +171,33 @@ class EventWriter:
         try:
             written = os.write(self._opened(), data)
         except OSError as error:
-            self.trouble = error.strerror or str(error)
-            self._again = time.monotonic() + RETRY_SECONDS
+            self._in_trouble(error.strerror or str(error))
             self._hold_back()
             return
         if written == len(data):
-            self._waiting, self._held, self.trouble = [], 0, ""
+            self._waiting, self._held = [], 0
+            if self.trouble:
+                self._out_of_trouble()
         else:  # the disk took a part; the rest goes on exactly there
             self._waiting, self._held = [data[written:]], len(data) - written
-            self.trouble = "the disk is full"
-            self._again = time.monotonic() + RETRY_SECONDS
+            self._in_trouble("the disk is full")
+
+    def _in_trouble(self, why: str) -> None:
+        now = time.monotonic()
+        self._again = now + RETRY_SECONDS
+        if not self.trouble:
+            self._since = now
+        if why != self.trouble:
+            self.trouble = why
+            note.write(self._note, f"the log can't be written ({why}): it waits in memory")
+
+    def _out_of_trouble(self) -> None:
+        lost = f", {self.dropped} layer samples were let go" if self.dropped else "; nothing was lost"
+        seconds = time.monotonic() - self._since
+        text = f"the log could not be written for {seconds:.1f} s ({self.trouble}){lost}"
+        self.trouble = ""
+        note.write(self._note, "")
+        self._put(Log(time=time.time(), level="warning", text=text))  # goes out with what comes next
 
     def _opened(self) -> int:
         """The open log; opened anew when somebody has deleted or replaced it (writing on would go nowhere)."""
@@ -184,6 +211,10 @@ class EventWriter:
             self._file = None
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         self._file = file
+        with contextlib.suppress(OSError):
+            note.prepare(self._note)
+        if self._head and self._head not in self._waiting and not os.fstat(file).st_size:
+            os.write(file, self._head)  # the log was deleted: whoever reads the new one must know what it is about
         if ends_torn(file):  # what a killed process left: its torn line must not swallow our first one
             os.write(file, b"\n")
         return file

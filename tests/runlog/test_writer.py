@@ -116,9 +116,13 @@ def test_a_deleted_folder_is_noticed_and_writing_goes_on_when_it_is_back(tmp_pat
     writer.write(Log(time=1.0, text="while it was gone"))
     assert "No such file" in writer.trouble
     folder.path.mkdir()
+    writer.flush()
     writer.close()
     assert not writer.trouble
-    assert [record["text"] for record in lines(folder.events)] == ["while it was gone"]
+    head, kept, told = lines(folder.events)
+    assert head["type"] == "run", "a log that is begun anew says first what it is about"
+    assert kept["text"] == "while it was gone"
+    assert "nothing was lost" in told["text"]
 
 
 def test_a_text_that_is_no_unicode_does_not_stop_the_training(tmp_path: Path) -> None:

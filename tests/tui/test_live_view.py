@@ -421,7 +421,7 @@ async def test_a_diverged_run_says_why(tmp_path: Path, size: tuple[int, int]) ->
         await pilot.pause()
         assert app.live.header.text.startswith("✗ diverged")
         assert "NaN" in app.live.header.text
-        assert "--lr 0.0002" in app.live.pane("log").query_one(Lines).text
+        assert "--lr /10`" in app.live.pane("log").query_one(Lines).text
 
 
 async def test_a_folder_without_a_record_yet_is_starting(tmp_path: Path) -> None:

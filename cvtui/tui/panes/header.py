@@ -68,6 +68,8 @@ def _state(history: History, view: ViewState, width: int) -> Content:
 
 def _reason(history: History, view: ViewState) -> str:
     """Why it ended as it did, where that was no wish of anybody's."""
+    if history.trouble and (view.alive or view.state == "lost"):
+        return clean(history.trouble)
     if view.state == "lost":
         return "its process is gone and left no word"
     return clean(history.end.reason) if history.end is not None and view.state in ("diverged", "failed") else ""
