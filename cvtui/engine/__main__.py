@@ -34,7 +34,9 @@ def main(arguments: list[str]) -> int:
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
     from cvtui.engine.worker import train_folder
 
-    return train_folder(Path(arguments[0]), signals, resume=resume, rate="".join(arguments[2:]))
+    code = train_folder(Path(arguments[0]), signals, resume=resume, rate="".join(arguments[2:]))
+    signals.over()
+    return code
 
 
 if __name__ == "__main__":

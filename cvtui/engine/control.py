@@ -56,6 +56,11 @@ class Signals:
         if not self.number:
             self.number, self._when = number, now
 
+    def over(self) -> None:
+        """All is saved and said: a second signal must not change the exit code while Python takes itself down."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
     def check(self) -> None:
         """Raises StopAsked when a signal has come."""
         if self.number:

@@ -71,7 +71,9 @@ def _become_trainer(path: Path) -> int:
     folder = RunFolder(path)
     if path.is_dir():
         _let_go(folder)
-    return train_folder(path, signals)
+    code = train_folder(path, signals)
+    signals.over()
+    return code
 
 
 def _let_go(folder: RunFolder) -> None:
