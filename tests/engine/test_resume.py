@@ -68,7 +68,7 @@ def assert_equal_runs(one: RunFolder, other: RunFolder) -> None:
         assert torch.equal(tensor, weights[1][name]), name
 
 
-@pytest.mark.parametrize("kills", [(5,), (213, 700)], ids=str)
+@pytest.mark.parametrize("kills", [pytest.param((5,), marks=pytest.mark.long), (213, 700)], ids=str)
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, whole: RunFolder, kills: tuple[int, ...]) -> None:
     folder = RunFolder.create(tmp_path, "killed", dumps(RECIPE))
     for number, steps in enumerate(kills):
