@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
@@ -109,7 +110,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for a broken file
-        raise Damaged(" ".join(str(error).split())[:120] or type(error).__name__) from None
+        raise Damaged(_why(error)) from None
     if not isinstance(state, dict) or "checksum" not in state or "model" not in state:
         raise Damaged("it is no checkpoint of cvtui")
     if str(state.get("format", "")).partition(".")[0] != FORMAT.partition(".")[0]:
@@ -117,6 +118,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     if state["checksum"] != checksum(state):
         raise Damaged("its checksum does not fit")
     return state
+
+
+def _why(error: Exception) -> str:
+    """torch's reason in one short line (its own for a foreign pickle is a page about `weights_only`)."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is cut short, or holds more than tensors and numbers"
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def checksum(state: Mapping[str, Any]) -> int:
