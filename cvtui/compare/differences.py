@@ -26,7 +26,8 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        return self.history.folder.name
+        name = self.history.folder.name  # made by anybody: nothing in it may reach a terminal as an order
+        return "".join(sign if sign.isprintable() else "\ufffd" for sign in name)
 
 
 @dataclass(frozen=True)

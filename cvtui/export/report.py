@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import time
-from html import escape
 from pathlib import Path
 
 import numpy as np
 
 from cvtui.export.chart import Chart, Curve, draw
 from cvtui.export.style import STYLE
+from cvtui.export.words import escape
 from cvtui.runlog import History
 from cvtui.runlog.curves import Floats, Smoother, epoch_middles, numbers
 from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cvtui.runlog import events, note
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.series import Series
-from cvtui.runlog.tail import Tail
+from cvtui.runlog.tail import Tail, without_waiting
 
 BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 MOST_STEPS = 1 << 40
@@ -277,7 +277,7 @@ class History:
             self._decoded.move_to_end(offset)
             return self._decoded[offset]
         try:
-            with open(self.folder.events, "rb") as file:
+            with open(self.folder.events, "rb", opener=without_waiting) as file:
                 file.seek(offset)
                 line = file.read(length)
         except OSError:
@@ -307,7 +307,7 @@ class History:
     def last_log_lines(self, count: int = 10) -> list[str]:
         """The last lines that the process itself printed (worker.log): what is shown when it died."""
         try:
-            with open(self.folder.log, "rb") as file:
+            with open(self.folder.log, "rb", opener=without_waiting) as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - 64 * 1024))
                 text = file.read().decode("utf-8", "replace")

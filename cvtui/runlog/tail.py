@@ -102,6 +102,11 @@ def _stamp(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def without_waiting(path: str, flags: int) -> int:
+    """For `open(opener=…)`: a pipe that somebody put in a file's place must not make a reader wait for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def append_line(path: Path, line: bytes) -> None:
     """Appends one line in one write (O_APPEND: two writers never mix within a line). OSError when it can't be done.
 

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from cvtui.tui.panes.words import rate
+from cvtui.tui.panes.words import clean, rate
 
 BOX = """
     {name} {{
@@ -162,7 +162,7 @@ class LeaveModal(ModalScreen[Leaving]):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._name_of_run = name
+        self._name_of_run = clean(name)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:

@@ -84,7 +84,7 @@ def _first(history: History, view: ViewState, width: int) -> Content:
     room = width - len(tail) - 3
     state = _state(history, view, max(12, room - 2))
     reason = _reason(history, view)
-    name = _cut(history.folder.name, max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
+    name = _cut(clean(history.folder.name), max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
     left = Content.assemble(state, "  ", (name, "bold")) if name else state
     if reason:
         told = _cut(reason, max(0, room - left.cell_length - 2))

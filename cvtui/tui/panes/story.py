@@ -168,7 +168,7 @@ def way_out(state: str, history: History) -> str:
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
     lower = " --lr /10" if state == "diverged" else ""
     resume = f"u, or `cvtui resume {again(history.folder)}{lower}`, goes on from there"
-    repeat = f"`cvtui {near(history.folder.recipe)}` starts it again"
+    repeat = f"`cvtui {clean(near(history.folder.recipe))}` starts it again"
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
@@ -187,7 +187,7 @@ def way_out(state: str, history: History) -> str:
 def again(folder: RunFolder) -> str:
     """The run as an argument of a command typed here: its name in `runs`, its path elsewhere."""
     path = near(folder.path)
-    return folder.name if path == str(Path("runs") / folder.name) else path
+    return clean(folder.name if path == str(Path("runs") / folder.name) else path)
 
 
 def near(path: Path) -> str:
