@@ -16,6 +16,8 @@ from cvtui.runlog.events import CheckpointSaved
 from ..waiting import wait_until
 from .making import SMALL, finish, folder, records, start, train
 
+pytestmark = pytest.mark.long  # real processes, two minutes: `pytest -m long`
+
 
 def names(run: RunFolder) -> list[str]:
     return sorted(path.name for path in run.checkpoints.iterdir())

@@ -21,6 +21,8 @@ from cvtui.runlog.events import RunEnded
 from ..waiting import wait_until
 from .making import finish, folder, records, start
 
+pytestmark = pytest.mark.long  # real processes, a minute: `pytest -m long`
+
 LARGE = {"net": "fc2048-relu-fc2048-relu-fc2048-relu-fc", "batch_size": 1437, "epochs": 10_000, "watch_every": 0}
 """One step an epoch, and a checkpoint of 100 MB after each: most of the time is spent saving."""
 LONG_LOOK = {"net": "[conv64-relu]*2-conv64-relu-fc", "batch_size": 1437, "epochs": 10_000, "watch_every": 0}
