@@ -192,12 +192,29 @@ def _remember(folder: RunFolder) -> None:
         traceback.print_exc()
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch's allocator on the CPU has no exception class of its own."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _peak(training: Training) -> int:
+    """The most memory held so far, in bytes: of the GPU's, or of the process."""
+    if training.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(training.device)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def _in_one_line(error: Exception, training: Training | None) -> str:
-    if isinstance(error, torch.OutOfMemoryError) and training is not None:
-        peak = torch.cuda.max_memory_allocated(training.device) if training.device.type == "cuda" else 0
+    if _is_out_of_memory(error):
+        if training is None:
+            return "out of memory while the net was built: it has too many weights for this machine"
         size = training.recipe.batch_size
-        took = f" after {peak / 2**30:.1f} GiB" if peak else ""
-        return f"out of memory on {training.device}{took}, at batch size {size}; try batch size {max(1, size // 2)}"
+        took = f" after {_peak(training) / 2**30:.1f} GiB"
+        way = f"; try batch size {size // 2}" if size > 1 else ""
+        return f"out of memory on {training.device}{took}, at batch size {size}{way}, or a smaller net"
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:299] + "…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -145,6 +145,20 @@ def test_leaving_out_any_item_of_the_state_is_noticed() -> None:
         assert resumed_losses(state, forget=item) != going_on, item
 
 
+def test_what_no_loss_shows_is_put_back_too() -> None:
+    """The means of the epoch under way, the best so far, a rate set by hand, the time: each is missed when left out."""
+    training = prepare(check(RECIPE))
+    moved(training, 30)
+    training.sums.loss, training.best = 12.5, 0.75
+    training.schedule = training.schedule.moved_to(30, 0.5)
+    state, begin = training.state(), prepare(check(RECIPE)).state()
+    for item in ("sums", "best", "schedule"):
+        for forgotten in (False, True):
+            fresh = prepare(check(RECIPE))
+            restore(fresh, {**state, item: begin[item]} if forgotten else state)
+            assert (fresh.state()[item] == state[item]) != forgotten, item
+
+
 def _saved(state: dict[str, Any]) -> Any:
     import io
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
+import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -279,6 +281,20 @@ def test_what_breaks_is_told_in_one_line_with_the_traceback_in_the_workers_log(t
     assert "memory" in end.reason
     assert len(end.reason.splitlines()) == 1
     assert "Traceback" in run.log.read_text()
+
+
+def test_out_of_memory_names_batch_size_and_peak(tmp_path: Path) -> None:
+    """The address space is limited to what the process has when it trains, and a little more."""
+    run = folder(tmp_path, net="conv64-[relu]*400-fc", batch_size=1437, epochs=1, watch_every=0)
+    limit = 9 << 29
+    code, _, _ = finish(start(run, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))))
+    end = records(run)[-1]
+    assert isinstance(end, RunEnded)
+    if code == 0:
+        pytest.skip("it fits")
+    assert re.fullmatch(
+        r"out of memory on cpu after \d+\.\d GiB, at batch size 1437; try batch size 718, or a smaller net", end.reason
+    )
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_word_in_the_log_and_no_end(tmp_path: Path) -> None:
