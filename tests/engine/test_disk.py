@@ -131,6 +131,7 @@ def test_a_real_file_system_without_room(small_disk: Path) -> None:
         running.process.wait()
 
 
+@pytest.mark.long
 def test_a_folder_that_becomes_read_only(small_disk: Path) -> None:
     """A read-only mount on top of the run folder: what is opened from now on is refused (the open log is not)."""
     running = Running(folder(small_disk, epochs=100_000, watch_every=0))

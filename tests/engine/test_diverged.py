@@ -199,7 +199,7 @@ def test_a_wrong_rate_is_a_wrong_request(tmp_path: Path) -> None:
     assert "'fast' is no rate" in run.log.read_text()
 
 
-@pytest.mark.parametrize("rule", ["skip(steps=5)", "stop(1)"])
+@pytest.mark.parametrize("rule", ["skip(steps=5)", pytest.param("stop(1)", marks=pytest.mark.long)])
 def test_the_number_of_steps_is_the_recipes(tmp_path: Path, rule: str) -> None:
     run = folder(tmp_path, on_nan=rule, **{**WILD, "batch_size": 4, "epochs": 1})
     assert train(run)[0] == 1

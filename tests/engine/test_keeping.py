@@ -50,11 +50,11 @@ def test_checkpoints_by_time_hold_the_place_within_the_epoch(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("keep", "stay"),
     [
-        ("last", ["last-1.pt", "last.pt"]),
+        pytest.param("last", ["last-1.pt", "last.pt"], marks=pytest.mark.long),
         ("best", ["best.pt"]),
-        ("every=2", ["epoch-0002.pt", "epoch-0004.pt"]),
+        pytest.param("every=2", ["epoch-0002.pt", "epoch-0004.pt"], marks=pytest.mark.long),
         ("every=10", ["last-1.pt", "last.pt"]),  # the rule would leave nothing
-        ("last,every=3", ["epoch-0003.pt", "last-1.pt", "last.pt"]),
+        pytest.param("last,every=3", ["epoch-0003.pt", "last-1.pt", "last.pt"], marks=pytest.mark.long),
     ],
 )
 def test_what_stays_of_a_finished_run(tmp_path: Path, keep: str, stay: list[str]) -> None:
@@ -64,7 +64,7 @@ def test_what_stays_of_a_finished_run(tmp_path: Path, keep: str, stay: list[str]
     assert all(checkpoint.is_whole(run.checkpoints / name) for name in stay)
 
 
-@pytest.mark.parametrize("keep", ["best", "every=1000"])
+@pytest.mark.parametrize("keep", ["best", pytest.param("every=1000", marks=pytest.mark.long)])
 def test_a_killed_run_can_go_on_whatever_the_rule(tmp_path: Path, keep: str) -> None:
     run = folder(tmp_path, net=SMALL, epochs=100_000, keep=keep)
     process = start(run)

@@ -283,6 +283,7 @@ def test_what_breaks_is_told_in_one_line_with_the_traceback_in_the_workers_log(t
     assert "Traceback" in run.log.read_text()
 
 
+@pytest.mark.long
 def test_out_of_memory_names_batch_size_and_peak(tmp_path: Path) -> None:
     """The address space is limited to what the process has when it trains, and a little more."""
     run = folder(tmp_path, net="conv64-[relu]*400-fc", batch_size=1437, epochs=1, watch_every=0)

@@ -58,7 +58,7 @@ MOMENTS = [
 ]
 
 
-SHORT = [("loading", signal.SIGINT), ("saving", signal.SIGTERM), ("evaluating", signal.SIGTERM)]
+SHORT = [("loading", signal.SIGINT), ("saving", signal.SIGTERM)]
 CASES = [
     pytest.param(*moment, number, marks=[] if (moment[0], number) in SHORT else pytest.mark.long)
     for moment in MOMENTS
