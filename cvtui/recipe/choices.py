@@ -8,78 +8,35 @@ A choice with parameters is written as a call: `normal(0.02)`, `adam(beta1=0.95)
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, TypeVar
 
-from cvtui.errors import RequestError, nearest
+from cvtui.recipe.choice import (
+    ALIASES,
+    Choice,
+    DataFacts,
+    Parameter,
+    find,
+    in_span,
+    parse_choice,
+    span_in_words,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A number in a choice's brackets; `low` and `high` belong to the range unless they are said to be open."""
-
-    default: float
-    low: float
-    high: float
-    doc: str
-    open_low: bool = False
-    open_high: bool = False
-
-    def allowed(self) -> str:
-        """The range in words: "above 0", "0 <= x < 1", "1 to 1,024"."""
-        return span_in_words(self.low, self.high, self.open_low, self.open_high)
-
-    def accepts(self, value: float) -> bool:
-        return in_span(value, self.low, self.high, self.open_low, self.open_high)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    name: str
-    summary: str
-    """One line."""
-    formula: str
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    many: str = ""
-    """The name under which any number of values without a name is gathered: `epochs` of step(30, 60, 90)."""
-
-    def usage(self) -> str:
-        """How it is written: `adam(beta1=0.9, beta2=0.999, eps=1e-08)`."""
-        words = [f"{self.many}…"] if self.many else []
-        words += [f"{name}={parameter.default:g}" for name, parameter in self.parameters.items()]
-        return f"{self.name}({', '.join(words)})" if words else self.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataFacts:
-    """What is known of a data set before it is loaded."""
-
-    name: str
-    summary: str
-    size: tuple[int, int, int]
-    """(H, W, C) of one image."""
-    classes: tuple[str, ...]
-    train: int
-    """Images to train on."""
-    validation: int
-
-
-def span_in_words(low: float, high: float, open_low: bool = False, open_high: bool = False) -> str:
-    """A range of numbers as a person would say it."""
-    if math.isinf(high):
-        return f"above {low:,}" if open_low else f"{low:,} or more"
-    if open_low or open_high:
-        return f"{low:,} {'<' if open_low else '<='} x {'<' if open_high else '<='} {high:,}"
-    return f"{low:,} to {high:,}"
-
-
-def in_span(value: int | float, low: float, high: float, open_low: bool = False, open_high: bool = False) -> bool:
-    """False also for NaN and for infinity."""
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
-    return above and below and abs(value) != math.inf
+__all__ = [
+    "ALIASES",
+    "DATA",
+    "INITS",
+    "LOSSES",
+    "ON_NAN",
+    "OPTIMIZERS",
+    "PREPROCESSES",
+    "SCHEDULES",
+    "Choice",
+    "DataFacts",
+    "Parameter",
+    "find",
+    "in_span",
+    "parse_choice",
+    "span_in_words",
+]
 
 
 def _table(*choices: Choice) -> dict[str, Choice]:
@@ -229,92 +186,3 @@ SCHEDULES = _table(
         parameters={"decades": Parameter(default=8, low=0, high=20, open_low=True, doc="powers of ten it climbs")},
     ),
 )
-
-ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cross-entropy"}
-"""Other people's spellings of our names."""
-
-Entry = TypeVar("Entry", Choice, DataFacts)
-
-
-def find(name: str, table: Mapping[str, Entry], label: str = "") -> Entry:
-    """The entry of that name; case, `_` for `-` and American spelling are free. RequestError names what is allowed."""
-    word = name.strip().lower().replace("_", "-")
-    entry = table.get(ALIASES.get(word, word))
-    if entry is None:
-        raise RequestError(
-            f"{label + ': ' if label else ''}{name.strip()!r} is not known; "
-            f"allowed: {', '.join(table)}{nearest(word, tuple(table))}"
-        )
-    return entry
-
-
-def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tuple[Choice, dict[str, Any]]:
-    """`"normal(0.02)"` -> (the entry, {"std": 0.02}): every parameter has its value, the default where none is written.
-
-    Values without a name go to the parameters in order (or all to `many`, as a tuple). `label` is what errors call the
-    field. RequestError for an unknown name or parameter, a value that is no number or out of range, a broken bracket.
-    """
-    before = f"{label}: " if label else ""
-    name, bracket, rest = text.strip().partition("(")
-    choice = find(name, table, label)
-    values: dict[str, Any] = {key: parameter.default for key, parameter in choice.parameters.items()}
-    if choice.many:
-        values[choice.many] = ()
-    if not bracket:
-        return choice, values
-    inside, closed, after = rest.partition(")")
-    if not closed or after.strip():
-        raise RequestError(f"{before}{text.strip()!r} must end in one ')', as in {choice.usage()}")
-    given: set[str] = set()
-    unnamed: list[float] = []
-    for number, word in enumerate(inside.split(",") if inside.strip() else []):
-        key, equals, value = word.rpartition("=")
-        if not equals and choice.many:
-            unnamed.append(_number(value, f"{before}{choice.many} of {choice.name}"))
-            continue
-        key = key.strip() if equals else _nth(choice, number, before)
-        if key not in choice.parameters:
-            allowed = tuple(choice.parameters)
-            takes = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
-            raise RequestError(f"{before}{choice.name} has no parameter {key!r}; {takes}{nearest(key, allowed)}")
-        if key in given:
-            raise RequestError(f"{before}{choice.name} has {key!r} twice")
-        given.add(key)
-        values[key] = _in_range(value, choice, key, before)
-    if choice.many:
-        values[choice.many] = _rising(unnamed, f"{before}{choice.many} of {choice.name}")
-    return choice, values
-
-
-def _nth(choice: Choice, number: int, before: str) -> str:
-    names = tuple(choice.parameters)
-    if number >= len(names):
-        raise RequestError(f"{before}{choice.name} takes {len(names) or 'no'} values; it is written {choice.usage()}")
-    return names[number]
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise RequestError(f"{what}: {text.strip()!r} is no number") from None
-
-
-def _in_range(text: str, choice: Choice, key: str, before: str) -> float:
-    parameter = choice.parameters[key]
-    value = _number(text, f"{before}{key} of {choice.name}")
-    if not parameter.accepts(value):
-        raise RequestError(
-            f"{before}{key} of {choice.name} ({parameter.doc}) can't be {text.strip()}; allowed: {parameter.allowed()}"
-        )
-    return value
-
-
-def _rising(values: list[float], what: str) -> tuple[float, ...]:
-    for value in values:
-        if not in_span(value, 0.0, math.inf, open_low=True):
-            raise RequestError(f"{what}: {value:g} is not allowed; they are numbers above 0")
-    for before, after in pairwise(values):
-        if after <= before:
-            raise RequestError(f"{what}: {after:g} after {before:g}; they must rise")
-    return tuple(values)
