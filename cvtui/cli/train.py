@@ -11,25 +11,13 @@ import click
 from cvtui.cli.run_folders import runs_option
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.choices import Choice
-from cvtui.recipe.fields import FIELDS, Field
+from cvtui.recipe.fields import FIELDS, Field, grouped
 from cvtui.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from cvtui.recipe import Checked
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "Data": ("data", "preprocess"),
-    "Network": ("net", "init"),
-    "Learning": (
-        "loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs",
-        "batch_size",
-    ),
-    "Running": ("seed", "device", "precision", "threads"),
-    "Watching and keeping": ("watch_every", "keep", "save_every", "on_nan", "name"),
-}  # fmt: skip
-"""How --help groups the recipe's fields; a field that is not named here stands under More."""
 
 METAVARS = {"whole": "N", "number": "X", "choice": "NAME"}
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -167,15 +155,12 @@ def check_place(runs: Path, name: str | None) -> None:
 
 def write_options(formatter: click.HelpFormatter) -> None:
     """The options of the main job in groups, each choice below its option."""
-    named = {name for names in GROUPS.values() for name in names}
-    more = tuple(name for name in FIELDS if name not in named)
-    for title, names in {**GROUPS, "More": more}.items():
-        rows = [row for name in names if name in FIELDS for row in _rows(FIELDS[name])]
-        if title == "Watching and keeping":
+    for title, fields in grouped():
+        rows = [row for field in fields for row in _rows(field)]
+        if title == "Run":
             rows += _own_rows("runs")
-        if rows:
-            with formatter.section(title):
-                formatter.write_dl(rows, col_max=28)
+        with formatter.section(title):
+            formatter.write_dl(rows, col_max=28)
     with formatter.section("Without the screen"):
         formatter.write_dl(_own_rows("no_ui", "as_json", "quiet"), col_max=28)
 

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from cvtui.calc import Table, trace
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import DATA, SCHEDULES, DataFacts, parse_choice
+from cvtui.recipe.choices import SCHEDULES, DataFacts, parse_choice
+from cvtui.recipe.data_facts import facts
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.net import parse
 from cvtui.recipe.recipe import Recipe
@@ -33,7 +34,7 @@ def check(recipe: Recipe) -> Checked:
     """All that follows from a recipe. RequestError names the first key that is wrong, its value, what is allowed."""
     values: dict[str, Any] = {name: entry.check(getattr(recipe, name)) for name, entry in FIELDS.items()}
     recipe = Recipe(**values)
-    data = DATA[recipe.data]
+    data = facts(recipe)
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "

@@ -1,8 +1,9 @@
-"""What a choice by name is, and how it is written: as a call, `normal(0.02)`, `adam(beta1=0.95)`, `step(30, 60, 90)`."""
+"""What a choice by name is, and how it is written: as a call, such as `normal(0.02)` or `step(30, 60, 90)`."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -53,12 +54,27 @@ class DataFacts:
 
     name: str
     summary: str
-    size: tuple[int, int, int]
-    """(H, W, C) of one image."""
+    size: tuple[int, int, int] | tuple[int]
+    """(H, W, C) of one image, or (features,) of a point."""
     classes: tuple[str, ...]
     train: int
     """Images to train on."""
     validation: int
+    train_counts: tuple[int, ...] = ()
+    """Training images of each class; empty: equally many."""
+    validation_counts: tuple[int, ...] = ()
+
+    def counts(self) -> tuple[int, ...]:
+        """Training images of each class."""
+        return self.train_counts or _evenly(self.train, len(self.classes))
+
+    def held_out(self) -> tuple[int, ...]:
+        """Validation images of each class."""
+        return self.validation_counts or _evenly(self.validation, len(self.classes))
+
+
+def _evenly(total: int, classes: int) -> tuple[int, ...]:
+    return tuple(total // classes + (number < total % classes) for number in range(classes))
 
 
 def span_in_words(low: float, high: float, open_low: bool = False, open_high: bool = False) -> str:
@@ -131,6 +147,14 @@ def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tup
     if choice.many:
         values[choice.many] = _rising(unnamed, f"{before}{choice.many} of {choice.name}")
     return choice, values
+
+
+def parse_chain(text: str, table: Mapping[str, Choice], label: str = "") -> list[tuple[Choice, dict[str, Any]]]:
+    """`"flip, shift(2)"` -> each choice with its values, in order; nothing for "" and `none`. RequestError as there."""
+    words = [word for word in re.split(r",(?![^(]*\))", text) if word.strip()]
+    if [word.strip().lower() for word in words] in ([], ["none"]):
+        return []
+    return [parse_choice(word, table, label) for word in words]
 
 
 def _nth(choice: Choice, number: int, before: str) -> str:

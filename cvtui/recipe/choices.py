@@ -16,12 +16,15 @@ from cvtui.recipe.choice import (
     Parameter,
     find,
     in_span,
+    parse_chain,
     parse_choice,
     span_in_words,
 )
+from cvtui.recipe.toy_table import TOYS
 
 __all__ = [
     "ALIASES",
+    "AUGMENTS",
     "DATA",
     "INITS",
     "LOSSES",
@@ -34,6 +37,7 @@ __all__ = [
     "Parameter",
     "find",
     "in_span",
+    "parse_chain",
     "parse_choice",
     "span_in_words",
 ]
@@ -51,6 +55,8 @@ DATA: dict[str, DataFacts] = {
         classes=tuple("0123456789"),
         train=1437,
         validation=360,
+        train_counts=(142, 145, 142, 146, 145, 146, 145, 143, 139, 144),
+        validation_counts=(36, 37, 35, 37, 36, 36, 36, 36, 35, 36),
     ),
     "shapes": DataFacts(
         name="shapes",
@@ -62,7 +68,9 @@ DATA: dict[str, DataFacts] = {
         train=5000,
         validation=1000,
     ),
+    **TOYS,
 }  # fmt: skip
+"""The sets that have a name. (`folder:PATH` and `package.module:callable` are data too: see data_facts.py.)"""
 
 PREPROCESSES = _table(
     Choice(name="none", summary="pixels as they are, 0 to 255", formula="x"),
@@ -73,7 +81,55 @@ PREPROCESSES = _table(
         summary="mean 0 and standard deviation 1 in each channel (ResNet)",
         formula="(x / 255 − mean_c) / std_c",
     ),
+    Choice(
+        name="per-image",
+        summary="mean 0 and standard deviation 1 in each image by itself",
+        formula="(x − mean(x)) / max(std(x), 1 / sqrt(N))",
+    ),
+    Choice(
+        name="zca",
+        summary="whitened: every pixel uncorrelated with every other, variance 1 (Krizhevsky 2009); for small images",
+        formula="U (Λ + eps)^(−1/2) Uᵀ (x / 255 − mean)",
+        parameters={
+            "eps": Parameter(default=0.01, low=0, high=1, open_low=True, doc="added to each eigenvalue")
+        },
+    ),
 )
+
+AUGMENTS = _table(
+    Choice(name="flip", summary="mirrored left to right, half of the time", formula="x[:, ::-1]"),
+    Choice(
+        name="shift",
+        summary="moved by up to so many pixels both ways; the edge is repeated",
+        formula="x[i + dy, j + dx]",
+        parameters={"pixels": Parameter(default=2, low=0, high=1024, doc="furthest in either direction")},
+    ),
+    Choice(
+        name="crop",
+        summary="padded with zeros on all sides, then cut at a random place (He 2016)",
+        formula="pad(x, P)[i : i + H, j : j + W]",
+        parameters={"padding": Parameter(default=4, low=0, high=1024, doc="pixels of padding on each side")},
+    ),
+    Choice(
+        name="rotate",
+        summary="turned about its centre",
+        formula="angle in −degrees..degrees",
+        parameters={"degrees": Parameter(default=15, low=0, high=180, doc="furthest to either side")},
+    ),
+    Choice(
+        name="cutout",
+        summary="a square of the mean grey at a random place (DeVries 2017)",
+        formula="x[i : i + S, j : j + S] = mean",
+        parameters={"size": Parameter(default=8, low=1, high=1024, doc="side of the square in pixels")},
+    ),
+    Choice(
+        name="jitter",
+        summary="brightness, contrast and saturation changed at random",
+        formula="each times 1 ± strength",
+        parameters={"strength": Parameter(default=0.2, low=0, high=1, doc="largest change as a share")},
+    ),
+)
+"""What is done to training images at random, each time they are seen; written as a chain: `flip, crop(4)`."""
 
 INITS = _table(
     Choice(name="he", summary="keeps the variance through ReLU layers (He 2015)", formula="std = sqrt(2 / Din)"),

@@ -83,7 +83,7 @@ class Field:
             value = str(value)  # `warmup = 500` in a hand-written file
         if not isinstance(value, str):
             raise self._wrong(label, value, f"is {_type_in_words(value)}, not a text")
-        if not value.isascii() and self.name not in ("name", "net"):
+        if not value.isascii() and self.name not in _ANY_SIGNS:
             raise self._wrong(label, value, "holds signs that are not allowed here")
         if self.kind == "choice":
             return self._check_choice(value, label)
@@ -91,6 +91,8 @@ class Field:
             raise self._wrong(label, value, "is not known", nearest(value, self.allowed))
         if self.pattern and not re.fullmatch(self.pattern, value.strip()):
             raise self._wrong(label, value, "is not understood")
+        if self.name == "augment":
+            choices.parse_chain(value, choices.AUGMENTS, label)
         if self.name == "name" and value:
             from cvtui.runlog.folder import check_name
 
@@ -113,7 +115,9 @@ class Field:
     def _check_choice(self, value: str, label: str) -> str:
         assert self.table is not None
         if self.name == "data":
-            return choices.find(value, choices.DATA, label).name
+            from cvtui.recipe.data_facts import check_source
+
+            return check_source(value, label)
         table: Mapping[str, Any] = self.table
         choice, _ = parse_choice(value, table, label)
         _, bracket, rest = value.strip().partition("(")
@@ -145,10 +149,20 @@ def _type_in_words(value: object) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
+_ANY_SIGNS = ("name", "net", "data", "data_dir", "only")
+"""Paths and class names are written in every script."""
+
 _SPANS: dict[str, dict[str, Any]] = {
     "lr": {"low": 0, "open_low": True},
     "momentum": {"low": 0, "high": 1, "open_high": True},
     "weight_decay": {"low": 0},
+    "val_share": {"low": 0, "high": 1, "open_low": True, "open_high": True},
+    "limit": {"low": 0, "high": 1_000_000_000},
+    "label_noise": {"low": 0, "high": 1},
+    "imbalance": {"low": 0, "high": 1, "open_low": True},
+    "clip": {"low": 0},
+    "ema": {"low": 0, "high": 1, "open_high": True},
+    "scale_lr": {"low": 0, "high": 10_000_000},
     "epochs": {"low": 1, "high": 1_000_000},
     "batch_size": {"low": 1, "high": 10_000_000},
     "seed": {"low": 0, "high": 2**63 - 1},
@@ -163,6 +177,7 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         r"(last|best|every=[1-9]\d{0,8})(\s*,\s*(last|best|every=[1-9]\d{0,8}))*",
         "last, best, every=N (epochs), with commas between",
     ),
+    "size": (r"(\d{1,4}([xX]\d{1,4})?)?", "a side in pixels such as 64, or H x W such as 48x96; or nothing"),
     "save_every": (r"([1-9]\d{0,6}[smh])?", "a time such as 30s, 5m or 1h; or nothing"),
     "net": (r"(?s).*\S.*", "a net expression such as conv32-relu-pool-fc"),
 }
@@ -209,7 +224,8 @@ def _make(name: str, default: Value) -> Field:
         kind: Kind = "whole" if annotation == "int" else "number"
         return Field(name=name, doc=doc, kind=kind, default=default, **_SPANS[name])
     pattern, example = _PATTERNS.get(name, ("", "any text"))
-    return Field(name=name, doc=doc, kind="text", default=default, pattern=pattern, example=example)
+    table = choices.AUGMENTS if name == "augment" else None
+    return Field(name=name, doc=doc, kind="text", default=default, table=table, pattern=pattern, example=example)
 
 
 FIELDS: dict[str, Field] = {
@@ -250,3 +266,27 @@ def field(name: str, label: str = "") -> Field:
             + ("" if close else f"; it has {', '.join(allowed)}")
         )
     return found
+
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Data", ("data", "preprocess", "augment", "batch_size")),
+    ("Net", ("net", "init")),
+    (
+        "Training",
+        (
+            "loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs",
+            "clip", "ema", "scale_lr",
+        ),
+    ),
+    ("Which images", ("size", "val_share", "only", "limit", "label_noise", "imbalance", "data_dir")),
+    ("Run", ("name", "device", "threads", "precision", "seed", "watch_every", "keep", "save_every", "on_nan")),
+)  # fmt: skip
+"""Which fields stand together, in the form and in --help; one that is named nowhere comes last, under More."""
+
+
+def grouped() -> list[tuple[str, list[Field]]]:
+    """All fields of the recipe by group."""
+    groups = [(title, [FIELDS[name] for name in names]) for title, names in GROUPS]
+    known = {name for _, names in GROUPS for name in names}
+    more = [field for name, field in FIELDS.items() if name not in known]
+    return [(title, members) for title, members in [*groups, ("More", more)] if members]

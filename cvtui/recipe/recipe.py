@@ -13,34 +13,67 @@ import msgspec
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: str = "digits"
-    """The image set: digits or shapes."""
+    """The set: digits, shapes, a toy set such as spiral(3), mnist … stl10, folder:PATH or package.module:callable."""
+
+    data_dir: str = ""
+    """Where downloaded sets lie; empty: cvtui/data in the user's cache folder."""
+
+    size: str = ""
+    """Images of a folder are brought to H x W: 64, or 48x96; empty: 64."""
+
+    val_share: float = 0.2
+    """Share of the images held out for validation, where the set has no split of its own."""
+
+    only: str = ""
+    """The classes to tell apart, by name or number, with commas between; empty: all."""
+
+    limit: int = 0
+    """Train on at most so many images, of every class its share; 0: on all."""
+
+    label_noise: float = 0.0
+    """Share of the training labels that are replaced by another class."""
+
+    imbalance: float = 1.0
+    """Images of the rarest class / of the most frequent one; those between fall evenly in their logarithm."""
+
+    augment: str = "none"
+    """Random changes to training images, a chain of flip, shift(2), crop(4), rotate(15), cutout(8) and jitter(0.2)."""
 
     preprocess: str = "standardise"
-    """What is done to the pixels: none, scale, centre or standardise; statistics come from the training split only."""
+    """Of the pixels: none, scale, centre, standardise, per-image or zca; all learn from training images only."""
 
     net: str = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
     """The net expression; a bare `fc` at the end has one output per class."""
 
     init: str = "he"
-    """How weights begin: he, xavier or normal(std). Biases begin at 0."""
+    """How weights begin: he, xavier, normal(std), orthogonal, lsuv … Biases begin at 0."""
 
     loss: str = "cross-entropy"
-    """What is minimised: cross-entropy (of the softmax)."""
+    """What is minimised: cross-entropy (of the softmax), hinge or mse."""
 
     optimizer: str = "adamw"
-    """The update rule: sgd, momentum, adam or adamw."""
+    """The update rule: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw or muon."""
 
     lr: float = 5e-3
     """Learning rate: the schedule's highest value."""
 
     momentum: float = 0.9
-    """rho of `momentum`: v = rho v + dx; 0 <= rho < 1."""
+    """rho of `momentum` and `nesterov`: v = rho v + dx; 0 <= rho < 1."""
 
     weight_decay: float = 0.2
-    """L2 term added to the gradient (decoupled in adamw); not applied to biases and norms."""
+    """L2 term added to the gradient (decoupled in adamw and muon); not applied to biases and norms."""
+
+    clip: float = 0.0
+    """Longest gradient (2-norm over all parameters): longer ones are scaled down to it; 0: none are."""
+
+    ema: float = 0.0
+    """Decay of a running mean of the weights, which is then what is validated; 0: there is none."""
+
+    scale_lr: int = 0
+    """The batch size that `lr` was meant for: lr is multiplied by batch_size / scale_lr (Goyal 2017); 0: not."""
 
     schedule: str = "cosine"
-    """lr over the run: constant, step, cosine, linear, inverse-sqrt, exponential, one-cycle or cosine-restarts."""
+    """lr over the run: constant, step, cosine, linear, inverse-sqrt, exponential, one-cycle …"""
 
     schedule_per: Literal["iteration", "epoch"] = "iteration"
     """Whether the rate moves at every iteration or once an epoch."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cvtui.recipe import FIELDS, Recipe, check, override
+from cvtui.recipe.fields import grouped
 from cvtui.tui.setup.draft import Draft, examine
-from cvtui.tui.setup.texts import grouped, texts_of
+from cvtui.tui.setup.texts import texts_of
 
 PLAIN = Recipe(epochs=15, batch_size=64, optimizer="adam")
 SEVERAL = [

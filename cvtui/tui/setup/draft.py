@@ -12,8 +12,9 @@ from cvtui.calc.memory import OPTIMIZERS, training_memory
 from cvtui.errors import RequestError
 from cvtui.recipe import Checked, Recipe, Schedule, check, parse_choice
 from cvtui.recipe.checking import check_net, make_schedule
-from cvtui.recipe.choices import DATA, DataFacts
 from cvtui.recipe.choices import OPTIMIZERS as UPDATE_RULES
+from cvtui.recipe.choices import DataFacts
+from cvtui.recipe.data_facts import DATA_FIELDS, facts, kind_of
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.tui.setup.texts import Problem
 
@@ -84,7 +85,7 @@ def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
 
 def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Draft:
     """What the fields that are right say by themselves."""
-    data = DATA.get(str(values.get("data")))
+    data = _facts(values, problems)
     table, schedule, steps, total, memory = None, None, None, None, None
     if data is not None and "net" in values:
         try:
@@ -120,13 +121,26 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
     )
 
 
+def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFacts | None:
+    """Of the data that is chosen; a callable is asked only when the run is started, since that runs its code."""
+    known = {name: value for name, value in values.items() if name in DATA_FIELDS}
+    if "data" not in known or kind_of(str(known["data"])) == "callable":
+        return None
+    try:
+        return facts(Recipe(**known))  # type: ignore[arg-type]
+    except RequestError as error:
+        name = _field_of(error, "data")
+        problems.setdefault(name, _problem(name, error))
+        return None
+
+
 def _memory(table: Table, data: DataFacts, batch: int, optimizer: str) -> int | None:
     """What the net takes, and the images, which lie in memory as bytes."""
     name = parse_choice(optimizer, UPDATE_RULES)[0].name
     if name not in OPTIMIZERS:
         return None
-    height, width, channels = data.size
-    return training_memory(table, batch).total(name) + (data.train + data.validation) * height * width * channels
+    pixels = (data.train + data.validation) * math.prod(data.size)
+    return training_memory(table, batch).total(name) + pixels
 
 
 def _taken(runs: Path, name: str) -> Problem | None:
@@ -139,10 +153,10 @@ def _taken(runs: Path, name: str) -> Problem | None:
     return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
 
 
-def _field_of(error: RequestError) -> str:
+def _field_of(error: RequestError, otherwise: str = "net") -> str:
     """The key that an error begins with ("batch_size: …")."""
     word = error.message.partition(":")[0].strip()
-    return word if word in FIELDS else "net"
+    return word if word in FIELDS else otherwise
 
 
 def _problem(name: str, error: RequestError) -> Problem:

@@ -15,9 +15,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from cvtui.recipe import Recipe
+from cvtui.recipe.fields import grouped
 from cvtui.tui.setup.field_row import USED_WITH, FieldRow
 from cvtui.tui.setup.picker import Picker
-from cvtui.tui.setup.texts import Problem, grouped, texts_of
+from cvtui.tui.setup.texts import Problem, texts_of
 
 
 class Heading(Widget):

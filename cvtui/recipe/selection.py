@@ -1,0 +1,55 @@
+"""Which images of a set a run sees, in numbers: the rule that the engine follows and the form counts with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cvtui.errors import RequestError, nearest
+
+
+def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
+    """The numbers of the classes that `only` names (by name, or else by number), in the set's order; all for "".
+
+    RequestError for a class that the set has not, or fewer than two.
+    """
+    words = [word.strip() for word in only.split(",") if word.strip()]
+    if not words:
+        return list(range(len(classes)))
+    lower = [name.lower() for name in classes]
+    kept = set()
+    for word in words:
+        if word.lower() in lower:
+            kept.add(lower.index(word.lower()))
+        elif word.isdecimal() and int(word) < len(classes):
+            kept.add(int(word))
+        else:
+            shown = ", ".join(classes[:20]) + (" …" if len(classes) > 20 else "")
+            raise RequestError(f"only: there is no class {word!r}; there are: {shown}{nearest(word, tuple(classes))}")
+    if len(kept) < 2:
+        raise RequestError(f"only: {only!r} leaves one class; two or more are needed to tell apart")
+    return sorted(kept)
+
+
+def training_counts(counts: Sequence[int], limit: int, imbalance: float) -> list[int]:
+    """Training images of each class that stay. First `imbalance`: class k of K keeps the share imbalance^(k / (K − 1))
+    (Cui 2019, long-tailed sets); then `limit` (0: none): at most so many in all, in the same proportions.
+
+    Each class keeps at least one. RequestError where the limit is less than the classes.
+    """
+    last = max(1, len(counts) - 1)
+    kept = [max(1, round(count * imbalance ** (number / last))) for number, count in enumerate(counts)]
+    if not limit or sum(kept) <= limit:
+        return kept
+    if limit < len(kept):
+        raise RequestError(f"limit: {limit:,} is less than one image for each of {len(kept):,} classes")
+    total = sum(kept)
+    exact = [count * limit / total for count in kept]
+    shares = [max(1, int(share)) for share in exact]
+    by_rest = sorted(range(len(kept)), key=lambda index: (shares[index] - exact[index], index))
+    for index in by_rest:  # the largest remainders first
+        if sum(shares) < limit and shares[index] < kept[index]:
+            shares[index] += 1
+    while sum(shares) > limit:
+        largest = max(range(len(shares)), key=lambda index: shares[index])
+        shares[largest] -= 1
+    return shares

@@ -1,0 +1,66 @@
+"""The toy sets on a plane as data: what is known of them before they are drawn (by the engine, under these names)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cvtui.errors import RequestError
+from cvtui.recipe.choice import DataFacts
+
+TRAIN, VALIDATION = 400, 100
+"""Points."""
+
+CLASS_RANGE: dict[str, tuple[int, int]] = {
+    "blobs": (3, 5),
+    "moons": (2, 2),
+    "circles": (2, 5),
+    "xor": (2, 2),
+    "spiral": (2, 5),
+}
+"""Name -> (usual number of classes, most); the least is 2."""
+
+_SUMMARIES = {
+    "blobs": "round clouds; a line separates them",
+    "moons": "two half circles that reach into each other",
+    "circles": "rings around each other",
+    "xor": "opposite corners belong together",
+    "spiral": "arms wound around each other",
+}
+
+
+def _facts(name: str, classes: int) -> DataFacts:
+    most = CLASS_RANGE[name][1]
+    more = f"; {name}(C) for 2 to {most} classes" if most > 2 else ""
+    return DataFacts(
+        name=name,
+        summary=f"500 points of two features: {_SUMMARIES[name]}{more}",
+        size=(2,),
+        classes=tuple(map(str, range(classes))),
+        train=TRAIN,
+        validation=VALIDATION,
+    )
+
+
+TOYS: dict[str, DataFacts] = {name: _facts(name, usual) for name, (usual, _) in CLASS_RANGE.items()}
+
+
+def parse_toy(text: str, label: str = "data") -> tuple[str, int]:
+    """`spiral(3)` -> ("spiral", 3). RequestError for a number of classes that the set has not."""
+    name, bracket, rest = text.strip().lower().partition("(")
+    usual, most = CLASS_RANGE[name]
+    if not bracket:
+        return name, usual
+    inside = rest.removesuffix(")").strip().removeprefix("classes=").strip()
+    if not rest.endswith(")") or not inside.isdecimal() or not 2 <= int(inside) <= most:
+        allowed = f"2 to {most}" if most > 2 else "2"
+        raise RequestError(f"{label}: {text!r}: the number of classes of {name} is {allowed}, as in '{name}({most})'")
+    return name, int(inside)
+
+
+def toy_facts(text: str) -> DataFacts:
+    """The facts of `spiral(3)`."""
+    name, classes = parse_toy(text)
+    found = TOYS[name]
+    if classes == len(found.classes):
+        return found
+    return replace(_facts(name, classes), name=f"{name}({classes})")
