@@ -1,1 +1,11 @@
-"""TODO"""
+"""The room of the doctor: says what is wrong with a run, from its history alone. No torch, no screen.
+
+examine(history) -> list[Diagnosis]      root causes first; [] for a healthy run
+Doctor(history).update()                 the same while the run goes on, at a cost that does not grow
+catalogue                                the table of all faults
+"""
+
+from cvtui.doctor.diagnosis import Diagnosis
+from cvtui.doctor.doctor import Doctor, examine
+
+__all__ = ["Diagnosis", "Doctor", "examine"]

@@ -57,6 +57,8 @@ class WatchedRun:
         total_steps: int = 0,
         steps_per_epoch: int = 0,
         classes: tuple[str, ...] | list[str] = (),
+        train: Any = None,
+        validation: Any = None,
     ) -> None:
         if every < 0:
             raise ValueError(f"every must be 0 (never) or more, not {every}")
@@ -68,6 +70,8 @@ class WatchedRun:
         self.total_steps = total_steps
         self.steps_per_epoch = steps_per_epoch
         self.classes = list(classes)
+        self.train = train
+        self.validation = validation
         # What the journal follows (see journal.Followed).
         self.step_count = 0
         self.clock = Clock()
@@ -134,8 +138,11 @@ class WatchedRun:
 
     # ------------------------------------------------------------------ what the loop tells
 
-    def step(self, *, loss: Tensor | float, accuracy: Tensor | float | None = None) -> None:
-        """One optimiser step was done. loss: a scalar; accuracy: the batch's share of right answers, 0..1.
+    def step(
+        self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Tensor | None = None
+    ) -> None:
+        """One optimiser step was done. loss: a scalar; accuracy: the batch's share of right answers, 0..1; labels: the
+        batch's, where they lie (the first few batches' tell the doctor whether classes are mixed).
 
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
@@ -267,6 +274,8 @@ def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
     name: the run folder's name (-2, -3 … where it is taken); made of date and model without one.
     every: look at all layers at every N-th step (10; 0 is never). runs: the folder of all runs ("runs").
     total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.
+    train, validation: (images, labels) as tensors, or a Dataset of such pairs: looked through once before the first
+    step, for what the doctor can tell of them (labels, duplicates, values that are not finite).
 
     Looking changes nothing: weights, losses, buffers, modes and random states are bit-equal with and without it.
     """

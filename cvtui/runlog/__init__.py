@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Command,
         CommandApplied,
         EpochDone,
+        Facts,
         Finding,
         Histogram,
         Layer,
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "commands": ("CommandReader", "send"),
     "events": (
-        "AnyRecord", "CheckpointSaved", "Command", "CommandApplied", "EpochDone", "Finding", "Histogram", "Layer",
-        "LayersSampled", "LayerStats", "Log", "PictureSaved", "RunEnded", "RunStarted", "Steps",
+        "AnyRecord", "CheckpointSaved", "Command", "CommandApplied", "EpochDone", "Facts", "Finding", "Histogram",
+        "Layer", "LayersSampled", "LayerStats", "Log", "PictureSaved", "RunEnded", "RunStarted", "Steps",
     ),
     "folder": ("RunFolder", "WorkerLock", "check_name", "fresh_name", "list_runs", "newest"),
     "history": ("History",),
@@ -58,6 +59,7 @@ __all__ = [
     "CommandReader",
     "EpochDone",
     "EventWriter",
+    "Facts",
     "Finding",
     "Histogram",
     "History",

@@ -119,6 +119,8 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight_norm: float | None = None
     update_ratio: float | None = None
     """‖weights after the step − before‖ / ‖weights before‖."""
+    pinned: float | None = None
+    """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
     sampled: int | None = None
     """The histograms are made of every n-th value (at most 16,384); null: of all. Everything else is exact."""
     weight_mean: float | None = None
@@ -171,6 +173,149 @@ class Finding(Record, tag="finding", frozen=True, kw_only=True):
     sentence: str
     layer: str = ""
     evidence: str = ""
+    name: str = ""
+    """The fault in two or three words."""
+    threshold: float | None = None
+    """What the number in the evidence was compared with; null where there is none."""
+    source: str = ""
+    """Where the threshold comes from."""
+    sure: float | None = None
+    """0..1."""
+    cure: dict[str, Any] = {}
+    """Recipe fields with their new values; empty where no change of the recipe helps."""
+    advice: str = ""
+    """What to do, in words."""
+    consequences: list[str] = []
+    """Ids of what else was found and follows from this."""
+
+
+class ModuleFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One module without children, in the order in which the first forward pass ran them."""
+
+    name: str
+    kind: str
+    """The class's name: Conv2d, Linear, ReLU, BatchNorm2d, …"""
+    options: dict[str, float] = {}
+    """What rules need of it: p of a dropout, momentum and eps of a norm."""
+
+
+class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One weight tensor (two dimensions or more), before the first step."""
+
+    name: str
+    """The parameter's: conv1.weight."""
+    layer: str = ""
+    fan_in: int
+    mean: float | None
+    std: float | None
+    """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""
+
+
+class Facts(Record, tag="facts", frozen=True, kw_only=True):
+    """What was found out before and in the first steps, for the doctor; later records add to the earlier ones and win.
+
+    Everything may be missing: null, or empty.
+    """
+
+    step: int = 0
+    """Steps done when it was found."""
+    # The data
+    train: int | None = None
+    validation: int | None = None
+    """Counts of images."""
+    classes: int | None = None
+    """Of the data: the largest label + 1, or the number of class names."""
+    label_counts: list[int] = []
+    """Training images of each class."""
+    label_range: list[int] = []
+    """[lowest, highest] label."""
+    batch_size: int | None = None
+    batch_classes: list[int] = []
+    """How many different classes each of the first batches held."""
+    batch_sizes: list[int] = []
+    """And how many images."""
+    bad_items: list[int] = []
+    """Numbers of training images with a value that is not finite (at most 20)."""
+    bad_count: int | None = None
+    bad_batch: int | None = None
+    """The first step whose input held a value that is not finite."""
+    overlap: int | None = None
+    """Validation images that are also training images, value for value."""
+    overlap_pairs: list[list[int]] = []
+    """[training, validation] numbers of some of them."""
+    neighbours_train: float | None = None
+    """Share of training images whose nearest other training images have, in their majority, the same label."""
+    neighbours_validation: float | None = None
+    """Share of validation images whose nearest training images have, in their majority, the same label."""
+    neighbours_chance: float | None = None
+    """What those shares would be for labels that have nothing to do with the images."""
+    neighbours_count: int | None = None
+    """Images that were asked, in each part."""
+    # The input as the model gets it
+    input_dtype: str = ""
+    input_shape: list[int] = []
+    """Of one image: C x H x W, or the number of features."""
+    input_mean: float | None = None
+    input_std: float | None = None
+    input_min: float | None = None
+    input_max: float | None = None
+    validation_mean: float | None = None
+    validation_std: float | None = None
+    """Of the first validation batch, as the model gets it."""
+    # The model
+    modules: list[ModuleFact] = []
+    weights: list[WeightFact] = []
+    linear_pairs: list[list[str]] = []
+    """[first, second]: linear layers with nothing that is not linear between them."""
+    spread: dict[str, float] = {}
+    """Standard deviation of the outputs of every watched layer on the first batch."""
+    # Outputs and loss
+    outputs: int | None = None
+    """Numbers the model gives for one image."""
+    rows_sum_to_one: bool | None = None
+    """All outputs of the first batch lay in 0..1 and those of each image added up to 1 (to a thousandth)."""
+    loss: str = ""
+    """Name of the loss, where it is known."""
+    first_loss: float | None = None
+    """The first loss as it was told."""
+    cross_entropy: float | None = None
+    """Mean cross-entropy of softmax(outputs) on the first batch."""
+    log_loss: float | None = None
+    """Mean −log of the outputs themselves at the labels; null where they are no probabilities."""
+    # Optimiser and loop
+    optimizer: str = ""
+    """Its kind in small letters: sgd, adam, adamw, …"""
+    momentum: float | None = None
+    weight_decay: float | None = None
+    """The largest of its groups."""
+    parameters: int | None = None
+    """Tensors that want a gradient."""
+    left_out: list[str] = []
+    """Of those, the ones that the optimiser does not hold."""
+    foreign: int | None = None
+    """Tensors that the optimiser holds and the model does not."""
+    frozen: list[str] = []
+    """Tensors that are declared to want no gradient."""
+    no_gradient: list[str] = []
+    """Tensors that want a gradient and had got none by the first updates."""
+    stale_gradient: float | None = None
+    """Largest share that gradients left over from the step before had in size when a new backward pass came."""
+    rates: list[list[float]] = []
+    """The planned learning rate: [step, rate] at some 200 places over the run."""
+    training_mode: bool | None = None
+    """Was the model in training mode while it was trained?"""
+    validation_mode: bool | None = None
+    """Was it in training mode while it was validated?"""
+    train_mode_loss: float | None = None
+    eval_mode_loss: float | None = None
+    """The same training batch, the same weights, in both modes: the latest pair measured."""
+    mode_losses: list[list[float]] = []
+    """[step, in training mode, in evaluation mode] of each time that it was measured."""
+    overfit_loss: float | None = None
+    overfit_accuracy: float | None = None
+    """Where one batch alone was trained on: what came of it."""
+    predicted: list[int] = []
+    """How often each class was the answer over the latest steps."""
 
 
 class Log(Record, tag="log", frozen=True, kw_only=True):
@@ -198,6 +343,7 @@ AnyRecord = (
     | CheckpointSaved
     | CommandApplied
     | Finding
+    | Facts
     | Log
     | RunEnded
 )

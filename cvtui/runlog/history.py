@@ -34,6 +34,7 @@ _others = msgspec.json.Decoder(
     | events.CheckpointSaved
     | events.CommandApplied
     | events.Finding
+    | events.Facts
     | events.Log
     | events.RunEnded
 )
@@ -66,6 +67,7 @@ class History:
     run, end           RunStarted of the latest process, RunEnded once it is over (None before)
     steps              Series: loss, lr, accuracy, grad_norm, seconds
     epochs, commands, findings, checkpoints, pictures      lists of their records
+    facts              what all `Facts` records say together (None before)
     logs               the last 1,000 `Log` records
     layer_steps        steps that have a `layers` record (int64, rising)
     skipped, unknown   broken lines; lines of types that this version does not know, counted by type
@@ -90,6 +92,7 @@ class History:
         self.epochs: list[events.EpochDone] = []
         self.commands: list[events.CommandApplied] = []
         self.findings: list[events.Finding] = []
+        self.facts: events.Facts | None = None
         self.checkpoints: list[events.CheckpointSaved] = []
         self.pictures: list[events.PictureSaved] = []
         self.logs: deque[events.Log] = deque(maxlen=1000)
@@ -214,6 +217,8 @@ class History:
                     self._paused = record.command == "pause"
             case events.Finding():
                 self.findings.append(record)
+            case events.Facts():
+                self.facts = merged(self.facts, record)
             case events.CheckpointSaved():
                 self.checkpoints.append(record)
             case events.PictureSaved():
@@ -340,10 +345,19 @@ KNOWN = frozenset(
         events.CheckpointSaved,
         events.CommandApplied,
         events.Finding,
+        events.Facts,
         events.Log,
         events.RunEnded,
     )
 )
+
+
+def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
+    """Both together: what the newer says wins, and what it leaves out stays."""
+    if old is None:
+        return new
+    said = {name: value for name in new.__struct_fields__ if (value := getattr(new, name)) not in (None, [], {}, "")}
+    return msgspec.structs.replace(old, **said)
 
 
 def _is_square(steps: _LooseSteps) -> bool:

@@ -1,0 +1,79 @@
+"""What the doctor says of a run: one fault, with its evidence and its cure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from cvtui.runlog.events import Finding
+
+Severity = Literal["stop", "warn", "note"]
+Kind = Literal["exact", "static", "heuristic"]
+"""How a fault is known: an invariant is broken; seen before the first step; a signal crossed a threshold."""
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    """The catalogue's: F01 … F37, and L01 … for those of the lecture."""
+    name: str
+    severity: Severity
+    """stop: what comes of the run is worth nothing; warn: a fault; note: worth knowing, or a state."""
+    kind: Kind
+    step: int
+    """The step at which the evidence was complete, from 0; −1: known before the first step."""
+    layer: str = ""
+    sentence: str
+    """For a person, with the numbers."""
+    evidence: str = ""
+    """The number that was looked at, and what it is."""
+    value: float | None = None
+    threshold: float | None = None
+    source: str = ""
+    """Where the threshold comes from."""
+    sure: float = 1.0
+    """0..1."""
+    cure: dict[str, Any] = {}
+    """Recipe fields and their new values; empty where no change of the recipe helps."""
+    advice: str = ""
+    """What to do, in words."""
+    test: str = ""
+    """The short test that would tell it from what looks like it: `rate/10`, `overfit`, `zeroed` or ""."""
+    consequences: tuple[str, ...] = ()
+    """Ids of what else was found and follows from this."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of `cvtui doctor --json`."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "severity": self.severity,
+            "step": self.step,
+            "layer": self.layer,
+            "sentence": self.sentence,
+            "evidence": self.evidence,
+            "value": self.value,
+            "threshold": self.threshold,
+            "source": self.source,
+            "sure": self.sure,
+            "cure": self.cure or self.advice,
+            "consequences": list(self.consequences),
+        }
+
+    def as_finding(self) -> Finding:
+        """The record of the run's log."""
+        return Finding(
+            step=max(self.step, 0),
+            id=self.id,
+            severity=self.severity,
+            sentence=self.sentence,
+            layer=self.layer,
+            evidence=self.evidence,
+            name=self.name,
+            threshold=self.threshold,
+            source=self.source,
+            sure=self.sure,
+            cure=self.cure,
+            advice=self.advice,
+            consequences=list(self.consequences),
+        )
