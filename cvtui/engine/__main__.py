@@ -23,8 +23,10 @@ def main(arguments: list[str]) -> int:
     # OpenMP reads it when torch loads; whoever starts us by hand has not set it (see DESIGN: threads wait in a spin).
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if arguments[0] == "--warm":
+        from cvtui.engine.quick_start import leave_dynamo_out
         from cvtui.engine.warm import wait_for_work
 
+        leave_dynamo_out()
         try:
             return wait_for_work()
         except (KeyboardInterrupt, BrokenPipeError):
@@ -32,8 +34,10 @@ def main(arguments: list[str]) -> int:
     from cvtui.engine.control import Signals
 
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
+    from cvtui.engine.quick_start import leave_dynamo_out
     from cvtui.engine.worker import train_folder
 
+    leave_dynamo_out()
     code = train_folder(Path(arguments[0]), signals, resume=resume, rate="".join(arguments[2:]))
     signals.over()
     return code

@@ -87,6 +87,9 @@ def _work(folder: LabFolder, name: str, knobs: dict[str, Any], writer: EventWrit
 def _begin(writer: EventWriter, name: str, knobs: dict[str, Any], threads: int) -> None:
     import torch
 
+    from cvtui.engine.quick_start import leave_dynamo_out
+
+    leave_dynamo_out()
     torch.set_num_threads(threads)
     writer.write(
         RunStarted(
