@@ -1,49 +1,68 @@
-"""How weights begin. Din is the fan-in, F²·C for a conv; biases begin at 0, norms at scale 1 and shift 0."""
+"""How weights begin: the table of ways, by name. Biases begin at 0, norms at scale 1 and shift 0."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from cvtui.engine.inits.fans import glorot, he, lecun, random_walk, xavier
+from cvtui.engine.inits.fixup import fixup
+from cvtui.engine.inits.measured import data_dependent, lsuv
+from cvtui.engine.inits.orthogonal import orthogonal
+from cvtui.engine.inits.place import places
+from cvtui.engine.inits.plain import constant, normal, uniform, zeros
 from cvtui.engine.model import Net
 from cvtui.recipe.choices import INITS as CHOICES
 from cvtui.recipe.choices import parse_choice
 
-Init = Callable[..., None]
-"""(weight, fan_in, generator, **parameters of the choice): fills the weight in place."""
+LAYERS: dict[str, Callable[..., None]] = {
+    "normal": normal,
+    "uniform": uniform,
+    "xavier": xavier,
+    "glorot": glorot,
+    "he": he,
+    "lecun": lecun,
+    "orthogonal": orthogonal,
+    "random-walk": random_walk,
+    "zeros": zeros,
+    "constant": constant,
+}
+"""(place, generator, **parameters of the choice): each fills one layer's weights."""
 
+NETS: dict[str, Callable[..., None]] = {"fixup": fixup}
+"""(net, generator, **parameters): fills all layers, whose biases are 0 already."""
 
-def he(weight: Tensor, fan_in: int, generator: torch.Generator) -> None:
-    """std = sqrt(2 / Din): keeps the variance through ReLU layers (He 2015; kaiming_normal_ of PyTorch)."""
-    weight.normal_(0.0, math.sqrt(2.0 / fan_in), generator=generator)
+MEASURED: dict[str, Callable[..., None]] = {"lsuv": lsuv, "data-dependent": data_dependent}
+"""(net, generator, batch, **parameters): fills all layers, biases too, and looks at a real batch for it."""
 
-
-def xavier(weight: Tensor, fan_in: int, generator: torch.Generator) -> None:
-    """std = 1 / sqrt(Din), as the lecture has it (PyTorch's xavier_normal_ takes the fan-out in as well)."""
-    weight.normal_(0.0, 1.0 / math.sqrt(fan_in), generator=generator)
-
-
-def normal(weight: Tensor, fan_in: int, generator: torch.Generator, std: float) -> None:
-    """One std for all layers."""
-    weight.normal_(0.0, std, generator=generator)
-
-
-INITS: dict[str, Init] = {"he": he, "xavier": xavier, "normal": normal}
+INITS: dict[str, Callable[..., None]] = {**LAYERS, **NETS, **MEASURED}
 """By the names of `cvtui.recipe.choices.INITS`."""
 
 
+def needs_batch(text: str) -> bool:
+    """Does this initialisation look at real images?"""
+    return parse_choice(text, CHOICES, "init")[0].name in MEASURED
+
+
 @torch.no_grad()
-def initialise(net: Net, text: str, generator: torch.Generator) -> None:
-    """Fills every conv and fc of `net`, in order, as `text` says (`he`, `normal(0.01)`)."""
+def initialise(net: Net, text: str, generator: torch.Generator, batch: Tensor | None = None) -> None:
+    """Fills every conv and fc of `net`, in order, as `text` says (`he`, `normal(0.01)`).
+
+    batch: preprocessed images N x C x H x W on the net's device, for `lsuv` and `data-dependent` (see `needs_batch`;
+    ValueError without it). RequestError for a text that names no initialisation.
+    """
     choice, values = parse_choice(text, CHOICES, "init")
-    layers: dict[str, Any] = net.layers()
-    for row in net.table.rows:
-        module = layers.get(row.name)
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            INITS[choice.name](module.weight, row.fan_in, generator, **values)
-            if module.bias is not None:
-                module.bias.zero_()
+    for place in places(net):
+        if place.module.bias is not None:
+            place.module.bias.zero_()
+    if choice.name in LAYERS:
+        for place in places(net):
+            LAYERS[choice.name](place, generator, **values)
+    elif choice.name in NETS:
+        NETS[choice.name](net, generator, **values)
+    elif batch is None:
+        raise ValueError(f"{choice.name} looks at a real batch, and was given none")
+    else:
+        MEASURED[choice.name](net, generator, batch, **values)

@@ -79,6 +79,8 @@ def _evenly(total: int, classes: int) -> tuple[int, ...]:
 
 def span_in_words(low: float, high: float, open_low: bool = False, open_high: bool = False) -> str:
     """A range of numbers as a person would say it."""
+    if math.isinf(low) and math.isinf(high):
+        return "any number"
     if math.isinf(high):
         return f"above {low:,}" if open_low else f"{low:,} or more"
     if open_low or open_high:
