@@ -99,17 +99,18 @@ def test_quiet_says_only_the_result(tmp_path: Path) -> None:
 
 def test_on_a_terminal_a_bar_with_the_time_left_is_drawn_on_stderr(tmp_path: Path) -> None:
     with open(tmp_path / "out", "w") as stdout:
-        terminal = Terminal("--no-ui", *TINY, "--epochs", "40", cwd=tmp_path, stdout=stdout)
+        terminal = Terminal("--no-ui", *TINY, "--epochs", "12", cwd=tmp_path, stdout=stdout)
     with terminal:
         assert terminal.end(60) == 0
     out = (tmp_path / "out").read_text()
     assert "starting PyTorch" in terminal.said
-    assert re.search(r"epoch \d+/40 .*\d+ %.*\d s left", plain(terminal.said))
-    assert out.count("\nepoch ") == 40
+    assert re.search(r"epoch \d+/12 .*\d+ %.*\d s left", plain(terminal.said))
+    assert out.count("\nepoch ") == 12
     assert "left" not in out
     assert "\x1b" not in out
 
 
+@pytest.mark.long
 def test_commands_of_others_are_told(tmp_path: Path) -> None:
     process = start(*ENDLESS, cwd=tmp_path)
     folder = RunFolder(tmp_path / "runs" / "long")
@@ -152,6 +153,7 @@ def test_ctrl_c_on_a_terminal_reaches_the_worker_once(tmp_path: Path) -> None:
         assert "Traceback" not in terminal.said
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     process = start(*ENDLESS, cwd=tmp_path)
     folder = RunFolder(tmp_path / "runs" / "long")

@@ -44,6 +44,7 @@ def test_a_curve_that_never_falls_says_so(loss: np.ndarray) -> None:
         bracket(LR, loss)
 
 
+@pytest.mark.long
 def test_the_command_on_digits(tmp_path: Path) -> None:
     command = [
         sys.executable,

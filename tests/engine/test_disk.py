@@ -82,7 +82,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(running: Running) -> None:
 
 def test_a_full_disk_to_the_end_is_no_silent_success(tmp_path: Path) -> None:
     """The limit allows the log and forbids checkpoints."""
-    run = folder(tmp_path, epochs=2, net="fc4096-relu-fc4096-relu-fc", batch_size=1437)
+    run = folder(tmp_path, epochs=2, net="fc1024-relu-fc512-relu-fc", batch_size=1437)
     process = start(run, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)))
     assert finish(process) == (0, "", "")
     end = records(run)[-1]

@@ -22,7 +22,7 @@ from cvtui.runlog.launch import launch
 from tests.waiting import wait_until
 
 RECIPE = Recipe(
-    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=30, batch_size=16, threads=1
+    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=12, batch_size=16, threads=1
 )
 
 

@@ -53,7 +53,7 @@ async def ready(app: CvtuiApp) -> None:
     await wait_until_async(complete, what="the form")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[int, int]) -> None:
     """Warmed: what it foretells arrives in the form, and the same process becomes the trainer."""
     app = CvtuiApp(recipe=TINY, runs=tmp_path)

@@ -21,7 +21,7 @@ from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from tests.waiting import wait_until, wait_until_async
 
-SIZES = [(80, 24), (160, 45)]
+SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
 async def place(app: CvtuiApp, pilot: Pilot[None]) -> LabsPlace:

@@ -22,7 +22,7 @@ from cvtui.tui.panes.lines import Lines
 from tests.tui.written_runs import PLAIN, WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
-SIZES = [(80, 24), (160, 45)]
+SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
 class Host(App[None]):
