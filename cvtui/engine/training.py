@@ -11,9 +11,9 @@ import msgspec
 import torch
 from torch.optim import Optimizer
 
-from cvtui.engine.data import ChannelStats, Images, Split, channel_stats, load
+from cvtui.engine.data import ChannelStats, Images, Split, batches, channel_stats, load
 from cvtui.engine.device import autocast, pick_device, set_threads
-from cvtui.engine.init import initialise
+from cvtui.engine.init import initialise, needs_batch
 from cvtui.engine.loss import Loss, make_loss
 from cvtui.engine.model import Net
 from cvtui.engine.optim import make_optimizer
@@ -122,8 +122,9 @@ def prepare(checked: Checked) -> Training:
     on_cpu = load(recipe.data)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
+    preprocess = Preprocess(recipe.preprocess, stats, device)
     model = Net(checked.table)
-    initialise(model, recipe.init, generator(recipe.seed, WEIGHTS))
+    start_weights(model, recipe, data.train, preprocess)
     model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, recipe)
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
@@ -133,7 +134,7 @@ def prepare(checked: Checked) -> Training:
         threads=threads,
         data=data,
         stats=stats,
-        preprocess=Preprocess(recipe.preprocess, stats, device),
+        preprocess=preprocess,
         model=model,
         loss=make_loss(recipe.loss),
         optimizer=optimizer,
@@ -141,10 +142,24 @@ def prepare(checked: Checked) -> Training:
     )
 
 
+MEASURED_IMAGES = 64
+"""At least so many images are looked at by an initialisation that looks at some."""
+
+
+def start_weights(model: Net, recipe: Recipe, train: Images, preprocess: Preprocess, number: int = 0) -> None:
+    """Initialises `model`, which is on the CPU, as the recipe says; another `number` is another draw of its seed.
+
+    An initialisation that looks at images gets those of the first step (and what follows, where the batch is small).
+    """
+    batch = None
+    if needs_batch(recipe.init):
+        count = max(recipe.batch_size, MEASURED_IMAGES)
+        batch = preprocess(next(batches(train, count, recipe.seed, 1)).pixels).cpu()
+    initialise(model, recipe.init, generator(recipe.seed, WEIGHTS, number), batch)
+
+
 def first_batch(training: Training) -> Images:
     """The images of the run's first step."""
-    from cvtui.engine.data import batches
-
     return next(batches(training.data.train, training.recipe.batch_size, training.recipe.seed, 1))
 
 
