@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.facts import Probe
 from cvtui.engine.meter import Meter, Readings, exact
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
@@ -89,6 +90,8 @@ class Journal:
         self._seconds: list[float] = []
         self._flushed = -math.inf
         self._norms: Sequence[Tensor] = ()
+        self.probe: Probe | None = None
+        """What gathers facts for the doctor; whoever makes the journal may put one here."""
         self._handle = training.optimizer.register_step_pre_hook(self._take_norms)
         watch.begin(training.step)
 
@@ -96,6 +99,8 @@ class Journal:
         """No hook stays. What was not flushed is not written."""
         self.watch.cancel()
         self._handle.remove()
+        if self.probe is not None:
+            self.probe.close()
 
     @property
     def norms(self) -> Sequence[Tensor]:
@@ -124,6 +129,8 @@ class Journal:
             self._meter.add(loss, norms, logits, labels)
         else:
             self._meter.add_share(loss, norms, accuracy)
+        if self.probe is not None:
+            self.probe.step(loss, labels, logits)
         self._rates.append(rate)
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)
@@ -163,6 +170,8 @@ class Journal:
         for sample in self.watch.take():
             if sample.step < first + count:
                 self.writer.write(sample)
+        if self.probe is not None and (facts := self.probe.take()) is not None:
+            self.writer.write(facts)
         if found is not None:
             raise found
 

@@ -16,7 +16,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from cvtui.engine.statistics import BINS, alive_channels, flat_view, histogram, moments, saturated, stride_for
+from cvtui.engine.statistics import (
+    BINS,
+    alive_channels,
+    answer_entropy,
+    flat_view,
+    histogram,
+    moments,
+    pinned,
+    saturated,
+    stride_for,
+)
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 
 KINDS: dict[type[nn.Module], str] = {
@@ -50,11 +60,11 @@ def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
     for name, module in model.named_modules():
         kind = next((word for base, word in KINDS.items() if isinstance(module, base)), "")
         if kind:
-            found[_plain_name(name) or kind] = (kind, module)
+            found[plain_name(name) or kind] = (kind, module)
     return found
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     changed = True
     while changed:
         changed = False
@@ -115,10 +125,12 @@ class Sample:
         self.handles: list[RemovableHandle] = []
         self.seconds = 0.0
         self.updated = False
+        self.answers: Tensor | None = None
 
     def hook(self) -> None:
         if self.root is not None:
             self.handles.append(self.root.register_forward_pre_hook(self._begin_anew))
+            self.handles.append(self.root.register_forward_hook(self._look_at_answers))
             for name, (kind, module) in self.layers.items():
                 self.handles.append(module.register_forward_hook(self._forward_hook(name, kind)))
         self.handles.append(self.optimizer.register_step_pre_hook(self._before_update))
@@ -136,6 +148,14 @@ class Sample:
         if self._looking():
             self.outputs.clear()
             self.living.clear()
+
+    def _look_at_answers(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        if not self._looking() or not isinstance(output, Tensor) or output.dim() != 2 or not output.numel():
+            return
+        begun = time.perf_counter()
+        with torch.no_grad():
+            self.answers = answer_entropy(output.detach())
+        self.seconds += time.perf_counter() - begun
 
     def _forward_hook(self, name: str, kind: str) -> Any:
         def seen(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -158,6 +178,9 @@ class Sample:
         share = saturated(values, kind)
         if share is not None:
             numbers["saturated"] = share[None]
+        share = pinned(values, kind)
+        if share is not None:
+            numbers["pinned"] = share[None]
         if kind == "relu":
             now = alive_channels(output)
             before = self.living.get(name)
@@ -219,6 +242,9 @@ class Sample:
                     stride = self.strides.get(name, 1)
                     layout.append(Layout(title, kind, list(parts), stride if stride > 1 else None))
                     pieces += parts.values()
+        if self.answers is not None:
+            pieces.append(self.answers[None].to(pieces[0].device) if pieces else self.answers[None])
+            layout.append(Layout("", "answers", ["answers"], None))
         numbers_of_all = torch.cat([piece.float() for piece in pieces]) if pieces else torch.empty(0)
         return numbers_of_all, layout
 
@@ -251,6 +277,7 @@ def record_of(pending: Pending) -> LayersSampled:
     """The record of a sample, read from the device now."""
     numbers: list[float] = [float(f"{number:.6g}") for number in pending.numbers.tolist()]
     layers = []
+    answers = None
     place = 0
     for name, kind, parts, sampled in pending.layout:
         found: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
@@ -267,5 +294,8 @@ def record_of(pending: Pending) -> LayersSampled:
                     found[part] = Histogram(values[0], values[1], [int(count) for count in values[2:]])
             else:
                 found[part] = values[0]
+        if kind == "answers":
+            answers = found["answers"] if found["answers"] == found["answers"] else None
+            continue
         layers.append(LayerStats(name=name, kind=kind, sampled=sampled, **found))
-    return LayersSampled(step=pending.step, layers=layers, watch_cost=round(pending.cost, 5))
+    return LayersSampled(step=pending.step, layers=layers, answers=answers, watch_cost=round(pending.cost, 5))

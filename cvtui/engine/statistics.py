@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 BINS = 32
+PINNED_TANH = math.tanh(5.0)
+PINNED_SIGMOID = 0.5 - 1.0 / (1.0 + math.exp(5.0))
 SAMPLE = 16_384
 
 
@@ -60,6 +62,22 @@ def saturated(values: Tensor, kind: str) -> Tensor | None:
     if kind == "sigmoid":
         return ((values - 0.5).abs() > 0.47).float().mean()
     return None
+
+
+def pinned(values: Tensor, kind: str) -> Tensor | None:
+    """Share of outputs whose input lies beyond 5 on either side: |tanh| > 0.9999, sigmoid outside 0.0067..0.9933."""
+    if kind == "tanh":
+        return (values.abs() > PINNED_TANH).float().mean()
+    if kind == "sigmoid":
+        return ((values - 0.5).abs() > PINNED_SIGMOID).float().mean()
+    return None
+
+
+def answer_entropy(output: Tensor) -> Tensor:
+    """Entropy, in nats, of the largest outputs' places: output N x C."""
+    counts = torch.zeros(output.shape[1], device=output.device)
+    shares = counts.index_add_(0, output.argmax(1), torch.ones(len(output), device=output.device)) / len(output)
+    return -(shares * shares.clamp_min(1e-12).log()).sum()
 
 
 def alive_channels(output: Tensor) -> Tensor:

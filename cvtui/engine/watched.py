@@ -22,6 +22,8 @@ from torch.optim import Optimizer
 
 from cvtui.engine import checkpoint
 from cvtui.engine.device import describe
+from cvtui.engine.facts import Probe
+from cvtui.engine.facts_of_data import data_facts
 from cvtui.engine.journal import Journal
 from cvtui.engine.libraries import libraries
 from cvtui.engine.sample import is_compiled, watched_layers
@@ -94,8 +96,13 @@ class WatchedRun:
         if is_compiled(self.model):
             text = "this model is compiled: the outputs inside it can't be seen; weights and gradients are"
             self._writer.write(Log(time=time.time(), text=text, level="warning"))
+        facts = data_facts(self.train, self.validation, classes=len(self.classes))
+        if facts is not None:
+            self._writer.write(facts)
         self.clock = Clock()
         self._journal = Journal(self._writer, _Place(self), Watch(self.model, self.optimizer, self.every), strict=False)
+        self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
+        self._journal.probe = self._probe
         return self
 
     def __exit__(
@@ -105,6 +112,8 @@ class WatchedRun:
         self._journal.close()
         try:
             self._journal.flush()
+            if (facts := self._probe.rest()) is not None:
+                self._writer.write(facts)
             status, reason = _ending(value)
             self._writer.write(RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason))
         finally:
@@ -147,7 +156,7 @@ class WatchedRun:
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
         self.step_count += 1
-        self._journal.step(float(self.optimizer.param_groups[0]["lr"]), loss, accuracy=accuracy)
+        self._journal.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
         self._journal.flush_when_due()
         now = time.perf_counter()
         if now >= self._next_poll:
@@ -185,6 +194,8 @@ class WatchedRun:
                 best=best and self.step_count > began,
             ),
         )
+        if (facts := self._probe.mode_losses()) is not None:
+            self._journal.write(facts)
 
     def log(self, text: str) -> None:
         """A line for the log pane."""

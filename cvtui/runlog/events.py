@@ -52,6 +52,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     per-channel `mean` and `std` in 0..255."""
     step: int | None = None
     """Steps already done: the checkpoint's after a resume. Readers forget what was recorded after it."""
+    parent: dict[str, Any] = {}
+    """Of a forked run: `run` (the parent's name), `checkpoint`, `step` and `epoch` where it begins."""
     prediction: dict[str, Any] = {}
     """What was foretold: `first_loss` (ln C), `start_loss` (of the first batch, with the weights as drawn),
     `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
@@ -134,6 +136,8 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
     step: int
     layers: list[LayerStats]
+    answers: float | None = None
+    """Entropy, in nats, of the classes that the model answered with for this batch; 0: always the same one."""
     watch_cost: float | None = None
     """Share of the training time that watching has taken so far, 0..1."""
 

@@ -357,6 +357,7 @@ def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
     if old is None:
         return new
     said = {name: value for name in new.__struct_fields__ if (value := getattr(new, name)) not in (None, [], {}, "")}
+    said["mode_losses"] = (old.mode_losses + new.mode_losses)[-100:]
     return msgspec.structs.replace(old, **said)
 
 
