@@ -18,6 +18,7 @@ from cvtui.errors import RequestError, nearest
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("cvtui.cli.train:train", "Train (what cvtui does without a command): on the screen, or with --no-ui."),
     "resume": ("cvtui.cli.resume:resume", "Go on with a run from its newest checkpoint."),
+    "fork": ("cvtui.cli.fork:fork", "A new run from another's checkpoint, with a changed recipe."),
     "attach": ("cvtui.cli.attach:attach", "Open the screen on a run, living or ended; the newest by default."),
     "runs": ("cvtui.cli.runs:runs", "List the runs with their state and result."),
     "calc": ("cvtui.cli.calc:calc", "Calculate a network: sizes, parameters, MACs, receptive fields, memory."),

@@ -51,7 +51,7 @@ def _metavar(field: Field) -> str:
     return METAVARS.get(field.kind, field.name.upper())
 
 
-def _recipe_options() -> list[click.Parameter]:
+def recipe_options() -> list[click.Parameter]:
     return [
         click.Option([field.option, field.name], type=FieldType(field), metavar=_metavar(field), help=field.doc)
         for field in FIELDS.values()
@@ -89,7 +89,7 @@ def train(recipe: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: boo
     return run_session(recipe=checked.recipe if given else None, runs=runs)
 
 
-train.params[1:1] = _recipe_options()
+train.params[1:1] = recipe_options()
 
 
 def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:

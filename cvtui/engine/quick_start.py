@@ -2,7 +2,7 @@
 
 Constructing an optimiser, and each of its steps, imports `torch._dynamo`, for two calls that do nothing outside of a
 compiled function. With what that imports (inductor, sympy) it costs 1.7 s of the 4.6 s before a first step. Here a
-stand-in takes its place, which knows those two; whoever asks for anything else gets the real one, loaded at that moment.
+stand-in takes its place, which knows those two; whoever asks for anything else gets the real one, loaded right then.
 """
 
 from __future__ import annotations

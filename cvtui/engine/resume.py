@@ -13,6 +13,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.rates import parse_rate
 from cvtui.recipe.schedule import Schedule
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import START
 
 ORDER = ("last.pt", "last-1.pt")
 """The newest state and the one before it."""
@@ -38,7 +39,7 @@ def newest_checkpoint(folder: RunFolder) -> Found | None:
             warnings.append(f"{name} is damaged ({error}); the checkpoint before it is used")
     others = []  # best, every Nth epoch, asked for: the latest of those that are whole
     for path in sorted(folder.checkpoints.glob("*.pt")):
-        if path.name not in ORDER:
+        if path.name not in (*ORDER, START):
             try:
                 others.append(Found(path, checkpoint.load(path), warnings))
             except checkpoint.Damaged as error:

@@ -15,6 +15,7 @@ import torch
 from cvtui.engine import checkpoint
 from cvtui.engine.control import Signals, StopAsked
 from cvtui.engine.device import describe
+from cvtui.engine.forking import begin_as_fork
 from cvtui.engine.journal import Diverged
 from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
@@ -71,7 +72,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         training = prepare(check(load(folder.recipe)))
         if resume:
             _resume(training, folder, writer, rate)
-        else:
+        elif not _begin_as_fork(training, folder, writer):
             writer.write(started(training))
             training.clock = Clock()
         return _train(Loop(training, folder, writer, signals))
@@ -87,6 +88,8 @@ def _resume(training: Training, folder: RunFolder, writer: EventWriter, rate: st
     """Puts the training where the newest checkpoint was (at the start where there is none) and says so in the log."""
     prediction = predict(training)  # of the fresh weights: what was foretold stays what it was
     found = newest_checkpoint(folder)
+    if found is None and _begin_as_fork(training, folder, writer):
+        return
     told = [*found.warnings, *restore(training, found.state)] if found else ["no checkpoint yet: it begins anew"]
     if training.epoch >= training.recipe.epochs:
         raise RequestError(
@@ -102,6 +105,20 @@ def _resume(training: Training, folder: RunFolder, writer: EventWriter, rate: st
     writer.write(Log(time=time.time(), text=f"resumed at step {training.step:,}", step=training.step))
     if words:
         writer.write(CommandApplied(step=training.step, time=time.time(), command="set_lr", value=value, words=words))
+
+
+def _begin_as_fork(training: Training, folder: RunFolder, writer: EventWriter) -> bool:
+    """Puts a forked run where its parent was, and says so in the log. False for any other run."""
+    found = begin_as_fork(training, folder)
+    if found is None:
+        return False
+    parent, told = found
+    record = started(training)
+    writer.write(msgspec.structs.replace(record, step=training.step, parent=msgspec.to_builtins(parent)))
+    where = f"forked from {parent.run}, {parent.checkpoint}, after epoch {parent.epoch} (step {parent.step:,})"
+    for text in (where, *told):
+        writer.write(Log(time=time.time(), text=text, step=training.step))
+    return True
 
 
 def _train(loop: Loop) -> Outcome:

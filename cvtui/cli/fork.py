@@ -1,0 +1,84 @@
+"""`cvtui fork`: a new run that begins where another one was, with a changed recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cvtui.cli.run_folders import RunName, find_run, runs_option
+from cvtui.cli.train import Train, check_place, recipe_options
+from cvtui.errors import RequestError
+
+
+class Fork(Train):
+    """Its own options first, then the recipe's."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        own = [option for option in self.params if isinstance(option, click.Option) and option.name in OWN]
+        rows = [option.get_help_record(context) for option in own]
+        with formatter.section("Options"):
+            formatter.write_dl([row for row in rows if row], col_max=28)
+        formatter.write_paragraph()
+        formatter.write_text("And every option of the recipe (see `cvtui --help`), such as --lr 1e-4 --epochs 40.")
+
+
+OWN = ("epoch", "checkpoint", "runs", "no_ui", "as_json", "quiet")
+
+
+@click.command("fork", cls=Fork)
+@click.argument("run", type=RunName())
+@click.option("--epoch", type=click.IntRange(min=0), metavar="N", help="Begin after this epoch of RUN.")
+@click.option("--checkpoint", default="", metavar="NAME", help="Begin at this checkpoint: best, last, epoch-0005 …")
+@runs_option()
+@click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
+@click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
+def fork(
+    run: str,
+    epoch: int | None,
+    checkpoint: str,
+    runs: Path,
+    no_ui: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: str | None,
+) -> int:
+    """A new run that begins at a checkpoint of RUN (its newest by default) with a changed recipe.
+
+    Weights, and the optimizer's state where the rule stays the same, are taken over; steps and epochs count on from
+    there, and RUN's curve goes on in the new one. The net and the classes stay.
+    """
+    from cvtui.recipe import check, dumps, load, override
+    from cvtui.runlog import History
+    from cvtui.runlog import fork as forking
+
+    parent = find_run(run, runs)
+    if not parent.recipe.is_file():
+        raise RequestError(f"{parent.name!r} was made by another program's loop: cvtui can't train it")
+    history = History(parent)
+    history.poll()
+    saved = forking.pick(history, epoch=epoch, checkpoint=checkpoint)
+    changes = {name: text for name, text in options.items() if text is not None}
+    name = changes.pop("name", "")
+    checked = check(override(load(parent.recipe), {**changes, "name": name}))
+    if saved.epoch >= checked.recipe.epochs:
+        raise RequestError(
+            f"--epochs: {parent.name!r} has done {saved.epoch} there, so {checked.recipe.epochs} leave nothing to do",
+            hint=f"--epochs {saved.epoch + 5} trains five more, --epoch N begins earlier",
+        )
+    check_place(runs, name or None)
+    folder = forking.fork(parent, saved, runs, name, dumps(checked.recipe))
+    if no_ui or as_json:
+        from cvtui.cli.headless import follow
+
+        return follow(folder, checked, as_json=as_json, quiet=quiet)
+    from cvtui.cli.session import check_terminal, run_session
+    from cvtui.runlog.launch import launch
+
+    check_terminal("--no-ui trains without a screen")
+    launch(folder, detached=True)
+    return run_session(runs=runs, attach=folder.path)
+
+
+fork.params[3:3] = [option for option in recipe_options() if option.name not in ("net", "only")]

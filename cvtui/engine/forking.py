@@ -1,0 +1,86 @@
+"""Beginning where another run was: its weights, and as much of the rest as the changed recipe leaves in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from cvtui.engine import checkpoint
+from cvtui.engine.training import Clock, EpochSums, Training
+from cvtui.errors import RequestError
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import START, Parent, parent_of
+
+
+def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[str]] | None:
+    """Puts a fresh training where the parent's checkpoint was; who that is, and the words for the log. None for a run
+    that is no fork. RequestError when the checkpoint is damaged or belongs to another net.
+
+    Weights and buffers are taken over; the optimiser's state too where the update rule is the same. Steps and epochs
+    count on, so that the parent's curve goes on in the child's; the rate is that of the child's own schedule there.
+    With another batch size the count goes on from the start of the epoch that was under way.
+    """
+    parent = parent_of(folder)
+    path = folder.checkpoints / START
+    if parent is None or not path.exists():
+        return None
+    try:
+        state = checkpoint.load(path)
+    except checkpoint.Damaged as error:
+        raise RequestError(f"{START} is damaged ({error}); fork from another checkpoint of {parent.run!r}") from None
+    told = []
+    try:
+        training.model.load_state_dict(state["model"])
+    except (RuntimeError, KeyError):
+        raise RequestError(
+            f"net: the weights of {parent.run!r} don't fit it; a fork keeps its parent's net and classes",
+            hint="to train another net, begin a new run",
+        ) from None
+    told += _take_place(training, state)
+    told += _take_optimizer(training, state)
+    _take_random(training, state)
+    training.clock = Clock()
+    return parent, told
+
+
+def _take_place(training: Training, state: dict[str, Any]) -> list[str]:
+    steps = training.checked.steps_per_epoch
+    training.epoch = int(state["epoch"])
+    if training.epoch >= training.recipe.epochs:
+        raise RequestError(
+            f"epochs: the fork begins after epoch {training.epoch}, so {training.recipe.epochs} leave nothing to do; "
+            f"allowed: more than {training.epoch}"
+        )
+    before = int(state["step"]) - int(state["place"])
+    if before == training.epoch * steps:
+        training.step, training.place = int(state["step"]), int(state["place"])
+        training.sums = EpochSums(**state["sums"])
+        return []
+    training.step, training.place = training.epoch * steps, 0
+    return [f"an epoch has {steps:,} steps now: counting goes on from the start of epoch {training.epoch + 1}"]
+
+
+def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
+    """Momentum and the like, where the rule that they belong to is the same; its options are the child's own."""
+    before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
+    now = training.recipe.optimizer.partition("(")[0]
+    if before != now:
+        return [f"the optimizer's state begins anew: {before} → {now}"]
+    options = [{key: value for key, value in group.items() if key != "params"}
+               for group in training.optimizer.param_groups]  # fmt: skip
+    try:
+        training.optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, KeyError, ValueError):
+        return ["the optimizer's state does not fit and begins anew"]
+    for group, own in zip(training.optimizer.param_groups, options, strict=True):
+        group.update(own)
+    return []
+
+
+def _take_random(training: Training, state: dict[str, Any]) -> None:
+    if training.recipe.seed != state["recipe"].get("seed"):
+        return
+    torch.set_rng_state(state["random"]["torch"])
+    if training.device.type == "cuda" and "cuda" in state["random"]:
+        torch.cuda.set_rng_state(state["random"]["cuda"], training.device)

@@ -1,0 +1,106 @@
+"""A run that begins where another one was: a copy of its checkpoint, and a note of where it came from.
+
+    <name>/checkpoints/start.pt   the parent's checkpoint, byte for byte: the parent may be deleted
+    <name>/fork.json              {"run", "checkpoint", "step", "epoch"}
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from cvtui.errors import RequestError, nearest
+from cvtui.runlog.events import CheckpointSaved
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+
+START = "start.pt"
+NOTE = "fork.json"
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a forked run comes from."""
+
+    run: str
+    """The parent's name."""
+    checkpoint: str
+    """The file's name in the parent's folder."""
+    step: int
+    """Steps that the parent had done."""
+    epoch: int
+    """Epochs that it had done."""
+
+
+def checkpoints_of(history: History) -> list[CheckpointSaved]:
+    """The checkpoints that still lie in the folder, oldest first; of several at one step the plainest name."""
+    there: dict[str, CheckpointSaved] = {}
+    for saved in history.checkpoints:
+        name = Path(saved.path).name
+        if (history.folder.checkpoints / name).is_file():
+            there[name] = saved
+    by_step: dict[int, CheckpointSaved] = {}
+    for name in sorted(there, key=_plainness):
+        by_step.setdefault(there[name].step, there[name])
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def _plainness(name: str) -> tuple[int, str]:
+    """epoch-0005.pt will stay what it is; best.pt and last.pt are overwritten as the run goes on."""
+    return (name in ("best.pt", "last.pt"), name)
+
+
+def pick(history: History, *, epoch: int | None = None, checkpoint: str = "") -> CheckpointSaved:
+    """The checkpoint of that epoch, or of that name (`best`, `epoch-0005.pt`); the newest without either.
+
+    RequestError names those that are there.
+    """
+    there = checkpoints_of(history)
+    name = history.folder.name
+    if not there:
+        raise RequestError(f"{name!r} has no checkpoint to fork from", hint="one is saved after each epoch")
+    if checkpoint:
+        file = checkpoint.removesuffix(".pt") + ".pt"
+        named = {Path(saved.path).name: saved for saved in history.checkpoints}
+        if file in named and (history.folder.checkpoints / file).is_file():
+            return named[file]
+        files = sorted(path.name for path in history.folder.checkpoints.glob("*.pt"))
+        raise RequestError(f"--checkpoint: {checkpoint!r} is not there; {name!r} has {', '.join(files)}"
+                           f"{nearest(checkpoint, files)}")  # fmt: skip
+    if epoch is None:
+        return there[-1]
+    found = [saved for saved in there if saved.epoch == epoch]
+    if not found:
+        epochs = ", ".join(str(number) for number in sorted({saved.epoch for saved in there}))
+        raise RequestError(
+            f"--epoch: {name!r} has no checkpoint of epoch {epoch}; there are: {epochs}",
+            hint="a run with --keep last,best,every=1 keeps them all",
+        )
+    return found[-1]
+
+
+def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recipe_toml: str) -> RunFolder:
+    """Makes the child's folder: its recipe, the parent's checkpoint, the note. RequestError when that can't be done.
+
+    Without a name it is the parent's with -fork behind it.
+    """
+    source = parent.checkpoints / Path(saved.path).name
+    make = RunFolder.create if name else RunFolder.fresh
+    child = make(base, name or f"{parent.name}-fork", recipe_toml)
+    note = Parent(run=parent.name, checkpoint=source.name, step=saved.step, epoch=saved.epoch)
+    try:
+        shutil.copyfile(source, child.checkpoints / START)
+        (child.path / NOTE).write_bytes(msgspec.json.encode(note))
+    except OSError as error:
+        shutil.rmtree(child.path, ignore_errors=True)
+        raise RequestError(f"can't copy {str(source)!r}: {error.strerror}") from None
+    return child
+
+
+def parent_of(folder: RunFolder) -> Parent | None:
+    """Where a run comes from; None for one that began by itself (or whose note can't be read)."""
+    try:
+        return msgspec.json.decode((folder.path / NOTE).read_bytes(), type=Parent)
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None
