@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lab": ("cvtui.cli.lab:lab", "The lecture's experiments."),
     "compare": ("cvtui.cli.compare:compare", "Runs beside each other: curves, what differs, what came of it."),
     "sweep": ("cvtui.cli.sweep:sweep", "A fair race between recipes: --lr 1e-1,1e-2,1e-3 …"),
+    "lottery": ("cvtui.cli.lottery:lottery", "How few weights are enough: prune, rewind, train again."),
     "lr-find": ("cvtui.cli.lr_find:lr_find", "Which learning rate: a range test, a bracket, three short runs."),
     "export": ("cvtui.cli.export:export", "A run as an HTML report, SVG, CSV or TensorBoard events."),
 }

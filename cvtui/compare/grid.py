@@ -17,6 +17,8 @@ class Entrant:
     label: str
     """What is its own: `lr 0.1`, or `lr 0.1, init xavier`."""
     checked: Checked
+    name: str = ""
+    """Of its run folder; empty: the race's own, with a number."""
 
 
 def expand(recipe: Recipe, lists: Mapping[str, Sequence[str]]) -> list[Entrant]:

@@ -58,7 +58,7 @@ class Race:
             recipe = entrant.checked.recipe
             if not recipe.threads:
                 recipe = msgspec.structs.replace(recipe, threads=threads)
-            folder = RunFolder.fresh(runs, f"{stem}-{number:02d}", dumps(recipe))
+            folder = RunFolder.fresh(runs, entrant.name or f"{stem}-{number:02d}", dumps(recipe))
             self.racers.append(Racer(entrant, folder))
 
     def __enter__(self) -> Race:

@@ -19,6 +19,7 @@ from cvtui.engine.forking import begin_as_fork
 from cvtui.engine.journal import Diverged
 from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
+from cvtui.engine.lottery import wear
 from cvtui.engine.predict import predict
 from cvtui.engine.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.training import Clock, Training, prepare
@@ -70,11 +71,14 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
     training: Training | None = None
     try:
         training = prepare(check(load(folder.recipe)))
+        ticket = wear(training, folder)
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):
             writer.write(started(training))
             training.clock = Clock()
+        if ticket:
+            writer.write(Log(time=time.time(), text=ticket, step=training.step))
         return _train(Loop(training, folder, writer, signals))
     except RequestError as error:
         _tell(error)

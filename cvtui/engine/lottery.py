@@ -1,0 +1,170 @@
+"""A run that trains a lottery ticket (Frankle & Carbin 2019): pruned by magnitude, rewound, and kept pruned.
+
+Round r takes the trained weights of round r − 1, drops the smallest, and starts again from round 0's first weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from cvtui.engine import checkpoint
+from cvtui.engine.inits.place import places
+from cvtui.engine.model import Net
+from cvtui.engine.seeds import generator
+from cvtui.engine.training import Training, start_weights
+from cvtui.errors import RequestError
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.ticket import MASK, REWIND, Scope, Ticket, beside, left_after, ticket_of
+
+MASKS = 7
+"""The stream of random numbers that random masks are shuffled with."""
+
+Masks = dict[str, Tensor]
+"""Layer name -> bool, of its weight's shape: True is kept."""
+
+
+def wear(training: Training, folder: RunFolder) -> str:
+    """Makes a freshly prepared training that of the folder's ticket; the words for the log, "" where there is none.
+
+    Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
+    model, those pruned at 0, and hooks that keep them there: no gradient comes, and no update stays. RequestError when
+    the runs before it lack what is needed.
+    """
+    ticket = ticket_of(folder)
+    if ticket is None:
+        return ""
+    if ticket.kind == "dense":
+        _keep_weights(training, folder, ticket.rewind_steps)
+        return ""
+    masks = _masks(training, folder, ticket)
+    _begin(training, folder, ticket)
+    _hold(training.model, training.optimizer, masks)
+    kept = sum(int(mask.sum()) for mask in masks.values())
+    total = sum(mask.numel() for mask in masks.values())
+    return f"lottery, round {ticket.round}, {ticket.kind}: {kept:,} of {total:,} weights are left ({kept / total:.2%})"
+
+
+def prune(weights: Mapping[str, Tensor], masks: Masks, share: float, scope: Scope) -> Masks:
+    """The masks without the smallest of the weights that are left (see `left_after` for how many).
+
+    weights and masks: by layer in order, the classifier last. Of equal sizes the earlier in memory goes first.
+    """
+    left = left_after({name: int(mask.sum()) for name, mask in masks.items()}, share, scope)
+    if scope == "layer":
+        return {name: _largest(weights[name].abs(), masks[name], left[name]) for name in masks}
+    last = list(masks)[-1] if len(masks) > 1 else None
+    names = [name for name in masks if name != last]
+    sizes = torch.cat([weights[name].abs().flatten() for name in names])
+    alive = torch.cat([masks[name].flatten() for name in names])
+    parts = torch.split(_largest(sizes, alive, left[""]), [masks[name].numel() for name in names])
+    found = {name: part.view_as(masks[name]) for name, part in zip(names, parts, strict=True)}
+    return {**found, **({last: masks[last]} if last is not None else {})}
+
+
+def shuffled(masks: Masks, maker: torch.Generator) -> Masks:
+    """As many weights of each layer, at places drawn evenly."""
+    return {
+        name: mask.flatten()[torch.randperm(mask.numel(), generator=maker)].view_as(mask)
+        for name, mask in masks.items()
+    }
+
+
+def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
+    """True for the `count` largest of those alive."""
+    flat = torch.where(alive, sizes, torch.full_like(sizes, -1.0)).flatten().contiguous()
+    order = flat.argsort(stable=True)
+    found = torch.zeros(flat.numel(), dtype=torch.bool)
+    found[order[flat.numel() - count :]] = True
+    return found.view(alive.shape)
+
+
+def _masks(training: Training, folder: RunFolder, ticket: Ticket) -> Masks:
+    """The run's own masks: those that it wrote down when it began, else its parent's, pruned once more."""
+    path = folder.path / MASK
+    if path.exists():
+        return _read(path)
+    names = [place.name for place in places(training.model)]
+    above = RunFolder(beside(folder, ticket.parent))
+    try:
+        state = checkpoint.load(above.checkpoints / "last.pt")
+    except (checkpoint.Damaged, OSError) as error:
+        raise RequestError(f"the last checkpoint of {ticket.parent!r} can't be read: {error}") from None
+    try:
+        weights = {name: state["model"][f"{name}.weight"].contiguous() for name in names}
+    except KeyError as error:
+        raise RequestError(f"{ticket.parent!r} trained another net: it has no {error}") from None
+    if not all(weight.isfinite().all() for weight in weights.values()):
+        raise RequestError(f"{ticket.parent!r} diverged: there are no sizes to prune by")
+    everything = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in weights.items()}
+    before = _read(above.path / MASK) if (above.path / MASK).exists() else everything
+    masks = prune(weights, before, ticket.prune, ticket.scope)
+    if ticket.kind == "random-mask":
+        masks = shuffled(masks, generator(training.recipe.seed, MASKS, ticket.round))
+    torch.save(masks, path)
+    return masks
+
+
+def _read(path: Any) -> Masks:
+    try:
+        masks: Masks = torch.load(path, weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds for a broken file
+        raise RequestError(
+            f"{path.parent.name}/{path.name} can't be read: {' '.join(str(error).split())[:120]}"
+        ) from None
+    return masks
+
+
+def _begin(training: Training, folder: RunFolder, ticket: Ticket) -> None:
+    """The weights to begin with, into the model."""
+    if ticket.kind == "reinit":
+        fresh = Net(training.checked.table)
+        start_weights(fresh, training.recipe, training.data.train, training.preprocess, ticket.round)
+        state = fresh.state_dict()
+    else:
+        state = _read(beside(folder, ticket.origin) / REWIND)
+    try:
+        training.model.load_state_dict(state)
+    except RuntimeError:
+        raise RequestError(f"{ticket.origin!r} trained another net") from None
+
+
+def _keep_weights(training: Training, folder: RunFolder, steps: int) -> None:
+    """Writes the model down as it is after so many steps."""
+
+    def keep() -> None:
+        torch.save({name: value.detach().cpu() for name, value in training.model.state_dict().items()}, path)
+
+    path = folder.path / REWIND
+    if steps == 0 and not path.exists():
+        keep()
+        return
+
+    def after_update(optimizer: Optimizer, *_: Any) -> None:
+        if training.step + 1 == steps:  # the loop counts the step after its update
+            keep()
+            handle.remove()
+
+    handle = training.optimizer.register_step_post_hook(after_update)
+
+
+def _hold(model: Net, optimizer: Optimizer, masks: Masks) -> None:
+    """Pruned weights are 0 now and stay so, whatever the optimiser does (weight decay, momentum, Muon's mixing)."""
+    held: list[tuple[Tensor, Tensor]] = []
+    for place in places(model):
+        weight = place.module.weight
+        mask = masks[place.name].to(weight.device)
+        held.append((weight, mask))
+        weight.register_hook(lambda gradient, mask=mask: gradient * mask)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def put_back(*_: Any) -> None:
+        for weight, mask in held:
+            weight.mul_(mask)
+
+    put_back()
+    optimizer.register_step_post_hook(put_back)
