@@ -5,7 +5,6 @@ The lecture's experiment: x ~ N(0, 1), then h = f(W h) over and over, W ~ N(0, s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cvtui.engine.inits.fans import he_std, xavier_std
 from cvtui.errors import RequestError
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.runlog.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms
@@ -51,9 +51,9 @@ def weight_std(scheme: str, fan_in: int) -> float:
     """The scheme's standard deviation for `fan_in` = Din inputs of a unit (F²·C of a conv)."""
     match scheme:
         case "xavier":
-            return 1.0 / math.sqrt(fan_in)
+            return xavier_std(fan_in)
         case "he":
-            return math.sqrt(2.0 / fan_in)
+            return he_std(fan_in)
         case _:
             return float(scheme.removeprefix("normal-"))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cvtui.calc import Activation, Conv, Linear
+from cvtui.calc import Activation
+from cvtui.engine.init import initialise
 from cvtui.engine.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.data import build
-from cvtui.labs.init import Way, figures, weight_std
+from cvtui.labs.init import Way, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 SIZE = (32, 32, 3)
@@ -30,7 +31,7 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
     ways: list[Way] = []
     for number, scheme in enumerate(schemes):
         report(number / len(schemes), scheme, lambda: figures(ways, names))
-        fill(net, scheme, int(knobs["seed"]))
+        initialise(net, init_of(scheme), torch.Generator().manual_seed(int(knobs["seed"])))
         ways.append(way_of(net, names, inputs, scheme))
     numbers: dict[str, object] = {"layers": names}
     for way in ways:
@@ -46,18 +47,10 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
     )
 
 
-@torch.no_grad()
-def fill(net: Net, scheme: str, seed: int) -> None:
-    """New weights for every conv and fc, the same random numbers for every scheme; biases 0."""
-    maker = torch.Generator().manual_seed(seed)
-    for row in net.table.rows:
-        if not isinstance(row.node, Conv | Linear):
-            continue
-        module = net.get_submodule(row.name)
-        assert isinstance(module, nn.Conv2d | nn.Linear)
-        module.weight.normal_(0.0, 1.0, generator=maker).mul_(weight_std(scheme, row.fan_in))
-        if module.bias is not None:
-            module.bias.zero_()
+def init_of(scheme: str) -> str:
+    """The knob's word as a recipe writes it: `normal-0.01` is `normal(0.01)`."""
+    name, _, std = scheme.partition("-")
+    return f"{name}({std})" if std else name
 
 
 def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Way:

@@ -13,18 +13,28 @@ RELU_LIKE = frozenset({"relu", "leakyrelu", "gelu", "silu"})
 """About half of what comes in gets through."""
 
 
+def he_std(fan: int, slope: float = 0.0) -> float:
+    """sqrt(2 / (1 + slope²) / fan)."""
+    return math.sqrt(2.0 / ((1 + slope * slope) * fan))
+
+
+def xavier_std(fan_in: int) -> float:
+    """1 / sqrt(Din)."""
+    return 1.0 / math.sqrt(fan_in)
+
+
 def he(place: Place, generator: torch.Generator, slope: float = 0, fan_out: float = 0) -> None:
     """std = sqrt(2 / (1 + slope²) / Din): keeps the variance through ReLU layers (He 2015; kaiming_normal_).
 
     slope: of a leaky ReLU. fan_out 1 (from 0.5 on): Dout for Din, which keeps the gradient's variance instead.
     """
     fan = place.fan_out if fan_out >= 0.5 else place.fan_in
-    place.weight.normal_(0.0, math.sqrt(2.0 / ((1 + slope * slope) * fan)), generator=generator)
+    place.weight.normal_(0.0, he_std(fan, slope), generator=generator)
 
 
 def xavier(place: Place, generator: torch.Generator) -> None:
     """std = 1 / sqrt(Din), as the lecture has it (PyTorch's xavier_normal_ takes the fan-out in as well: `glorot`)."""
-    place.weight.normal_(0.0, 1.0 / math.sqrt(place.fan_in), generator=generator)
+    place.weight.normal_(0.0, xavier_std(place.fan_in), generator=generator)
 
 
 def glorot(place: Place, generator: torch.Generator, uniform: float = 0) -> None:
