@@ -32,11 +32,15 @@ WIDE = 10_000
 @click.command("runs")
 @runs_option()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run and line.")
-def runs(runs: Path, as_json: bool) -> None:
+@click.option("--filter", "text", default="", metavar="TEXT", help="Only some: 'acc>0.97 net~conv lr<=0.01 digits'.")
+def runs(runs: Path, as_json: bool, text: str) -> None:
     """List the runs, newest first: state, epochs, best validation accuracy, data and net."""
     from cvtui.runlog import list_runs, summary
+    from cvtui.runlog.run_filter import parse_filter
 
-    found = [summary(folder) for folder in list_runs(runs)]
+    keeps = parse_filter(text)
+    every = [summary(folder) for folder in list_runs(runs)]
+    found = [run for run in every if keeps(run)]
     if as_json:
         import msgspec
 
@@ -44,6 +48,8 @@ def runs(runs: Path, as_json: bool) -> None:
             click.echo(msgspec.json.encode(as_dict(entry)).decode())
     elif found:
         _print(found)
+    elif every:
+        click.echo(f"None of the {len(every)} runs in {str(runs)!r} passes the filter.", err=True)
     else:
         click.echo(f"No run in {str(runs)!r} yet; `cvtui` starts one.", err=True)
 
@@ -52,7 +58,7 @@ def as_dict(entry: RunSummary) -> dict[str, Any]:
     """What --json prints of one run."""
     names = (
         "name", "state", "reason", "epochs", "epochs_asked", "steps", "steps_asked", "best_val_accuracy", "val_loss",
-        "data", "net", "started", "seconds", "recipe",
+        "data", "net", "started", "seconds", "parent", "note", "pinned", "recipe",
     )  # fmt: skip
     return {"folder": str(entry.folder.path), **{name: getattr(entry, name) for name in names}}
 

@@ -11,6 +11,7 @@ import msgspec
 from cvtui.runlog import events
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import BROKEN, state_without_end
+from cvtui.runlog.housekeeping import is_pinned, note_of
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(
@@ -46,6 +47,12 @@ class RunSummary:
     """Unix time of the first process's start."""
     seconds: float
     """Training time, pauses not counted."""
+    parent: str = ""
+    """The run that this one was forked from."""
+    note: str = ""
+    """What somebody wrote about it."""
+    pinned: bool = False
+    """It is drawn over the other runs of its folder."""
 
 
 class _Scan:
@@ -145,6 +152,9 @@ def summary(folder: RunFolder) -> RunSummary:
         recipe=recipe,
         started=scan.first.time if scan.first else None,
         seconds=seconds,
+        parent=str(scan.run.parent.get("run", "")) if scan.run else "",
+        note=note_of(folder),
+        pinned=is_pinned(folder),
     )
 
 

@@ -20,8 +20,8 @@ from cvtui.tui.screens.places import PLACES, PlaceScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
-    from cvtui.tui.live import LiveView
     from cvtui.tui.live.modals import Leaving
+    from cvtui.tui.live.run_requests import Left
     from cvtui.tui.screens.train import TrainScreen
 
 
@@ -89,6 +89,11 @@ class CvtuiApp(App[None]):
     async def open_run(self, folder: RunFolder) -> None:
         """Opens a run, live or ended, in the Train place."""
         await (await self.train_screen()).show_folder(folder)
+
+    def fork_shown_run(self) -> None:
+        """Asks from which checkpoint of the run in the Train place a new one should begin."""
+        view = self.get_screen_stack("train")[0].query_one("LiveView")
+        view.call_after_refresh(view.action_fork)  # type: ignore[attr-defined]
 
     async def action_show_run(self) -> None:
         (await self.train_screen()).action_show_run()
@@ -189,6 +194,6 @@ class CvtuiApp(App[None]):
             except RequestError as error:
                 self.notify(error.message, severity="error", markup=False)
 
-    def on_live_view_left(self, event: LiveView.Left) -> None:
+    def on_live_view_left(self, event: Left) -> None:
         """The view of a run has asked already about that one."""
         self._leave([run for run in self.living() if run != event.folder])

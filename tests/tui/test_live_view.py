@@ -16,6 +16,7 @@ from cvtui.runlog import CommandReader, RunFolder
 from cvtui.tui.live import LiveView
 from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
 from cvtui.tui.live.plan import PANES
+from cvtui.tui.live.run_requests import Left
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.lines import Lines
@@ -41,7 +42,7 @@ class Host(App[None]):
     def live(self) -> LiveView:
         return self.query_one(LiveView)
 
-    def on_live_view_left(self, event: LiveView.Left) -> None:
+    def on_live_view_left(self, event: Left) -> None:
         self.left.append(event.choice)
 
     def on_live_view_state_changed(self, event: LiveView.StateChanged) -> None:

@@ -179,3 +179,46 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_ages(seconds: float, text: str) -> None:
     assert age(seconds) == text
+
+
+async def test_care_for_runs(tmp_path: Path) -> None:
+    """Filter, note, pin, rename, delete and its undoing, each by its key."""
+    three(tmp_path)
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
+        table = place(app).table
+        await pilot.press("slash", *"state", "equals_sign", *"diverged", "enter")
+        await wait_until_async(lambda: [row.name for row in table.rows] == ["bad"], what="the run that passes")
+        await pilot.press("c", *"too", "space", *"fast", "enter")
+        await wait_until_async(lambda: table.rows[0].note == "too fast", what="the note")
+        await pilot.press("p")
+        await wait_until_async(lambda: table.rows[0].pinned, what="the pin")
+        await pilot.press("e", "home", "shift+end", *"worse", "enter")
+        await wait_until_async(lambda: (tmp_path / "worse").is_dir(), what="the new name")
+        await pilot.press("escape")
+        await wait_until_async(lambda: len(table.rows) == 3, what="all runs")
+        table.cursor = next(n for n, row in enumerate(table.rows) if row.name == "worse")
+        await pilot.press("d")
+        await wait_until_async(lambda: len(table.rows) == 2, what="one run less")
+        assert not (tmp_path / "worse").exists()
+        await pilot.press("u")
+        await wait_until_async(lambda: len(table.rows) == 3, what="the run again")
+        await pilot.press("?")
+        await wait_until_async(lambda: type(app.screen).__name__ == "HelpScreen", what="the keys")
+
+
+async def test_forks_stand_below_their_parents(tmp_path: Path) -> None:
+    parent = finished_run(tmp_path, "parent")
+    finished_run(tmp_path, "other")
+    child = WrittenRun(tmp_path, "child", parent={"run": "parent", "checkpoint": "last.pt", "step": 0, "epoch": 0})
+    child.close()
+    app = session(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
+        names = [row.name for row in place(app).table.rows]
+        assert names.index("child") == names.index("parent") + 1
+        assert "└ child" in place(app).table.text
+        assert parent.path.is_dir()

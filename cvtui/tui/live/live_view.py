@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widget import Widget
 
-from cvtui.errors import RequestError
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog import History, RunFolder
 from cvtui.runlog.curves import step_at
 from cvtui.tui.live.choices import remember, remembered
-from cvtui.tui.live.modals import LeaveModal, Leaving, RateModal, StopModal, WhyModal
-from cvtui.tui.live.others import Others, OthersModal, other_runs
-from cvtui.tui.live.resuming import ResumeModal, can_resume, resume
+from cvtui.tui.live.modals import WhyModal
+from cvtui.tui.live.others import Others, OthersModal, drawn_at_first, other_runs
+from cvtui.tui.live.resuming import can_resume
+from cvtui.tui.live.run_requests import RunRequests
 from cvtui.tui.live.stage import Stage
 from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.accuracy import AccuracyPane
@@ -51,21 +50,12 @@ PATIENCE_SECONDS = 5.0
 """How long "pausing…" is shown when nobody obeys."""
 
 
-class LiveView(Widget):
+class LiveView(RunRequests):
     """One run, live or ended.
 
     `focus_pane()` gives it the keys (it does so by itself when it is shown). On `q` it asks what should become of a
     living run and posts `Left`; what happens then is the app's business.
     """
-
-    class Left(Message):
-        """The person wants to leave. `choice`: "keep" or "stop" for a living run (the stop has been sent already),
-        "ended" where there was nothing to ask."""
-
-        def __init__(self, folder: RunFolder, choice: Literal["keep", "stop", "ended"]) -> None:
-            super().__init__()
-            self.folder = folder
-            self.choice = choice
 
     class StateChanged(Message):
         """The run's state (`History.state`) is another than before."""
@@ -102,6 +92,7 @@ class LiveView(Widget):
         Binding("shift+right", "epoch(1)", "Next epoch", show=False, tooltip="On to the end of the next epoch"),
         Binding("end", "live", "Live", priority=True, tooltip="From a moment in time back to the run as it is now"),
         Binding("escape", "live", "Live", show=False),
+        Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one, with a changed recipe"),
         Binding("u", "go_on", "Resume", tooltip="Go on with a run that was stopped, lost, or fell apart"),
         Binding("q", "leave", "Leave", tooltip="Leave: asks whether the run goes on"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
@@ -114,7 +105,7 @@ class LiveView(Widget):
         self.history = History(folder)
         self.view, self._alone = remembered()
         self.others = Others()
-        self._asked: tuple[int, float] | None = None  # commands applied when one was sent, and when that was
+        self.others.choose(drawn_at_first(folder))
         self.watching = True
         """The timer reads the folder; it doesn't while the view is hidden."""
         self._stale = True
@@ -372,82 +363,8 @@ class LiveView(Widget):
             return None
         if action == "live":
             return self.view.cursor is not None
+        if action == "fork":
+            return bool(self.history.checkpoints) and self.folder.recipe.is_file()
         if action == "go_on":
             return can_resume(self.folder, self.view.state)
         return True
-
-    def send(self, command: Literal["pause", "resume", "set_lr", "save", "stop"], value: float | None = None) -> bool:
-        """Asks the run for something; says so in the header until it is done. False when it could not be written."""
-        try:
-            self.folder.send(Command(command=command, time=time.time(), value=value))
-        except RequestError as error:
-            self.app.notify(error.message, severity="error", markup=False)
-            return False
-        self._asked = (len(self.history.commands), time.monotonic())
-        self._look(pending=_DOING[command])
-        return True
-
-    def action_pause(self) -> None:
-        self.send("resume" if self.view.state == "paused" else "pause")
-
-    def action_save(self) -> None:
-        self.send("save")
-
-    def action_rate(self) -> None:
-        rates = self.history.steps.lr
-        run = self.history.run
-        asked = run.recipe.get("lr") if run is not None else None
-        lr = float(asked) if isinstance(asked, int | float) else None
-        now = float(rates[-1]) if len(rates) else lr
-
-        def take(value: float | None) -> None:
-            if value is not None:
-                self.send("set_lr", value)
-
-        if now is not None:
-            self.app.push_screen(RateModal(now, lr), take)
-
-    def action_stop(self) -> None:
-        def take(stop: bool | None) -> None:
-            if stop:
-                self.send("stop")
-
-        self.app.push_screen(StopModal(), take)
-
-    def action_go_on(self) -> None:
-        """A run that ended early goes on from its newest checkpoint, in a process of its own."""
-
-        def take(rate: str | None) -> None:
-            if rate is None:
-                return
-            try:
-                self._worker = resume(self.folder, rate)
-            except RequestError as error:
-                self.app.notify(error.message, severity="error", markup=False)
-                return
-            self.app.notify("going on: the trainer is starting", markup=False)
-
-        if not self.folder.alive():
-            self.app.push_screen(ResumeModal(self.history), take)
-
-    def action_leave(self) -> None:
-        if not self.view.alive:
-            self.post_message(self.Left(self.folder, "ended"))
-            return
-
-        def take(choice: Leaving | None) -> None:
-            if choice == "stop" and self.view.alive and not self.send("stop"):
-                return
-            if choice in ("keep", "stop"):
-                self.post_message(self.Left(self.folder, choice))
-
-        self.app.push_screen(LeaveModal(self.folder.name), take)
-
-
-_DOING = {
-    "pause": "pausing",
-    "resume": "going on",
-    "set_lr": "changing the rate",
-    "save": "saving",
-    "stop": "stopping",
-}

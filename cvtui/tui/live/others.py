@@ -16,6 +16,8 @@ from textual.widgets.selection_list import Selection
 
 from cvtui.errors import RequestError
 from cvtui.runlog import History, RunFolder, RunSummary, list_runs, summary
+from cvtui.runlog.fork import parent_of
+from cvtui.runlog.housekeeping import is_pinned
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.overlay import COLOURS, Other, OverlayCurves
 from cvtui.tui.panes.words import clean, percent
@@ -61,6 +63,20 @@ class Others:
             if other.history.poll(MOST_BYTES):
                 version = other.history.version
                 self._chosen[name] = Other(other.history, other.color, version, other.curves)
+
+
+def drawn_at_first(folder: RunFolder) -> list[RunFolder]:
+    """The run that this one was forked from, whose curve goes on in it, and those that are pinned."""
+    parent = parent_of(folder)
+    beside = folder.path.parent
+    found = []
+    if parent is not None and (beside / parent.run / "events.jsonl").is_file():
+        found.append(RunFolder(beside / parent.run))
+    try:
+        pinned = [run for run in list_runs(beside)[:LISTED] if run != folder and is_pinned(run)]
+    except OSError:
+        pinned = []
+    return [*found, *(run for run in pinned if run not in found)]
 
 
 def other_runs(folder: RunFolder) -> list[RunSummary]:

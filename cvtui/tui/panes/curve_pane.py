@@ -25,7 +25,7 @@ def marks_of(history: History, view: ViewState) -> list[Mark]:
     words: dict[int, list[str]] = {}
     run = history.run
     if run is not None and run.step:
-        words[run.step] = ["went on here"]
+        words[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "went on here"]
     for command in history.commands:
         words.setdefault(command.step, []).append(clean(command.words) or command.command.replace("_", " "))
     steps = sorted(words)

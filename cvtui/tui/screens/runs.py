@@ -11,10 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
+from cvtui.errors import RequestError
 from cvtui.runlog import RunFolder, RunSummary, list_runs, summary
+from cvtui.runlog.run_filter import Keeps, parse_filter
+from cvtui.tui.panes.words import clean
 from cvtui.tui.screens.places import PlaceScreen
+from cvtui.tui.screens.runs_care import RunsCare
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
 from cvtui.tui.setup import MUTED
 from cvtui.tui.setup.cards import Card
@@ -25,15 +29,24 @@ SLICE = 0.03
 """Seconds that reading summaries may take at once: a first look at many long runs must not freeze the keys."""
 
 
-class RunsScreen(PlaceScreen):
+class RunsScreen(RunsCare, PlaceScreen):
     """Looks into the folder every second while it is visible, and only then."""
 
     PLACE = "runs"
+    AUTO_FOCUS = "RunsTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", tooltip="Open the run in the Train place, live or ended"),
         Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column (or click on its title)"),
         Binding("S,shift+s", "sort(-1)", "Sort back", show=False, tooltip="Sort by the column before"),
         Binding("o", "turn", "Order", tooltip="Turn the order around"),
+        Binding("slash", "filter", "Filter", key_display="/", tooltip="Show some: acc>0.97 net~conv lr<=0.01 digits"),
+        Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one"),
+        Binding("p", "pin", "Pin", tooltip="Draw this run over every run that is opened, or no longer"),
+        Binding("e", "rename", "Rename", show=False, tooltip="Give the run another name"),
+        Binding("c", "note", "Note", show=False, tooltip="Write a line about the run"),
+        Binding("delete,d", "delete", "Delete", tooltip="Put the run into the bin; u takes it back"),
+        Binding("u", "undelete", "Undelete", show=False, tooltip="Take back the run that was deleted last"),
+        Binding("escape", "unfilter", "All runs", show=False, tooltip="Show all runs again"),
         Binding("n", "new_run", "New run", tooltip="To the form of the Train place"),
     ]
     DEFAULT_CSS = """
@@ -41,6 +54,8 @@ class RunsScreen(PlaceScreen):
         & #runs { width: 1fr; height: 1fr; }
         & #none { width: 1fr; height: 1fr; content-align: center middle; text-align: center; display: none; }
         & #net-line { height: 1; color: $foreground 60%; }
+        & #filter { display: none; height: 1; border: none; padding: 0; background: $panel; }
+        &.-filter #filter { display: block; }
         &.-none RunsTable, &.-none #net-line { display: none; }
         &.-none #none { display: block; }
     }
@@ -51,10 +66,15 @@ class RunsScreen(PlaceScreen):
         self._timer: Timer | None = None
         self._runs: dict[RunFolder, RunSummary] = {}
         self._waiting: list[RunFolder] = []
+        self._deleted = []
+        self._keeps: Keeps = parse_filter("")
+        self._wrong = ""
+        """Why the filter's text can't be followed; the last good one holds meanwhile."""
 
     def compose_place(self) -> ComposeResult:
         with Card(id="runs") as card:
             card.border_title = "Runs"
+            yield Input(placeholder="acc>0.97 net~conv lr<=0.01 state=finished digits", id="filter", compact=True)
             yield RunsTable()
             yield Static(id="none")
             yield Static(id="net-line")
@@ -62,6 +82,10 @@ class RunsScreen(PlaceScreen):
     @property
     def table(self) -> RunsTable:
         return self.query_one(RunsTable)
+
+    @property
+    def chosen_run(self) -> RunSummary | None:
+        return self.table.run if self._runs else None
 
     # ------------------------------------------------------------------ looking
 
@@ -103,21 +127,28 @@ class RunsScreen(PlaceScreen):
         card = self.query_one("#runs", Vertical)
         alive = sum(run.state in ("starting", "running", "paused") for run in runs)
         card.border_title = f"Runs in {self.session.runs}"
-        card.border_subtitle = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} alive" if runs else ""
+        told = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} alive" if runs else ""
         if not runs:
+            card.border_subtitle = ""
             self.query_one("#none", Static).update(_nothing(str(self.session.runs)))
             return
-        self.table.show(runs)
+        kept = [run for run in runs if self._keeps(run)]
+        card.border_subtitle = told if len(kept) == len(runs) else f"{len(kept)} of {told}"
+        self.table.show(kept)
         self._say_more()
 
     def _say_more(self) -> None:
         """The whole net of the run under the cursor, and why it ended where that was no wish of anybody's."""
         run = self.table.run
-        if run is None:
+        if self._wrong or run is None:
+            words = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
+            self.query_one("#net-line", Static).update(words)
             return
         parts: list[Content | tuple[str, str]] = [(run.net, MUTED)]
         if run.reason and run.state in ("diverged", "failed"):
             parts.insert(0, (f"{run.reason}  ", "$text-error"))
+        if run.note:
+            parts.insert(0, (f"“{clean(run.note)}”  ", "$text-primary"))
         line = Content.assemble(*parts)
         self.query_one("#net-line", Static).update(line.truncate(max(10, self.size.width - 4), ellipsis=True))
 
@@ -159,12 +190,47 @@ class RunsScreen(PlaceScreen):
         self.table.reverse = not self.table.reverse
         self.draw()
 
+    def action_filter(self) -> None:
+        self.add_class("-filter")
+        self.query_one("#filter", Input).focus()
+
+    def action_unfilter(self) -> None:
+        line = self.query_one("#filter", Input)
+        line.value = ""
+        self.remove_class("-filter")
+        self.table.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self, event: Input.Changed) -> None:
+        event.stop()
+        try:
+            self._keeps, self._wrong = parse_filter(event.value), ""
+        except RequestError as error:
+            self._wrong = error.message.removeprefix("filter: ")
+        self.draw()
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value.strip():
+            self.remove_class("-filter")
+        self.table.focus()
+
+    async def action_fork(self) -> None:
+        """Opens the run and asks there which checkpoint."""
+        run = self.table.run
+        if run is not None:
+            await self.session.open_run(run.folder)
+            self.session.fork_shown_run()
+
     async def action_new_run(self) -> None:
         await self.session.action_new_run()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("open", "sort", "turn") and not self._runs:
+        if action in ("open", "sort", "turn", "filter", "fork", "pin", "rename", "note", "delete") and not self._runs:
             return None
+        if action == "unfilter":
+            return self.has_class("-filter")
         return True
 
 

@@ -52,6 +52,8 @@ class RunsTable(Grid[RunSummary]):
         self.sort_key = "age"
         self.reverse = True
         self.now = time.time()
+        self._depths: dict[str, int] = {}
+        """Generations from the first ancestor in the list, by name."""
 
     def title(self, column: Column) -> str:
         arrow = "" if column.key != self.sort_key else " ▾" if self.reverse else " ▴"
@@ -65,9 +67,36 @@ class RunsTable(Grid[RunSummary]):
         known = [run for run in runs if key(run) is not None]
         unknown = [run for run in runs if key(run) is None]
         rows = [*sorted(known, key=key, reverse=self.reverse), *unknown]
+        self._depths = {}
+        if self.sort_key in TREE:
+            rows = self._as_trees(rows)
         if kept is not None:
             self.cursor = next((n for n, run in enumerate(rows) if run.folder == kept.folder), self.cursor)
         self.set_rows(rows)
+
+    def _as_trees(self, rows: list[RunSummary]) -> list[RunSummary]:
+        """The same runs, with those that were forked right below the run that they come from."""
+        children: dict[str, list[RunSummary]] = {}
+        names = {row.name for row in rows}
+        for row in rows:
+            if row.parent in names and row.parent != row.name:
+                children.setdefault(row.parent, []).append(row)
+        placed: list[RunSummary] = []
+
+        def place(row: RunSummary, depth: int) -> None:
+            if row.name in self._depths:
+                return  # a family that goes in a circle: somebody renamed
+            self._depths[row.name] = depth
+            placed.append(row)
+            for child in sorted(children.get(row.name, ()), key=lambda child: child.started or 0.0):
+                place(child, depth + 1)
+
+        for row in rows:
+            if row.parent not in names or row.parent == row.name:
+                place(row, 0)
+        for row in rows:
+            place(row, 0)
+        return placed
 
     @property
     def run(self) -> RunSummary | None:
@@ -86,7 +115,9 @@ class RunsTable(Grid[RunSummary]):
             case "state":
                 return Cell(word, tone)
             case "name":
-                return Cell(clean(row.name), "key")
+                depth = self._depths.get(row.name, 0)
+                before = "  " * (depth - 1) + "└ " if depth else ""
+                return Cell(f"{before}{clean(row.name)}{' ●' if row.pinned else ''}", "key")
             case "data":
                 return Cell(clean(row.data))
             case "net":
@@ -120,6 +151,9 @@ SORTS: dict[str, Callable[[RunSummary], Any]] = {
     "age": lambda run: run.started if run.started is not None else time.time(),
 }
 """What each column is sorted by; runs where it is None come last."""
+
+TREE = ("age", "name")
+"""Sorted by these, forks stand below their parents; sorted by a result, each run stands for itself."""
 
 UPWARD = ("name", "state", "data", "net", "optimizer")
 """Columns that are sorted from small to large at first; the others begin with the largest."""

@@ -18,6 +18,7 @@ from cvtui.tui.setup.setup import Setup
 
 if TYPE_CHECKING:
     from cvtui.tui.live import LiveView
+    from cvtui.tui.live.run_requests import Forked
 
 
 class TrainScreen(PlaceScreen):
@@ -115,6 +116,11 @@ class TrainScreen(PlaceScreen):
         event.stop()
         if self._view is not None and event.folder == self._view.folder:
             self._tell_bar(event.folder, event.state)
+
+    async def on_live_view_forked(self, event: Forked) -> None:
+        event.stop()
+        self.session.started.append(event.folder)
+        await self.show_folder(event.folder)
 
     # ------------------------------------------------------------------ starting
 

@@ -1,0 +1,129 @@
+"""Keeping many runs in order: rename, note, pin, and delete with a way back. Living runs are left alone.
+
+    <runs>/<name>/note.txt    what somebody wrote about the run
+    <runs>/<name>/pinned      empty: it is drawn over every run of its folder that is opened
+    <runs>/.bin/<name>        deleted runs; hidden, so that no list shows them
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from cvtui.errors import RequestError
+from cvtui.runlog.folder import RunFolder, check_name
+
+NOTE, PINNED, BIN = "note.txt", "pinned", ".bin"
+LONGEST_NOTE = 500
+"""Characters."""
+
+
+def note_of(folder: RunFolder) -> str:
+    """What was noted about a run, in one line; "" where nothing was."""
+    try:
+        file = os.open(folder.path / NOTE, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return ""
+    try:
+        return " ".join(os.read(file, 4 * LONGEST_NOTE).decode("utf-8", "replace").split())[:LONGEST_NOTE]
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
+
+
+def write_note(folder: RunFolder, text: str) -> None:
+    """Notes `text`; "" takes the note away. RequestError when that can't be written."""
+    path = folder.path / NOTE
+    try:
+        if text.strip():
+            path.write_text(" ".join(text.split())[:LONGEST_NOTE] + "\n", encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RequestError(f"can't write the note of {folder.name!r}: {error.strerror}") from None
+
+
+def is_pinned(folder: RunFolder) -> bool:
+    return (folder.path / PINNED).exists()
+
+
+def pin(folder: RunFolder, pinned: bool) -> None:
+    """RequestError when that can't be written."""
+    path = folder.path / PINNED
+    try:
+        if pinned:
+            path.touch()
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RequestError(f"can't pin {folder.name!r}: {error.strerror}") from None
+
+
+def rename(folder: RunFolder, name: str) -> RunFolder:
+    """The same run under another name. RequestError while it trains, or where the name is taken or impossible."""
+    _not_alive(folder, "renamed")
+    check_name(name, "name")
+    target = folder.path.with_name(name)
+    if target == folder.path:
+        return folder
+    _move(folder.path, target, f"{name!r} exists already; choose another name")
+    return RunFolder(target)
+
+
+def delete(folder: RunFolder) -> Path:
+    """Moves a run into the bin beside it; where it lies now, for `restore`. RequestError while it trains."""
+    _not_alive(folder, "deleted")
+    place = folder.path.parent / BIN
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"can't make the bin {str(place)!r}: {error.strerror}") from None
+    number, target = 1, place / folder.name
+    while target.exists():
+        number += 1
+        target = place / f"{folder.name}-{number}"
+    _move(folder.path, target, "")
+    return target
+
+
+def restore(binned: Path, name: str) -> RunFolder:
+    """Takes a deleted run out of the bin. RequestError where its name has been taken meanwhile."""
+    target = binned.parent.parent / name
+    _move(binned, target, f"{name!r} exists again; rename that one first")
+    return RunFolder(target)
+
+
+def in_bin(runs: Path) -> list[Path]:
+    """The deleted runs, the last one first."""
+    try:
+        found = [path for path in (runs / BIN).iterdir() if path.is_dir() and not path.is_symlink()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda path: path.stat().st_ctime, reverse=True)
+
+
+def empty_bin(runs: Path) -> int:
+    """Deletes what lies in the bin for good; how many runs that were. RequestError when the disk refuses."""
+    found = in_bin(runs)
+    for path in found:
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            raise RequestError(f"can't delete {str(path)!r}: {error.strerror}") from None
+    return len(found)
+
+
+def _not_alive(folder: RunFolder, what: str) -> None:
+    if folder.alive():
+        raise RequestError(f"{folder.name!r} is being trained; it can be {what} when it has ended")
+
+
+def _move(source: Path, target: Path, taken: str) -> None:
+    if target.exists():
+        raise RequestError(taken or f"{str(target)!r} exists already")
+    try:
+        source.rename(target)
+    except OSError as error:
+        raise RequestError(f"can't move {str(source)!r}: {error.strerror}") from None

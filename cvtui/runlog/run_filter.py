@@ -1,0 +1,94 @@
+"""Which of many runs: `acc>0.97 net~conv lr<=0.01 digits`, one condition a word, all of which must hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from cvtui.errors import RequestError, nearest
+from cvtui.runlog.summaries import RunSummary
+
+Keeps = Callable[[RunSummary], bool]
+
+_OWN: dict[str, Callable[[RunSummary], Any]] = {
+    "acc": lambda run: run.best_val_accuracy,
+    "loss": lambda run: run.val_loss,
+    "epochs": lambda run: run.epochs,
+    "steps": lambda run: run.steps,
+    "seconds": lambda run: run.seconds,
+    "name": lambda run: run.name,
+    "state": lambda run: run.state,
+    "note": lambda run: run.note,
+    "parent": lambda run: run.parent,
+    "pinned": lambda run: "yes" if run.pinned else "no",
+}
+"""What a run came to; every other key is one of its recipe."""
+
+_CONDITION = re.compile(r"([A-Za-z_-]+)(>=|<=|!=|=|>|<|~)(.*)")
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+}
+
+
+def parse_filter(text: str) -> Keeps:
+    """The test that a run must pass; an empty text keeps all.
+
+    `key>number` (also < >= <=), `key=value`, `key!=value`, `key~text` (holds it somewhere); a word without a sign is
+    looked for in name, data, net and note. `acc` is the best validation accuracy (0..1, or with %), `loss` the last
+    validation loss. RequestError for a key that no run has, or a comparison with what is no number.
+    """
+    conditions = [_condition(word) for word in text.split()]
+    return lambda run: all(keeps(run) for keeps in conditions)
+
+
+def _condition(word: str) -> Keeps:
+    found = _CONDITION.fullmatch(word)
+    if found is None:
+        low = word.lower()
+        return lambda run: any(low in part.lower() for part in (run.name, run.data, run.net, run.note))
+    key, sign, text = found[1].lower().replace("-", "_"), found[2], found[3]
+    value_of = _OWN.get(key) or _of_recipe(key)
+    if sign == "~":
+        return lambda run: text.lower() in str(value_of(run) or "").lower()
+    if sign in _COMPARE:
+        limit, compare = _number(key, text), _COMPARE[sign]
+        return lambda run: isinstance(value := value_of(run), int | float) and compare(value, limit)
+    same = _equals(text)
+    return lambda run: same(value_of(run)) == (sign == "=")
+
+
+def _of_recipe(key: str) -> Callable[[RunSummary], Any]:
+    from cvtui.recipe.recipe import Recipe
+
+    fields = Recipe.__struct_fields__
+    if key not in fields:
+        raise RequestError(
+            f"filter: there is no key {key!r}{nearest(key, (*_OWN, *fields))}",
+            hint=f"{', '.join(_OWN)}, and the keys of a recipe",
+        )
+    return lambda run: run.recipe.get(key)
+
+
+def _number(key: str, text: str) -> float:
+    share = text.endswith("%")
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        raise RequestError(f"filter: {key} is compared with {text!r}, which is no number") from None
+    return value / 100 if share else value
+
+
+def _equals(text: str) -> Callable[[Any], bool]:
+    def same(value: Any) -> bool:
+        if isinstance(value, int | float):
+            try:
+                return value == _number("", text)
+            except RequestError:
+                return False
+        return str(value or "").lower() == text.lower()
+
+    return same
