@@ -6,6 +6,7 @@ Round r takes the trained weights of round r − 1, drops the smallest, and star
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +14,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cvtui.engine import checkpoint
+from cvtui.engine.data import Images
 from cvtui.engine.inits.place import places
 from cvtui.engine.model import Net
+from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.seeds import generator
-from cvtui.engine.training import Training, start_weights
+from cvtui.engine.training import Training, prepare, start_weights
 from cvtui.errors import RequestError
+from cvtui.recipe.checking import Checked
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.ticket import MASK, REWIND, Scope, Ticket, beside, left_after, ticket_of
 
@@ -28,8 +32,8 @@ Masks = dict[str, Tensor]
 """Layer name -> bool, of its weight's shape: True is kept."""
 
 
-def wear(training: Training, folder: RunFolder) -> str:
-    """Makes a freshly prepared training that of the folder's ticket; the words for the log, "" where there is none.
+def prepare_run(checked: Checked, folder: RunFolder) -> tuple[Training, str]:
+    """The training of a run folder: that of its recipe, and of its ticket where it has one; the words for the log.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
     model, those pruned at 0, and hooks that keep them there: no gradient comes, and no update stays. RequestError when
@@ -37,16 +41,28 @@ def wear(training: Training, folder: RunFolder) -> str:
     """
     ticket = ticket_of(folder)
     if ticket is None:
-        return ""
+        return prepare(checked), ""
     if ticket.kind == "dense":
+        training = prepare(checked)
         _keep_weights(training, folder, ticket.rewind_steps)
-        return ""
-    masks = _masks(training, folder, ticket)
-    _begin(training, folder, ticket)
-    _hold(training.model, training.optimizer, masks)
-    kept = sum(int(mask.sum()) for mask in masks.values())
-    total = sum(mask.numel() for mask in masks.values())
-    return f"lottery, round {ticket.round}, {ticket.kind}: {kept:,} of {total:,} weights are left ({kept / total:.2%})"
+        return training, ""
+    masks: Masks = {}
+
+    def begin(model: Net, train: Images, preprocess: Preprocess) -> None:
+        masks.update(_masks(model, checked.recipe.seed, folder, ticket))
+        if ticket.kind == "reinit":
+            fresh = Net(checked.table)
+            start_weights(fresh, checked.recipe, train, preprocess, ticket.round)
+            model.load_state_dict(fresh.state_dict())
+        else:
+            _rewind(model, beside(folder, ticket.origin))
+        _put_to_0(_held(model, masks))
+
+    training = prepare(checked, begin)
+    _hold(training.optimizer, _held(training.model, masks))
+    kept, total = sum(int(mask.sum()) for mask in masks.values()), sum(mask.numel() for mask in masks.values())
+    words = f"lottery, round {ticket.round}, {ticket.kind}: {kept:,} of {total:,} weights are left ({kept / total:.2%})"
+    return training, words
 
 
 def prune(weights: Mapping[str, Tensor], masks: Masks, share: float, scope: Scope) -> Masks:
@@ -83,12 +99,12 @@ def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
     return found.view(alive.shape)
 
 
-def _masks(training: Training, folder: RunFolder, ticket: Ticket) -> Masks:
+def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     """The run's own masks: those that it wrote down when it began, else its parent's, pruned once more."""
     path = folder.path / MASK
     if path.exists():
         return _read(path)
-    names = [place.name for place in places(training.model)]
+    names = [place.name for place in places(model)]
     above = RunFolder(beside(folder, ticket.parent))
     try:
         state = checkpoint.load(above.checkpoints / "last.pt")
@@ -104,12 +120,12 @@ def _masks(training: Training, folder: RunFolder, ticket: Ticket) -> Masks:
     before = _read(above.path / MASK) if (above.path / MASK).exists() else everything
     masks = prune(weights, before, ticket.prune, ticket.scope)
     if ticket.kind == "random-mask":
-        masks = shuffled(masks, generator(training.recipe.seed, MASKS, ticket.round))
+        masks = shuffled(masks, generator(seed, MASKS, ticket.round))
     torch.save(masks, path)
     return masks
 
 
-def _read(path: Any) -> Masks:
+def _read(path: Path) -> Masks:
     try:
         masks: Masks = torch.load(path, weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for a broken file
@@ -119,18 +135,12 @@ def _read(path: Any) -> Masks:
     return masks
 
 
-def _begin(training: Training, folder: RunFolder, ticket: Ticket) -> None:
-    """The weights to begin with, into the model."""
-    if ticket.kind == "reinit":
-        fresh = Net(training.checked.table)
-        start_weights(fresh, training.recipe, training.data.train, training.preprocess, ticket.round)
-        state = fresh.state_dict()
-    else:
-        state = _read(beside(folder, ticket.origin) / REWIND)
+def _rewind(model: Net, origin: Path) -> None:
+    """Round 0's first weights (or those soon after) into the model."""
     try:
-        training.model.load_state_dict(state)
+        model.load_state_dict(_read(origin / REWIND))
     except RuntimeError:
-        raise RequestError(f"{ticket.origin!r} trained another net") from None
+        raise RequestError(f"{origin.name!r} trained another net") from None
 
 
 def _keep_weights(training: Training, folder: RunFolder, steps: int) -> None:
@@ -152,19 +162,23 @@ def _keep_weights(training: Training, folder: RunFolder, steps: int) -> None:
     handle = training.optimizer.register_step_post_hook(after_update)
 
 
-def _hold(model: Net, optimizer: Optimizer, masks: Masks) -> None:
-    """Pruned weights are 0 now and stay so, whatever the optimiser does (weight decay, momentum, Muon's mixing)."""
-    held: list[tuple[Tensor, Tensor]] = []
-    for place in places(model):
-        weight = place.module.weight
-        mask = masks[place.name].to(weight.device)
-        held.append((weight, mask))
+Held = list[tuple[Tensor, Tensor]]
+"""Weights and their masks, on the device."""
+
+
+def _held(model: Net, masks: Masks) -> Held:
+    return [(place.weight, masks[place.name].to(place.weight.device)) for place in places(model)]
+
+
+@torch.no_grad()
+def _put_to_0(held: Held) -> None:
+    for weight, mask in held:
+        weight.mul_(mask)
+
+
+def _hold(optimizer: Optimizer, held: Held) -> None:
+    """What is pruned stays 0, whatever the optimiser does (momentum, Muon's mixing), and adds nothing to the length of
+    the gradient."""
+    for weight, mask in held:
         weight.register_hook(lambda gradient, mask=mask: gradient * mask)  # type: ignore[no-untyped-call]
-
-    @torch.no_grad()
-    def put_back(*_: Any) -> None:
-        for weight, mask in held:
-            weight.mul_(mask)
-
-    put_back()
-    optimizer.register_step_post_hook(put_back)
+    optimizer.register_step_post_hook(lambda *_: _put_to_0(held))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import torch
@@ -111,8 +112,14 @@ class Training:
         }
 
 
-def prepare(checked: Checked) -> Training:
+Begin: TypeAlias = Callable[[Net, Images, Preprocess], None]
+"""(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
+
+
+def prepare(checked: Checked, begin: Begin | None = None) -> Training:
     """Data, model, loss and optimiser of a recipe, at their start. RequestError for a device that is not there.
+
+    `begin` changes the first weights before anything else has seen them.
 
     The global random numbers (dropout) are seeded last, so what came before in this process makes no difference.
     """
@@ -126,6 +133,8 @@ def prepare(checked: Checked) -> Training:
     model = Net(checked.table)
     start_weights(model, recipe, data.train, preprocess)
     model.to(device).to(memory_format=torch.channels_last)
+    if begin is not None:
+        begin(model, data.train, preprocess)
     optimizer = make_optimizer(model, recipe)
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
     return Training(

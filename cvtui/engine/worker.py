@@ -19,10 +19,10 @@ from cvtui.engine.forking import begin_as_fork
 from cvtui.engine.journal import Diverged
 from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
-from cvtui.engine.lottery import wear
+from cvtui.engine.lottery import prepare_run
 from cvtui.engine.predict import predict
 from cvtui.engine.resume import new_rate, newest_checkpoint, restore
-from cvtui.engine.training import Clock, Training, prepare
+from cvtui.engine.training import Clock, Training
 from cvtui.engine.watch import watched_layers
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
@@ -70,8 +70,7 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
     training: Training | None = None
     try:
-        training = prepare(check(load(folder.recipe)))
-        ticket = wear(training, folder)
+        training, ticket = prepare_run(check(load(folder.recipe)), folder)
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):

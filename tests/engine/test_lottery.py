@@ -12,7 +12,7 @@ from torch import Tensor
 from cvtui.engine import checkpoint
 from cvtui.engine.control import Signals
 from cvtui.engine.inits.place import places
-from cvtui.engine.lottery import prune, shuffled, wear
+from cvtui.engine.lottery import prepare_run, prune, shuffled
 from cvtui.engine.model import Net
 from cvtui.engine.training import Training, prepare
 from cvtui.engine.worker import train_folder
@@ -45,8 +45,8 @@ def later(base: Path, kind: Any = "ticket", number: int = 1, parent: str = "dens
 
 def begun(run: RunFolder, **changes: Any) -> Training:
     """The training as its engine has it before the first step."""
-    found = prepare(check(recipe(**{"net": NET, "epochs": 1, **changes})))
-    assert wear(found, run)
+    found, words = prepare_run(check(recipe(**{"net": NET, "epochs": 1, **changes})), run)
+    assert words
     return found
 
 
@@ -202,13 +202,13 @@ def test_what_is_missing_is_told_in_one_line(tmp_path: Path, capsys: pytest.Capt
         ticket_of(run)
     plain = folder(tmp_path, "plain")
     assert ticket_of(plain) is None
-    assert wear(prepare(check(recipe())), plain) == ""
+    assert prepare_run(check(recipe()), plain)[1] == ""
 
 
 def test_a_diverged_parent_and_another_net_are_refused(tmp_path: Path) -> None:
     parent = dense(tmp_path)
     with pytest.raises(RequestError, match="another net"):
-        wear(prepare(check(recipe(net="conv9-relu-conv9-relu-fc"))), later(tmp_path))
+        begun(later(tmp_path), net="conv9-relu-conv9-relu-fc")
     path = parent.checkpoints / "last.pt"
     state = checkpoint.load(path)
     state["model"]["fc1.weight"][0, 0] = float("nan")
