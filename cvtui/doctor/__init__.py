@@ -8,4 +8,4 @@ catalogue                                the table of all faults
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.doctor import Doctor, examine
 
-__all__ = ["Diagnosis", "Doctor", "examine"]
+__all__ = ["Diagnosis", "Doctor", "Fault", "catalogue", "examine"]

@@ -1,20 +1,190 @@
-"""Puts the rules to a run."""
+"""Puts the rules to a run, and tells one fault as one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from cvtui.doctor import rules as _rules  # registers them
+from cvtui.doctor.case import Case
+from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis
-from cvtui.runlog.history import History
+from cvtui.doctor.registry import RULES
+from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, Record, RunEnded, RunStarted, Steps
+from cvtui.runlog.history import History, merged
+
+__all__ = ["Doctor", "arrange", "examine"]
+
+SOURCES = _rules.__all__
+TRUST = {"exact": 0, "static": 1, "heuristic": 2}
+AT_ONCE = 20
+"""Steps by which a consequence may seem to come before its cause: rules look at windows and samples."""
+CHUNK = 10_000
+MOST_SAMPLES = 4_000
 
 
 class Doctor:
-    def __init__(self, history: History) -> None:
+    """Follows a run, from its history or (`take`) from its records as they are written.
+
+    `update` costs what is new: a rule is asked again only when something that it reads has changed.
+    """
+
+    def __init__(self, history: History | None = None) -> None:
         self.history = history
+        self.case = Case()
+        self.all: list[Diagnosis] = []
+        """Everything found, what follows from something else too."""
+        self._found: dict[str, Diagnosis | None] = {}
+        self._roots: list[Diagnosis] = []
+        self._steps = 0
+        self._samples = 0
+        self._epochs: list[EpochDone] = []
+        self._facts: Facts | None = None
+        self._run: RunStarted | None = None
+        self._ended: RunEnded | None = None
 
     def update(self) -> list[Diagnosis]:
-        """What is known now, root causes first."""
-        return []
+        """What is known now: root causes, the most certain and furthest upstream first; [] for a healthy run."""
+        if self.history is not None:
+            self._follow(self.history)
+        case = self.case
+        if case.fresh:
+            fresh, case.fresh = case.fresh, set()
+            case.memo.clear()
+            with np.errstate(all="ignore"):
+                for name, rule in RULES.items():
+                    if rule.reads & fresh:
+                        found = rule.check(case)
+                        self._found[name] = found.diagnosis(name) if found else None
+            self.all = [found for found in self._found.values() if found is not None]
+            self._roots = arrange(self.all)
+        return self._roots
+
+    # ------------------------------------------------------------------ from records
+
+    def take(self, record: Record) -> None:
+        """One record of the run's log, as it is written."""
+        match record:
+            case Steps():
+                self._take_steps(record)
+            case LayersSampled():
+                self.case.take_layers(record)
+            case EpochDone():
+                self._epochs.append(record)
+                self.case.take_epochs(self._epochs)
+            case Facts():
+                self._facts = merged(self._facts, record)
+                self.case.learn(self._facts)
+            case RunStarted():
+                self.case.begin(record)
+            case RunEnded():
+                self.case.close(record)
+
+    def _take_steps(self, steps: Steps) -> None:
+        count = len(steps.loss)
+
+        def column(values: Sequence[float | None]) -> np.ndarray:
+            return np.array(values, np.float64) if values else np.full(count, np.nan)
+
+        self.case.take_steps(
+            steps.first,
+            column(steps.loss),
+            column(steps.accuracy),
+            column(steps.grad_norm),
+            column(steps.lr),
+        )
+
+    # ------------------------------------------------------------------ from a history
+
+    def _follow(self, history: History) -> None:
+        case, series = self.case, history.steps
+        if self._steps > series.end or len(history.epochs) < len(self._epochs):
+            self.__init__(history)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
+            case = self.case
+        if history.run is not None and history.run is not self._run:
+            self._run = history.run
+            case.begin(history.run)
+        if history.facts is not None and history.facts is not self._facts:
+            self._facts = history.facts
+            case.learn(history.facts)
+        self._follow_steps(history)
+        if len(history.epochs) != len(self._epochs):
+            self._epochs = list(history.epochs)
+            case.take_epochs(self._epochs)
+        if history.end is not None and history.end is not self._ended:
+            self._ended = history.end
+            case.close(history.end)
+
+    def _follow_steps(self, history: History) -> None:
+        series, case = history.steps, self.case
+        start = max(self._steps, series.first)
+        for first in range(start, series.end, CHUNK):
+            piece = slice(first - series.first, min(first + CHUNK, series.end) - series.first)
+            columns = (series.loss, series.accuracy, series.grad_norm, series.lr)
+            case.take_steps(first, *(column[piece].astype(np.float64) for column in columns))
+        self._steps = max(self._steps, series.end)
+        steps = history.layer_steps
+        new = range(self._samples, len(steps))
+        self._samples = len(steps)
+        stride = max(1, len(new) // MOST_SAMPLES)
+        for place in new[::stride] if len(new) > MOST_SAMPLES else new:
+            sample = history.layers_at(int(steps[place]))
+            if sample is not None and sample.step == steps[place]:
+                case.take_layers(sample)
 
 
 def examine(history: History) -> list[Diagnosis]:
-    """What is wrong with the run, root causes first; [] for a healthy one."""
+    """What is wrong with the run, root causes first; [] for a healthy one. The history is read as far as it is."""
     return Doctor(history).update()
+
+
+def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Root causes, each with the ids of what follows; the most trusted and furthest upstream first, notes last."""
+    upstream = sorted(found, key=lambda one: FAULTS[one.id].place)
+    roots: list[Diagnosis] = []
+    follows: dict[str, list[str]] = {}
+    for one in upstream:
+        cause = next((root for root in upstream if root.id != one.id and _explains(root, one)), None)
+        if cause is None:
+            roots.append(one)
+        else:
+            follows.setdefault(cause.id, []).append(one.id)
+    names = {root.id for root in roots}
+    for cause_id, ids in list(follows.items()):  # a consequence of a consequence belongs to the root
+        top = _root_of(cause_id, follows, names)
+        if top != cause_id:
+            follows.setdefault(top, []).extend(ids)
+    roots.sort(key=lambda root: (root.severity == "note", TRUST[root.kind], FAULTS[root.id].place))
+    return [
+        msgspec.structs.replace(root, consequences=tuple(sorted(set(follows.get(root.id, ())), key=_place)))
+        for root in roots
+    ]
+
+
+def _place(fault_id: str) -> int:
+    return FAULTS[fault_id].place
+
+
+def _root_of(fault_id: str, follows: dict[str, list[str]], roots: set[str]) -> str:
+    seen = set()
+    while fault_id not in roots and fault_id not in seen:
+        seen.add(fault_id)
+        fault_id = next((cause for cause, ids in follows.items() if fault_id in ids), fault_id)
+    return fault_id
+
+
+def _explains(cause: Diagnosis, one: Diagnosis) -> bool:
+    """A cause is upstream in the table, says so there, is no mere note beside a fault, and was not seen much later."""
+    fault = FAULTS[cause.id]
+    if one.id not in fault.causes or fault.place >= FAULTS[one.id].place:
+        return False
+    if cause.severity == "note" and one.severity != "note":
+        return False
+    return cause.step <= one.step + AT_ONCE
+
+
+def findings(found: Sequence[Diagnosis]) -> list[Finding]:
+    """As records for the log."""
+    return [one.as_finding() for one in found]

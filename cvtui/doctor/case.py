@@ -1,0 +1,298 @@
+"""All that is known of a run, in the form in which the rules ask for it. Its size does not grow with the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
+from cvtui.doctor.layers import Layers
+from cvtui.doctor.windows import Windows
+from cvtui.runlog.events import EpochDone, Facts, LayersSampled, RunEnded, RunStarted
+
+Array = NDArray[np.float64]
+
+FIRST = 200
+"""Steps that are kept one by one."""
+
+
+class Case:
+    """Feed it with `begin`, `learn`, `take_steps`, `take_layers`, `take_epoch`, `close`; `fresh` says what has changed
+    since the rules were last asked: {"facts", "steps", "layers", "epochs", "end"}."""
+
+    def __init__(self) -> None:
+        self.run: RunStarted | None = None
+        self.end: RunEnded | None = None
+        self.facts = Facts()
+        self.windows = Windows()
+        self.layers = Layers()
+        self.epochs: list[EpochDone] = []
+        self.first_step: int | None = None
+        self.steps_done = 0
+        self.losses: Array = np.empty(0)
+        """Of the first steps, one by one."""
+        self.rates: Array = np.empty(0)
+        self.bad_step: int | None = None
+        """The first step whose loss, or whose gradient, was not finite."""
+        self.bad_what = ""
+        self.negative_step: int | None = None
+        """The first step whose loss was below 0."""
+        self.negative_loss = 0.0
+        self.lowest_loss = math.inf
+        self.fresh: set[str] = set()
+        self.memo: dict[str, Any] = {}
+        """What several rules ask for; emptied with each round of rules."""
+        self.tables: dict[str, Any] = {}
+        """What follows from the recipe alone."""
+
+    # ------------------------------------------------------------------ taking in
+
+    def begin(self, run: RunStarted) -> None:
+        self.run, self.end = run, None
+        self.tables.clear()
+        self._forget()
+        self.fresh |= {"facts", "end"}
+
+    def learn(self, facts: Facts) -> None:
+        """facts: all that is known by now."""
+        self.facts = facts
+        self._forget()
+        self.fresh.add("facts")
+
+    def take_steps(self, first: int, loss: Array, accuracy: Array, grad: Array, rate: Array) -> None:
+        """Steps `first`, first + 1, …; NaN for what is not known or not finite. A run without gradient norms has NaN
+        in all of them."""
+        if not len(loss):
+            return
+        if self.first_step is None:
+            self.first_step = first
+        if len(self.losses) < FIRST:
+            room = FIRST - len(self.losses)
+            self.losses = np.concatenate([self.losses, loss[:room]])
+            self.rates = np.concatenate([self.rates, rate[:room]])
+        self._look_for_invariants(first, loss, grad)
+        self.steps_done = first + len(loss)
+        if self.windows.take(self.steps_done, np.stack([loss, accuracy, grad, rate]).astype(np.float64)):
+            self.fresh.add("steps")
+
+    def _look_for_invariants(self, first: int, loss: Array, grad: Array) -> None:
+        if self.bad_step is None:
+            bad_loss, has_norms = ~np.isfinite(loss), np.isfinite(grad).any() or len(self.windows) > 0
+            bad_norm = ~np.isfinite(grad) & (has_norms and self._has_norms(grad))
+            bad = bad_loss | bad_norm
+            if bad.any():
+                place = int(bad.argmax())
+                self.bad_step = first + place
+                self.bad_what = "loss" if bad_loss[place] else "gradient"
+                self.fresh |= {"steps"}
+        if self.negative_step is None and (low := loss < 0).any():
+            place = int(low.argmax())
+            self.negative_step, self.negative_loss = first + place, float(loss[place])
+            self.fresh.add("steps")
+        finite = loss[np.isfinite(loss)]
+        if len(finite):
+            self.lowest_loss = min(self.lowest_loss, float(finite.min()))
+
+    def _has_norms(self, grad: Array) -> bool:
+        """A loop without gradient norms (NaN everywhere) must not look like one whose gradients are not finite."""
+        before = self.windows.grad
+        return bool(np.isfinite(before[-1:]).any() or np.isfinite(grad[:1]).any())
+
+    def take_layers(self, sample: LayersSampled) -> None:
+        self.layers.take(sample)
+        self.fresh.add("layers")
+
+    def take_epochs(self, epochs: Sequence[EpochDone]) -> None:
+        """The epochs so far."""
+        self.epochs = list(epochs)
+        self.fresh.add("epochs")
+
+    def close(self, end: RunEnded) -> None:
+        self.end = end
+        self.fresh.add("end")
+
+    def _forget(self) -> None:
+        for name in ("label_entropy", "classes", "is_cross_entropy", "recipe", "batch_size", "norms"):
+            self.__dict__.pop(name, None)
+
+    # ------------------------------------------------------------------ being asked
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """Fields of the recipe; of a loop of somebody's own there are few."""
+        return dict(self.run.recipe) if self.run else {}
+
+    @property
+    def own_loop(self) -> bool:
+        """Recorded by cvtui.watch: there is no recipe to change."""
+        return self.recipe.get("data") == "your own"
+
+    @property
+    def total_steps(self) -> int:
+        """0: not known."""
+        return self.run.total_steps if self.run else 0
+
+    @cached_property
+    def classes(self) -> int:
+        """0: not known."""
+        names = self.run.data.get("classes") if self.run else None
+        if isinstance(names, list) and names:
+            return len(names)
+        return self.facts.classes or self.facts.outputs or 0
+
+    @cached_property
+    def label_entropy(self) -> float | None:
+        """H(y) of the training labels, in nats; ln C where only the classes are known."""
+        counts = np.array([count for count in self.facts.label_counts if count > 0], float)
+        if counts.sum() > 0 and len(counts) > 1:
+            shares = counts / counts.sum()
+            return float(-(shares * np.log(shares)).sum())
+        return math.log(self.classes) if self.classes > 1 else None
+
+    @property
+    def largest_class(self) -> float:
+        """Share of the most frequent class: the accuracy of a guess."""
+        counts = self.facts.label_counts
+        return max(counts) / sum(counts) if counts and sum(counts) else 1.0 / max(self.classes, 1)
+
+    @cached_property
+    def is_cross_entropy(self) -> bool:
+        """Is the loss the mean cross-entropy of labels? Of a strange loop it is taken to be, unless it was seen to be
+        something else."""
+        name = str(self.recipe.get("loss", self.facts.loss))
+        if name:
+            return name.startswith("cross-entropy")
+        return True
+
+    @property
+    def guess(self) -> float | None:
+        """The loss of a guess by the labels' frequencies; the first loss where the loss is no cross-entropy."""
+        if self.is_cross_entropy and self.label_entropy is not None:
+            return self.label_entropy
+        return self.first_loss
+
+    @property
+    def first_loss(self) -> float | None:
+        """Of the first batch, with the weights as drawn; None for a run that went on from a checkpoint."""
+        if self.first_step not in (None, 0):
+            return None
+        if self.facts.first_loss is not None:
+            return self.facts.first_loss
+        if len(self.losses) and math.isfinite(self.losses[0]):
+            return float(self.losses[0])
+        start = self.run.prediction.get("start_loss") if self.run else None
+        return float(start) if isinstance(start, int | float) else None
+
+    @cached_property
+    def batch_size(self) -> int | None:
+        size = self.recipe.get("batch_size") or self.facts.batch_size
+        if not size:
+            size = self.facts.batch_sizes[0] if self.facts.batch_sizes else 0
+        return int(size) or None
+
+    @property
+    def optimizer(self) -> str:
+        """The kind's name: sgd, momentum, adam, …"""
+        name = str(self.recipe.get("optimizer", self.facts.optimizer)).partition("(")[0].lower()
+        if name == "sgd" and self.facts.momentum and self.own_loop:
+            return "momentum"
+        return name
+
+    @property
+    def adaptive(self) -> bool:
+        return self.optimizer in ADAPTIVE
+
+    @property
+    def momentum(self) -> float:
+        """Of gradient descent; 0 for rules that scale their steps."""
+        if self.adaptive:
+            return 0.0
+        if self.facts.momentum is not None:
+            return self.facts.momentum
+        return float(self.recipe.get("momentum", 0.0)) if self.optimizer in ("momentum", "nesterov") else 0.0
+
+    @property
+    def weight_decay(self) -> float:
+        if self.facts.weight_decay is not None:
+            return self.facts.weight_decay
+        return float(self.recipe.get("weight_decay", 0.0))
+
+    @property
+    def rate(self) -> float | None:
+        """The highest rate that was asked for or used."""
+        asked = self.recipe.get("lr")
+        used = self.windows.rate_high
+        highest = float(np.nanmax(used)) if len(used) else float(np.nanmax(self.rates)) if len(self.rates) else 0.0
+        if isinstance(asked, int | float) and not self.own_loop:  # it may still be on its way up there
+            highest = max(highest, float(asked))
+        return highest or (float(asked) if isinstance(asked, int | float) else None)
+
+    @property
+    def times_typical(self) -> float | None:
+        """The rate in units of what is usual for this rule at a batch of 64."""
+        usual, rate = TYPICAL_RATES.get(self.optimizer), self.rate
+        return rate / usual if usual and rate else None
+
+    @cached_property
+    def norms(self) -> bool:
+        """Does the model have batch norm (or another)?"""
+        return any("Norm" in module.kind for module in self.facts.modules) or "bn" in str(self.recipe.get("net", ""))
+
+    @property
+    def batch_norm(self) -> bool:
+        return any("BatchNorm" in module.kind for module in self.facts.modules) or "bn" in str(
+            self.recipe.get("net", "")
+        )
+
+    @property
+    def norm_first(self) -> bool:
+        """Does a norm come before the second layer with weights?"""
+        seen = 0
+        for module in self.facts.modules:
+            if "Norm" in module.kind:
+                return seen <= 1
+            seen += module.kind.startswith(("Conv", "Linear", "FlatLinear", "Stepped"))
+        return False
+
+    @property
+    def warmed_up(self) -> bool:
+        """Did the rate rise at the beginning?"""
+        warmup = str(self.recipe.get("warmup", "0"))
+        if not self.own_loop and warmup not in ("0", "", "0ep"):
+            return True
+        return len(self.rates) > 2 and bool(self.rates[0] < 0.7 * np.nanmax(self.rates))
+
+    def loss_at(self, step: float, windows: int = 2) -> float:
+        """Mean loss of so many windows up to `step`; NaN where there is none."""
+        end = int(np.searchsorted(self.windows.end, step + 1e-9, side="right"))
+        if not end:
+            early = self.losses[: max(1, int(step) + 1)]
+            early = early[np.isfinite(early)]
+            return float(early[-3:].mean()) if len(early) else math.nan
+        values = self.windows.loss[max(0, end - windows) : end]
+        values = values[np.isfinite(values)]
+        return float(values.mean()) if len(values) else math.nan
+
+    def rate_share(self, step: float) -> float:
+        """The rate at `step` as a share of the highest of all steps; 1 where it is not known."""
+        rates = self.windows.rate
+        if not len(rates):
+            return 1.0
+        end = min(int(np.searchsorted(self.windows.end, step, side="right")), len(rates) - 1)
+        highest = self.rate
+        return float(rates[end] / highest) if highest else 1.0
+
+    @property
+    def recovered(self) -> bool:
+        """The loss has come well below a guess in the end: whatever crossed a limit did not keep it from learning."""
+        guess = self.guess
+        if guess is None or not len(self.windows):
+            return False
+        late = self.windows.loss[-5:]
+        late = late[np.isfinite(late)]
+        return bool(len(late) and late.mean() < 0.6 * guess and self.bad_step is None)

@@ -1,0 +1,46 @@
+"""The table of all faults, read from catalogue.toml: names, limits with their sources, and what follows from what."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+
+import msgspec
+
+from cvtui.doctor.diagnosis import Kind, Severity
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of catalogue.toml; see the comment there."""
+
+    id: str = ""
+    place: int = 0
+    """0 is the furthest upstream."""
+    name: str
+    kind: Kind
+    severity: Severity
+    what: str
+    advice: str
+    source: str
+    causes: list[str] = []
+    limits: dict[str, float] = {}
+
+
+def _read() -> dict[str, Fault]:
+    text = files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8")
+    faults = msgspec.convert(tomllib.loads(text), dict[str, Fault])
+    return {
+        name: msgspec.structs.replace(fault, id=name, place=place) for place, (name, fault) in enumerate(faults.items())
+    }
+
+
+FAULTS = _read()
+"""id -> fault, upstream first."""
+
+TYPICAL_RATES = {
+    "sgd": 0.1, "momentum": 0.05, "nesterov": 0.05, "adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "radam": 1e-3,
+    "adamax": 2e-3, "rmsprop": 1e-3, "adagrad": 1e-2, "muon": 2e-2,
+}  # fmt: skip
+"""Rates that are usual for a batch of 64 (the papers' and PyTorch's defaults; SGD's measured)."""
+ADAPTIVE = frozenset({"adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", "muon"})
+"""Rules whose step does not follow the gradient's size."""

@@ -1,0 +1,83 @@
+"""The layer samples of a run as arrays: what the rules look at. Bounded, however long the run is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvtui.runlog.events import LayersSampled
+
+QUANTITIES = (
+    "update_ratio", "grad_norm", "weight_norm", "grad_zeros", "zeros", "dead", "saturated", "pinned", "std", "mean",
+    "min",
+)  # fmt: skip
+ROOM = 384
+KEPT = 128
+"""The first samples are kept; of the later ones every other goes when the room is used up."""
+MOST_LAYERS = 256
+
+Array = NDArray[np.float64]
+
+
+class Layers:
+    """names and kinds of the first sample's layers, in order; `of(quantity)` is samples x layers, NaN where unknown."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.kinds: list[str] = []
+        self._places: dict[str, int] = {}
+        self._values: Array = np.empty((ROOM, 0, len(QUANTITIES)))
+        self._steps: Array = np.zeros(ROOM)
+        self._answers: Array = np.full(ROOM, np.nan)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def steps(self) -> Array:
+        return self._steps[: self._count]
+
+    @property
+    def answers(self) -> Array:
+        """Entropy of the answered classes; NaN where unknown."""
+        return self._answers[: self._count]
+
+    def of(self, quantity: str) -> Array:
+        return self._values[: self._count, :, QUANTITIES.index(quantity)]
+
+    def weighted(self) -> list[int]:
+        """Places of the layers that have weights."""
+        return [
+            place for place, kind in enumerate(self.kinds) if kind in ("conv", "fc") and "#" not in self.names[place]
+        ]
+
+    def behind(self, place: int) -> int | None:
+        """The layer with weights that comes before this one."""
+        return next((i for i in range(place - 1, -1, -1) if self.kinds[i] in ("conv", "fc")), None)
+
+    def take(self, sample: LayersSampled) -> None:
+        if not self.names:
+            rows = sample.layers[:MOST_LAYERS]
+            self.names, self.kinds = [row.name for row in rows], [row.kind for row in rows]
+            self._places = {name: place for place, name in enumerate(self.names)}
+            self._values = np.full((ROOM, len(rows), len(QUANTITIES)), np.nan)
+        if self._count == ROOM:
+            self._thin()
+        count = self._count
+        self._values[count] = np.nan
+        for row in sample.layers:
+            place = self._places.get(row.name)
+            if place is not None:
+                self._values[count, place] = [
+                    np.nan if (number := getattr(row, name)) is None else number for name in QUANTITIES
+                ]
+        self._steps[count] = sample.step
+        self._answers[count] = np.nan if sample.answers is None else sample.answers
+        self._count += 1
+
+    def _thin(self) -> None:
+        kept = np.r_[0:KEPT, KEPT : self._count : 2]
+        for array in (self._values, self._steps, self._answers):
+            array[: len(kept)] = array[kept]
+        self._count = len(kept)

@@ -1,0 +1,105 @@
+"""One small rule a fault: a pure function of a case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cvtui.doctor.case import Case
+from cvtui.doctor.catalogue import FAULTS
+from cvtui.doctor.diagnosis import Diagnosis, Severity
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a rule says. step: at which its evidence was complete, −1: before the first. The rest as in Diagnosis; what
+    is left out comes from the catalogue."""
+
+    sentence: str
+    step: int = -1
+    value: float | None = None
+    threshold: float | None = None
+    evidence: str = ""
+    layer: str = ""
+    sure: float = 1.0
+    cure: dict[str, Any] = field(default_factory=dict)
+    advice: str = ""
+    severity: Severity | None = None
+    test: str = ""
+
+    def diagnosis(self, fault_id: str) -> Diagnosis:
+        fault = FAULTS[fault_id]
+        return Diagnosis(
+            id=fault_id,
+            name=fault.name,
+            severity=self.severity or fault.severity,
+            kind=fault.kind,
+            step=self.step,
+            layer=self.layer,
+            sentence=self.sentence,
+            evidence=self.evidence,
+            value=self.value if self.value is None or math.isfinite(self.value) else None,
+            threshold=self.threshold,
+            source=fault.source,
+            sure=self.sure,
+            cure=self.cure,
+            advice=self.advice or fault.advice,
+            test=self.test,
+        )
+
+
+@dataclass(frozen=True)
+class Rule:
+    id: str
+    reads: frozenset[str]
+    """What it looks at: facts, steps, layers, epochs, end. It is asked again when one of them is new."""
+    check: Callable[[Case], Found | None]
+
+    @property
+    def limits(self) -> dict[str, float]:
+        return FAULTS[self.id].limits
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(fault_id: str, *reads: str) -> Callable[[Callable[[Case], Found | None]], Callable[[Case], Found | None]]:
+    """Registers the rule of this fault."""
+    assert fault_id in FAULTS
+
+    def register(check: Callable[[Case], Found | None]) -> Callable[[Case], Found | None]:
+        RULES[fault_id] = Rule(fault_id, frozenset(reads), check)
+        return check
+
+    return register
+
+
+def limit(fault_id: str, name: str) -> float:
+    """A threshold of the catalogue."""
+    return FAULTS[fault_id].limits[name]
+
+
+def nice(number: float) -> float:
+    """The nearest of …, 0.3, 1, 3, 10, 30, … (by ratio)."""
+    if not number > 0 or not math.isfinite(number):
+        return number
+    power = math.floor(math.log10(number))
+    return min((m * 10.0**power for m in (1, 3, 10)), key=lambda value: abs(math.log(number / value)))
+
+
+def short(number: float) -> float:
+    """Three digits: for a recipe's field."""
+    return float(f"{number:.3g}")
+
+
+def some(names: list[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    if len(names) <= most:
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

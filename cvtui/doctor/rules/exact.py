@@ -1,0 +1,229 @@
+"""Broken invariants: no tuning, no doubt."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cvtui.doctor.case import Case
+from cvtui.doctor.registry import Found, limit, percent, rule, some
+
+
+@rule("F28", "facts")
+def bad_values(case: Case) -> Found | None:
+    facts = case.facts
+    if facts.bad_count:
+        numbers = some([str(number) for number in facts.bad_items], 5)
+        return Found(
+            f"{facts.bad_count:,} of the {facts.train or 0:,} training images hold a value that is NaN or infinite "
+            f"(numbers {numbers}).",
+            value=facts.bad_count,
+            threshold=0,
+            evidence=f"{facts.bad_count:,} images with values that are not finite",
+        )
+    if facts.bad_batch is not None:
+        return Found(
+            f"The batch of step {facts.bad_batch:,} held a value that is NaN or infinite before the model saw it.",
+            step=facts.bad_batch,
+            value=1,
+            threshold=0,
+            evidence=f"input of step {facts.bad_batch:,} not finite",
+        )
+    return None
+
+
+@rule("F17", "facts", "steps")
+def flipped_sign(case: Case) -> Found | None:
+    """A cross-entropy is never below 0: not of hard labels and not of smoothed ones."""
+    facts = case.facts
+    first, expected = facts.first_loss, facts.cross_entropy
+    if first is not None and expected is not None and expected > 1e-3 and abs(first + expected) < 1e-3 * expected:
+        return Found(
+            f"The first loss was {first:.3g}: exactly the negative of the cross-entropy ({expected:.3g}). "
+            "Training makes the loss smaller, so it makes the answers worse.",
+            step=0,
+            value=first,
+            threshold=0,
+            evidence=f"first loss {first:.3g}, cross-entropy {expected:.3g}",
+        )
+    if not case.is_cross_entropy or case.negative_step is None or case.classes < 2:
+        return None
+    if case.own_loop and expected is not None and first is not None and abs(first - expected) < 1e-3 * expected:
+        return None  # it began as a plain cross-entropy: something was subtracted later
+    return Found(
+        f"At step {case.negative_step:,} the loss was {case.negative_loss:.3g}: a cross-entropy is never below 0, "
+        "so its sign was flipped.",
+        step=case.negative_step,
+        value=case.negative_loss,
+        threshold=0,
+        evidence=f"loss {case.negative_loss:.3g} at step {case.negative_step:,}",
+        sure=0.95,
+    )
+
+
+@rule("F25", "facts")
+def not_zeroed(case: Case) -> Found | None:
+    share = case.facts.stale_gradient
+    if share is None or share <= limit("F25", "share"):
+        return None
+    return Found(
+        "When a new backward pass began, the gradients of the step before were still there "
+        f"({share:.2g} times as large as the new ones), so every step adds up all gradients so far.",
+        step=1,
+        value=share,
+        threshold=limit("F25", "share"),
+        evidence=f"left-over gradient {share:.2g} x the new one",
+    )
+
+
+@rule("F26", "facts", "layers")
+def not_trained(case: Case) -> Found | None:
+    facts = case.facts
+    count = facts.parameters or 0
+    if facts.left_out:
+        everything = len(facts.left_out) >= min(count, 50)
+        whose = " It holds the parameters of another model." if facts.foreign else ""
+        return Found(
+            f"The optimiser does not hold {'any parameter of the model' if everything else some(facts.left_out)}: "
+            f"{'nothing' if everything else 'that part'} will ever move.{whose}",
+            layer="" if everything else facts.left_out[0].rpartition(".")[0],
+            value=len(facts.left_out),
+            threshold=0,
+            evidence=f"{len(facts.left_out):,} of {count:,} parameters are not in the optimiser",
+            severity="stop" if everything else "warn",
+        )
+    if facts.no_gradient:
+        return Found(
+            f"In the first steps {some(facts.no_gradient)} got no gradient at all: nothing of the loss depends on "
+            "it, or the graph was cut (detach, no_grad).",
+            step=0,
+            layer=facts.no_gradient[0].rpartition(".")[0],
+            value=len(facts.no_gradient),
+            threshold=0,
+            evidence=f"{len(facts.no_gradient):,} parameters without a gradient",
+            severity="stop" if len(facts.no_gradient) >= min(count, 50) else "warn",
+        )
+    if facts.frozen:
+        share = len(facts.frozen) / (len(facts.frozen) + count)
+        return Found(
+            f"{some(facts.frozen)} {'is' if len(facts.frozen) == 1 else 'are'} frozen (requires_grad is False) and "
+            "will stay as drawn; all is well if that is meant.",
+            layer=facts.frozen[0].rpartition(".")[0],
+            value=len(facts.frozen),
+            threshold=0,
+            evidence=f"{percent(share)} of the parameter tensors are frozen",
+            severity="note" if share >= 0.5 else "warn",  # most of a net frozen is what fine-tuning looks like
+            sure=0.6,
+        )
+    return _stands_still(case)
+
+
+def _stands_still(case: Case) -> Found | None:
+    """A layer whose weights did not change by one bit in three samples, while others did and it had a gradient."""
+    places = case.layers.weighted()
+    if len(case.layers) < 3 or len(places) < 2 or not (case.rate or 0) > 0:
+        return None
+    ratios = case.layers.of("update_ratio")[:3][:, places]
+    norms = case.layers.of("grad_norm")[:3][:, places]
+    still = (ratios == 0).all(0) & (norms > 0).all(0)
+    if not still.any() or still.all() or not (ratios > 0).any():
+        return None
+    layer = case.layers.names[places[int(still.argmax())]]
+    return Found(
+        f"{layer} had gradients, but its weights did not change by one bit in {int(case.layers.steps[2]):,} steps.",
+        step=int(case.layers.steps[2]),
+        layer=layer,
+        value=0.0,
+        threshold=0.0,
+        evidence=f"update ratio of {layer} exactly 0 in three samples",
+        severity="warn",
+    )
+
+
+@rule("F32", "facts", "steps")
+def decays_early(case: Case) -> Found | None:
+    planned = case.facts.rates
+    total = case.total_steps
+    share = limit("F32", "share")
+    if planned and total:
+        steps, rates = np.array(planned).T
+        return _planned(steps, rates, total, share)
+    return _observed(case, total, share)
+
+
+def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> Found | None:
+    highest = rates.max()
+    half = limit("F32", "half") * total
+    if not highest > 0:
+        return None
+    low = rates < share * highest
+    after_peak = steps >= steps[rates.argmax()]
+    # It must stay down: the restarts of a cosine touch 0 and come back.
+    places = [i for i in np.flatnonzero(low & after_peak & (steps < half)) if low[i:].all()]
+    if not places:
+        return None
+    step = int(steps[places[0]])
+    return Found(
+        f"The rate falls below a thousandth of its maximum ({highest:.3g}) at step {step:,} of {total:,}; the rest of "
+        "the run hardly learns. Was a schedule meant per epoch stepped per batch?",
+        value=step / total,
+        threshold=limit("F32", "half"),
+        evidence=f"rate {rates[places[0]]:.2g} at step {step:,}",
+        cure={"schedule": "cosine"},
+    )
+
+
+def _observed(case: Case, total: int, share: float) -> Found | None:
+    """A loop of somebody's own: a rate that shrinks by the same factor at every step, or that is already gone."""
+    rates = case.rates
+    until = limit("F32", "half") * total if total else limit("F32", "steps")
+    row = int(limit("F32", "row"))
+    if len(rates) > row and (rates[: row + 1] > 0).all():
+        factors = rates[1 : row + 1] / rates[:row]
+        if factors.max() < 0.999 and factors.max() - factors.min() < 1e-3:
+            gone = math.log(share) / math.log(float(factors.mean()))
+            if gone < until:
+                return Found(
+                    f"The rate is multiplied by {factors.mean():.3g} at every step: at step {gone:,.0f}"
+                    f"{f' of {total:,}' if total else ''} it is a thousandth of what it was. "
+                    "Was a schedule meant per epoch stepped per batch?",
+                    step=row,
+                    value=float(factors.mean()),
+                    threshold=share,
+                    evidence=f"rate {rates[0]:.3g}, {row} steps later {rates[row]:.3g}",
+                )
+    windows = case.windows
+    if not len(windows):
+        return None
+    highest = np.fmax.accumulate(windows.rate_high)
+    low = (windows.rate_high < share * highest) & (windows.end < until)
+    if not low.any() or not low[int(low.argmax()) :].all():
+        return None
+    step = int(windows.end[int(low.argmax())])
+    return Found(
+        f"By step {step:,}{f' of {total:,}' if total else ''} the rate had fallen from {np.nanmax(highest):.3g} to "
+        f"{windows.rate[int(low.argmax())]:.2g}; the rest of the run hardly learns.",
+        step=step,
+        value=float(windows.rate[int(low.argmax())] / np.nanmax(highest)),
+        threshold=share,
+        evidence=f"rate {windows.rate[int(low.argmax())]:.2g} at step {step:,}",
+        sure=0.9,
+    )
+
+
+@rule("F03", "steps", "end")
+def not_finite(case: Case) -> Found | None:
+    step = case.bad_step
+    if step is None:
+        return None
+    before = case.loss_at(step)
+    had = f"; before that it was {before:.3g}" if math.isfinite(before) else ""
+    rate = case.rate
+    return Found(
+        f"At step {step:,} the {case.bad_what} was NaN or infinite{had if case.bad_what == 'loss' else ''}.",
+        step=step,
+        evidence=f"{case.bad_what} not finite at step {step:,}",
+        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop else {},
+        test="rate/10",
+    )

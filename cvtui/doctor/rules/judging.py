@@ -1,0 +1,305 @@
+"""What the validation images tell."""
+
+from __future__ import annotations
+
+import math
+
+from cvtui.doctor.case import Case
+from cvtui.doctor.registry import Found, limit, percent, rule, some
+from cvtui.runlog.events import EpochDone
+
+
+def beyond(case: Case, share: float) -> float:
+    """An accuracy so far above a guess: 0 is the guess (the largest class), 1 is all right."""
+    guess = case.largest_class
+    return guess + share * (1 - guess)
+
+
+@rule("F23", "facts", "epochs", "end")
+def modes_differ(case: Case) -> Found | None:
+    facts = case.facts
+    if facts.training_mode is False and _has_modes(case):
+        return Found(
+            "The model is trained in evaluation mode: batch norm keeps its old means, and dropout does nothing.",
+            step=0,
+            value=0,
+            evidence="model.training is False in a training step",
+            advice="Call model.train() before each epoch of training.",
+        )
+    if facts.validation_mode is True and _has_modes(case):
+        return Found(
+            "The model is validated in training mode: dropout goes on dropping, and batch norm judges each batch by "
+            "itself.",
+            step=max(facts.step, 0),
+            value=1,
+            evidence="model.training is True in a pass without gradients",
+            advice="Call model.eval() before the validation, and model.train() after it.",
+        )
+    norms = [m for m in facts.modules if "BatchNorm" in m.kind and m.options.get("momentum", 0.1) > 0]
+    slow = [m for m in norms if m.options["momentum"] < limit("F23", "momentum")]
+    pairs = [(int(a), b, c) for a, b, c in facts.mode_losses if a >= limit("F23", "steps")]
+    bad = [c > limit("F23", "times") * b and c - b > limit("F23", "more") for _, b, c in pairs]
+    for place in range(1, len(pairs)):
+        if bad[place - 1] and bad[place]:
+            step, trained, evaluated = pairs[place]
+            return _tell_modes(step, trained, evaluated, slow[0].name if slow else "")
+    if slow and case.total_steps and case.total_steps * slow[0].options["momentum"] < 3:
+        momentum = slow[0].options["momentum"]
+        return Found(
+            f"{slow[0].name} takes {momentum:.2g} of each batch into its running means: after all {case.total_steps:,} "
+            f"steps they still hold {percent((1 - momentum) ** case.total_steps)} of their first values.",
+            layer=slow[0].name,
+            value=momentum,
+            threshold=limit("F23", "momentum"),
+            evidence=f"batch norm's momentum {momentum:.2g}",
+            sure=0.8,
+        )
+    return None
+
+
+def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Found:
+    why = f": the running means of {layer} lag behind" if layer else ""
+    return Found(
+        f"At step {step:,} the same batch costs {trained:.3g} in training mode and {evaluated:.3g} in evaluation "
+        f"mode{why}.",
+        step=step,
+        layer=layer,
+        value=evaluated / trained,
+        threshold=limit("F23", "times"),
+        evidence=f"loss {trained:.3g} in training mode, {evaluated:.3g} in evaluation mode",
+        sure=0.9,
+    )
+
+
+def _has_modes(case: Case) -> bool:
+    return any("BatchNorm" in m.kind or ("Dropout" in m.kind and m.options.get("p")) for m in case.facts.modules)
+
+
+def _errors(share: float, chance: float, count: int) -> float:
+    """How many standard errors a share of `count` lies above chance."""
+    return (share - chance) / math.sqrt(max(chance * (1 - chance), 1e-6) / count)
+
+
+@rule("F21", "facts", "epochs")
+def validation_differs(case: Case) -> Found | None:
+    facts = case.facts
+    train, other, chance, count = _neighbours(case)
+    if count and train > chance + 0.2 and _errors(other, chance, count) < limit("F13", "errors"):
+        return Found(
+            f"{percent(train)} of the training images have the label of their nearest neighbours, but only "
+            f"{percent(other)} of the validation images ({percent(chance)} would be chance): their labels do not fit.",
+            value=other,
+            threshold=chance,
+            evidence=f"agreement with neighbours: training {train:.3g}, validation {other:.3g}",
+            sure=0.9,
+        )
+    if (words := _inputs_differ(case)) is not None:
+        return Found(
+            words,
+            step=max(facts.step, 0),
+            value=facts.validation_mean,
+            threshold=limit("F21", "mean"),
+            evidence=f"mean {facts.input_mean:.3g} and {facts.validation_mean:.3g}",
+            sure=0.9,
+        )
+    return _by_epochs(case)
+
+
+def _inputs_differ(case: Case) -> str | None:
+    facts = case.facts
+    numbers = (facts.input_mean, facts.input_std, facts.validation_mean, facts.validation_std)
+    if any(number is None for number in numbers):
+        return None
+    mean, std, val_mean, val_std = (float(number or 0.0) for number in numbers)
+    if std <= 0:
+        return None
+    moved = abs(mean - val_mean) / std > limit("F21", "mean")
+    times = max(val_std, 1e-9) / std
+    if not moved and 1 / limit("F21", "std") < times < limit("F21", "std"):
+        return None
+    return (
+        f"The training images reach the model with mean {mean:.3g} and spread {std:.3g}, the validation images with "
+        f"{val_mean:.3g} and {val_std:.3g}: they are not prepared alike."
+    )
+
+
+def _by_epochs(case: Case) -> Found | None:
+    """Far below a guess while training is far above it, or a loss far above a guess while training learns."""
+    guess, classes = case.label_entropy, case.classes
+    if not guess or not classes:
+        return None
+    even = 1 / classes
+    for epoch in case.epochs:
+        train, val = epoch.train_accuracy, epoch.val_accuracy
+        below = (
+            train is not None
+            and val is not None
+            and val < limit("F21", "below") * even
+            and train > min(limit("F21", "above") * even, (1 + even) / 2)
+        )
+        costly = (
+            case.is_cross_entropy
+            and epoch.val_loss is not None
+            and epoch.train_loss is not None
+            and epoch.val_loss > limit("F21", "loss") * guess
+            and epoch.train_loss < guess
+            and (val is None or train is None or val < train - 0.2)
+        )
+        if below or (costly and _early(case, epoch)):
+            return Found(
+                f"After epoch {epoch.epoch} training is right in {percent(train or 0)} (loss "
+                f"{epoch.train_loss or 0:.3g}), validation in {percent(val or 0)} (loss {epoch.val_loss or 0:.3g}), "
+                f"where a guess has {percent(even)}: the two are not prepared alike.",
+                step=epoch.step,
+                value=val,
+                threshold=limit("F21", "below") * even,
+                evidence=f"validation accuracy {val or 0:.3g}, training {train or 0:.3g}",
+                sure=0.8 if below else 0.6,
+            )
+    return None
+
+
+def _early(case: Case, epoch: EpochDone) -> bool:
+    """A loss that high after long training is what overfitting looks like; in the first epochs it is not."""
+    return epoch.epoch <= 5 and (epoch.train_accuracy is None or epoch.train_accuracy < 0.97)
+
+
+def _neighbours(case: Case) -> tuple[float, float, float, int]:
+    """(training, validation, chance, images asked); 0 images where it is not known."""
+    facts = case.facts
+    numbers = (facts.neighbours_train, facts.neighbours_validation, facts.neighbours_chance)
+    if any(number is None for number in numbers) or not facts.neighbours_count:
+        return 0.0, 0.0, 0.0, 0
+    train, other, chance = (float(number or 0.0) for number in numbers)
+    return train, other, chance, facts.neighbours_count if facts.neighbours_count >= limit("F13", "count") else 0
+
+
+@rule("F13", "facts", "epochs", "steps", "layers")
+def foreign_labels(case: Case) -> Found | None:
+    train, other, chance, count = _neighbours(case)
+    learnt = any((e.val_accuracy or 0.0) > beyond(case, limit("F13", "learnt")) for e in case.epochs)
+    if learnt:
+        return None
+    if count:
+        errors = max(_errors(train, chance, count), _errors(other, chance, count))
+        if errors < limit("F13", "errors"):
+            return Found(
+                f"Images that look alike share a label in {percent(train)}, and by chance they would in "
+                f"{percent(chance)}: the labels seem to have nothing to do with the images.",
+                value=train,
+                threshold=chance,
+                evidence=f"agreement of nearest neighbours {train:.3g}, chance {chance:.3g}",
+                sure=0.75,
+                test="overfit",
+            )
+        return None
+    return _learnt_by_heart(case)
+
+
+def _learnt_by_heart(case: Case) -> Found | None:
+    guess = case.label_entropy
+    if not guess:
+        return None
+    bad = []
+    for epoch in case.epochs:
+        train, val, loss = epoch.train_accuracy, epoch.val_accuracy, epoch.val_loss
+        known = train is not None and val is not None
+        bad.append(
+            known
+            and (val or 0.0) < beyond(case, limit("F13", "guess"))
+            and (train or 0.0) > beyond(case, limit("F13", "learnt"))
+            and (loss is None or loss > limit("F13", "loss") * guess)
+        )
+        if len(bad) > 1 and bad[-1] and bad[-2]:
+            return Found(
+                f"By epoch {epoch.epoch} training is right in {percent(train or 0)}, and validation still guesses "
+                f"({percent(val or 0)}): what is learnt is learnt by heart. The labels may not belong to the images.",
+                step=epoch.step,
+                value=val,
+                threshold=beyond(case, limit("F13", "guess")),
+                evidence=f"validation accuracy {val or 0:.3g}, training {train or 0:.3g}",
+                sure=0.7,
+                test="overfit",
+            )
+    return None
+
+
+@rule("F14", "facts")
+def noisy_labels(case: Case) -> Found | None:
+    train, other, chance, count = _neighbours(case)
+    if not count:
+        return None
+    gap = other - train
+    error = math.sqrt(max(other * (1 - other), 0.01) / count + max(train * (1 - train), 0.01) / count)
+    if gap < limit("F14", "gap") or gap < limit("F14", "errors") * error or train < chance:
+        return None
+    return Found(
+        f"{percent(other)} of the validation images have the label of their nearest training images, but only "
+        f"{percent(train)} of the training images themselves: about {percent(min(1.0, gap / other))} of the training "
+        "labels seem wrong.",
+        value=gap,
+        threshold=limit("F14", "gap"),
+        evidence=f"agreement with neighbours: validation {other:.3g}, training {train:.3g}",
+        sure=0.8,
+    )
+
+
+@rule("F18", "epochs")
+def overfitting(case: Case) -> Found | None:
+    times = int(limit("F18", "times"))
+    row = 0
+    for place, epoch in enumerate(case.epochs):
+        gap = (epoch.train_accuracy or 0.0) - (epoch.val_accuracy if epoch.val_accuracy is not None else 1.0)
+        row = row + 1 if gap >= limit("F18", "gap") else 0
+        if row == times:
+            best = max(case.epochs, key=lambda e: e.val_accuracy or 0.0)
+            since = case.epochs[place - times + 1].epoch
+            return Found(
+                f"Overfitting from epoch {since} on: training is right in {percent(epoch.train_accuracy or 0)}, "
+                f"validation in {percent(epoch.val_accuracy or 0)}. The best epoch is {best.epoch} "
+                f"({percent(best.val_accuracy or 0)}).",
+                step=epoch.step,
+                value=gap,
+                threshold=limit("F18", "gap"),
+                evidence=f"accuracy gap {gap:.3g} in {times} evaluations",
+                sure=0.9,
+            )
+    return None
+
+
+@rule("F19", "end", "facts", "epochs")
+def underfitting(case: Case) -> Found | None:
+    guess, windows = case.guess, case.windows
+    if guess is None or case.end is None or case.end.status not in ("finished", "stopped") or len(windows) < 10:
+        return None
+    last, before = windows.loss[-5:].mean(), windows.loss[-10:-5].mean()
+    better = (before - last) / before if before > 0 else 1.0
+    if not limit("F19", "low") * guess < last < limit("F19", "high") * guess or better > limit("F19", "better"):
+        return None
+    epochs = case.epochs
+    if epochs and (epochs[-1].train_accuracy or 0.0) > (epochs[-1].val_accuracy or 0.0) + 0.1:
+        return None
+    narrow = _narrowest(case)
+    return Found(
+        f"The loss stood still at {last:.3g} (a guess costs {guess:.3g}), and training is no better than validation"
+        + (f": all goes through {some([narrow])}." if narrow else ": the net is too small for this, or needs longer."),
+        step=case.steps_done - 1,
+        layer=narrow.partition(" ")[0],
+        value=float(last / guess),
+        threshold=limit("F19", "low"),
+        evidence=f"loss {last:.3g} = {last / guess:.2g} of a guess",
+        sure=0.8 if narrow else 0.5,
+        severity=None if narrow else "note",
+    )
+
+
+def _narrowest(case: Case) -> str:
+    """The layer that all must go through, where it has no more than two outputs for more than three classes."""
+    if case.classes <= 3:
+        return ""
+    layers = [m for m in case.facts.modules if "out_features" in m.options or "out_channels" in m.options]
+    for module in layers[:-1]:
+        width = module.options.get("out_features", module.options.get("out_channels", 99))
+        if width <= limit("F19", "narrow") and "out_features" in module.options:
+            return f"{module.name} with its {width:.0f} unit{'s' if width > 1 else ''}"
+    return ""

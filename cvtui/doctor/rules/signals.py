@@ -1,0 +1,224 @@
+"""What runs through the layers: initial size, explosion, saturation, death, vanishing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvtui.doctor.case import Array, Case
+from cvtui.doctor.registry import Found, limit, percent, rule
+
+Mask = NDArray[np.bool_]
+
+
+@rule("F10", "facts", "steps")
+def wrong_size(case: Case) -> Found | None:
+    """The first loss against that of a guess, and the weights' size against 1/sqrt(fan-in)."""
+    first, guess = case.first_loss, case.label_entropy
+    if first is None or not guess or not case.is_cross_entropy:
+        return None
+    share = first / guess
+    gains = {w.layer or w.name: w.std * math.sqrt(w.fan_in) for w in case.facts.weights if w.std}
+    layer, gain = max(gains.items(), key=lambda item: item[1]) if gains else ("", math.nan)
+    low, high = limit("F10", "low"), limit("F10", "high")
+    wide = share > limit("F10", "far") or (share > high and gain > limit("F10", "gain"))
+    if not wide and share >= low:
+        return None
+    large = gain > limit("F10", "gain")
+    where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
+    return Found(
+        f"The first loss was {first:.3g}, where a guess costs {guess:.3g}{where}. The net begins "
+        + ("with strong opinions that it must first unlearn." if share > 1 else "better than a guess can be."),
+        step=0,
+        layer=layer if large else "",
+        value=share,
+        threshold=high if share > 1 else low,
+        evidence=f"first loss / entropy of the labels = {share:.3g}",
+        sure=0.9 if large else 0.6,
+        cure={} if case.own_loop else {"init": "he"},
+        severity="note" if case.recovered and not large else None,
+    )
+
+
+@rule("F07", "steps", "end")
+def exploding(case: Case) -> Found | None:
+    windows = case.windows
+    norms = windows.grad
+    if not case.is_cross_entropy:
+        return None
+    first = _first(norms > limit("F07", "norm"))
+    if first is None:
+        first = _spike(case, norms)
+    if first is None:
+        return None
+    step, norm = int(windows.end[first]) - 1, float(norms[first])
+    return Found(
+        f"Around step {step:,} the gradient's norm was {norm:,.3g}; healthy runs stay under 10.",
+        step=step,
+        value=norm,
+        threshold=limit("F07", "norm"),
+        evidence=f"gradient norm {norm:.3g}",
+        sure=0.8,
+        cure={} if case.own_loop else {"clip": 1.0},
+        severity="note" if case.recovered else None,
+    )
+
+
+def _spike(case: Case, norms: Array) -> int | None:
+    """Two windows in a row 20 times above all that came before, while the loss is worse than it was."""
+    losses, guess = case.windows.loss, case.guess
+    if len(norms) < 8 or guess is None:
+        return None
+    for place in range(6, min(len(norms) - 1, 300)):
+        before = norms[max(0, place - 20) : place]
+        limit_here = limit("F07", "times") * np.nanmedian(before)
+        if norms[place] > limit_here and norms[place + 1] > limit_here:
+            worse = losses[place + 1] > 1.1 * np.nanmedian(losses[max(0, place - 20) : place])
+            if worse and losses[place + 1] > 0.5 * guess:
+                return place + 1
+    return None
+
+
+@rule("F05", "layers", "end")
+def saturated(case: Case) -> Found | None:
+    pinned = case.layers.of("pinned")
+    if not len(pinned) or not np.isfinite(pinned).any():
+        return None
+    over = np.nan_to_num(pinned) > limit("F05", "share")
+    both = over[1:] & over[:-1] if len(over) > 1 else over[:0]
+    at = 0 if over[0].any() else None
+    if at is None and both.any():
+        at = int(both.any(1).argmax()) + 1
+    if at is None:
+        return None
+    column = int(np.nan_to_num(pinned[at]).argmax())
+    layer, share = case.layers.names[column], float(pinned[at, column])
+    step = int(case.layers.steps[at])
+    return Found(
+        f"At step {step:,} {percent(share)} of the inputs of {layer} lay beyond 5, where it is flat: hardly any "
+        "gradient gets through.",
+        step=step,
+        layer=layer,
+        value=share,
+        threshold=limit("F05", "share"),
+        evidence=f"share of pinned units {share:.3g}",
+        sure=0.85,
+        cure={} if case.own_loop else {"init": "xavier"},
+        severity="note" if case.recovered else None,
+    )
+
+
+@rule("F04", "layers", "steps", "end")
+def dead(case: Case) -> Found | None:
+    layers, guess = case.layers, case.guess
+    if len(layers) < 2 or guess is None:
+        return None
+    zeros, quiet = layers.of("grad_zeros"), layers.of("zeros")
+    for column, kind in enumerate(layers.kinds):
+        before = layers.behind(column)
+        if kind != "relu" or before is None:
+            continue
+        silent = np.nan_to_num(quiet[:, column]) > limit("F04", "quiet")
+        mute = np.nan_to_num(zeros[:, before]) >= limit("F04", "zeros")
+        found = _dead_from(case, silent & mute, guess)
+        if found is not None:
+            return _tell_dead(case, found, column, before)
+    return _dead_unseen(case, zeros, guess)
+
+
+def _dead_from(case: Case, over: Mask, guess: float) -> int | None:
+    """The second of two samples in a row, at a loss that is not low (a net that has learnt all has no gradients)."""
+    for sample in np.flatnonzero(over[1:] & over[:-1]) + 1:
+        if case.loss_at(case.layers.steps[sample]) > 0.6 * guess:
+            return int(sample)
+    return None
+
+
+def _tell_dead(case: Case, sample: int, relu: int, before: int) -> Found:
+    layers = case.layers
+    step, name = int(layers.steps[sample]), layers.names[relu]
+    share = float(layers.of("zeros")[sample, relu])
+    born = layers.of("zeros")[0, relu] > limit("F04", "quiet")
+    mute = float(layers.of("grad_zeros")[sample, before])
+    return Found(
+        f"At step {step:,} {percent(share)} of what {name} gives is 0, and {percent(mute)} of the gradients of "
+        f"{layers.names[before]} are exactly 0: what is dead does not come back."
+        + (" It was so from the beginning." if born else ""),
+        step=step,
+        layer=name,
+        value=float(layers.of("grad_zeros")[sample, before]),
+        threshold=limit("F04", "zeros"),
+        evidence=f"share of gradients that are 0 in {layers.names[before]}",
+        sure=0.85,
+        cure={"init": "he"} if born and not case.own_loop else _lower(case),
+        severity="note" if case.recovered else None,
+    )
+
+
+def _dead_unseen(case: Case, zeros: Array, guess: float) -> Found | None:
+    """ReLUs that are no modules can't be seen: here the gradients must tell, in a layer that is not the first (that one
+    may be fed with zeros)."""
+    layers = case.layers
+    if "relu" in layers.kinds or not any("conv" in kind or "fc" in kind for kind in layers.kinds):
+        return None
+    if any(kind in ("tanh", "sigmoid", "gelu", "silu", "elu", "leakyrelu") for kind in layers.kinds):
+        return None
+    for column in layers.weighted()[1:]:
+        found = _dead_from(case, np.nan_to_num(zeros[:, column]) >= limit("F04", "zeros"), 1.4 * guess)
+        if found is not None:
+            step, share = int(layers.steps[found]), float(zeros[found, column])
+            return Found(
+                f"At step {step:,} {percent(share)} of the gradients of {layers.names[column]} are exactly 0: the "
+                "units before it are dead.",
+                step=step,
+                layer=layers.names[column],
+                value=share,
+                threshold=limit("F04", "zeros"),
+                evidence=f"share of gradients that are 0 in {layers.names[column]}",
+                sure=0.6,
+                severity="note" if case.recovered else None,
+            )
+    return None
+
+
+def _lower(case: Case) -> dict[str, float]:
+    rate = case.rate
+    return {"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop else {}
+
+
+@rule("F06", "layers", "steps", "end")
+def vanishing(case: Case) -> Found | None:
+    layers, guess = case.layers, case.guess
+    places = layers.weighted()
+    if len(layers) < 2 or len(places) < 3 or guess is None:
+        return None
+    norms = layers.of("grad_norm")
+    first, last = norms[:, places[0]], norms[:, places[-1]]
+    with np.errstate(all="ignore"):
+        faint = (first < limit("F06", "norm")) & (first / last < limit("F06", "ratio")) & (last > 0)
+    for sample in np.flatnonzero(faint[1:] & faint[:-1]) + 1:
+        step = int(layers.steps[sample])
+        if case.loss_at(step) < 0.5 * guess:
+            continue
+        a, b = layers.names[places[0]], layers.names[places[-1]]
+        sigmoid = "sigmoid" in layers.kinds
+        return Found(
+            f"At step {step:,} the gradient of {a} was {first[sample]:.2g}, that of {b} {last[sample]:.2g}: on the way "
+            f"back through {len(places)} layers nearly all of it is lost.",
+            step=step,
+            layer=a,
+            value=float(first[sample] / last[sample]),
+            threshold=limit("F06", "ratio"),
+            evidence=f"gradient of the first layer / of the last = {first[sample] / last[sample]:.2g}",
+            sure=0.85,
+            advice="Use ReLU with he in place of sigmoid, or batch norm." if sigmoid else "",
+            cure={} if case.own_loop or sigmoid else {"init": "he"},
+            severity="note" if case.recovered else None,
+        )
+    return None
+
+
+def _first(places: Mask) -> int | None:
+    return int(places.argmax()) if places.any() else None

@@ -1,0 +1,350 @@
+"""Steps that are too large or too small, and whose fault that is: of the rate, the batch size, the missing warm-up, the
+weight decay or the clipping."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from cvtui.doctor.case import Array, Case
+from cvtui.doctor.registry import Found, limit, nice, percent, rule, short
+
+
+class Pace(NamedTuple):
+    step: int
+    layer: str
+    ratio: float
+    """Of the layer that moves most (too fast) or the middle one (too slow); NaN where only the loss tells."""
+    words: str
+    sure: float
+
+
+def too_fast(case: Case) -> Pace | None:
+    """The first moment at which steps were too large and the loss was no better for it."""
+    if "fast" not in case.memo:
+        found = [pace for look in (_by_ratio, _by_loss) if (pace := look(case)) is not None]
+        first = min(found, key=lambda pace: pace.step) if found else None
+        if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
+            first = first._replace(ratio=found[0].ratio, layer=found[0].layer, sure=0.9)
+        case.memo["fast"] = first
+    return case.memo["fast"]  # type: ignore[no-any-return]
+
+
+def ratios(case: Case) -> tuple[Array, list[int]]:
+    """Update ratios, samples x layers with weights; NaN where a layer began at 0 or did not move at all."""
+    places = case.layers.weighted()
+    values = case.layers.of("update_ratio")[:, places]
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan), places
+
+
+def _by_ratio(case: Case) -> Pace | None:
+    guess = case.guess
+    if len(case.layers) < 2 or guess is None:
+        return None
+    values, places = ratios(case)
+    if not places:
+        return None
+    logs = np.log(values)
+    pairs = (logs[1:] + logs[:-1]) / 2
+    over = np.argwhere(pairs > math.log(limit("F01", "ratio")))
+    for sample, column in over:
+        step = int(case.layers.steps[sample + 1])
+        loss = case.loss_at(step)
+        if math.isfinite(loss) and loss < limit("F01", "loss") * guess:
+            continue
+        column = int(np.nanargmax(pairs[sample]))
+        ratio = math.exp(pairs[sample, column])
+        return Pace(step, case.layers.names[places[column]], ratio, _rise(case, step), 0.9)
+    return None
+
+
+def _by_loss(case: Case) -> Pace | None:
+    """The loss climbs to more than twice a guess (and twice the first) within the run, or to no number at all."""
+    guess, first = case.guess, case.first_loss
+    if guess is None or first is None:
+        return None
+    level = limit("F01", "rise") * max(guess, first)
+    ends, losses = case.windows.end, case.windows.loss
+    high = np.flatnonzero(losses > level)
+    early = case.losses[np.isfinite(case.losses)]
+    if len(high):
+        step = int(ends[high[0]]) - 1
+    elif case.bad_step is not None and case.bad_step < 500 and len(early) and early.max() > level:
+        step = case.bad_step
+    else:
+        return None
+    if case.is_cross_entropy and first > limit("F10", "far") * guess:
+        return None  # it was wrong from the beginning
+    values, places = ratios(case)
+    near = values[case.layers.steps <= step] if places else np.empty((0, 0))
+    if near.size and np.isfinite(near).any():
+        row = int(np.flatnonzero(np.isfinite(near).any(1))[-1])
+        column = int(np.nanargmax(near[row]))
+        if near[row, column] < 0.01:
+            return None  # the weights hardly move: something else raised the loss
+        return Pace(step, case.layers.names[places[column]], float(near[row, column]), _rise(case, step), 0.75)
+    return Pace(step, "", math.nan, _rise(case, step), 0.6)
+
+
+def _rise(case: Case, step: int) -> str:
+    first, now = case.first_loss, case.loss_at(step, 1)
+    if first is None or not math.isfinite(now):
+        return "the loss became no number" if case.bad_step is not None else "the loss did not fall"
+    if now > 1.1 * first:
+        return f"the loss rose from {first:.3g} to {now:.3g}"
+    return f"the loss stayed at {now:.3g}"
+
+
+def too_slow(case: Case) -> Pace | None:
+    """The first of two samples in a row in which the middle layer hardly moved, with a loss that is still high."""
+    if "slow" in case.memo:
+        return case.memo["slow"]  # type: ignore[no-any-return]
+    case.memo["slow"] = pace = _slow(case)
+    return pace
+
+
+def _slow(case: Case) -> Pace | None:
+    guess = case.guess
+    values, places = ratios(case)
+    if guess is None or len(case.layers) < 3 or not places:
+        return None
+    with np.errstate(all="ignore"):
+        known = np.isfinite(values).any(1)
+        middle = np.full(len(values), np.nan)
+        middle[known] = np.nanmedian(values[known], axis=1)
+    low = middle < limit("F02", "ratio")
+    for sample in np.flatnonzero(low[2:] & low[1:-1]) + 2:
+        step = int(case.layers.steps[sample])
+        rising = case.rate_share(step) > 1.01 * case.rate_share(step - 10)
+        if case.rate_share(step) < 0.5 or rising or not case.loss_at(step) > limit("F02", "loss") * guess:
+            continue
+        column = int(np.nanargmin(np.abs(values[sample] - middle[sample])))
+        return Pace(step, case.layers.names[places[column]], float(middle[sample]), "", 0.9)
+    return None
+
+
+def _blamed_for_speed(case: Case) -> str:
+    """Which of F30, F31 and F01 steps that are too large are told as."""
+    pace = too_fast(case)
+    if pace is None:
+        return ""
+    times, batch = case.times_typical, case.batch_size
+    if times is None:
+        return "F01"
+    off = limit("F30", "off")
+    if batch and batch <= limit("F30", "small") and times * 64 / batch > off and times <= 4:
+        return "F30"
+    deep = len(case.layers.weighted()) >= limit("F31", "deep") and not case.norms
+    most = limit("F31", "most_deep") if deep else limit("F31", "most")
+    if pace.step < limit("F31", "steps") and not case.warmed_up and times <= most:
+        return "F31"
+    return "F01"
+
+
+def _cure(case: Case, ratio: float) -> tuple[float, dict[str, float]]:
+    """How many times too high the rate is, and the recipe's change."""
+    times = nice(ratio / 0.01) if math.isfinite(ratio) else 10.0
+    times = min(max(times, 3.0), 1000.0)
+    rate = case.rate
+    return times, {"lr": short(rate / times)} if rate and not case.own_loop else {}
+
+
+def _moved(pace: Pace) -> str:
+    if not math.isfinite(pace.ratio):
+        return ""
+    healthy = limit("F01", "healthy")
+    return (
+        f" while each step moved the weights of {pace.layer} by {percent(pace.ratio)} of their size; healthy runs stay "
+        f"under {percent(healthy)}"
+    )
+
+
+@rule("F01", "steps", "layers", "end")
+def rate_too_high(case: Case) -> Found | None:
+    pace = too_fast(case)
+    if pace is None or _blamed_for_speed(case) != "F01":
+        return None
+    times, cure = _cure(case, pace.ratio)
+    return Found(
+        f"By step {pace.step:,} {pace.words}{_moved(pace)}. The learning rate ({case.rate or 0:.3g}) is probably "
+        f"{times:.0f} times too high.",
+        step=pace.step,
+        layer=pace.layer,
+        value=pace.ratio,
+        threshold=limit("F01", "ratio"),
+        evidence=f"update ratio {pace.ratio:.2g}" if math.isfinite(pace.ratio) else pace.words,
+        sure=pace.sure,
+        cure=cure,
+        test="rate/10",
+        severity="note" if case.recovered else None,
+    )
+
+
+@rule("F31", "steps", "layers", "end")
+def warm_up_missing(case: Case) -> Found | None:
+    pace = too_fast(case)
+    if pace is None or _blamed_for_speed(case) != "F31":
+        return None
+    _, cure = _cure(case, pace.ratio)
+    steps = max(20, min(1000, (case.total_steps or 1000) // 20))
+    return Found(
+        f"Within the first {pace.step + 1:,} steps {pace.words}{_moved(pace)}. The rate ({case.rate or 0:.3g}) is "
+        "high, and nothing warmed it up.",
+        step=pace.step,
+        layer=pace.layer,
+        value=pace.ratio,
+        threshold=limit("F01", "ratio"),
+        evidence=f"update ratio {pace.ratio:.2g}" if math.isfinite(pace.ratio) else pace.words,
+        sure=0.8 * pace.sure,
+        cure={**cure, "warmup": str(steps)} if cure else {},
+        test="rate/10",
+        severity="note" if case.recovered else None,
+    )
+
+
+@rule("F30", "steps", "layers", "end")
+def batch_and_rate(case: Case) -> Found | None:
+    batch, times, rate = case.batch_size, case.times_typical, case.rate
+    if not batch or times is None or rate is None:
+        return None
+    fast, slow = too_fast(case), too_slow(case)
+    if fast is not None and _blamed_for_speed(case) == "F30":
+        pace, word = fast, "large"
+    elif slow is not None and batch >= limit("F30", "large") and times * 64 / batch < 1 / limit("F30", "off"):
+        pace, word = slow, "small"
+        if times < 1e-2:
+            return None  # too low for any batch
+    else:
+        return None
+    better = short(rate * batch / 64 / (times if times > 1 else 1)) if word == "large" else short(rate * batch / 64)
+    words = pace.words or f"{pace.layer} moved by {percent(pace.ratio)} a step"
+    return Found(
+        f"With {batch:,} images a batch, a rate of {rate:.3g} gives steps that are too {word} (by step {pace.step:,} "
+        f"{words}). By the linear rule {better:.3g} fits.",
+        step=pace.step,
+        layer=pace.layer,
+        value=pace.ratio,
+        threshold=limit("F01", "ratio") if word == "large" else limit("F02", "ratio"),
+        evidence=f"batch {batch:,}, rate {rate:.3g}",
+        sure=0.75,
+        cure={} if case.own_loop else {"lr": better},
+        test="rate/10" if word == "large" else "",
+        severity="note" if case.recovered else None,
+    )
+
+
+@rule("F02", "steps", "layers", "end")
+def rate_too_low(case: Case) -> Found | None:
+    pace = too_slow(case)
+    if pace is None:
+        return None
+    rate = case.rate
+    times = min(max(nice(3e-3 / pace.ratio), 3.0), 1e6)
+    return Found(
+        f"At step {pace.step:,} the layers moved by {percent(pace.ratio)} a step, less than a ten-thousandth, with the "
+        f"loss still at {case.loss_at(pace.step):.3g}. The learning rate ({rate or 0:.3g}) is probably {times:,.0f} "
+        "times too low.",
+        step=pace.step,
+        layer=pace.layer,
+        value=pace.ratio,
+        threshold=limit("F02", "ratio"),
+        evidence=f"middle update ratio {pace.ratio:.2g}",
+        sure=pace.sure,
+        cure={"lr": short(rate * times)} if rate and not case.own_loop else {},
+        severity="note" if case.recovered else None,
+    )
+
+
+@rule("F29", "facts", "steps", "layers", "end")
+def decay_too_large(case: Case) -> Found | None:
+    decay, rate = case.weight_decay, case.rate
+    if not decay or not rate:
+        return None
+    decoupled = "adamw" in case.optimizer or case.optimizer == "muon"
+    if case.adaptive and not decoupled:
+        shrink = 0.0  # coupled: the step's size does not follow the decay's
+    else:
+        shrink = rate * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
+    cure = {} if case.own_loop else {"weight_decay": short(decay / 10)}
+    if shrink > limit("F29", "shrink"):
+        return Found(
+            f"The weight decay alone ({decay:.3g} at rate {rate:.3g}) shrinks the weights by {percent(shrink)} a step: "
+            f"to a half every {math.log(2) / shrink:,.0f} steps.",
+            step=0 if case.steps_done else -1,
+            value=shrink,
+            threshold=limit("F29", "shrink"),
+            evidence=f"rate x decay{' / (1 - momentum)' if case.momentum else ''} = {shrink:.2g}",
+            sure=0.85,
+            cure={} if case.own_loop else {"weight_decay": short(decay * 5e-4 / shrink)},
+            severity="note" if case.recovered else None,
+        )
+    return _shrunk(case, decay, cure)
+
+
+def _shrunk(case: Case, decay: float, cure: dict[str, float]) -> Found | None:
+    places = case.layers.weighted()
+    guess = case.guess
+    if not places or len(case.layers) < 3 or guess is None or case.first_step:
+        return None
+    norms = np.nansum(case.layers.of("weight_norm")[:, places], axis=1)
+    steps = case.layers.steps
+    until = max(limit("F29", "steps"), 0.15 * case.total_steps)
+    small = np.flatnonzero((norms < limit("F29", "half") * norms[0]) & (steps <= until))
+    if not len(small) or case.loss_at(steps[small[0]]) < 0.9 * guess:
+        return None
+    step = int(steps[small[0]])
+    return Found(
+        f"By step {step:,} the weights had shrunk to {percent(norms[small[0]] / norms[0])} of their size, and the loss "
+        f"had not fallen. The weight decay ({decay:.3g}) is probably too large.",
+        step=step,
+        value=float(norms[small[0]] / norms[0]),
+        threshold=limit("F29", "half"),
+        evidence=f"norm of all weights {norms[0]:.3g} to {norms[small[0]]:.3g}",
+        sure=0.7,
+        cure=cure,
+        severity="note" if case.recovered else None,
+    )
+
+
+@rule("F33", "steps", "layers", "end")
+def clipped(case: Case) -> Found | None:
+    asked = float(case.recipe.get("clip") or 0.0)
+    windows = case.windows
+    rows = max(1, int(limit("F33", "steps")) // 10)
+    if len(windows) < rows:
+        return None
+    if asked > 0:
+        norms = windows.grad
+        far = norms > limit("F33", "times") * asked
+        tight = windows.grad_low > asked
+    else:  # a loop of somebody's own: the norms that arrive are all the same
+        norms = windows.grad_high
+        tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
+        far = tight & ((norms < limit("F33", "norm")) | _hardly_moves(case))
+    row = np.convolve((tight & far).astype(float), np.ones(rows), "valid") / rows
+    found = np.flatnonzero(row >= limit("F33", "share"))
+    if not len(found):
+        return None
+    place = int(found[0]) + rows - 1
+    step = int(windows.end[place]) - 1
+    bound = asked or float(windows.grad_high[place])
+    was = f", to a {norms[place] / asked:.0f}th of their size" if asked else ""
+    return Found(
+        f"All gradients of the {int(limit('F33', 'steps'))} steps to {step:,} were cut to a norm of {bound:.3g}{was}.",
+        step=step,
+        value=bound,
+        threshold=limit("F33", "times"),
+        evidence=f"gradient norm held at {bound:.3g}",
+        sure=0.85,
+        cure={"clip": short(float(np.nanpercentile(norms, 90)))} if asked else {},
+        severity="note" if case.adaptive or case.recovered else None,  # Adam's step does not follow the size
+    )
+
+
+def _hardly_moves(case: Case) -> bool:
+    values, places = ratios(case)
+    if not places or not len(values) or not np.isfinite(values[-1]).any():
+        return False
+    return bool(np.nanmedian(values[-1]) < limit("F33", "ratio"))

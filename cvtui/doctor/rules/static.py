@@ -1,0 +1,282 @@
+"""What can be seen before the first step, or in it."""
+
+from __future__ import annotations
+
+import math
+
+from cvtui.doctor.case import Case
+from cvtui.doctor.registry import Found, limit, percent, rule, some
+
+
+@rule("F20", "facts")
+def overlap(case: Case) -> Found | None:
+    facts = case.facts
+    if not facts.overlap or not facts.validation:
+        return None
+    share = facts.overlap / facts.validation
+    if share <= limit("F20", "share"):
+        return None
+    pairs = some([f"{a} = {b}" for a, b in facts.overlap_pairs[:3]])
+    return Found(
+        f"{facts.overlap:,} of the {facts.validation:,} validation images ({percent(share)}) are also training images "
+        f"(training = validation: {pairs}).",
+        value=share,
+        threshold=limit("F20", "share"),
+        evidence=f"{facts.overlap:,} images in both sets",
+        severity="note" if share < limit("F20", "small") else None,
+    )
+
+
+@rule("F24", "facts")
+def imbalance(case: Case) -> Found | None:
+    counts = [count for count in case.facts.label_counts if count]
+    classes = max(case.classes, len(counts))
+    if len(counts) < 2 or classes < 2 or case.label_entropy is None:
+        return None
+    ratio = math.exp(case.label_entropy) / len(counts)
+    if ratio >= limit("F24", "perplexity"):
+        return None
+    largest = max(counts) / sum(counts)
+    return Found(
+        f"{percent(largest)} of the training labels are one class; the labels are as uncertain as "
+        f"{math.exp(case.label_entropy):.2g} even classes, not {len(counts)}. "
+        f"A net that always gives that class is right in {percent(largest)}.",
+        value=ratio,
+        threshold=limit("F24", "perplexity"),
+        evidence=f"exp(H)/C = {ratio:.2g}",
+    )
+
+
+@rule("F12", "facts")
+def not_shuffled(case: Case) -> Found | None:
+    facts = case.facts
+    first = int(limit("F12", "batches"))
+    seen, sizes = facts.batch_classes[:first], facts.batch_sizes[:first]
+    if len(seen) < 3 or case.classes < 2:
+        return None
+    counts = facts.label_counts or [1] * case.classes
+    total = sum(counts)
+    expected = sum(sum(1 - (1 - count / total) ** size for count in counts) for size in sizes)
+    if sum(seen) >= limit("F12", "share") * expected:
+        return None
+    return Found(
+        f"The first {len(seen)} batches held {sum(seen) / len(seen):.2g} classes each; mixed ones would hold "
+        f"{expected / len(seen):.2g}. The images come sorted by class.",
+        step=len(seen) - 1,
+        value=sum(seen) / expected,
+        threshold=limit("F12", "share"),
+        evidence=f"classes in the first batches: {', '.join(map(str, seen))}",
+        sure=0.98,
+    )
+
+
+@rule("F27", "facts")
+def wrong_outputs(case: Case) -> Found | None:
+    outputs, classes = case.facts.outputs, case.classes
+    if not outputs or not classes or outputs == classes or (outputs == 1 and classes == 2):
+        return None
+    if case.facts.classes is None and not (case.run and case.run.data.get("classes")):
+        return None
+    known_from_few = case.facts.train is None and outputs > classes
+    if known_from_few:
+        return None
+    more = outputs > classes
+    return Found(
+        f"The model gives {outputs:,} numbers for {classes:,} classes"
+        + (f": its first loss is that of {outputs:,} classes." if more else ": some classes can't be answered."),
+        value=outputs,
+        threshold=classes,
+        evidence=f"{outputs:,} outputs, {classes:,} classes",
+        severity="warn" if more else "stop",
+    )
+
+
+@rule("F11", "facts")
+def not_normalised(case: Case) -> Found | None:
+    facts = case.facts
+    mean, std = facts.input_mean, facts.input_std
+    if mean is None or std is None:
+        return None
+    whole = facts.input_dtype.startswith(("uint", "int"))
+    far = abs(mean) > limit("F11", "mean")
+    wide = not limit("F11", "low") <= std <= limit("F11", "high")
+    if not (whole or far or wide):
+        return None
+    saved = " A norm right behind the first layer makes up for it." if case.norm_first else ""
+    span = f"(from {facts.input_min:.3g} to {facts.input_max:.3g})"
+    return Found(
+        f"The images reach the model with mean {mean:.3g} and standard deviation {std:.3g} "
+        f"{span}; about 0 and 1 is what initialisations count on.{saved}",
+        value=abs(mean) if far else std,
+        threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low"),
+        evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
+        severity="note" if case.norm_first else None,
+        sure=0.9,
+        cure={} if case.own_loop else {"preprocess": "standardise"},
+    )
+
+
+@rule("F15", "facts", "steps")
+def softmax_twice(case: Case) -> Found | None:
+    facts = case.facts
+    classes = facts.outputs or 0
+    if not facts.rows_sum_to_one or classes < 2:
+        return None
+    floor = math.log(1 + (classes - 1) / math.e)
+    first, cross, plain = facts.first_loss, facts.cross_entropy, facts.log_loss
+    sure = 0.7
+    if first is not None and cross is not None and plain is not None:
+        if abs(first - plain) < abs(first - cross) or abs(first - cross) > 1e-3 * cross + 1e-5:
+            return None  # the loss takes probabilities: −log of them, or something of its own
+        sure = 1.0
+    elif case.lowest_loss < floor - 0.02:
+        return None
+    return Found(
+        "The model's outputs are probabilities already (each row adds up to 1), and the loss takes the softmax of "
+        f"them again: the loss can't fall below {floor:.4g} with {classes} classes.",
+        step=0,
+        value=floor,
+        threshold=limit("F15", "tolerance"),
+        evidence="all outputs of the first batch lie in 0..1 and add up to 1",
+        sure=sure,
+    )
+
+
+@rule("F16", "facts", "steps")
+def summed_loss(case: Case) -> Found | None:
+    facts, batch = case.facts, case.batch_size
+    first = case.first_loss
+    if first is None or not batch or batch < 2:
+        return None
+    if facts.cross_entropy:
+        times = first / facts.cross_entropy
+        if abs(times / batch - 1) > limit("F16", "tolerance"):
+            return None
+        sure = 1.0
+    else:
+        guess = case.label_entropy
+        if not guess or batch < 8 or not case.is_cross_entropy:
+            return None
+        times = first / guess
+        if not limit("F16", "share") * batch < times < 1.5 * batch:
+            return None
+        sure = 0.7
+    return Found(
+        f"The first loss is {first:.4g}: {times:.3g} times what it should be, at {batch} images a batch. It is summed "
+        f"over the batch, so the rate counts {batch} times.",
+        step=0,
+        value=times,
+        threshold=float(batch),
+        evidence=f"first loss {first:.4g}",
+        sure=sure,
+    )
+
+
+@rule("F08", "facts")
+def zero_weights(case: Case) -> Found | None:
+    weights = [w for w in case.facts.weights if not _is_table(w.name)]
+    zero = [w for w in weights if w.std == 0 and w.mean == 0]
+    if not zero or (len(weights) > 1 and zero == weights[-1:]):  # a last layer of zeros is a known good way to begin
+        return None
+    alone = len(zero) < 0.5 * len(weights)
+    return Found(
+        f"The weights of {some([w.layer or w.name for w in zero])} are 0 everywhere"
+        + (": that part begins as nothing." if alone else ": no gradient gets through, and nothing can be learnt."),
+        layer=zero[0].layer,
+        value=0.0,
+        threshold=0.0,
+        evidence=f"{len(zero)} of {len(weights)} weight tensors are 0",
+        severity="note" if alone else None,
+        cure={} if case.own_loop else {"init": "he"},
+    )
+
+
+@rule("F09", "facts")
+def constant_weights(case: Case) -> Found | None:
+    weights = [w for w in case.facts.weights if not _is_table(w.name)]
+    alike = [w for w in weights if w.std == 0 and w.mean]
+    if not alike:
+        return None
+    return Found(
+        f"The weights of {some([w.layer or w.name for w in alike])} all have the value {alike[0].mean:.3g}: all units "
+        "of such a layer compute and learn the same.",
+        layer=alike[0].layer,
+        value=0.0,
+        threshold=0.0,
+        evidence=f"variance 0 in {len(alike)} of {len(weights)} weight tensors",
+        cure={} if case.own_loop else {"init": "he"},
+    )
+
+
+def _is_table(name: str) -> bool:
+    """Positions and tokens, which are no layer's weights."""
+    return any(word in name for word in ("pos_embed", "cls_token", "embedding", "class_token"))
+
+
+@rule("F34", "facts")
+def much_dropout(case: Case) -> Found | None:
+    strong = [m for m in case.facts.modules if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p")]
+    if not strong:
+        return None
+    worst = max(strong, key=lambda m: m.options["p"])
+    p = worst.options["p"]
+    return Found(
+        f"{worst.name} drops {percent(p)} of its inputs in each training step; more than half is rarely of use.",
+        layer=worst.name,
+        value=p,
+        threshold=limit("F34", "p"),
+        evidence=f"dropout p = {p:.3g}",
+        sure=0.9,
+    )
+
+
+@rule("F35", "facts")
+def linear_row(case: Case) -> Found | None:
+    kinds = {module.name: module for module in case.facts.modules}
+    pairs = [(a, b) for a, b in case.facts.linear_pairs if a in kinds and b in kinds]
+    plain = [(a, b) for a, b in pairs if _is_fc(kinds[a].kind) and _is_fc(kinds[b].kind)]
+    convs = [pair for pair in pairs if pair not in plain]
+    if not plain and not convs:
+        return None
+    first, second = (plain or convs)[0]
+    return Found(
+        f"{first} and {second} are both linear, with no activation between them: together they compute no more than "
+        "one layer could.",
+        layer=second,
+        value=len(pairs),
+        threshold=0,
+        evidence=f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} of linear layers in a row",
+        severity=None if plain else "note",  # depthwise + pointwise, or a linear bottleneck: known good ways
+        sure=0.95 if plain else 0.5,
+    )
+
+
+def _is_fc(kind: str) -> bool:
+    return kind.endswith("Linear")
+
+
+@rule("F22", "facts")
+def tiny_batch(case: Case) -> Found | None:
+    batch = case.batch_size
+    if not case.batch_norm or not batch or not (case.facts.training_mode is not False):
+        return None
+    if batch <= limit("F22", "batch"):
+        return Found(
+            f"Batch norm takes its means over {batch} image{'s' if batch > 1 else ''} at a time: mostly noise.",
+            value=batch,
+            threshold=limit("F22", "batch"),
+            evidence=f"batch size {batch} with batch norm",
+            cure={} if case.own_loop else {"batch_size": 32},
+        )
+    train = case.facts.train
+    if train and train % batch == 1 and not case.own_loop:
+        return Found(
+            f"The last batch of each epoch holds a single image ({train:,} = {train // batch:,} · {batch} + 1), and "
+            "batch norm takes its means over it.",
+            value=1,
+            threshold=limit("F22", "batch"),
+            evidence="last batch of 1",
+            severity="note",
+            cure={"batch_size": batch + 1},
+        )
+    return None

@@ -1,0 +1,73 @@
+"""Symptoms that many faults share: named when nothing upstream explains them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cvtui.doctor.case import Case
+from cvtui.doctor.registry import Found, limit, rule
+
+
+@rule("F36", "steps", "end")
+def not_learning(case: Case) -> Found | None:
+    """Two windows of 50 steps at the loss of a guess, the second at step 149 or later (earlier in short runs)."""
+    guess = case.guess
+    windows = case.windows
+    if guess is None:
+        return None
+    least = limit("F36", "steps")
+    if case.total_steps:
+        least = min(least, max(60.0, 0.5 * case.total_steps))
+    rows = max(2, int(limit("F36", "window") / 10 * least / limit("F36", "steps")))
+    if len(windows) < 2 * rows:
+        return None
+    low, high = limit("F36", "low") * guess, limit("F36", "high") * guess
+    means = np.convolve(np.nan_to_num(windows.loss, nan=math.inf), np.ones(rows) / rows, "valid")
+    inside = (means > low) & (means < high)
+    both = inside[rows:] & inside[:-rows]
+    ends = windows.end[2 * rows - 1 :]
+    found = np.flatnonzero(both & (ends > least))
+    for place in found[:1]:
+        step = int(ends[place]) - 1
+        if case.rate_share(step) < 0.1 or (case.warmed_up and step < 2 * least and case.rate_share(step) < 0.5):
+            continue
+        return Found(
+            f"After {step + 1:,} steps the loss is {means[place + rows]:.3g}, and a guess costs {guess:.3g}: nothing "
+            "has been learnt.",
+            step=step,
+            value=float(means[place + rows] / guess),
+            threshold=limit("F36", "low"),
+            evidence=f"loss / loss of a guess = {means[place + rows] / guess:.3g} over {20 * rows} steps",
+            sure=0.8,
+            test="overfit",
+            severity="note" if case.recovered else None,
+        )
+    return None
+
+
+@rule("F37", "layers", "steps", "end")
+def one_answer(case: Case) -> Found | None:
+    answers, guess = case.layers.answers, case.guess
+    if len(answers) < 3 or guess is None or case.classes < 2 or case.largest_class > 0.97:
+        return None
+    begun: float | None = None
+    for sample, entropy in enumerate(answers):
+        step = float(case.layers.steps[sample])
+        if not entropy < limit("F37", "entropy") or case.loss_at(step) < 0.5 * guess:
+            begun = None
+            continue
+        begun = step if begun is None else begun
+        if step - begun >= limit("F37", "steps"):
+            return Found(
+                f"From step {int(begun):,} to {int(step):,} nearly all answers were one class.",
+                step=int(step),
+                value=float(entropy),
+                threshold=limit("F37", "entropy"),
+                evidence=f"entropy of the answers {entropy:.2g} nat",
+                sure=0.9,
+                test="zeroed",
+                severity="note" if case.recovered else None,
+            )
+    return None
