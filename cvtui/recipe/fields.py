@@ -278,15 +278,15 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "clip", "ema", "scale_lr",
         ),
     ),
-    ("Which images", ("size", "val_share", "only", "limit", "label_noise", "imbalance", "data_dir")),
     ("Run", ("name", "device", "threads", "precision", "seed", "watch_every", "keep", "save_every", "on_nan")),
+    ("Which images", ("size", "val_share", "only", "limit", "label_noise", "imbalance", "data_dir")),
 )  # fmt: skip
 """Which fields stand together, in the form and in --help; one that is named nowhere comes last, under More."""
 
 
-def grouped() -> list[tuple[str, list[Field]]]:
+def grouped(fields: Mapping[str, Field] = FIELDS) -> list[tuple[str, list[Field]]]:
     """All fields of the recipe by group."""
-    groups = [(title, [FIELDS[name] for name in names]) for title, names in GROUPS]
+    groups = [(title, [fields[name] for name in names if name in fields]) for title, names in GROUPS]
     known = {name for _, names in GROUPS for name in names}
-    more = [field for name, field in FIELDS.items() if name not in known]
+    more = [field for name, field in fields.items() if name not in known]
     return [(title, members) for title, members in [*groups, ("More", more)] if members]

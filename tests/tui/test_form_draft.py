@@ -32,7 +32,7 @@ def test_every_field_of_the_recipe_has_one_place_in_the_form() -> None:
 
 
 def test_a_field_that_no_group_names_comes_last() -> None:
-    *_, (title, fields) = grouped({**FIELDS, "augment": FIELDS["seed"]})
+    *_, (title, fields) = grouped({**FIELDS, "new": FIELDS["seed"]})
     assert (title, len(fields)) == ("More", 1)
 
 
