@@ -1,0 +1,403 @@
+"""Training loops as people write them, each broken in one place, under `cvtui.watch`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from cvtui.engine.watched import WatchedRun, watch
+from tests.benchmarks.doctor.nets import MODULES
+from tests.benchmarks.doctor.sets import CLASSES, SETS, Data
+
+
+class Loop:
+    """A loop without a fault. What it is made of are methods; a fault replaces one of them.
+
+    strength: what the fault makes of it, a number or a word.
+    """
+
+    outputs = CLASSES
+
+    def __init__(
+        self,
+        net: str,
+        data: str,
+        seed: int,
+        strength: float | str = 0.0,
+        *,
+        steps: int = 230,
+        batch: int = 64,
+        optimizer: str = "momentum",
+        lr: float = 0.05,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.net, self.seed, self.strength = net, seed, strength
+        self.steps, self.batch, self.kind, self.lr, self.weight_decay = steps, batch, optimizer, lr, weight_decay
+        self.random = torch.Generator().manual_seed(1000 + seed)
+        self.data = SETS[data](seed)
+
+    @property
+    def number(self) -> float:
+        assert isinstance(self.strength, int | float)
+        return self.strength
+
+    # ------------------------------------------------------------------ what a fault replaces
+
+    def spoil_data(self, data: Data) -> None:
+        """Before anything else."""
+
+    def spoil_model(self, model: nn.Sequential) -> None:
+        """Once it is built."""
+
+    def parameters(self, model: nn.Module) -> list[nn.Parameter]:
+        return list(model.parameters())
+
+    def order(self, count: int) -> Tensor:
+        return torch.randperm(count, generator=self.random)
+
+    def forward(self, model: nn.Module, images: Tensor) -> Tensor:
+        logits: Tensor = model(images)
+        return logits
+
+    def batch_of(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return images, labels
+
+    def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels)
+
+    def before_backward(self, optimizer: Optimizer) -> None:
+        optimizer.zero_grad()
+
+    def before_update(self, model: nn.Module) -> None:
+        """Between backward and step."""
+
+    def after_update(self, optimizer: Optimizer, step: int) -> None:
+        """Where a schedule would step."""
+
+    def training_mode(self, model: nn.Module) -> None:
+        model.train()
+
+    def validation_mode(self, model: nn.Module) -> None:
+        model.eval()
+
+    def validation(self) -> tuple[Tensor, Tensor]:
+        return self.data.validation, self.data.validation_labels
+
+    # ------------------------------------------------------------------ the loop
+
+    def run(self, runs: Path, name: str) -> None:
+        """Trains into the run folder runs/name."""
+        torch.manual_seed(self.seed)
+        data = self.data
+        self.spoil_data(data)
+        channels, side = data.train.shape[1:3]
+        model = MODULES[self.net](channels, side, self.outputs)
+        self.spoil_model(model)
+        optimizer = self._optimizer(self.parameters(model))
+        per_epoch = -(-len(data.train) // self.batch)
+        with watch(
+            model,
+            optimizer,
+            name=name,
+            every=10,
+            runs=runs,
+            total_steps=self.steps,
+            steps_per_epoch=per_epoch,
+            classes=[str(number) for number in range(CLASSES)],
+            train=(data.train, data.train_labels),
+            validation=self.validation(),
+        ) as run:
+            self._train(model, optimizer, run)
+
+    def _optimizer(self, parameters: list[nn.Parameter]) -> Optimizer:
+        if self.kind in ("sgd", "momentum"):
+            rho = 0.9 if self.kind == "momentum" else 0.0
+            return SGD(parameters, self.lr, momentum=rho, weight_decay=self.weight_decay)
+        kind = {"adam": Adam, "adamw": AdamW}[self.kind]
+        return kind(parameters, self.lr, weight_decay=self.weight_decay)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        data = self.data
+        order = self.order(len(data.train))
+        for start in range(0, len(order), self.batch):
+            index = order[start : start + self.batch]
+            yield self.batch_of(data.train[index], data.train_labels[index])
+
+    def _train(self, model: nn.Module, optimizer: Optimizer, run: WatchedRun) -> None:
+        step = 0
+        while step < self.steps:
+            self.training_mode(model)
+            for images, labels in self._batches():
+                logits = self.forward(model, images)
+                loss = self.loss_of(logits, labels)
+                self.before_backward(optimizer)
+                loss.backward()
+                self.before_update(model)
+                optimizer.step()
+                step += 1
+                self.after_update(optimizer, step)
+                right = (logits.detach().argmax(1) == labels).float().mean()
+                run.step(loss=loss.detach(), accuracy=right, labels=labels)
+                if step >= self.steps or not math.isfinite(loss.item()):
+                    break
+            self._validate(model, run)
+            if not math.isfinite(loss.item()):
+                break
+
+    @torch.no_grad()
+    def _validate(self, model: nn.Module, run: WatchedRun) -> None:
+        self.validation_mode(model)
+        images, labels = self.validation()
+        logits = self.forward(model, images)
+        accuracy = (logits.argmax(1) == labels).float().mean().item()
+        run.epoch(val_loss=F.cross_entropy(logits, labels).item(), val_accuracy=accuracy)
+
+
+# ---------------------------------------------------------------------- numbers and gradients
+
+
+class NotFinite(Loop):
+    """A mean over the images that a mask has left: after `strength` steps it leaves none, and 0 / 0 is the loss."""
+
+    done = 0
+
+    def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
+        self.done += 1
+        mask = torch.full(labels.shape, float(self.done <= self.number))
+        return (F.cross_entropy(logits, labels, reduction="none") * mask).sum() / mask.sum()
+
+
+class DeadRelu(Loop):
+    """Hidden biases far below 0."""
+
+    def spoil_model(self, model: nn.Sequential) -> None:
+        hidden = [layer for layer in model if isinstance(layer, nn.Conv2d | nn.Linear)][:-1]
+        for layer in hidden:
+            assert layer.bias is not None
+            nn.init.constant_(layer.bias, self.number)
+
+
+class Saturated(Loop):
+    """Hidden weights many times too large, before tanh or sigmoid."""
+
+    def spoil_model(self, model: nn.Sequential) -> None:
+        with torch.no_grad():
+            for layer in [layer for layer in model if isinstance(layer, nn.Conv2d | nn.Linear)][:-1]:
+                layer.weight.mul_(self.number)
+
+
+class NotZeroed(Loop):
+    """zero_grad left out, or called every so many steps only."""
+
+    def before_backward(self, optimizer: Optimizer) -> None:
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.number and not self.calls % self.number:
+            optimizer.zero_grad()
+
+
+class Untrained(Loop):
+    """Parameters that are not trained: `head` (the last layer not given to the optimiser), `first` (the first one
+    neither), `other` (the optimiser holds another model's)."""
+
+    def parameters(self, model: nn.Module) -> list[nn.Parameter]:
+        every = list(model.parameters())
+        if self.strength == "other":
+            return list(MODULES[self.net](*self.data.train.shape[1:3], CLASSES).parameters())
+        return every[:-2] if self.strength == "head" else every[2:]
+
+
+class Clipped(Loop):
+    """Gradients cut to a length of `strength`."""
+
+    def before_update(self, model: nn.Module) -> None:
+        nn.utils.clip_grad_norm_(model.parameters(), self.number)
+
+
+class DecaysEarly(Loop):
+    """A schedule meant for epochs is stepped every batch."""
+
+    def after_update(self, optimizer: Optimizer, step: int) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] *= self.number
+
+
+# ---------------------------------------------------------------------- data
+
+
+class BadlyScaled(Loop):
+    """Inputs as whole numbers of a byte (`bytes`), far from 0 (`offset`), or tiny (`tiny`)."""
+
+    def spoil_data(self, data: Data) -> None:
+        for name in ("train", "validation"):
+            images = getattr(data, name)
+            if self.strength == "bytes":
+                images = ((images + 2) * 50).clamp(0, 255).round()
+            elif self.strength == "offset":
+                images = images + 30
+            else:
+                images = images * 1e-3
+            setattr(data, name, images)
+
+
+class Sorted(Loop):
+    """A set sorted by label that is not shuffled; `strength` classes at a time are mixed."""
+
+    def order(self, count: int) -> Tensor:
+        groups = self.data.train_labels // int(self.number)
+        noise = torch.rand(count, generator=self.random)
+        return torch.argsort(groups.float() + 0.5 * noise)
+
+
+class RandomLabels(Loop):
+    """A share of all labels, of both parts, is drawn at random."""
+
+    def spoil_data(self, data: Data) -> None:
+        for name in ("train_labels", "validation_labels"):
+            labels = getattr(data, name)
+            drawn = torch.randint(CLASSES, labels.shape, generator=self.random)
+            chosen = torch.rand(labels.shape, generator=self.random) < self.number
+            setattr(data, name, torch.where(chosen, drawn, labels))
+
+
+class NoisyLabels(Loop):
+    """A share of the training labels is replaced by another class."""
+
+    def spoil_data(self, data: Data) -> None:
+        labels = data.train_labels
+        other = (labels + torch.randint(1, CLASSES, labels.shape, generator=self.random)) % CLASSES
+        chosen = torch.rand(labels.shape, generator=self.random) < self.number
+        data.train_labels = torch.where(chosen, other, labels)
+
+
+class FewImages(Loop):
+    """So few images that they are learnt by heart."""
+
+    def spoil_data(self, data: Data) -> None:
+        count = int(self.number)
+        index = torch.randperm(len(data.train), generator=self.random)[:count]
+        data.train, data.train_labels = data.train[index], data.train_labels[index]
+
+
+class Leak(Loop):
+    """Training images copied into the validation set, `strength` of it."""
+
+    def spoil_data(self, data: Data) -> None:
+        count = max(1, round(self.number * len(data.validation)))
+        index = torch.randperm(len(data.train), generator=self.random)[:count]
+        data.validation = torch.cat([data.validation, data.train[index]])
+        data.validation_labels = torch.cat([data.validation_labels, data.train_labels[index]])
+
+
+class OtherValidation(Loop):
+    """The validation's pipeline differs: `classes` in another order, `bytes` not normalised, `flat` upside down."""
+
+    def spoil_data(self, data: Data) -> None:
+        if self.strength == "classes":
+            data.validation_labels = (data.validation_labels + 3) % CLASSES
+        elif self.strength == "bytes":
+            data.validation = (data.validation + 2) * 50
+        else:
+            data.validation = -data.validation
+
+
+class Imbalanced(Loop):
+    """One class has `strength` of all training images."""
+
+    def spoil_data(self, data: Data) -> None:
+        first = (data.train_labels == 0).nonzero()[:, 0]
+        others = (data.train_labels != 0).nonzero()[:, 0]
+        keep = others[: max(9, round(len(first) * (1 - self.number) / self.number))]
+        index = torch.cat([first, keep])
+        index = torch.cat([index] * (1000 // len(index) + 1))
+        # Repeated with a little noise, so that the run has the usual number of steps.
+        noise = 0.05 * torch.randn(data.train[index].shape, generator=self.random)
+        data.train, data.train_labels = data.train[index] + noise, data.train_labels[index]
+
+
+class BadValues(Loop):
+    """A share of the images has a pixel that is NaN."""
+
+    def spoil_data(self, data: Data) -> None:
+        chosen = torch.rand(len(data.train), generator=self.random) < self.number
+        chosen[int(torch.randint(len(data.train), (1,), generator=self.random))] = True
+        data.train = data.train.clone()
+        data.train[chosen, 0, 3, 3] = math.nan
+
+
+class WrongJoin(Loop):
+    """The set is right, the batches are not: `labels` in another order than the images, `noise` for images, or their
+    `pixels` in a new order each time (an augmentation gone wrong)."""
+
+    def batch_of(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if self.strength == "labels":
+            return images, labels[torch.randperm(len(labels), generator=self.random)]
+        if self.strength == "noise":
+            return torch.randn(images.shape, generator=self.random) * images.std() + images.mean(), labels
+        order = torch.rand(images.flatten(1).shape, generator=self.random).argsort(1)
+        return images.flatten(1).gather(1, order).reshape(images.shape), labels
+
+
+# ---------------------------------------------------------------------- the loss and the outputs
+
+
+class SoftmaxTwice(Loop):
+    """A softmax at the model's end (`model`), or in the loop (`loop`), or of a temperature (`cool`)."""
+
+    def spoil_model(self, model: nn.Sequential) -> None:
+        if self.strength == "model":
+            model.append(nn.Softmax(1))
+
+    def forward(self, model: nn.Module, images: Tensor) -> Tensor:
+        logits: Tensor = model(images)
+        if self.strength == "model":
+            return logits
+        return F.softmax(logits / (1.0 if self.strength == "loop" else 2.0), 1)
+
+
+class Summed(Loop):
+    """The loss is summed over the batch. strength: images in a batch."""
+
+    def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, reduction="sum")
+
+
+class Negative(Loop):
+    """The log-likelihood instead of its negative, times `strength`."""
+
+    def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return -self.number * F.cross_entropy(logits, labels)
+
+
+class ManyOutputs(Loop):
+    """`strength` outputs for ten classes."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self.outputs = int(self.number)
+
+
+class OneAnswer(Loop):
+    """Class weights that leave one class: the others count `strength`."""
+
+    def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
+        weight = torch.full((CLASSES,), self.number)
+        weight[3] = 1.0
+        return F.cross_entropy(logits, labels, weight=weight)
+
+
+# ---------------------------------------------------------------------- batch norm and modes
+
+
+class StaleNorms(Loop):
+    """Batch norm's running means hardly follow: momentum `strength`."""
+
+    def spoil_model(self, model: nn.Sequential) -> None:
+        for layer in model.modules():
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                layer.momentum = self.number
