@@ -80,7 +80,10 @@ def watch_race(race: Race, quiet: bool) -> None:
         return
     from rich.live import Live
 
-    with Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: _picture(race, console)):
+    def picture() -> Any:
+        return race_picture(race, console)
+
+    with Live(console=console, refresh_per_second=4, transient=True, get_renderable=picture):
         while race.step():
             time.sleep(POLL_SECONDS)
 
@@ -92,7 +95,7 @@ def _tell(race: Race, told: set[str], console: Any) -> None:
             console.print(f"{racer.label}: {racer.state}", highlight=False)
 
 
-def _picture(race: Race, console: Any) -> Any:
+def race_picture(race: Race, console: Any) -> Any:
     from rich.console import Group
     from rich.text import Text
 

@@ -96,6 +96,7 @@ class Setup(Widget):
     BINDING_GROUP_TITLE = "The form"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
+        Binding("ctrl+l", "find_lr", "Find lr", tooltip="Search the learning rate: a range test and three short runs"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
         Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
     ]
@@ -315,6 +316,21 @@ class Setup(Widget):
         first = next(name for name in self.form.rows if name in self.draft.problems)
         self.form.focus_field(first)
         self.app.notify(f"{first}: {self.draft.problems[first].message}", severity="error", markup=False)
+
+    def action_find_lr(self) -> None:
+        """Searches the rate for the form as it stands; what is chosen goes into the field."""
+        self.examine(again=True)
+        if self._draft is None or self._draft.recipe is None:
+            self.app.notify("What is wrong in the form comes first.", severity="error")
+            return
+        from cvtui.tui.setup.lr_search import LrSearch
+
+        async def take(rate: float | None) -> None:
+            if rate is not None:
+                await self.form.rows["lr"].set_text(f"{rate:g}")
+                self.form.focus_field("lr")
+
+        self.app.push_screen(LrSearch(self._draft.recipe, self._runs), take)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "fold" or self.screen.has_class("-narrow")
