@@ -1,9 +1,11 @@
-"""What is minimised: from logits N x classes and labels N to the batch's mean loss."""
+"""What is minimised: from logits N x classes and labels N to the batch's mean loss (a scalar)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,12 +15,44 @@ from cvtui.recipe.choices import parse_choice
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def cross_entropy() -> Loss:
-    """−log softmax(s)_y, in one step and so without overflow (PyTorch's cross_entropy)."""
-    return functional.cross_entropy
+def cross_entropy(smoothing: float = 0.0) -> Loss:
+    """−Σ q_j log softmax(s)_j, in one step and so without overflow (PyTorch's cross_entropy).
+
+    q is 1 for the true class; with smoothing ε it is 1 − ε there, and ε / C for every class besides (Szegedy 2016).
+    """
+    return partial(functional.cross_entropy, label_smoothing=smoothing) if smoothing else functional.cross_entropy
 
 
-LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": cross_entropy}
+def hinge(margin: float = 1.0) -> Loss:
+    """Σ_{j≠y} max(0, s_j − s_y + margin): the multi-class SVM loss of the lecture (Weston & Watkins 1999).
+
+    PyTorch's multi_margin_loss is this divided by the number of classes.
+    """
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        scores, truth = _whole(logits), labels.unsqueeze(1)
+        above = (scores - scores.gather(1, truth) + margin).clamp_min(0)
+        return above.scatter(1, truth, 0.0).sum(1).mean()
+
+    return loss
+
+
+def mse() -> Loss:
+    """1/C Σ (s_j − [j = y])²: the scores themselves as a regression of the one-hot labels."""
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        scores = _whole(logits)
+        return functional.mse_loss(scores, functional.one_hot(labels, scores.shape[1]).to(scores.dtype))
+
+    return loss
+
+
+def _whole(logits: Tensor) -> Tensor:
+    """Half precision is left for the sums of a loss, as autocast does for cross-entropy."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": cross_entropy, "hinge": hinge, "mse": mse}
 """By the names of `cvtui.recipe.choices.LOSSES`: called with the choice's parameters, gives the loss."""
 
 

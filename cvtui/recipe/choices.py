@@ -217,6 +217,24 @@ LOSSES = _table(
         name="cross-entropy",
         summary="minus the log of the softmax probability of the true class",
         formula="L = −log(exp(s_y) / Σ exp(s_j))",
+        parameters={
+            "smoothing": Parameter(
+                default=0, low=0, high=1, open_high=True, doc="share of the label spread over all classes"
+            )
+        },
+    ),
+    Choice(
+        name="hinge",
+        summary="by how much each wrong class comes within a margin of the true one (Weston & Watkins 1999)",
+        formula="L = Σ_{j≠y} max(0, s_j − s_y + margin)",
+        parameters={
+            "margin": Parameter(default=1, low=0, high=math.inf, open_low=True, doc="how far the true class must lead")
+        },
+    ),
+    Choice(
+        name="mse",
+        summary="squared distance of the scores from 1 for the true class and 0 for the others",
+        formula="L = 1/C Σ (s_j − [j = y])²",
     ),
 )
 
@@ -224,11 +242,45 @@ _BETAS = {
     "beta1": Parameter(default=0.9, low=0, high=1, open_high=True, doc="decay of the mean of gradients"),
     "beta2": Parameter(default=0.999, low=0, high=1, open_high=True, doc="decay of the mean of squared gradients"),
     "eps": Parameter(default=1e-8, low=0, high=1, open_low=True, doc="added to the root, against division by 0"),
+    "amsgrad": Parameter(default=0, low=0, high=1, doc="1: divide by the largest mean so far (Reddi 2018); 0: not"),
 }
 
 OPTIMIZERS = _table(
     Choice(name="sgd", summary="a step down the batch's gradient", formula="x −= lr dx"),
-    Choice(name="momentum", summary="SGD with a running mean of gradients", formula="v = rho v + dx; x −= lr v"),
+    Choice(
+        name="momentum",
+        summary="SGD with a running mean of gradients",
+        formula="v = rho v + (1 − dampening) dx; x −= lr v",
+        parameters={
+            "dampening": Parameter(default=0, low=0, high=1, doc="share of each new gradient that is left out of v"),
+        },
+    ),
+    Choice(
+        name="nesterov",
+        summary="momentum that looks ahead to where it is going",
+        formula="v = rho v + dx; x −= lr (dx + rho v)",
+    ),
+    Choice(
+        name="adagrad",
+        summary="each weight's step divided by the root of the sum of its squared gradients (Duchi 2011)",
+        formula="g += dx²; x −= lr dx / (sqrt(g) + eps)",
+        parameters={
+            "eps": Parameter(default=1e-10, low=0, high=1, open_low=True, doc="added to the root"),
+            "initial": Parameter(default=0, low=0, high=math.inf, doc="where each sum of squares begins"),
+            "decay": Parameter(default=0, low=0, high=math.inf, doc="lr is divided by 1 + decay t"),
+        },
+    ),
+    Choice(
+        name="rmsprop",
+        summary="AdaGrad whose sum forgets (Tieleman & Hinton 2012)",
+        formula="g = alpha g + (1−alpha) dx²; x −= lr dx / (sqrt(g) + eps)",
+        parameters={
+            "alpha": Parameter(default=0.99, low=0, high=1, open_high=True, doc="decay of the mean of squares"),
+            "eps": Parameter(default=1e-8, low=0, high=1, open_low=True, doc="added to the root"),
+            "momentum": Parameter(default=0, low=0, high=1, open_high=True, doc="rho of a velocity; 0: none"),
+            "centred": Parameter(default=0, low=0, high=1, doc="1: divide by the gradients' variance; 0: not"),
+        },
+    ),
     Choice(
         name="adam",
         summary="momentum, divided by the root of the mean squared gradient (Kingma 2015)",
@@ -240,6 +292,19 @@ OPTIMIZERS = _table(
         summary="Adam with the weight decay apart from the gradient (Loshchilov 2019)",
         formula="x −= lr wd x; then Adam",
         parameters=_BETAS,
+    ),
+    Choice(
+        name="muon",
+        summary="orthogonal steps for hidden weights (Jordan 2024; a conv as one row per channel), AdamW for the rest",
+        formula="v = rho v + (1−rho) dx; x −= lr wd x + lr · 0.2 sqrt(max(rows, columns)) · UVᵀ, v = USVᵀ",
+        parameters={
+            "momentum": Parameter(default=0.95, low=0, high=1, open_high=True, doc="rho of the velocity"),
+            "nesterov": Parameter(default=1, low=0, high=1, doc="1: looks ahead; 0: not"),
+            "steps": Parameter(default=5, low=1, high=99, doc="Newton-Schulz iterations towards UVᵀ"),
+            "match": Parameter(
+                default=1, low=0, high=1, doc="1: a step as long as AdamW's; 0: times sqrt(max(1, rows / columns))"
+            ),
+        },
     ),
 )
 
@@ -299,6 +364,26 @@ SCHEDULES = _table(
         parameters={
             "first": Parameter(default=5, low=0, high=math.inf, open_low=True, doc="epochs of the first period"),
             "longer": Parameter(default=2, low=1, high=100, doc="how many times as long each next period is"),
+        },
+    ),
+    Choice(
+        name="plateau",
+        summary="times a factor whenever the validation loss has stopped falling",
+        formula="lr · factor^(number of drops so far)",
+        parameters={
+            "factor": Parameter(
+                default=0.1, low=0, high=1, open_low=True, open_high=True, doc="what the rate is times"
+            ),
+            "patience": Parameter(
+                default=5, low=0, high=1_000_000, doc="epochs without a better loss that it lets pass"
+            ),
+            "threshold": Parameter(
+                default=1e-4, low=0, high=1, open_high=True, doc="share by which a loss must be lower to be better"
+            ),
+            "cooldown": Parameter(default=0, low=0, high=1_000_000, doc="epochs after a drop that count for nothing"),
+            "lowest": Parameter(
+                default=0, low=0, high=math.inf, doc="a drop that would go below this rate is left out"
+            ),
         },
     ),
     Choice(

@@ -7,7 +7,7 @@ PyTorch's MultiStepLR, CosineAnnealingLR and LinearLR give the same numbers). Wa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -26,6 +26,8 @@ class Moment:
     """Of the whole run that is done, 0..1."""
     epochs_since: float
     """Epochs since the end of the warm-up."""
+    drops: int = 0
+    """How often the rate has been lowered so far because the validation loss had stopped falling."""
 
 
 Values = Mapping[str, Any]
@@ -99,6 +101,12 @@ def range_test(moment: Moment, values: Values) -> float:
     return float(10.0 ** (-values["decades"] * (1.0 - moment.t / moment.total)))
 
 
+def plateau(moment: Moment, values: Values) -> float:
+    """factor^(drops so far). When they come depends on the validation loss, which no formula knows before: the run
+    writes them down in `Schedule.drops` (cvtui.engine.plateau has the rule); torch: ReduceLROnPlateau."""
+    return float(values["factor"] ** moment.drops)
+
+
 SHAPES: dict[str, Callable[[Moment, Values], float]] = {
     "constant": constant,
     "step": step,
@@ -108,6 +116,7 @@ SHAPES: dict[str, Callable[[Moment, Values], float]] = {
     "exponential": exponential,
     "one-cycle": one_cycle,
     "cosine-restarts": cosine_restarts,
+    "plateau": plateau,
     "range-test": range_test,
 }
 """The functions behind `choices.SCHEDULES`, under the same names."""
@@ -127,6 +136,8 @@ class Schedule:
     warmup: int = 0
     warmup_per: Literal["iteration", "epoch"] = "iteration"
     per: Literal["iteration", "epoch"] = "iteration"
+    drops: Sequence[int] = ()
+    """`plateau`: the steps from which on the rate is a factor lower, as the run has found them so far."""
 
     @property
     def total_steps(self) -> int:
@@ -160,7 +171,8 @@ class Schedule:
                 return self.lr * (place + 1) / (warm + 1)
         t = max(0.0, place - warm)
         since = t / self.steps_per_epoch if self.per == "iteration" else t
-        moment = Moment(t=t, total=end - warm, epoch=epoch, share=place / end, epochs_since=since)
+        dropped = sum(step >= drop for drop in self.drops)
+        moment = Moment(t=t, total=end - warm, epoch=epoch, share=place / end, epochs_since=since, drops=dropped)
         return self.lr * SHAPES[self.name](moment, self.values)
 
     def curve(self, points: int = 1000) -> list[tuple[int, float]]:
@@ -188,7 +200,7 @@ class Schedule:
             parts.append(f"warms up for {length} to {self.lr:g}")
         parts.append(self._describe_shape())
         line = ", then ".join(parts)
-        if self.per == "epoch" and self.name != "constant":
+        if self.per == "epoch" and self.name not in ("constant", "plateau"):
             line += "; it moves once an epoch"
         return line
 
@@ -217,6 +229,12 @@ class Schedule:
                 )
             case "range-test":
                 return f"climbs evenly in its logarithm from {self.lr_at(0):.3g} to {self.lr:g} {end}"
+            case "plateau":
+                factor, patience = self.values["factor"], self.values["patience"]
+                return (
+                    f"stays at {self.lr:g} and is multiplied by {factor:g} whenever the validation loss has not fallen "
+                    f"for more than {_count(int(patience), 'epoch')}: when that will be, only the run can tell"
+                )
             case "step":
                 return self._describe_steps(last)
             case _:

@@ -1,0 +1,113 @@
+"""Update rules that PyTorch has no fused kernel for, and Muon beside AdamW: with the `found_inf` of the fused ones.
+
+`optimizer.found_inf` is None or a scalar on the parameters' device; where it is 1 an update changes nothing. On the CPU
+it is looked at; on a GPU nobody waits for it: the update is done, and what it changed is put back where the flag says
+so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+
+Groups = list[dict[str, Any]]
+
+
+class Together(Optimizer):
+    """Several optimisers as one: each updates the groups that it was made with. They share groups and state with this
+    one, which is the one to set rates on, to save and to load."""
+
+    found_inf: Tensor | None = None
+
+    def __init__(self, parts: list[Optimizer]) -> None:
+        self.parts: list[Optimizer] = []
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        for part in parts:
+            self.state.update(part.state)
+        self.parts = parts
+        self._share()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Called when a state is loaded, which makes new groups."""
+        super().__setstate__(state)
+        self._share()
+
+    def _share(self) -> None:
+        groups = list(self.param_groups)
+        for part in self.parts:
+            part.state = self.state
+            part.param_groups = [groups.pop(0) for _ in part.param_groups]
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """The update of all parts, unless `found_inf` is set."""
+        flag = self.found_inf
+        if flag is None:
+            self._update()
+        elif flag.device.type != "cpu":
+            self._update_on_device(flag)
+        elif not flag.item():
+            self._update()
+
+    def _update(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def _update_on_device(self, flag: Tensor) -> None:
+        kept = {id(tensor): tensor.clone() for tensor in self._changing(flag.device)}
+        self._update()
+        for tensor in self._changing(flag.device):
+            before = kept.get(id(tensor))  # None: state that this first update has made; before it was nothing, or 0
+            tensor.copy_(torch.where(flag > 0, torch.zeros_like(tensor) if before is None else before, tensor))
+
+    def _changing(self, device: torch.device) -> list[Tensor]:
+        """Parameters and their state on the device. (A count of steps may lie on the CPU: only the `decay` of an
+        AdaGrad reads it, which then counts a step that was left out.)"""
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        state = [value for parameter in parameters for value in self.state.get(parameter, {}).values()]
+        return [
+            *parameters, *(value for value in state if isinstance(value, Tensor) and value.device == device)
+        ]  # fmt: skip
+
+
+class FlatMuon(Optimizer):
+    """torch.optim.Muon, which takes matrices alone, on weights of convs too: each is seen as outputs x inputs·k²."""
+
+    def __init__(self, groups: Groups, lr: float, options: dict[str, Any]) -> None:
+        flat = [{**group, "params": [_flat(p, p).detach() for p in group["params"]]} for group in groups]
+        self.inner: Optimizer = torch.optim.Muon(flat, lr=lr, **options)
+        super().__init__(groups, dict(self.inner.defaults))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group, flat in zip(self.param_groups, self.inner.param_groups, strict=True):
+            flat.update({name: value for name, value in group.items() if name != "params"})
+            for parameter, view in zip(group["params"], flat["params"], strict=True):
+                view.grad = None if parameter.grad is None else _flat(parameter.grad, parameter)
+                self.inner.state[view] = self.state[parameter]
+        self.inner.step()
+
+
+def _flat(tensor: Tensor, like: Tensor) -> Tensor:
+    """`tensor` as a matrix, one row an output: of `like` itself a view, whichever way its numbers lie in memory."""
+    if like.ndim == 4 and not like.is_contiguous():
+        tensor = tensor.permute(0, 2, 3, 1)  # channels last
+    return tensor.reshape(len(tensor), -1)
+
+
+def has_muon() -> bool:
+    """Does this PyTorch have it (2.9 and newer)?"""
+    return hasattr(torch.optim, "Muon")
+
+
+def muon_and_adamw(groups: Groups, lr: float, options: dict[str, Any]) -> Optimizer:
+    """Muon for the first group's weights but the last (the classifier's, which its author leaves to AdamW); AdamW for
+    all others, at the same rate. `options` are those of torch.optim.Muon."""
+    first, *others = groups
+    hidden, last = first["params"][:-1], first["params"][-1:]
+    rest: Groups = [{**first, "params": last}, *others]
+    parts: list[Optimizer] = [FlatMuon([{**first, "params": hidden}], lr, options)] if hidden else []
+    return Together([*parts, AdamW(rest, lr=lr, fused=True)])
