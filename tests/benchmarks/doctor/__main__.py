@@ -1,0 +1,105 @@
+"""python -m tests.benchmarks.doctor: injects every fault, trains healthy runs, and says how right the doctor is.
+
+Runs stay in --folder, so that judging again after a change of the rules trains nothing (--examine-only).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import msgspec
+
+from tests.benchmarks.doctor import faults, healthy, table
+from tests.benchmarks.doctor.cases import Case
+from tests.benchmarks.doctor.judging import Verdict, judge_all
+from tests.benchmarks.doctor.running import default_jobs, train_all
+
+MOST_CURED = 12
+"""Runs of a fault whose cure is tried."""
+
+
+def main() -> None:
+    options = _options()
+    wanted = _cases(options)
+    if not options.examine_only:
+        print(f"{len(wanted):,} runs, {options.jobs} at a time")
+        train_all(wanted, options.folder, options.jobs)
+    verdicts = judge_all(wanted, options.folder, options.jobs)
+    reported = verdicts if options.all_seeds or options.quick else [v for v in verdicts if table.is_reported(v)]
+    if options.even:
+        reported = [v for v in verdicts if not table.is_reported(v)]
+    if not options.no_cures:
+        _try_cures(reported, options)
+    found = table.summary(reported)
+    text = table.markdown(found)
+    print(text)
+    (options.folder / "table.md").write_text(text + "\n" + table.same_table(), encoding="utf-8")
+    data = {"summary": found, "runs": [json.loads(msgspec.json.encode(verdict)) for verdict in verdicts]}
+    (options.json or options.folder / "doctor.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
+    if options.misses:
+        _tell_misses(reported)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.doctor", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("doctor-runs"), help="where the runs lie (doctor-runs)")
+    parser.add_argument("--jobs", type=int, default=default_jobs(), help="processes (half of the cores)")
+    parser.add_argument("--fault", default="", help="F01,F04: these only; healthy: the healthy runs only")
+    parser.add_argument("--quick", action="store_true", help="one case of each fault, and 20 healthy runs")
+    parser.add_argument("--examine-only", action="store_true", help="train nothing (cures neither)")
+    parser.add_argument("--no-cures", action="store_true", help="do not try the cures")
+    parser.add_argument("--even", action="store_true", help="report the seeds that limits are chosen on")
+    parser.add_argument("--all-seeds", action="store_true", help="report all seeds")
+    parser.add_argument("--misses", action="store_true", help="say of each run that was not named what was said")
+    parser.add_argument("--json", type=Path, help="where the data go (FOLDER/doctor.json)")
+    return parser.parse_args()
+
+
+def _cases(options: argparse.Namespace) -> list[Case]:
+    wanted = {word.strip() for word in options.fault.split(",") if word.strip()}
+    if options.quick:
+        found = faults.quick(wanted - {"healthy"} or None) if wanted != {"healthy"} else []
+        return found + (healthy.quick() if not wanted or "healthy" in wanted else [])
+    found = list(faults.cases(wanted=wanted or None)) if wanted != {"healthy"} else []
+    return found + (list(healthy.cases()) if not wanted or "healthy" in wanted else [])
+
+
+def _try_cures(verdicts: list[Verdict], options: argparse.Namespace) -> None:
+    """Runs with the fault in the recipe, and named: the same once more with the cure."""
+    pairs: list[tuple[Verdict, Case]] = []
+    tried: dict[str, int] = {}
+    for verdict in sorted(verdicts, key=lambda v: hashlib.md5(v.case.name.encode()).hexdigest()):
+        case, cure = verdict.case, verdict.cure
+        if not case.fault or case.kind != "recipe" or not verdict.first or not cure:
+            continue
+        if faults.FAULTS[case.fault].state or tried.get(case.fault, 0) >= MOST_CURED:
+            continue
+        tried[case.fault] = tried.get(case.fault, 0) + 1
+        mark = hashlib.md5(json.dumps(cure, sort_keys=True).encode()).hexdigest()[:6]
+        name = f"cured-{case.name}-{mark}"
+        pairs.append((verdict, msgspec.structs.replace(case, name=name, recipe={**case.recipe, **cure})))
+    if not options.examine_only:
+        train_all([case for _, case in pairs], options.folder, options.jobs)
+    cured = {v.case.name: v for v in judge_all([case for _, case in pairs], options.folder, options.jobs)}
+    for verdict, case in pairs:
+        if case.name in cured:
+            verdict.cured = cured[case.name].accuracy or 0.0
+
+
+def _tell_misses(verdicts: list[Verdict]) -> None:
+    for verdict in verdicts:
+        case = verdict.case
+        if case.fault and not verdict.first:
+            words = [f"{said.id}@{said.step} {said.sentence}" for said in verdict.said[:3]] or ["nothing"]
+            print(f"{case.name} ({case.strength}), accuracy {verdict.accuracy}:")
+            print("".join(f"    {line}\n" for line in words), end="")
+        elif not case.fault and verdict.alarms:
+            print(f"{case.name} ({case.strength}): {verdict.alarms}")
+            print("".join(f"    {said.id}@{said.step} {said.sentence}\n" for said in verdict.said), end="")
+
+
+if __name__ == "__main__":
+    main()
