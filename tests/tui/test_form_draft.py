@@ -10,6 +10,7 @@ import pytest
 from cvtui.recipe import FIELDS, Recipe, check, override
 from cvtui.recipe.fields import grouped
 from cvtui.tui.setup.draft import Draft, examine
+from cvtui.tui.setup.field_text import join_text, split_text, summaries
 from cvtui.tui.setup.texts import texts_of
 
 PLAIN = Recipe(epochs=15, batch_size=64, optimizer="adam")
@@ -115,3 +116,20 @@ def test_hostile_texts_are_answered() -> None:
         assert "net" in changed(net=net).problems
     assert "seed" in changed(seed="9" * 5000).problems
     assert "lr" in changed(lr="1e999").problems
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "parts"),
+    [
+        ("data", "digits", ("digits", "")),
+        ("data", "spiral(3)", ("spiral", "3")),
+        ("data", "folder:my (old) pictures", ("folder", "my (old) pictures")),
+        ("data", "package.module:callable", ("python", "package.module:callable")),
+        ("init", "normal(0.02)", ("normal", "0.02")),
+        ("schedule", "step(30, 60, factor=0.5)", ("step", "30, 60, factor=0.5")),
+    ],
+)
+def test_a_choice_and_what_stands_behind_it(field: str, text: str, parts: tuple[str, str]) -> None:
+    assert split_text(FIELDS[field], text) == parts
+    assert join_text(FIELDS[field], *parts) == text
+    assert parts[0] in summaries(FIELDS[field])

@@ -103,7 +103,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
                 memory = _memory(table, data, batch, str(values["optimizer"]))
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
-        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs")
+        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "scale_lr")
         if all(name in values for name in needed):
             try:
                 schedule = make_schedule(Recipe(**{name: values[name] for name in needed}), steps)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from textual.widgets import Input
 from cvtui.recipe.choices import Choice, DataFacts
 from cvtui.recipe.fields import Field
 from cvtui.tui.setup import MUTED
+from cvtui.tui.setup.field_text import hint_for, join_text, split_text, summaries, takes_more
 from cvtui.tui.setup.picker import Picker
 from cvtui.tui.setup.texts import Problem
 
@@ -120,19 +121,16 @@ class FieldRow(Widget):
 
     def compose(self) -> ComposeResult:
         if self.field.kind in ("choice", "word"):
-            name, _, rest = self._text.partition("(")
+            name, more = split_text(self.field, self._text)
             choices = summaries(self.field)
             yield Picker(name if name in choices else self.field.allowed[0], choices, classes="control")
-            if takes_parameters(self.field, name):
-                yield self._parameters(name, rest)
+            if takes_more(self.field, name):
+                yield self._parameters(name, more)
         else:
             yield TextField(self._text, placeholder=placeholder(self.field), classes="control")
 
-    def _parameters(self, name: str, rest: str = "") -> TextField:
-        entry = (self.field.table or {})[name]
-        usage = entry.usage() if isinstance(entry, Choice) else ""
-        inside = usage.partition("(")[2].rstrip(")")
-        return TextField(rest.rpartition(")")[0] or rest, placeholder=inside, classes="parameters")
+    def _parameters(self, name: str, more: str = "") -> TextField:
+        return TextField(more, placeholder=hint_for(self.field, name), classes="parameters")
 
     @property
     def control(self) -> Picker | TextField:
@@ -148,7 +146,7 @@ class FieldRow(Widget):
         if not isinstance(control, Picker):
             return control.value
         inside = next((field.value.strip() for field in self.query(TextField)), "")
-        return f"{control.value}({inside})" if inside else control.value
+        return join_text(self.field, control.value, inside)
 
     async def set_text(self, text: str) -> None:
         """Fills the field in, as if it had been typed."""
@@ -156,17 +154,16 @@ class FieldRow(Widget):
         if not isinstance(control, Picker):
             control.value = text
             return
-        name, _, rest = text.partition("(")
-        control.value = name
-        await self._follow_choice(rest.rpartition(")")[0] or rest)
+        control.value, more = split_text(self.field, text)
+        await self._follow_choice(more)
 
-    async def _follow_choice(self, rest: str = "") -> None:
+    async def _follow_choice(self, more: str = "") -> None:
         """The field for parameters stands there for the choices that have some."""
         control = self.control
         assert isinstance(control, Picker)
         await self.query(TextField).remove()
-        if takes_parameters(self.field, control.value):
-            await self.mount(self._parameters(control.value, rest))
+        if takes_more(self.field, control.value):
+            await self.mount(self._parameters(control.value, more))
         self.refresh()
         self.post_message(self.Changed(self))
 
@@ -250,20 +247,15 @@ class FieldRow(Widget):
         return re.split(r"[.;:] ", self.field.doc)[0].rstrip(".")
 
 
-def summaries(field: Field) -> dict[str, str]:
-    """name -> one line, for the list of a choice."""
-    if field.table is None:
-        return dict.fromkeys(field.allowed, "")
-    return {name: entry.summary for name, entry in field.table.items()}
-
-
-def takes_parameters(field: Field, name: str) -> bool:
-    entry = (field.table or {}).get(name)
-    return isinstance(entry, Choice) and bool(entry.parameters or entry.many)
-
-
 def placeholder(field: Field) -> str:
-    return {"name": "made of date, data and net"}.get(field.name, "")
+    return {
+        "name": "made of date, data and net",
+        "augment": "flip, crop(4)",
+        "size": "64",
+        "only": "all classes",
+        "data_dir": "the cache folder",
+        "save_every": "5m",
+    }.get(field.name, "")
 
 
 def explanation(field: Field, text: str, problem: Problem | None = None) -> Content:

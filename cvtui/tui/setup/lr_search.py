@@ -130,6 +130,7 @@ class LrSearch(ModalScreen[float | None]):
         self.query_one("#lr-words", Static).update(words)
         button = self.query_one("#lr-use", Button)
         button.label, button.disabled = f"Use {found.lr:g}", False
+        button.refresh(layout=True)
         button.focus()
         box.border_subtitle = "enter: use it · esc: leave"
 
