@@ -206,13 +206,13 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
 
 
 async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) -> None:
-    app = session(tmp_path, Recipe(optimizer="adam"))
+    app = session(tmp_path, Recipe(optimizer="adagrad"))
     async with app.run_test(size=(160, 45)) as pilot:
         await ready(app)
         assert row(app, "momentum").unused
         setup_of(app).form.focus_field("optimizer")
         await pilot.press("left")
-        await wait_until_async(lambda: row(app, "optimizer").text == "momentum", what="the choice before")
+        await wait_until_async(lambda: row(app, "optimizer").text == "nesterov", what="the choice before")
         await wait_until_async(lambda: not row(app, "momentum").unused, what="momentum to count")
 
 
