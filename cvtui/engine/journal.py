@@ -17,7 +17,7 @@ from cvtui.engine.facts import Probe
 from cvtui.engine.meter import Meter, Readings, exact
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
-from cvtui.runlog.events import Record, Steps
+from cvtui.runlog.events import Facts, Record, Steps
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
 
@@ -70,6 +70,11 @@ class Followed(Protocol):
     def sums(self) -> EpochSums: ...
 
 
+class FactSource(Protocol):
+    def take(self) -> Facts | None:
+        """What is new; None when nothing is."""
+
+
 class Journal:
     """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
     optimiser, which takes the gradients' norms right before each update."""
@@ -91,7 +96,9 @@ class Journal:
         self._flushed = -math.inf
         self._norms: Sequence[Tensor] = ()
         self.probe: Probe | None = None
-        """What gathers facts for the doctor; whoever makes the journal may put one here."""
+        """What gathers facts for the doctor in the first steps."""
+        self.sources: list[FactSource] = []
+        """Where facts come from; they are asked at each flush."""
         self._handle = training.optimizer.register_step_pre_hook(self._take_norms)
         watch.begin(training.step)
 
@@ -101,6 +108,11 @@ class Journal:
         self._handle.remove()
         if self.probe is not None:
             self.probe.close()
+
+    def gather(self, probe: Probe, *others: FactSource) -> None:
+        """Facts for the doctor: the probe is told of each step, all are asked at each flush."""
+        self.probe = probe
+        self.sources += [probe, *others]
 
     @property
     def norms(self) -> Sequence[Tensor]:
@@ -170,8 +182,9 @@ class Journal:
         for sample in self.watch.take():
             if sample.step < first + count:
                 self.writer.write(sample)
-        if self.probe is not None and (facts := self.probe.take()) is not None:
-            self.writer.write(facts)
+        for source in self.sources:
+            if (facts := source.take()) is not None:
+                self.writer.write(facts)
         if found is not None:
             raise found
 

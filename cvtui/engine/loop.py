@@ -7,17 +7,20 @@ import time
 from typing import Literal
 
 from cvtui.engine import checkpoint
+from cvtui.engine.attended import DataScan
 from cvtui.engine.autopsy import finding
 from cvtui.engine.control import Control, Signals
 from cvtui.engine.data import batches
 from cvtui.engine.evaluate import Evaluation, evaluate
+from cvtui.engine.facts import Probe
 from cvtui.engine.guard import Guard, rule_of
 from cvtui.engine.journal import Diverged, Journal
+from cvtui.engine.meter import exact
 from cvtui.engine.pictures import Pictures
 from cvtui.engine.training import EpochSums, Training
 from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.events import CheckpointSaved, EpochDone, Log
+from cvtui.runlog.events import CheckpointSaved, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
@@ -41,6 +44,10 @@ class Loop:
         self.watch = Watch(training.model, training.optimizer, training.recipe.watch_every)
         rule = rule_of(training.recipe.on_nan)
         self.journal = Journal(writer, training, self.watch, patience=rule.patience)
+        self.probe: Probe | None = None
+        self.scan: DataScan | None = None
+        if not training.step:
+            self.probe, self.scan = self._facts()
         self.pictures = Pictures(training, folder, self.journal)
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
         self.save_seconds = seconds_of(training.recipe.save_every)
@@ -51,6 +58,20 @@ class Loop:
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
         self.control = Control(training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"))
+
+    def _facts(self) -> tuple[Probe, DataScan]:
+        """What gathers facts for the doctor in a run that begins."""
+        t = self.training
+        probe, scan = Probe(t.model, t.optimizer), DataScan(t.data, len(t.checked.data.classes))
+        total = t.checked.total_steps
+        places = sorted({round(total * share / 200) for share in range(201)} - {total})
+        self.journal.writer.write(
+            Facts(
+                rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.recipe.loss.partition("(")[0]
+            )
+        )
+        self.journal.gather(probe, scan)
+        return probe, scan
 
     def run(self) -> None:
         """Trains to the last epoch. Raises StopAsked or Diverged when it ends before."""
@@ -70,6 +91,9 @@ class Loop:
         if self.guard is not None:
             self.guard.close()
         self.journal.close()
+        late = [self.scan.close() if self.scan else None, self.probe.rest() if self.probe else None]
+        for facts in filter(None, late):
+            self.journal.writer.write(facts)
 
     def train_epoch(self) -> None:
         """Every training image once."""
@@ -132,6 +156,8 @@ class Loop:
         )
         if not finite and self.guard is not None:
             raise Diverged(t.step, found.loss, "the validation loss")
+        if self.probe is not None and (facts := self.probe.mode_losses()) is not None:
+            self.journal.write(facts)
         if self.pictures.due():
             self.pictures.save()
         self.save(self.keep.names(t.epoch, best and finite), found.accuracy)

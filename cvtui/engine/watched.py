@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine import checkpoint
+from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.device import describe
 from cvtui.engine.facts import Probe
 from cvtui.engine.facts_of_data import data_facts
@@ -32,7 +33,6 @@ from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, Command, CommandApplied, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder, WorkerLock
-from cvtui.runlog.writer import EventWriter
 
 POLL_SECONDS = 0.05
 
@@ -90,7 +90,7 @@ class WatchedRun:
         stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + type(self.model).__name__.lower()
         self.folder = RunFolder.fresh(self.runs, stem, _RECIPE)
         self._lock: WorkerLock = self.folder.lock()
-        self._writer = EventWriter(self.folder)
+        self._writer = AttendedWriter(self.folder)
         self._reader = CommandReader(self.folder)
         self._writer.write(self._started())
         if is_compiled(self.model):
@@ -102,7 +102,7 @@ class WatchedRun:
         self.clock = Clock()
         self._journal = Journal(self._writer, _Place(self), Watch(self.model, self.optimizer, self.every), strict=False)
         self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
-        self._journal.probe = self._probe
+        self._journal.gather(self._probe)
         return self
 
     def __exit__(

@@ -13,6 +13,7 @@ import msgspec
 import torch
 
 from cvtui.engine import checkpoint
+from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.control import Signals, StopAsked
 from cvtui.engine.device import describe
 from cvtui.engine.forking import begin_as_fork
@@ -56,7 +57,7 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
             checkpoint.clear_parts(folder.checkpoints)
-            with EventWriter(folder) as writer:
+            with AttendedWriter(folder) as writer:
                 outcome = _work(folder, writer, signals, resume, rate)
                 writer.write(
                     RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=outcome.reason)
