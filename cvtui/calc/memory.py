@@ -23,8 +23,10 @@ OPTIMIZERS: dict[str, int] = {
     "rmsprop": 1,
     "adam": 2,
     "adamw": 2,
+    "muon": 1,
 }
-"""Numbers kept per parameter: a velocity, a sum of squares, or both moments."""
+"""Numbers kept per parameter: a velocity, a sum of squares, or both moments. (Of muon's few parameters that AdamW
+updates, the last layer's, biases and norms, there are both.)"""
 
 _KEEPS_INPUT = frozenset(
     ("conv", "proj", "fc", "pool", "avgpool", "sumpool", "bn", "ln", "leakyrelu", "gelu", "silu", "elu"),

@@ -2,6 +2,8 @@
 
     {"format", "model": state_dict, "optimizer": state_dict, "step", "epoch", "place", "random", …}
 
+With a running mean of the weights, that is "ema", under the names of "model"; "model" is what training goes on with.
+
 A plain torch.save that is killed midway leaves a file that can't be loaded (39 of 40 in a trial); this way the name
 always means a whole checkpoint, the new one or the one before.
 """
@@ -118,6 +120,12 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     if state["checksum"] != checksum(state):
         raise Damaged("its checksum does not fit")
     return state
+
+
+def judged(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The weights that were validated, and that are good for use: the running mean where there is one."""
+    weights: dict[str, torch.Tensor] = state.get("ema") or state["model"]
+    return weights
 
 
 def _why(error: Exception) -> str:

@@ -31,6 +31,8 @@ def batch_size_for(training: Training) -> int:
 def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
     """Loss, accuracy and confusion over the validation images; `between` is called after each batch (it may raise).
 
+    With a running mean of the weights it is that which is judged.
+
     The model is in evaluation mode meanwhile (dropout off, batch norm with its running statistics) and in training
     mode afterwards.
     """
@@ -39,12 +41,13 @@ def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
     size = batch_size_for(training)
     losses = []
     pairs = torch.zeros(classes * classes, dtype=torch.int64, device=training.device)
-    training.model.eval()
+    model = training.judged
+    model.eval()
     try:
         for start in range(0, images.size, size):
             labels = images.labels[start : start + size]
             with torch.inference_mode(), training.autocast():
-                logits = training.model(training.preprocess(images.pixels[start : start + size]))
+                logits = model(training.preprocess(images.pixels[start : start + size]))
                 losses.append(training.loss(logits, labels).float() * len(labels))
                 pairs += torch.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
             between()

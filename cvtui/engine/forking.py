@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from cvtui.engine import checkpoint
+from cvtui.engine.plateau import Plateau
 from cvtui.engine.training import Clock, EpochSums, Training
 from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
@@ -37,7 +39,10 @@ def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[s
             f"net: the weights of {parent.run!r} don't fit it; a fork keeps its parent's net and classes",
             hint="to train another net, begin a new run",
         ) from None
+    if training.ema is not None:
+        training.ema.load(checkpoint.judged(state))
     told += _take_place(training, state)
+    _take_drops(training, state)
     told += _take_optimizer(training, state)
     _take_random(training, state)
     training.clock = Clock()
@@ -76,6 +81,13 @@ def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
     for group, own in zip(training.optimizer.param_groups, options, strict=True):
         group.update(own)
     return []
+
+
+def _take_drops(training: Training, state: dict[str, Any]) -> None:
+    """How often a plateau has lowered the rate, and how long it has waited, where the schedule is the parent's."""
+    if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
+        training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
+        training.plateau = Plateau(**state.get("plateau", {}))
 
 
 def _take_random(training: Training, state: dict[str, Any]) -> None:

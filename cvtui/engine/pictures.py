@@ -76,19 +76,20 @@ class Pictures:
 
             return seen
 
-        for name, module in t.model.named_modules():
+        model = t.judged
+        for name, module in model.named_modules():
             if isinstance(module, nn.Conv2d):
                 handles.append(module.register_forward_hook(hook(name)))
         images = t.data.validation
-        training = t.model.training
+        training = model.training
         try:
-            with untouched(t.model), t.autocast():
-                t.model.eval()
-                chunks = [t.model(t.preprocess(part)).float() for part in torch.split(images.pixels, 500)]
+            with untouched(model), t.autocast():
+                model.eval()
+                chunks = [model(t.preprocess(part)).float() for part in torch.split(images.pixels, 500)]
         finally:
             for handle in handles:
                 handle.remove()
-            t.model.train(training)
+            model.train(training)
         for name, activation in maps.items():
             self._write(f"feature maps of {name}", activation[:, None], "of the first validation image")
         self._mistakes(torch.cat(chunks).softmax(1))

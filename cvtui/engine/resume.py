@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from cvtui.engine import checkpoint
+from cvtui.engine.plateau import Plateau
 from cvtui.engine.training import Clock, EpochSums, Training
 from cvtui.errors import RequestError
 from cvtui.recipe.rates import parse_rate
@@ -59,8 +60,11 @@ def restore(training: Training, state: dict[str, Any]) -> list[str]:
     make bits differ from an uninterrupted run. RequestError when the checkpoint belongs to another net."""
     try:
         training.model.load_state_dict(state["model"])
+        if training.ema is not None:
+            training.ema.load(checkpoint.judged(state))
         training.optimizer.load_state_dict(state["optimizer"])
         training.schedule = Schedule(**state["schedule"])
+        training.plateau = Plateau(**state.get("plateau", {}))
         training.step, training.epoch, training.place = state["step"], state["epoch"], state["place"]
         training.best = state["best"]
         training.sums = EpochSums(**state["sums"])

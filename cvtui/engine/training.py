@@ -10,14 +10,17 @@ from typing import Any, TypeAlias
 
 import msgspec
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from cvtui.engine.data import ChannelStats, Images, Split, batches, channel_stats, load
 from cvtui.engine.device import autocast, pick_device, set_threads
+from cvtui.engine.ema import Ema
 from cvtui.engine.init import initialise, needs_batch
 from cvtui.engine.loss import Loss, make_loss
 from cvtui.engine.model import Net
 from cvtui.engine.optim import make_optimizer
+from cvtui.engine.plateau import Plateau
 from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.seeds import DROPOUT, WEIGHTS, generator, stream_seed
 from cvtui.recipe.checking import Checked
@@ -60,6 +63,9 @@ class Training:
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
+    ema: Ema | None = None
+    """The running mean of the weights, where the recipe asks for one."""
+    plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Steps done."""
     epoch: int = 0
@@ -76,6 +82,11 @@ class Training:
     @property
     def recipe(self) -> Recipe:
         return self.checked.recipe
+
+    @property
+    def judged(self) -> nn.Module:
+        """The model that is validated: that of the mean weights where there are such."""
+        return self.model if self.ema is None else self.ema.model
 
     def autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.device, self.recipe.precision)
@@ -94,6 +105,7 @@ class Training:
             random["cuda"] = torch.cuda.get_rng_state(self.device)
         return {
             "model": self.model.state_dict(),
+            **({} if self.ema is None else {"ema": self.ema.state()}),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "epoch": self.epoch,
@@ -102,6 +114,7 @@ class Training:
             "sums": vars(self.sums).copy(),
             "seconds": self.clock.seconds(),
             "schedule": _plain(self.schedule),
+            "plateau": vars(self.plateau).copy(),
             "random": random,
             "recipe": msgspec.to_builtins(self.recipe),
             "classes": list(self.checked.data.classes),
@@ -148,6 +161,7 @@ def prepare(checked: Checked, begin: Begin | None = None) -> Training:
         loss=make_loss(recipe.loss),
         optimizer=optimizer,
         schedule=checked.schedule,
+        ema=Ema(model, recipe.ema) if recipe.ema else None,
     )
 
 

@@ -40,7 +40,7 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    tensors = {key: value.contiguous() for key, value in state["model"].items()}
+    tensors = {key: value.contiguous() for key, value in checkpoint.judged(state).items()}
     metadata = {
         key: msgspec.json.encode(state[key]).decode() for key in ("recipe", "classes", "preprocess", "step", "epoch")
     }

@@ -86,7 +86,7 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     return Schedule(
         name=choice.name,
         values=values,
-        lr=recipe.lr,
+        lr=recipe.lr * (recipe.batch_size / recipe.scale_lr if recipe.scale_lr else 1.0),
         steps_per_epoch=steps_per_epoch,
         epochs=recipe.epochs,
         warmup=warmup,
