@@ -5,6 +5,8 @@ Doctor(history).update()                 the same while the run goes on, at a co
 catalogue                                the table of all faults
 """
 
+from cvtui.doctor.catalogue import FAULTS as catalogue
+from cvtui.doctor.catalogue import Fault
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.doctor import Doctor, examine
 

@@ -1,0 +1,107 @@
+"""`cvtui doctor RUN`: what is wrong with a run, with the evidence, and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.cli.run_folders import RunName, find_run, runs_option
+
+if TYPE_CHECKING:
+    from cvtui.doctor import Diagnosis
+    from cvtui.runlog import History
+
+SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim")}
+
+
+@click.command("doctor")
+@click.argument("run", required=False, type=RunName())
+@runs_option()
+@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+@click.option("--all", "everything", is_flag=True, help="Also what only follows from something else.")
+def doctor(run: str | None, runs: Path, as_json: bool, everything: bool) -> None:
+    """What is wrong with a run (the newest without a name), living or ended, also one recorded by cvtui.watch.
+
+    Root causes come first; what follows from them is named behind them.
+    """
+    import msgspec
+
+    from cvtui.doctor import Doctor
+    from cvtui.runlog import History
+
+    history = History(find_run(run, runs))
+    history.poll()
+    attending = Doctor(history)
+    roots = attending.update()
+    found = [*roots, *others(roots, attending.all)] if everything else roots
+    if as_json:
+        click.echo(msgspec.json.encode({"findings": [one.as_json() for one in found]}).decode())
+        return
+    show(history, found)
+
+
+def others(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """What is no root cause."""
+    names = {root.id for root in roots}
+    return [one for one in found if one.id not in names]
+
+
+def show(history: History, found: Sequence[Diagnosis]) -> None:
+    """One paragraph a finding."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not found:
+        console.print(all_well(history), soft_wrap=False, markup=False)
+        return
+    for number, one in enumerate(found):
+        if number:
+            console.print()
+        for line in paragraph(one):
+            console.print(line)
+
+
+def all_well(history: History) -> str:
+    """What is said where nothing was found, with how much was looked at."""
+    steps = history.steps_done
+    if not steps:
+        return "no step has been made yet: there is nothing to judge"
+    samples = len(history.layer_steps)
+    return (
+        f"nothing found in {steps:,} steps, {samples:,} looks at the layers and {len(history.epochs):,} evaluations"
+        + ("" if samples else " (watch_every = 0: the layers were not looked at)")
+    )
+
+
+def paragraph(one: Diagnosis) -> list[Any]:
+    """A finding as rich Texts: what, why, and what to do."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from cvtui.cli.words import harmless
+    from cvtui.doctor import catalogue
+
+    sign, style = SIGNS[one.severity]
+    head = Text.assemble(
+        (f"{sign} {one.name}", f"{style} bold" if one.severity != "note" else "bold"), (f"  {one.id}", "dim")
+    )
+    if one.sure < 0.75:
+        head.append("  perhaps", "dim")
+    lines: list[Any] = [head, Padding(Text(harmless(one.sentence)), (0, 0, 0, 2))]
+    about = [f"seen: {one.evidence}"] if one.evidence else []
+    if one.threshold is not None and one.value is not None:
+        about.append(f"limit {one.threshold:.3g} ({one.source})")
+    if one.layer:
+        about.append(f"layer {one.layer}")
+    about.append(f"step {one.step:,}" if one.step >= 0 else "before the first step")
+    lines.append(Padding(Text(harmless("; ".join(about)), "dim"), (0, 0, 0, 2)))
+    changes = ", ".join(f"{name} = {value}" for name, value in one.cure.items())
+    cure = f"{one.advice} Here: {changes}." if changes else one.advice
+    lines.append(Padding(Text(harmless(cure)), (0, 0, 0, 2)))
+    if one.consequences:
+        names = ", ".join(f"{catalogue[name].name} ({name})" for name in one.consequences)
+        lines.append(Padding(Text(f"From it follows: {names}.", "dim"), (0, 0, 0, 2)))
+    return lines
