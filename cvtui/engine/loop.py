@@ -13,6 +13,7 @@ from cvtui.engine.control import Control, Signals
 from cvtui.engine.data import batches
 from cvtui.engine.evaluate import Evaluation, evaluate
 from cvtui.engine.facts import Probe
+from cvtui.engine.governor import governor_of
 from cvtui.engine.guard import Guard, rule_of
 from cvtui.engine.journal import Diverged, Journal
 from cvtui.engine.meter import exact
@@ -50,6 +51,7 @@ class Loop:
             self.probe, self.scan = self._facts()
         self.pictures = Pictures(training, folder, self.journal)
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
+        self.governor = governor_of(training)
         self.save_seconds = seconds_of(training.recipe.save_every)
         self._save_at = time.perf_counter() + self.save_seconds
         self._told_bad = False
@@ -99,7 +101,9 @@ class Loop:
         """Every training image once."""
         t = self.training
         model, preprocess, loss_of, optimizer = t.model, t.preprocess, t.loss, t.optimizer
-        begun, guard = t.clock.seconds(), self.guard
+        begun, guard, governor = t.clock.seconds(), self.guard, self.governor
+        if governor is not None:
+            governor.begin()
         for pixels, labels in batches(t.data.train, t.recipe.batch_size, t.recipe.seed, t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
@@ -117,6 +121,9 @@ class Loop:
             self.journal.flush_when_due()
             if self.journal.streak.total and not self._told_bad and guard is not None:
                 self.tell_bad(self.journal.streak.first)
+            if governor is not None and (words := governor.step()):
+                t.threads = governor.threads
+                self.journal.write(Log(time=time.time(), text=words, step=t.step))
             if time.perf_counter() >= self._save_at:
                 self.save([("last", "last.pt")], None)
         self.journal.flush()

@@ -1,0 +1,205 @@
+"""How many CPU threads a training runs on: measured on its own steps, at the start and whenever their time changes.
+
+A small net is fastest on one or two threads, and threads that wait for a core which another program has taken can slow
+every step a hundredfold (a step of 9 ms on 1 to 3 threads took 65 on all 4 of a machine with one other busy program).
+What is measured are real steps, so nothing is done twice; a step costs 0.3 µs here. Other numbers of threads add up in
+another order, so bits repeat only where the recipe fixes the number: then there is no governor.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+
+from cvtui.runlog.launch import worker_threads
+
+if TYPE_CHECKING:
+    from cvtui.engine.training import Training
+
+LOOK_SECONDS = 0.5
+"""So often the steps' times are looked at."""
+LEAST_STEPS = 5
+JUMP = 1.3
+"""Steps that take so many times their usual time have lost cores."""
+STARK, STARK_STEPS = 2.5, 4
+"""So many steps in a row that take so many times their usual time: no waiting for the next look."""
+ROUNDS = 3
+BLOCK_SECONDS = 0.02
+"""A number of threads is tried for about so long at a time (2 to 20 steps), then comes the next: whatever else happens
+on the machine meanwhile meets all of them."""
+HOPELESS = 1.8
+"""A number of threads whose steps take so many times the best one's is not tried again in this trial."""
+WORTH = 0.95
+"""A change must make steps at least so much quicker. The number of threads that runs stays where it is as good."""
+FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
+"""Seconds to the next trial of the neighbours; doubled each time that it changed nothing."""
+TRIAL_SHARE = 0.1
+"""About so much of the time is spent on trials at most (which cost perhaps a third of it)."""
+MACS_TO_SHARE = 4_000_000
+"""Multiply-adds of a step's forward pass below which one thread is always the fastest (with 0.2 million, 1 to 3 threads
+took 1.06, 1.26 and 1.29 ms; with 29 million 8.9, 7.5 and 8.9; with 1,042 million 97, 72 and 56)."""
+
+Trial: TypeAlias = Generator[int, float, dict[int, float]]
+"""Yields the number of threads for the next step, is sent that step's seconds, and returns the median for each."""
+
+
+def candidates(most: int, macs: int) -> list[int]:
+    """The numbers of threads to choose from: 1, 2, 3 of 4 cores; 1, 2, 4, 8 … and all but one of many. One core is
+    left to the screen (`most` is what may be used); a step of so few multiply-adds runs on one thread."""
+    if macs < MACS_TO_SHARE:
+        return [1]
+    small = [count for count in (1, 2, 3) if count <= most] if most <= 4 else []
+    powers = [1 << power for power in range(most.bit_length()) if 1 << power < most]
+    return sorted({*small, *powers, most})
+
+
+def governor_of(training: Training) -> Governor | None:
+    """The governor of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
+    if training.recipe.threads or training.device.type != "cpu":
+        return None
+    allowed = candidates(worker_threads(0), training.checked.table.macs * training.recipe.batch_size)
+    return Governor(allowed, training.threads) if len({*allowed, training.threads}) > 1 else None
+
+
+class Governor:
+    """Chooses among `allowed` numbers of threads, beginning with `threads`.
+
+    governor.begin()                # before the first step, and after anything that is no step
+    forward, backward, update
+    words = governor.step()         # after each step; for the log when the number has changed
+    """
+
+    def __init__(
+        self,
+        allowed: Sequence[int],
+        threads: int,
+        apply: Callable[[int], None] = torch.set_num_threads,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.allowed = sorted({*allowed, threads})  # a run that is resumed brings its own number
+        self.threads = threads
+        """The number chosen. (While others are tried, one of those is at work.)"""
+        self._apply = apply
+        self._clock = clock
+        self._running = threads
+        self._times: list[float] = []
+        self._usual = float("inf")
+        self._stark = 0
+        self._wait = FIRST_WAIT
+        self._reason = "measured"
+        self._last = clock()
+        self._look_at = self._trial_at = self._trial_begun = self._last
+        self._trial: Trial | None = None
+        self._try(self.allowed, "measured")
+
+    def begin(self) -> None:
+        """The time until now is not a step's."""
+        self._last = self._clock()
+
+    def step(self) -> str:
+        """One step is over. What to say about it: "" as long as the number of threads stays."""
+        now = self._clock()
+        seconds, self._last = now - self._last, now
+        if self._trial is not None:
+            return self._go_on(self._trial, seconds)
+        self._times.append(seconds)
+        self._stark = self._stark + 1 if seconds > STARK * self._usual else 0
+        if now >= self._look_at or self._stark == STARK_STEPS:
+            self._look(now)
+        return ""
+
+    def _look(self, now: float) -> None:
+        """Are steps slower than they were? Is it time to see whether another number has become better?"""
+        if len(self._times) < LEAST_STEPS and self._stark < STARK_STEPS:
+            return
+        found = median(self._times[-STARK_STEPS:] if self._stark >= STARK_STEPS else self._times)
+        self._times.clear()
+        self._stark = 0
+        self._look_at = now + LOOK_SECONDS
+        place = self.allowed.index(self.threads)
+        if found > JUMP * self._usual and place:
+            self._try(self.allowed[: place + 1], f"a step took {found / self._usual:.1f} times as long as before")
+        elif now >= self._trial_at:
+            self._try(self.allowed[max(0, place - 1) : place + 2], "measured again")
+        else:  # follows slowly: a run that heats up or whose batches grow has not lost cores
+            self._usual = min(found, self._usual + 0.05 * (found - self._usual))
+
+    def _try(self, allowed: Sequence[int], reason: str) -> None:
+        """Begins a trial at the next step."""
+        if len(allowed) < 2:
+            self._trial_at = float("inf")
+            return
+        self._reason = reason
+        self._trial = trial(allowed)
+        self._trial_begun = self._clock()
+        self._set(next(self._trial))
+
+    def _go_on(self, under_way: Trial, seconds: float) -> str:
+        try:
+            self._set(under_way.send(seconds))
+        except StopIteration as ended:
+            return self._choose(ended.value)
+        return ""
+
+    def _choose(self, medians: dict[int, float]) -> str:
+        first = self._usual == float("inf")
+        now, before = self._clock(), self.threads
+        self.threads = best_of(medians, None if first else before)
+        self._trial = None
+        self._set(self.threads)
+        self._usual = medians[self.threads]
+        self._times.clear()
+        changed = self.threads != before
+        self._wait = FIRST_WAIT if changed else min(LONGEST_WAIT, 2 * self._wait)
+        self._trial_at = now + max(self._wait, (now - self._trial_begun) / TRIAL_SHARE)
+        self._look_at = now + LOOK_SECONDS
+        if not (changed or first):
+            return ""
+        took = ", ".join(f"{count}: {_in_ms(seconds)}" for count, seconds in sorted(medians.items()))
+        what = f"threads {before} → {self.threads}" if changed else f"threads {before}"
+        return f"{what}, {self._reason} (a step on {took})"
+
+    def _set(self, threads: int) -> None:
+        if threads != self._running:
+            self._apply(threads)
+            self._running = threads
+
+
+def trial(allowed: Sequence[int]) -> Trial:
+    """Tries each number in turn, three times over; from the fewest threads up, so that what loses to them by far is
+    noticed at its first steps. The first step on another number makes threads and kernels anew, and does not count."""
+    times: dict[int, list[float]] = {count: [] for count in allowed}
+    left = list(allowed)
+    for number in range(ROUNDS):
+        for count in list(left):
+            best = min((median(found) for found in times.values() if found), default=float("inf"))
+            warm = 0.0
+            for _ in range(2 if number == 0 else 1):
+                warm = yield count
+            if warm > 3 * HOPELESS * best:
+                times[count].append(warm)
+                left.remove(count)
+                continue
+            for _ in range(max(2, min(20, int(BLOCK_SECONDS / max(warm, 1e-6))))):
+                seconds = yield count
+                times[count].append(seconds)
+                if seconds > HOPELESS * best and median(times[count]) > HOPELESS * best:
+                    left.remove(count)
+                    break
+    return {count: median(found) for count, found in times.items()}
+
+
+def best_of(medians: dict[int, float], now: int | None) -> int:
+    """The fewest threads that are as good as the best; `now`, where that is as good."""
+    limit = min(medians.values()) / WORTH
+    if now is not None and medians.get(now, float("inf")) <= limit:
+        return now
+    return min(count for count, seconds in medians.items() if seconds <= limit)
+
+
+def _in_ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"

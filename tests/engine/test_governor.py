@@ -1,0 +1,181 @@
+"""The number of threads follows what the machine gives: tried on a machine made of numbers, where time is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+import pytest
+import torch
+
+from cvtui.engine.control import Signals
+from cvtui.engine.governor import MACS_TO_SHARE, Governor, best_of, candidates, governor_of
+from cvtui.engine.loop import Loop
+from cvtui.runlog import EventWriter
+from cvtui.runlog.events import Log
+from tests.engine import making
+
+
+class Machine:
+    """Four cores, of which other programs take some: a step needs `serial` seconds and `shared` / threads, and a
+    thread that waits for a taken core makes it eight times as long."""
+
+    def __init__(self, serial: float, shared: float) -> None:
+        self.serial, self.shared = serial, shared
+        self.now = 0.0
+        self.threads = 1
+        self.taken = 0
+        self.slow = 1.0
+        self.steps = 0
+
+    def clock(self) -> float:
+        return self.now
+
+    def set_threads(self, threads: int) -> None:
+        self.threads = threads
+
+    def seconds(self) -> float:
+        """A step's, as things are now; every tenth one meets something else."""
+        self.steps += 1
+        waiting = 8.0 if self.threads + self.taken > 4 else 1.0
+        hiccup = 3.0 if self.steps % 10 == 0 else 1.0
+        return (self.serial + self.shared / self.threads) * waiting * hiccup * self.slow
+
+
+def governor(machine: Machine, allowed: list[int], threads: int = 1) -> Governor:
+    machine.threads = threads
+    return Governor(allowed, threads, machine.set_threads, machine.clock)
+
+
+def run(machine: Machine, found: Governor, seconds: float) -> list[str]:
+    """So many seconds of steps; what the governor said."""
+    said = []
+    end = machine.now + seconds
+    while machine.now < end:
+        machine.now += machine.seconds()
+        if words := found.step():
+            said.append(words)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("serial", "shared", "best"), [(0.0005, 0.0, 1), (0.001, 0.02, 3), (0.0, 0.3, 3), (0.01, 0.0005, 1)]
+)
+def test_the_quickest_number_is_found_at_the_start_and_said_once(serial: float, shared: float, best: int) -> None:
+    machine = Machine(serial, shared)
+    found = governor(machine, [1, 2, 3], threads=2)
+    said = run(machine, found, 30.0)
+    assert found.threads == best
+    assert len(said) == 1
+    assert said[0].startswith(f"threads 2 → {best}, measured")
+    assert machine.threads == best or found._trial is not None
+
+
+def test_the_fewest_of_equals_are_taken() -> None:
+    assert best_of({1: 1.02, 2: 1.0, 3: 1.01}, None) == 1
+    assert best_of({1: 1.02, 2: 1.0, 3: 1.01}, 2) == 2, "what runs stays where it is as good"
+    assert best_of({1: 2.0, 2: 1.0, 3: 1.01}, 3) == 3
+    assert best_of({1: 2.0, 2: 1.0, 3: 1.5}, 3) == 2
+
+
+@pytest.mark.parametrize("step", [0.0007, 0.006, 0.1])
+def test_threads_drop_when_cores_are_taken_and_climb_back_when_they_are_free(step: float) -> None:
+    machine = Machine(0.0, 3 * step)
+    found = governor(machine, [1, 2, 3])
+    run(machine, found, max(1.0, 150 * step))
+    assert found.threads == 3
+    machine.taken = 2
+    (said,) = run(machine, found, max(1.0, 200 * step))
+    assert found.threads == 2, "within a second, or some steps"
+    assert said.startswith("threads 3 → 2, a step took")
+    machine.taken = 3
+    run(machine, found, max(1.0, 200 * step))
+    assert found.threads == 1
+    machine.taken = 0
+    run(machine, found, max(60.0, 3000 * step))
+    assert found.threads == 3
+
+
+def test_beside_busy_cores_nearly_the_whole_speed_of_what_is_left_is_had() -> None:
+    machine = Machine(0.0, 0.006)
+    found = governor(machine, [1, 2, 3])
+    machine.taken = 2
+    run(machine, found, 5.0)
+    before = machine.steps
+    run(machine, found, 120.0)
+    possible = 120.0 / (0.003 * 1.2)  # every tenth step takes three times as long
+    assert machine.steps - before > 0.95 * possible
+
+
+def test_a_machine_that_becomes_slower_as_a_whole_keeps_its_threads() -> None:
+    machine = Machine(0.0, 0.006)
+    found = governor(machine, [1, 2, 3])
+    run(machine, found, 5.0)
+    machine.slow = 2.5
+    assert run(machine, found, 60.0) == []
+    assert found.threads == 3
+
+
+def test_what_is_no_step_does_not_count() -> None:
+    """Epochs of five steps, and a validation of ten times their length after each."""
+    machine = Machine(0.0, 0.06)
+    found = governor(machine, [1, 2, 3])
+    said = []
+    for _ in range(200):
+        machine.now += 1.0
+        found.begin()
+        for _ in range(5):
+            machine.now += machine.seconds()
+            said += [words] if (words := found.step()) else []
+    assert len(said) == 1
+    assert found.threads == 3
+
+
+def test_candidates_leave_a_core_to_the_screen_and_small_nets_alone() -> None:
+    macs = MACS_TO_SHARE
+    assert candidates(1, macs) == [1]
+    assert candidates(3, macs) == [1, 2, 3]
+    assert candidates(7, macs) == [1, 2, 4, 7]
+    assert candidates(63, macs) == [1, 2, 4, 8, 16, 32, 63]
+    assert candidates(63, macs - 1) == [1]
+
+
+def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
+    large = "conv64-relu-conv64-relu-pool-fc"
+    assert governor_of(making.training(threads=2, net=large)) is None
+    assert governor_of(making.training(threads=0)) is None
+    found = governor_of(making.training(threads=0, net=large))
+    torch.set_num_threads(1)
+    assert found is not None or candidates(3, MACS_TO_SHARE) == [1]
+
+
+def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path) -> None:
+    """Through the real loop: two epochs of a net that is worth measuring."""
+    t = making.training(threads=0, net="conv48-relu-conv16-relu-gap-fc", batch_size=64)
+    folder = making.folder(tmp_path, threads=0)
+    try:
+        with EventWriter(folder) as writer:
+            loop = Loop(t, folder, writer, Signals())
+            if loop.governor is None:
+                pytest.skip("one core")
+            loop.run()
+            loop.close()
+    finally:
+        torch.set_num_threads(1)
+    logs = [record for record in making.records(folder) if isinstance(record, Log)]
+    said = [log.text for log in logs if log.text.startswith("threads")]
+    assert said
+    assert t.threads == t.state()["threads"] == loop.governor.threads
+
+
+def test_a_step_costs_next_to_nothing() -> None:
+    import time
+
+    found = Governor([1, 2, 3], 1, lambda threads: None)
+    rounds: list[float] = []
+    for _ in range(7):
+        begun = time.perf_counter()
+        for _ in range(2000):
+            found.step()
+        rounds.append((time.perf_counter() - begun) / 2000)
+    assert median(rounds) < 10e-6
