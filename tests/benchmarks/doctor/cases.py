@@ -25,3 +25,5 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Its strength."""
     options: dict[str, Any] = {}
     """Other arguments of it."""
+    begins: int = 0
+    """Steps done when the fault sets in."""

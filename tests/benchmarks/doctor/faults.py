@@ -4,7 +4,9 @@ it are as good."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.nets import EXPRESSIONS
@@ -25,14 +27,14 @@ BASE: dict[str, Any] = {
 EPOCHS = {"digits": 10, "shapes": 3}
 
 
-class Recipe(NamedTuple):
+class Recipe(msgspec.Struct, frozen=True):
     """A fault put into the recipe: its strength in words, and the fields."""
 
     strength: str
     fields: dict[str, Any]
 
 
-class Broken(NamedTuple):
+class Broken(msgspec.Struct, frozen=True):
     """A fault put into a loop under cvtui.watch: the class in loops.py, its strength, other arguments."""
 
     strength: str
@@ -41,7 +43,7 @@ class Broken(NamedTuple):
     options: dict[str, Any] = {}
 
 
-class Fault(NamedTuple):
+class Fault(msgspec.Struct, frozen=True):
     strengths: list[Recipe | Broken]
     nets: tuple[str, str, str] = ("mlp", "cnn", "bn")
     same: dict[str, str] = {}
@@ -50,14 +52,23 @@ class Fault(NamedTuple):
     """Why it is known to be missed at times."""
     state: bool = False
     """It is a state, not a fault: what is said of it is a note."""
+    begins: tuple[int, ...] = (0, 0, 0)
+    """Steps done when it sets in, for each strength."""
+    quick: int = 120
+    """Steps of the quick case."""
 
 
-PLAIN_DEEP = ("deep-mlp", "deep-cnn", "mlp")
 TOO_HIGH = {
     "F31": "a rate that is too high from the first step on is one without a warm-up: the cures are the same",
     "F30": "the rate is too high for this batch",
 }
 INIT = "the initial weights are the cause of it: the cure is the same"
+
+
+def _net(dense: str, conv: str) -> dict[str, str]:
+    """A net for every place: `conv` where the case's net is the cnn."""
+    return {"": dense, "shapes": f"avgpool2-{dense}", "cnn": conv}
+
 
 FAULTS: dict[str, Fault] = {
     "F01": Fault(
@@ -76,7 +87,7 @@ FAULTS: dict[str, Fault] = {
         ],
         same={"F30": "the rate is too low for this batch"},
     ),
-    "F03": Fault([Broken(f"0/0 after {n} steps", "NotFinite", n) for n in (0, 30, 120)]),
+    "F03": Fault([Broken(f"0/0 after {n} steps", "NotFinite", n) for n in (0, 30, 120)], begins=(0, 30, 120)),
     "F04": Fault([Broken(f"bias {n}", "DeadRelu", n) for n in (-4, -6, -10)], nets=("mlp", "cnn", "deep-mlp")),
     "F05": Fault(
         [Broken(f"weights x{n}", "Saturated", n) for n in (15, 30, 100)],
@@ -145,7 +156,9 @@ FAULTS: dict[str, Fault] = {
         ],
         nets=("bn", "bn-mlp", "bn-gap"),
     ),
-    "F23": Fault([Broken(f"momentum {n}", "StaleNorms", n) for n in (1e-4, 5e-4, 1e-3)], nets=("bn", "bn-mlp", "bn-gap")),
+    "F23": Fault(
+        [Broken(f"momentum {n}", "StaleNorms", n) for n in (1e-4, 5e-4, 1e-3)], nets=("bn", "bn-mlp", "bn-gap")
+    ),
     "F24": Fault([Broken(f"{n:.0%} one class", "Imbalanced", n) for n in (0.7, 0.8, 0.95)]),
     "F25": Fault(
         [
@@ -187,7 +200,7 @@ FAULTS: dict[str, Fault] = {
         [
             Broken("x0.8 a step", "DecaysEarly", 0.8),
             Broken("x0.93 a step", "DecaysEarly", 0.93),
-            Recipe("exponential(0.1) an epoch", {"schedule": "exponential(0.1)", "epochs": {"digits": 10, "shapes": 8}}),
+            Recipe("x0.1 an epoch", {"schedule": "exponential(0.1)", "epochs": {"digits": 10, "shapes": 8}}),
         ]
     ),
     "F33": Fault([Broken(f"clip {n}", "Clipped", n) for n in (1e-3, 3e-3, 1e-2)]),
@@ -209,19 +222,15 @@ FAULTS: dict[str, Fault] = {
     ),
     "F35": Fault(
         [
-            Recipe("2 fc", {"net": {"": "fc64-fc", "shapes": "avgpool2-fc64-fc", "cnn": "conv8s2-conv8-relu-pool-fc"}}),
-            Recipe(
-                "3 fc", {"net": {"": "fc64-fc32-fc", "shapes": "avgpool2-fc64-fc32-fc", "cnn": "conv8s2-relu-pool-fc32-fc"}}
-            ),
-            Recipe(
-                "after a relu",
-                {"net": {"": "fc64-relu-fc32-fc", "shapes": "avgpool2-fc64-relu-fc32-fc", "cnn": "conv8s2-relu-conv8-conv8-pool-fc"}},
-            ),
+            Recipe("two fc", {"net": _net("fc64-fc", "conv8s2-conv8-relu-pool-fc")}),
+            Recipe("three fc", {"net": _net("fc64-fc32-fc", "conv8s2-relu-pool-fc32-fc")}),
+            Recipe("after a relu", {"net": _net("fc64-relu-fc32-fc", "conv8s2-relu-conv8-conv8-pool-fc")}),
         ],
         nets=("mlp", "cnn", "adam"),
     ),
     "F36": Fault(
         [Broken(word, "WrongJoin", word) for word in ("labels", "noise", "pixels")],
+        quick=160,
         same={"F13": "what the batch's labels say has nothing to do with its images: that is the cause"},
     ),
     "F37": Fault([Broken(f"class weights {n}", "OneAnswer", n) for n in (1e-2, 1e-3, 1e-4)]),
@@ -242,19 +251,30 @@ def cases(seeds: tuple[int, ...] = SEEDS, wanted: set[str] | None = None) -> Ite
 
 
 def quick(wanted: set[str] | None = None) -> list[Case]:
-    """One case of each fault, of middle strength: the smallest net on digits."""
-    found = {}
+    """One short case of each fault, of middle strength: the smallest net on digits."""
+    found: dict[str, Case] = {}
     for case in cases((1,), wanted):
-        middle = FAULTS[case.fault].strengths[1].strength == case.strength
-        if middle and case.data == "digits" and case.fault not in found:
-            found[case.fault] = case
+        fault = FAULTS[case.fault]
+        if fault.strengths[1].strength == case.strength and case.data == "digits" and case.fault not in found:
+            found[case.fault] = shortened(case, fault.quick)
     return list(found.values())
+
+
+def shortened(case: Case, steps: int) -> Case:
+    """The same with about so many steps at most."""
+    if case.kind == "loop":
+        options = case.options | {"steps": min(steps, case.options.get("steps", steps))}
+        return msgspec.structs.replace(case, name=f"quick-{case.name}", options=options)
+    per_epoch = -(-1437 // case.recipe["batch_size"])
+    epochs = min(case.recipe["epochs"], max(1, round(steps / per_epoch)))
+    return msgspec.structs.replace(case, name=f"quick-{case.name}", recipe=case.recipe | {"epochs": epochs})
 
 
 def _case(fault_id: str, place: int, strength: Recipe | Broken, net: str, data: str, seed: int) -> Case:
     name = f"{fault_id}-{place}-{net}-{data}-{seed}"
     common: dict[str, Any] = {
         "name": name, "fault": fault_id, "strength": strength.strength, "net": net, "data": data, "seed": seed,
+        "begins": FAULTS[fault_id].begins[place],
     }  # fmt: skip
     if isinstance(strength, Broken):
         return Case(kind="loop", loop=strength.loop, value=strength.value, options=strength.options, **common)

@@ -119,7 +119,7 @@ class Loop:
         if self.kind in ("sgd", "momentum"):
             rho = 0.9 if self.kind == "momentum" else 0.0
             return SGD(parameters, self.lr, momentum=rho, weight_decay=self.weight_decay)
-        kind = {"adam": Adam, "adamw": AdamW}[self.kind]
+        kind = Adam if self.kind == "adam" else AdamW
         return kind(parameters, self.lr, weight_decay=self.weight_decay)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -137,7 +137,7 @@ class Loop:
                 logits = self.forward(model, images)
                 loss = self.loss_of(logits, labels)
                 self.before_backward(optimizer)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 self.before_update(model)
                 optimizer.step()
                 step += 1
@@ -208,7 +208,8 @@ class Untrained(Loop):
     def parameters(self, model: nn.Module) -> list[nn.Parameter]:
         every = list(model.parameters())
         if self.strength == "other":
-            return list(MODULES[self.net](*self.data.train.shape[1:3], CLASSES).parameters())
+            channels, side = self.data.train.shape[1:3]
+            return list(MODULES[self.net](channels, side, CLASSES).parameters())
         return every[:-2] if self.strength == "head" else every[2:]
 
 

@@ -53,8 +53,8 @@ def train(case: Case, folder: Path) -> str:
     place = folder / case.name
     if place.exists():
         shutil.rmtree(place)
-    each_step = journal.FLUSH_STEPS
-    journal.FLUSH_STEPS = 1  # type: ignore[misc]  # so that the log tells what could be known at each step
+    usual = vars(journal)["FLUSH_STEPS"]
+    vars(journal)["FLUSH_STEPS"] = 1  # so that the log tells what could be known at each step
     try:
         with contextlib.redirect_stderr(io.StringIO()) as said:
             code = _train_recipe(case, folder) if case.kind == "recipe" else _train_loop(case, folder)
@@ -63,7 +63,7 @@ def train(case: Case, folder: Path) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     finally:
-        journal.FLUSH_STEPS = each_step  # type: ignore[misc]
+        vars(journal)["FLUSH_STEPS"] = usual
     for part in ("checkpoints", "pictures"):
         shutil.rmtree(place / part, ignore_errors=True)
     (place / CASE_FILE).write_bytes(msgspec.json.encode(case))
@@ -96,6 +96,4 @@ def default_jobs() -> int:
 
 def trained(folder: Path) -> list[Case]:
     """The cases whose runs lie in the folder."""
-    return [
-        msgspec.json.decode(file.read_bytes(), type=Case) for file in sorted(folder.glob(f"*/{CASE_FILE}"))
-    ]
+    return [msgspec.json.decode(file.read_bytes(), type=Case) for file in sorted(folder.glob(f"*/{CASE_FILE}"))]

@@ -24,7 +24,9 @@ def is_reported(verdict: Verdict) -> bool:
 def row_of(fault_id: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Numbers of one fault."""
     entry, count = CATALOGUE[fault_id], len(verdicts)
-    named = [verdict.named_at for verdict in verdicts if verdict.first and verdict.named_at is not None]
+    named = [
+        verdict.named_at - verdict.case.begins for verdict in verdicts if verdict.first and verdict.named_at is not None
+    ]
     cured = [verdict for verdict in verdicts if verdict.cured is not None]
     wrong = Counter(verdict.said[0].id if verdict.said else "nothing" for verdict in verdicts if not verdict.first)
     return {
