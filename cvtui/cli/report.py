@@ -230,14 +230,17 @@ class Bar:
 
 def facts(checked: Checked) -> list[tuple[str, str]]:
     """What follows from the recipe alone."""
+    from cvtui.recipe.first_loss import first_loss
+
     recipe, data, table = checked.recipe, checked.data, checked.table
     size = "x".join(map(str, data.size))
+    first = first_loss(recipe.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
     return [
         ("data", f"{data.name}: {data.train:,} + {data.validation:,} images {size}, {len(data.classes)} classes"),
         ("net", recipe.net),
         ("", f"{table.parameters:,} parameters, {table.macs:,} MACs an image; init {recipe.init}"),
-        ("training", f"{recipe.optimizer}, lr {recipe.lr:g}, {schedule}, batch {recipe.batch_size}"),
+        ("training", f"{recipe.optimizer}, lr {checked.schedule.lr:g}, {schedule}, batch {recipe.batch_size}"),
         (
             "",
             f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps = "
@@ -246,7 +249,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         ),
         (
             "expected",
-            f"a loss of {math.log(len(data.classes)):.3f} (ln {len(data.classes)}) as long as it knows nothing",
+            f"a loss of {first.value:.3f} ({first.words}) as long as it knows nothing",
         ),
     ]
 

@@ -15,17 +15,18 @@ from cvtui.engine.statistics import flat_view
 from cvtui.engine.training import Training, first_batch
 from cvtui.engine.watch import watched_layers
 from cvtui.recipe.choices import OPTIMIZERS, parse_choice
+from cvtui.recipe.first_loss import first_loss
 
 
 def predict(training: Training) -> dict[str, Any]:
-    """`first_loss` (ln C: all classes alike), `start_loss` (of the run's first batch, with the weights as they are),
-    `activation_std` (by layer, on that batch), `memory` (bytes).
+    """`first_loss` (all classes alike: ln C of a cross-entropy), `start_loss` (of the run's first batch, with the
+    weights as they are), `activation_std` (by layer, on that batch), `memory` (bytes).
 
     It leaves the model as it was: mode, batch-norm statistics and random numbers.
     """
     start_loss, spread = first_pass(training)
     return {
-        "first_loss": math.log(len(training.checked.data.classes)),
+        "first_loss": first_loss(training.recipe.loss, len(training.checked.data.classes)).value,
         "start_loss": start_loss,
         "activation_std": spread,
         "memory": memory(training),

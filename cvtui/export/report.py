@@ -11,6 +11,7 @@ import numpy as np
 from cvtui.export.chart import Chart, Curve, draw
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
+from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog import History
 from cvtui.runlog.curves import Floats, Smoother, epoch_middles, numbers
 from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved
@@ -28,6 +29,7 @@ def charts(history: History) -> list[Chart]:
     ends = np.array([float(epoch.step) for epoch in history.epochs])
     middles = epoch_middles(history)
     first = (history.run.prediction.get("first_loss") if history.run else None) or None
+    known = first_loss_or_none(history.run.recipe.get("loss"), 2) if history.run else None
     loss = [
         Curve(name="each step", x=x, y=steps.loss, kind="train", dim=True),
         Curve(name="training, smoothed", x=x, y=_smooth(steps.loss), kind="train"),
@@ -43,7 +45,11 @@ def charts(history: History) -> list[Chart]:
     ]
     values = [curve.y[np.isfinite(curve.y)] for curve in loss]
     positive = all((part > 0).all() for part in values) and any(len(part) for part in values)
-    guides = [(float(first), f"ln C = {float(first):.3f}")] if isinstance(first, int | float) else []
+    guides = (
+        [(float(first), f"{known.rule if known else 'ln C'} = {float(first):.3f}")]
+        if isinstance(first, int | float)
+        else []
+    )
     return [
         Chart(title="Loss", curves=loss, log_y=positive, guides=guides, marks=marks),
         Chart(title="Accuracy", curves=accuracy, percent=True, marks=marks),

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from cvtui.errors import RequestError
+from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
 from cvtui.runlog.curves import Floats, speed
 from cvtui.tui.panes.layer_rows import predicted_stds
 
@@ -27,7 +28,8 @@ class Foretold:
     memory: float | None = None
     """Bytes of weights, gradients, optimiser state and activations of one batch."""
     first_loss: float | None = None
-    """ln C: the loss of a classifier that gives each of C classes the same probability."""
+    """Of a classifier to which all classes look alike: ln C of a cross-entropy."""
+    first_rule: str = "ln C"
     start_loss: float | None = None
     """The loss of the first batch with the weights as they were drawn."""
     activation_std: dict[str, float] = field(default_factory=dict)
@@ -41,12 +43,14 @@ def foretell(history: History) -> Foretold:
     if run is None:
         return Foretold()
     checked = _checked(run)
+    first = first_loss(run)
     memory, start = run.prediction.get("memory"), run.prediction.get("start_loss")
     return Foretold(
         steps_per_epoch=checked.steps_per_epoch if checked is not None else None,
         parameters=checked.table.parameters if checked is not None else None,
         memory=float(memory) if isinstance(memory, int | float) else None,
-        first_loss=first_loss(run),
+        first_loss=first.value if first is not None else None,
+        first_rule=first.rule if first is not None else "ln C",
         start_loss=float(start) if isinstance(start, int | float) else None,
         activation_std=predicted_stds(history),
         schedule=checked.schedule if checked is not None else None,
@@ -62,15 +66,18 @@ def _checked(run: RunStarted) -> Checked | None:
         return None
 
 
-def first_loss(run: RunStarted | None) -> float | None:
-    """As the record says it, else ln C of the classes that it names."""
+def first_loss(run: RunStarted | None) -> FirstLoss | None:
+    """Of the classes and the loss that the record names, with the number as it says it."""
     if run is None:
         return None
-    said = run.prediction.get("first_loss")
-    if isinstance(said, int | float):
-        return float(said)
-    classes = run.data.get("classes")
-    return math.log(len(classes)) if isinstance(classes, list) and len(classes) > 1 else None
+    said, classes = run.prediction.get("first_loss"), run.data.get("classes")
+    count = len(classes) if isinstance(classes, list) else 0
+    found = first_loss_or_none(run.recipe.get("loss"), count)
+    if not isinstance(said, int | float):
+        return found
+    if found is None:
+        return FirstLoss(float(said), "ln C", f"ln {round(math.exp(min(said, 50)))}")
+    return found._replace(value=float(said))
 
 
 AHEAD_POINTS = 600

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +53,7 @@ class LossPane(CurvePane):
 
     def _guides(self, history: History) -> list[Guide]:
         first = first_loss(history.run)
-        return [] if first is None else [Guide(first, f"ln {round(math.exp(first))} = {first:.3f}")]
+        return [] if first is None else [Guide(first.value, f"{first.words} = {first.value:.3f}")]
 
     def told(self, history: History, view: ViewState) -> str:
         losses = [(epoch.val_loss, epoch.epoch) for epoch in history.epochs if epoch.val_loss is not None]

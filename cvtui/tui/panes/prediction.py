@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cvtui.runlog import History
 
 
-FIRST_LOSS = "first loss (ln C)"
+FIRST_LOSS = "first loss ("
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Compared:
 
 
 def compare(history: History, foretold: Foretold) -> list[Compared]:
-    """Counts must agree exactly; the first loss within 25 % of ln C and within 5 % of what the drawn weights give."""
+    """Counts must agree exactly; the first loss within 25 % of what it is while all classes
+    look alike and within 5 % of what the drawn weights give."""
     run = history.run
     if run is None:
         return []
@@ -43,7 +44,7 @@ def compare(history: History, foretold: Foretold) -> list[Compared]:
     ]
     loss = history.steps.loss
     first = float(loss[0]) if len(loss) and history.steps.first == 0 else None
-    lines.append(_close(FIRST_LOSS, foretold.first_loss, first, 1.25))
+    lines.append(_close(f"{FIRST_LOSS}{foretold.first_rule})", foretold.first_loss, first, 1.25))
     if foretold.start_loss is not None:
         lines.append(_close("with these weights", foretold.start_loss, first, 1.05))
     if foretold.memory is not None:
@@ -51,15 +52,16 @@ def compare(history: History, foretold: Foretold) -> list[Compared]:
     return lines
 
 
-def why_not_ln_c(history: History, foretold: Foretold, facts: list[Compared]) -> str:
-    """Where the first loss is not ln C: what is known of the logits, whose spread at the start adds to it."""
-    if all(line.agree is not False for line in facts if line.what == FIRST_LOSS):
+def why_not_so(history: History, foretold: Foretold, facts: list[Compared]) -> str:
+    """Where the first loss is not the one foretold: what is known of the logits, whose spread adds to it."""
+    if all(line.agree is not False for line in facts if line.what.startswith(FIRST_LOSS)):
         return ""
     watched = [layer.name for layer in history.run.layers if layer.watched] if history.run is not None else []
     std = foretold.activation_std.get(watched[-1]) if watched else None
     if std is None or std < 0.5:
         return ""
-    return f"ln C holds while all classes look alike; here the logits begin with a std of {significant(std)}."
+    rule = foretold.first_rule
+    return f"{rule} holds while all classes look alike; here the logits begin with a std of {significant(std)}."
 
 
 def compare_layers(history: History, foretold: Foretold) -> list[Compared]:
@@ -106,7 +108,7 @@ class PredictionPane(Pane):
     def draw(self, history: History, view: ViewState) -> None:
         foretold = foretell(history)
         facts, layers = compare(history, foretold), compare_layers(history, foretold)
-        why = why_not_ln_c(history, foretold, facts)
+        why = why_not_so(history, foretold, facts)
         wide = max((len(line.what) for line in (*facts, *layers)), default=0)
         lines = [_heading("", wide), *(_line(line, wide) for line in facts)]
         if why:

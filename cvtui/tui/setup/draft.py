@@ -16,6 +16,7 @@ from cvtui.recipe.choices import OPTIMIZERS as UPDATE_RULES
 from cvtui.recipe.choices import DataFacts
 from cvtui.recipe.data_facts import DATA_FIELDS, facts, kind_of
 from cvtui.recipe.fields import FIELDS, Value
+from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
 from cvtui.tui.setup.texts import Problem
 
 
@@ -41,9 +42,11 @@ class Draft:
         return not self.problems
 
     @property
-    def first_loss(self) -> float | None:
-        """ln C: what a net that knows nothing loses with cross-entropy."""
-        return math.log(len(self.data.classes)) if self.data is not None else None
+    def first_loss(self) -> FirstLoss | None:
+        """What a net that knows nothing loses: ln C of a cross-entropy."""
+        if self.data is None or "loss" in self.problems:
+            return None
+        return first_loss_or_none(self.texts.get("loss"), len(self.data.classes))
 
 
 def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:

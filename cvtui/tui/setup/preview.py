@@ -225,7 +225,7 @@ def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
             f"{data.train:,} / {batch}" if data is not None and draft.steps_per_epoch else "",
         ),
         ("steps in all", _or_dash(draft.total_steps), ""),
-        ("first loss", significant(loss, 4) if loss is not None else "–", f"ln {len(data.classes)}" if data else ""),
+        ("first loss", significant(loss.value, 4) if loss is not None else "–", loss.words if loss is not None else ""),
         ("parameters", _or_dash(table.parameters if table is not None else None), ""),
         (
             "memory",
