@@ -54,6 +54,7 @@ class Field:
             return ", ".join(self.allowed)
         if self.kind in ("whole", "number"):
             words = span_in_words(self.low, self.high, self.open_low, self.open_high)
+            words += " (0 or auto: as many as are quickest)" if self.name == "threads" else ""
             return f"a whole number, {words}" if self.kind == "whole" else f"a number, {words}"
         return self.example
 
@@ -63,6 +64,8 @@ class Field:
         text = text.strip()
         if self.kind not in ("whole", "number"):
             return self.check(text, label)
+        if self.name == "threads" and text == "auto":
+            return 0
         try:
             number = int(text) if self.kind == "whole" else float(text)
         except ValueError:
@@ -77,6 +80,8 @@ class Field:
     def check(self, value: object, label: str = "") -> Value:
         """`value` in the field's own type and spelling (a whole number for a real one will do). RequestError."""
         label = label or self.name
+        if self.name == "threads" and value == "auto":
+            return 0
         if self.kind in ("whole", "number"):
             return self._check_number(value, label)
         if self.name == "warmup" and isinstance(value, int) and not isinstance(value, bool):

@@ -97,7 +97,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Of the forward pass; weights stay float32."""
 
     threads: int = 0
-    """CPU threads of the training; 0: one for a small net, for larger ones up to all cores but one (the screen's)."""
+    """CPU threads; 0 or auto: as many as prove quickest, at most all cores but one. Bits repeat with a fixed number."""
 
     watch_every: int = 10
     """Layer statistics at every Nth step; 0 is never."""

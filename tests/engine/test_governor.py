@@ -11,6 +11,8 @@ import torch
 from cvtui.engine.control import Signals
 from cvtui.engine.governor import MACS_TO_SHARE, Governor, best_of, candidates, governor_of
 from cvtui.engine.loop import Loop
+from cvtui.recipe import Recipe, load
+from cvtui.recipe.fields import FIELDS
 from cvtui.runlog import EventWriter
 from cvtui.runlog.events import Log
 from tests.engine import making
@@ -179,3 +181,10 @@ def test_a_step_costs_next_to_nothing() -> None:
             found.step()
         rounds.append((time.perf_counter() - begun) / 2000)
     assert median(rounds) < 10e-6
+
+
+def test_auto_is_the_word_for_a_number_that_is_left_open(tmp_path: Path) -> None:
+    assert FIELDS["threads"].convert("auto") == 0
+    path = tmp_path / "recipe.toml"
+    path.write_text('threads = "auto"\n')
+    assert load(path).threads == Recipe().threads == 0
