@@ -45,11 +45,8 @@ def charts(history: History) -> list[Chart]:
     ]
     values = [curve.y[np.isfinite(curve.y)] for curve in loss]
     positive = all((part > 0).all() for part in values) and any(len(part) for part in values)
-    guides = (
-        [(float(first), f"{known.rule if known else 'ln C'} = {float(first):.3f}")]
-        if isinstance(first, int | float)
-        else []
-    )
+    rule = known.rule if known is not None else "ln C"
+    guides = [(float(first), f"{rule} = {float(first):.3f}")] if isinstance(first, int | float) else []
     return [
         Chart(title="Loss", curves=loss, log_y=positive, guides=guides, marks=marks),
         Chart(title="Accuracy", curves=accuracy, percent=True, marks=marks),
