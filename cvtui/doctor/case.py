@@ -167,7 +167,8 @@ class Case:
         name = str(self.recipe.get("loss", self.facts.loss))
         if name:
             return name.startswith("cross-entropy")
-        return True
+        first, expected = self.facts.first_loss, self.facts.cross_entropy
+        return first is None or not expected or abs(first / expected - 1) < 0.05
 
     @property
     def guess(self) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -45,10 +47,13 @@ class Doctor:
         self._run: RunStarted | None = None
         self._ended: RunEnded | None = None
 
-    def update(self) -> list[Diagnosis]:
-        """What is known now: root causes, the most certain and furthest upstream first; [] for a healthy run."""
+    def update(self, seconds: float = math.inf) -> list[Diagnosis]:
+        """What is known now: root causes, the most certain and furthest upstream first; [] for a healthy run.
+
+        About so many `seconds` are spent on reading; what is left of a long history comes at the next calls.
+        """
         if self.history is not None:
-            self._follow(self.history)
+            self._follow(self.history, time.perf_counter() + seconds)
         case = self.case
         if case.fresh:
             fresh, case.fresh = case.fresh, set()
@@ -98,7 +103,7 @@ class Doctor:
 
     # ------------------------------------------------------------------ from a history
 
-    def _follow(self, history: History) -> None:
+    def _follow(self, history: History, until: float) -> None:
         case, series = self.case, history.steps
         if self._steps > series.end or len(history.epochs) < len(self._epochs):
             self.__init__(history)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
@@ -109,7 +114,7 @@ class Doctor:
         if history.facts is not None and history.facts is not self._facts:
             self._facts = history.facts
             case.learn(history.facts)
-        self._follow_steps(history)
+        self._follow_steps(history, until)
         if len(history.epochs) != len(self._epochs):
             self._epochs = list(history.epochs)
             case.take_epochs(self._epochs)
@@ -117,19 +122,20 @@ class Doctor:
             self._ended = history.end
             case.close(history.end)
 
-    def _follow_steps(self, history: History) -> None:
+    def _follow_steps(self, history: History, until: float) -> None:
         series, case = history.steps, self.case
-        start = max(self._steps, series.first)
-        for first in range(start, series.end, CHUNK):
+        first = max(self._steps, series.first)
+        while first < series.end and time.perf_counter() < until:
             piece = slice(first - series.first, min(first + CHUNK, series.end) - series.first)
             columns = (series.loss, series.accuracy, series.grad_norm, series.lr)
             case.take_steps(first, *(column[piece].astype(np.float64) for column in columns))
-        self._steps = max(self._steps, series.end)
+            self._steps = first = series.first + piece.stop
         steps = history.layer_steps
-        new = range(self._samples, len(steps))
-        self._samples = len(steps)
-        stride = max(1, len(new) // MOST_SAMPLES)
-        for place in new[::stride] if len(new) > MOST_SAMPLES else new:
+        behind = len(steps) - self._samples
+        stride = max(1, behind // MOST_SAMPLES)
+        while self._samples < len(steps) and time.perf_counter() < until:
+            place = self._samples
+            self._samples = min(place + stride, len(steps))
             sample = history.layers_at(int(steps[place]))
             if sample is not None and sample.step == steps[place]:
                 case.take_layers(sample)

@@ -86,7 +86,8 @@ class Probe:
             return
         self._handles.append(self.optimizer.register_step_pre_hook(self._before_update))
         self._handles.append(self.optimizer.register_step_post_hook(self._after_update))
-        wanted = [p for p in self.model.parameters() if p.requires_grad]
+        held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]  # others nobody empties
         for place in sorted({0, len(wanted) // 2, len(wanted) - 1})[:STALE_PARAMETERS] if wanted else ():
             self._handles.append(_on_gradient(wanted[place], self._gradient_hook(wanted[place])))
 
@@ -350,6 +351,7 @@ def _output_facts(output: Tensor, labels: Tensor | None) -> dict[str, Any]:
         and 0 <= int(labels.min()) <= int(labels.max()) < len(output[0])
     ):
         found["cross_entropy"] = _finite(nn.functional.cross_entropy(output, labels).item())
+        found["doubled"] = _finite(nn.functional.cross_entropy(output.softmax(1), labels).item())
         if is_share:
             chosen = output.gather(1, labels[:, None]).clamp_min(1e-12)
             found["log_loss"] = _finite(-chosen.log().mean().item())

@@ -284,6 +284,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """The first loss as it was told."""
     cross_entropy: float | None = None
     """Mean cross-entropy of softmax(outputs) on the first batch."""
+    doubled: float | None = None
+    """The same of softmax(softmax(outputs))."""
     log_loss: float | None = None
     """Mean −log of the outputs themselves at the labels; null where they are no probabilities."""
     # Optimiser and loop

@@ -47,7 +47,7 @@ def flipped_sign(case: Case) -> Found | None:
             threshold=0,
             evidence=f"first loss {first:.3g}, cross-entropy {expected:.3g}",
         )
-    if not case.is_cross_entropy or case.negative_step is None or case.classes < 2:
+    if not case.is_cross_entropy or case.first_step or case.negative_step is None or case.classes < 2:
         return None
     if case.own_loop and expected is not None and first is not None and abs(first - expected) < 1e-3 * expected:
         return None  # it began as a plain cross-entropy: something was subtracted later
@@ -165,7 +165,7 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
         return None
     step = int(steps[places[0]])
     return Found(
-        f"The rate falls below a thousandth of its maximum ({highest:.3g}) at step {step:,} of {total:,}; the rest of "
+        f"The rate falls below a hundredth of its maximum ({highest:.3g}) at step {step:,} of {total:,}; the rest of "
         "the run hardly learns. Was a schedule meant per epoch stepped per batch?",
         value=step / total,
         threshold=limit("F32", "half"),
@@ -186,7 +186,7 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
             if gone < until:
                 return Found(
                     f"The rate is multiplied by {factors.mean():.3g} at every step: at step {gone:,.0f}"
-                    f"{f' of {total:,}' if total else ''} it is a thousandth of what it was. "
+                    f"{f' of {total:,}' if total else ''} it is a hundredth of what it was. "
                     "Was a schedule meant per epoch stepped per batch?",
                     step=row,
                     value=float(factors.mean()),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cvtui.doctor.case import Array, Case
+from cvtui.doctor.catalogue import TYPICAL_RATES
 from cvtui.doctor.registry import Found, limit, nice, percent, rule, short
 
 
@@ -266,7 +267,8 @@ def decay_too_large(case: Case) -> Found | None:
     if case.adaptive and not decoupled:
         shrink = 0.0  # coupled: the step's size does not follow the decay's
     else:
-        shrink = rate * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
+        usual = 2 * TYPICAL_RATES.get(case.optimizer, rate)  # a rate that is too high is another fault
+        shrink = min(rate, usual) * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
     cure = {} if case.own_loop else {"weight_decay": short(decay / 10)}
     if shrink > limit("F29", "shrink"):
         return Found(

@@ -120,26 +120,35 @@ def not_normalised(case: Case) -> Found | None:
 def softmax_twice(case: Case) -> Found | None:
     facts = case.facts
     classes = facts.outputs or 0
-    if not facts.rows_sum_to_one or classes < 2:
+    if classes < 2:
         return None
     floor = math.log(1 + (classes - 1) / math.e)
     first, cross, plain = facts.first_loss, facts.cross_entropy, facts.log_loss
-    sure = 0.7
-    if first is not None and cross is not None and plain is not None:
-        if abs(first - plain) < abs(first - cross) or abs(first - cross) > 1e-3 * cross + 1e-5:
+    evidence, sure = "all outputs of the first batch lie in 0..1 and add up to 1", 0.7
+    if not facts.rows_sum_to_one:
+        if not _is(first, facts.doubled) or _is(first, cross):
+            return None
+        evidence, sure = f"first loss {first:.5g}: that of the softmax's softmax", 1.0
+    elif first is not None and cross is not None and plain is not None:
+        if abs(first - plain) < abs(first - cross) or not _is(first, cross):
             return None  # the loss takes probabilities: −log of them, or something of its own
         sure = 1.0
     elif case.lowest_loss < floor - 0.02:
         return None
     return Found(
-        "The model's outputs are probabilities already (each row adds up to 1), and the loss takes the softmax of "
-        f"them again: the loss can't fall below {floor:.4g} with {classes} classes.",
+        "The loss is given probabilities (a softmax has been taken already) and takes the softmax of them again: it "
+        f"can't fall below {floor:.4g} with {classes} classes.",
         step=0,
         value=floor,
         threshold=limit("F15", "tolerance"),
-        evidence="all outputs of the first batch lie in 0..1 and add up to 1",
+        evidence=evidence,
         sure=sure,
     )
+
+
+def _is(told: float | None, computed: float | None) -> bool:
+    """Are they the same number, up to rounding?"""
+    return told is not None and computed is not None and abs(told - computed) < 1e-4 * abs(computed) + 1e-6
 
 
 @rule("F16", "facts", "steps")

@@ -47,6 +47,14 @@ def not_learning(case: Case) -> Found | None:
     return None
 
 
+def _right(case: Case, step: float, guess: float) -> bool:
+    """Was that one answer the right one (batches of one class each)?"""
+    windows = case.windows
+    place = int(np.searchsorted(windows.end, step, side="right")) - 1
+    share = float(windows.accuracy[place]) if 0 <= place < len(windows) else math.nan
+    return share > 0.9 if math.isfinite(share) else case.loss_at(step) < 0.5 * guess
+
+
 @rule("F37", "layers", "steps", "end")
 def one_answer(case: Case) -> Found | None:
     answers, guess = case.layers.answers, case.guess
@@ -55,7 +63,7 @@ def one_answer(case: Case) -> Found | None:
     begun: float | None = None
     for sample, entropy in enumerate(answers):
         step = float(case.layers.steps[sample])
-        if not entropy < limit("F37", "entropy") or case.loss_at(step) < 0.5 * guess:
+        if not entropy < limit("F37", "entropy") or _right(case, step, guess):
             begun = None
             continue
         begun = step if begun is None else begun
