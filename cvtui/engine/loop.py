@@ -9,6 +9,7 @@ from typing import Literal
 from cvtui.engine import checkpoint
 from cvtui.engine.attended import DataScan
 from cvtui.engine.autopsy import finding
+from cvtui.engine.clip import Clip
 from cvtui.engine.control import Control, Signals
 from cvtui.engine.data import batches
 from cvtui.engine.evaluate import Evaluation, evaluate
@@ -21,7 +22,7 @@ from cvtui.engine.pictures import Pictures
 from cvtui.engine.training import EpochSums, Training
 from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.events import CheckpointSaved, EpochDone, Facts, Log
+from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
@@ -52,6 +53,7 @@ class Loop:
         self.pictures = Pictures(training, folder, self.journal)
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
         self.governor = governor_of(training)
+        self.clip = Clip(training.optimizer, self.journal, training.recipe.clip) if training.recipe.clip else None
         self.save_seconds = seconds_of(training.recipe.save_every)
         self._save_at = time.perf_counter() + self.save_seconds
         self._told_bad = False
@@ -92,6 +94,8 @@ class Loop:
         """No hook stays on model and optimiser."""
         if self.guard is not None:
             self.guard.close()
+        if self.clip is not None:
+            self.clip.close()
         self.journal.close()
         late = [self.scan.close() if self.scan else None, self.probe.rest() if self.probe else None]
         for facts in filter(None, late):
@@ -114,7 +118,11 @@ class Loop:
             loss.backward()  # type: ignore[no-untyped-call]  # backward
             if guard is not None:
                 guard.expect(loss)
+            if self.clip is not None:
+                self.clip.arm()
             optimizer.step()  # update
+            if t.ema is not None:
+                t.ema.update(t.step)
             t.step += 1
             t.place += 1
             self.journal.step(rate, loss, logits=logits, labels=labels)
@@ -163,11 +171,24 @@ class Loop:
         )
         if not finite and self.guard is not None:
             raise Diverged(t.step, found.loss, "the validation loss")
+        self.lower_rate(found.loss)
         if self.probe is not None and (facts := self.probe.mode_losses()) is not None:
             self.journal.write(facts)
         if self.pictures.due():
             self.pictures.save()
         self.save(self.keep.names(t.epoch, best and finite), found.accuracy)
+
+    def lower_rate(self, loss: float) -> None:
+        """Where the schedule waits for a plateau of the validation loss: is this one? Told as a command is."""
+        t = self.training
+        before = t.schedule.lr_at(t.step)
+        t.schedule = t.plateau.after_epoch(loss, t.schedule, t.step)
+        after = t.schedule.lr_at(t.step)
+        if after != before:
+            words = f"plateau: rate {before:.3g} → {after:.3g}"
+            self.journal.write(
+                CommandApplied(step=t.step, time=time.time(), command="set_lr", value=after, words=words)
+            )
 
     def save_now(self, reason: Literal["asked", "stop"]) -> None:
         """A checkpoint of this moment: `step-N.pt` when somebody asked, `last.pt` before a stop."""
