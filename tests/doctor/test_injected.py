@@ -25,7 +25,7 @@ NEEDED = 0.8
 
 def verdict_of(case: Case, folder: Path) -> Verdict:
     assert not running.train(case, folder)
-    return judge(folder / case.name)
+    return judge(case, folder)
 
 
 @pytest.mark.parametrize("case", faults.quick(), ids=lambda case: case.fault)

@@ -129,7 +129,13 @@ FAULTS: dict[str, Fault] = {
         ]
     ),
     "F16": Fault([Broken(f"batch {n}", "Summed", n, {"batch": n}) for n in (32, 64, 128)]),
-    "F17": Fault([Broken(f"times {n}", "Negative", n) for n in (0.1, 1.0, 3.0)]),
+    "F17": Fault(
+        [
+            Broken("mean", "Negative", "mean"),
+            Broken("sum", "Negative", "sum"),
+            Broken("mean, lr 0.002", "Negative", "mean", {"lr": 0.002}),
+        ]
+    ),
     "F18": Fault(
         [Broken(f"{n} images", "FewImages", n, {"steps": 200, "batch": 32}) for n in (40, 64, 128)], state=True
     ),
@@ -201,7 +207,8 @@ FAULTS: dict[str, Fault] = {
             Broken("x0.8 a step", "DecaysEarly", 0.8),
             Broken("x0.93 a step", "DecaysEarly", 0.93),
             Recipe("x0.1 an epoch", {"schedule": "exponential(0.1)", "epochs": {"digits": 10, "shapes": 8}}),
-        ]
+        ],
+        quick=230,
     ),
     "F33": Fault([Broken(f"clip {n}", "Clipped", n) for n in (1e-3, 3e-3, 1e-2)]),
     "F34": Fault(
@@ -229,11 +236,11 @@ FAULTS: dict[str, Fault] = {
         nets=("mlp", "cnn", "adam"),
     ),
     "F36": Fault(
-        [Broken(word, "WrongJoin", word) for word in ("labels", "noise", "pixels")],
+        [Broken(word, "WrongJoin", word) for word in ("labels", "noise", "drowned")],
         quick=160,
         same={"F13": "what the batch's labels say has nothing to do with its images: that is the cause"},
     ),
-    "F37": Fault([Broken(f"class weights {n}", "OneAnswer", n) for n in (1e-2, 1e-3, 1e-4)]),
+    "F37": Fault([Broken(f"class weights {n}", "OneAnswer", n) for n in (1e-3, 1e-4, 1e-5)]),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.faults import FAULTS
-from tests.benchmarks.doctor.running import CASE_FILE
+from tests.benchmarks.doctor.running import DONE_FILE
 
 EACH_STEP = 60
 """Up to here the doctor is asked at every step, later at every fifth."""
@@ -62,20 +62,20 @@ class Verdict(msgspec.Struct, kw_only=True):
 
 
 def judge_all(wanted: Iterable[Case], folder: Path, jobs: int) -> list[Verdict]:
-    names = [case.name for case in wanted if (folder / case.name / CASE_FILE).exists()]
+    """Verdicts of those that were trained."""
+    there = [case for case in wanted if (folder / case.name / DONE_FILE).exists()]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(judge, [folder / name for name in names], chunksize=20))
+        return list(pool.map(judge, there, [folder] * len(there), chunksize=20))
 
 
-def judge(place: Path) -> Verdict:
+def judge(case: Case, folder: Path) -> Verdict:
     """Reads the log record by record, and asks the doctor as it goes."""
     from cvtui.doctor import Doctor
     from cvtui.runlog import events
 
-    case = msgspec.json.decode((place / CASE_FILE).read_bytes(), type=Case)
     decoder = msgspec.json.Decoder(events.AnyRecord)
     doctor, verdict = Doctor(), Verdict(case=case, steps=0, said=[], alarms={})
-    for line in (place / "events.jsonl").read_bytes().splitlines():
+    for line in (folder / case.name / "events.jsonl").read_bytes().splitlines():
         record = decoder.decode(line)
         if isinstance(record, events.Steps) and verdict.steps and _is_due(verdict.steps):
             _note(verdict, doctor.update())

@@ -277,9 +277,12 @@ class NoisyLabels(Loop):
 
 
 class FewImages(Loop):
-    """So few images that they are learnt by heart."""
+    """So few images that they are learnt by heart, and more noise, so that it does not help."""
 
     def spoil_data(self, data: Data) -> None:
+        for name in ("train", "validation"):
+            images = getattr(data, name)
+            setattr(data, name, images + 1.0 * images.std() * torch.randn(images.shape, generator=self.random))
         count = int(self.number)
         index = torch.randperm(len(data.train), generator=self.random)[:count]
         data.train, data.train_labels = data.train[index], data.train_labels[index]
@@ -332,16 +335,14 @@ class BadValues(Loop):
 
 
 class WrongJoin(Loop):
-    """The set is right, the batches are not: `labels` in another order than the images, `noise` for images, or their
-    `pixels` in a new order each time (an augmentation gone wrong)."""
+    """The set is right, the batches are not: `labels` in another order than the images, `noise` for images, or images
+    `drowned` in it (an augmentation gone wrong)."""
 
     def batch_of(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if self.strength == "labels":
             return images, labels[torch.randperm(len(labels), generator=self.random)]
-        if self.strength == "noise":
-            return torch.randn(images.shape, generator=self.random) * images.std() + images.mean(), labels
-        order = torch.rand(images.flatten(1).shape, generator=self.random).argsort(1)
-        return images.flatten(1).gather(1, order).reshape(images.shape), labels
+        noise = torch.randn(images.shape, generator=self.random) * images.std()
+        return noise + (0.03 * images if self.strength == "drowned" else images.mean()), labels
 
 
 # ---------------------------------------------------------------------- the loss and the outputs
@@ -369,10 +370,10 @@ class Summed(Loop):
 
 
 class Negative(Loop):
-    """The log-likelihood instead of its negative, times `strength`."""
+    """The log-likelihood instead of its negative: its `mean` or its `sum`."""
 
     def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return -self.number * F.cross_entropy(logits, labels)
+        return -F.cross_entropy(logits, labels, reduction=str(self.strength))
 
 
 class ManyOutputs(Loop):

@@ -51,6 +51,8 @@ def train(case: Case, folder: Path) -> str:
     import cvtui.engine.journal as journal
 
     place = folder / case.name
+    if (place / DONE_FILE).exists():
+        return ""
     if place.exists():
         shutil.rmtree(place)
     usual = vars(journal)["FLUSH_STEPS"]
