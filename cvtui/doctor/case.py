@@ -17,6 +17,8 @@ from cvtui.runlog.events import EpochDone, Facts, LayersSampled, RunEnded, RunSt
 
 Array = NDArray[np.float64]
 
+EACH = 10
+"""First steps of which each is a reason to ask again."""
 FIRST = 200
 """Steps that are kept one by one."""
 
@@ -77,6 +79,8 @@ class Case:
             self.rates = np.concatenate([self.rates, rate[:room]])
         self._look_for_invariants(first, loss, grad)
         self.steps_done = first + len(loss)
+        if self.steps_done <= EACH or len(self.losses) - len(loss) < EACH:
+            self.fresh.add("steps")
         if self.windows.take(self.steps_done, np.stack([loss, accuracy, grad, rate]).astype(np.float64)):
             self.fresh.add("steps")
 

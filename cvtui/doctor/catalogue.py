@@ -23,6 +23,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     advice: str
     source: str
     causes: list[str] = []
+    span: int = 0
+    """Steps that its evidence takes: so much earlier it may have begun."""
     limits: dict[str, float] = {}
 
 

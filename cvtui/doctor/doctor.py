@@ -162,11 +162,18 @@ def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
         top = _root_of(cause_id, follows, names)
         if top != cause_id:
             follows.setdefault(top, []).extend(ids)
-    roots.sort(key=lambda root: (root.severity == "note", TRUST[root.kind], FAULTS[root.id].place))
+    roots.sort(key=_rank)
     return [
         msgspec.structs.replace(root, consequences=tuple(sorted(set(follows.get(root.id, ())), key=_place)))
         for root in roots
     ]
+
+
+def _rank(one: Diagnosis) -> tuple[bool, int, int]:
+    """Faults before notes, the trusted before the likely, the upstream before what follows; of heuristic ones, what was
+    seen much earlier comes first too."""
+    late = max(one.step, 0) if one.kind == "heuristic" else 0
+    return one.severity == "note", TRUST[one.kind], 2 * FAULTS[one.id].place + late
 
 
 def _place(fault_id: str) -> int:
@@ -188,7 +195,7 @@ def _explains(cause: Diagnosis, one: Diagnosis) -> bool:
         return False
     if cause.severity == "note" and one.severity != "note":
         return False
-    return cause.step <= one.step + AT_ONCE
+    return cause.step - fault.span <= one.step + AT_ONCE
 
 
 def findings(found: Sequence[Diagnosis]) -> list[Finding]:

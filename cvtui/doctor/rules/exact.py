@@ -47,10 +47,12 @@ def flipped_sign(case: Case) -> Found | None:
             threshold=0,
             evidence=f"first loss {first:.3g}, cross-entropy {expected:.3g}",
         )
-    if not case.is_cross_entropy or case.first_step or case.negative_step is None or case.classes < 2:
+    if case.first_step or case.negative_step is None or case.classes < 2:
         return None
-    if case.own_loop and expected is not None and first is not None and abs(first - expected) < 1e-3 * expected:
-        return None  # it began as a plain cross-entropy: something was subtracted later
+    if case.negative_step > 0 and case.own_loop:
+        return None  # it began above 0: what was subtracted later may be meant
+    if not case.own_loop and not case.is_cross_entropy:
+        return None
     return Found(
         f"At step {case.negative_step:,} the loss was {case.negative_loss:.3g}: a cross-entropy is never below 0, "
         "so its sign was flipped.",

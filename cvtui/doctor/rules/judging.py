@@ -248,9 +248,13 @@ def noisy_labels(case: Case) -> Found | None:
 def overfitting(case: Case) -> Found | None:
     times = int(limit("F18", "times"))
     row = 0
+    lowest = math.inf
     for place, epoch in enumerate(case.epochs):
         gap = (epoch.train_accuracy or 0.0) - (epoch.val_accuracy if epoch.val_accuracy is not None else 1.0)
-        row = row + 1 if gap >= limit("F18", "gap") else 0
+        cost = epoch.val_loss if epoch.val_loss is not None else 0.0
+        rises = cost > limit("F18", "rise") * lowest and gap >= 0.25 * limit("F18", "gap")
+        lowest = min(lowest, cost) if cost else lowest
+        row = row + 1 if gap >= limit("F18", "gap") or rises else 0
         if row == times:
             best = max(case.epochs, key=lambda e: e.val_accuracy or 0.0)
             since = case.epochs[place - times + 1].epoch

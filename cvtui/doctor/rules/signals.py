@@ -121,17 +121,19 @@ def dead(case: Case) -> Found | None:
         if kind != "relu" or before is None:
             continue
         silent = np.nan_to_num(quiet[:, column]) > limit("F04", "quiet")
-        mute = np.nan_to_num(zeros[:, before]) >= limit("F04", "zeros")
-        found = _dead_from(case, silent & mute, guess)
+        share = np.nan_to_num(zeros[:, before])
+        found = _dead_from(case, silent & (share >= limit("F04", "zeros")), limit("F04", "loss") * guess)
+        if found is None:
+            found = _dead_from(case, silent & (share >= limit("F04", "nearly_all")), 0.6 * guess)
         if found is not None:
             return _tell_dead(case, found, column, before)
     return _dead_unseen(case, zeros, guess)
 
 
-def _dead_from(case: Case, over: Mask, guess: float) -> int | None:
-    """The second of two samples in a row, at a loss that is not low (a net that has learnt all has no gradients)."""
+def _dead_from(case: Case, over: Mask, loss: float) -> int | None:
+    """The second of two samples in a row, at a loss above this (a net that has learnt all has no gradients)."""
     for sample in np.flatnonzero(over[1:] & over[:-1]) + 1:
-        if case.loss_at(case.layers.steps[sample]) > 0.6 * guess:
+        if case.loss_at(case.layers.steps[sample]) > loss:
             return int(sample)
     return None
 
@@ -166,7 +168,7 @@ def _dead_unseen(case: Case, zeros: Array, guess: float) -> Found | None:
     if any(kind in ("tanh", "sigmoid", "gelu", "silu", "elu", "leakyrelu") for kind in layers.kinds):
         return None
     for column in layers.weighted()[1:]:
-        found = _dead_from(case, np.nan_to_num(zeros[:, column]) >= limit("F04", "zeros"), 1.4 * guess)
+        found = _dead_from(case, np.nan_to_num(zeros[:, column]) >= limit("F04", "zeros"), 0.93 * guess)
         if found is not None:
             step, share = int(layers.steps[found]), float(zeros[found, column])
             return Found(

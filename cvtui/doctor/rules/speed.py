@@ -49,8 +49,12 @@ def _by_ratio(case: Case) -> Pace | None:
         return None
     logs = np.log(values)
     pairs = (logs[1:] + logs[:-1]) / 2
-    over = np.argwhere(pairs > math.log(limit("F01", "ratio")))
-    for sample, column in over:
+    over = pairs > math.log(limit("F01", "ratio"))
+    lasting = over.copy()
+    lasting[1:] &= over[:-1]  # two pairs in a row, or one far above
+    lasting[:1] = False
+    lasting |= pairs > math.log(limit("F01", "far"))
+    for sample in np.flatnonzero(lasting.any(1)):
         step = int(case.layers.steps[sample + 1])
         loss = case.loss_at(step)
         if math.isfinite(loss) and loss < limit("F01", "loss") * guess:

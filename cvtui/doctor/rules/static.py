@@ -110,7 +110,7 @@ def not_normalised(case: Case) -> Found | None:
         value=abs(mean) if far else std,
         threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low"),
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
-        severity="note" if case.norm_first else None,
+        severity="note" if case.norm_first and abs(mean) < limit("F11", "spreads") * std else None,
         sure=0.9,
         cure={} if case.own_loop else {"preprocess": "standardise"},
     )
