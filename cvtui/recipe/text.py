@@ -57,15 +57,30 @@ def from_table(table: dict[str, Any], source: str = "") -> Recipe:
     return Recipe(**values)
 
 
+DECOUPLED_DECAY, ADDED_DECAY = 0.2, 5e-4
+"""Usual weight decays: of rules that shrink the weights by lr · decay a step, and of those that add it to the gradient,
+where as much as 0.2 would drown the loss."""
+
+
+def usual_decay(optimizer: str) -> float:
+    """The weight decay that goes with an update rule, where nobody says another."""
+    name = optimizer.strip().lower().partition("(")[0]
+    return DECOUPLED_DECAY if name in ("adamw", "muon") else ADDED_DECAY
+
+
 def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     """The recipe with some fields set from text, as typed on the command line or into the form.
 
-    Keys are fields' names (hyphens are free). RequestError names the option: "--lr: 'fast' is no number; allowed: …".
+    Keys are fields' names (hyphens are free). A weight decay that was the usual one of the optimizer before becomes
+    that of the new one. RequestError names the option: "--lr: 'fast' is no number; allowed: …".
     """
     values = {}
     for name, text in changes.items():
         found = field(name)
         values[found.name] = found.convert(text)
+    usual = "weight_decay" not in values and recipe.weight_decay == usual_decay(recipe.optimizer)
+    if "optimizer" in values and usual:
+        values["weight_decay"] = usual_decay(str(values["optimizer"]))
     return msgspec.structs.replace(recipe, **values)
 
 

@@ -98,6 +98,17 @@ def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recip
     return child
 
 
+def afresh(parent: RunFolder, base: Path, name: str, recipe_toml: str) -> RunFolder:
+    """A child that begins with new weights at step 0: the parent's recipe, changed. RequestError as in `fork`."""
+    make = RunFolder.create if name else RunFolder.fresh
+    child = make(base, name or f"{parent.name}-again", recipe_toml)
+    try:
+        (child.path / NOTE).write_bytes(msgspec.json.encode(Parent(run=parent.name, checkpoint="", step=0, epoch=0)))
+    except OSError as error:
+        raise RequestError(f"can't write {str(child.path / NOTE)!r}: {error.strerror}") from None
+    return child
+
+
 def parent_of(folder: RunFolder) -> Parent | None:
     """Where a run comes from; None for one that began by itself (or whose note can't be read)."""
     try:

@@ -152,10 +152,20 @@ def summary(folder: RunFolder) -> RunSummary:
         recipe=recipe,
         started=scan.first.time if scan.first else None,
         seconds=seconds,
-        parent=str(scan.run.parent.get("run", "")) if scan.run else "",
+        parent=_parent(scan.run, folder),
         note=note_of(folder),
         pinned=is_pinned(folder),
     )
+
+
+def _parent(run: events.RunStarted | None, folder: RunFolder) -> str:
+    """The run that this one comes from: as it told, or (begun anew from another's recipe) as its folder notes."""
+    if run is not None and run.parent:
+        return str(run.parent.get("run", ""))
+    try:
+        return str(msgspec.json.decode((folder.path / "fork.json").read_bytes()).get("run", ""))
+    except (OSError, msgspec.MsgspecError, ValueError, AttributeError, RecursionError):
+        return ""
 
 
 def _recipe_of(folder: RunFolder) -> dict[str, Any]:

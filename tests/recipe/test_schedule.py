@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvtui.recipe import Recipe, check
 from cvtui.recipe.choices import SCHEDULES, parse_choice
 from cvtui.recipe.schedule import SHAPES, Schedule
 
@@ -85,6 +86,49 @@ def test_listed_steps_are_pytorchs_multistep(text: str, milestones: list[int], g
     expected = pytorch_rates(by_step, TOTAL)
     assert rates(make(text)) == pytest.approx(expected)
     assert rates(make(text, per="epoch")) == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
+@given(
+    milestones=st.lists(st.integers(1, 60), min_size=1, max_size=12, unique=True).map(sorted),
+    gamma=st.sampled_from([0.1, 0.2, 0.5, 1.0]),
+)
+def test_any_list_of_steps_is_pytorchs_multistep(milestones: list[int], gamma: float) -> None:
+    from torch.optim.lr_scheduler import MultiStepLR
+
+    expected = pytorch_rates(lambda optimizer: MultiStepLR(optimizer, milestones, gamma), EPOCHS)
+    ours = make(f"step({', '.join(map(str, milestones))}, factor={gamma})", per="epoch")
+    assert rates(ours)[::PER_EPOCH] == pytest.approx(expected)
+
+
+def test_the_rate_goes_with_the_batch_where_the_recipe_says_so() -> None:
+    """Goyal 2017: batch x N, rate x N; the lecture's 0.1 at 256 images is 3.2 at 8,192."""
+    assert rate_of(lr=0.1, batch_size=64, scale_lr=256) == pytest.approx(0.1 * 64 / 256)
+    assert rate_of(lr=0.1, batch_size=1437, scale_lr=32) == pytest.approx(0.1 * 1437 / 32)
+    assert rate_of(lr=0.1, batch_size=64, scale_lr=0) == rate_of(lr=0.1, batch_size=64, scale_lr=64) == 0.1
+    words = check(Recipe(lr=0.1, batch_size=64, scale_lr=256, warmup="0", schedule="constant")).schedule.describe()
+    assert words.startswith("stays at 0.025 to the end")
+
+
+def rate_of(**changes: object) -> float:
+    return check(Recipe(schedule="constant", **changes)).schedule.lr_at(0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_per_epoch_the_rate_of_an_epoch_is_that_of_its_first_step(name: str) -> None:
+    schedule = make(name, per="epoch", warmup=3, warmup_per="epoch")
+    found = rates(schedule)
+    assert all(found[step] == found[step - step % PER_EPOCH] for step in range(TOTAL))
+
+
+def test_drops_lower_the_rate_from_their_step_on_and_can_be_saved_as_plain_values() -> None:
+    import msgspec
+
+    schedule = make("plateau(0.5)", drops=(30, 70))
+    assert [schedule.lr_at(step) / LR for step in (0, 29, 30, 69, 70, TOTAL)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
+    again = Schedule(**msgspec.to_builtins(schedule))
+    assert rates(again) == rates(schedule)
+    assert schedule.moved_to(80, 0.2).lr_at(80) == pytest.approx(0.2)
 
 
 def test_exponential_one_cycle_and_restarts_are_pytorchs() -> None:
@@ -221,6 +265,11 @@ def test_the_curve_has_the_first_and_the_last_step() -> None:
         (
             make("step(5,50)"),
             "starts at 0.1 and is multiplied by 0.1 after 5 epochs, to 0.01 (50 lie after the run's end)",
+        ),
+        (
+            make("plateau(0.1, 5)"),
+            "stays at 0.1 and is multiplied by 0.1 whenever the validation loss has not fallen for more than 5 epochs: "
+            "when that will be, only the run can tell",
         ),
         (make("inverse-sqrt"), "falls from 0.1 with 1/sqrt(t) to 0.00845 at step 140"),
     ],

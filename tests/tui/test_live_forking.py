@@ -26,7 +26,7 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         await pilot.press("f")
         await wait_until_async(lambda: isinstance(app.screen, ForkModal), what="the question")
         listed = app.screen.query_one(OptionList)
-        assert listed.option_count == 3
+        assert listed.option_count == 4, "three checkpoints, and from the start"
         said = app.screen.query_one("#fork-said")
         assert "it has done 3 of 3 epochs" in str(said.render())
         listed.highlighted = 1
@@ -35,7 +35,7 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         await pilot.press("enter")
         assert isinstance(app.screen, ForkModal)
         app.screen.query_one(Input).value = "lr=1e-3 name=child"
-        await wait_until_async(lambda: "1 more epoch" in str(said.render()), what="what will be")
+        await wait_until_async(lambda: "1 more epoch, up to 3" in str(said.render()), what="what will be")
         await pilot.press("enter")
         view = await wait_until_async(
             lambda: next((v for v in app.screen.query(LiveView) if v.folder.name == "child"), None), what="the child"

@@ -155,7 +155,7 @@ async def test_titles_are_tabs_for_the_mouse(finished: RunFolder) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         pane = app.live.pane("loss")
-        title = "Loss │ Accuracy │ Rate │ Gradient │ Layers │ Log │ Values │ Prediction"
+        title = "Loss │ Accuracy │ Rate │ Grads │ Layers │ Log │ Doctor │ Values │ Expected"
         x = pane.region.x + 3 + title.index("Log")
         await pilot.click(offset=(x, pane.region.y))
         await pilot.pause()

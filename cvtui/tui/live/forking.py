@@ -19,9 +19,12 @@ from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check, dumps, load, override
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import CheckpointSaved
-from cvtui.runlog.fork import checkpoints_of, fork
+from cvtui.runlog.fork import afresh, checkpoints_of, fork
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.words import clean, count, percent
+
+AFRESH = CheckpointSaved(step=0, epoch=0, path="", reason="asked")
+"""Stands for no checkpoint at all."""
 
 
 def parse_changes(text: str) -> dict[str, str]:
@@ -69,17 +72,13 @@ class ForkModal(ModalScreen[RunFolder | None]):
         super().__init__()
         self._history = history
         self._changes = changes
-        self._there = list(reversed(checkpoints_of(history)))
-        early = [place for place, saved in enumerate(self._there) if epoch is None or saved.epoch <= epoch]
-        self._at = early[0] if early else max(0, len(self._there) - 1)
+        self._there: list[CheckpointSaved] = [*reversed(checkpoints_of(history)), AFRESH]
+        self._at = next(place for place, saved in enumerate(self._there) if epoch is None or saved.epoch <= epoch)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Fork: a new run from a checkpoint of this one"
             box.border_subtitle = "enter: start · esc: cancel"
-            if not self._there:
-                yield Static("There is no checkpoint yet; one is saved after each epoch.", markup=False)
-                return
             yield OptionList(*(Option(self._line(saved)) for saved in self._there), compact=True)
             yield Static("\nWhat is changed in its recipe:", markup=False)
             yield Input(self._changes, placeholder="lr=1e-4 epochs=40 name=slower", id="fork-changes", compact=True)
@@ -94,16 +93,17 @@ class ForkModal(ModalScreen[RunFolder | None]):
                 yield Button("Cancel", id="fork-cancel", compact=True)
 
     def _line(self, saved: CheckpointSaved) -> Content:
+        if saved is AFRESH:
+            return Content.assemble("from the start  ", ("with new weights", "$foreground 60%"))
         done = next((e.val_accuracy for e in self._history.epochs if e.epoch == saved.epoch), saved.val_accuracy)
         best = f"val {percent(done)}" if done is not None else ""
         told = f"epoch {saved.epoch:>3}  step {count(saved.step):>8}  {best:<12}  "
         return Content.assemble(told, (clean(Path(saved.path).name), "$foreground 60%"))
 
     def on_mount(self) -> None:
-        if self._there:
-            self.query_one(OptionList).highlighted = self._at
-            self.query_one(Input).focus()
-            self._judge()
+        self.query_one(OptionList).highlighted = self._at
+        self.query_one(Input).focus()
+        self._judge()
 
     @property
     def saved(self) -> CheckpointSaved:
@@ -122,7 +122,8 @@ class ForkModal(ModalScreen[RunFolder | None]):
             return None
         said.remove_class("wrong")
         left = recipe.epochs - self.saved.epoch
-        said.update(f"{left} more epoch{'s' if left != 1 else ''}, up to epoch {recipe.epochs}")
+        more = f"{left} epoch{'s' if left != 1 else ''}"
+        said.update(more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}")
         return recipe
 
     @on(OptionList.OptionSelected)
@@ -139,7 +140,10 @@ class ForkModal(ModalScreen[RunFolder | None]):
 
         parent = self._history.folder
         try:
-            child = fork(parent, self.saved, parent.path.parent, recipe.name, dumps(recipe))
+            if self.saved is AFRESH:
+                child = afresh(parent, parent.path.parent, recipe.name, dumps(recipe))
+            else:
+                child = fork(parent, self.saved, parent.path.parent, recipe.name, dumps(recipe))
             launch(child, detached=True)
         except RequestError as error:
             said = self.query_one("#fork-said", Static)

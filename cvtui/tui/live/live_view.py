@@ -15,9 +15,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from cvtui.doctor import Doctor
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.curves import step_at
 from cvtui.tui.live.choices import remember, remembered
+from cvtui.tui.live.finding_modal import FindingModal, changes_of
 from cvtui.tui.live.modals import WhyModal
 from cvtui.tui.live.others import Others, OthersModal, drawn_at_first, other_runs
 from cvtui.tui.live.resuming import can_resume
@@ -26,6 +28,7 @@ from cvtui.tui.live.stage import Stage
 from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.findings import FindingsList, FindingsPane
 from cvtui.tui.panes.gradient import GradientPane
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.layers import LayersPane
@@ -46,8 +49,15 @@ SLOWEST_SECONDS = 1.0
 """But never less often than this."""
 HEADER_SECONDS = 0.25
 """The header alone costs a tenth of the panes; it moves on between two pictures, once it has stood still so long."""
+DOCTOR_SECONDS = 0.02
+"""That the doctor may take at once: a long run is read in pieces, between pictures."""
 PATIENCE_SECONDS = 5.0
 """How long "pausing…" is shown when nobody obeys."""
+
+
+PANES = (
+    LossPane, AccuracyPane, RatePane, GradientPane, LayersPane, LogPane, FindingsPane, ValuesPane, PredictionPane,
+)  # fmt: skip
 
 
 class LiveView(RunRequests):
@@ -104,6 +114,7 @@ class LiveView(RunRequests):
         self.folder = folder
         self.history = History(folder)
         self.view, self._alone = remembered()
+        self.doctor = Doctor(self.history)
         self.others = Others()
         self.others.choose(drawn_at_first(folder))
         self.watching = True
@@ -115,8 +126,7 @@ class LiveView(RunRequests):
 
     def compose(self) -> ComposeResult:
         yield RunHeader()
-        panes = (LossPane, AccuracyPane, RatePane, GradientPane, LayersPane, LogPane, ValuesPane, PredictionPane)
-        yield Stage([pane() for pane in panes], self._alone)
+        yield Stage([pane() for pane in PANES], self._alone)
 
     @property
     def stage(self) -> Stage:
@@ -173,6 +183,7 @@ class LiveView(RunRequests):
         if self._stale and (panes or self.view.state != before.state):
             self._stale = False
             self._drawn_at, self._cpu_at = time.monotonic(), time.process_time()
+            self._ask_doctor()
             self.draw()
         elif changed and time.monotonic() - max(self._drawn_at, self._header_at) > HEADER_SECONDS:
             self._header_at = time.monotonic()
@@ -181,6 +192,17 @@ class LiveView(RunRequests):
             self._tell_trouble()
             self.refresh_bindings()
             self.post_message(self.StateChanged(self.folder, self.view.state))
+
+    def _ask_doctor(self) -> None:
+        """What is wrong with the run, as of now; a fault that is new comes to the front of its slot."""
+        found = tuple(self.doctor.update(DOCTOR_SECONDS))
+        if found == self.view.findings:
+            return
+        known = {one.id for one in self.view.findings if one.severity != "note"}
+        new = any(one.severity != "note" and one.id not in known for one in found)
+        self.view = replace(self.view, findings=found)
+        if new and self.view.cursor is None:
+            self.stage.bring("doctor")
 
     def _tell_trouble(self) -> None:
         """Why a run failed stands in its log, so that comes to the front of its slot."""
@@ -313,6 +335,23 @@ class LiveView(RunRequests):
         event.stop()
         self.show_step(step_at(self.history, self.view.x_axis, event.x))
 
+    def on_findings_asked(self, event: FindingsList.Asked) -> None:
+        """A key on a finding: why, the cure, or the step where it was seen."""
+        event.stop()
+        finding = event.finding
+
+        def take(what: str | None) -> None:
+            if what == "cure":
+                per_epoch = self.history.run.steps_per_epoch if self.history.run is not None else 0
+                self.fork(changes_of(finding.cure), max(finding.step, 0) // per_epoch if per_epoch else None)
+            elif what == "go":
+                self.show_step(max(finding.step, 0))
+
+        if event.what == "why":
+            self.app.push_screen(FindingModal(finding), take)
+        else:
+            take(event.what)
+
     def action_others(self) -> None:
         """Which other runs of the same folder are drawn over this one. They stay while the view lives."""
 
@@ -364,7 +403,7 @@ class LiveView(RunRequests):
         if action == "live":
             return self.view.cursor is not None
         if action == "fork":
-            return bool(self.history.checkpoints) and self.folder.recipe.is_file()
+            return self.folder.recipe.is_file()
         if action == "go_on":
             return can_resume(self.folder, self.view.state)
         return True

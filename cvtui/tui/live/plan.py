@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PANES: tuple[str, ...] = ("loss", "accuracy", "rate", "gradient", "layers", "log", "values", "prediction")
+PANES: tuple[str, ...] = ("loss", "accuracy", "rate", "gradient", "layers", "log", "doctor", "values", "prediction")
 """All panes, in the order in which tab goes through them."""
 _CURVES, _TABLES = PANES[:4], PANES[4:]
 
@@ -65,11 +65,11 @@ class _Grid:
 
 _LARGE = _Grid(
     upper=((50, ("loss",)), (25, ("accuracy",)), (25, ("rate", "gradient"))),
-    lower=((66, (("layers",),)), (34, (("prediction", "values"), ("log",)))),
+    lower=((66, (("layers",),)), (34, (("prediction", "values"), ("log", "doctor")))),
 )
 _MEDIUM = _Grid(
     upper=((50, ("loss",)), (50, ("accuracy", "rate", "gradient"))),
-    lower=((62, (("layers",),)), (38, (("log", "values", "prediction"),))),
+    lower=((62, (("layers",),)), (38, (("log", "doctor", "values", "prediction"),))),
 )
 _SMALL = _Grid(
     upper=((54, ("loss",)), (46, ("accuracy", "rate", "gradient"))),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class GradientPane(CurvePane):
     NAME = "gradient"
     TITLE = "Gradient"
+    TAB = "Grads"
 
     def __init__(self) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ class RunHeader(Widget):
         self._told: object = None
 
     def update_from(self, history: History, view: ViewState) -> None:
-        key = (history.version, view.state, view.pending, view.cursor)
+        key = (history.version, view.state, view.pending, view.cursor, view.findings)
         if key == self._told and history is self._history:
             return
         self._told, self._history, self._view = key, history, view
@@ -132,6 +132,9 @@ def _second(history: History, view: ViewState, width: int) -> Content:
         sampled = history.latest_layers
         if sampled is not None and sampled.watch_cost is not None:
             facts.append(f"watching costs {percent(sampled.watch_cost)}")
+    faults = sum(one.severity != "note" for one in view.findings)
+    if faults:
+        facts.insert(0, f"▲ {faults} fault{'s' if faults > 1 else ''}")
     share = history.steps_done / run.total_steps if run is not None and run.total_steps else 0.0
     while facts and sum(len(fact) + 3 for fact in facts) + 8 > width * 3 // 5:
         facts.pop()

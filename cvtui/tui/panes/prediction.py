@@ -94,6 +94,7 @@ def _close(what: str, foretold: float | None, came: float | None, factor: float)
 class PredictionPane(Pane):
     NAME = "prediction"
     TITLE = "Prediction"
+    TAB = "Expected"
 
     def compose(self) -> ComposeResult:
         yield Lines()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cvtui.runlog.curves import XAxis
 from cvtui.tui.panes.overlay import Other
+
+if TYPE_CHECKING:
+    from cvtui.doctor import Diagnosis
 
 X_AXES: tuple[XAxis, ...] = ("steps", "epochs", "samples", "time")
 SMOOTHINGS: tuple[tuple[str, float], ...] = (("light", 0.9), ("medium", 0.98), ("strong", 0.995), ("off", 0.0))
@@ -25,6 +29,8 @@ class ViewState:
     """Steps done at the moment that all panes show; None: they follow the run."""
     others: tuple[Other, ...] = ()
     """Runs that are drawn over this one."""
+    findings: tuple[Diagnosis, ...] = ()
+    """What the doctor says, root causes first."""
     state: str = "starting"
     """As `History.state`."""
     pending: str = ""

@@ -21,6 +21,7 @@ from cvtui.tui.setup import MUTED
 from cvtui.tui.setup.cards import Frame
 from cvtui.tui.setup.field_row import FieldRow, explanation
 from cvtui.tui.setup.form import Form
+from cvtui.tui.setup.texts import to_text
 
 if TYPE_CHECKING:
     from cvtui.tui.setup.draft import Draft
@@ -147,6 +148,7 @@ class Setup(Widget):
         self._predict_timer: Timer | None = None
         self._examine_timer: Timer | None = None
         self._cost = 0.0
+        self._optimizer = recipe.optimizer
 
     def compose(self) -> ComposeResult:
         yield Tabs()
@@ -220,8 +222,9 @@ class Setup(Widget):
         self.close()
 
     @on(Form.Changed)
-    def _changed(self, event: Form.Changed) -> None:
+    async def _changed(self, event: Form.Changed) -> None:
         event.stop()
+        await self._follow_optimizer()
         if self._examine_timer is not None:
             self._examine_timer.stop()
             self._examine_timer = None
@@ -229,6 +232,18 @@ class Setup(Widget):
             self._examine_timer = self.set_timer(PREDICT_AFTER, self.examine)
         else:
             self.examine()
+
+    async def _follow_optimizer(self) -> None:
+        """A weight decay that nobody chose goes with the optimizer."""
+        now, before = self.form.rows["optimizer"].text, self._optimizer
+        if now == before:
+            return
+        from cvtui.recipe.text import usual_decay
+
+        self._optimizer = now
+        decay = self.form.rows["weight_decay"]
+        if decay.text == to_text(usual_decay(before)):
+            await decay.set_text(to_text(usual_decay(now)))
 
     def examine(self, *, again: bool = False) -> None:
         """Judges what stands in the form, and shows it; the engine is asked after a pause.

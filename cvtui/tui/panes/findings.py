@@ -1,0 +1,119 @@
+"""The doctor's pane: what is wrong with the run, root causes first; enter says why, f forks with the cure applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+
+from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import clean, count
+
+if TYPE_CHECKING:
+    from cvtui.doctor import Diagnosis
+    from cvtui.runlog import History
+
+LOOKS = {"stop": ("✗", "$text-error"), "warn": ("▲", "$text-warning"), "note": ("·", MUTED)}
+"""Severity -> glyph and colour."""
+
+
+def heading(one: Diagnosis) -> Content:
+    """Glyph, name and when: "▲ learning rate too high  at step 40"."""
+    glyph, colour = LOOKS[one.severity]
+    when = f"  at step {count(one.step)}" if one.step >= 0 else "  before the first step"
+    where = f", {clean(one.layer)}" if one.layer else ""
+    return Content.assemble((f"{glyph} {one.name}", f"bold {colour}"), (f"{when}{where}", MUTED))
+
+
+class FindingsList(Lines):
+    """One line a finding; the arrows choose one."""
+
+    BINDING_GROUP_TITLE = "The doctor"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "choose(-1)", "Finding before", show=False),
+        Binding("down", "choose(1)", "Next finding", show=False),
+        Binding("enter", "why", "Why", tooltip="The evidence, the threshold and its source, the cure"),
+        Binding("f", "cure", "Cure", tooltip="Fork the run with the cure applied, and draw both curves"),
+        Binding("g", "go", "Go there", tooltip="All panes show the run as it was when this was seen"),
+    ]
+
+    class Asked(Message, namespace="findings"):
+        """A key was pressed on a finding. `what`: why, cure or go."""
+
+        def __init__(self, finding: Diagnosis, what: str) -> None:
+            super().__init__()
+            self.finding, self.what = finding, what
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.findings: tuple[Diagnosis, ...] = ()
+        self.chosen = 0
+
+    def show(self, findings: tuple[Diagnosis, ...], empty: str) -> None:
+        """The findings, or a word where there is none. The cursor stays on its finding."""
+        at = self.finding.id if self.finding is not None else ""
+        self.findings = findings
+        self.chosen = next((n for n, one in enumerate(findings) if one.id == at), 0)
+        lines = [Line(Content("  "), Content.assemble(heading(one), "\n", clean(one.sentence))) for one in findings]
+        self.pointed = None
+        self.set_lines(lines or [Line(Content(""), Content.styled(empty, MUTED))])
+        if findings:
+            self.point_at(self.chosen)
+
+    @property
+    def finding(self) -> Diagnosis | None:
+        return self.findings[self.chosen] if self.chosen < len(self.findings) else None
+
+    def action_choose(self, by: int) -> None:
+        if self.findings:
+            self.chosen = min(max(self.chosen + by, 0), len(self.findings) - 1)
+            self.point_at(self.chosen)
+
+    def _ask(self, what: str) -> None:
+        if self.finding is not None:
+            self.post_message(self.Asked(self.finding, what))
+
+    def action_why(self) -> None:
+        self._ask("why")
+
+    def action_cure(self) -> None:
+        self._ask("cure")
+
+    def action_go(self) -> None:
+        self._ask("go")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self.findings) if action in ("why", "cure", "go") else True
+
+
+class FindingsPane(Pane):
+    NAME = "doctor"
+    TITLE = "Doctor"
+
+    def compose(self) -> ComposeResult:
+        yield FindingsList()
+
+    @property
+    def list(self) -> FindingsList:
+        return self.query_one(FindingsList)
+
+    @property
+    def text(self) -> str:
+        return self.list.text
+
+    def key(self, history: History, view: ViewState) -> object:
+        return (view.findings, bool(len(history.steps)), view.alive)
+
+    def draw(self, history: History, view: ViewState) -> None:
+        if not len(history.steps):
+            empty = "Nothing to judge yet."
+        else:
+            empty = f"✓ Nothing wrong {'so far' if view.alive else 'was found'}."
+        self.list.show(view.findings, empty)
+        faults = sum(one.severity != "note" for one in view.findings)
+        self.say(f"{faults} fault{'s' if faults != 1 else ''} · enter: why · f: cure" if view.findings else "")
