@@ -343,6 +343,8 @@ class Setup(Widget):
         async def take(rate: float | None) -> None:
             if rate is not None:
                 await self.form.rows["lr"].set_text(f"{rate:g}")
+                if self.form.rows["scale_lr"].text.strip() not in ("", "0"):
+                    await self.form.rows["scale_lr"].set_text("0")  # it was found for this batch size
                 self.form.focus_field("lr")
 
         self.app.push_screen(LrSearch(self._draft.recipe, self._runs), take)
