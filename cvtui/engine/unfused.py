@@ -56,6 +56,7 @@ class Together(Optimizer):
         for part in self.parts:
             part.step()
 
+    @torch.no_grad()
     def _update_on_device(self, flag: Tensor) -> None:
         kept = {id(tensor): tensor.clone() for tensor in self._changing(flag.device)}
         self._update()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine import unfused
-from cvtui.engine.optim import OPTIMIZERS, make_optimizer
+from cvtui.engine.optim import OPTIMIZERS, make_optimizer, parameter_groups
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, choices
 
@@ -235,3 +235,96 @@ def test_saved_and_loaded_it_goes_on_to_the_last_bit(text: str, tmp_path: Any) -
     go(fresh, again, range(5, 10))
     for name, value in model.state_dict().items():
         assert torch.equal(value, fresh.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("text", ["rmsprop(momentum=0.9)", "muon", "adagrad"])
+def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of the GPUs, gone on the CPU."""
+
+    def step(together: unfused.Together, closure: Any = None) -> None:
+        flag = together.found_inf
+        together._update_on_device(torch.zeros(()) if flag is None else flag)
+
+    def made(model: nn.Module) -> torch.optim.Optimizer:
+        recipe = Recipe(optimizer=text, lr=0.01, weight_decay=0.01)
+        if text == "adagrad":
+            return unfused.Together([torch.optim.Adagrad(parameter_groups(model, 0.01), lr=0.01, foreach=True)])
+        return make_optimizer(model, recipe)
+
+    monkeypatch.setattr(unfused.Together, "step", step)
+    plain, flawed = small(), small()
+    go(plain, made(plain), range(8))
+    go(flawed, made(flawed), range(8), bad=(0, 3, 4))
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, flawed.state_dict()[name]), name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("text", EVERY)
+def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:
+    from cvtui.engine.control import Signals
+    from cvtui.engine.loop import Loop
+    from cvtui.runlog.writer import EventWriter
+
+    from .making import folder, training
+
+    changes: dict[str, Any] = {"net": "conv8-bn-relu-fc16-relu-fc", "device": "cuda", "clip": 0.1, "ema": 0.9}
+    t = training(optimizer=text, watch_every=0, **changes)
+    batch = t.data.train.batch(torch.arange(64, device="cuda"))
+    run = folder(tmp_path, **changes)
+    with EventWriter(run) as writer:
+        loop = Loop(t, run, writer, Signals())
+        for number in range(6):
+            torch.cuda.set_sync_debug_mode("error" if number else "default")
+            try:
+                loss = t.loss(t.model(t.preprocess(batch.pixels)), batch.labels)
+                t.optimizer.zero_grad()
+                loss.backward()
+                assert loop.guard is not None
+                assert loop.clip is not None
+                assert t.ema is not None
+                loop.guard.expect(loss)
+                loop.clip.arm()
+                t.optimizer.step()
+                t.ema.update(number)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        loop.close()
+
+
+# ---------------------------------------------------------------- whole runs
+
+GOOD = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.03, "muon": 0.01}
+"""A rate with which each learns; 0.005 for the others."""
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *(("optimizer", name) for name in OPTIMIZERS),
+        *(("loss", name) for name in choices.LOSSES),
+        *(("schedule", name) for name in choices.SCHEDULES),
+    ],
+    ids="-".join,
+)
+def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
+    """Three epochs of the digits: better than guessing by far."""
+    from cvtui.engine.control import Signals
+    from cvtui.engine.worker import train_folder
+
+    from .making import folder, history
+
+    field, name = choice
+    run = folder(
+        tmp_path,
+        **{"net": "conv8s2-relu-fc", "epochs": 3, "batch_size": 32, "weight_decay": 1e-4, "watch_every": 0},
+        **{"lr": GOOD.get(name, 0.1 if name == "range-test" else 0.005), field: name},
+    )
+    assert train_folder(run.path, Signals()) == 0
+    found = history(run)
+    assert found.epochs[-1].val_accuracy is not None
+    assert found.epochs[-1].val_accuracy > 0.6
+    assert found.run is not None
+    assert found.run.prediction["memory"] > 0
