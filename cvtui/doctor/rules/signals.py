@@ -120,7 +120,9 @@ def dead(case: Case) -> Found | None:
         before = layers.behind(column)
         if kind != "relu" or before is None:
             continue
-        silent = np.nan_to_num(quiet[:, column]) > limit("F04", "quiet")
+        # Units that fire for a few images come back: most must have been 0 for every image seen of late.
+        gone = np.nan_to_num(layers.of("dead")[:, column], nan=1.0) >= limit("F04", "dead")
+        silent = gone & (np.nan_to_num(quiet[:, column]) > limit("F04", "quiet"))
         share = np.nan_to_num(zeros[:, before])
         found = _dead_from(case, silent & (share >= limit("F04", "zeros")), limit("F04", "loss") * guess)
         if found is None:
