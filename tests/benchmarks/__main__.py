@@ -1,0 +1,217 @@
+"""How fast is cvtui beside what people would use? `python -m tests.benchmarks`
+
+    --rounds N       rounds, in which everybody has one turn (7)
+    --cases A,B      of digits, mlp, cifar, resnet18, busy (all)
+    --who A,B        of plain, dataloader, lightning, fastai, cvtui, screen (all)
+    --quick          3 rounds of short turns of digits and cifar
+    --device cuda    (cpu)
+    --threads N      everybody on so many (0: as each has it by itself)
+    --out FILE       the table as Markdown, too
+
+The same net, data, optimiser and batch for everybody; turns are interleaved, so that whatever else happens on the
+machine meets all of them, and what counts is the median of the rounds. `cvtui` is the engine with everything watched,
+`screen` the same with `cvtui attach` in a pseudo-terminal. `busy`: the same beside one and two spinning processes.
+
+The peers come with `pip install 'cvtui[bench]'`; one that is missing is a row that says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks.cases import CASES, Case
+from tests.benchmarks.contestants import Contestant, Engine, Missing, Peer, Spinners
+from tests.benchmarks.machine import facts
+
+TITLES = {
+    "plain": "plain PyTorch loop, tensors in memory",
+    "dataloader": "the usual DataLoader loop",
+    "lightning": "Lightning, progress bar",
+    "fastai": "fastai, ActivationStats(every=10)",
+    "cvtui": "cvtui, everything watched",
+    "screen": "cvtui, everything watched, a screen attached",
+}
+BUSY_CASES = ("digits", "cifar")
+SECONDS = {"digits": 2.0, "mlp": 2.0, "cifar": 3.0, "resnet18": 8.0}
+"""Of a turn."""
+
+
+class Race:
+    """One case: everybody's steps a second, round by round."""
+
+    def __init__(self, case: Case, who: list[str], device: str, base: Path, threads: int) -> None:
+        self.case = case
+        self.missing: dict[str, str] = {}
+        self.found: dict[str, list[float]] = {}
+        self.threads = ""
+        self._in: dict[str, Contestant] = {}
+        for name in who:
+            try:
+                self._in[name] = self._make(name, device, base, threads)
+                self.found[name] = []
+            except Missing as error:
+                self.missing[name] = str(error)
+
+    def _make(self, name: str, device: str, base: Path, threads: int) -> Contestant:
+        if name in ("cvtui", "screen"):
+            return Engine(f"{self.case.name} {name}", self.case, device, base, name == "screen", threads)
+        return Peer(name, self.case, device, threads)
+
+    def warm_up(self, seconds: float) -> None:
+        for one in self._in.values():
+            one.turn(seconds)
+
+    def round(self, seconds: float, tell: Callable[[str], None]) -> None:
+        for name, one in self._in.items():
+            self.found[name].append(one.turn(seconds))
+        tell(" ".join(f"{name} {found[-1]:.1f}" for name, found in self.found.items()))
+
+    def close(self) -> None:
+        for one in self._in.values():
+            if isinstance(one, Engine):
+                self.threads = one.threads()
+            one.close()
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.found[name])
+
+    def ratio(self, name: str, to: str = "plain") -> float:
+        """Median of the rounds' ratios: within a round the machine was most alike."""
+        pairs = zip(self.found[name], self.found[to], strict=True)
+        return statistics.median(mine / theirs for mine, theirs in pairs)
+
+
+def tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def race(case: Case, who: list[str], rounds: int, device: str, quick: bool, threads: int) -> Race:
+    tell(f"{case.name}: {case.what}")
+    with tempfile.TemporaryDirectory() as base:
+        found = Race(case, who, device, Path(base), threads)
+        seconds = SECONDS[case.name] / (2 if quick else 1)
+        try:
+            found.warm_up(max(3.0, 2 * seconds))
+            for number in range(rounds):
+                found.round(seconds, lambda words, number=number: tell(f"  {number + 1}: {words}"))
+        finally:
+            found.close()
+    return found
+
+
+def busy(case: Case, rounds: int, device: str, quick: bool) -> dict[str, list[list[float]]]:
+    """Steps a second of plain loop and cvtui: [round][busy processes 0, 1, 2]."""
+    tell(f"{case.name} beside busy processes")
+    found: dict[str, list[list[float]]] = {}
+    seconds = 2.0 if quick else 4.0
+    with tempfile.TemporaryDirectory() as base:
+        entrants: list[Contestant] = [
+            Peer("plain", case, device), Engine("cvtui", case, device, Path(base)),
+        ]  # fmt: skip
+        spinners = Spinners(2)
+        try:
+            for one in entrants:
+                one.turn(4.0)
+            for number in range(rounds):
+                for one in entrants:
+                    row = []
+                    for count in range(3):
+                        spinners.on(count)
+                        time.sleep(0.05)
+                        row.append(one.turn(seconds))
+                    spinners.off()
+                    found.setdefault(one.name, []).append(row)
+                    tell(f"  {number + 1}: {one.name} " + ", ".join(f"{speed:.1f}" for speed in row))
+        finally:
+            spinners.close()
+            for one in entrants:
+                one.close()
+    return found
+
+
+def table_of(races: list[Race]) -> list[str]:
+    """Markdown: a row for everybody, a column for every case: steps a second, and how many times the plain loop."""
+    lines = [
+        f"| steps a second | {' | '.join(found.case.name for found in races)} |",
+        "| --- |" + " ---: |" * len(races),
+    ]
+    for name, title in TITLES.items():
+        cells = []
+        for found in races:
+            if name in found.missing:
+                cells.append("not installed")
+            elif found.found.get(name):
+                speed = f"{found.median(name):.3g}" if found.median(name) < 100 else f"{found.median(name):,.0f}"
+                cells.append(f"{speed} ({found.ratio(name):.2f} x)" if "plain" in found.found else speed)
+            else:
+                cells.append("")
+        if any(cells):
+            lines.append(f"| {title} | {' | '.join(cells)} |")
+    return lines
+
+
+def judged(races: list[Race]) -> list[str]:
+    """Each goal and what came of it."""
+    lines = []
+    for found in races:
+        for mine in ("cvtui", "screen"):
+            if mine not in found.found:
+                continue
+            goals = [("plain", 1.2)] + ([("lightning", 2.5), ("fastai", 2.0)] if found.case.small else [])
+            words = []
+            for to, goal in goals:
+                if to in found.found:
+                    ratio = found.ratio(mine, to)
+                    words.append(f"{ratio:.2f} x {to} (goal {goal}{'' if ratio >= goal else ', MISSED'})")
+            lines.append(f"- {found.case.name}, {TITLES[mine]}: {', '.join(words)}; {found.threads or '1 thread'}")
+    return lines
+
+
+def busy_table(found: dict[str, dict[str, list[list[float]]]]) -> list[str]:
+    lines = ["| share of the quiet speed | one busy process | two |", "| --- | ---: | ---: |"]
+    for case, rows in found.items():
+        for name, rounds in rows.items():
+            shares = [statistics.median(row[count] / row[0] for row in rounds) for count in (1, 2)]
+            lines.append(f"| {case}, {name} | {shares[0]:.3g} | {shares[1]:.3g} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--cases", default="")
+    parser.add_argument("--who", default=",".join(TITLES))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    rounds = asked.rounds or (3 if asked.quick else 7)
+    names = (asked.cases or ("digits,cifar" if asked.quick else ",".join([*CASES, "busy"]))).split(",")
+    lines = [f"- {line}" for line in facts(asked.device)]
+    fixed = f", everybody on {asked.threads} threads" if asked.threads else ""
+    lines.append(f"- medians of {rounds} interleaved rounds{fixed}")
+    races = [
+        race(CASES[name], asked.who.split(","), rounds, asked.device, asked.quick, asked.threads)
+        for name in names
+        if name != "busy"
+    ]
+    if races:
+        lines += ["", *table_of(races), "", *judged(races)]
+    if "busy" in names:
+        crowded = {name: busy(CASES[name], rounds, asked.device, asked.quick) for name in BUSY_CASES}
+        lines += ["", *busy_table(crowded)]
+    text = "\n".join(lines)
+    print(text)
+    if asked.out is not None:
+        asked.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
