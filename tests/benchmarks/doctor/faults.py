@@ -88,7 +88,7 @@ FAULTS: dict[str, Fault] = {
         same={"F30": "the rate is too low for this batch"},
     ),
     "F03": Fault([Broken(f"0/0 after {n} steps", "NotFinite", n) for n in (0, 30, 120)], begins=(0, 30, 120)),
-    "F04": Fault([Broken(f"bias {n}", "DeadRelu", n) for n in (-4, -6, -10)], nets=("mlp", "cnn", "deep-mlp")),
+    "F04": Fault([Broken(f"bias {n}", "DeadRelu", n) for n in (-1.5, -2.5, -6)], nets=("mlp", "cnn", "deep-mlp")),
     "F05": Fault(
         [Broken(f"weights x{n}", "Saturated", n) for n in (15, 30, 100)],
         nets=("tanh-mlp", "sigmoid-mlp", "tanh-cnn"),

@@ -12,7 +12,7 @@ import msgspec
 
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.faults import FAULTS
-from tests.benchmarks.doctor.running import DONE_FILE
+from tests.benchmarks.doctor.running import is_trained
 
 EACH_STEP = 60
 """Up to here the doctor is asked at every step, later at every fifth."""
@@ -63,7 +63,7 @@ class Verdict(msgspec.Struct, kw_only=True):
 
 def judge_all(wanted: Iterable[Case], folder: Path, jobs: int) -> list[Verdict]:
     """Verdicts of those that were trained."""
-    there = [case for case in wanted if (folder / case.name / DONE_FILE).exists()]
+    there = [case for case in wanted if is_trained(case, folder)]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         return list(pool.map(judge, there, [folder] * len(there), chunksize=20))
 

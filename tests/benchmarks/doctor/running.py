@@ -24,7 +24,7 @@ DONE_FILE = "done"
 def train_all(wanted: Iterable[Case], folder: Path, jobs: int, told: bool = True) -> list[str]:
     """Trains what is not there yet into folder/<name>. Names and reasons of those that could not be trained."""
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = [case for case in wanted if not (folder / case.name / DONE_FILE).exists()]
+    waiting = [case for case in wanted if not is_trained(case, folder)]
     failed = []
     begun = time.monotonic()
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin) as pool:
@@ -40,6 +40,15 @@ def train_all(wanted: Iterable[Case], folder: Path, jobs: int, told: bool = True
     return failed
 
 
+def is_trained(case: Case, folder: Path) -> bool:
+    """Does the run of exactly this case lie there? (Not one of an earlier wording.)"""
+    place = folder / case.name
+    try:
+        return (place / DONE_FILE).exists() and (place / CASE_FILE).read_bytes() == msgspec.json.encode(case)
+    except OSError:
+        return False
+
+
 def _begin() -> None:
     import torch
 
@@ -51,7 +60,7 @@ def train(case: Case, folder: Path) -> str:
     import cvtui.engine.journal as journal
 
     place = folder / case.name
-    if (place / DONE_FILE).exists():
+    if is_trained(case, folder):
         return ""
     if place.exists():
         shutil.rmtree(place)
@@ -94,8 +103,3 @@ def _train_loop(case: Case, folder: Path) -> int:
 
 def default_jobs() -> int:
     return max(1, (os.cpu_count() or 2) // 2)
-
-
-def trained(folder: Path) -> list[Case]:
-    """The cases whose runs lie in the folder."""
-    return [msgspec.json.decode(file.read_bytes(), type=Case) for file in sorted(folder.glob(f"*/{CASE_FILE}"))]
