@@ -69,7 +69,7 @@ def exploding(case: Case) -> Found | None:
 def _spike(case: Case, norms: Array) -> int | None:
     """Two windows in a row 20 times above all that came before, while the loss is worse than it was."""
     losses, guess = case.windows.loss, case.guess
-    if len(norms) < 8 or guess is None:
+    if len(norms) < 8 or guess is None or not norms.max() > limit("F07", "times") * norms[:300].min():
         return None
     for place in range(6, min(len(norms) - 1, 300)):
         before = norms[max(0, place - 20) : place]
@@ -119,6 +119,8 @@ def dead(case: Case) -> Found | None:
     for column, kind in enumerate(layers.kinds):
         before = layers.behind(column)
         if kind != "relu" or before is None:
+            continue
+        if not (quiet[:, column] > limit("F04", "quiet")).any():
             continue
         # Units that fire for a few images come back: most must have been 0 for every image seen of late.
         gone = np.nan_to_num(layers.of("dead")[:, column], nan=1.0) >= limit("F04", "dead")

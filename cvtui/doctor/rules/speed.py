@@ -40,6 +40,14 @@ def ratios(case: Case) -> tuple[Array, list[int]]:
     return np.where(np.isfinite(values) & (values > 0), values, np.nan), places
 
 
+def middles(values: Array) -> Array:
+    """The median of each row's numbers (the lower one of two in the middle); NaN where there are none. numpy's own
+    takes 0.2 ms."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    counts = np.isfinite(values).sum(1)
+    return ordered[np.arange(len(ordered)), np.maximum((counts - 1) // 2, 0)]  # type: ignore[no-any-return]
+
+
 def _by_ratio(case: Case) -> Pace | None:
     guess = case.guess
     if len(case.layers) < 2 or guess is None:
@@ -116,9 +124,7 @@ def _slow(case: Case) -> Pace | None:
     if guess is None or len(case.layers) < 3 or not places:
         return None
     with np.errstate(all="ignore"):
-        known = np.isfinite(values).any(1)
-        middle = np.full(len(values), np.nan)
-        middle[known] = np.nanmedian(values[known], axis=1)
+        middle = middles(values)
     low = middle < limit("F02", "ratio")
     for sample in np.flatnonzero(low[2:] & low[1:-1]) + 2:
         step = int(case.layers.steps[sample])
@@ -328,7 +334,11 @@ def clipped(case: Case) -> Found | None:
     else:  # a loop of somebody's own: the norms that arrive are all the same
         norms = windows.grad_high
         tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
+        if not tight.any():
+            return None
         far = tight & ((norms < limit("F33", "norm")) | _hardly_moves(case))
+    if not (tight & far).any():
+        return None
     row = np.convolve((tight & far).astype(float), np.ones(rows), "valid") / rows
     found = np.flatnonzero(row >= limit("F33", "share"))
     if not len(found):
@@ -351,6 +361,4 @@ def clipped(case: Case) -> Found | None:
 
 def _hardly_moves(case: Case) -> bool:
     values, places = ratios(case)
-    if not places or not len(values) or not np.isfinite(values[-1]).any():
-        return False
-    return bool(np.nanmedian(values[-1]) < limit("F33", "ratio"))
+    return bool(len(values) and places and middles(values[-1:])[0] < limit("F33", "ratio"))

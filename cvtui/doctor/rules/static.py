@@ -127,7 +127,7 @@ def softmax_twice(case: Case) -> Found | None:
     evidence, sure = "all outputs of the first batch lie in 0..1 and add up to 1", 0.7
     if not facts.rows_sum_to_one:
         if not _is(first, facts.doubled) or _is(first, cross):
-            return None
+            return _at_the_floor(case, floor)
         evidence, sure = f"first loss {first:.5g}: that of the softmax's softmax", 1.0
     elif first is not None and cross is not None and plain is not None:
         if abs(first - plain) < abs(first - cross) or not _is(first, cross):
@@ -143,6 +143,31 @@ def softmax_twice(case: Case) -> Found | None:
         threshold=limit("F15", "tolerance"),
         evidence=evidence,
         sure=sure,
+    )
+
+
+def _at_the_floor(case: Case, floor: float) -> Found | None:
+    """Nearly all is right, and the loss stands still just above the floor of a softmax's softmax."""
+    windows = case.windows
+    if len(windows) < 10 or _is(case.facts.first_loss, case.facts.cross_entropy):
+        return None
+    last, before = windows.loss[-5:].mean(), windows.loss[-10:-5].mean()
+    right = windows.accuracy[-5:].mean()
+    if (
+        not right > limit("F15", "right")
+        or not floor - 0.01 < last < limit("F15", "near") * floor
+        or last < 0.97 * before
+    ):
+        return None
+    return Found(
+        f"{percent(right)} of the training images are right, but the loss stands still at {last:.3g}: a softmax that "
+        f"is taken twice can't come below {floor:.4g}.",
+        step=case.steps_done - 1,
+        value=float(last),
+        threshold=floor,
+        evidence=f"loss {last:.4g} at an accuracy of {right:.3g}",
+        sure=0.7,
+        severity="warn",
     )
 
 
