@@ -15,6 +15,7 @@ from cvtui.engine.statistics import flat_view
 from cvtui.engine.training import Training, first_batch
 from cvtui.engine.watch import watched_layers
 from cvtui.recipe.choices import OPTIMIZERS, parse_choice
+from cvtui.recipe.copies import extra_copies
 from cvtui.recipe.first_loss import first_loss
 
 
@@ -71,10 +72,13 @@ def untouched(model: nn.Module) -> Iterator[None]:
 
 
 def memory(training: Training) -> int:
-    """Bytes that training holds on its device: weights, gradients, optimiser state, kept activations, the images."""
+    """Bytes that training holds on its device: weights, gradients, optimiser state, kept activations, the images.
+
+    With a running mean of the weights, that too."""
     choice, _ = parse_choice(training.recipe.optimizer, OPTIMIZERS, "optimizer")
     net = training_memory(training.checked.table, training.recipe.batch_size)
-    return net.total(choice.name) + training.data.bytes
+    more = extra_copies(training.recipe.optimizer, training.recipe.ema) * net.parameters
+    return net.total(choice.name) + more + training.data.bytes
 
 
 def _finite(number: float) -> float:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cvtui.calc.memory import OPTIMIZERS as OF_THE_RULE
 from cvtui.engine import unfused
 from cvtui.engine.optim import OPTIMIZERS, make_optimizer, parameter_groups
 from cvtui.errors import RequestError
@@ -328,3 +329,19 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
     assert found.epochs[-1].val_accuracy > 0.6
     assert found.run is not None
     assert found.run.prediction["memory"] > 0
+
+
+@pytest.mark.parametrize("text", ["momentum", "rmsprop(momentum=0.9,centred=1)", "adam(amsgrad=1)", "adagrad", "adamw"])
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_the_foretold_memory_holds_all_that_is_kept_per_parameter(text: str, ema: float) -> None:
+    from cvtui.recipe.copies import extra_copies
+
+    from .making import training
+
+    t = training(optimizer=text, ema=ema)
+    t.loss(t.model(t.preprocess(t.data.train.pixels[:4])), t.data.train.labels[:4]).backward()
+    t.optimizer.step()
+    held = [value for state in t.optimizer.state.values() for value in state.values() if value.dim()]
+    mean = [] if t.ema is None else list(t.ema.model.parameters())
+    copies = sum(value.numel() for value in (*held, *mean)) / t.checked.table.parameters
+    assert copies == OF_THE_RULE[text.partition("(")[0]] + extra_copies(text, ema)

@@ -14,6 +14,7 @@ from cvtui.recipe import Checked, Recipe, Schedule, check, parse_choice
 from cvtui.recipe.checking import check_net, make_schedule
 from cvtui.recipe.choices import OPTIMIZERS as UPDATE_RULES
 from cvtui.recipe.choices import DataFacts
+from cvtui.recipe.copies import extra_copies
 from cvtui.recipe.data_facts import DATA_FIELDS, facts, kind_of
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
@@ -82,7 +83,7 @@ def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
         schedule=checked.schedule,
         steps_per_epoch=checked.steps_per_epoch,
         total_steps=checked.total_steps,
-        memory=_memory(checked.table, checked.data, recipe.batch_size, recipe.optimizer),
+        memory=_memory(checked.table, checked.data, recipe.batch_size, recipe.optimizer, recipe.ema),
     )
 
 
@@ -103,7 +104,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
         else:
             steps = -(-data.train // batch)
             if table is not None and "optimizer" in values:
-                memory = _memory(table, data, batch, str(values["optimizer"]))
+                memory = _memory(table, data, batch, str(values["optimizer"]), float(values.get("ema", 0)))
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
         needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "scale_lr")
@@ -137,13 +138,14 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
         return None
 
 
-def _memory(table: Table, data: DataFacts, batch: int, optimizer: str) -> int | None:
+def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: float) -> int | None:
     """What the net takes, and the images, which lie in memory as bytes."""
     name = parse_choice(optimizer, UPDATE_RULES)[0].name
     if name not in OPTIMIZERS:
         return None
     pixels = (data.train + data.validation) * math.prod(data.size)
-    return training_memory(table, batch).total(name) + pixels
+    net = training_memory(table, batch)
+    return net.total(name) + extra_copies(optimizer, ema) * net.parameters + pixels
 
 
 def _taken(runs: Path, name: str) -> Problem | None:
