@@ -236,11 +236,18 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     size = "x".join(map(str, data.size))
     first = first_loss(recipe.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
+    lr = f"lr {checked.schedule.lr:g}"
+    if recipe.scale_lr:
+        lr += f" ({recipe.lr:g} · {recipe.batch_size}/{recipe.scale_lr})"
+    more = [f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []
+    more += [f"gradients clipped to {recipe.clip:g}"] if recipe.clip else []
+    more += [f"validated on a running mean of the weights (decay {recipe.ema:g})"] if recipe.ema else []
     return [
         ("data", f"{data.name}: {data.train:,} + {data.validation:,} images {size}, {len(data.classes)} classes"),
         ("net", recipe.net),
         ("", f"{table.parameters:,} parameters, {table.macs:,} MACs an image; init {recipe.init}"),
-        ("training", f"{recipe.optimizer}, lr {checked.schedule.lr:g}, {schedule}, batch {recipe.batch_size}"),
+        ("training", f"{recipe.optimizer}, {lr}, {schedule}, batch {recipe.batch_size}"),
+        *([("", "; ".join(more))] if more else []),
         (
             "",
             f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps = "
