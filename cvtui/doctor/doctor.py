@@ -105,7 +105,8 @@ class Doctor:
 
     def _follow(self, history: History, until: float) -> None:
         case, series = self.case, history.steps
-        if self._steps > series.end or len(history.epochs) < len(self._epochs):
+        another = self._run is not None and history.run is not self._run
+        if another or self._steps > series.end or len(history.epochs) < len(self._epochs):
             self.__init__(history)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
             case = self.case
         if history.run is not None and history.run is not self._run:

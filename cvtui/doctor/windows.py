@@ -64,13 +64,20 @@ class Windows:
 
     def _join(self) -> None:
         """Halves the windows after the first ones."""
-        rest = self._rows[:, KEPT : KEPT + (self._count - KEPT) // 2 * 2].reshape(len(COLUMNS), -1, 2)
-        joined = np.where(np.isfinite(rest[..., 0]), (rest[..., 0] + rest[..., 1]) / 2, rest[..., 1])
+        last = KEPT + (self._count - KEPT) // 2 * 2
+        rest = self._rows[:, KEPT:last].reshape(len(COLUMNS), -1, 2)
+        weights = np.diff(self._rows[0, KEPT - 1 : last]).reshape(-1, 2) * np.isfinite(rest)
+        sums = (np.nan_to_num(rest, posinf=0.0, neginf=0.0) * weights).sum(2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            joined = sums / weights.sum(2)
         joined[0] = rest[0, :, 1]
         joined[4] = rest[4].min(1)
         joined[5], joined[7] = rest[5].max(1), rest[7].max(1)
-        self._rows[:, KEPT : KEPT + joined.shape[1]] = joined
-        self._count = KEPT + joined.shape[1]
+        odd = self._rows[:, last : self._count].copy()
+        count = KEPT + joined.shape[1]
+        self._rows[:, KEPT:count] = joined
+        self._rows[:, count : count + odd.shape[1]] = odd
+        self._count = count + odd.shape[1]
         self._rows[:, self._count :] = np.nan
 
 

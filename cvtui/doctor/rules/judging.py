@@ -35,7 +35,9 @@ def modes_differ(case: Case) -> Found | None:
             evidence="model.training is True in a pass without gradients",
             advice="Call model.eval() before the validation, and model.train() after it.",
         )
-    norms = [m for m in facts.modules if "BatchNorm" in m.kind and m.options.get("momentum", 0.1) > 0]
+    norms = [
+        m for m in facts.modules if "BatchNorm" in m.kind and m.options.get("momentum", 0.0) > 0
+    ]  # None: a mean over all batches
     slow = [m for m in norms if m.options["momentum"] < limit("F23", "momentum")]
     pairs = [(int(a), b, c) for a, b, c in facts.mode_losses if a >= limit("F23", "steps")]
     bad = [c > limit("F23", "times") * b and c - b > limit("F23", "more") for _, b, c in pairs]
@@ -294,6 +296,21 @@ def underfitting(case: Case) -> Found | None:
         evidence=f"loss {last:.3g} = {last / guess:.2g} of a guess",
         sure=0.8 if narrow else 0.5,
         severity=None if narrow else "note",
+    )
+
+
+@rule("L08", "facts")
+def one_unit(case: Case) -> Found | None:
+    narrow = _narrowest(case)
+    if not narrow.endswith(" 1 unit"):
+        return None
+    return Found(
+        f"All that the net knows of an image goes through {narrow}: {case.classes:,} classes then lie on one line.",
+        layer=narrow.partition(" ")[0],
+        value=1,
+        threshold=limit("F19", "narrow"),
+        evidence="a layer of one unit",
+        sure=0.9,
     )
 
 

@@ -1,0 +1,210 @@
+"""Each rule on a run that has the fault and on runs that don't."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cvtui.doctor import catalogue
+from cvtui.doctor.registry import RULES
+from cvtui.runlog.events import Record, WeightFact
+from tests.doctor.making import attended, epoch, facts, found, learning, modules, sample, started, story
+
+GUESS = math.log(10)
+
+
+def flat(step: int) -> float:
+    """A loss that stays that of a guess."""
+    return GUESS + 0.002 * math.sin(step)
+
+
+def rising(step: int) -> float:
+    return GUESS + 0.5 * step
+
+
+def weights(std: float, mean: float = 0.0, fan_in: int = 64) -> list[WeightFact]:
+    return [WeightFact(name=f"{name}.weight", layer=name, fan_in=fan_in, mean=mean, std=std) for name in "abc"]
+
+
+def halving(step: int) -> Any:
+    return sample(step, weight_norm=3.0 * 0.9 ** (step / 10))
+
+
+def sigmoid(share: float) -> Callable[[int], Any]:
+    own = {"kind": "sigmoid", "pinned": share}
+    return lambda step: sample(step, relu1=own, relu2=own)
+
+
+def faint(step: int) -> Any:
+    return sample(step, conv1={"grad_norm": 1e-7}, fc2={"grad_norm": 0.5})
+
+
+def dead(step: int) -> Any:
+    return sample(step, fc1={"grad_zeros": 0.99}, relu2={"zeros": 0.999, "dead": 1.0})
+
+
+def overfit(rows: int) -> tuple[Any, ...]:
+    return tuple(epoch(n, 0.99 if n > 3 else 0.7, 0.6, val_loss=0.8 + 0.2 * n) for n in range(1, rows))
+
+
+def own(**changes: Any) -> list[Record]:
+    return story(known=facts(**changes))
+
+
+def recipe(known: dict[str, Any] | None = None, **fields: Any) -> list[Record]:
+    return story(run=started(own=False, **fields), known=facts(**(known or {})))
+
+
+def predicted(init: str, shares: list[float], net: str = "[fc50-relu]*6-fc") -> list[Record]:
+    """A run whose first batch spread by these numbers at its ReLUs."""
+    import msgspec
+
+    run = started(own=False, init=init, net=net)
+    spread = {f"relu{place}": share for place, share in enumerate(shares, 1)}
+    run = msgspec.structs.replace(run, prediction={"activation_std": spread})
+    return story(run=run, loss=learning if init == "xavier" else flat)
+
+
+SICK: dict[str, Callable[[], list[Record]]] = {
+    "F01": lambda: story(loss=rising, rate=lambda s: 2.0, look=lambda s: sample(s, update_ratio=0.4)),
+    "F02": lambda: story(loss=flat, rate=lambda s: 1e-6, look=lambda s: sample(s, update_ratio=1e-6)),
+    "F03": lambda: story(loss=lambda s: None if s == 57 else learning(s)),
+    "F04": lambda: story(loss=flat, look=dead),
+    "F05": lambda: story(loss=flat, look=sigmoid(0.7)),
+    "F06": lambda: story(loss=flat, look=faint),
+    "F07": lambda: story(loss=flat, grad=lambda s: 5000.0 if s > 40 else 1.0),
+    "F08": lambda: own(weights=weights(0.0)),
+    "F09": lambda: own(weights=weights(0.0, 0.02)),
+    "F10": lambda: own(first_loss=6.0, cross_entropy=6.0, weights=weights(1.7)),
+    "F11": lambda: own(input_mean=77.0, input_std=95.0, input_min=0.0, input_max=255.0),
+    "F12": lambda: own(batch_classes=[1] * 10),
+    "F13": lambda: story(
+        known=facts(neighbours_train=0.11, neighbours_validation=0.09), loss=flat, epochs=(epoch(1, 0.1, 0.1),)
+    ),
+    "F14": lambda: own(neighbours_train=0.55, neighbours_validation=0.9),
+    "F15": lambda: own(rows_sum_to_one=True, log_loss=2.31),
+    "F16": lambda: own(first_loss=64 * GUESS),
+    "F17": lambda: story(known=facts(first_loss=-GUESS), loss=lambda s: -GUESS - s),
+    "F18": lambda: story(epochs=overfit(10)),
+    "F19": lambda: story(
+        known=facts(modules=modules("Linear", "ReLU", "Linear", out_features=2)), loss=lambda s: max(1.8, learning(s))
+    ),
+    "F20": lambda: own(overlap=10, overlap_pairs=[[3, 4]]),
+    "F21": lambda: own(neighbours_validation=0.1),
+    "F22": lambda: own(batch_size=2, batch_sizes=[2] * 10, modules=modules("Conv2d", "BatchNorm2d", "ReLU", "Linear")),
+    "F23": lambda: own(mode_losses=[[90, 0.5, 3.0], [120, 0.4, 3.5]], modules=modules("Conv2d", "BatchNorm2d")),
+    "F24": lambda: own(label_counts=[910] + [10] * 9),
+    "F25": lambda: own(stale_gradient=1.3),
+    "F26": lambda: own(left_out=["a.weight", "a.bias"]),
+    "F27": lambda: own(outputs=100),
+    "F28": lambda: own(bad_count=3, bad_items=[1, 5, 9]),
+    "F29": lambda: story(known=facts(weight_decay=0.5), loss=flat, look=halving),
+    "F30": lambda: story(
+        known=facts(batch_size=4, batch_sizes=[4] * 10),
+        rate=lambda s: 0.1,
+        loss=rising,
+        look=lambda s: sample(s, update_ratio=0.4),
+    ),
+    "F31": lambda: story(loss=rising, rate=lambda s: 0.4, look=lambda s: sample(s, update_ratio=0.4)),
+    "F32": lambda: story(rate=lambda s: 0.05 * 0.8**s),
+    "F33": lambda: story(loss=flat, grad=lambda s: 1e-3),
+    "F34": lambda: own(modules=modules("Linear", "Dropout", "Linear", p=0.9)),
+    "F35": lambda: own(modules=modules("Linear", "Linear", "Linear"), linear_pairs=[["linear0", "linear1"]]),
+    "F36": lambda: story(loss=flat),
+    "F37": lambda: story(loss=flat, look=lambda s: sample(s, answers=0.0)),
+    "L01": lambda: predicted("xavier", [0.6, 0.42, 0.3, 0.21, 0.15, 0.1]),
+    "L02": lambda: predicted("normal(0.01)", [0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6]),
+    "L03": lambda: own(input_min=0.0, input_mean=0.4, input_std=0.3),
+    "L04": lambda: recipe(net="conv8-pool-pool-pool-conv8f3p1-relu-fc"),
+    "L05": lambda: recipe(net="conv8f3s2p0-relu-fc"),
+    "L06": lambda: recipe(net="conv8-relu-fc1000-relu-fc"),
+    "L08": lambda: own(modules=modules("Linear", "ReLU", "Linear", out_features=1)),
+    "L07": lambda: recipe(net="fc100-relu-fc"),
+}
+
+HEALTHY: dict[str, Callable[[], list[Record]]] = {
+    "own loop": story,
+    "recipe": lambda: recipe(),
+    "large steps while it learns": lambda: story(look=lambda s: sample(s, update_ratio=0.2 if s < 15 else 0.02)),
+    "small steps when all is learnt": lambda: story(look=lambda s: sample(s, update_ratio=1e-2 if s < 200 else 5e-5)),
+    "a cosine": lambda: story(rate=lambda s: 0.025 * (1 + math.cos(math.pi * s / 300))),
+    "a warm-up": lambda: story(rate=lambda s: 0.05 * min(1, (s + 1) / 50)),
+    "log-probabilities": lambda: own(log_loss=GUESS),
+    "probabilities and -log": lambda: own(rows_sum_to_one=True, log_loss=GUESS, cross_entropy=2.29),
+    "a last layer of zeros": lambda: own(
+        weights=[*weights(0.17), WeightFact(name="d.weight", layer="d", fan_in=64, mean=0.0, std=0.0)]
+    ),
+    "sparse gradients when all is learnt": lambda: story(
+        look=lambda s: sample(s, fc1={"grad_zeros": 0.9}, relu2={"zeros": 0.95}) if s > 150 else sample(s)
+    ),
+    "ten thousand images of few classes": lambda: own(batch_classes=[9, 8, 10, 9, 7, 10, 9, 9, 10, 10]),
+    "no gradient norms": lambda: story(grad=lambda s: None),
+    "nothing known but the loss": lambda: story(known=facts(), look=lambda s: sample(s)),
+    "clipped at one": lambda: story(grad=lambda s: 1.0),
+    "a short run": lambda: story(steps=40, epochs=(epoch(1, 0.5, 0.5),)),
+    "not yet ended": lambda: story(ended=False),
+}
+
+
+@pytest.mark.parametrize("fault", SICK)
+def test_the_fault_is_found(fault: str) -> None:
+    everything = found(SICK[fault]())
+    assert fault in everything, f"found only {sorted(everything)}"
+    one = everything[fault]
+    assert one.sentence.endswith((".", "?"))
+    assert one.step < 300
+    assert one.advice
+    assert 0 < one.sure <= 1
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_run_raises_no_alarm(name: str) -> None:
+    doctor = attended(HEALTHY[name]())
+    assert [one for one in doctor.all if one.severity != "note"] == []
+
+
+def test_every_fault_of_the_table_has_a_rule_and_a_sick_run() -> None:
+    assert set(RULES) == set(catalogue) == set(SICK)
+
+
+@pytest.mark.parametrize("fault", sorted(set(SICK) - {"L03", "L04", "L05", "L06", "L07", "F18"}))
+def test_one_fault_is_told_first_and_is_no_note(fault: str) -> None:
+    roots = attended(SICK[fault]()).update()
+    assert (roots[0].id, roots[0].severity == "note") == (fault, fault == "L01")
+
+
+def test_a_symptom_is_told_as_a_consequence() -> None:
+    roots = attended(story(loss=flat, rate=lambda s: 1e-6, look=lambda s: sample(s, update_ratio=1e-6))).update()
+    assert [root.id for root in roots] == ["F02"]
+    assert "F36" in roots[0].consequences
+
+
+def test_a_cure_changes_the_recipe_and_words_a_loop_of_ones_own() -> None:
+    asked = story(
+        run=started(own=False, lr=2.0), loss=rising, rate=lambda s: 2.0, look=lambda s: sample(s, update_ratio=0.4)
+    )
+    (first, *_) = attended(asked).update()
+    assert first.id == "F01"
+    assert 0 < first.cure["lr"] <= 0.2
+    (first, *_) = attended(SICK["F01"]()).update()
+    assert first.cure == {}
+    assert first.as_json()["cure"] == first.advice
+
+
+def test_numbers_are_in_the_sentence() -> None:
+    one = found(SICK["F01"]())["F01"]
+    assert "40 %" in one.sentence
+    assert "6.7 %" in one.sentence
+    assert one.layer in ("conv1", "fc1", "fc2")
+    assert one.threshold == 0.1
+
+
+def test_a_run_that_recovers_is_no_fault_in_the_end() -> None:
+    def loss(step: int) -> float:
+        return 3.0 * GUESS if step < 20 else learning(step)
+
+    everything = found(story(loss=loss, look=lambda s: sample(s, update_ratio=0.4 if s < 20 else 5e-3)))
+    assert {one.severity for one in everything.values()} <= {"note"}
