@@ -55,8 +55,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     parent: dict[str, Any] = {}
     """Of a forked run: `run` (the parent's name), `checkpoint`, `step` and `epoch` where it begins."""
     prediction: dict[str, Any] = {}
-    """What was foretold: `first_loss` (ln C), `start_loss` (of the first batch, with the weights as drawn),
-    `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
+    """What was foretold: `first_loss` (of zeros: ln C of a cross-entropy), `start_loss` (of the first batch, with the
+    weights as drawn), `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
 
 
 class Steps(Record, tag="steps", frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ class CommandApplied(Record, tag="command", frozen=True, kw_only=True):
     step: int
     time: float
     command: str
-    """pause, resume, set_lr, save or stop."""
+    """pause, resume, set_lr, save or stop; the schedule `plateau` lowers the rate by a set_lr too."""
     value: float | None = None
     words: str = ""
     """For the mark on the curves: "rate 0.01 → 0.001"."""
