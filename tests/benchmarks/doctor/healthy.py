@@ -18,7 +18,7 @@ GOOD: dict[str, dict[str, float]] = {
     "adam": {"mlp": 2e-3, "cnn": 3e-3, "bn": 5e-3, "tanh": 2e-3, "deep": 1e-3},
     "adamw": {"mlp": 2e-3, "cnn": 3e-3, "bn": 5e-3, "tanh": 2e-3, "deep": 1e-3},
 }
-"""Good rates of each rule for each family of nets on digits (batch 64): the validation accuracy is at its best there, and
+"""Good rates of each rule for each family of nets on digits (batch 64): validation accuracy is at its best there, and
 hardly less at a third and at three times of it."""
 ON_SHAPES = {"sgd": 0.4, "momentum": 0.4, "adam": 1.0, "adamw": 1.0}
 """How many times that is a good rate on shapes, found in the same way."""
