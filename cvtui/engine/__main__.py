@@ -1,5 +1,6 @@
 """`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on
-(at the rate RATE, such as 0.001 or /10, where one is given); `--warm` waits for what to do (see warm.py).
+(at the rate RATE, such as 0.001 or /10, where one is given); `--warm` waits for what to do (see warm.py);
+`--facts CALLABLE SIZE SHARE` tells what data a callable gives (see callable_set.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged, 2 the request was wrong, 130 interrupted (143 by SIGTERM).
 """
@@ -14,6 +15,18 @@ USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE]] | --warm"
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["--facts"] and len(arguments) == 4:
+        from cvtui.engine.callable_set import tell_facts
+
+        return tell_facts(arguments[1], arguments[2], float(arguments[3]))
+    if arguments == ["--check"]:
+        from cvtui.engine.quick_start import leave_dynamo_out
+
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+        leave_dynamo_out()
+        from cvtui.engine.checkup import tell_lines
+
+        return tell_lines()
     resume = arguments[1:2] == ["--resume"]
     if not 1 <= len(arguments) <= 1 + 2 * resume or (
         arguments[0].startswith("-") and (resume or arguments[0] != "--warm")

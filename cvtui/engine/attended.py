@@ -90,7 +90,7 @@ class DataScan:
 
     def _scan(self, split: Split, classes: int) -> None:
         try:
-            self._found = data_facts(tuple(split.train), tuple(split.validation), classes=classes)
+            self._found = data_facts(split.train, split.validation, classes=classes)
         except Exception:  # a check that can't be made is none
             self._found = None
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.engine.data import Images, Part
 from cvtui.runlog.events import Facts
 
 SECONDS = 1.5
@@ -21,9 +22,11 @@ HASHED = 200_000
 QUERIES, REFERENCES, NEIGHBOURS = 1000, 4000, 10
 DIMENSIONS = 256
 SHOWN = 20
+STREAMED = 1500
+"""Images that are read of a part which lies in files."""
 
 
-class Part(NamedTuple):
+class Scanned(NamedTuple):
     """Images (N x …, any type of number) and labels (int64, N), on the CPU. Labels may be known of more images."""
 
     images: Tensor
@@ -33,7 +36,8 @@ class Part(NamedTuple):
 
 
 def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None:
-    """train, validation: (images, labels) as tensors or arrays, or a Dataset of such pairs; None: not known.
+    """train, validation: parts of a run's data, (images, labels) as tensors or arrays, or a Dataset of such pairs;
+    None: not known.
 
     classes: their number where it is known otherwise. None when neither part could be read.
     """
@@ -55,21 +59,39 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None
     return Facts(**found)
 
 
-def part_of(source: Any, until: float) -> Part | None:
+def part_of(source: Any, until: float) -> Scanned | None:
     """What can be had of it; None when it is nothing of that kind."""
     if source is None:
         return None
+    if hasattr(source, "batch") and hasattr(source, "labels"):
+        return _from_part(source, until)
     if isinstance(source, torch.utils.data.TensorDataset):
         source = source.tensors
     if isinstance(source, tuple | list) and len(source) == 2 and all(hasattr(half, "shape") for half in source):
         images, labels = (torch.as_tensor(half).detach() for half in source)
         if labels.dim() != 1 or len(images) != len(labels) or not len(labels) or labels.is_floating_point():
             return None
-        return Part(images.cpu(), labels.cpu().long(), len(labels))
+        return Scanned(images.cpu(), labels.cpu().long(), len(labels))
     return _from_dataset(source, until)
 
 
-def _from_dataset(source: Any, until: float) -> Part | None:
+def _from_part(source: Part, until: float) -> Scanned | None:
+    """One part of a run's data: all of it where it lies in memory, else as many images as can be read in time."""
+    if isinstance(source, Images):
+        return Scanned(source.pixels.cpu(), source.labels.cpu(), source.size)
+    order = _even(source.size, STREAMED)
+    order = order[torch.randperm(len(order), generator=torch.Generator().manual_seed(0))]
+    pixels, labels = [], []
+    for piece in torch.split(order, 32):
+        images = source.batch(piece)
+        pixels.append(images.pixels.cpu())
+        labels.append(images.labels.cpu())
+        if time.perf_counter() > until - 0.3:
+            break
+    return Scanned(torch.cat(pixels), torch.cat(labels), source.size) if pixels else None
+
+
+def _from_dataset(source: Any, until: float) -> Scanned | None:
     """Reads items at even distances until the time is over."""
     try:
         count = len(source)
@@ -81,7 +103,7 @@ def _from_dataset(source: Any, until: float) -> Part | None:
             labels.append(int(label))
             if time.perf_counter() > until - 0.5:
                 break
-        return Part(torch.stack(images), torch.tensor(labels), count) if images else None
+        return Scanned(torch.stack(images), torch.tensor(labels), count) if images else None
     except Exception:  # a stranger's data set may raise anything, and a check must not stop a training
         return None
 
@@ -102,7 +124,7 @@ def _bad_facts(images: Tensor) -> dict[str, Any]:
     return {"bad_count": int(bad.sum()), "bad_items": bad.nonzero()[:SHOWN, 0].tolist()}
 
 
-def _overlap(train: Part, validation: Part, until: float) -> dict[str, Any]:
+def _overlap(train: Scanned, validation: Scanned, until: float) -> dict[str, Any]:
     """Validation images that are in the training set too, value for value."""
     if len(train.images) + len(validation.images) > HASHED:
         return {}
@@ -121,7 +143,7 @@ def _digests(images: Tensor) -> Iterable[bytes]:
     return (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in array)
 
 
-def _neighbour_facts(train: Part, validation: Part) -> dict[str, Any]:
+def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
     """How often the nearest training images agree on an image's label: of training images (themselves left out) and of
     validation images. Labels that were shuffled give chance; noise in the training labels alone shows as the lower of
     the two."""

@@ -320,6 +320,12 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     overfit_loss: float | None = None
     overfit_accuracy: float | None = None
     """Where one batch alone was trained on: what came of it."""
+    overfit_steps: int | None = None
+    overfit_images: int | None = None
+    overfit_rates: list[list[float]] = []
+    """[rate, loss, accuracy] of the same at other rates, where it failed at the recipe's; a loss of -1: not finite."""
+    zeroed_loss: float | None = None
+    """Loss of that batch, after it was learnt, with all inputs 0."""
     predicted: list[int] = []
     """How often each class was the answer over the latest steps."""
 
