@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sweep": ("cvtui.cli.sweep:sweep", "A fair race between recipes: --lr 1e-1,1e-2,1e-3 …"),
     "lottery": ("cvtui.cli.lottery:lottery", "How few weights are enough: prune, rewind, train again."),
     "lr-find": ("cvtui.cli.lr_find:lr_find", "Which learning rate: a range test, a bracket, three short runs."),
+    "check": ("cvtui.cli.check:check", "Look at a recipe before it is trained: data, first steps, one batch by heart."),
     "doctor": ("cvtui.cli.doctor:doctor", "What is wrong with a run, the evidence, and what would help."),
     "export": ("cvtui.cli.export:export", "A run as an HTML report, SVG, CSV or TensorBoard events."),
 }

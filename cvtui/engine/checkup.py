@@ -31,7 +31,7 @@ STEP_SECONDS = 3.0
 LEARN_IMAGES = 16
 LEARN_STEPS = 200
 LEARN_SECONDS = 4.0
-OTHER_RATES = (0.1, 10.0)
+OTHER_RATES = (0.1, 0.01, 10.0)
 
 
 class _Passing(EventWriter):
@@ -100,7 +100,7 @@ def _batches(training: Training) -> Iterator[Images]:
 
 def _one_batch(training: Training, weights: dict[str, torch.Tensor]) -> Facts:
     """Can the net learn a few images by heart, without dropout, decay and random changes? At the recipe's rate, and
-    where that fails at a tenth and at ten times of it."""
+    where that fails at a tenth, a hundredth and ten times of it."""
     first = next(_batches(training))
     few = Images(first.pixels[:LEARN_IMAGES], first.labels[:LEARN_IMAGES])
     loss, accuracy, steps = _learn(training, weights, few, 1.0)

@@ -1,0 +1,100 @@
+"""`cvtui check`: a look at a recipe before anybody waits for its run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.cli.main import EXIT_FAILED, EXIT_WRONG
+from cvtui.cli.train import make_recipe, recipe_options
+from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from cvtui.doctor import Diagnosis, Doctor
+    from cvtui.doctor.checklist import Item
+    from cvtui.recipe import Recipe
+
+
+@click.command("check")
+@click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
+@click.option("--json", "as_json", is_flag=True, help="Checks and findings as JSON.")
+def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
+    """Look at a recipe before it is trained: its data, its first steps, and whether it can learn one batch by heart.
+    Takes some seconds and keeps nothing. The exit code is 1 when something is wrong."""
+    checked = make_recipe(recipe, {name: text for name, text in options.items() if text is not None})
+    doctor = examined(checked.recipe)
+    from cvtui.doctor.checklist import checklist
+
+    roots = doctor.update()
+    items = checklist(doctor.case, doctor.all)
+    if as_json:
+        import msgspec
+
+        told = {"checks": items, "findings": [one.as_json() for one in roots]}
+        click.echo(msgspec.json.encode(told).decode())
+    else:
+        show(items, roots)
+    return EXIT_FAILED if any(item.mark == "fault" for item in items) or _is_sick(roots) else 0
+
+
+check.params[1:1] = recipe_options()
+
+
+def _is_sick(roots: list[Diagnosis]) -> bool:
+    return any(one.severity != "note" for one in roots)
+
+
+def examined(recipe: Recipe) -> Doctor:
+    """A doctor who has read the records of a check-up, made in a process of its own. RequestError for what can't be
+    trained."""
+    import msgspec
+
+    from cvtui.doctor import Doctor
+    from cvtui.recipe import dumps
+    from cvtui.runlog.events import AnyRecord
+    from cvtui.runlog.launch import worker_environment, worker_threads
+
+    done = subprocess.run(
+        [sys.executable, "-m", "cvtui.engine", "--check"],
+        input=dumps(recipe).encode(),
+        capture_output=True,
+        env=worker_environment(worker_threads(recipe.threads)),
+        check=False,
+    )
+    if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        why = words[-1] if words else f"the check ended with code {done.returncode}"
+        if done.returncode == EXIT_WRONG:
+            raise RequestError(why)
+        raise click.ClickException(f"check: {why}")
+    decoder = msgspec.json.Decoder(AnyRecord)
+    doctor = Doctor()
+    for line in done.stdout.splitlines():
+        if line.startswith(b'{"type":'):  # what a stranger's module prints is not ours
+            doctor.take(decoder.decode(line))
+    doctor.update()
+    return doctor
+
+
+def show(items: list[Item], roots: list[Diagnosis]) -> None:
+    """The list, then what was found wrong in words."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cvtui.cli.doctor import paragraph
+    from cvtui.cli.words import harmless
+
+    console = Console(highlight=False)
+    signs = {"ok": ("✓", "green"), "fault": ("✗", "red"), "unknown": ("·", "dim")}
+    table: Any = Table.grid(padding=(0, 2, 0, 0))
+    for item in items:
+        table.add_row(Text(*signs[item.mark]), item.question, Text(harmless(item.answer), "dim"))
+    console.print(table)
+    for one in roots:
+        console.print()
+        for line in paragraph(one):
+            console.print(line)
