@@ -28,7 +28,8 @@ def finding(training: Training, step: int, kept: str = "") -> Finding:
     per_epoch = training.checked.steps_per_epoch
     epoch, place = divmod(step, per_epoch)
     index = batch_index(training, epoch + 1, place)
-    found = locate(training, training.data.train.batch(index.to(training.data.train.labels.device)))
+    batch = training.data.train.batch(index.to(training.data.train.labels.device))
+    found = locate(training, training.changed(batch, step))
     where = f"step {step:,} (epoch {epoch + 1}, batch {place + 1} of {per_epoch:,})"
     numbers = ", ".join(map(str, index[:SHOWN_IMAGES].tolist())) + (", …" if len(index) > SHOWN_IMAGES else "")
     return Finding(

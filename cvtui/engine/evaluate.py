@@ -45,9 +45,9 @@ def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
     model.eval()
     try:
         for start in range(0, images.size, size):
-            labels = images.labels[start : start + size]
+            pixels, labels = images.part(start, start + size)
             with torch.inference_mode(), training.autocast():
-                logits = model(training.preprocess(images.pixels[start : start + size]))
+                logits = model(training.preprocess(pixels))
                 losses.append(training.loss(logits, labels).float() * len(labels))
                 pairs += torch.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
             between()

@@ -105,14 +105,14 @@ class Loop:
         """Every training image once."""
         t = self.training
         model, preprocess, loss_of, optimizer = t.model, t.preprocess, t.loss, t.optimizer
-        begun, guard, governor = t.clock.seconds(), self.guard, self.governor
+        begun, guard, governor, augment = t.clock.seconds(), self.guard, self.governor, t.augment
         if governor is not None:
             governor.begin()
         for pixels, labels in batches(t.data.train, t.recipe.batch_size, t.recipe.seed, t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
             with t.autocast():
-                logits = model(preprocess(pixels))  # forward
+                logits = model(preprocess(augment(pixels, t.step) if augment else pixels))  # forward
                 loss = loss_of(logits, labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # backward

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cvtui.engine import checkpoint
-from cvtui.engine.data import Images
+from cvtui.engine.data import Part, Tell
 from cvtui.engine.inits.place import places
 from cvtui.engine.model import Net
 from cvtui.engine.preprocess import Preprocess
@@ -32,7 +32,7 @@ Masks = dict[str, Tensor]
 """Layer name -> bool, of its weight's shape: True is kept."""
 
 
-def prepare_run(checked: Checked, folder: RunFolder) -> tuple[Training, str]:
+def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -> tuple[Training, str]:
     """The training of a run folder: that of its recipe, and of its ticket where it has one; the words for the log.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
@@ -41,14 +41,14 @@ def prepare_run(checked: Checked, folder: RunFolder) -> tuple[Training, str]:
     """
     ticket = ticket_of(folder)
     if ticket is None:
-        return prepare(checked), ""
+        return prepare(checked, tell=tell), ""
     if ticket.kind == "dense":
-        training = prepare(checked)
+        training = prepare(checked, tell=tell)
         _keep_weights(training, folder, ticket.rewind_steps)
         return training, ""
     masks: Masks = {}
 
-    def begin(model: Net, train: Images, preprocess: Preprocess) -> None:
+    def begin(model: Net, train: Part, preprocess: Preprocess) -> None:
         masks.update(_masks(model, checked.recipe.seed, folder, ticket))
         if ticket.kind == "reinit":
             fresh = Net(checked.table)
@@ -58,7 +58,7 @@ def prepare_run(checked: Checked, folder: RunFolder) -> tuple[Training, str]:
             _rewind(model, beside(folder, ticket.origin))
         _put_to_0(_held(model, masks))
 
-    training = prepare(checked, begin)
+    training = prepare(checked, begin, tell)
     _hold(training.optimizer, _held(training.model, masks))
     kept, total = sum(int(mask.sum()) for mask in masks.values()), sum(mask.numel() for mask in masks.values())
     words = f"lottery, round {ticket.round}, {ticket.kind}: {kept:,} of {total:,} weights are left ({kept / total:.2%})"

@@ -42,7 +42,7 @@ class Pictures:
     def save(self) -> None:
         """All pictures of this moment. A disk that refuses costs the pictures, not the run."""
         t = self.training
-        if t.data.train.pixels.dim() != 4:  # points on a plane are no pictures
+        if not t.data.train.are_pictures:  # points on a plane are no pictures
             return
         try:
             if t.epoch == 1:
@@ -85,7 +85,10 @@ class Pictures:
         try:
             with untouched(model), t.autocast():
                 model.eval()
-                chunks = [model(t.preprocess(part)).float() for part in torch.split(images.pixels, 500)]
+                chunks = [
+                    model(t.preprocess(images.part(start, start + 500).pixels)).float()
+                    for start in range(0, images.size, 500)
+                ]
         finally:
             for handle in handles:
                 handle.remove()
@@ -108,7 +111,7 @@ class Pictures:
         words = "; ".join(
             f"{classes[images.labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist()
         )
-        pixels = images.pixels[chosen].permute(0, 3, 1, 2).float()
+        pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2).float()
         self._write("mistakes", pixels, words, low=0.0, high=255.0)
 
     def _write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from cvtui.engine.data import ChannelStats, Images, Split, batches, channel_stats, load
+from cvtui.engine.augment import Augment
+from cvtui.engine.data import ChannelStats, Images, Part, Split, Tell, batches, channel_stats, load
 from cvtui.engine.device import autocast, pick_device, set_threads
 from cvtui.engine.ema import Ema
 from cvtui.engine.init import initialise, needs_batch
@@ -23,7 +24,7 @@ from cvtui.engine.optim import make_optimizer
 from cvtui.engine.plateau import Plateau
 from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.seeds import DROPOUT, WEIGHTS, generator, stream_seed
-from cvtui.recipe.checking import Checked
+from cvtui.recipe.checking import Checked, checked_on
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.schedule import Schedule
 
@@ -65,6 +66,7 @@ class Training:
     schedule: Schedule
     ema: Ema | None = None
     """The running mean of the weights, where the recipe asks for one."""
+    augment: Augment = field(default_factory=lambda: Augment("none", 0))
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Steps done."""
@@ -90,6 +92,10 @@ class Training:
 
     def autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.device, self.recipe.precision)
+
+    def changed(self, images: Images, step: int) -> Images:
+        """The batch of step `step` after its random changes."""
+        return Images(self.augment(images.pixels, step), images.labels) if self.augment else images
 
     def set_rate(self) -> float:
         """Gives the optimiser the rate of this step; the rate."""
@@ -125,24 +131,25 @@ class Training:
         }
 
 
-Begin: TypeAlias = Callable[[Net, Images, Preprocess], None]
+Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
-def prepare(checked: Checked, begin: Begin | None = None) -> Training:
+def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = None) -> Training:
     """Data, model, loss and optimiser of a recipe, at their start. RequestError for a device that is not there.
 
-    `begin` changes the first weights before anything else has seen them.
+    `begin` changes the first weights before anything else has seen them; `tell` hears what takes its time.
 
     The global random numbers (dropout) are seeded last, so what came before in this process makes no difference.
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
-    on_cpu = load(recipe.data)
+    on_cpu = load(recipe, tell)
+    checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
-    preprocess = Preprocess(recipe.preprocess, stats, device)
+    preprocess = Preprocess(recipe.preprocess, stats, device, data.train)
     model = Net(checked.table)
     start_weights(model, recipe, data.train, preprocess)
     model.to(device).to(memory_format=torch.channels_last)
@@ -162,14 +169,23 @@ def prepare(checked: Checked, begin: Begin | None = None) -> Training:
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
+        augment=Augment(recipe.augment, recipe.seed),
     )
+
+
+def fitted(checked: Checked, train: int, validation: int) -> Checked:
+    """What follows from the images that are really there: a folder may hold files that are no images."""
+    if (train, validation) == (checked.data.train, checked.data.validation):
+        return checked
+    facts = replace(checked.data, train=train, validation=validation, train_counts=(), validation_counts=())
+    return checked_on(checked.recipe, facts)
 
 
 MEASURED_IMAGES = 64
 """At least so many images are looked at by an initialisation that looks at some."""
 
 
-def start_weights(model: Net, recipe: Recipe, train: Images, preprocess: Preprocess, number: int = 0) -> None:
+def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preprocess, number: int = 0) -> None:
     """Initialises `model`, which is on the CPU, as the recipe says; another `number` is another draw of its seed.
 
     An initialisation that looks at images gets those of the first step (and what follows, where the batch is small).
@@ -182,8 +198,9 @@ def start_weights(model: Net, recipe: Recipe, train: Images, preprocess: Preproc
 
 
 def first_batch(training: Training) -> Images:
-    """The images of the run's first step."""
-    return next(batches(training.data.train, training.recipe.batch_size, training.recipe.seed, 1))
+    """The images of the run's first step, as the net gets to see them but for the preprocessing."""
+    images = next(batches(training.data.train, training.recipe.batch_size, training.recipe.seed, 1))
+    return training.changed(images, 0)
 
 
 def _plain(schedule: Schedule) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import torch
 from cvtui.engine import checkpoint
 from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.control import Signals, StopAsked
+from cvtui.engine.data import Tell
 from cvtui.engine.device import describe
 from cvtui.engine.forking import begin_as_fork
 from cvtui.engine.journal import Diverged
@@ -71,12 +72,14 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
     training: Training | None = None
     try:
-        training, ticket = prepare_run(check(load(folder.recipe)), folder)
+        training, ticket = prepare_run(check(load(folder.recipe)), folder, _teller(writer))
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):
             writer.write(started(training))
             training.clock = Clock()
+        for note in training.data.notes:
+            writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
         if ticket:
             writer.write(Log(time=time.time(), text=ticket, step=training.step))
         return _train(Loop(training, folder, writer, signals))
@@ -86,6 +89,16 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
     except Exception as error:
         _remember(folder)
         return Outcome("failed", _in_one_line(error, training), 1, training.step if training else 0)
+
+
+def _teller(writer: EventWriter) -> Tell:
+    """What takes its time before the first step is told in the log at once."""
+
+    def tell(text: str) -> None:
+        writer.write(Log(time=time.time(), text=text))
+        writer.flush()
+
+    return tell
 
 
 def _resume(training: Training, folder: RunFolder, writer: EventWriter, rate: str) -> None:

@@ -7,19 +7,20 @@ from functools import lru_cache
 import torch
 
 from cvtui.calc import Size, trace
-from cvtui.engine.data import Images, load
+from cvtui.engine.data import Part, load
 from cvtui.engine.init import initialise
 from cvtui.engine.model import Net
 from cvtui.engine.toys import toy
 from cvtui.errors import RequestError
 from cvtui.labs.train import Split
 from cvtui.recipe.net import parse
+from cvtui.recipe.recipe import Recipe
 
 
 @lru_cache(maxsize=2)
 def images(name: str, train: int = 100_000, validation: int = 100_000) -> Split:
     """A set of `cvtui.engine.data`, its first images, [n, C, H, W], mean 0 and std 1 in each channel (training's)."""
-    data = load(name)
+    data = load(Recipe(data=name))
     x, y = _floats(data.train, train)
     val_x, val_y = _floats(data.validation, validation)
     mean, std = x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True)
@@ -28,7 +29,7 @@ def images(name: str, train: int = 100_000, validation: int = 100_000) -> Split:
 
 def raw(name: str, count: int) -> torch.Tensor:
     """The first training images as they are, 0 to 1, [n, C, H, W]."""
-    return _floats(load(name).train, count)[0]
+    return _floats(load(Recipe(data=name)).train, count)[0]
 
 
 def digits() -> Split:
@@ -36,8 +37,9 @@ def digits() -> Split:
     return images("digits")
 
 
-def _floats(part: Images, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    return part.pixels[:count].permute(0, 3, 1, 2).contiguous().float() / 255.0, part.labels[:count]
+def _floats(part: Part, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    pixels, labels = part.part(0, count)
+    return pixels.permute(0, 3, 1, 2).contiguous().float() / 255.0, labels
 
 
 def points(name: str, count: int, seed: int, noise: float | None = None, classes: int | None = None) -> Split:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from cvtui.calc import Table, trace
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import SCHEDULES, DataFacts, parse_choice
+from cvtui.recipe.choices import AUGMENTS, SCHEDULES, DataFacts, parse_chain, parse_choice
 from cvtui.recipe.data_facts import facts
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.net import parse
@@ -34,12 +35,17 @@ def check(recipe: Recipe) -> Checked:
     """All that follows from a recipe. RequestError names the first key that is wrong, its value, what is allowed."""
     values: dict[str, Any] = {name: entry.check(getattr(recipe, name)) for name, entry in FIELDS.items()}
     recipe = Recipe(**values)
-    data = facts(recipe)
+    return checked_on(recipe, facts(recipe))
+
+
+def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
+    """The same for a recipe whose fields are right by themselves, on these images. RequestError."""
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
             f"allowed: 1 to {data.train:,} (all in one step)"
         )
+    check_pixels(recipe, data)
     table = check_net(recipe.net, data)
     steps_per_epoch = -(-data.train // recipe.batch_size)
     return Checked(
@@ -50,6 +56,26 @@ def check(recipe: Recipe) -> Checked:
         total_steps=steps_per_epoch * recipe.epochs,
         schedule=make_schedule(recipe, steps_per_epoch),
     )
+
+
+ZCA_MOST = 3072
+"""Values of an image that are whitened: a matrix of their square has to be turned inside out."""
+
+
+def check_pixels(recipe: Recipe, data: DataFacts) -> None:
+    """Do preprocessing and augmentation go with this data? RequestError."""
+    values = math.prod(data.size)
+    if recipe.preprocess.startswith("zca") and values > ZCA_MOST:
+        raise RequestError(
+            f"preprocess: zca is for images of at most {ZCA_MOST:,} values; those of {data.name} have {values:,}",
+            hint="standardise is what larger images get",
+        )
+    if len(data.size) == 1:
+        chain = parse_chain(recipe.augment, AUGMENTS, "augment")
+        if chain:
+            raise RequestError(f"augment: {chain[0][0].name} changes pictures; {data.name} has points; use none")
+        if recipe.preprocess == "per-image":
+            raise RequestError(f"preprocess: per-image is for pictures; {data.name} has points of {values} features")
 
 
 def check_net(net: str, data: DataFacts) -> Table:

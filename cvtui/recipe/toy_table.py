@@ -28,6 +28,15 @@ _SUMMARIES = {
 }
 
 
+def shares(classes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Points of each class, to train on and to validate: as even as can be, and 400 and 100 in all."""
+    every, train = (
+        tuple(total // classes + (number < total % classes) for number in range(classes))
+        for total in (TRAIN + VALIDATION, TRAIN)
+    )
+    return train, tuple(both - own for both, own in zip(every, train, strict=True))
+
+
 def _facts(name: str, classes: int) -> DataFacts:
     most = CLASS_RANGE[name][1]
     more = f"; {name}(C) for 2 to {most} classes" if most > 2 else ""
@@ -38,6 +47,8 @@ def _facts(name: str, classes: int) -> DataFacts:
         classes=tuple(map(str, range(classes))),
         train=TRAIN,
         validation=VALIDATION,
+        train_counts=shares(classes)[0],
+        validation_counts=shares(classes)[1],
     )
 
 

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine.data import SOURCES, batches, channel_stats, load
+from cvtui.engine.data import SOURCES, Images, Split, batches, channel_stats
+from cvtui.engine.data import load as load_recipe
 from cvtui.engine.preprocess import PREPROCESSES, Preprocess
 from cvtui.engine.shapes import CLASSES, make_shapes
+from cvtui.recipe.checking import check
 from cvtui.recipe.choices import DATA
 from cvtui.recipe.choices import PREPROCESSES as CHOICES
+from cvtui.recipe.recipe import Recipe
 
 CPU = torch.device("cpu")
+
+
+def load(name: str) -> Split:
+    return load_recipe(Recipe(data=name))
 
 
 def test_every_set_of_the_recipe_can_be_loaded_and_is_as_announced() -> None:
@@ -86,7 +93,7 @@ def test_statistics_are_those_of_the_training_images(name: str) -> None:
 
 
 def test_preprocessing_against_plain_arithmetic() -> None:
-    assert set(PREPROCESSES) == set(CHOICES)
+    assert {*PREPROCESSES, "per-image", "zca"} == set(CHOICES)
     data = load("shapes")
     stats = channel_stats(data.train)
     pixels = data.validation.pixels[:50]
@@ -105,5 +112,49 @@ def test_preprocessing_against_plain_arithmetic() -> None:
 
 
 def test_a_channel_that_never_changes_is_only_centred() -> None:
-    scale, shift = PREPROCESSES["standardise"](128.0, 0.0)
+    scale, shift = PREPROCESSES["standardise"](128.0, 0.0, 255.0)
     assert 128 * scale + shift == pytest.approx(0.0)
+
+
+def test_each_image_by_itself_has_mean_0_and_std_1() -> None:
+    data = load("shapes")
+    found = Preprocess("per-image", channel_stats(data.train), CPU, data.train)(data.train.part(0, 100).pixels)
+    values = data.train.part(0, 100).pixels.numpy().astype(np.float64) / 255
+    oracle = (values - values.mean((1, 2, 3), keepdims=True)) / values.std((1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(found.permute(0, 2, 3, 1).numpy(), oracle, atol=1e-4)
+    plain = torch.full((1, 4, 4, 3), 9, dtype=torch.uint8)
+    flat = Preprocess("per-image", channel_stats(data.train), CPU, data.train)(plain)
+    assert torch.equal(flat, torch.zeros(1, 3, 4, 4)), "an image of one colour has nothing to divide by"
+
+
+def test_whitened_pixels_are_uncorrelated_and_stay_where_they_were() -> None:
+    data = load("digits")
+    zca = Preprocess("zca(1e-6)", channel_stats(data.train), CPU, data.train)
+    x = zca(data.train.pixels).permute(0, 2, 3, 1).flatten(1).numpy().astype(np.float64)
+    covariance = np.cov(x.T)
+    raw = data.train.pixels.flatten(1).numpy() / 255.0
+    alive = raw.std(0) > 0.05  # a corner that is always white has no variance to bring to 1
+    block = covariance[np.ix_(alive, alive)]
+    np.testing.assert_allclose(np.diag(block), 1.0, atol=0.02)
+    assert np.abs(block - np.diag(np.diag(block))).max() < 0.02
+    own = [np.corrcoef(x[:, i], raw[:, i])[0, 1] for i in np.flatnonzero(alive)]
+    assert min(own) > 0.2, "zero-phase: each value is still mostly its own pixel's"
+    held = zca(data.validation.pixels).permute(0, 2, 3, 1).flatten(1)
+    oracle = (data.validation.pixels.flatten(1).numpy() / 255.0 - raw.mean(0)) @ zca.state()["matrix"].numpy()
+    np.testing.assert_allclose(held.numpy(), oracle, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["blobs", "moons", "circles", "xor", "spiral", "spiral(5)"])
+def test_points_on_a_plane_are_data_too(name: str) -> None:
+    recipe = Recipe(data=name, net="fc8-tanh-fc", batch_size=50)
+    checked, split = check(recipe), load(name)
+    assert checked.table.input == (2,)
+    assert (split.train.size, split.validation.size) == (checked.data.train, checked.data.validation)
+    assert isinstance(split.train, Images)
+    assert split.train.pixels.shape == (400, 2)
+    counts = torch.bincount(split.train.labels)
+    assert len(counts) == len(checked.data.classes)
+    assert counts.max() - counts.min() <= 1
+    points = Preprocess("standardise", channel_stats(split.train), CPU, split.train)(split.train.pixels)
+    assert torch.allclose(points.mean(0), torch.zeros(2), atol=1e-5)
+    assert torch.allclose(points.std(0, correction=0), torch.ones(2), atol=1e-4)

@@ -1,0 +1,119 @@
+"""`package.module:callable`: what comes of it, and what is said where it goes wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cvtui.engine.callable_set import read_callable
+from cvtui.errors import RequestError
+from tests.cli.running import cvtui
+
+MODULE = '''
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+print("printed on import")
+
+def floats():
+    x = torch.rand(60, 3, 6, 5)
+    return TensorDataset(x, torch.arange(60) % 3)
+
+def pair():
+    make = lambda n: TensorDataset((torch.rand(n, 1, 4, 4) * 255).to(torch.uint8), torch.arange(n) % 2)
+    return make(30), make(10)
+
+class Pictures:
+    classes = ["cat", "dog"]
+    def __len__(self): return 12
+    def __getitem__(self, i):
+        return Image.new("RGB", (10 + i, 8), (20 * i, 0, 0)), i % 2
+
+def points():
+    return TensorDataset(torch.randn(40, 2), torch.arange(40) % 2)
+
+def normalised():
+    return TensorDataset(torch.randn(20, 1, 4, 4), torch.arange(20) % 2)
+
+def number(): return 3
+def broken(): raise OSError("no disk")
+def negative(): return TensorDataset(torch.rand(4, 1, 2, 2), torch.tensor([0, -1, 1, 0]))
+def one_class(): return TensorDataset(torch.rand(4, 1, 2, 2), torch.zeros(4))
+constant = 5
+'''
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "mysets.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("mysets", None)
+    read_callable.cache_clear()
+    return tmp_path
+
+
+def test_floats_of_0_to_1_become_bytes_and_are_split_by_class() -> None:
+    train, validation, _ = read_callable("mysets:floats", "", 0.2, 0)
+    assert train.pixels.dtype == torch.uint8
+    assert train.pixels.shape == (48, 6, 5, 3)
+    assert validation.labels.bincount().tolist() == [4, 4, 4]
+
+
+def test_a_pair_is_taken_as_it_is() -> None:
+    train, validation, _ = read_callable("mysets:pair", "", 0.5, 0)
+    assert (train.pixels.shape, validation.size) == ((30, 4, 4, 1), 10)
+
+
+def test_images_of_different_sizes_are_brought_to_one() -> None:
+    train, _, _ = read_callable("mysets:Pictures", "6x7", 0.5, 0)
+    with pytest.raises(RequestError, match="no Dataset"):
+        read_callable("mysets:number", "", 0.2, 0)
+    assert train.pixels.shape[1:] == (6, 7, 3)
+
+
+def test_points_and_values_beyond_0_to_1_stay_floats() -> None:
+    assert read_callable("mysets:points", "", 0.2, 0).train.pixels.shape == (32, 2)
+    assert read_callable("mysets:normalised", "", 0.2, 0).train.pixels.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mysets:flots", r"nothing called 'flots'; did you mean 'floats'"),
+        ("mysets:constant", "no function 'constant'"),
+        ("mysets:number", "a int, no Dataset"),
+        ("mysets:broken", "raised OSError: no disk"),
+        ("mysets:negative", "there is a label -1"),
+        ("mysets:one_class", "one class only"),
+        ("nowhere:x", "no module 'nowhere'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(text: str, words: str) -> None:
+    with pytest.raises(RequestError, match=words) as caught:
+        read_callable(text, "", 0.2, 0)
+    assert "\n" not in caught.value.message
+
+
+def test_from_the_command_line(module: Path) -> None:
+    found = cvtui(
+        "--no-ui", "--quiet", "--data", "mysets:floats", "--net", "fc", "--epochs", "2", "--threads", "1",
+        "--name", "mine", cwd=module,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    first = json.loads((module / "runs" / "mine" / "events.jsonl").read_text().splitlines()[0])
+    assert (first["data"]["train"], first["data"]["input"]) == (48, [6, 5, 3])
+
+
+def test_the_short_process_tells_the_facts(module: Path) -> None:
+    words = [sys.executable, "-m", "cvtui.engine", "--facts", "mysets:Pictures", "", "0.5"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=module, timeout=60, check=False)
+    found = json.loads(done.stdout)
+    assert found["classes"] == ["cat", "dog"]
+    assert found["train_counts"] == found["validation_counts"] == [3, 3]
+    assert found["size"] == [64, 64, 3]

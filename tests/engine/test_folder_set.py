@@ -1,0 +1,178 @@
+"""Folders of real image files: what is decoded, what is left out and said, and the same numbers when it streams."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvtui.engine import folder_set
+from cvtui.engine.control import Signals
+from cvtui.engine.data import Images, batches, channel_stats, load
+from cvtui.engine.folder_set import decode, read_folder
+from cvtui.engine.folder_stream import Streamed
+from cvtui.engine.worker import train_folder
+from cvtui.errors import RequestError
+from cvtui.recipe import Recipe, check
+from cvtui.recipe.folder_facts import folder_facts, listing
+from tests.engine.making import folder as run_folder
+from tests.engine.making import history
+
+COLOURS = {"red cats": (220, 30, 30), "blue \U0001f415": (30, 30, 220), "line\nbreak": (30, 220, 30)}
+
+
+def fill(root: Path, each: int = 10) -> Path:
+    """Three classes of plain colours with a little noise, as PNG, JPEG, WebP and BMP of different sizes."""
+    random = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        place = root / name / "deeper"
+        place.mkdir(parents=True)
+        for number in range(each):
+            high, wide = random.integers(10, 40, 2)
+            pixels = np.clip(np.array(colour) + random.normal(0, 12, (high, wide, 3)), 0, 255).astype(np.uint8)
+            suffix = ("png", "jpg", "webp", "bmp")[number % 4]
+            Image.fromarray(pixels).save(place / f"{number:03d}.{suffix}")
+    return root
+
+
+def test_classes_counts_and_the_split(tmp_path: Path) -> None:
+    root = fill(tmp_path / "pictures")
+    (root / "red cats" / "notes.txt").write_text("x")
+    (root / "red cats" / "away.png").symlink_to(root / "line\nbreak" / "deeper" / "000.png")
+    facts = folder_facts(root, "8x12", 0.2)
+    assert facts.classes == tuple(sorted(COLOURS))
+    assert (facts.size, facts.train, facts.validation) == ((8, 12, 3), 24, 6)
+    first, again, other = (listing(root, 0.2, seed) for seed in (0, 0, 1))
+    assert first == again
+    assert first.validation != other.validation
+    assert not {path for path, _ in first.train} & {path for path, _ in first.validation}
+    assert first.others == 2, "the text and the link"
+    split = read_folder(root, "8x12", 0.2, 0)
+    assert (split.train.size, split.validation.size) == (24, 6)
+    assert "passed over 2 files" in split.notes[0]
+    for number, name in enumerate(facts.classes):
+        mean = split.train.pixels[split.train.labels == number].double().mean((0, 1, 2))
+        assert torch.allclose(mean, torch.tensor(COLOURS[name]).double(), atol=8)
+
+
+def test_its_own_split_is_taken(tmp_path: Path) -> None:
+    fill(tmp_path / "set" / "train", 6)
+    fill(tmp_path / "set" / "val", 2)
+    facts = folder_facts(tmp_path / "set", "", 0.5)
+    assert (facts.train, facts.validation, facts.size) == (18, 6, (64, 64, 3))
+    (tmp_path / "set" / "val" / "stranger").mkdir()
+    with pytest.raises(RequestError, match="has the class 'stranger'"):
+        listing(tmp_path / "set", 0.4)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "I;16", "P", "1", "LA"])
+def test_every_kind_of_pixel_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("x.jpg" if mode == "CMYK" else "x.png")
+    if mode == "I;16":
+        Image.fromarray(np.full((20, 20), 128 * 257, np.uint16)).save(path)
+    else:
+        grey = Image.new("RGB", (20, 20), (128, 128, 128))
+        (grey.quantize(2) if mode == "P" else grey.convert(mode)).save(path)
+    pixels = decode(str(path), (8, 8)).astype(int)
+    if mode != "1":  # dithered
+        assert np.abs(pixels - 128).max() <= 2
+    transparent = tmp_path / "clear.png"
+    Image.new("RGBA", (20, 20), (9, 9, 9, 0)).save(transparent)
+    assert (decode(str(transparent), (8, 8)) == 255).all(), "what is clear shows a white ground"
+
+
+def test_a_photograph_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
+    pixels = np.zeros((10, 20, 3), np.uint8)
+    pixels[:, :10] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to the right
+    Image.fromarray(pixels).save(tmp_path / "x.png", exif=exif)
+    found = decode(str(tmp_path / "x.png"), (20, 10))
+    assert found[:8].min() > 200
+    assert found[-8:].max() < 50
+
+
+def bomb(path: Path) -> None:
+    """A PNG of 40,000 x 40,000 pixels in a few kB."""
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    side = (40_000).to_bytes(4, "big")
+    header = chunk(b"IHDR", side + side + bytes([8, 0, 0, 0, 0]))
+    data = chunk(b"IDAT", zlib.compress(bytes(100_000)))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b""))
+
+
+def test_what_cannot_be_read_is_counted_named_and_left_out(tmp_path: Path) -> None:
+    root = fill(tmp_path / "pictures")
+    place = root / "red cats"
+    whole = (place / "deeper" / "001.jpg").read_bytes()
+    (place / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (place / "empty.png").write_bytes(b"")
+    (place / "text.bmp").write_text("hello")
+    bomb(place / "bomb.png")
+    run = run_folder(tmp_path / "runs", data=f"folder:{root}", size="8", net="conv4-relu-fc", batch_size=8)
+    assert train_folder(run.path, Signals()) == 0, run.log.read_text()
+    found = history(run)
+    assert found.run is not None
+    assert found.run.data["train"] + found.run.data["validation"] == 30
+    told = " ".join(log.text for log in found.logs)
+    assert "left out 4 files that can't be read" in told
+    for name in ("cut.jpg", "empty.png", "text.bmp", "bomb.png (its pixels are too many)"):
+        assert name in told
+    assert found.state() == "finished"
+    assert found.steps_done == found.run.total_steps == 2 * found.run.steps_per_epoch
+
+
+def test_it_streams_the_same_batches_where_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fill(tmp_path / "pictures")
+    recipe = Recipe(data=f"folder:{root}", size="8", net="fc", batch_size=7, label_noise=0.3, limit=20)
+    resident = load(recipe)
+    folder_set._read.cache_clear()
+    monkeypatch.setattr(folder_set, "MEMORY_SHARE", 0.0)
+    streaming = load(recipe)
+    folder_set._read.cache_clear()
+    assert isinstance(resident.train, Images)
+    assert isinstance(streaming.train, Streamed)
+    assert any("decoded anew" in note for note in streaming.notes)
+    for one, other in zip(batches(resident.train, 7, 3, 2), batches(streaming.train, 7, 3, 2), strict=True):
+        assert torch.equal(one.pixels, other.pixels)
+        assert torch.equal(one.labels, other.labels)
+    assert torch.equal(resident.validation.part(0, 3).pixels, streaming.validation.part(0, 3).pixels)
+    whole = load(Recipe(data=recipe.data, size="8"))
+    folder_set._read.cache_clear()
+    assert channel_stats(streaming.train).mean == pytest.approx(channel_stats(whole.train).mean)
+
+
+def test_a_run_that_streams_trains_like_one_that_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fill(tmp_path / "pictures")
+    runs = []
+    for name, share in (("resident", 0.25), ("streaming", 0.0)):
+        monkeypatch.setattr(folder_set, "MEMORY_SHARE", share)
+        folder_set._read.cache_clear()
+        run = run_folder(tmp_path / "runs", name, data=f"folder:{root}", size="8", net="conv4-relu-fc", batch_size=8)
+        assert train_folder(run.path, Signals()) == 0, run.log.read_text()
+        runs.append(history(run))
+    folder_set._read.cache_clear()
+    assert runs[0].steps.loss.tobytes() == runs[1].steps.loss.tobytes()
+    assert [e.val_loss for e in runs[0].epochs] == [e.val_loss for e in runs[1].epochs]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda root: None, "does not exist"),
+        (lambda root: root.write_text("x"), "is a file"),
+        (lambda root: root.mkdir(), "no subfolders"),
+        (lambda root: (root / "one").mkdir(parents=True), "0 subfolders with images"),
+    ],
+)
+def test_what_is_no_set_is_one_line(tmp_path: Path, make: object, words: str) -> None:
+    root = tmp_path / "set"
+    make(root)  # type: ignore[operator]
+    with pytest.raises(RequestError, match=words):
+        check(Recipe(data=f"folder:{root}"))

@@ -1,0 +1,74 @@
+"""Subsets, limits, imbalance and noise: as many as announced, the same for one seed, validation untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from cvtui.engine.data import Split, load
+from cvtui.engine.selection import Noise, changed
+from cvtui.errors import RequestError
+from cvtui.recipe import Recipe, check
+from cvtui.recipe.selection import training_counts
+
+
+def read(**changes: Any) -> Split:
+    return load(Recipe(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"only": "3,5,8"},
+        {"limit": 100},
+        {"imbalance": 0.1},
+        {"only": "1, 0", "limit": 33, "imbalance": 0.5},
+        {"data": "shapes", "only": "star,disc,7", "limit": 999},
+        {"data": "spiral(4)", "limit": 50, "net": "fc"},
+    ],
+)
+def test_the_counts_are_those_that_the_recipe_was_checked_with(changes: dict[str, Any]) -> None:
+    facts = check(Recipe(**{"net": "fc", "batch_size": 8, **changes})).data
+    split = read(**changes)
+    assert split.train.labels.bincount().tolist() == list(facts.counts())
+    assert split.validation.labels.bincount().tolist() == list(facts.held_out())
+
+
+def test_a_subset_keeps_its_images_and_numbers_them_anew() -> None:
+    whole, some = read(), read(only="8,3")
+    for part, all_of_it in ((some.train, whole.train), (some.validation, whole.validation)):
+        places = ((all_of_it.labels == 3) | (all_of_it.labels == 8)).nonzero().flatten()
+        assert torch.equal(part.pixels, all_of_it.pixels[places])
+        assert torch.equal(part.labels, (all_of_it.labels[places] == 8).long()), "in the set's own order"
+
+
+def test_one_seed_gives_one_selection_and_another_another() -> None:
+    first, again, other = read(limit=200), read(limit=200), read(limit=200, seed=1)
+    assert torch.equal(first.train.pixels, again.train.pixels)
+    assert not torch.equal(first.train.pixels, other.train.pixels)
+    assert torch.equal(first.validation.pixels, read().validation.pixels)
+
+
+def test_noise_names_another_class_for_just_that_share_and_never_in_validation() -> None:
+    clean, noised = read(), read(label_noise=0.2)
+    wrong = clean.train.labels != noised.train.labels
+    assert int(wrong.sum()) == round(0.2 * clean.train.size)
+    assert torch.equal(wrong.nonzero().flatten(), changed(clean.train.size, Noise(0.2, 0)))
+    assert torch.equal(clean.train.pixels, noised.train.pixels)
+    assert torch.equal(clean.validation.labels, noised.validation.labels)
+    assert "287 of 1,437" in noised.notes[0]
+    table = torch.zeros(10, 10)
+    table.index_put_((clean.train.labels[wrong], noised.train.labels[wrong]), torch.ones(()), accumulate=True)
+    assert table.diagonal().sum() == 0
+    assert (table.sum(0) > 10).all(), "drawn evenly from all others"
+
+
+def test_counts_by_hand() -> None:
+    assert training_counts([100, 100, 100], 0, 0.01) == [100, 10, 1]
+    assert training_counts([50, 30, 20], 10, 1.0) == [5, 3, 2]
+    assert training_counts([1000, 1], 10, 1.0) == [9, 1], "a class keeps one image"
+    assert sum(training_counts([7, 7, 7], 20, 1.0)) == 20
+    with pytest.raises(RequestError, match="less than one image for each of 3 classes"):
+        training_counts([7, 7, 7], 2, 1.0)
