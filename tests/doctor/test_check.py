@@ -1,0 +1,118 @@
+"""The check-up before a run, and the doctor beside one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cvtui.doctor import Doctor
+from cvtui.doctor.checklist import Item, checklist, learnt
+from cvtui.engine.attended import AttendedWriter
+from cvtui.engine.checkup import checkup
+from cvtui.recipe import Recipe
+from cvtui.runlog import History, RunFolder
+from cvtui.runlog.events import Finding, RunEnded
+from tests.doctor.making import learning, sample, started, story
+
+
+def examined(**fields: object) -> tuple[Doctor, dict[str, Item]]:
+    doctor = Doctor()
+    checkup(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
+    doctor.update()
+    return doctor, {item.question: item for item in checklist(doctor.case, doctor.all)}
+
+
+def test_the_default_recipe_passes() -> None:
+    doctor, items = examined()
+    assert [one for one in doctor.update() if one.severity != "note"] == []
+    assert {item.mark for item in items.values()} == {"ok"}
+    assert learnt(doctor.case) is True
+    assert doctor.case.facts.overfit_images == 16
+
+
+def test_a_rate_too_high_is_seen_before_the_run_and_a_better_one_named() -> None:
+    doctor, items = examined(net="conv8-relu-pool-fc32-relu-fc", optimizer="momentum", lr=3.0, weight_decay=0.0)
+    first = doctor.update()[0]
+    assert first.id in ("F01", "F31")
+    assert first.cure["lr"] <= 0.3
+    assert items["weights move, and not too far"].mark == "fault"
+    heart = items["one batch can be learnt by heart"]
+    assert heart.mark == "fault"
+    assert "it can at a rate of 0.03" in heart.answer
+
+
+def test_noise_and_raw_pixels_are_two_faults_and_not_five() -> None:
+    doctor, items = examined(net="fc32-relu-fc", label_noise=0.4, preprocess="none", lr=1e-3)
+    assert {one.id for one in doctor.update() if one.severity != "note"} == {"F11", "F14"}
+    assert items["labels fit the images"].mark == items["inputs are normalised"].mark == "fault"
+    assert items["images are finite"].mark == "ok"
+
+
+@pytest.mark.long
+def test_the_command_asks_a_process_of_its_own(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "cvtui", "check", "--json", "--net", "fc16-relu-fc"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert {"checks", "findings"} == set(told)
+    assert list(tmp_path.iterdir()) == [], "nothing is kept"
+
+
+def test_what_is_found_goes_into_the_log_once_and_before_its_end(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
+    records = story(
+        run=started(own=False, lr=2.0),
+        loss=lambda step: 2.3 + 0.5 * step,
+        rate=lambda step: 2.0,
+        look=lambda step: sample(step, update_ratio=0.4),
+    )
+    with AttendedWriter(folder) as writer:
+        for record in records:
+            writer.write(record)
+    history = History(folder)
+    history.poll()
+    ids = [finding.id for finding in history.findings]
+    assert ids[0] == "F01"
+    assert len(ids) == len(set(ids))
+    assert history.findings[0].cure["lr"] < 2.0
+    last = folder.events.read_bytes().splitlines()[-1]
+    assert json.loads(last)["type"] == "end"
+
+
+def test_a_healthy_run_has_no_word_of_it(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
+    with AttendedWriter(folder) as writer:
+        for record in story():
+            writer.write(record)
+    history = History(folder)
+    history.poll()
+    assert [finding for finding in history.findings if finding.severity != "note"] == []
+
+
+def test_where_the_trainer_has_said_where_it_came_from_it_is_not_said_again(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
+    records = story(loss=lambda step: learning(step) if step < 60 else None, ended=False, steps=70)
+    with AttendedWriter(folder) as writer:
+        for record in records:
+            writer.write(record)
+        writer.write(Finding(step=60, id="not-finite", severity="stop", sentence="the output of fc1"))
+        writer.write(RunEnded(time=2.0, step=60, status="diverged"))
+    history = History(folder)
+    history.poll()
+    assert [finding.id for finding in history.findings] == ["not-finite"]
+
+
+def test_a_doctor_that_fails_is_sent_away(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
+    with AttendedWriter(folder) as writer:
+        for record in story(run=started(own=False, batch_size="many")):
+            writer.write(record)
+    history = History(folder)
+    history.poll()
+    assert history.steps_done == 300
+    assert history.end is not None
+    assert ["the doctor had to leave" in log.text for log in history.logs] == [True]
