@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
 from cvtui.doctor.layers import Layers
 from cvtui.doctor.windows import Windows
-from cvtui.runlog.events import EpochDone, Facts, LayersSampled, RunEnded, RunStarted
+from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
 
 Array = NDArray[np.float64]
 
@@ -42,6 +42,8 @@ class Case:
         self.bad_step: int | None = None
         """The first step whose loss, or whose gradient, was not finite."""
         self.bad_what = ""
+        self.autopsy: Finding | None = None
+        """Where the trainer itself says that the first such value came from."""
         self.negative_step: int | None = None
         """The first step whose loss was below 0."""
         self.negative_loss = 0.0
@@ -115,6 +117,12 @@ class Case:
         """The epochs so far."""
         self.epochs = list(epochs)
         self.fresh.add("epochs")
+
+    def take_finding(self, finding: Finding) -> None:
+        """What the trainer found out by itself."""
+        if finding.id == "not-finite" and self.autopsy is None:
+            self.autopsy = finding
+            self.fresh.add("steps")
 
     def close(self, end: RunEnded) -> None:
         self.end = end

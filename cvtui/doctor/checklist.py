@@ -59,7 +59,11 @@ def _by_heart(case: Case) -> Item:
     answer = f"{right:.0%} of {images} images after {steps} steps, loss {loss}"
     better = [rate for rate, cost, share in facts.overfit_rates if share >= 0.95 and cost >= 0]
     if not ok:
-        answer += f"; it can at a rate of {better[0]:g}" if better else "; nor at a tenth, a hundredth or ten times of the rate"
+        answer += (
+            f"; it can at a rate of {better[0]:g}"
+            if better
+            else "; nor at a tenth, a hundredth or ten times of the rate"
+        )
     elif facts.zeroed_loss is not None:
         answer += f" ({facts.zeroed_loss:.3g} when it sees nothing)"
     return Item(question="one batch can be learnt by heart", mark="ok" if ok else "fault", answer=answer)

@@ -82,6 +82,8 @@ class Doctor:
             case Facts():
                 self._facts = merged(self._facts, record)
                 self.case.learn(self._facts)
+            case Finding():
+                self.case.take_finding(record)
             case RunStarted():
                 self.case.begin(record)
             case RunEnded():
@@ -119,6 +121,8 @@ class Doctor:
         if len(history.epochs) != len(self._epochs):
             self._epochs = list(history.epochs)
             case.take_epochs(self._epochs)
+        for finding in history.findings:
+            case.take_finding(finding)
         if history.end is not None and history.end is not self._ended:
             self._ended = history.end
             case.close(history.end)

@@ -222,9 +222,11 @@ def not_finite(case: Case) -> Found | None:
     before = case.loss_at(step)
     had = f"; before that it was {before:.3g}" if math.isfinite(before) else ""
     rate = case.rate
+    where = f" It came first in {case.autopsy.sentence.partition(': ')[2]}." if case.autopsy else ""
     return Found(
-        f"At step {step:,} the {case.bad_what} was NaN or infinite{had if case.bad_what == 'loss' else ''}.",
+        f"At step {step:,} the {case.bad_what} was NaN or infinite{had if case.bad_what == 'loss' else ''}.{where}",
         step=step,
+        layer=case.autopsy.layer if case.autopsy else "",
         evidence=f"{case.bad_what} not finite at step {step:,}",
         cure={"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop else {},
         test="rate/10",
