@@ -21,6 +21,11 @@ PINNED_SIGMOID = 0.5 - 1.0 / (1.0 + math.exp(5.0))
 SAMPLE = 16_384
 
 
+def on_cpu(tensor: Tensor) -> bool:
+    """Does it lie where reading a number costs nothing?"""
+    return tensor.device.type == "cpu"
+
+
 def flat_view(tensor: Tensor) -> Tensor:
     """All values in one dimension, in the order of memory (a copy would cost as much as a statistic)."""
     if tensor.is_contiguous():
@@ -48,7 +53,7 @@ def moments(values: Tensor) -> Tensor:
     # sum adds in pairs; vector_norm and dot don't, and lose the fifth digit of a million values.
     std = ((values - mean).square_().sum() / count).sqrt()
     low, high = torch.aminmax(values)
-    if values.device.type == "cpu":
+    if on_cpu(values):
         nonzero = mean.new_tensor(np.count_nonzero(values.numpy() != 0), dtype=torch.float64)
     else:
         nonzero = (values != 0).count_nonzero()
@@ -95,7 +100,7 @@ def histogram(values: Tensor) -> Tensor:
     Where all values are equal the range is widened by a half on both sides; where none is finite, low is NaN.
     """
     sample = values[:: stride_for(values.numel())].float()
-    if sample.device.type == "cpu":
+    if on_cpu(sample):
         return _histogram_on_cpu(sample)
     finite = sample.isfinite()
     low = torch.where(finite, sample, math.inf).min()
