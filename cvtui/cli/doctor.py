@@ -22,7 +22,8 @@ SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim"
 @runs_option()
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
 @click.option("--all", "everything", is_flag=True, help="Also what only follows from something else.")
-def doctor(run: str | None, runs: Path, as_json: bool, everything: bool) -> None:
+@click.option("--fix", "cure", is_flag=True, help="Train again with the cure applied, and say what it gained.")
+def doctor(run: str | None, runs: Path, as_json: bool, everything: bool, cure: bool) -> int:
     """What is wrong with a run (the newest without a name), living or ended, also one recorded by cvtui.watch.
 
     Root causes come first; what follows from them is named behind them.
@@ -37,10 +38,15 @@ def doctor(run: str | None, runs: Path, as_json: bool, everything: bool) -> None
     attending = Doctor(history)
     roots = attending.update()
     found = [*roots, *others(roots, attending.all)] if everything else roots
+    if cure:
+        from cvtui.cli.doctor_fix import fix
+
+        return fix(history, roots, history.folder.path.parent, as_json=as_json)
     if as_json:
         click.echo(msgspec.json.encode({"findings": [one.as_json() for one in found]}).decode())
-        return
+        return 0
     show(history, found)
+    return 0
 
 
 def others(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list[Diagnosis]:

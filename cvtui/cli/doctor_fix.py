@@ -1,0 +1,93 @@
+"""`cvtui doctor RUN --fix`: trains once more with the cure applied, and says what that gained."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from cvtui.doctor import Diagnosis
+    from cvtui.recipe import Recipe
+    from cvtui.runlog import History, RunFolder
+    from cvtui.runlog.events import CheckpointSaved
+
+
+def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bool) -> int:
+    """Applies the first cure that there is; the exit code of the run that follows.
+
+    It forks from the last checkpoint before the fault was seen; where there is none, it begins anew. RequestError where
+    no finding has a cure that is a change of the recipe.
+    """
+    from cvtui.cli.headless import follow
+    from cvtui.recipe import check, dumps
+    from cvtui.runlog import History
+    from cvtui.runlog import fork as forking
+
+    parent = history.folder
+    ill = next((one for one in found if one.cure), None)
+    if not parent.recipe.is_file():
+        raise RequestError(f"{parent.name!r} was made by another program's loop: cvtui can't train it")
+    if ill is None:
+        what = "nothing is wrong with it" if not found else "what was found is cured by no change of the recipe"
+        raise RequestError(f"{parent.name!r}: {what}", hint=f"cvtui doctor {parent.name} says more" if found else "")
+    recipe = _cured(parent, ill)
+    saved = _before(history, ill.step, recipe.epochs)
+    checked = check(recipe)
+    text = dumps(checked.recipe)
+    child = forking.afresh(parent, runs, "", text) if saved is None else forking.fork(parent, saved, runs, "", text)
+    changes = ", ".join(f"{name} {value}" for name, value in ill.cure.items())
+    if not as_json:
+        where = f"from epoch {saved.epoch}" if saved is not None else "from the start"
+        click.echo(f"{ill.name}: {ill.sentence}")
+        click.echo(f"the cure: {changes}, {where}, as {child.name}\n")
+    with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        code = follow(child, checked, quiet=True)
+    after = History(child)
+    after.poll()
+    _tell(history, after, ill, changes, as_json)
+    return code
+
+
+def _cured(parent: RunFolder, ill: Diagnosis) -> Recipe:
+    from cvtui.recipe import load, override
+
+    changes = {name: repr(value) if isinstance(value, float) else str(value) for name, value in ill.cure.items()}
+    return override(load(parent.recipe), {"name": "", **changes})
+
+
+def _before(history: History, step: int, epochs: int) -> CheckpointSaved | None:
+    """The last checkpoint from before the fault was seen, if there is one."""
+    from cvtui.runlog.fork import checkpoints_of
+
+    early = [saved for saved in checkpoints_of(history) if 0 < saved.step <= step and saved.epoch < epochs]
+    return early[-1] if early else None
+
+
+def _tell(before: History, after: History, ill: Diagnosis, changes: str, as_json: bool) -> None:
+    """The best validation accuracy of both."""
+    first, second = _best(before), _best(after)
+    gain = second - first if first is not None and second is not None else None
+    if as_json:
+        import msgspec
+
+        told: dict[str, Any] = {
+            "finding": ill.as_json(), "run": after.folder.name, "state": after.state(),
+            "before": first, "after": second, "gain": gain,
+        }  # fmt: skip
+        click.echo(msgspec.json.encode(told).decode())
+        return
+    words = [f"{value:.2%}" if value is not None else "none" for value in (first, second)]
+    more = f" ({100 * gain:+.1f} points)" if gain is not None else ""
+    click.echo(f"\nbest validation accuracy: {words[0]} before, {words[1]} with {changes}{more}")
+    click.echo(f"compare   cvtui compare {before.folder.name} {after.folder.name}")
+
+
+def _best(history: History) -> float | None:
+    return max((epoch.val_accuracy for epoch in history.epochs if epoch.val_accuracy is not None), default=None)

@@ -1,0 +1,37 @@
+"""`cvtui doctor --fix`: a run that is ill on purpose, cured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cvtui.engine.control import Signals
+from cvtui.engine.worker import train_folder
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import parent_of
+from tests.cli.running import cvtui
+from tests.engine.making import folder
+
+
+def test_the_cure_is_applied_and_its_gain_told(tmp_path: Path) -> None:
+    ill = folder(
+        tmp_path / "runs", "ill", net="fc32-relu-fc", optimizer="momentum", lr=3.0, weight_decay=0.0, epochs=3
+    )  # fmt: skip
+    train_folder(ill.path, Signals())
+    found = cvtui("doctor", "ill", "--fix", "--json", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert told["finding"]["cure"].keys() == {"lr"}
+    assert told["after"] > 0.9 > 0.5 > told["before"]
+    assert told["gain"] == told["after"] - told["before"]
+    parent = parent_of(RunFolder(tmp_path / "runs" / told["run"]))
+    assert parent is not None
+    assert parent.run == "ill"
+
+
+def test_what_cannot_be_cured_is_one_line(tmp_path: Path) -> None:
+    well = folder(tmp_path / "runs", "well", net="conv8-relu-pool-fc", epochs=3)
+    train_folder(well.path, Signals())
+    found = cvtui("doctor", "well", "--fix", cwd=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr == "cvtui: 'well': nothing is wrong with it\n"
