@@ -154,9 +154,9 @@ def _named(name: str, data_dir: str) -> Split:
             return read_toy(name)
         if name in SOURCES:
             return SOURCES[name]()
-        from cvtui.engine.stored_sets import read_stored
+        from cvtui.engine.stored_sets import read
 
-        return read_stored(name, data_dir)
+        return read(name, data_dir)
     except (OSError, ValueError, KeyError) as error:
         raise RequestError(f"data: {name} can't be read: {error}") from error
 

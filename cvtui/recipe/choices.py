@@ -20,6 +20,7 @@ from cvtui.recipe.choice import (
     parse_choice,
     span_in_words,
 )
+from cvtui.recipe.stored_table import STORED
 from cvtui.recipe.toy_table import TOYS
 
 __all__ = [
@@ -69,6 +70,7 @@ DATA: dict[str, DataFacts] = {
         validation=1000,
     ),
     **TOYS,
+    **STORED,
 }  # fmt: skip
 """The sets that have a name. (`folder:PATH` and `package.module:callable` are data too: see data_facts.py.)"""
 
