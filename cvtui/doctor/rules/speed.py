@@ -59,9 +59,10 @@ def _by_ratio(case: Case) -> Pace | None:
     pairs = (logs[1:] + logs[:-1]) / 2
     over = pairs > math.log(limit("F01", "ratio"))
     lasting = over.copy()
-    lasting[1:] &= over[:-1]  # two pairs in a row, or one far above
-    lasting[:1] = False
-    lasting |= pairs > math.log(limit("F01", "far"))
+    if case.norms:  # a norm takes large first steps in its stride: two pairs in a row, or one far above
+        lasting[1:] &= over[:-1]
+        lasting[:1] = False
+        lasting |= pairs > math.log(limit("F01", "far"))
     for sample in np.flatnonzero(lasting.any(1)):
         step = int(case.layers.steps[sample + 1])
         loss = case.loss_at(step)
