@@ -44,6 +44,8 @@ class Case:
         self.bad_what = ""
         self.autopsy: Finding | None = None
         """Where the trainer itself says that the first such value came from."""
+        self.has_norms = False
+        """Gradient norms are told: a loop without them (NaN everywhere) has none that are not finite."""
         self.negative_step: int | None = None
         """The first step whose loss was below 0."""
         self.negative_loss = 0.0
@@ -88,8 +90,9 @@ class Case:
 
     def _look_for_invariants(self, first: int, loss: Array, grad: Array) -> None:
         if self.bad_step is None:
-            bad_loss, has_norms = ~np.isfinite(loss), np.isfinite(grad).any() or len(self.windows) > 0
-            bad_norm = ~np.isfinite(grad) & (has_norms and self._has_norms(grad))
+            self.has_norms |= bool(np.isfinite(grad[:1]).any())
+            bad_loss = ~np.isfinite(loss)
+            bad_norm = ~np.isfinite(grad) & self.has_norms
             bad = bad_loss | bad_norm
             if bad.any():
                 place = int(bad.argmax())
@@ -103,11 +106,6 @@ class Case:
         finite = loss[np.isfinite(loss)]
         if len(finite):
             self.lowest_loss = min(self.lowest_loss, float(finite.min()))
-
-    def _has_norms(self, grad: Array) -> bool:
-        """A loop without gradient norms (NaN everywhere) must not look like one whose gradients are not finite."""
-        before = self.windows.grad
-        return bool(np.isfinite(before[-1:]).any() or np.isfinite(grad[:1]).any())
 
     def take_layers(self, sample: LayersSampled) -> None:
         self.layers.take(sample)

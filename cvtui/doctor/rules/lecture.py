@@ -62,8 +62,8 @@ def dies_out(case: Case) -> Found | None:
     if len(stds) < 3 or case.norms:
         return None
     (first, at_first), (last, at_last) = stds[0], stds[-1]
-    if not at_first > 0 or at_last / at_first > limit("L02", "share"):
-        return None
+    if not at_first > 0 or at_last == 0 or at_last / at_first > limit("L02", "share"):
+        return None  # exactly 0 is no faint signal, but dead units
     share = at_last / at_first
     step = share ** (1 / (len(stds) - 1))
     return Found(
