@@ -1,0 +1,110 @@
+"""Every choice that a recipe has, from the words of the command line to a run that ends well and learns something."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cvtui.cli.train import make_recipe
+from cvtui.engine.control import Signals
+from cvtui.engine.worker import train_folder
+from cvtui.recipe import choices, dumps
+from cvtui.recipe.stored_table import STORED
+from cvtui.runlog import History, RunFolder
+from tests.cli.running import cvtui
+
+SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 64"
+RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 5e-3, "muon": 5e-3}
+POINTS = "--net fc32-tanh-fc32-tanh-fc --epochs 60 --lr 0.01"
+
+
+def words() -> Iterator[tuple[str, str]]:
+    """(option and value, what else it needs)."""
+    for name in choices.DATA:
+        if name in STORED:
+            continue  # fetched only when asked for
+        if len(choices.DATA[name].size) == 1:
+            yield f"--data {name}", POINTS
+        else:
+            yield f"--data {name}", "--limit 600"
+    yield "--data 'spiral(3)'", POINTS
+    for name in choices.PREPROCESSES:
+        yield f"--preprocess {name}", "--net conv8-bn-relu-pool-fc" if name == "none" else ""
+    for name in choices.AUGMENTS:
+        yield f"--augment {name}", "--data shapes --limit 600 --epochs 4"
+    yield "--augment 'shift(1), rotate(5)'", ""
+    for name in choices.INITS:
+        yield f"--init {name}", "--net conv8-relu-res(conv8-relu-conv8)-relu-pool-fc"
+    for name in choices.LOSSES:
+        yield f"--loss {name}", ""
+    yield "--loss 'cross-entropy(smoothing=0.1)'", ""
+    for name in choices.OPTIMIZERS:
+        yield f"--optimizer {name}", f"--lr {RATES.get(name, 5e-3)}"
+    for name in choices.SCHEDULES:
+        yield f"--schedule {name}", ""
+    yield "--schedule-per epoch", ""
+    yield "--warmup 10", ""
+    yield "--clip 1", ""
+    yield "--ema 0.9", ""
+    yield "--scale-lr 32", ""
+    yield "--only 1,4,7", ""
+    yield "--limit 500", ""
+    yield "--label-noise 0.2", ""
+    yield "--imbalance 0.2", ""
+    yield "--precision bfloat16", ""
+
+
+CASES = [pytest.param(word, more, id=word.removeprefix("--")) for word, more in words()]
+
+
+def options(text: str) -> dict[str, str]:
+    found = shlex.split(text)
+    return {
+        name.removeprefix("--").replace("-", "_"): value for name, value in zip(found[::2], found[1::2], strict=True)
+    }
+
+
+def judge(history: History, word: str) -> None:
+    assert history.state() == "finished"
+    classes = len(history.run.data["classes"])  # type: ignore[union-attr]
+    best = max(epoch.val_accuracy or 0.0 for epoch in history.epochs)
+    if "init zeros" in word:  # there to show why not: all filters stay alike
+        assert best < 0.5
+    elif "range-test" not in word:  # which ends where nothing learns
+        assert best > 1.5 / classes, best
+
+
+@pytest.mark.parametrize(("word", "more"), CASES)
+def test_every_choice_trains(tmp_path: Path, word: str, more: str) -> None:
+    checked = make_recipe(None, {**options(SHORT), **options(more), **options(word)})
+    folder = RunFolder.create(tmp_path, "run", dumps(checked.recipe))
+    assert train_folder(folder.path, Signals()) == 0, folder.log.read_text()
+    history = History(folder)
+    history.poll()
+    judge(history, word)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("word", "more"), CASES)
+def test_every_choice_trains_from_the_shell(tmp_path: Path, word: str, more: str) -> None:
+    line = [*shlex.split(SHORT), *shlex.split(more), *shlex.split(word)]
+    found = cvtui("--no-ui", "--quiet", "--name", "run", *line, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    history = History(RunFolder(tmp_path / "runs" / "run"))
+    history.poll()
+    judge(history, word)
+
+
+def test_help_has_a_line_for_every_choice(tmp_path: Path) -> None:
+    said = " ".join(cvtui("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
+    tables = (
+        choices.DATA, choices.PREPROCESSES, choices.AUGMENTS, choices.INITS, choices.LOSSES, choices.OPTIMIZERS,
+        choices.SCHEDULES, choices.ON_NAN,
+    )  # fmt: skip
+    for table in tables:
+        for name, entry in table.items():
+            assert name in said
+            assert " ".join(entry.summary.split()) in said, name
