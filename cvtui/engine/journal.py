@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.facts import Probe
-from cvtui.engine.meter import Meter, Readings, exact
+from cvtui.engine.meter import Meter, Readings, rounded
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
 from cvtui.runlog.events import Facts, Record, Steps
@@ -173,9 +173,9 @@ class Journal:
             Steps(
                 first=first,
                 loss=[loss if math.isfinite(loss) else None for loss in readings.loss[:count]],
-                lr=[exact(rate) for rate in rates[:count]],
-                accuracy=[share if math.isfinite(share) else None for share in readings.accuracy[:count]],
-                grad_norm=[norm if math.isfinite(norm) else None for norm in readings.grad_norm[:count]],
+                lr=[float(f"{rate:.7g}") for rate in rates[:count]],
+                accuracy=rounded(readings.accuracy[:count], 6),
+                grad_norm=rounded(readings.grad_norm[:count], 6),
                 seconds=[round(second, 5) for second in seconds[:count]],
             )
         )

@@ -7,7 +7,7 @@ A step leaves references to tensors that exist anyway (the loss, the logits, the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -90,7 +90,7 @@ class Meter:
         readings = Readings(
             loss=[exact(number) for number in loss],
             accuracy=[exact(number) for number in accuracy],
-            grad_norm=[exact(number) for number in grad_norm],
+            grad_norm=grad_norm,
             images=self._sizes,
         )
         self._clear()
@@ -109,3 +109,8 @@ class Meter:
 def exact(number: float) -> float:
     """A float32 with the nine digits that tell it from every other, instead of the seventeen of a double."""
     return float(f"{number:.9g}")
+
+
+def rounded(numbers: Iterable[float], digits: int) -> list[float | None]:
+    """For the log: so many significant digits; None for what is not finite."""
+    return [float(f"{number:.{digits}g}") if math.isfinite(number) else None for number in numbers]

@@ -65,13 +65,20 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
     first: int
     loss: list[float | None]
     """Mean training loss of the batch; null where it was not finite."""
-    lr: list[float]
+    lr: list[float] = []
+    """Decoded, it is always there; written, it is left out where `rate` says all of it."""
+    rate: float | None = None
+    """The learning rate of all these steps, where it is one: a constant rate takes no room in the log."""
     accuracy: list[float | None] = []
     """Share of the batch that was right, 0..1."""
     grad_norm: list[float | None] = []
     """2-norm over all parameters, before clipping."""
     seconds: list[float] = []
     """Time since the run began, pauses not counted."""
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not self.lr:
+            msgspec.structs.force_setattr(self, "lr", [self.rate] * len(self.loss))
 
 
 class EpochDone(Record, tag="epoch", frozen=True, kw_only=True):

@@ -78,6 +78,25 @@ class StepBuffer:
         return steps
 
 
+class _Packed(msgspec.Struct, tag_field="type", tag="steps", omit_defaults=True):
+    """`Steps` as it is written: a rate that stays is one number, which saves up to 15 bytes a step."""
+
+    first: int
+    loss: list[float | None]
+    rate: float | None
+    accuracy: list[float | None] = []
+    grad_norm: list[float | None] = []
+    seconds: list[float] = []
+
+
+def _packed(record: Record) -> Record | _Packed:
+    if not isinstance(record, Steps) or not record.lr or record.lr.count(record.lr[0]) != len(record.lr):
+        return record
+    if len(record.lr) != len(record.loss):
+        return record
+    return _Packed(record.first, record.loss, record.lr[0], record.accuracy, record.grad_norm, record.seconds)
+
+
 class EventWriter:
     """Appends records to a run's `events.jsonl`, whole lines in one `os.write` a flush.
 
@@ -154,7 +173,7 @@ class EventWriter:
 
     def _put(self, record: Record) -> None:
         try:
-            line = self._encoder.encode(record) + b"\n"
+            line = self._encoder.encode(_packed(record)) + b"\n"
         except UnicodeEncodeError:  # a file name whose bytes are no text
             what = Log(time=time.time(), level="warning", text=f"a record can't be written: {ascii(record)[:500]}")
             line = self._encoder.encode(what) + b"\n"

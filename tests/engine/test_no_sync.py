@@ -1,4 +1,4 @@
-"""Nothing is read back from the device on a step: on a GPU each such reading waits until all kernels before it are done.
+"""Nothing is read back from the device on a step: on a GPU each reading waits until all kernels before it are done.
 
 Tested on the CPU, which stands in for a GPU: the code takes the ways that it takes there, and whatever hands a tensor's
 value to Python (`.item()`, `.tolist()`, `.cpu()`, `if tensor:` …) is an error, but at a flush of the journal.
@@ -98,9 +98,8 @@ RECIPE = {"net": "conv8-bn-relu-pool-drop0.2-fc32-tanh-fc", "batch_size": 32, "w
     "changes", [{}, {"clip": 1.0}, {"ema": 0.9}, {"augment": "flip"}, {"optimizer": "momentum"}], ids=str
 )
 def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> None:
-    with looping(tmp_path, **{**RECIPE, **changes}) as (loop, folder):
-        with as_on_a_gpu(loop, monkeypatch) as flushed:
-            loop.train_epoch()
+    with looping(tmp_path, **{**RECIPE, **changes}) as (loop, folder), as_on_a_gpu(loop, monkeypatch) as flushed:
+        loop.train_epoch()
     steps = loop.training.step
     assert steps == 45
     assert len(flushed) < 20, "it is the flushes that are rare"

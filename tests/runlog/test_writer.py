@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+
 from cvtui.runlog import EventWriter, History, Log, Steps
 from cvtui.runlog.events import RunEnded
 from tests.runlog.making import make_folder, sampled, started, write_steps
@@ -147,3 +149,38 @@ def test_writing_costs_no_numpy_and_no_torch() -> None:
     code = "import sys; from cvtui.runlog import EventWriter, CommandReader, RunFolder; print(*sys.modules)"
     modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
     assert not modules & {"numpy", "torch", "textual", "filelock"}
+
+
+def test_a_rate_that_stays_is_written_once_a_record(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        writer.write(Steps(first=0, loss=[1.0, 2.0, 3.0], lr=[0.1, 0.1, 0.1], seconds=[1.0, 2.0, 3.0]))
+        writer.write(Steps(first=3, loss=[1.0, None], lr=[0.1, 0.2], accuracy=[0.5, 0.25]))
+        writer.write(Steps(first=5, loss=[4.0], lr=[0.3]))
+    raw = lines(folder.events)
+    assert [record.get("rate") for record in raw] == [0.1, None, 0.3]
+    assert [record.get("lr") for record in raw] == [None, [0.1, 0.2], None]
+    history = History(folder)
+    history.poll()
+    assert history.steps.lr.tolist() == [0.1, 0.1, 0.1, 0.1, 0.2, 0.3]
+    decoded = [msgspec.json.decode(line, type=Steps) for line in folder.events.read_bytes().splitlines()]
+    assert [record.lr for record in decoded] == [[0.1] * 3, [0.1, 0.2], [0.3]]
+
+
+def test_loss_rate_and_accuracy_take_at_most_40_bytes_a_step(tmp_path: Path) -> None:
+    """With numbers of the length that training gives: nine digits of loss, which tell every float32 from every other,
+    and the rates of a cosine."""
+    steps = 1000
+    for schedule, most in (("constant", 40), ("cosine", 40)):
+        folder = make_folder(tmp_path, schedule)
+        rates = [0.005 if schedule == "constant" else 0.0025 * (1 + math.cos(step / 5000)) for step in range(steps)]
+        with EventWriter(folder) as writer:
+            writer.write(
+                Steps(
+                    first=123_000,
+                    loss=[float(f"{math.exp(-step / 300) + 0.0123:.9g}") for step in range(steps)],
+                    lr=[float(f"{rate:.7g}") for rate in rates],
+                    accuracy=[float(f"{(step * 7 % 129) / 128:.6g}") for step in range(steps)],
+                )
+            )
+        assert folder.events.stat().st_size / steps <= most, schedule
