@@ -175,8 +175,8 @@ def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
 
 
 def _rank(one: Diagnosis) -> tuple[bool, bool, int, int]:
-    """Faults before notes, notes on the run before those on the net, the trusted before the likely, the upstream before what follows; of heuristic ones, what was
-    seen much earlier comes first too."""
+    """Faults before notes, notes on the run before those on the net, the trusted before the likely, the upstream before
+    what follows; of heuristic ones, what was seen much earlier comes first too."""
     late = max(one.step, 0) if one.kind == "heuristic" else 0
     note = one.severity == "note"
     return note, note and one.id.startswith("L"), TRUST[one.kind], 2 * FAULTS[one.id].place + late

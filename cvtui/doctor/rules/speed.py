@@ -25,7 +25,7 @@ class Pace(NamedTuple):
 def too_fast(case: Case) -> Pace | None:
     """The first moment at which steps were too large and the loss was no better for it."""
     if "fast" not in case.memo:
-        found = [pace for look in (_by_ratio, _by_loss) if (pace := look(case)) is not None]
+        found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case)) is not None]
         first = min(found, key=lambda pace: pace.step) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
             first = first._replace(ratio=found[0].ratio, layer=found[0].layer, sure=0.9)
@@ -100,6 +100,28 @@ def _by_loss(case: Case) -> Pace | None:
             return None  # the weights hardly move: something else raised the loss
         return Pace(step, case.layers.names[places[column]], float(near[row, column]), _rise(case, step), 0.75)
     return Pace(step, "", math.nan, _rise(case, step), 0.6)
+
+
+def _by_death(case: Case) -> Pace | None:
+    """All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits:
+    the net has stepped to where all its units are dead."""
+    guess, places = case.guess, case.layers.weighted()
+    if guess is None or len(case.layers) < 3 or not places:
+        return None
+    gone = (case.layers.of("grad_norm")[:, places] == 0).all(1)
+    values, _ = ratios(case)
+    for sample in np.flatnonzero(gone[1:] & gone[:-1]):
+        before = values[:sample]
+        step = int(case.layers.steps[sample + 1])
+        if gone[0] or not np.isfinite(before).any() or case.loss_at(step) < limit("F01", "loss") * guess:
+            return None
+        row, column = np.unravel_index(int(np.nanargmax(before)), before.shape)
+        ratio = float(before[row, column])
+        if ratio < limit("F01", "deadly"):
+            return None
+        words = f"all gradients had become exactly 0, the loss stayed at {case.loss_at(step):.3g},"
+        return Pace(int(case.layers.steps[row]), case.layers.names[places[int(column)]], ratio, words, 0.8)
+    return None
 
 
 def _rise(case: Case, step: int) -> str:
@@ -228,9 +250,12 @@ def batch_and_rate(case: Case) -> Found | None:
         pace, word = slow, "small"
         if times < 1e-2:
             return None  # too low for any batch
+    elif (stuck := _stuck(case, batch, times)) is not None:
+        pace, word = stuck, "large"
     else:
         return None
     better = short(rate * batch / 64 / (times if times > 1 else 1)) if word == "large" else short(rate * batch / 64)
+    seen = f"update ratio {pace.ratio:.2g}, " if math.isfinite(pace.ratio) else ""
     words = pace.words or f"{pace.layer} moved by {percent(pace.ratio)} a step"
     return Found(
         f"With {batch:,} images a batch, a rate of {rate:.3g} gives steps that are too {word} (by step {pace.step:,} "
@@ -239,12 +264,27 @@ def batch_and_rate(case: Case) -> Found | None:
         layer=pace.layer,
         value=pace.ratio,
         threshold=limit("F01", "ratio") if word == "large" else limit("F02", "ratio"),
-        evidence=f"batch {batch:,}, rate {rate:.3g}",
-        sure=0.75,
+        evidence=f"{seen}batch {batch:,}, rate {rate:.3g}",
+        sure=min(0.75, pace.sure),
         cure={} if case.own_loop else {"lr": better},
         test="rate/10" if word == "large" else "",
         severity="note" if case.recovered else None,
     )
+
+
+def _stuck(case: Case, batch: int, times: float) -> Pace | None:
+    """A small batch at a rate that is usual for large ones, and a loss that is no better than a guess."""
+    guess, windows = case.guess, case.windows
+    rows = int(limit("F30", "steps")) // 10 + 1
+    usual = batch <= limit("F30", "small") and times * 64 / batch > limit("F30", "off") and 0.25 <= times <= 4
+    if guess is None or not usual or len(windows) < rows:
+        return None
+    means = np.convolve(windows.loss, np.ones(4) / 4, "valid")
+    found = np.flatnonzero((np.arange(len(means)) + 4 >= rows) & (means > 0.98 * guess))
+    if not len(found):
+        return None
+    step = int(windows.end[found[0] + 3]) - 1
+    return Pace(step, "", math.nan, f"the loss is still {means[found[0]]:.3g}", 0.6)
 
 
 @rule("F02", "steps", "layers", "end")
@@ -291,7 +331,7 @@ def decay_too_large(case: Case) -> Found | None:
             evidence=f"rate x decay{' / (1 - momentum)' if case.momentum else ''} = {shrink:.2g}",
             sure=0.85,
             cure={} if case.own_loop else {"weight_decay": short(decay * 5e-4 / shrink)},
-            severity="note" if case.recovered else None,
+            severity="note" if case.recovered and shrink < limit("F29", "anyway") else None,
         )
     return _shrunk(case, decay, cure)
 
