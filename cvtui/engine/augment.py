@@ -58,7 +58,7 @@ def rotate(pixels: Tensor, random: torch.Generator, degrees: float) -> Tensor:
 
 
 def cutout(pixels: Tensor, random: torch.Generator, size: float) -> Tensor:
-    """A square of each image's mean colour; its centre anywhere, so that at the edge it is cut (DeVries & Taylor 2017)."""
+    """A square of each image's mean colour, its centre anywhere: at the edge it is cut (DeVries & Taylor 2017)."""
     count, height, width, _ = pixels.shape
     side = int(size)
     top = (torch.rand(count, generator=random) * height).long() - side // 2

@@ -47,7 +47,8 @@ class Pictures:
         try:
             if t.epoch == 1:
                 images = t.preprocess(first_batch(t).pixels[:16])
-                self._write("samples", images, "the first batch as the net sees it, after preprocessing")
+                after = "augmentation and preprocessing" if t.augment else "preprocessing"
+                self._write("samples", images, f"the first batch as the net sees it, after {after}")
             self._filters()
             self._maps_and_mistakes()
         except OSError:
@@ -102,17 +103,17 @@ class Pictures:
         t = self.training
         images = t.data.validation
         sure, said = shares.max(1)
-        wrong = torch.where(said != images.labels, sure, torch.full_like(sure, -1.0))
+        labels = images.labels.to(said.device)  # those of images in files stay on the CPU
+        wrong = torch.where(said != labels, sure, torch.full_like(sure, -1.0))
         chosen = wrong.topk(min(MOST_MISTAKES, len(wrong))).indices
         chosen = chosen[wrong[chosen] >= 0]
         if not len(chosen):
             return
         classes = t.checked.data.classes
-        words = "; ".join(
-            f"{classes[images.labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist()
-        )
-        pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2).float()
-        self._write("mistakes", pixels, words, low=0.0, high=255.0)
+        words = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
+        pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
+        high = 255.0 if pixels.dtype == torch.uint8 else None  # floats have a range of their own
+        self._write("mistakes", pixels.float(), words, low=high and 0.0, high=high)
 
     def _write(
         self,

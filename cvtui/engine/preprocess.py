@@ -1,12 +1,14 @@
 """What is done to the pixels. Per channel it is x · scale + shift, so it costs one pass on the device.
 
-The statistics come from the training images only: validation must not know what it will be asked.
+The statistics come from the training images only: validation must not know what it will be asked. They are in the
+record `run` (mean and std per channel) and in every checkpoint, from which `Preprocess.of_state` makes the same again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +21,9 @@ Pair = tuple[float, float]
 """scale and shift of one channel."""
 
 ZCA_IMAGES = 10_000
-"""Training images that the covariance is taken of, at most."""
+"""Training images that the covariance is taken of, at most; of a larger set, every so manieth."""
+EXACT_VALUES = 1024
+"""Images of up to so many values are whitened in double precision; above, that takes half a minute."""
 
 
 def none(mean: float, std: float, unit: float) -> Pair:
@@ -64,47 +68,76 @@ def per_image(pixels: Tensor) -> Tensor:
     return ((flat - mean) / std).view_as(pixels)
 
 
-class Zca:
+class Zca(NamedTuple):
     """U (Λ + eps)^(−1/2) Uᵀ (x − mean): every pixel uncorrelated with every other, all of variance near 1, and the
-    image still recognisable (Bell & Sejnowski 1997; Krizhevsky 2009). x: N x … of 0..1, at most 3,072 values."""
+    image still recognisable (Bell & Sejnowski 1997; Krizhevsky 2009). x: N x … of 0..1, at most 3,072 values; U and Λ:
+    eigenvectors and eigenvalues of the values' covariance over the training images."""
 
-    def __init__(self, images: Part, unit: float, eps: float, device: torch.device) -> None:
-        pixels = images.part(0, ZCA_IMAGES).pixels  # a set's order says nothing about its classes
-        values = pixels.cpu().flatten(1).to(torch.float32) / unit
-        mean = values.mean(0)
-        centred = values - mean
-        covariance = centred.T @ centred / max(1, len(centred) - 1)
-        lengths, axes = torch.linalg.eigh(covariance)
-        self.matrix = (axes * (lengths.clamp_min(0) + eps).rsqrt() @ axes.T).to(device)
-        self.mean = mean.to(device)
+    mean: Tensor
+    """[values]."""
+    matrix: Tensor
+    """[values, values], symmetric."""
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        whitened: Tensor = (pixels.flatten(1) - self.mean) @ self.matrix
+        with torch.autocast(pixels.device.type, enabled=False):  # bfloat16 would lose the small differences again
+            whitened = (pixels.flatten(1) - self.mean) @ self.matrix
         return whitened.view_as(pixels)
+
+
+_known: dict[str, Zca] = {}
+"""The last one learnt, by what it was learnt from: a form asks for the same again at every change."""
+
+
+def learn_zca(images: Part, unit: float, eps: float) -> Zca:
+    """From the training images, on the CPU."""
+    apart = max(1, -(-images.size // ZCA_IMAGES))  # a folder's images lie class by class
+    index = torch.arange(0, images.size, apart, device=images.labels.device)
+    pixels = images.batch(index).pixels.cpu().flatten(1)
+    key = hashlib.sha256(pixels.numpy().data).hexdigest() + f"{pixels.shape} {unit} {eps}"
+    if key not in _known:
+        values = pixels.to(torch.float64 if pixels.shape[1] <= EXACT_VALUES else torch.float32).div_(unit)
+        mean = values.mean(0)
+        values -= mean
+        lengths, axes = torch.linalg.eigh(values.T @ values / max(1, len(values) - 1))
+        matrix = axes * (lengths.clamp_min(0) + eps).rsqrt() @ axes.T
+        _known.clear()
+        _known[key] = Zca(mean.float(), matrix.float())
+    return _known[key]
 
 
 class Preprocess:
     """Called with uint8 pixels N x H x W x C, gives float32 N x C x H x W (in channels_last order of memory).
 
-    Points (float32 N x features) stay N x features.
+    Points (float32 N x features) stay N x features, each feature treated as a channel.
 
-    text: as in a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels; images: the training
-    images themselves, for `zca` alone.
+    text: as in a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels, in the pixels' own unit;
+    images: the training images themselves, for `zca`, and to know whether they are bytes (0..255) or floats (0..1).
     """
+
+    name: str
+    """`none`, `standardise` …"""
+    scale: Tensor
+    """[channels]."""
+    shift: Tensor
+    """[channels]."""
+    zca: Zca | None
 
     def __init__(self, text: str, stats: ChannelStats, device: torch.device, images: Part | None = None) -> None:
         choice, values = parse_choice(text, CHOICES, "preprocess")
-        self.name = choice.name
-        unit = 255.0 if images is None or images.are_pictures else 1.0
+        unit = 255.0 if images is None or images.part(0, 1).pixels.dtype == torch.uint8 else 1.0
         rule = PREPROCESSES.get(choice.name, scale)
         pairs = [rule(mean, std, unit) for mean, std in zip(*stats, strict=True)]
-        self.scale = torch.tensor([pair[0] for pair in pairs], device=device)
-        self.shift = torch.tensor([pair[1] for pair in pairs], device=device)
-        self.zca: Zca | None = None
-        if choice.name == "zca":
-            if images is None:
-                raise ValueError("zca learns from the training images")
-            self.zca = Zca(images, unit, values["eps"], device)
+        if choice.name == "zca" and images is None:
+            raise ValueError("zca learns from the training images")
+        zca = learn_zca(images, unit, values["eps"]) if choice.name == "zca" and images is not None else None
+        self._set(choice.name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], zca, device)
+
+    def _set(
+        self, name: str, scale: list[float], shift: list[float], zca: Zca | None, device: torch.device | str
+    ) -> None:
+        self.name = name
+        self.scale, self.shift = torch.tensor(scale, device=device), torch.tensor(shift, device=device)
+        self.zca = zca and Zca(zca.mean.to(device), zca.matrix.to(device))
 
     def __call__(self, pixels: Tensor) -> Tensor:
         x = torch.addcmul(self.shift, pixels.to(torch.float32), self.scale)
@@ -121,3 +154,12 @@ class Preprocess:
         if self.zca is not None:
             found |= {"mean": self.zca.mean.cpu(), "matrix": self.zca.matrix.cpu()}
         return found
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], device: torch.device | str = "cpu") -> Preprocess:
+        """The same again from what `state` gave, without any images. (Older checkpoints have no name: they knew only
+        scale and shift.) KeyError for what is no such state."""
+        zca = Zca(state["mean"], state["matrix"]) if "matrix" in state else None
+        again = cls.__new__(cls)
+        again._set(state.get("name", ""), state["scale"], state["shift"], zca, device)
+        return again

@@ -9,6 +9,7 @@ import torch
 
 from cvtui.engine import checkpoint
 from cvtui.engine.plateau import Plateau
+from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.training import Clock, EpochSums, Training
 from cvtui.errors import RequestError
 from cvtui.recipe.rates import parse_rate
@@ -67,6 +68,7 @@ def restore(training: Training, state: dict[str, Any]) -> list[str]:
         training.plateau = Plateau(**state.get("plateau", {}))
         training.step, training.epoch, training.place = state["step"], state["epoch"], state["place"]
         training.best = state["best"]
+        training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
         training.sums = EpochSums(**state["sums"])
         seconds = float(state["seconds"])
         random = state["random"]

@@ -94,7 +94,7 @@ def noisy(part: Part, noise: Noise, classes: int) -> tuple[Part, int]:
     labels = part.labels.clone()
     random = generator(noise.seed, NOISE, 1)
     labels[chosen] = (labels[chosen] + torch.randint(1, classes, (len(chosen),), generator=random)) % classes
-    return relabelled(part, torch.arange(part.size), labels), len(chosen)
+    return relabelled(part, None, labels), len(chosen)
 
 
 def changed(count: int, noise: Noise) -> Tensor:
@@ -103,11 +103,12 @@ def changed(count: int, noise: Noise) -> Tensor:
     return order[: round(noise.share * count)].sort().values
 
 
-def relabelled(part: Part, places: Tensor, labels: Tensor) -> Part:
-    """The images at `places` with these labels."""
+def relabelled(part: Part, places: Tensor | None, labels: Tensor) -> Part:
+    """The images at `places` (None: all, and not copied) with these labels."""
     from cvtui.engine.data import Images
 
     if isinstance(part, Images):
-        return Images(part.pixels[places], labels)
-    again: Part = part.chosen(places, labels)  # type: ignore[attr-defined]
+        return Images(part.pixels if places is None else part.pixels[places], labels)
+    every = torch.arange(part.size) if places is None else places
+    again: Part = part.chosen(every, labels)  # type: ignore[attr-defined]
     return again

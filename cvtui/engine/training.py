@@ -149,7 +149,9 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
     checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
-    preprocess = Preprocess(recipe.preprocess, stats, device, data.train)
+    if recipe.preprocess.startswith("zca") and tell is not None:
+        tell("whitening: the covariance of the training images …")
+    preprocess = Preprocess(recipe.preprocess, stats, device, on_cpu.train)
     model = Net(checked.table)
     start_weights(model, recipe, data.train, preprocess)
     model.to(device).to(memory_format=torch.channels_last)

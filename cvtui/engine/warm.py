@@ -1,8 +1,8 @@
 """An engine that waits with torch loaded: it answers what a recipe would do, and becomes the trainer when told to.
 
 One JSON object a line on stdin:
-    {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"},
-                                      or {"recipe", "error"}
+    {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"}, with
+                                      "preview" where images are augmented (see preview.py); or {"recipe", "error"}
     {"start": "FOLDER"}            -> stdin, stdout and stderr are let go (to worker.log), then FOLDER is trained
     the end of stdin               -> exit code 0
 """
@@ -19,6 +19,7 @@ import msgspec
 
 from cvtui.engine.control import Signals
 from cvtui.engine.predict import predict
+from cvtui.engine.preview import preview
 from cvtui.engine.training import prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
@@ -51,7 +52,9 @@ def answer(fields: Any) -> dict[str, Any]:
         if not isinstance(fields, dict):
             raise RequestError("predict: expected the recipe's fields as an object")
         training = prepare(check(from_table(fields)))
-        return {"recipe": fields, "parameters": training.checked.table.parameters, **predict(training)}
+        found = {"recipe": fields, "parameters": training.checked.table.parameters, **predict(training)}
+        shown = preview(training)
+        return found if shown is None else {**found, "preview": shown}
     except RequestError as error:
         return {"recipe": fields, "error": error.message}
     except (RuntimeError, MemoryError) as error:  # a net that is too large for this machine

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
+from torch import Tensor
 
 from cvtui.engine import checkpoint
 from cvtui.errors import RequestError, nearest
@@ -31,7 +32,7 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
     number of tensors. RequestError when it is damaged; OSError when the disk refuses.
 
     Tensors are contiguous, named as in the state dict; the metadata hold, as JSON, recipe, classes, step, epoch and
-    what is done to the pixels.
+    what is done to the pixels (its tensors, of zca, are `preprocess.mean` and `preprocess.matrix`).
     """
     from safetensors.torch import save
 
@@ -41,9 +42,14 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     tensors = {key: value.contiguous() for key, value in checkpoint.judged(state).items()}
-    metadata = {
-        key: msgspec.json.encode(state[key]).decode() for key in ("recipe", "classes", "preprocess", "step", "epoch")
-    }
+    plain = {key: state[key] for key in ("recipe", "classes", "step", "epoch")}
+    plain["preprocess"] = {}
+    for key, value in state["preprocess"].items():
+        if isinstance(value, Tensor):
+            tensors[f"preprocess.{key}"] = value.contiguous()
+        else:
+            plain["preprocess"][key] = value
+    metadata = {key: msgspec.json.encode(value).decode() for key, value in plain.items()}
     data = save(tensors, {"format": "pt", **metadata})
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
