@@ -250,6 +250,8 @@ def batch_and_rate(case: Case) -> Found | None:
         pace, word = slow, "small"
         if times < 1e-2:
             return None  # too low for any batch
+    elif (crawl := _crawls(case, batch, times)) is not None:
+        pace, word = crawl, "small"
     elif (stuck := _stuck(case, batch, times)) is not None:
         pace, word = stuck, "large"
     else:
@@ -270,6 +272,15 @@ def batch_and_rate(case: Case) -> Found | None:
         test="rate/10" if word == "large" else "",
         severity="note" if case.recovered else None,
     )
+
+
+def _crawls(case: Case, batch: int, times: float) -> Pace | None:
+    """A large batch at a fraction of its rate, and a loss that has come down by less than a tenth after 50 steps."""
+    guess, step = case.guess, int(limit("F30", "steps"))
+    usual = batch < limit("F30", "large") or times * 64 / batch >= 1 / limit("F30", "far") or times < 1e-3
+    if guess is None or usual or case.steps_done <= step or case.warmed_up or not case.loss_at(step) > 0.9 * guess:
+        return None
+    return Pace(step, "", math.nan, f"the loss is still {case.loss_at(step):.3g}", 0.7)
 
 
 def _stuck(case: Case, batch: int, times: float) -> Pace | None:
