@@ -27,6 +27,9 @@ LABEL = 15
 """Cells of the name, with a space after it."""
 CONTROL = 22
 """Cells of the part to be filled in, and of a choice's parameters."""
+LONG = ("net", "augment")
+"""Fields as wide as the form."""
+
 USED_WITH = {"momentum": ("optimizer", ("momentum", "nesterov"))}
 """Fields that count only beside some choices of another: the others may stand there, but are faint."""
 
@@ -112,7 +115,7 @@ class FieldRow(Widget):
             self.row = row
 
     def __init__(self, field: Field, text: str) -> None:
-        super().__init__(id=f"field-{field.name}", classes="-long" if field.name == "net" else "")
+        super().__init__(id=f"field-{field.name}", classes="-long" if field.name in LONG else "")
         self.field = field
         self.problem: Problem | None = None
         self.unused = False

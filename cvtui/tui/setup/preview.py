@@ -18,6 +18,7 @@ from cvtui.tui.setup.layer_table import LayerTable
 
 if TYPE_CHECKING:
     from cvtui.recipe import Schedule
+    from cvtui.tui.setup.augmented import AugmentedCard
     from cvtui.tui.warm import WarmEngine
     from cvtui.tui.widgets.line_plot import LinePlot
 
@@ -109,6 +110,7 @@ class Preview(Container):
         super().__init__()
         self._schedule: Schedule | None = None
         self._plot: LinePlot | None = None
+        self._images: AugmentedCard | None = None
 
     def compose(self) -> ComposeResult:
         with Card(id="card-net") as net:
@@ -150,6 +152,10 @@ class Preview(Container):
         plot.can_focus = False
         self._plot = plot
         await self.query_one("#card-rate").mount(plot, before=0)
+        from cvtui.tui.setup.augmented import AugmentedCard
+
+        self._images = AugmentedCard()
+        await self.mount(self._images)
         self._draw_schedule()
 
     def show(self, draft: Draft, warm: WarmEngine) -> None:
@@ -169,6 +175,8 @@ class Preview(Container):
         waiting = draft.ready and answer is None and warm.expected
         stds = answer.get("activation_std") if answer is not None else None
         self.table.set_stds(stds if isinstance(stds, dict) else None, waiting=waiting)
+        if self._images is not None and not waiting:
+            self._images.show(answer.get("preview") if answer is not None else None)
         said = answer.get("memory") if answer is not None else None
         memory = said if isinstance(said, int) else draft.memory
         self.facts.show(_numbers(draft, memory), _word(warm, answer, waiting))
@@ -207,6 +215,7 @@ class Described(Widget):
 def _import_heavy() -> None:
     """numpy, the plot, and the panes of a run: at Start they are there."""
     import cvtui.tui.live
+    import cvtui.tui.setup.augmented
     import cvtui.tui.widgets.line_plot  # noqa: F401
 
 
