@@ -22,8 +22,10 @@ from cvtui.runlog.launch import launch
 from tests.waiting import wait_until
 
 RECIPE = Recipe(
-    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=12, batch_size=16, threads=1
-)
+    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=12, batch_size=16, threads=1,
+    augment="shift(1), rotate(10), jitter(0.2)", label_noise=0.1, ema=0.95, clip=1.0,
+)  # fmt: skip
+"""All that draws random numbers or remembers anything: dropout, augmentation, running means, moments."""
 
 
 def history_of(folder: RunFolder) -> History:
@@ -109,12 +111,14 @@ def moved(training: Training, steps: int) -> list[float]:
         images = batches(
             training.data.train, training.recipe.batch_size, training.recipe.seed, training.epoch + 1, training.place
         )
-        for pixels, labels in images:
+        for batch in images:
+            pixels, labels = training.changed(batch, training.step)
             training.set_rate()
             loss = training.loss(training.model(training.preprocess(pixels)), labels)
             training.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             training.optimizer.step()
+            training.ema.update(training.step)
             training.step += 1
             training.place += 1
             losses.append(loss.item())
@@ -152,6 +156,12 @@ def test_what_no_loss_shows_is_put_back_too() -> None:
     training.sums.loss, training.best = 12.5, 0.75
     training.schedule = training.schedule.moved_to(30, 0.5)
     state, begin = training.state(), prepare(check(RECIPE)).state()
+    training.ema.update(3)
+    state = training.state()
+    mean = next(iter(training.state()["ema"].values()))
+    fresh = prepare(check(RECIPE))
+    restore(fresh, state)
+    assert torch.equal(next(iter(fresh.state()["ema"].values())), mean)
     for item in ("sums", "best", "schedule"):
         for forgotten in (False, True):
             fresh = prepare(check(RECIPE))
