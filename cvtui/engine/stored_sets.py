@@ -27,7 +27,7 @@ Arrays = tuple[np.ndarray, np.ndarray]
 """Pixels uint8 N x H x W x C, labels N from 0."""
 
 
-def read_stored(name: str, data_dir: str) -> Split:
+def read(name: str, data_dir: str) -> Split:
     """The set `name` of `STORED` in the CPU's memory; its test images are the validation. RequestError in one line
     where it is missing, damaged, or not of the size that it should have."""
     found = locate(name, data_dir)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cvtui.errors import RequestError
 
-MOST_BYTES = 2**31
+MOST_BYTES = 2**30
 """The longest array that is read: a header that asks for more is damaged, not large."""
 
 
