@@ -45,16 +45,7 @@ def crop(pixels: Tensor, random: torch.Generator, padding: float) -> Tensor:
 
 def rotate(pixels: Tensor, random: torch.Generator, degrees: float) -> Tensor:
     """Turned about the centre by an even choice from −degrees..degrees; bilinear, the edge repeated."""
-    count, height, width, _ = pixels.shape
-    angle = (2 * torch.rand(count, generator=random) - 1) * math.radians(degrees)
-    cos, sin = angle.cos(), angle.sin()
-    zero = torch.zeros_like(cos)
-    ratio = height / width  # affine_grid's coordinates go from −1 to 1 on both axes
-    rows = [torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)]
-    images = pixels.permute(0, 3, 1, 2).float()
-    grid = nn.functional.affine_grid(torch.stack(rows, 1).to(pixels.device), list(images.shape), align_corners=False)
-    turned = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return _like(pixels, turned.permute(0, 2, 3, 1))
+    return turned(pixels, (2 * torch.rand(len(pixels), generator=random) - 1) * math.radians(degrees))
 
 
 def cutout(pixels: Tensor, random: torch.Generator, size: float) -> Tensor:
@@ -146,3 +137,16 @@ def moved(pixels: Tensor, down: Tensor, right: Tensor, *, zeros: bool) -> Tensor
     begin = (wide - right)[:, None]
     number, row, begin = (index.to(pixels.device) for index in (number, row, begin))
     return runs[number, row, begin].view(pixels.shape)
+
+
+def turned(pixels: Tensor, angle: Tensor) -> Tensor:
+    """Each image turned about its centre by its own angle in radians (N, on the CPU), against the clock."""
+    height, width = pixels.shape[1:3]
+    cos, sin = angle.cos(), angle.sin()
+    zero = torch.zeros_like(cos)
+    ratio = height / width  # affine_grid's coordinates go from −1 to 1 on both axes
+    rows = [torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)]
+    images = pixels.permute(0, 3, 1, 2).float()
+    grid = nn.functional.affine_grid(torch.stack(rows, 1).to(pixels.device), list(images.shape), align_corners=False)
+    found = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return _like(pixels, found.permute(0, 2, 3, 1))
