@@ -71,6 +71,8 @@ class AttendedWriter(EventWriter):
     def _tell(self, found: Diagnosis) -> None:
         if self._told.get(found.id) is not None and set(found.consequences) <= {*self._told[found.id], "F03"}:
             return
+        if found.severity == "note" and found.kind == "static":
+            return  # worth knowing, and no news of this run: `cvtui doctor` has it
         if found.id == "F03" and not self._seen_bad:
             self._seen_bad = True  # the trainer tells where it came from a moment later
             return

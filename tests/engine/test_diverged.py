@@ -165,7 +165,9 @@ def test_the_first_layer_is_named(layer: str) -> None:
 
 
 def test_a_diverged_run_names_layer_step_and_batch_and_keeps_good_weights(wrecked: RunFolder) -> None:
-    end, (finding,) = of(wrecked, RunEnded)[-1], of(wrecked, Finding)
+    end, findings = of(wrecked, RunEnded)[-1], of(wrecked, Finding)
+    (finding,) = [finding for finding in findings if finding.id == "not-finite"]
+    assert {"F01", "F31"} & {finding.id for finding in findings}, "and the doctor says why"
     assert end.status == "diverged"
     assert (finding.step, finding.severity, finding.id) == (end.step, "stop", "not-finite")
     assert finding.layer in ("fc1", "fc2", "fc3", "loss")
@@ -189,7 +191,7 @@ def test_it_goes_on_from_the_last_good_checkpoint_with_a_tenth_of_the_rate(wreck
     assert told.step == saved
     assert found.steps.lr[saved] == pytest.approx(told.value)
     assert found.state() == "finished"
-    assert not found.findings, "what happened after the checkpoint is done again"
+    assert all(finding.step <= saved for finding in found.findings), "what happened after the checkpoint is done again"
     assert all(math.isfinite(loss) for loss in found.steps.loss)
 
 

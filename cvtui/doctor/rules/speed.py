@@ -328,8 +328,10 @@ def decay_too_large(case: Case) -> Found | None:
     decoupled = "adamw" in case.optimizer or case.optimizer == "muon"
     if case.adaptive and not decoupled:
         shrink = 0.0  # coupled: the step's size does not follow the decay's
+    elif (case.times_typical or 0.0) > limit("F29", "rate"):
+        shrink = 0.0  # at such a rate any decay is too large: the rate is the fault
     else:
-        usual = 2 * TYPICAL_RATES.get(case.optimizer, rate)  # a rate that is too high is another fault
+        usual = 2 * TYPICAL_RATES.get(case.optimizer, rate)
         shrink = min(rate, usual) * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
     cure = {} if case.own_loop else {"weight_decay": short(decay / 10)}
     if shrink > limit("F29", "shrink"):
