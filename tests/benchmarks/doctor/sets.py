@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.assets import asset
+
 CLASSES = 10
 
 
@@ -23,12 +25,16 @@ class Data:
 
 def digits(seed: int) -> Data:
     """The 8x8 digits of the program, standardised."""
-    from cvtui.engine.data import digits as read
-
-    split = read()
-    parts = [(part.pixels.permute(0, 3, 1, 2).float(), part.labels) for part in split]
+    with np.load(asset("digits.npz"), allow_pickle=False) as arrays:
+        parts = [
+            (
+                torch.from_numpy(arrays[f"{part}_images"].astype(np.float32))[:, None],
+                torch.from_numpy(arrays[f"{part}_labels"].astype(np.int64)),
+            )
+            for part in ("train", "validation")
+        ]
     mean, std = parts[0][0].mean(), parts[0][0].std()
-    train, validation = [((pixels - mean) / std, labels) for pixels, labels in parts]
+    train, validation = [((images - mean) / std, labels) for images, labels in parts]
     return Data(*train, *validation)
 
 
