@@ -167,7 +167,6 @@ def test_the_first_layer_is_named(layer: str) -> None:
 def test_a_diverged_run_names_layer_step_and_batch_and_keeps_good_weights(wrecked: RunFolder) -> None:
     end, findings = of(wrecked, RunEnded)[-1], of(wrecked, Finding)
     (finding,) = [finding for finding in findings if finding.id == "not-finite"]
-    assert {"F01", "F31"} & {finding.id for finding in findings}, "and the doctor says why"
     assert end.status == "diverged"
     assert (finding.step, finding.severity, finding.id) == (end.step, "stop", "not-finite")
     assert finding.layer in ("fc1", "fc2", "fc3", "loss")
