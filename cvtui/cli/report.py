@@ -11,7 +11,7 @@ from cvtui.cli.runs import duration
 from cvtui.cli.words import harmless
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Checked
+    from cvtui.recipe import Checked, Recipe
     from cvtui.runlog import History, RunFolder
     from cvtui.runlog.events import EpochDone, RunStarted
 
@@ -234,6 +234,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
 
     recipe, data, table = checked.recipe, checked.data, checked.table
     size = "x".join(map(str, data.size))
+    what = f"images {size}" if len(data.size) == 3 else f"points of {size} features"
     first = first_loss(recipe.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
     lr = f"lr {checked.schedule.lr:g}"
@@ -243,7 +244,8 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     more += [f"gradients clipped to {recipe.clip:g}"] if recipe.clip else []
     more += [f"validated on a running mean of the weights (decay {recipe.ema:g})"] if recipe.ema else []
     return [
-        ("data", f"{data.name}: {data.train:,} + {data.validation:,} images {size}, {len(data.classes)} classes"),
+        ("data", f"{data.name}: {data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
+        ("", _pixels(recipe)),
         ("net", recipe.net),
         ("", f"{table.parameters:,} parameters, {table.macs:,} MACs an image; init {recipe.init}"),
         ("training", f"{recipe.optimizer}, {lr}, {schedule}, batch {recipe.batch_size}"),
@@ -261,6 +263,16 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     ]
 
 
+def _pixels(recipe: Recipe) -> str:
+    """What is left out, changed and done to the images, in the order in which it is done."""
+    words = [f"only {recipe.only}"] if recipe.only else []
+    words += [f"imbalance {recipe.imbalance:g}"] if recipe.imbalance != 1.0 else []
+    words += [f"at most {recipe.limit:,} to train on"] if recipe.limit else []
+    words += [f"{recipe.label_noise:.3g} of the training labels wrong"] if recipe.label_noise else []
+    words += [f"augmented by {recipe.augment}"] if recipe.augment not in ("", "none") else []
+    return "; ".join([*words, f"preprocess {recipe.preprocess}"])
+
+
 def started_facts(run: RunStarted) -> list[tuple[str, str]]:
     """What only the worker knows: the machine, the measured pixels, its prediction."""
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
@@ -268,7 +280,11 @@ def started_facts(run: RunStarted) -> list[tuple[str, str]]:
     mean, std = run.data.get("mean"), run.data.get("std")
     if isinstance(mean, list) and isinstance(std, list):
         numbers = " ".join(f"{value:.1f}" for value in mean), " ".join(f"{value:.1f}" for value in std)
-        found.append(("pixels", f"mean {numbers[0]}, std {numbers[1]} (of 0 to 255, training images)"))
+        name, unit = "pixels", "of 0 to 255, training images"
+        if len(run.data.get("input", ())) == 1:
+            name, unit = "features", "training points"
+            numbers = " ".join(f"{value:.3f}" for value in mean), " ".join(f"{value:.3f}" for value in std)
+        found.append((name, f"mean {numbers[0]}, std {numbers[1]} ({unit})"))
     start = run.prediction.get("start_loss")
     if isinstance(start, int | float):
         found.append(("expected", f"a first loss of {start:.4g} with these weights"))
