@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fork": ("cvtui.cli.fork:fork", "A new run from another's checkpoint, with a changed recipe."),
     "attach": ("cvtui.cli.attach:attach", "Open the screen on a run, living or ended; the newest by default."),
     "runs": ("cvtui.cli.runs:runs", "List the runs with their state and result."),
+    "data": ("cvtui.cli.data:data", "The data sets: what is in them, where they lie; --download fetches one."),
     "calc": ("cvtui.cli.calc:calc", "Calculate a network: sizes, parameters, MACs, receptive fields, memory."),
     "matrix": ("cvtui.cli.matrix:matrix", "A convolution written as a matrix."),
     "lab": ("cvtui.cli.lab:lab", "The lecture's experiments."),

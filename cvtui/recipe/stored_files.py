@@ -69,7 +69,7 @@ def missing(name: str, data_dir: str) -> str | None:
     }
     folder, names = min(absent.items(), key=lambda item: len(item[1]))
     if len(names) == len(storage.files):
-        below = ", ".join(sub for sub in storage.folders if sub)
+        below = ", ".join(dict.fromkeys(sub for sub in storage.folders if sub))
         what = f"{name} is not there: looked in {str(root)!r}" + (f" (below it: {below})" if below else "")
     else:
         what = f"{name} is not complete: {str(folder)!r} lacks {', '.join(names)}"
@@ -114,6 +114,25 @@ def unsound(name: str, found: Found) -> str:
 
 
 _BEGINNINGS = {".mat": b"MATL", "cifar10": b"\x80\x02", "cifar100": b"\x80\x02"}
+
+
+def altered(name: str, found: Found) -> tuple[int, list[str]]:
+    """How many of the set's files have a published checksum, and the names of those that differ from theirs.
+    (Of MNIST and its like only the packed ones have one.) OSError."""
+    packed = {archive.name: archive.md5 for archive in STORAGE[name].archives}
+    wanted = [
+        (path, file.md5 or packed.get(path.name, ""))
+        for path, file in zip(found.files, STORAGE[name].files, strict=True)
+    ]
+    known = [(path, md5) for path, md5 in wanted if md5]
+    return len(known), [path.name for path, md5 in known if _md5(path) != md5]
+
+
+def _md5(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def in_bytes(count: int) -> str:

@@ -1,0 +1,269 @@
+"""`cvtui data`: the sets that can be trained on, where they lie, what is in them; and fetching them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from cvtui.engine.stored.fetch import Source, Tell
+    from cvtui.recipe.choice import DataFacts
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.recipe.stored_files import Found
+
+WIDE = 10_000
+
+
+class SetName(click.ParamType[str]):
+    """A set's name; the shell completes it."""
+
+    name = "set"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        from cvtui.recipe.choices import DATA
+
+        return [CompletionItem(name, help=DATA[name].summary) for name in DATA if name.startswith(incomplete.lower())]
+
+
+@click.command("data")
+@click.argument("name", required=False, type=SetName(), metavar="[NAME]")
+@click.option("--download", is_flag=True, help="Fetch the set where it is missing or damaged.")
+@click.option("--data-dir", default="", metavar="DIR", help="Where fetched sets lie; by default in the cache folder.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per set and line.")
+def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
+    """List the data sets: size, classes, images, and where they lie.
+
+    With NAME (of a set, or folder:PATH): what is known of it, the images of each class, and mean and standard deviation
+    of the training pixels.
+    """
+    from cvtui.recipe.data_facts import check_source
+
+    if name is None:
+        if download:
+            raise RequestError("--download: which set?", hint="cvtui data NAME --download; `cvtui data` lists them")
+        _list(data_dir, as_json)
+        return 0
+    name = check_source(name, "NAME")
+    if download:
+        provide(name, data_dir, download=True, thorough=True)
+    return _show(name, data_dir, as_json)
+
+
+def provide(
+    name: str, data_dir: str, *, download: bool, thorough: bool = False, found_at: list[Source] | None = None
+) -> None:
+    """Is the set there? Where it isn't (or is damaged), it is fetched with `download`. Nothing is asked of sets that
+    are not fetched. `thorough`: damaged is also what has another checksum than the published one. RequestError."""
+    from cvtui.recipe.stored_files import altered, locate, missing, unsound
+    from cvtui.recipe.stored_table import STORAGE
+
+    if name not in STORAGE:
+        return
+    found = locate(name, data_dir)
+    if not download:
+        if found is None:
+            raise RequestError(f"data: {missing(name, data_dir)}")
+        return
+    if found is not None and not unsound(name, found) and not (thorough and altered(name, found)[1]):
+        return
+    from cvtui.engine.stored.fetch import fetch
+
+    with _bar() as tell:
+        folder = fetch(name, data_dir, tell, found_at)
+    _say(f"{name} lies in {str(folder)!r}")
+
+
+@contextmanager
+def _bar() -> Iterator[Tell]:
+    """Shows what comes in: a bar on a terminal, else a line per file; on stderr, as all talk."""
+    from rich.console import Console
+
+    from cvtui.recipe.stored_files import in_bytes
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield (
+            lambda file, came, total: (
+                _say(f"fetching {file}" + (f" ({in_bytes(total)})" if total else "")) if not came else None
+            )
+        )
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, Any] = {}
+
+        def tell(file: str, came: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = progress.add_task(file)
+            progress.update(tasks[file], completed=came, total=total or None)
+
+        yield tell
+
+
+def _say(text: str) -> None:
+    from cvtui.cli.words import harmless
+
+    click.echo(harmless(text), err=True)
+
+
+# ------------------------------------------------------------------ all sets
+
+
+def _state(name: str, data_dir: str) -> tuple[str, str]:
+    """Where a set lies, and "ready", "missing" or what is wrong with it."""
+    from cvtui.recipe.stored_files import in_bytes, locate, unsound
+    from cvtui.recipe.stored_table import STORAGE
+
+    if name not in STORAGE:
+        return "comes with cvtui", "ready"
+    found = locate(name, data_dir)
+    if found is None:
+        return f"missing: {in_bytes(STORAGE[name].download)} to fetch", "missing"
+    wrong = unsound(name, found)
+    return (f"damaged: {found.folder}: {wrong}", "damaged") if wrong else (str(found.folder), "ready")
+
+
+def _list(data_dir: str, as_json: bool) -> None:
+    from cvtui.recipe.choices import DATA
+
+    if as_json:
+        for facts in DATA.values():
+            _print_json(_as_dict(facts, data_dir))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cvtui.cli.words import harmless
+    from cvtui.recipe.stored_files import data_folder
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE  # a pipe has no width: nothing is cut there
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("set", style="bold", no_wrap=True)
+    for column in ("size", "classes", "train", "validation"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("where", overflow="fold")
+    for facts in DATA.values():
+        where, state = _state(facts.name, data_dir)
+        counts = (f"{len(facts.classes):,}", f"{facts.train:,}", f"{facts.validation:,}")
+        style = {"missing": "dim", "damaged": "red"}.get(state, "")
+        table.add_row(facts.name, _sides(facts), *counts, Text(harmless(where), style))
+    console.print(table)
+    if any(_state(name, data_dir)[1] == "missing" for name in DATA):
+        where = harmless(str(data_folder(data_dir)))
+        console.print(Text(f"\nLooked in {where}; `cvtui data NAME --download` fetches a set.", "dim"))
+
+
+def _sides(facts: DataFacts) -> str:
+    return "x".join(map(str, facts.size)) if len(facts.size) > 1 else f"{facts.size[0]} features"
+
+
+def _as_dict(facts: DataFacts, data_dir: str) -> dict[str, Any]:
+    where, state = _state(facts.name, data_dir)
+    return {
+        "name": facts.name, "summary": facts.summary, "size": facts.size, "classes": facts.classes,
+        "train": facts.train, "validation": facts.validation, "state": state, "where": where,
+    }  # fmt: skip
+
+
+def _print_json(entry: dict[str, Any]) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.encode(entry).decode())
+
+
+# ------------------------------------------------------------------ one set
+
+
+def _show(name: str, data_dir: str, as_json: bool) -> int:
+    """Everything about one set. What is known without its files is told first; RequestError where they are not there
+    or damaged."""
+    from cvtui.recipe.data_facts import source_facts
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.recipe.stored_files import locate
+    from cvtui.recipe.stored_table import STORAGE
+
+    recipe = Recipe(data=name, data_dir=data_dir)
+    facts = source_facts(recipe)
+    found = locate(name, data_dir) if name in STORAGE else None
+    if not as_json:
+        for line in _head(facts, found):
+            click.echo(line)
+    provide(name, data_dir, download=False)
+    contents = _contents(recipe, len(facts.classes))
+    if as_json:
+        _print_json({**_as_dict(facts, data_dir), **contents})
+        return 0
+    for line in _body(facts, contents):
+        click.echo(line)
+    return 0
+
+
+def _head(facts: DataFacts, found: Found | None) -> Iterator[str]:
+    from cvtui.cli.words import harmless
+
+    yield f"{harmless(facts.name)}: {harmless(facts.summary)}"
+    yield f"  images       {facts.train:,} to train on, {facts.validation:,} for validation"
+    yield f"  size         {_sides(facts)}, {len(facts.classes):,} classes"
+    if found is not None:
+        yield f"  lies in      {harmless(str(found.folder))}"
+        yield f"  checksums    {_sums(facts.name, found)}"
+
+
+def _sums(name: str, found: Found) -> str:
+    from cvtui.recipe.stored_files import altered
+
+    try:
+        known, wrong = altered(name, found)
+    except OSError as error:
+        return f"can't be taken: {error.strerror or error}"
+    if wrong:
+        return f"not the published ones: {', '.join(wrong)}"
+    return f"{known} of {len(found.files)} files have a published one, and it is theirs" if known else "none published"
+
+
+def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
+    """Counted and measured in the files. RequestError."""
+    import torch
+
+    from cvtui.engine.data import channel_stats, load
+
+    split = load(recipe)
+    stats = channel_stats(split.train)
+    counts = [torch.bincount(part.labels, minlength=classes).tolist() for part in (split.train, split.validation)]
+    return {
+        "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
+        "notes": split.notes,
+    }  # fmt: skip
+
+
+def _body(facts: DataFacts, contents: dict[str, Any]) -> Iterator[str]:
+    from cvtui.cli.words import harmless
+
+    pictures = len(facts.size) == 3
+    for name, key in (("mean", "mean"), ("deviation", "std")):
+        shown = [f"{value:.4g}" + (f" ({value / 255:.4f})" if pictures else "") for value in contents[key][:16]]
+        yield f"  {name:<12} {', '.join(shown)}"
+    if pictures:
+        yield "               of the training pixels, per channel, in 0..255 (and in 0..1)"
+    for note in contents["notes"]:
+        yield f"  note         {harmless(note)}"
+    names = [harmless(name) for name in facts.classes]
+    width = max(map(len, (*names, "class")))
+    yield ""
+    yield f"  {'class':<{width}}  {'train':>9}  {'validation':>10}"
+    for name, train, held_out in zip(names, contents["train_counts"], contents["validation_counts"], strict=True):
+        yield f"  {name:<{width}}  {train:>9,}  {held_out:>10,}"
