@@ -198,10 +198,16 @@ def foreign_labels(case: Case) -> Found | None:
     return _learnt_by_heart(case)
 
 
+def _images(case: Case) -> float:
+    """About how many images an epoch has."""
+    last = case.epochs[-1]
+    return case.facts.train or last.step / max(last.epoch, 1) * (case.batch_size or 32)
+
+
 def _learnt_by_heart(case: Case) -> Found | None:
     guess = case.label_entropy
-    if not guess:
-        return None
+    if not guess or (case.epochs and _images(case) < limit("F13", "images") * case.classes):
+        return None  # so few images are learnt by heart whatever their labels
     bad = []
     for epoch in case.epochs:
         train, val, loss = epoch.train_accuracy, epoch.val_accuracy, epoch.val_loss
