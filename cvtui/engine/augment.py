@@ -27,20 +27,18 @@ Change: TypeAlias = Callable[..., Tensor]
 
 def flip(pixels: Tensor, random: torch.Generator) -> Tensor:
     """Mirrored left to right, half of the images."""
-    chosen = (torch.rand(len(pixels), generator=random) < 0.5).to(pixels.device)
-    return torch.where(chosen[:, None, None, None], pixels.flip(2), pixels)
+    chosen = torch.rand(len(pixels), generator=random) < 0.5
+    return torch.where(_there(chosen, pixels)[:, None, None, None], pixels.flip(2), pixels)
 
 
 def shift(images: Tensor, random: torch.Generator, pixels: float) -> Tensor:
     """Moved by up to so many pixels both ways; the edge is repeated into what is left free."""
-    most = int(pixels)
-    return moved(images, _whole(random, len(images), most), _whole(random, len(images), most), zeros=False)
+    return moved(images, *_moves(random, images, int(pixels)), int(pixels), zeros=False)
 
 
 def crop(pixels: Tensor, random: torch.Generator, padding: float) -> Tensor:
     """Padded with zeros on all sides and cut out again at a random place (He 2016; torchvision's RandomCrop)."""
-    most = int(padding)
-    return moved(pixels, _whole(random, len(pixels), most), _whole(random, len(pixels), most), zeros=True)
+    return moved(pixels, *_moves(random, pixels, int(padding)), int(padding), zeros=True)
 
 
 def rotate(pixels: Tensor, random: torch.Generator, degrees: float) -> Tensor:
@@ -57,7 +55,7 @@ def cutout(pixels: Tensor, random: torch.Generator, size: float) -> Tensor:
     rows, columns = torch.arange(height)[None], torch.arange(width)[None]
     inside_rows = (rows >= top[:, None]) & (rows < top[:, None] + side)
     inside_columns = (columns >= left[:, None]) & (columns < left[:, None] + side)
-    hole = (inside_rows[:, :, None] & inside_columns[:, None, :]).to(pixels.device)
+    hole = _there(inside_rows[:, :, None] & inside_columns[:, None, :], pixels)
     mean = _like(pixels, pixels.float().mean((1, 2), keepdim=True))
     return torch.where(hole[..., None], mean, pixels)
 
@@ -65,14 +63,14 @@ def cutout(pixels: Tensor, random: torch.Generator, size: float) -> Tensor:
 def jitter(pixels: Tensor, random: torch.Generator, strength: float) -> Tensor:
     """Brightness, contrast and saturation, each times an even choice from 1 − strength..1 + strength."""
     factors = 1 + strength * (2 * torch.rand(3, len(pixels), generator=random) - 1)
-    brightness, contrast, saturation = factors.to(pixels.device)[:, :, None, None, None]
+    brightness, contrast, saturation = _there(factors, pixels)[:, :, None, None, None]
     x = pixels.float()
     mean = x.mean((1, 2, 3), keepdim=True)
     # mean + (x − mean) · contrast, of an image that is `brightness` times as bright
     x = torch.addcmul(brightness * (1 - contrast) * mean, x, brightness * contrast)
     if pixels.shape[-1] == 3:
-        grey = x @ torch.tensor(GREY, device=x.device)
-        x = torch.lerp(grey[..., None], x, saturation)
+        grey = GREY[0] * x[..., 0:1] + GREY[1] * x[..., 1:2] + GREY[2] * x[..., 2:3]
+        x = torch.lerp(grey, x, saturation)
     return _like(pixels, x)
 
 
@@ -106,9 +104,15 @@ class Augment:
         return pixels
 
 
-def _whole(random: torch.Generator, count: int, most: int) -> Tensor:
-    """Whole numbers from −most..most."""
-    return torch.randint(-most, most + 1, (count,), generator=random)
+def _moves(random: torch.Generator, images: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """How far down and right each image goes: whole numbers from −most..most."""
+    down, right = (torch.randint(-most, most + 1, (len(images),), generator=random) for _ in range(2))
+    return down, right
+
+
+def _there(x: Tensor, pixels: Tensor) -> Tensor:
+    """x on the device of `pixels`; a GPU is not waited for: the copy has its place in the queue like everything."""
+    return x.to(pixels.device, non_blocking=pixels.device.type == "cuda")
 
 
 def _like(pixels: Tensor, x: Tensor) -> Tensor:
@@ -116,27 +120,26 @@ def _like(pixels: Tensor, x: Tensor) -> Tensor:
     return x.round_().clamp_(0, 255).to(torch.uint8) if pixels.dtype == torch.uint8 else x.to(pixels.dtype)
 
 
-def moved(pixels: Tensor, down: Tensor, right: Tensor, *, zeros: bool) -> Tensor:
+def moved(pixels: Tensor, down: Tensor, right: Tensor, most: int, *, zeros: bool) -> Tensor:
     """Each image moved by its own whole numbers of pixels; what comes from outside is 0, or the nearest pixel.
 
-    pixels: N x H x W x C; down, right: int64 N, on the CPU. The images are padded, and each is cut out of its own by
-    whole rows of bytes, which is four times as fast as pixel by pixel.
+    pixels: N x H x W x C; down, right: int64 N of −most..most, on the CPU. The images are padded, and each is cut out
+    by whole rows of bytes, which is four times as fast as pixel by pixel.
     """
     count, height, width, channels = pixels.shape
-    down, right = down.clamp(-height, height), right.clamp(-width, width)  # further out all looks alike
-    high, wide = int(down.abs().max()), int(right.abs().max())
+    high, wide = min(most, height), min(most, width)  # further out all looks alike
+    down, right = down.clamp(-high, high), right.clamp(-wide, wide)
     if zeros:
         padded = nn.functional.pad(pixels, (0, 0, wide, wide, high, high))
     else:
-        rows = torch.arange(-high, height + high).clamp_(0, height - 1).to(pixels.device)
-        columns = torch.arange(-wide, width + wide).clamp_(0, width - 1).to(pixels.device)
+        rows = torch.arange(-high, height + high, device=pixels.device).clamp_(0, height - 1)
+        columns = torch.arange(-wide, width + wide, device=pixels.device).clamp_(0, width - 1)
         padded = pixels.index_select(1, rows).index_select(2, columns)
     runs = padded.flatten(2).unfold(2, width * channels, channels)  # N x rows x places to begin x a row of pixels
-    number = torch.arange(count)[:, None]
+    number = torch.arange(count, device=pixels.device)[:, None]
     row = torch.arange(height)[None] + (high - down)[:, None]
     begin = (wide - right)[:, None]
-    number, row, begin = (index.to(pixels.device) for index in (number, row, begin))
-    return runs[number, row, begin].view(pixels.shape)
+    return runs[number, _there(row, pixels), _there(begin, pixels)].view(pixels.shape)
 
 
 def turned(pixels: Tensor, angle: Tensor) -> Tensor:
@@ -147,6 +150,6 @@ def turned(pixels: Tensor, angle: Tensor) -> Tensor:
     ratio = height / width  # affine_grid's coordinates go from −1 to 1 on both axes
     rows = [torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)]
     images = pixels.permute(0, 3, 1, 2).float()
-    grid = nn.functional.affine_grid(torch.stack(rows, 1).to(pixels.device), list(images.shape), align_corners=False)
+    grid = nn.functional.affine_grid(_there(torch.stack(rows, 1), pixels), list(images.shape), align_corners=False)
     found = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
     return _like(pixels, found.permute(0, 2, 3, 1))

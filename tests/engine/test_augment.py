@@ -132,7 +132,7 @@ def test_jitter_stays_within_its_strength_and_0_changes_nothing() -> None:
 def test_moves_beyond_the_image_leave_its_edge_or_nothing(zeros: bool) -> None:
     images = pictures(9)
     down, right = torch.tensor([0, 6, -6, 900, -900, 3, 0, 0, 0]), torch.tensor([0, 0, 0, 0, 0, -2, 9, -900, 1])
-    found = moved(images, down, right, zeros=zeros).numpy()
+    found = moved(images, down, right, 900, zeros=zeros).numpy()
     for number, (before, dy, dx) in enumerate(zip(images.numpy(), down.tolist(), right.tolist(), strict=True)):
         for y in range(6):
             for x in range(9):

@@ -92,10 +92,13 @@ def looping(path: Path, **changes: Any) -> Iterator[tuple[Loop, Any]]:
 
 
 RECIPE = {"net": "conv8-bn-relu-pool-drop0.2-fc32-tanh-fc", "batch_size": 32, "watch_every": 5, "optimizer": "adamw"}
+EVERY = "flip, shift(1), crop(1), rotate, cutout(2), jitter"
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"clip": 1.0}, {"ema": 0.9}, {"augment": "flip"}, {"optimizer": "momentum"}], ids=str
+    "changes",
+    [{}, {"clip": 1.0}, {"ema": 0.9}, {"augment": EVERY, "preprocess": "zca"}, {"optimizer": "momentum"}],
+    ids=str,
 )
 def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> None:
     with looping(tmp_path, **{**RECIPE, **changes}) as (loop, folder), as_on_a_gpu(loop, monkeypatch) as flushed:
