@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class Train(click.Command):
     """Help in groups, with every choice in a line of its own."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        write_options(formatter)
+        write_options(formatter, {parameter.name for parameter in self.params})
 
 
 @click.command("train", cls=Train)
@@ -71,7 +71,10 @@ class Train(click.Command):
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
-def train(recipe: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: bool, **options: str | None) -> int:
+@click.option("--download", is_flag=True, help="Fetch the data first, where it is a set that has to be, and missing.")
+def train(
+    recipe: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: bool, download: bool, **options: str | None
+) -> int:
     """Train an image classifier: on the screen, or with --no-ui in the foreground.
 
     RECIPE.toml is a recipe file, such as the recipe.toml of a run folder; options win over it.
@@ -79,6 +82,10 @@ def train(recipe: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: boo
     changes = {name: text for name, text in options.items() if text is not None}
     checked = make_recipe(recipe, changes)
     check_place(runs, changes.get("name"))
+    if download or no_ui or as_json:
+        from cvtui.cli.data import provide
+
+        provide(checked.recipe.data, checked.recipe.data_dir, download=download)
     if no_ui or as_json:
         from cvtui.cli.headless import train_headless
 
@@ -153,10 +160,12 @@ def check_place(runs: Path, name: str | None) -> None:
 # ------------------------------------------------------------------ help
 
 
-def write_options(formatter: click.HelpFormatter) -> None:
-    """The options of the main job in groups, each choice below its option."""
+def write_options(formatter: click.HelpFormatter, own: Collection[str | None] = ("download",)) -> None:
+    """The options of the main job in groups, each choice below its option. `own`: what a command takes besides."""
     for title, fields in grouped():
         rows = [row for field in fields for row in _rows(field)]
+        if title == "Data" and "download" in own:
+            rows += _own_rows("download")
         if title == "Run":
             rows += _own_rows("runs")
         with formatter.section(title):
