@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from cvtui.engine.control import Signals
 from cvtui.engine.data import Split, load
-from cvtui.engine.selection import Noise, changed
+from cvtui.engine.folder_stream import Streamed
+from cvtui.engine.selection import Noise, changed, noisy, relabelled
+from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check
 from cvtui.recipe.selection import training_counts
+
+from .making import folder, history
 
 
 def read(**changes: Any) -> Split:
@@ -72,3 +78,43 @@ def test_counts_by_hand() -> None:
     assert sum(training_counts([7, 7, 7], 20, 1.0)) == 20
     with pytest.raises(RequestError, match="less than one image for each of 3 classes"):
         training_counts([7, 7, 7], 2, 1.0)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 1.0])
+def test_noise_of_any_share_and_with_two_classes(share: float) -> None:
+    clean, noised = read(only="3,8"), read(only="3,8", label_noise=share)
+    wrong = clean.train.labels != noised.train.labels
+    assert int(wrong.sum()) == round(share * clean.train.size)
+    assert set(noised.train.labels.tolist()) == {0, 1}
+
+
+def test_noise_copies_no_picture_and_spoils_no_later_reading() -> None:
+    clean, noised = read(), read(label_noise=0.5)
+    assert clean.train.part(0, 1).pixels.data_ptr() == noised.train.part(0, 1).pixels.data_ptr()
+    assert torch.equal(read().train.labels, clean.train.labels)
+
+
+def test_what_is_selected_follows_from_other_numbers_than_what_is_mislabelled() -> None:
+    """The limit keeps its images whether or not labels are wrong, and the noise is of those that are left."""
+    plain, noised = read(limit=300), read(limit=300, label_noise=0.1)
+    assert torch.equal(plain.train.part(0, 300).pixels, noised.train.part(0, 300).pixels)
+    assert int((plain.train.labels != noised.train.labels).sum()) == 30
+
+
+def test_images_that_stay_in_files_are_selected_too() -> None:
+    labels = torch.arange(40) % 4
+    files = Streamed([f"{number}.png" for number in range(40)], labels, (4, 4), tuple("abcd"), ([0.0], [1.0]))
+    mislabelled, count = noisy(files, Noise(0.25, 0), 4)
+    assert count == int((mislabelled.labels != labels).sum()) == 10
+    kept = relabelled(files, torch.tensor([5, 2]), torch.tensor([1, 0]))
+    assert isinstance(kept, Streamed)
+    assert (kept.paths, kept.labels.tolist()) == (["5.png", "2.png"], [1, 0])
+
+
+def test_the_log_counts_the_labels_and_the_record_the_images(tmp_path: Path) -> None:
+    run = folder(tmp_path, limit=200, label_noise=0.2, only="1,2,3", epochs=1, batch_size=50)
+    assert train_folder(run.path, Signals()) == 0
+    found = history(run)
+    assert found.run is not None
+    assert (found.run.data["train"], found.run.data["classes"]) == (200, ["1", "2", "3"])
+    assert any("labels changed: 40 of 200 training labels" in line.text for line in found.logs)
