@@ -80,6 +80,11 @@ def provide(
     _say(f"{name} lies in {str(folder)!r}")
 
 
+def need(recipe: Recipe) -> None:
+    """Asked before anything starts: is the recipe's set there? RequestError says how to get it."""
+    provide(recipe.data, recipe.data_dir, download=False)
+
+
 @contextmanager
 def _bar() -> Iterator[Tell]:
     """Shows what comes in: a bar on a terminal, else a line per file; on stderr, as all talk."""

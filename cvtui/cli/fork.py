@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cvtui.cli.data import need
 from cvtui.cli.run_folders import RunName, find_run, runs_option
 from cvtui.cli.train import Train, check_place, recipe_options
 from cvtui.errors import RequestError
@@ -68,6 +69,7 @@ def fork(
             hint=f"--epochs {saved.epoch + 5} trains five more, --epoch N begins earlier",
         )
     check_place(runs, name or None)
+    need(checked.recipe)
     folder = forking.fork(parent, saved, runs, name, dumps(checked.recipe))
     if no_ui or as_json:
         from cvtui.cli.headless import follow

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli.data import need
 from cvtui.cli.run_folders import runs_option
 from cvtui.cli.sweep import watch_race
 from cvtui.cli.train import FieldType, check_place, make_recipe
@@ -90,6 +91,7 @@ def lottery(
     if rewind_steps >= base.total_steps:
         raise RequestError(f"--rewind-steps: {rewind_steps:,} is not allowed; the run has {base.total_steps:,} steps")
     check_place(runs, base.recipe.name or None)
+    need(base.recipe)
     place = runs / (base.recipe.name or time.strftime("%Y-%m-%d-%H%M%S") + "-lottery")
     draw = _Draw(base, place, prune, scope, rewind_steps, jobs, quiet=as_json)
     trials = draw.all_rounds(rounds, CONTROLS[control])

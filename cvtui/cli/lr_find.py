@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli.data import need
 from cvtui.cli.run_folders import runs_option
 from cvtui.cli.train import FieldType, make_recipe
 from cvtui.compare.lr_finder import FIXED
@@ -38,7 +39,9 @@ def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json:
     from cvtui.compare.lr_finder import LrFinder
 
     given = {name: text for name, text in options.items() if text is not None}
-    with LrFinder(make_recipe(recipe, given), runs, steps, highest) as finder:
+    checked = make_recipe(recipe, given)
+    need(checked.recipe)
+    with LrFinder(checked, runs, steps, highest) as finder:
         try:
             _watch(finder, quiet=as_json)
         except NoBracket as error:

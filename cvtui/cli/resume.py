@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cvtui.cli.data import need
 from cvtui.cli.run_folders import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
@@ -39,6 +40,7 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
             f"{folder.name!r} has finished: nothing is left to do", hint=f"cvtui {folder.recipe} repeats it"
         )
     checked = check(load(folder.recipe))
+    need(checked.recipe)
     if no_ui or as_json:
         from cvtui.cli.headless import follow
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli.compare import curves, print_json, show_result
+from cvtui.cli.data import need
 from cvtui.cli.run_folders import runs_option
 from cvtui.cli.train import FieldType, make_recipe
 from cvtui.errors import RequestError
@@ -45,6 +46,8 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
         raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
     base = make_recipe(recipe, {name: values[0] for name, values in lists.items()}).recipe
     entrants = expand(base, lists)
+    for entrant in entrants:
+        need(entrant.checked.recipe)
     stem = given.get("name") or time.strftime("%Y-%m-%d-%H%M%S-sweep")
     with Race(entrants, runs, stem, jobs) as race:
         watch_race(race, quiet=as_json)
