@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-from cvtui.runlog.launch import worker_threads
+from cvtui.runlog.launch import usable_cores
 
 if TYPE_CHECKING:
     from cvtui.engine.training import Training
@@ -39,29 +39,32 @@ FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
 """Seconds to the next trial of the neighbours; doubled each time that it changed nothing."""
 TRIAL_SHARE = 0.1
 """About so much of the time is spent on trials at most (which cost perhaps a third of it)."""
-MACS_TO_SHARE = 4_000_000
+MACS_TO_SHARE = 2_000_000
 """Multiply-adds of a step's forward pass below which one thread is always the fastest (with 0.2 million, 1 to 3 threads
 took 1.06, 1.26 and 1.29 ms; with 29 million 8.9, 7.5 and 8.9; with 1,042 million 97, 72 and 56)."""
+MACS_FOR_ALL = 500_000_000
+"""From so many on, the screen's core is tried too: such a step is nothing but arithmetic (a ResNet-18 runs at the
+processor's peak), and the tenth of a core that a screen takes costs it less than a whole core that lies idle."""
 
 Trial: TypeAlias = Generator[int, float, dict[int, float]]
 """Yields the number of threads for the next step, is sent that step's seconds, and returns the median for each."""
 
 
-def candidates(most: int, macs: int) -> list[int]:
+def candidates(cores: int, macs: int) -> list[int]:
     """The numbers of threads to choose from: 1, 2, 3 of 4 cores; 1, 2, 4, 8 … and all but one of many. One core is
-    left to the screen (`most` is what may be used); a step of so few multiply-adds runs on one thread."""
-    if macs < MACS_TO_SHARE:
+    left to the screen, but by steps of very many multiply-adds; one of few runs on one thread."""
+    if macs < MACS_TO_SHARE or cores == 1:
         return [1]
-    small = [count for count in (1, 2, 3) if count <= most] if most <= 4 else []
-    powers = [1 << power for power in range(most.bit_length()) if 1 << power < most]
-    return sorted({*small, *powers, most})
+    most = cores - 1
+    some = range(1, most) if most <= 4 else [1 << power for power in range(most.bit_length()) if 1 << power < most]
+    return [*some, most, *([cores] if macs >= MACS_FOR_ALL else [])]
 
 
 def governor_of(training: Training) -> Governor | None:
     """The governor of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
     if training.recipe.threads or training.device.type != "cpu":
         return None
-    allowed = candidates(worker_threads(0), training.checked.table.macs * training.recipe.batch_size)
+    allowed = candidates(usable_cores(), training.checked.table.macs * training.recipe.batch_size)
     return Governor(allowed, training.threads) if len({*allowed, training.threads}) > 1 else None
 
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from cvtui.engine.control import Signals
-from cvtui.engine.governor import MACS_TO_SHARE, Governor, best_of, candidates, governor_of
+from cvtui.engine.governor import MACS_FOR_ALL, MACS_TO_SHARE, Governor, best_of, candidates, governor_of
 from cvtui.engine.loop import Loop
 from cvtui.recipe import Recipe, load
 from cvtui.recipe.fields import FIELDS
 from cvtui.runlog import EventWriter
 from cvtui.runlog.events import Log
+from cvtui.runlog.launch import usable_cores
 from tests.engine import making
 
 
@@ -135,11 +136,14 @@ def test_what_is_no_step_does_not_count() -> None:
 
 def test_candidates_leave_a_core_to_the_screen_and_small_nets_alone() -> None:
     macs = MACS_TO_SHARE
-    assert candidates(1, macs) == [1]
-    assert candidates(3, macs) == [1, 2, 3]
-    assert candidates(7, macs) == [1, 2, 4, 7]
-    assert candidates(63, macs) == [1, 2, 4, 8, 16, 32, 63]
-    assert candidates(63, macs - 1) == [1]
+    assert candidates(1, macs) == candidates(2, macs) == [1]
+    assert candidates(4, macs) == [1, 2, 3]
+    assert candidates(8, macs) == [1, 2, 4, 7]
+    assert candidates(64, macs) == [1, 2, 4, 8, 16, 32, 63]
+    assert candidates(64, macs - 1) == [1]
+    assert candidates(4, MACS_FOR_ALL) == [1, 2, 3, 4], "what is nothing but arithmetic may try them all"
+    assert candidates(4, MACS_FOR_ALL - 1) == [1, 2, 3]
+    assert candidates(2, MACS_FOR_ALL) == [1, 2]
 
 
 def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
@@ -148,7 +152,7 @@ def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
     assert governor_of(making.training(threads=0)) is None
     found = governor_of(making.training(threads=0, net=large))
     torch.set_num_threads(1)
-    assert found is not None or candidates(3, MACS_TO_SHARE) == [1]
+    assert found is not None or candidates(usable_cores(), MACS_TO_SHARE) == [1]
 
 
 def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path) -> None:
