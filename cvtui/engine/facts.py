@@ -25,6 +25,8 @@ STEPS = 5
 BATCHES = 10
 """And of so many the labels are counted."""
 STALE_PARAMETERS = 3
+TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
+"""What logits are divided by before a softmax, now and then."""
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -234,7 +236,7 @@ class Probe:
         if loss is not None:
             found["first_loss"] = _finite(loss.item())
         if output is not None and output.dim() == 2 and len(output):
-            found |= _output_facts(output.float(), labels)
+            found |= _output_facts(output.float(), labels, found.get("first_loss"))
         self._first = {}
         return found
 
@@ -340,8 +342,8 @@ def _moments(tensor: Tensor) -> Tensor:
     return torch.stack([mean, (values - mean).square_().mean().sqrt(), low, high])
 
 
-def _output_facts(output: Tensor, labels: Tensor | None) -> dict[str, Any]:
-    """Of the first batch's outputs, N x C."""
+def _output_facts(output: Tensor, labels: Tensor | None, loss: float | None) -> dict[str, Any]:
+    """Of the first batch's outputs, N x C, and the loss that was told of it."""
     sums = output.sum(1)
     is_share = bool(((output >= 0).all() & (output <= 1).all() & ((sums - 1).abs() < 1e-3).all()).item())
     found: dict[str, Any] = {"outputs": output.shape[1], "rows_sum_to_one": is_share and output.shape[1] > 1}
@@ -351,7 +353,8 @@ def _output_facts(output: Tensor, labels: Tensor | None) -> dict[str, Any]:
         and 0 <= int(labels.min()) <= int(labels.max()) < len(output[0])
     ):
         found["cross_entropy"] = _finite(nn.functional.cross_entropy(output, labels).item())
-        found["doubled"] = _finite(nn.functional.cross_entropy(output.softmax(1), labels).item())
+        twice = [nn.functional.cross_entropy((output / t).softmax(1), labels).item() for t in TEMPERATURES]
+        found["doubled"] = _finite(min(twice, key=lambda cost: abs(cost - (loss or twice[0]))))
         if is_share:
             chosen = output.gather(1, labels[:, None]).clamp_min(1e-12)
             found["log_loss"] = _finite(-chosen.log().mean().item())

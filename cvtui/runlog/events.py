@@ -292,7 +292,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     cross_entropy: float | None = None
     """Mean cross-entropy of softmax(outputs) on the first batch."""
     doubled: float | None = None
-    """The same of softmax(softmax(outputs))."""
+    """The same of softmax(softmax(outputs)), or of outputs / 2, / 3 …: the one that is nearest to the first loss."""
     log_loss: float | None = None
     """Mean −log of the outputs themselves at the labels; null where they are no probabilities."""
     # Optimiser and loop

@@ -11,6 +11,7 @@ from cvtui.doctor.case import Array, Case
 from cvtui.doctor.registry import Found, limit, percent, rule
 
 Mask = NDArray[np.bool_]
+FEW = 16
 
 
 @rule("F10", "facts", "steps")
@@ -26,6 +27,8 @@ def wrong_size(case: Case) -> Found | None:
     wide = share > limit("F10", "far") or (share > high and gain > limit("F10", "gain"))
     if not wide and share >= low:
         return None
+    if (case.batch_size or FEW) < FEW and not gain > limit("F10", "gain"):
+        return None  # the loss of a few images is anything
     large = gain > limit("F10", "gain")
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return Found(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from cvtui.doctor.case import Case
-from cvtui.doctor.registry import Found, limit, percent, rule, some
+from cvtui.doctor.catalogue import TYPICAL_RATES
+from cvtui.doctor.registry import Found, limit, percent, rule, short, some
 
 
 @rule("F20", "facts")
@@ -126,7 +127,7 @@ def softmax_twice(case: Case) -> Found | None:
     first, cross, plain = facts.first_loss, facts.cross_entropy, facts.log_loss
     evidence, sure = "all outputs of the first batch lie in 0..1 and add up to 1", 0.7
     if not facts.rows_sum_to_one:
-        if not _is(first, facts.doubled) or _is(first, cross):
+        if not _is(first, facts.doubled, 2e-5) or _is(first, cross):
             return _at_the_floor(case, floor)
         evidence, sure = f"first loss {first:.5g}: that of the softmax's softmax", 1.0
     elif first is not None and cross is not None and plain is not None:
@@ -171,9 +172,9 @@ def _at_the_floor(case: Case, floor: float) -> Found | None:
     )
 
 
-def _is(told: float | None, computed: float | None) -> bool:
+def _is(told: float | None, computed: float | None, error: float = 1e-4) -> bool:
     """Are they the same number, up to rounding?"""
-    return told is not None and computed is not None and abs(told - computed) < 1e-4 * abs(computed) + 1e-6
+    return told is not None and computed is not None and abs(told - computed) < error * abs(computed) + 1e-6
 
 
 @rule("F16", "facts", "steps")
@@ -289,6 +290,14 @@ def _is_fc(kind: str) -> bool:
     return kind.endswith("Linear")
 
 
+def _larger(case: Case, batch: int) -> dict[str, float]:
+    """A batch of 16, and the rate that goes with it by the linear rule, up to what is usual."""
+    rate, usual = case.recipe.get("lr"), TYPICAL_RATES.get(case.optimizer)
+    if not isinstance(rate, int | float) or usual is None or rate >= usual:
+        return {"batch_size": 16}
+    return {"batch_size": 16, "lr": short(min(rate * 16 / batch, usual))}
+
+
 @rule("F22", "facts")
 def tiny_batch(case: Case) -> Found | None:
     batch = case.batch_size
@@ -300,7 +309,7 @@ def tiny_batch(case: Case) -> Found | None:
             value=batch,
             threshold=limit("F22", "batch"),
             evidence=f"batch size {batch} with batch norm",
-            cure={} if case.own_loop else {"batch_size": 32},
+            cure={} if case.own_loop else _larger(case, batch),
         )
     train = case.facts.train
     if train and train % batch == 1 and not case.own_loop:
