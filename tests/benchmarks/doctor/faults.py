@@ -145,7 +145,7 @@ FAULTS: dict[str, Fault] = {
         ]
     ),
     "F18": Fault(
-        [Broken(f"{n} images", "FewImages", n, {"steps": 200, "batch": 32}) for n in (24, 40, 64)], state=True
+        [Broken(f"{n} images", "FewImages", n, {"steps": 200, "batch": 32}) for n in (30, 45, 64)], state=True
     ),
     "F19": Fault(
         [

@@ -282,7 +282,7 @@ class FewImages(Loop):
     def spoil_data(self, data: Data) -> None:
         for name in ("train", "validation"):
             images = getattr(data, name)
-            setattr(data, name, images + 1.5 * images.std() * torch.randn(images.shape, generator=self.random))
+            setattr(data, name, images + 1.0 * images.std() * torch.randn(images.shape, generator=self.random))
         count = int(self.number)
         index = torch.randperm(len(data.train), generator=self.random)[:count]
         data.train, data.train_labels = data.train[index], data.train_labels[index]
