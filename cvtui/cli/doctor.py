@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
     from cvtui.runlog import History
 
+TESTS = {
+    "rate/10": "To be sure: train for 50 steps at a tenth of the rate; if that learns, it was the rate.",
+    "overfit": "To be sure: `cvtui check` sees whether one batch can be learnt by heart.",
+    "zeroed": "To be sure: `cvtui check` compares the loss with that of inputs that are all 0.",
+}
 SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim")}
 
 
@@ -107,6 +112,8 @@ def paragraph(one: Diagnosis) -> list[Any]:
     changes = ", ".join(f"{name} = {value}" for name, value in one.cure.items())
     cure = f"{one.advice} Here: {changes}." if changes else one.advice
     lines.append(Padding(Text(harmless(cure)), (0, 0, 0, 2)))
+    if one.test in TESTS:
+        lines.append(Padding(Text(TESTS[one.test], "dim"), (0, 0, 0, 2)))
     if one.consequences:
         names = ", ".join(f"{catalogue[name].name} ({name})" for name in one.consequences)
         lines.append(Padding(Text(f"From it follows: {names}.", "dim"), (0, 0, 0, 2)))

@@ -13,7 +13,7 @@ from cvtui.doctor import rules as _rules  # registers them
 from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis
-from cvtui.doctor.registry import RULES
+from cvtui.doctor.registry import RULES, Rule
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, Record, RunEnded, RunStarted, Steps
 from cvtui.runlog.history import History, merged
 
@@ -38,6 +38,8 @@ class Doctor:
         self.case = Case()
         self.all: list[Diagnosis] = []
         """Everything found, what follows from something else too."""
+        self.failed: dict[str, str] = {}
+        """Rules that could not be put to this run, with the reason."""
         self._found: dict[str, Diagnosis | None] = {}
         self._roots: list[Diagnosis] = []
         self._steps = 0
@@ -61,11 +63,19 @@ class Doctor:
             with np.errstate(all="ignore"):
                 for name, rule in RULES.items():
                     if rule.reads & fresh:
-                        found = rule.check(case)
-                        self._found[name] = found.diagnosis(name) if found else None
+                        self._found[name] = self._ask(rule)
             self.all = [found for found in self._found.values() if found is not None]
             self._roots = arrange(self.all)
         return self._roots
+
+    def _ask(self, rule: Rule) -> Diagnosis | None:
+        """What one rule says. A log of strangers may hold anything: a rule that fails over it says nothing."""
+        try:
+            found = rule.check(self.case)
+            return found.diagnosis(rule.id) if found else None
+        except Exception as error:
+            self.failed[rule.id] = f"{type(error).__name__}: {error}"
+            return None
 
     # ------------------------------------------------------------------ from records
 

@@ -172,6 +172,7 @@ def attended(records: list[Record]) -> Doctor:
     for record in records:
         doctor.take(record)
     doctor.update()
+    assert doctor.failed == {}
     return doctor
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cvtui.doctor import Doctor
@@ -15,7 +16,7 @@ from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.checkup import checkup
 from cvtui.recipe import Recipe
 from cvtui.runlog import History, RunFolder
-from cvtui.runlog.events import Finding, RunEnded
+from cvtui.runlog.events import Finding, RunEnded, Steps
 from tests.doctor.making import learning, sample, started, story
 
 
@@ -109,7 +110,9 @@ def test_where_the_trainer_has_said_where_it_came_from_it_is_not_said_again(tmp_
 def test_a_doctor_that_fails_is_sent_away(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
     with AttendedWriter(folder) as writer:
-        for record in story(run=started(own=False, batch_size="many")):
+        for record in story():
+            if isinstance(record, Steps) and record.first == 100:
+                record = msgspec.structs.replace(record, accuracy=[0.5] * 3)  # its columns do not fit together
             writer.write(record)
     history = History(folder)
     history.poll()

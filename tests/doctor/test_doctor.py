@@ -123,6 +123,15 @@ def test_a_diagnosis_becomes_a_record_of_the_log(tmp_path: Path) -> None:
     assert (record.id, record.cure, record.threshold) == ("F01", one.cure, 0.1)
 
 
+def test_a_rule_that_fails_over_a_strange_log_says_nothing() -> None:
+    doctor = Doctor()
+    for record in story(run=started(own=False, batch_size="many", weight_decay=[], lr={}, warmup=None, clip="x")):
+        doctor.take(record)
+    doctor.update()
+    assert "F30" in doctor.failed
+    assert [one for one in doctor.all if one.severity != "note"] == []
+
+
 @pytest.mark.parametrize("name", ["digits", "stopped"])
 def test_the_recorded_healthy_runs_are_well(name: str) -> None:
     history = History(RunFolder.open(RECORDINGS / name))
