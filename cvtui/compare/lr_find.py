@@ -1,9 +1,10 @@
 """The learning-rate range test (Smith 2015): a bracket between two rules, instead of one number.
 
-The rules, measured over three nets, two optimisers and eight seeds against the best of a factor-3 grid: fastai's
-"valley" always lies too low (0.04 to 0.37 of the best rate), and the rate where the loss is lowest always too high
-(1.4 to 35 times the best). So the best rate lies between them. A tenth of the latter (0.14 to 3.5) is the guess in the
-middle. Slopes are taken in log lr: taken in lr, the steepest place is the first one, whatever the net.
+The rules, measured over three nets, two optimisers and several seeds against the best of a factor-3 grid
+(`python -m tests.benchmarks.lr_find`): fastai's "valley" always lies too low, by up to three decades; where the loss
+has climbed half-way back from its lowest point is always too high. So the best rate lies between them. The rate of the
+lowest loss is 0.6 to 18 times the best: a quarter of it is the guess in the middle. Slopes are taken in log lr: taken
+in lr, the steepest place is the first one, whatever the net.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
+WIDEST = 100.0
 WINDOW = 9
 """Points of the centred mean that the curve is smoothed with: a running mean would move everything to the right."""
 DIVERGED = 4.0
-"""The curve ends where the smoothed loss is this many times its lowest value."""
+"""The curve ends where the smoothed loss is this many times its lowest value (or half of where it began)."""
+GUESS = 4.0
+"""The rate of the lowest loss is divided by this: the short runs at a third of and three times it reach the rest."""
 
 
 @dataclass(frozen=True)
 class Bracket:
     low: float
-    """The valley rule."""
+    """The valley rule, or a hundredth of the rate where the loss is lowest."""
     high: float
-    """Where the smoothed loss is lowest."""
+    """Where the smoothed loss has climbed half-way back from its lowest point to where it began."""
     pick: float
-    """A tenth of `high`, or the middle of the bracket (in log lr) where that lies outside."""
+    """A quarter of the rate where the smoothed loss is lowest, or the middle of the bracket (in log lr) where that lies
+    outside."""
     lr: Floats
     loss: Floats
     """The smoothed curve, up to where it diverged."""
@@ -48,14 +53,17 @@ def bracket(lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]) -> B
         raise NoBracket(f"only {end} steps had a finite loss; try a lower highest rate, or more steps")
     rates, curve = rates[:end], _smooth(raw[:end])
     lowest = int(curve.argmin())
-    after = np.flatnonzero(curve[lowest:] > DIVERGED * curve[lowest])
+    start = curve[:WINDOW].mean()
+    if curve[lowest] > 0.9 * start:
+        raise NoBracket("the loss never fell by a tenth at any rate; something else keeps this net from learning")
+    climbed = np.flatnonzero(curve[lowest:] > 0.5 * (curve[lowest] + start))
+    high = float(rates[lowest + climbed[0]] if len(climbed) else rates[-1])
+    after = np.flatnonzero(curve[lowest:] > DIVERGED * max(curve[lowest], 0.5 * start))
     if len(after):
         rates, curve = rates[: lowest + after[0]], curve[: lowest + after[0]]
-    if curve[lowest] > 0.9 * curve[:WINDOW].mean():
-        raise NoBracket("the loss never fell by a tenth at any rate; something else keeps this net from learning")
-    high = float(rates[lowest])
-    low = min(_valley(rates, curve), high / 3)
-    pick = high / 10
+    bottom = float(rates[lowest])
+    low = max(min(_valley(rates, curve), bottom / 3), bottom / WIDEST)
+    pick = bottom / GUESS
     if not low <= pick <= high:
         pick = float(np.sqrt(low * high))
     return Bracket(low, high, pick, rates, curve)
