@@ -112,4 +112,4 @@ def cases(seeds: tuple[int, ...] = SEEDS) -> Iterator[Case]:
 def quick() -> list[Case]:
     """Twenty short ones, of all kinds, on digits."""
     some = [case for case in cases((5,)) if case.data == "digits"]
-    return [shortened(case, 120) for case in some[:: len(some) // 20][:20]]
+    return [shortened(case, 92) for case in some[:: len(some) // 20][:20]]
