@@ -95,6 +95,7 @@ class Journal:
         self._seconds: list[float] = []
         self._flushed = -math.inf
         self._norms: Sequence[Tensor] = ()
+        self._no_grad = torch.no_grad()
         self.probe: Probe | None = None
         """What gathers facts for the doctor in the first steps."""
         self.sources: list[FactSource] = []
@@ -119,10 +120,10 @@ class Journal:
         """Of each gradient, from right before the update on until the step is told."""
         return self._norms
 
-    @torch.no_grad()
     def _take_norms(self, optimizer: Optimizer, *_: Any) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        self._norms = torch._foreach_norm(gradients) if gradients else ()
+        with self._no_grad:  # one object for all steps: as a decorator it costs 2 µs more
+            self._norms = torch._foreach_norm(gradients) if gradients else ()
 
     def step(
         self,
