@@ -37,7 +37,7 @@ def read(name: str, data_dir: str) -> Split:
         split = read_files(name, found)
         _check_counts(name, found, split)
     except RequestError as error:
-        raise RequestError(error.message, hint=way_to_get(name, data_dir)) from error
+        raise RequestError(f"{error.message}; {way_to_get(name, data_dir)}") from error
     return split
 
 

@@ -249,7 +249,7 @@ def test_a_truncated_file_is_one_clear_line(name: str, cut: float, tmp_path: Pat
         with pytest.raises(RequestError) as caught:
             read(name, str(tmp_path))
         assert "\n" not in caught.value.message
-        assert "--download" in caught.value.hint
+        assert "--download" in caught.value.message
         path.write_bytes(whole)
     read_files(name, found)
 
@@ -409,3 +409,28 @@ def test_labels_out_of_range_and_images_without_labels(tmp_path: Path) -> None:
     write("mnist", tmp_path, (pixels, labels), (pixels, labels))
     with pytest.raises(RequestError, match="holds 10 training images where mnist has 60,000"):
         read("mnist", str(tmp_path))
+
+
+def test_at_first_glance_a_cut_pickle_and_a_web_page_are_seen(tmp_path: Path) -> None:
+    folder = write("cifar10", tmp_path, images("cifar10", 20), images("cifar10", 10))
+    found = locate("cifar10", str(tmp_path))
+    assert found is not None
+    assert unsound("cifar10", found) == ""
+    os.truncate(folder / "data_batch_4", 5000)
+    assert unsound("cifar10", found) == "data_batch_4 is cut off"
+    (folder / "data_batch_1").write_text("<html>")
+    assert unsound("cifar10", found) == "data_batch_1 does not begin as such a file does"
+
+
+def test_the_form_says_that_a_set_has_to_be_fetched(tmp_path: Path) -> None:
+    from cvtui.recipe.fields import FIELDS
+    from cvtui.tui.setup.draft import examine
+
+    texts = {name: str(field.default) for name, field in FIELDS.items()}
+    texts |= {"data": "mnist", "data_dir": str(tmp_path), "size": "", "name": ""}
+    draft = examine(texts, tmp_path / "runs")
+    assert set(draft.problems) == {"data"}
+    assert draft.problems["data"].message.endswith("fetches it (11.6 MB)")
+    assert draft.table is not None, "what follows from the recipe is shown all the same"
+    write("mnist", tmp_path, images("mnist", 3), images("mnist", 3))
+    assert examine(texts, tmp_path / "runs").ready

@@ -18,6 +18,7 @@ from cvtui.recipe.copies import extra_copies
 from cvtui.recipe.data_facts import DATA_FIELDS, facts, kind_of
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
+from cvtui.recipe.stored_files import missing, way_to_get
 from cvtui.tui.setup.texts import Problem
 
 
@@ -63,6 +64,8 @@ def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:
         problems["net"] = Problem("the net is empty; for example (conv32-relu)*2-pool-fc", column=0)
     if runs is not None and "name" not in problems and (problem := _taken(runs, str(values["name"]))):
         problems["name"] = problem
+    if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _absent(values)):
+        problems["data"] = problem
     if not problems:
         try:
             return _whole(texts, check(Recipe(**values)))  # type: ignore[arg-type]
@@ -156,6 +159,14 @@ def _taken(runs: Path, name: str) -> Problem | None:
     except (OSError, ValueError):
         return None
     return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
+
+
+def _absent(values: Mapping[str, Value]) -> Problem | None:
+    """Of a set that has to be fetched first, and wasn't."""
+    name, data_dir = str(values["data"]), str(values["data_dir"])
+    if missing(name, data_dir) is None:
+        return None
+    return Problem(f"{name} is not on this computer yet; {way_to_get(name, data_dir)}")
 
 
 def _field_of(error: RequestError, otherwise: str = "net") -> str:
