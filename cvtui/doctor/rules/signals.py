@@ -24,7 +24,8 @@ def wrong_size(case: Case) -> Found | None:
     gains = {w.layer or w.name: w.std * math.sqrt(w.fan_in) for w in case.facts.weights if w.std}
     layer, gain = max(gains.items(), key=lambda item: item[1]) if gains else ("", math.nan)
     low, high = limit("F10", "low"), limit("F10", "high")
-    wide = share > limit("F10", "far") or (share > high and gain > limit("F10", "gain"))
+    far = share > limit("F10", "far") and first - guess > limit("F10", "nats")
+    wide = far or (share > high and gain > limit("F10", "gain"))
     if not wide and share >= low:
         return None
     if (case.batch_size or FEW) < FEW and not gain > limit("F10", "gain"):
