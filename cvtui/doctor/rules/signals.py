@@ -120,11 +120,9 @@ def dead(case: Case) -> Found | None:
     if len(layers) < 2 or guess is None:
         return None
     zeros, quiet = layers.of("grad_zeros"), layers.of("zeros")
-    for column, kind in enumerate(layers.kinds):
+    for column in np.flatnonzero((quiet > limit("F04", "quiet")).any(0)).tolist():
         before = layers.behind(column)
-        if kind != "relu" or before is None:
-            continue
-        if not (quiet[:, column] > limit("F04", "quiet")).any():
+        if layers.kinds[column] != "relu" or before is None:
             continue
         # Units that fire for a few images come back: most must have been 0 for every image seen of late.
         gone = np.nan_to_num(layers.of("dead")[:, column], nan=1.0) >= limit("F04", "dead")

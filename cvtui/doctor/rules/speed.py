@@ -35,9 +35,11 @@ def too_fast(case: Case) -> Pace | None:
 
 def ratios(case: Case) -> tuple[Array, list[int]]:
     """Update ratios, samples x layers with weights; NaN where a layer began at 0 or did not move at all."""
-    places = case.layers.weighted()
-    values = case.layers.of("update_ratio")[:, places]
-    return np.where(np.isfinite(values) & (values > 0), values, np.nan), places
+    if "ratios" not in case.memo:
+        places = case.layers.weighted()
+        values = case.layers.of("update_ratio")[:, places]
+        case.memo["ratios"] = np.where(np.isfinite(values) & (values > 0), values, np.nan), places
+    return case.memo["ratios"]  # type: ignore[no-any-return]
 
 
 def middles(values: Array) -> Array:

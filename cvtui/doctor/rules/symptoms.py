@@ -60,6 +60,8 @@ def one_answer(case: Case) -> Found | None:
     answers, guess = case.layers.answers, case.guess
     if len(answers) < 3 or guess is None or case.classes < 2 or case.largest_class > 0.97:
         return None
+    if not (answers < limit("F37", "entropy")).any():
+        return None
     begun: float | None = None
     for sample, entropy in enumerate(answers):
         step = float(case.layers.steps[sample])
