@@ -1,7 +1,7 @@
 """How fast is cvtui beside what people would use? `python -m tests.benchmarks`
 
     --rounds N       rounds, in which everybody has one turn (7)
-    --cases A,B      of digits, mlp, cifar, resnet18, busy (all)
+    --cases A,B      of digits, mlp, cifar, resnet18, busy, four (all)
     --who A,B        of plain, dataloader, lightning, fastai, cvtui, screen (all)
     --quick          3 rounds of short turns of digits and cifar
     --device cuda    (cpu)
@@ -10,7 +10,8 @@
 
 The same net, data, optimiser and batch for everybody; turns are interleaved, so that whatever else happens on the
 machine meets all of them, and what counts is the median of the rounds. `cvtui` is the engine with everything watched,
-`screen` the same with `cvtui attach` in a pseudo-terminal. `busy`: the same beside one and two spinning processes.
+`screen` the same with `cvtui attach` in a pseudo-terminal. `busy`: plain loop and cvtui beside one and two spinning
+processes; `four`: four runs of cvtui at once.
 
 The peers come with `pip install 'cvtui[bench]'`; one that is missing is a row that says so.
 """
@@ -135,6 +136,28 @@ def busy(case: Case, rounds: int, device: str, quick: bool) -> dict[str, list[li
     return found
 
 
+def four(case: Case, rounds: int, device: str, quick: bool) -> list[float]:
+    """Steps a second of four runs at once, together, over those of one alone: what a round of four is worth."""
+    tell(f"{case.name}, four at once")
+    seconds = 2.0 if quick else 4.0
+    found = []
+    with tempfile.TemporaryDirectory() as base:
+        runs = [Engine(f"run {number}", case, device, Path(base)) for number in range(4)]
+        try:
+            for number in range(rounds + 1):
+                alone = statistics.mean(one.turn(seconds / 2) for one in runs)
+                for one in runs:
+                    one.begin()
+                time.sleep(2 * seconds)
+                together = sum(one.end() for one in runs)
+                tell(f"  {number}: one alone {alone:.1f}, four together {together:.1f}")
+                found.append(together / alone)
+        finally:
+            for one in runs:
+                one.close()
+    return found[1:]
+
+
 def table_of(races: list[Race]) -> list[str]:
     """Markdown: a row for everybody, a column for every case: steps a second, and how many times the plain loop."""
     lines = [
@@ -193,20 +216,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     rounds = asked.rounds or (3 if asked.quick else 7)
-    names = (asked.cases or ("digits,cifar" if asked.quick else ",".join([*CASES, "busy"]))).split(",")
+    names = (asked.cases or ("digits,cifar" if asked.quick else ",".join([*CASES, "busy", "four"]))).split(",")
     lines = [f"- {line}" for line in facts(asked.device)]
     fixed = f", everybody on {asked.threads} threads" if asked.threads else ""
     lines.append(f"- medians of {rounds} interleaved rounds{fixed}")
     races = [
         race(CASES[name], asked.who.split(","), rounds, asked.device, asked.quick, asked.threads)
         for name in names
-        if name != "busy"
+        if name in CASES
     ]
     if races:
         lines += ["", *table_of(races), "", *judged(races)]
     if "busy" in names:
         crowded = {name: busy(CASES[name], rounds, asked.device, asked.quick) for name in BUSY_CASES}
         lines += ["", *busy_table(crowded)]
+    if "four" in names:
+        lines += ["", "| four runs at once, together | of one alone |", "| --- | ---: |"]
+        for name in BUSY_CASES:
+            share = statistics.median(four(CASES[name], rounds, asked.device, asked.quick))
+            lines.append(f"| {name} | {share:.2f} x |")
     text = "\n".join(lines)
     print(text)
     if asked.out is not None:

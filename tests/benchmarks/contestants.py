@@ -108,6 +108,7 @@ class Engine:
         self._history = History(self._folder)
         self._wait(lambda: self._history.steps_done > 3)
         self._screen = Screen(self._folder) if screen else None
+        self._first = 0
         self._pause()
 
     def _wait(self, until: Any, seconds: float = 120.0) -> None:
@@ -129,14 +130,20 @@ class Engine:
             self._screen.stop()
 
     def turn(self, seconds: float) -> float:
-        first = self._history.steps_done
+        self.begin()
+        time.sleep(seconds)
+        return self.end()
+
+    def begin(self) -> None:
+        self._first = self._history.steps_done
         if self._screen is not None:
             self._screen.go_on()
         self._send("resume")
-        time.sleep(seconds)
+
+    def end(self) -> float:
         self._pause()
-        times = self._history.steps.seconds[first - 1 :]
-        steps = np.arange(first, first + len(times) - 1)
+        times = self._history.steps.seconds[self._first - 1 :]
+        steps = np.arange(self._first, self._first + len(times) - 1)
         within = np.diff(times)[steps % self._per_epoch != 0]
         return float(len(within) / within.sum())
 
