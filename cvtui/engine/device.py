@@ -38,8 +38,8 @@ threads that wait for a taken core can slow a small net a hundredfold (DESIGN, s
 
 
 def set_threads(asked: int, macs: int) -> int:
-    """Sets PyTorch's CPU threads to what the recipe asks, or for 0 to what suits a step of so many multiply-adds: at
-    least 1, at most all cores but one. The number set."""
+    """Sets PyTorch's CPU threads to what the recipe asks, or for 0 to a guess for a step of so many multiply-adds, with
+    which the governor begins (governor.py): at least 1, at most all cores but one. The number set."""
     threads = asked or min(worker_threads(0), -(-macs // MACS_A_THREAD) or 1)
     torch.set_num_threads(threads)
     return threads
