@@ -182,14 +182,20 @@ async def live(run: Long) -> tuple[float, float]:
         view = await app.open()
         await pilot.pause()
         drawn = 0
-        draw = view.draw
+        draw, draw_next = view.draw, view.draw_next
 
         def counted() -> None:
             nonlocal drawn
             drawn += 1
             draw()
 
+        def counted_next() -> None:
+            nonlocal drawn
+            drawn += 1
+            draw_next()
+
         view.draw = counted  # type: ignore[method-assign]
+        view.draw_next = counted_next  # type: ignore[method-assign]
         writer = subprocess.Popen(
             [
                 sys.executable,

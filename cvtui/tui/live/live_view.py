@@ -22,6 +22,7 @@ from cvtui.tui.live.choices import remember, remembered
 from cvtui.tui.live.finding_modal import FindingModal, changes_of
 from cvtui.tui.live.modals import WhyModal
 from cvtui.tui.live.others import Others, OthersModal, drawn_at_first, other_runs
+from cvtui.tui.live.pace import Pace
 from cvtui.tui.live.resuming import can_resume
 from cvtui.tui.live.run_requests import RunRequests
 from cvtui.tui.live.stage import Stage
@@ -43,14 +44,10 @@ from cvtui.tui.panes.words import significant
 from cvtui.tui.widgets.line_plot import LinePlot
 
 POLL_SECONDS = 0.1
-CPU_SHARE = 0.09
-"""Of one core: what the screen process may take while a run is live. Beyond it, panes are drawn less often."""
-SLOWEST_SECONDS = 1.0
-"""But never less often than this."""
-HEADER_SECONDS = 0.25
-"""The header alone costs a tenth of the panes; it moves on between two pictures, once it has stood still so long."""
 DOCTOR_SECONDS = 0.02
 """That the doctor may take at once: a long run is read in pieces, between pictures."""
+DOCTOR_APART = 100.0
+"""So many times as long as it took, until it is asked again: a hundredth of a core."""
 PATIENCE_SECONDS = 5.0
 """How long "pausing…" is shown when nobody obeys."""
 
@@ -120,9 +117,10 @@ class LiveView(RunRequests):
         self.watching = True
         """The timer reads the folder; it doesn't while the view is hidden."""
         self._stale = True
-        self._drawn_at = -SLOWEST_SECONDS
-        self._cpu_at = 0.0
-        self._header_at = 0.0
+        self._pace = Pace()
+        self._doctor_again = 0.0
+        self._turn = 0
+        """Which of the visible panes was drawn last."""
 
     def compose(self) -> ComposeResult:
         yield RunHeader()
@@ -160,42 +158,56 @@ class LiveView(RunRequests):
         self.watching = False
 
     def _tick(self) -> None:
-        if not self._covered():
-            self.poll(panes=self._asked is not None or self._may_draw())
+        if self._covered():
+            return
+        self._pace.earn()
+        self.poll(panes=self._asked is not None)
+        if self._stale and self._pace.may_draw:
+            self.draw_next()
 
     def _covered(self) -> bool:
         """Another place (not a question of ours) lies over this one."""
         top = self.app.screen
         return top is not self.screen and not top.is_modal
 
-    def _may_draw(self) -> bool:
-        """Has the process stayed within its share of a core since the last picture?"""
-        gone = time.monotonic() - self._drawn_at
-        return gone >= SLOWEST_SECONDS or time.process_time() - self._cpu_at <= CPU_SHARE * gone
-
     def poll(self, panes: bool = True) -> None:
-        """Takes in what is new in the folder and shows it, all at once; without `panes` only in the header."""
+        """Takes in what is new in the folder and shows it, all at once; without `panes` only a state that is new."""
         changed = self.history.poll()
         before = self.view
         self.others.poll()
         self._know(self.history.state())
         self._stale |= changed or self.view != before
         if self._stale and (panes or self.view.state != before.state):
-            self._stale = False
-            self._drawn_at, self._cpu_at = time.monotonic(), time.process_time()
             self._ask_doctor()
             self.draw()
-        elif changed and time.monotonic() - max(self._drawn_at, self._header_at) > HEADER_SECONDS:
-            self._header_at = time.monotonic()
-            self.header.update_from(self.history, self.view)
         if self.view.state != before.state:
             self._tell_trouble()
             self.refresh_bindings()
             self.post_message(self.StateChanged(self.folder, self.view.state))
 
+    def draw_next(self) -> None:
+        """One frame: the header, and the next pane with something new. (Painting a pane costs ten times as much as
+        working out what is in it, so the panes take turns.)"""
+        visible = self.stage.visible_panes()
+        self._pace.begin_frame()
+        with self.app.batch_update():
+            self.header.update_from(self.history, self.view)
+            for _ in visible:
+                self._turn = (self._turn + 1) % len(visible)
+                if not self._turn:
+                    self._ask_doctor()
+                if visible[self._turn].update_from(self.history, self.view):
+                    return
+        self._stale = any(pane.waiting for pane in visible)
+
     def _ask_doctor(self) -> None:
         """What is wrong with the run, as of now; a fault that is new comes to the front of its slot."""
+        begun = time.perf_counter()
+        if begun < self._doctor_again:
+            return
         found = tuple(self.doctor.update(DOCTOR_SECONDS))
+        now = time.perf_counter()
+        self._doctor_again = now + DOCTOR_APART * (now - begun)
         if found == self.view.findings:
             return
         known = {one.id for one in self.view.findings if one.severity != "note"}

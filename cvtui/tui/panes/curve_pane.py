@@ -27,6 +27,8 @@ def marks_of(history: History, view: ViewState) -> list[Mark]:
     if run is not None and run.step:
         words[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "went on here"]
     for command in history.commands:
+        if command.command == "look":
+            continue
         words.setdefault(command.step, []).append(clean(command.words) or command.command.replace("_", " "))
     steps = sorted(words)
     places = position(history, view.x_axis, steps)
@@ -85,7 +87,7 @@ class CurvePane(Pane):
             self.NAME in view.log_y,
         )
 
-    def update_from(self, history: History, view: ViewState) -> None:
+    def update_from(self, history: History, view: ViewState) -> bool:
         """As in `Pane`; a cursor that moves costs no new curves."""
         self.waiting = self._can_wait(history, view)
         if not self.waiting:
@@ -93,13 +95,14 @@ class CurvePane(Pane):
             super().update_from(history, view)
         moment = (self._drawn, view.cursor)
         if moment == self._shown:
-            return
+            return False
         self._shown = moment
         x = None if view.cursor is None else float(position(history, view.x_axis, view.cursor)[0])
         self.plot.cursor_x = x if x is not None and np.isfinite(x) else None
         if x is not None:
             self.plot.reveal(x)
         self.say(self.told(history, view))
+        return True
 
     def _can_wait(self, history: History, view: ViewState) -> bool:
         """Are there only some more steps, too few of them to be seen? For a second at most: the legend tells values.

@@ -62,13 +62,14 @@ class Pane(Widget):
     def compose(self) -> ComposeResult:
         return iter(())
 
-    def update_from(self, history: History, view: ViewState) -> None:
-        """Shows the history as it is now; does nothing when what this pane draws is as it was."""
+    def update_from(self, history: History, view: ViewState) -> bool:
+        """Shows the history as it is now; does nothing when what this pane draws is as it was. Was it drawn?"""
         key = self.key(history, view)
         if key == self._drawn:
-            return
+            return False
         self._drawn = key
         self.draw(history, view)
+        return True
 
     def key(self, history: History, view: ViewState) -> object:
         """Everything that the picture depends on, as something that can be compared."""

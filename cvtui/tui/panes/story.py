@@ -77,7 +77,7 @@ class Story:
             tone: Tone = "bad" if log.level == "error" else "warn" if log.level == "warning" else "plain"
             news.append((place, Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone)))
         for command in self._new("commands", history):
-            if command.command != "save":  # its checkpoint has a line
+            if command.command not in ("save", "look"):  # a checkpoint has its own line; a look changes nothing
                 news.append(((command.step, 2), _asked(command)))
         total = history.run.recipe.get("epochs") if history.run is not None else None
         for epoch in self._new("epochs", history):

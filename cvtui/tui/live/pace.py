@@ -1,0 +1,38 @@
+"""How often a live run is drawn: ten frames a second, each of the header and the next pane in turn, as far as the
+screen's share of a core goes."""
+
+from __future__ import annotations
+
+import time
+
+CPU_SHARE = 0.09
+"""Of one core: what the screen's process may take while a run is live. Beyond it there are fewer frames."""
+SAVED_SECONDS = 0.03
+"""Of a core, that may be saved up: after a quiet while, one picture of everything."""
+SLOWEST_SECONDS = 1.0
+"""A frame comes at least so often, whatever it costs."""
+
+
+class Pace:
+    """Counts what the process has used, and what it may."""
+
+    def __init__(self) -> None:
+        self._room = SAVED_SECONDS
+        self._at, self._cpu = time.monotonic(), time.process_time()
+        self._frame = self._at
+
+    def earn(self) -> None:
+        """Once a frame: time brings room, what was used since the last call takes it."""
+        now, cpu = time.monotonic(), time.process_time()
+        room = self._room + CPU_SHARE * (now - self._at) - (cpu - self._cpu)
+        self._room = max(-SAVED_SECONDS, min(SAVED_SECONDS, room))  # a costly moment (opening a run) is forgiven
+        self._at, self._cpu = now, cpu
+
+    @property
+    def may_draw(self) -> bool:
+        """Is there room, or has nothing been drawn for too long?"""
+        return self._room > 0 or time.monotonic() - self._frame >= SLOWEST_SECONDS
+
+    def begin_frame(self) -> None:
+        """Something is drawn now."""
+        self._frame = time.monotonic()
