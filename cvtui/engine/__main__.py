@@ -1,5 +1,6 @@
 """`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on
-(at the rate RATE, such as 0.001 or /10, where one is given); `--warm` waits for what to do (see warm.py);
+(at the rate RATE, such as 0.001 or /10, where one is given); `--look N` shows what the layers of a run that is over
+make of validation image N (see late_look.py); `--warm` waits for what to do (see warm.py);
 `--facts CALLABLE SIZE SHARE` tells what data a callable gives (see callable_set.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged, 2 the request was wrong, 130 interrupted (143 by SIGTERM).
@@ -11,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE]] | --warm"
+USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE] | --look N] | --warm"
 
 
 def main(arguments: list[str]) -> int:
@@ -27,6 +28,14 @@ def main(arguments: list[str]) -> int:
         from cvtui.engine.checkup import tell_lines
 
         return tell_lines()
+    if len(arguments) == 3 and arguments[1] == "--look" and arguments[2].isdecimal():
+        from cvtui.engine.quick_start import leave_dynamo_out
+
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+        leave_dynamo_out()
+        from cvtui.engine.late_look import look_at
+
+        return look_at(Path(arguments[0]), int(arguments[2]))
     resume = arguments[1:2] == ["--resume"]
     if not 1 <= len(arguments) <= 1 + 2 * resume or (
         arguments[0].startswith("-") and (resume or arguments[0] != "--warm")

@@ -73,6 +73,12 @@ class Saves(Protocol):
     def __call__(self) -> None: ...
 
 
+class Looks(Protocol):
+    """What `look` calls: makes the feature maps of a validation image; the words for the log."""
+
+    def __call__(self, number: int) -> str: ...
+
+
 class Control:
     """Obeys commands at any moment between two batches, of training and of validation alike."""
 
@@ -84,6 +90,7 @@ class Control:
         reader: CommandReader,
         signals: Signals,
         save: Saves,
+        look: Looks,
     ) -> None:
         self.training = training
         self.journal = journal
@@ -91,6 +98,7 @@ class Control:
         self.reader = reader
         self.signals = signals
         self.save = save
+        self.look = look
         self.paused = False
         self._next_poll = 0.0
 
@@ -119,9 +127,12 @@ class Control:
                 self._apply_all()
                 self.journal.flush_when_due()
         finally:
-            length = time.perf_counter() - begun
-            self.training.clock.leave_out(length)
-            self.watch.forget_time(length)
+            self._leave_out(time.perf_counter() - begun)
+
+    def _leave_out(self, seconds: float) -> None:
+        """The clocks of the training stood still so long."""
+        self.training.clock.leave_out(seconds)
+        self.watch.forget_time(seconds)
 
     def _apply_all(self) -> None:
         for command in self.reader.poll():
@@ -147,6 +158,11 @@ class Control:
                 words = f"saved at step {training.step:,}"
             case "stop":
                 words, stop = "stopped", True
+            case "look":
+                assert command.value is not None
+                begun = time.perf_counter()
+                words = self.look(int(command.value))
+                self._leave_out(time.perf_counter() - begun)
         self.journal.write(
             CommandApplied(
                 step=training.step, time=time.time(), command=command.command, value=command.value, words=words

@@ -61,7 +61,9 @@ class Loop:
         """Why the last checkpoint could not be written."""
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
-        self.control = Control(training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"))
+        self.control = Control(
+            training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"), self.pictures.look
+        )
 
     def _facts(self) -> tuple[Probe, DataScan]:
         """What gathers facts for the doctor in a run that begins."""

@@ -25,7 +25,7 @@ def charts(history: History) -> list[Chart]:
     """Loss, accuracy and learning rate, over steps: the figures of the Train place."""
     steps = history.steps
     x = steps.step.astype(np.float64)
-    marks = [(float(c.step), c.words or c.command) for c in history.commands]
+    marks = [(float(c.step), c.words or c.command) for c in history.commands if c.command != "look"]
     ends = np.array([float(epoch.step) for epoch in history.epochs])
     middles = epoch_middles(history)
     first = (history.run.prediction.get("first_loss") if history.run else None) or None
@@ -222,9 +222,12 @@ def _confusion(history: History) -> str:
 def _pictures(history: History) -> str:
     """The newest picture of each name. A path that leads out of the run folder is not followed."""
     newest: dict[str, PictureSaved] = {picture.name: picture for picture in history.pictures}
+    others = [picture for picture in newest.values() if not picture.layer]
+    maps = [picture for picture in newest.values() if picture.layer]
+    maps = maps[:: -(-len(maps) // max(1, MOST_PICTURES - len(others)))] if maps else []  # of many layers some
     root = history.folder.path.resolve()
     figures = []
-    for picture in list(newest.values())[:MOST_PICTURES]:
+    for picture in [*others, *maps][:MOST_PICTURES]:
         path = (root / picture.path).resolve()
         if not path.is_relative_to(root) or path.suffix.lower() != ".png" or not path.is_file():
             continue

@@ -20,13 +20,17 @@ _decoder = msgspec.json.Decoder(Command)
 def _makes_sense(command: Command) -> bool:
     if command.command == "set_lr":
         return command.value is not None and math.isfinite(command.value) and command.value >= 0
+    if command.command == "look":
+        return command.value is not None and 0 <= command.value < 1e9 and command.value == int(command.value)
     return True
 
 
 def send(folder: RunFolder, command: Command) -> None:
     """Appends `command` as one line, whole or not at all, whoever else writes. RequestError when it can't be sent."""
     if not _makes_sense(command):
-        raise RequestError(f"a new rate must be a finite number from 0 up, not {command.value}")
+        what = "the number of an image" if command.command == "look" else "a new rate"
+        kind = "whole" if command.command == "look" else "finite"
+        raise RequestError(f"{what} must be a {kind} number from 0 up, not {command.value}")
     if not folder.path.is_dir():
         raise RequestError(f"the run folder {str(folder.path)!r} is gone")
     try:

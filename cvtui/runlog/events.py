@@ -157,6 +157,16 @@ class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
     note: str = ""
     columns: int = 1
     """Tiles in a row of the picture (they are one pixel apart)."""
+    image: int | None = None
+    """The validation image (from 0) whose feature maps these are; the picture "validation image" is that image itself,
+    written after them."""
+    layer: str = ""
+    """Whose feature maps."""
+    truth: str = ""
+    """Of the image itself: its true class."""
+    said: str = ""
+    share: float | None = None
+    """And what the model says it is, with the softmax's share."""
 
 
 class CheckpointSaved(Record, tag="checkpoint", frozen=True, kw_only=True):
@@ -171,7 +181,7 @@ class CommandApplied(Record, tag="command", frozen=True, kw_only=True):
     step: int
     time: float
     command: str
-    """pause, resume, set_lr, save or stop; the schedule `plateau` lowers the rate by a set_lr too."""
+    """pause, resume, set_lr, save, stop or look; the schedule `plateau` lowers the rate by a set_lr too."""
     value: float | None = None
     words: str = ""
     """For the mark on the curves: "rate 0.01 → 0.001"."""
@@ -345,7 +355,7 @@ class Log(Record, tag="log", frozen=True, kw_only=True):
 
 
 class RunEnded(Record, tag="end", frozen=True, kw_only=True):
-    """Once, last."""
+    """Once, last; only `picture` records may follow, of looks at a run that is over."""
 
     time: float
     step: int
@@ -371,7 +381,7 @@ AnyRecord = (
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `commands.jsonl`: what was asked of a run while it ran."""
 
-    command: Literal["pause", "resume", "set_lr", "save", "stop"]
+    command: Literal["pause", "resume", "set_lr", "save", "stop", "look"]
     time: float
     value: float | None = None
-    """The new rate for `set_lr`."""
+    """The new rate for `set_lr`; for `look` the number of a validation image, whose feature maps are to be made."""

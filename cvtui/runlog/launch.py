@@ -52,8 +52,17 @@ def launch(folder: RunFolder, *, detached: bool, resume: bool = False, rate: str
     gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when worker.log can't be
     written.
     """
-    threads = worker_threads(_threads_of(folder))
     words = ["--resume", *([rate] if rate else [])] if resume else []
+    return _engine(folder, words, worker_threads(_threads_of(folder)), detached)
+
+
+def launch_look(folder: RunFolder, number: int) -> subprocess.Popen[bytes]:
+    """Starts `python -m cvtui.engine FOLDER --look N`: the newest checkpoint of a run that is over looks at validation
+    image N and adds `picture` records. Exit code 0, or 2 with the reason as worker.log's last line."""
+    return _engine(folder, ["--look", str(number)], 1, detached=True)
+
+
+def _engine(folder: RunFolder, words: list[str], threads: int, detached: bool) -> subprocess.Popen[bytes]:
     try:
         log = open(folder.log, "ab")  # noqa: SIM115
     except OSError as error:

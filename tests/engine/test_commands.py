@@ -60,6 +60,9 @@ SHARED = 0.5
 def test_pause_resume_rate_save_and_stop(live: Live) -> None:
     assert live.send("pause") < PROMISE + SHARED
     at = live.history.commands[-1].step
+    live.send("look", 7)  # also while it stands still
+    assert live.history.commands[-1].words == "feature maps of validation image 7"
+    assert (live.history.pictures[-1].image, live.history.pictures[-1].step) == (7, at)
     assert live.history.steps_done == at, "everything up to the pause is in the log"
     assert live.history.state() == "paused"
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import Histogram, History, LayersSampled, LayerStats, RunFolder
+from cvtui.runlog import Command, Histogram, History, LayersSampled, LayerStats, RunFolder
 from cvtui.runlog.launch import launch
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.layer_detail import LayerDetail
@@ -31,6 +31,7 @@ from tests.waiting import wait_until_async
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     recipe = Recipe(net="conv8f5-relu-pool-conv8-tanh-fc", epochs=2, threads=1, watch_every=3)
     folder = RunFolder.create(tmp_path_factory.mktemp("detail"), "run", dumps(recipe))
+    folder.send(Command(command="look", time=0.0, value=11))
     assert launch(folder, detached=False).wait(120) == 0, folder.log.read_text()[-2000:]
     return folder
 
@@ -63,8 +64,9 @@ def test_mistakes_are_true_and_named(run: RunFolder) -> None:
     assert all(word.split(" taken for ")[0] != word.split(" taken for ")[1].split()[0] for word in words)
 
 
-def test_pictures_change_no_loss(run: RunFolder, tmp_path: Path) -> None:
-    """watch_every 0 takes neither statistics nor pictures."""
+def test_pictures_and_looks_change_no_loss(run: RunFolder, tmp_path: Path) -> None:
+    """watch_every 0 takes neither statistics nor pictures. `run` was asked for feature maps at its first step too."""
+    assert read(run).commands[0].words == "feature maps of validation image 11"
     recipe = Recipe(net="conv8f5-relu-pool-conv8-tanh-fc", epochs=2, threads=1, watch_every=0)
     plain = RunFolder.create(tmp_path, "plain", dumps(recipe))
     assert launch(plain, detached=False).wait(120) == 0

@@ -1,0 +1,144 @@
+"""Feature maps of a chosen image: what they show, and that a look leaves no trace in the training."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from cvtui.assets import asset
+from cvtui.engine.album import LOOKED_AT
+from cvtui.engine.feature_maps import Validation, look_through
+from cvtui.engine.late_look import look_at
+from cvtui.runlog import Command, RunFolder
+
+from .making import folder, history, records, train
+
+
+class Twice(nn.Module):
+    """One conv and one activation in place that are used twice, a norm, a pool, and a layer without maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(2, 2, 3, padding=1), nn.BatchNorm2d(2)
+        self.act, self.pool, self.head = nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Linear(18, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm(self.conv(self.act(self.conv(x)))))
+        return self.head(self.pool(x).flatten(1))
+
+
+def test_every_layer_with_maps_is_there_as_it_was_before_anything_painted_over_it() -> None:
+    torch.manual_seed(1)
+    model = Twice()
+    model.norm.train()
+    model.act.eval()
+    image = torch.randn(1, 2, 6, 6)
+    before = [tensor.clone() for tensor in (*model.state_dict().values(), torch.get_rng_state())]
+    look = look_through(model, image, contextlib.nullcontext())
+    assert list(look.maps) == ["conv", "act", "conv#2", "norm", "act#2", "pool"]
+    assert all(map(torch.equal, before, (*model.state_dict().values(), torch.get_rng_state())))
+    assert [module.training for module in (model, model.norm, model.act)] == [True, True, False]
+    assert not any(module._forward_hooks for module in model.modules())
+    model.eval()
+    with torch.no_grad():
+        first = model.conv(image)
+        torch.testing.assert_close(look.maps["conv"].values, first[0])
+        torch.testing.assert_close(look.maps["act"].values, first[0].relu())
+        torch.testing.assert_close(look.maps["norm"].values, model.norm(model.conv(first.relu()))[0])
+        torch.testing.assert_close(look.shares, model(image)[0].softmax(0))
+
+
+def test_large_maps_of_many_channels_are_cut_and_say_so() -> None:
+    look = look_through(nn.Conv2d(1, 40, 1), torch.randn(1, 1, 200, 100), contextlib.nullcontext())
+    maps = look.maps["model"]
+    assert maps.values.shape == (16, 64, 64)
+    assert (maps.channels, maps.height, maps.width) == (40, 200, 100)
+
+
+def test_a_compiled_model_is_looked_at_as_it_was_before() -> None:
+    torch.manual_seed(1)
+    model, image = Twice(), torch.randn(1, 2, 6, 6)
+    plain = look_through(model, image, contextlib.nullcontext())
+    compiled = look_through(torch.compile(model, backend="eager"), image, contextlib.nullcontext())
+    model.compile(backend="eager")
+    in_place = look_through(nn.DataParallel(model), image, contextlib.nullcontext())
+    for other in (compiled, in_place):
+        assert list(other.maps) == list(plain.maps)
+        assert torch.equal(other.maps["act#2"].values, plain.maps["act#2"].values)
+
+
+def test_somebody_elses_validation_images() -> None:
+    images, labels = torch.randn(5, 1, 4, 4), torch.arange(5)
+    sources = (
+        (images, labels),
+        (images.numpy(), labels.numpy()),
+        torch.utils.data.TensorDataset(images, labels),
+        torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images, labels), batch_size=2, shuffle=True),
+    )
+    for source in sources:
+        found = Validation(source)
+        image, label = found.item(3)
+        assert (found.size, label) == (5, 3)
+        assert torch.equal(image, images[3])
+    with pytest.raises(ValueError, match="a float can't be asked"):
+        Validation(1.5)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Asked before its first step for an image that is there and for one that is not."""
+    made = folder(tmp_path_factory.mktemp("looking"), net="conv4-bn-relu-pool-fc", epochs=1)
+    for number in (7, 360):
+        made.send(Command(command="look", time=0.0, value=number))
+    code, _, said = train(made)
+    assert code == 0, said
+    return made
+
+
+def test_maps_of_the_image_that_was_asked_for(run: RunFolder) -> None:
+    found = history(run)
+    assert [command.words for command in found.commands] == [
+        "feature maps of validation image 7",
+        "there is no validation image 360: they go from 0 to 359",
+    ]
+    assert [picture.layer for picture in found.pictures if picture.step == 0] == ["conv1", "bn1", "relu1", "pool1", ""]
+    assert {picture.image for picture in found.pictures if picture.layer} == {7}
+    shown = [picture for picture in found.pictures if picture.name == LOOKED_AT]
+    assert [picture.step for picture in shown] == [0, found.steps_done]
+    with np.load(asset("digits.npz")) as arrays:
+        pixels, label = arrays["validation_images"][7], arrays["validation_labels"][7]
+    for picture in shown:
+        assert picture.truth == str(label)
+        assert 0.1 <= picture.share <= 1
+        assert np.array_equal(np.asarray(Image.open(run.path / picture.path))[..., 0], pixels)
+
+
+def test_a_run_that_is_over_is_looked_at_with_its_checkpoint(run: RunFolder) -> None:
+    before, old = history(run), records(run)
+    assert look_at(run.path, 3) == 0
+    found = history(run)
+    assert (found.state(), found.skipped, found.end) == ("finished", 0, before.end)
+    new = records(run)[len(old) :]
+    assert [(record.name, record.image, record.step) for record in new][-2:] == [
+        ("feature maps of pool1", 3, before.steps_done),
+        (LOOKED_AT, 3, before.steps_done),
+    ]
+    # The automatic picture after the last epoch was made of the same weights: the model says the same of image 7.
+    automatic = next(picture for picture in reversed(before.pictures) if picture.name == LOOKED_AT)
+    assert look_at(run.path, 7) == 0
+    again = history(run).pictures[-1]
+    assert (again.truth, again.said, again.share) == (automatic.truth, automatic.said, automatic.share)
+
+
+def test_what_cannot_be_looked_at_is_said(run: RunFolder, capfd: pytest.CaptureFixture[str]) -> None:
+    assert look_at(run.path, 9999) == 2
+    assert capfd.readouterr().err == "cvtui: there is no validation image 9999: they go from 0 to 359\n"
+    with run.lock():  # a trainer lives in it
+        assert look_at(run.path, 3) == 2
+    assert "it takes the command `look` itself" in capfd.readouterr().err
+    assert history(run).state() == "finished"
