@@ -1,0 +1,110 @@
+"""What holds the weights back: decay and clipping."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cvtui.doctor.case import Case
+from cvtui.doctor.catalogue import TYPICAL_RATES
+from cvtui.doctor.registry import Found, limit, percent, rule, short
+from cvtui.doctor.rules.speed import middles, ratios
+
+
+@rule("F29", "facts", "steps", "layers", "end")
+def decay_too_large(case: Case) -> Found | None:
+    decay, rate = case.weight_decay, case.rate
+    if not decay or not rate:
+        return None
+    decoupled = "adamw" in case.optimizer or case.optimizer == "muon"
+    if case.adaptive and not decoupled:
+        shrink = 0.0  # coupled: the step's size does not follow the decay's
+    elif (case.times_typical or 0.0) > limit("F29", "rate"):
+        shrink = 0.0  # at such a rate any decay is too large: the rate is the fault
+    else:
+        usual = 2 * TYPICAL_RATES.get(case.optimizer, rate)
+        shrink = min(rate, usual) * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
+    cure = {} if case.own_loop else {"weight_decay": short(decay / 10)}
+    if shrink > limit("F29", "shrink"):
+        return Found(
+            f"The weight decay alone ({decay:.3g} at rate {rate:.3g}) shrinks the weights by {percent(shrink)} a step: "
+            f"to a half every {math.log(2) / shrink:,.0f} steps.",
+            step=0 if case.steps_done else -1,
+            value=shrink,
+            threshold=limit("F29", "shrink"),
+            evidence=f"rate x decay{' / (1 - momentum)' if case.momentum else ''} = {shrink:.2g}",
+            sure=0.85,
+            cure={} if case.own_loop else {"weight_decay": short(decay * 5e-4 / shrink)},
+            severity="note" if case.recovered and shrink < limit("F29", "anyway") else None,
+        )
+    return _shrunk(case, decay, cure)
+
+
+def _shrunk(case: Case, decay: float, cure: dict[str, float]) -> Found | None:
+    places = case.layers.weighted()
+    guess = case.guess
+    if not places or len(case.layers) < 3 or guess is None or case.first_step:
+        return None
+    norms = np.nansum(case.layers.of("weight_norm")[:, places], axis=1)
+    steps = case.layers.steps
+    until = max(limit("F29", "steps"), 0.15 * case.total_steps)
+    small = np.flatnonzero((norms < limit("F29", "half") * norms[0]) & (steps <= until))
+    if not len(small) or case.loss_at(steps[small[0]]) < 0.9 * guess:
+        return None
+    step = int(steps[small[0]])
+    return Found(
+        f"By step {step:,} the weights had shrunk to {percent(norms[small[0]] / norms[0])} of their size, and the loss "
+        f"had not fallen. The weight decay ({decay:.3g}) is probably too large.",
+        step=step,
+        value=float(norms[small[0]] / norms[0]),
+        threshold=limit("F29", "half"),
+        evidence=f"norm of all weights {norms[0]:.3g} to {norms[small[0]]:.3g}",
+        sure=0.7,
+        cure=cure,
+        severity="note" if case.recovered else None,
+    )
+
+
+@rule("F33", "steps", "layers", "end")
+def clipped(case: Case) -> Found | None:
+    asked = float(case.recipe.get("clip") or 0.0)
+    windows = case.windows
+    rows = max(1, int(limit("F33", "steps")) // 10)
+    if len(windows) < rows:
+        return None
+    if asked > 0:
+        norms = windows.grad
+        far = norms > limit("F33", "times") * asked
+        tight = windows.grad_low > asked
+    else:  # a loop of somebody's own: the norms that arrive are all the same
+        norms = windows.grad_high
+        tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
+        if not tight.any():
+            return None
+        far = tight & ((norms < limit("F33", "norm")) | _hardly_moves(case))
+    if not (tight & far).any():
+        return None
+    row = np.convolve((tight & far).astype(float), np.ones(rows), "valid") / rows
+    found = np.flatnonzero(row >= limit("F33", "share"))
+    if not len(found):
+        return None
+    place = int(found[0]) + rows - 1
+    step = int(windows.end[place]) - 1
+    bound = asked or float(windows.grad_high[place])
+    was = f", to a {norms[place] / asked:.0f}th of their size" if asked else ""
+    return Found(
+        f"All gradients of the {int(limit('F33', 'steps'))} steps to {step:,} were cut to a norm of {bound:.3g}{was}.",
+        step=step,
+        value=bound,
+        threshold=limit("F33", "times"),
+        evidence=f"gradient norm held at {bound:.3g}",
+        sure=0.85,
+        cure={"clip": short(float(np.nanpercentile(norms, 90)))} if asked else {},
+        severity="note" if case.adaptive or case.recovered else None,  # Adam's step does not follow the size
+    )
+
+
+def _hardly_moves(case: Case) -> bool:
+    values, places = ratios(case)
+    return bool(len(values) and places and middles(values[-1:])[0] < limit("F33", "ratio"))
