@@ -162,7 +162,8 @@ class Control:
                 assert command.value is not None
                 begun = time.perf_counter()
                 words = self.look(int(command.value))
-                self._leave_out(time.perf_counter() - begun)
+                if not self.paused:  # a pause leaves out its whole length
+                    self._leave_out(time.perf_counter() - begun)
         self.journal.write(
             CommandApplied(
                 step=training.step, time=time.time(), command=command.command, value=command.value, words=words

@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine import checkpoint
+from cvtui.engine.album import Album
 from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.device import describe
 from cvtui.engine.facts import Probe
 from cvtui.engine.facts_of_data import data_facts
 from cvtui.engine.journal import Journal
 from cvtui.engine.libraries import libraries
+from cvtui.engine.looker import Looker
 from cvtui.engine.sample import is_compiled, watched_layers
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
@@ -45,7 +47,7 @@ class WatchedRun:
     """Records a training loop into a run folder; made by `cvtui.watch`, which says what the arguments are.
 
     `folder` is its run folder. Commands from a screen are obeyed in `step`: pause, resume, a new rate (of all groups),
-    save (the model's state_dict) and stop.
+    save (the model's state_dict), look (feature maps of a validation image) and stop.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class WatchedRun:
         self.classes = list(classes)
         self.train = train
         self.validation = validation
+        self._looker = Looker(model, validation, self.classes)
         # What the journal follows (see journal.Followed).
         self.step_count = 0
         self.clock = Clock()
@@ -142,7 +145,7 @@ class WatchedRun:
             device=describe(device),
             threads=torch.get_num_threads(),
             libraries=libraries(),
-            data={"classes": self.classes} if self.classes else {},
+            data=({"classes": self.classes} if self.classes else {}) | self._looker.facts,
         )
 
     # ------------------------------------------------------------------ what the loop tells
@@ -232,6 +235,12 @@ class WatchedRun:
                     group["lr"] = command.value
             case "save":
                 words = self._save()
+            case "look":
+                assert command.value is not None
+                begun = time.perf_counter()
+                words = self._look(int(command.value))
+                if not self._paused:
+                    self.clock.leave_out(time.perf_counter() - begun)
             case "stop":
                 words = "stopped"
         self._journal.write(
@@ -240,6 +249,10 @@ class WatchedRun:
             ),
         )
         return command.command == "stop"
+
+    def _look(self, number: int) -> str:
+        self._journal.flush()
+        return self._looker.look(number, self.step_count, Album(self.folder, self._journal.write))
 
     def _save(self) -> str:
         """The model's state_dict as a checkpoint; the words for the mark."""
@@ -286,7 +299,8 @@ def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
     every: look at all layers at every N-th step (10; 0 is never). runs: the folder of all runs ("runs").
     total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.
     train, validation: (images, labels) as tensors, or a Dataset of such pairs: looked through once before the first
-    step, for what the doctor can tell of them (labels, duplicates, values that are not finite).
+    step, for what the doctor can tell of them (labels, duplicates, values that are not finite). With `validation` the
+    screen can also show what every layer makes of one of its images, while the script runs.
 
     Looking changes nothing: weights, losses, buffers, modes and random states are bit-equal with and without it.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+import cvtui
 from cvtui.assets import asset
 from cvtui.engine.album import LOOKED_AT
 from cvtui.engine.feature_maps import Validation, look_through
 from cvtui.engine.late_look import look_at
-from cvtui.runlog import Command, RunFolder
+from cvtui.runlog import Command, History, RunFolder
 
 from .making import folder, history, records, train
 
@@ -142,3 +144,55 @@ def test_what_cannot_be_looked_at_is_said(run: RunFolder, capfd: pytest.CaptureF
         assert look_at(run.path, 3) == 2
     assert "it takes the command `look` itself" in capfd.readouterr().err
     assert history(run).state() == "finished"
+
+
+def test_a_strangers_loop_shows_its_validation_images(tmp_path: Path) -> None:
+    """Asked at every step, under autocast: weights, losses and random numbers stay bit-equal."""
+
+    def train(asked: bool) -> tuple[list[float], list[Tensor]]:
+        torch.manual_seed(1)
+        model = Twice()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        validation = torch.utils.data.TensorDataset(torch.randn(4, 2, 6, 6), torch.tensor([0, 1, 2, 1]))
+        losses = []
+        with cvtui.watch(
+            model, optimizer, every=1, runs=tmp_path, name="own", classes=("a", "b", "c"), validation=validation
+        ) as run:
+            for step in range(6):
+                run._next_poll = 0.0  # commands are looked for at this very step
+                if asked:
+                    run.folder.send(Command(command="look", time=0.0, value=step))
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    logits = model(torch.randn(8, 2, 6, 6))
+                    loss = nn.functional.cross_entropy(logits.float(), torch.randint(3, (8,)))
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    run.step(loss=loss)
+                losses.append(loss.item())
+        return losses, [*model.state_dict().values(), torch.get_rng_state()]
+
+    plain, looked_at = train(False), train(True)
+    assert plain[0] == looked_at[0]
+    assert all(map(torch.equal, plain[1], looked_at[1]))
+    found = History(RunFolder.open(tmp_path / "own-2"))
+    found.poll()
+    assert found.run.data == {"classes": ["a", "b", "c"], "validation": 4}
+    assert [command.words for command in found.commands][3:5] == [
+        "feature maps of validation image 3",
+        "there is no validation image 4: they go from 0 to 3",
+    ]
+    assert [picture.truth for picture in found.pictures if picture.name == LOOKED_AT] == ["a", "b", "c", "b"]
+    assert {picture.layer for picture in found.pictures} == {"conv", "conv#2", "act", "act#2", "norm", "pool", ""}
+    assert len(found.layer_steps) == 6, "the look is taken for no training pass"
+
+
+def test_a_loop_that_told_no_validation_images_says_so(tmp_path: Path) -> None:
+    model = Twice()
+    with cvtui.watch(model, torch.optim.SGD(model.parameters(), 0.1), runs=tmp_path, name="own") as run:
+        run.folder.send(Command(command="look", time=0.0, value=0))
+        run.step(loss=1.0)
+    found = History(run.folder)
+    found.poll()
+    assert "no validation images are known" in found.commands[0].words
+    assert look_at(run.folder.path, 0) == 2, "and when it is over nobody has them"
