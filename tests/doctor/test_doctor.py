@@ -68,9 +68,9 @@ def test_a_look_takes_less_than_a_millisecond() -> None:
     costs = []
     for record in story(steps=6000, loss=learning):
         doctor.take(record)
-        begun = time.perf_counter()
+        begun = time.process_time()  # of this process alone: the machine may be busy
         doctor.update()
-        costs.append(time.perf_counter() - begun)
+        costs.append(time.process_time() - begun)
     assert float(np.median(costs)) < 1e-3
     assert float(np.mean(costs)) < 1e-3
 

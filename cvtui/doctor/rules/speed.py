@@ -1,4 +1,4 @@
-"""Steps that are too large or too small, and whose fault that is: of the rate, the batch size or the missing warm-up."""
+"""Steps that are too large or too small, and whose fault that is: the rate, the batch size or the missing warm-up."""
 
 from __future__ import annotations
 
