@@ -10,7 +10,8 @@ import torch
 from cvtui.engine.training import Training
 
 MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
-"""Batches are larger than in training, but so small that one takes well under 0.2 s: commands are read in between."""
+"""Batches are larger than in training (on 8x8 images 1.5 x as fast as those of 32; inference mode instead of no_grad
+gives another 1.03), but so small that one takes well under 0.2 s: commands are read in between."""
 LARGEST_BATCH = 4096
 
 

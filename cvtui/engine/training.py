@@ -154,6 +154,7 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
     preprocess = Preprocess(recipe.preprocess, stats, device, on_cpu.train)
     model = Net(checked.table)
     start_weights(model, recipe, data.train, preprocess)
+    # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:
         begin(model, data.train, preprocess)
