@@ -38,11 +38,12 @@ def changes_of(cure: dict[str, object]) -> str:
 
 
 class FindingModal(ModalScreen[str | None]):
-    """Gives "cure", "go" or None."""
+    """Gives "cure", "go", "test" (the short test that would tell it from what looks like it) or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "dismiss('cure')", "Cure"),
         Binding("g", "dismiss('go')", "Go there"),
+        Binding("t", "test", "Test"),
         Binding("escape,enter,q", "dismiss(None)", "Back"),
     ]
     DEFAULT_CSS = BOX.format(name="FindingModal") + "\n    FindingModal > .box { width: 84; }\n"
@@ -79,7 +80,11 @@ class FindingModal(ModalScreen[str | None]):
         if one.cure:
             yield _fact("cure", clean(changes_of(one.cure)))
         if one.test in TESTS:
-            yield _fact("to be sure", TESTS[one.test])
+            yield _fact("to be sure", f"{TESTS[one.test]} t runs it.")
+
+    def action_test(self) -> None:
+        if self.finding.test:
+            self.dismiss("test")
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

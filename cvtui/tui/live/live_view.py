@@ -19,17 +19,16 @@ from cvtui.doctor import Doctor
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.curves import step_at
 from cvtui.tui.live.choices import remember, remembered
-from cvtui.tui.live.finding_modal import FindingModal, changes_of
+from cvtui.tui.live.doctoring import Doctoring
 from cvtui.tui.live.modals import WhyModal
 from cvtui.tui.live.others import Others, OthersModal, drawn_at_first, other_runs
 from cvtui.tui.live.pace import Pace
 from cvtui.tui.live.resuming import can_resume
-from cvtui.tui.live.run_requests import RunRequests
 from cvtui.tui.live.stage import Stage
 from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.findings import FindingsList, FindingsPane
+from cvtui.tui.panes.findings import FindingsPane
 from cvtui.tui.panes.gradient import GradientPane
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.layers import LayersPane
@@ -44,10 +43,6 @@ from cvtui.tui.panes.words import significant
 from cvtui.tui.widgets.line_plot import LinePlot
 
 POLL_SECONDS = 0.1
-DOCTOR_SECONDS = 0.02
-"""That the doctor may take at once: a long run is read in pieces, between pictures."""
-DOCTOR_APART = 100.0
-"""So many times as long as it took, until it is asked again: a hundredth of a core."""
 PATIENCE_SECONDS = 5.0
 """How long "pausing…" is shown when nobody obeys."""
 
@@ -57,7 +52,7 @@ PANES = (
 )  # fmt: skip
 
 
-class LiveView(RunRequests):
+class LiveView(Doctoring):
     """One run, live or ended.
 
     `focus_pane()` gives it the keys (it does so by itself when it is shown). On `q` it asks what should become of a
@@ -118,7 +113,6 @@ class LiveView(RunRequests):
         """The timer reads the folder; it doesn't while the view is hidden."""
         self._stale = True
         self._pace = Pace()
-        self._doctor_again = 0.0
         self._turn = 0
         """Which of the visible panes was drawn last."""
 
@@ -178,7 +172,7 @@ class LiveView(RunRequests):
         self._know(self.history.state())
         self._stale |= changed or self.view != before
         if self._stale and (panes or self.view.state != before.state):
-            self._ask_doctor()
+            self.ask_doctor()
             self.draw()
         if self.view.state != before.state:
             self._tell_trouble()
@@ -195,26 +189,10 @@ class LiveView(RunRequests):
             for _ in visible:
                 self._turn = (self._turn + 1) % len(visible)
                 if not self._turn:
-                    self._ask_doctor()
+                    self.ask_doctor()
                 if visible[self._turn].update_from(self.history, self.view):
                     return
         self._stale = any(pane.waiting for pane in visible)
-
-    def _ask_doctor(self) -> None:
-        """What is wrong with the run, as of now; a fault that is new comes to the front of its slot."""
-        begun = time.perf_counter()
-        if begun < self._doctor_again:
-            return
-        found = tuple(self.doctor.update(DOCTOR_SECONDS))
-        now = time.perf_counter()
-        self._doctor_again = now + DOCTOR_APART * (now - begun)
-        if found == self.view.findings:
-            return
-        known = {one.id for one in self.view.findings if one.severity != "note"}
-        new = any(one.severity != "note" and one.id not in known for one in found)
-        self.view = replace(self.view, findings=found)
-        if new and self.view.cursor is None:
-            self.stage.bring("doctor")
 
     def _tell_trouble(self) -> None:
         """Why a run failed stands in its log, so that comes to the front of its slot."""
@@ -346,23 +324,6 @@ class LiveView(RunRequests):
     def _cursor_put(self, event: LinePlot.CursorMoved) -> None:
         event.stop()
         self.show_step(step_at(self.history, self.view.x_axis, event.x))
-
-    def on_findings_asked(self, event: FindingsList.Asked) -> None:
-        """A key on a finding: why, the cure, or the step where it was seen."""
-        event.stop()
-        finding = event.finding
-
-        def take(what: str | None) -> None:
-            if what == "cure":
-                per_epoch = self.history.run.steps_per_epoch if self.history.run is not None else 0
-                self.fork(changes_of(finding.cure), max(finding.step, 0) // per_epoch if per_epoch else None)
-            elif what == "go":
-                self.show_step(max(finding.step, 0))
-
-        if event.what == "why":
-            self.app.push_screen(FindingModal(finding), take)
-        else:
-            take(event.what)
 
     def action_others(self) -> None:
         """Which other runs of the same folder are drawn over this one. They stay while the view lives."""

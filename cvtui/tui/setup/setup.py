@@ -98,6 +98,7 @@ class Setup(Widget):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
         Binding("ctrl+l", "find_lr", "Find lr", tooltip="Search the learning rate: a range test and three short runs"),
+        Binding("ctrl+k", "check", "Check", tooltip="A look before the run: data, first steps, one batch by heart"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
         Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
     ]
@@ -331,6 +332,16 @@ class Setup(Widget):
         first = next(name for name in self.form.rows if name in self.draft.problems)
         self.form.focus_field(first)
         self.app.notify(f"{first}: {self.draft.problems[first].message}", severity="error", markup=False)
+
+    def action_check(self) -> None:
+        """`cvtui check` of the form as it stands."""
+        self.examine(again=True)
+        if self._draft is None or self._draft.recipe is None:
+            self.app.notify("What is wrong in the form comes first.", severity="error")
+            return
+        from cvtui.tui.live.check_modal import CheckModal
+
+        self.app.push_screen(CheckModal(self._draft.recipe))
 
     def action_find_lr(self) -> None:
         """Searches the rate for the form as it stands; what is chosen goes into the field."""

@@ -1,0 +1,83 @@
+"""The doctor beside a run: asked while it goes, and what becomes of its findings when a key is pressed on one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from cvtui.doctor import Doctor
+from cvtui.errors import RequestError
+from cvtui.tui.live.finding_modal import FindingModal, changes_of
+from cvtui.tui.live.run_requests import RunRequests
+from cvtui.tui.live.stage import Stage
+from cvtui.tui.panes.findings import FindingsList
+
+DOCTOR_SECONDS = 0.02
+"""That the doctor may take at once: a long run is read in pieces, between pictures."""
+DOCTOR_APART = 100.0
+"""So many times as long as it took, until it is asked again: a hundredth of a core."""
+
+
+class Doctoring(RunRequests):
+    """The part of `LiveView` that knows the doctor."""
+
+    doctor: Doctor
+    _doctor_again: float = 0.0
+    """Not to be asked before this moment (of time.perf_counter)."""
+
+    @property
+    def stage(self) -> Stage:
+        raise NotImplementedError
+
+    def show_step(self, step: int | None) -> None:
+        raise NotImplementedError
+
+    def ask_doctor(self) -> None:
+        """What is wrong with the run, as of now; a fault that is new comes to the front of its slot."""
+        begun = time.perf_counter()
+        if begun < self._doctor_again:
+            return
+        found = tuple(self.doctor.update(DOCTOR_SECONDS))
+        now = time.perf_counter()
+        self._doctor_again = now + DOCTOR_APART * (now - begun)
+        if found == self.view.findings:
+            return
+        known = {one.id for one in self.view.findings if one.severity != "note"}
+        new = any(one.severity != "note" and one.id not in known for one in found)
+        self.view = replace(self.view, findings=found)
+        if new and self.view.cursor is None:
+            self.stage.bring("doctor")
+
+    def on_findings_asked(self, event: FindingsList.Asked) -> None:
+        """A key on a finding: why, the cure, or the step where it was seen."""
+        event.stop()
+        finding = event.finding
+
+        def take(what: str | None) -> None:
+            if what == "cure":
+                per_epoch = self.history.run.steps_per_epoch if self.history.run is not None else 0
+                self.fork(changes_of(finding.cure), max(finding.step, 0) // per_epoch if per_epoch else None)
+            elif what == "go":
+                self.show_step(max(finding.step, 0))
+            elif what == "test":
+                self._test(finding.test)
+
+        if event.what == "why":
+            self.app.push_screen(FindingModal(finding), take)
+        else:
+            take(event.what)
+
+    def _test(self, test: str) -> None:
+        """The short test that tells two causes apart: an epoch at a tenth of the rate, or the check of the recipe."""
+        from cvtui.recipe import load
+        from cvtui.tui.live.check_modal import CheckModal
+
+        try:
+            recipe = load(self.folder.recipe)
+        except RequestError as error:
+            self.app.notify(error.message, severity="error", markup=False)
+            return
+        if test == "rate/10":
+            self.fork(f"lr={recipe.lr / 10:g} epochs=1", 0)
+        else:
+            self.app.push_screen(CheckModal(recipe))

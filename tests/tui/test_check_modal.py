@@ -1,0 +1,32 @@
+"""`ctrl+k` on the form: the check of a recipe, by a real process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cvtui.recipe import Recipe
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.live.check_modal import CheckModal
+from cvtui.tui.screens.train import TrainScreen
+from tests.waiting import wait_until_async
+
+
+async def test_the_list_of_questions_with_their_answers(tmp_path: Path) -> None:
+    recipe = Recipe(net="conv8-relu-pool-fc", threads=1, device="cpu", init="zeros")
+    app = CvtuiApp(recipe, runs=tmp_path, warm=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, TrainScreen)
+        await wait_until_async(lambda: screen.setup is not None and screen.setup.complete, what="the form")
+        await pilot.press("ctrl+k")
+        await wait_until_async(lambda: isinstance(app.screen, CheckModal), what="the check")
+        modal = app.screen
+        assert isinstance(modal, CheckModal)
+        await wait_until_async(lambda: modal.told is not None, 60, "its answers")
+        assert modal.told is not None
+        text = "\n".join(line.plain for line in modal.lines(modal.told))
+        assert "inputs are normalised" in text
+        assert "F08" in [finding["id"] for finding in modal.told["findings"]], "all weights are 0"
+        await pilot.press("escape")
+        await wait_until_async(lambda: app.screen is screen, what="the form again")
+    assert not list(tmp_path.iterdir()), "nothing is kept"
