@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import SGD, Adagrad, Optimizer, RMSprop
+from torch.optim import Adagrad, Optimizer, RMSprop
 
 from cvtui.engine.quick_adam import Adam, AdamW
+from cvtui.engine.quick_sgd import SGD
 from cvtui.engine.unfused import Groups, Together, has_muon, muon_and_adamw
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import OPTIMIZERS as CHOICES

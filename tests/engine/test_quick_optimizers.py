@@ -1,4 +1,4 @@
-"""Quick Adam is PyTorch's Adam to the last bit, whatever happens between two steps."""
+"""The quick optimisers are PyTorch's to the last bit, whatever happens between two steps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine import quick_adam
+from cvtui.engine import quick_adam, quick_sgd
 
-PAIRS = {"adam": (quick_adam.Adam, torch.optim.Adam), "adamw": (quick_adam.AdamW, torch.optim.AdamW)}
+PAIRS = {
+    "adam": (quick_adam.Adam, torch.optim.Adam, {}),
+    "adamw": (quick_adam.AdamW, torch.optim.AdamW, {}),
+    "sgd": (quick_sgd.SGD, torch.optim.SGD, {}),
+    "momentum": (quick_sgd.SGD, torch.optim.SGD, {"momentum": 0.9, "dampening": 0.1}),
+    "nesterov": (quick_sgd.SGD, torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+}
 
 
 class Twins:
@@ -23,8 +29,8 @@ class Twins:
         net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
         self.nets = (net, copy.deepcopy(net))
         self.optimizers = [
-            rule(self.groups(one), lr=0.01, **{"fused": True, **options})
-            for rule, one in zip(PAIRS[kind], self.nets, strict=True)
+            rule(self.groups(one), lr=0.01, **{"fused": True, **PAIRS[kind][2], **options})
+            for rule, one in zip(PAIRS[kind][:2], self.nets, strict=True)
         ]
         self.random = torch.Generator().manual_seed(1)
 
@@ -60,6 +66,7 @@ class Twins:
 @pytest.mark.parametrize("kind", PAIRS)
 def test_every_bit_is_pytorchs(kind: str) -> None:
     twins = Twins(kind)
+    twins.step()  # (a very first step that is left out makes PyTorch's velocities of whatever lies in memory)
     for number in range(12):
         for optimizer in twins.optimizers:
             optimizer.param_groups[0]["lr"] = 0.01 / (1 + number)
@@ -82,8 +89,18 @@ def test_unusual_options_go_pytorchs_way(options: dict[str, Any]) -> None:
         twins.step()
 
 
-def test_a_state_that_is_saved_and_loaded_goes_on_the_same() -> None:
-    twins = Twins("adamw")
+def test_a_momentum_that_is_changed_on_the_way() -> None:
+    twins = Twins("sgd")
+    for momentum in (0.0, 0.0, 0.9, 0.9, 0.0, 0.5):
+        for optimizer in twins.optimizers:
+            for group in optimizer.param_groups:
+                group["momentum"] = momentum
+        twins.step()
+
+
+@pytest.mark.parametrize("kind", ["adamw", "momentum"])
+def test_a_state_that_is_saved_and_loaded_goes_on_the_same(kind: str) -> None:
+    twins = Twins(kind)
     for _ in range(3):
         twins.step()
     for place, optimizer in enumerate(twins.optimizers):
@@ -92,18 +109,19 @@ def test_a_state_that_is_saved_and_loaded_goes_on_the_same() -> None:
         buffer.seek(0)
         state = torch.load(buffer, weights_only=True)
         optimizer.load_state_dict(state)
-        assert place or optimizer.state_dict()["state"][0]["step"] == 3
+        assert kind == "momentum" or optimizer.state_dict()["state"][place]["step"] == 3
     for _ in range(3):
         twins.step()
 
 
-def test_moments_put_in_by_hand_are_used() -> None:
-    twins = Twins("adam")
+@pytest.mark.parametrize(("kind", "name"), [("adam", "exp_avg"), ("momentum", "momentum_buffer")])
+def test_moments_put_in_by_hand_are_used(kind: str, name: str) -> None:
+    twins = Twins(kind)
     twins.step()
     twins.step()
     for optimizer in twins.optimizers:
         for state in optimizer.state.values():
-            state["exp_avg"] = torch.ones_like(state["exp_avg"])
+            state[name] = torch.ones_like(state[name])
     twins.step()
 
 
