@@ -54,6 +54,7 @@ class Loop:
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
         self.governor = governor_of(training)
         self.clip = Clip(training.optimizer, self.journal, training.recipe.clip) if training.recipe.clip else None
+        self.ends_on_nan = training.recipe.on_nan.startswith("stop")
         self.save_seconds = seconds_of(training.recipe.save_every)
         self._save_at = time.perf_counter() + self.save_seconds
         self._told_bad = False
@@ -174,7 +175,9 @@ class Loop:
             )
         )
         if not finite and self.guard is not None:
-            raise Diverged(t.step, found.loss, "the validation loss")
+            if self.ends_on_nan:
+                raise Diverged(t.step, found.loss, "the validation loss")
+            self.journal.write(Log(time=time.time(), level="warning", text="the validation loss is not finite"))
         self.lower_rate(found.loss)
         if self.probe is not None and (facts := self.probe.mode_losses()) is not None:
             self.journal.write(facts)

@@ -18,7 +18,9 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
     lower = [name.lower() for name in classes]
     kept = set()
     for word in words:
-        if word.lower() in lower:
+        if word in classes:  # as it is written: some sets have `a` and `A`
+            kept.add(list(classes).index(word))
+        elif word.lower() in lower:
             kept.add(lower.index(word.lower()))
         elif word.isdecimal() and int(word) < len(classes):
             kept.add(int(word))

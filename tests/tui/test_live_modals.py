@@ -9,7 +9,9 @@ from textual.app import App
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal, parse_rate
+from cvtui.errors import RequestError
+from cvtui.recipe.rates import parse_rate
+from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
 
 
 @pytest.mark.parametrize(
@@ -17,13 +19,13 @@ from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal, pa
     [("0.001", 0.001), (" 1e-3 ", 0.001), ("/10", 0.001), ("÷ 4", 0.0025), ("*2", 0.02), ("x0.5", 0.005), ("0", 0.0)],
 )
 def test_what_can_be_typed_as_a_rate(text: str, value: float) -> None:
-    assert parse_rate(text, 0.01) == pytest.approx(value)
+    assert parse_rate(text, 0.01, may_be_0=True) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-1", "/0", "*-2", "1e999", "--1", "1e", "/", "nan", "inf", "1 2"])
 def test_what_can_not(text: str) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
-        parse_rate(text, 0.01)
+    with pytest.raises(RequestError, match=r"\w"):
+        parse_rate(text, 0.01, may_be_0=True)
 
 
 class Asking(App[None]):

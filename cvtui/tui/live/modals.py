@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from typing import ClassVar, Literal
 
 from textual import on
@@ -13,6 +11,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from cvtui.errors import RequestError
+from cvtui.recipe.rates import parse_rate
 from cvtui.tui.panes.words import clean, rate
 
 BOX = """
@@ -29,32 +29,6 @@ BOX = """
         & Button {{ margin-left: 2; min-width: 8; padding: 0 1; }}
     }}
 """
-
-_RATE = re.compile(r"\s*([/*x×÷]?)\s*([0-9.eE+\-_]+)\s*")
-
-
-def parse_rate(text: str, now: float) -> float:
-    """A new rate from what was typed: a number, or `/10`, `*2` of the rate now. ValueError says what is wrong."""
-    found = _RATE.fullmatch(text)
-    if found is None:
-        raise ValueError("a number such as 0.001, or /10, or *2")
-    sign, digits = found.groups()
-    try:
-        number = float(digits)
-    except ValueError:
-        raise ValueError(f"{digits!r} is no number") from None
-    if sign in ("/", "÷"):
-        if number == 0:
-            raise ValueError("nothing can be divided by 0")
-        number = now / number
-    elif sign:
-        number = now * number
-    if not math.isfinite(number):
-        raise ValueError("the rate must be finite")
-    if number < 0:
-        raise ValueError("a rate can't be negative")
-    return number
-
 
 class RateModal(ModalScreen[float | None]):
     """Asks for a new learning rate; gives it, or None. Enter takes it, escape leaves all as it is."""
@@ -98,9 +72,9 @@ class RateModal(ModalScreen[float | None]):
             said.update(" ")
             return None
         try:
-            value = parse_rate(text, self.now)
-        except ValueError as error:
-            said.update(f"✗ {error}")
+            value = parse_rate(text, self.now, "rate", may_be_0=True)
+        except RequestError as error:
+            said.update(f"✗ {error.message.removeprefix('rate: ')}")
             said.add_class("wrong")
             return None
         said.update(f"{rate(self.now)} → {rate(value)}" + (": the weights stand still" if value == 0 else ""))
