@@ -4,7 +4,8 @@ Budgets: 20 µs a step, and 40 bytes a step on disk for loss, rate and accuracy.
 
 `engine` is what our own loop spends: loss, logits, labels and the norms of six gradients are kept on the device, and
 worked out, rounded, encoded and written once in 1,000 steps or 100 ms. `writer` is the log alone, with numbers that are
-there; beside it one `json.dumps` and one write a step, as a simple logger does it, and TensorBoard, where it is.
+there; beside it one `json.dumps` and one write a step, as a simple logger does it, TensorBoard and W&B,
+where they are.
 CPU time, the least of seven rounds.
 """
 
@@ -70,6 +71,25 @@ def tensorboard(base: Path) -> float | None:
         return 1000
 
     return least(work)
+
+
+def wandb(base: Path) -> tuple[float, float] | None:
+    """W&B offline: µs a step (on the wall: most of it is another process's), and bytes a step."""
+    try:
+        import wandb
+    except ImportError:
+        return None
+    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+    run = wandb.init(mode="offline", dir=str(base), project="x", settings=settings)
+    found = []
+    for number in range(ROUNDS):
+        begun = time.perf_counter()
+        for step in range(number * 1000, number * 1000 + 1000):
+            run.log({"loss": 1 / (step + 1), "lr": 0.1, "accuracy": 0.5})
+        found.append((time.perf_counter() - begun) * 1000)
+    run.finish()
+    size = sum(path.stat().st_size for path in base.glob("wandb/**/*.wandb") if not path.is_symlink())
+    return min(found), size / (ROUNDS * 1000)
 
 
 def engine(base: Path) -> tuple[float, float]:
@@ -138,6 +158,9 @@ def main() -> None:
         print(f"json.dumps  {simple(base):6.2f} µs")
         board = tensorboard(base)
         print("TensorBoard not installed" if board is None else f"TensorBoard {board:6.2f} µs (three scalars)")
+        weights = wandb(base)
+        words = "not installed" if weights is None else f"{weights[0]:6.2f} µs, {weights[1]:.0f} bytes a step (offline)"
+        print(f"W&B         {words}")
         reader = CommandReader(RunFolder.create(base, "commands", ""))
         begun = time.perf_counter()
         for _ in range(10_000):
