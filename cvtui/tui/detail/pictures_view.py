@@ -2,79 +2,59 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
+from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
-from cvtui.tui.detail.raster_view import Image, RasterView
+from cvtui.tui.detail.gallery import (
+    CONFUSION,
+    FLOW,
+    MAPS,
+    confusion_at,
+    image_at,
+    latest_image,
+    map_layers,
+    maps_at,
+    picture_at,
+    picture_names,
+    read_png,
+    validation_count,
+)
+from cvtui.tui.detail.looking import Looking
+from cvtui.tui.detail.picture_box import PictureBox
+from cvtui.tui.detail.tables import confusion, gradient_flow
 from cvtui.tui.panes.pane import MUTED
-from cvtui.tui.panes.words import clean, count, significant
-from cvtui.tui.widgets.blocks import log_bar
-from cvtui.tui.widgets.heat import colour_map
+from cvtui.tui.panes.words import clean, count, percent
 
 if TYPE_CHECKING:
     from cvtui.runlog import History
-    from cvtui.runlog.events import EpochDone, LayersSampled, PictureSaved
+    from cvtui.runlog.events import PictureSaved
 
-CONFUSION = "confusion matrix"
-FLOW = "gradient flow"
-LARGEST_PNG = 4 << 20
-REFRESH_SECONDS = 1.0
-
-
-def picture_names(history: History) -> list[str]:
-    """What can be shown, in the order of their first pictures; the confusion matrix last."""
-    names = list(dict.fromkeys(picture.name for picture in history.pictures))
-    if any(epoch.confusion for epoch in history.epochs):
-        names.append(CONFUSION)
-    if len(history.layer_steps):
-        names.append(FLOW)
-    return names
-
-
-def picture_at(history: History, name: str, until: int | None) -> PictureSaved | None:
-    """The newest picture of that name, at or before step `until`; the first one where none is that old."""
-    found = [picture for picture in history.pictures if picture.name == name]
-    before = [picture for picture in found if until is None or picture.step <= until]
-    return before[-1] if before else found[0] if found else None
-
-
-def read_png(root: Path, path: str) -> Image | None:
-    """The pixels of a PNG inside the run folder; None for what leads out of it, is too large, or is no picture."""
-    try:
-        base = root.resolve()
-        file = (base / path).resolve()
-        if not file.is_relative_to(base) or file.suffix.lower() != ".png" or file.stat().st_size > LARGEST_PNG:
-            return None
-        from PIL import Image as Pillow
-
-        with Pillow.open(file, formats=["PNG"]) as opened:
-            if opened.width * opened.height > LARGEST_PNG:
-                return None
-            return np.asarray(opened.convert("RGB"), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError):
-        return None
-
-
-def confusion_at(history: History, until: int | None) -> EpochDone | None:
-    epochs = [epoch for epoch in history.epochs if epoch.confusion and (until is None or epoch.step <= until)]
-    return epochs[-1] if epochs else None
+REFRESH_SECONDS = 0.2
+BACK = "escape back · ← → other pictures"
 
 
 class PicturesView(ModalScreen[None]):
     """One picture at a time; left and right turn the pages."""
 
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,p", "dismiss", "Back", tooltip="Back to all panes"),
-        Binding("right,down,tab", "page(1)", "Next", tooltip="The next picture"),
-        Binding("left,up,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
+        Binding("escape,q,p", "back", "Back", tooltip="Back to all panes"),
+        Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
+        Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
+        Binding("down", "down(1)", "Layer", tooltip="Feature maps: the next layer (else the next picture)"),
+        Binding("up", "down(-1)", "Layer", tooltip="Feature maps: the layer before (else the picture before)"),
+        Binding("pagedown", "down(10)", "Layers", show=False),
+        Binding("pageup", "down(-10)", "Layers", show=False),
+        Binding("right_square_bracket", "image(1)", "Image", tooltip="Feature maps: the next validation image"),
+        Binding("left_square_bracket", "image(-1)", "Image", tooltip="Feature maps: the validation image before"),
+        Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
     PicturesView {
@@ -83,148 +63,264 @@ class PicturesView(ModalScreen[None]):
             border: round $foreground 25%; padding: 0 1; height: 1fr;
             border-title-color: $foreground; border-subtitle-color: $foreground 60%;
         }
-        & RasterView { height: 1fr; }
+        & #side { width: 28; padding-right: 2; display: none; }
+        & #side.-wide { width: 44; }
+        & #looked { height: 11; }
+        & #side.-wide #looked { height: 20; }
+        & #said { height: auto; max-height: 6; }
+        & #layers { height: 1fr; margin-top: 1; }
         & #note { height: auto; max-height: 8; margin-top: 1; }
         & #note.-alone { height: 1fr; max-height: 100%; margin-top: 0; }
         & #pages { height: 1; padding: 0 1; }
+        & #number { display: none; width: 1fr; }
     }
     """
 
     def __init__(self, history: History, until: int | None = None) -> None:
         super().__init__()
         self.history, self.until = history, until
-        self.page = 0
+        self.page = ""
+        """Its name; "": the first one."""
+        self.chosen = ""
+        """Whose feature maps are shown; "": the first one's."""
+        self.image = latest_image(history)
+        """And of which validation image."""
+        self.looking = Looking(history)
         self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Static(id="pages")
         with Container(id="card"):
-            yield RasterView(sharp=True)
-            yield Static(id="note")
+            with Horizontal():
+                with Vertical(id="side"):
+                    yield PictureBox(id="looked")
+                    yield Static(id="said")
+                    yield Static(id="layers")
+                with Vertical():
+                    yield PictureBox(id="shown")
+                    yield Static(id="note")
+            yield Input(placeholder="number of a validation image", type="integer", id="number", compact=True)
 
     def on_mount(self) -> None:
-        self.draw()
-        self.set_interval(REFRESH_SECONDS, self.draw)
+        self._look_at_first()
+        self._tick()
+        self.set_interval(REFRESH_SECONDS, self._tick)
 
     def on_resize(self) -> None:
         self._drawn = ()
+        self.call_after_refresh(self.draw)
+
+    def _tick(self) -> None:
+        self.looking.tick()
         self.draw()
+
+    @property
+    def name_of_page(self) -> str:
+        names = picture_names(self.history)
+        return self.page if self.page in names else names[0] if names else ""
+
+    # ------------------------------------------------------------------ keys
+
+    def action_back(self) -> None:
+        if self.query_one("#number").display:
+            self._close_number()
+        else:
+            self.dismiss()
 
     def action_page(self, by: int) -> None:
+        self._close_number()
         names = picture_names(self.history)
-        self.page = (self.page + by) % max(1, len(names))
+        if names:
+            self.page = names[(names.index(self.name_of_page) + by) % len(names)]
+        self._look_at_first()
         self.draw()
 
+    def _look_at_first(self) -> None:
+        """Nobody has made feature maps yet: they are asked for once their page is opened."""
+        if self.name_of_page == MAPS and not map_layers(self.history) and not self.looking.waiting:
+            self.looking.ask(self.image)
+
+    def action_down(self, by: int) -> None:
+        if self.name_of_page != MAPS:
+            self.action_page(1 if by > 0 else -1)
+            return
+        layers = map_layers(self.history)
+        if layers:
+            place = self._place(layers) + by
+            place = place % len(layers) if abs(by) == 1 else min(max(place, 0), len(layers) - 1)
+            self.chosen = layers[place]
+        self.draw()
+
+    def action_image(self, by: int) -> None:
+        if self.name_of_page == MAPS:
+            self.show_image(self.image + by)
+
+    def show_image(self, number: int) -> None:
+        """The feature maps of this validation image: made now where they are not there, or the run has gone on."""
+        known = validation_count(self.history)
+        self.image = number % known if known is not None else max(0, number)
+        if self.history.end is not None and image_at(self.history, self.image, None) is not None:
+            self.looking.forget()
+        else:
+            self.looking.ask(self.image)
+        self.draw()
+
+    def action_go(self) -> None:
+        if self.name_of_page == MAPS:
+            field = self.query_one("#number", Input)
+            field.value, field.display = "", True
+            field.focus()
+
+    def _close_number(self) -> None:
+        self.query_one("#number").display = False
+        self.set_focus(None)
+
+    @on(Input.Submitted, "#number")
+    def _number_given(self, event: Input.Submitted) -> None:
+        event.stop()
+        known = validation_count(self.history)
+        self._close_number()
+        if not event.value.strip().isdecimal():
+            return
+        number = int(event.value)
+        if known is not None and number >= known:
+            self.notify(f"The validation images go from 0 to {count(known - 1)}.", severity="warning")
+            return
+        self.show_image(number)
+
+    # ------------------------------------------------------------------ drawing
+
     def draw(self) -> None:
-        names = picture_names(self.history)
-        key = (self.page, len(self.history.pictures), len(self.history.epochs), self.app.current_theme.dark)
+        name = self.name_of_page
+        looking = (self.image, self.chosen, self.looking.waiting, self.looking.words)
+        counts = (len(self.history.pictures), len(self.history.epochs), len(self.history.layer_steps))
+        key = (name, *counts, *looking, self.app.current_theme.dark)
         if key == self._drawn:
             return
         self._drawn = key
-        name = names[self.page % len(names)] if names else ""
-        self.query_one("#pages", Static).update(_pages(names, name))
-        card, note, view = (
-            self.query_one("#card", Container),
-            self.query_one("#note", Static),
-            self.query_one(RasterView),
-        )
-        card.border_title = clean(name) or "Pictures"
-        note.set_class(name in ("", CONFUSION, FLOW), "-alone")
-        view.display = name not in ("", CONFUSION, FLOW)
-        if not name:
-            words = "No pictures yet: the first come with the first epoch's end."
-            note.update(Content.styled(words, MUTED))
-        elif name == CONFUSION:
-            self._draw_confusion(note, card)
-        elif name == FLOW:
-            self._draw_flow(note, card)
-        else:
-            self._draw_picture(name, view, note, card)
+        with self.app.batch_update():
+            self.query_one("#pages", Static).update(pages(picture_names(self.history), name, self.size.width - 2))
+            card, note, box = self.query_one("#card"), self.query_one("#note", Static), self.query_one("#shown")
+            card.border_title = clean(name) or "Pictures"
+            card.border_subtitle = BACK
+            note.set_class(name in ("", CONFUSION, FLOW), "-alone")
+            box.display = name not in ("", CONFUSION, FLOW)
+            self.query_one("#side").display = name == MAPS
+            if not name:
+                note.update(Content.styled("No pictures yet: the first come with the first epoch's end.", MUTED))
+            elif name == CONFUSION:
+                self._draw_confusion(note)
+            elif name == FLOW:
+                self._draw_flow(note)
+            elif name == MAPS:
+                self._draw_maps(note)
+            else:
+                self._draw_picture(picture_at(self.history, name, self.until), note)
 
-    def _draw_picture(self, name: str, view: RasterView, note: Static, card: Container) -> None:
-        picture = picture_at(self.history, name, self.until)
-        assert picture is not None
-        image = read_png(self.history.folder.path, picture.path)
-        view.show(image)
-        card.border_subtitle = f"at step {count(picture.step)} · escape back · ← → other pictures"
+    def _say_step(self, what: str, more: str = BACK) -> None:
+        self.query_one("#card").border_subtitle = f"{what} · {more}"
+
+    def _draw_picture(self, picture: PictureSaved | None, note: Static) -> None:
+        image = read_png(self.history.folder.path, picture.path) if picture is not None else None
+        self.query_one("#shown", PictureBox).show(image)
+        if picture is None:
+            note.update("")
+            return
+        self._say_step(f"at step {count(picture.step)}")
         if image is None:
             note.update(Content.styled(f"{clean(picture.path)} can't be read.", "$text-warning"))
             return
         parts = [clean(part) for part in picture.note.split("; ")]
-        lines = [
-            "  ·  ".join(parts[start : start + picture.columns])
-            for start in range(0, len(parts), max(1, picture.columns))
-        ]
+        across = max(1, picture.columns)
+        lines = ["  ·  ".join(parts[start : start + across]) for start in range(0, len(parts), across)]
         note.update(Content.styled("\n".join(lines), MUTED))
 
-    def _draw_flow(self, note: Static, card: Container) -> None:
+    def _place(self, layers: list[str]) -> int:
+        return layers.index(self.chosen) if self.chosen in layers else 0
+
+    def _draw_maps(self, note: Static) -> None:
+        """The image and what the model says of it, the layers, and the maps of the chosen one."""
+        side = self.query_one("#side")
+        side.set_class(self.size.width >= 120 and self.size.height >= 36, "-wide")
+        layers = map_layers(self.history)
+        place = self._place(layers)
+        layer = layers[place] if layers else ""
+        picture = maps_at(self.history, layer, self.image, self.until)
+        self._draw_picture(picture, note)
+        if picture is not None:
+            self.query_one("#card").border_title = f"{MAPS} of {clean(layer)}, validation image {self.image}"
+            self._say_step(f"at step {count(picture.step)}", "↑ ↓ layer · [ ] image · g number · escape back")
+        shown = image_at(self.history, self.image, self.until)
+        pixels = read_png(self.history.folder.path, shown.path) if shown is not None else None
+        self.query_one("#looked", PictureBox).show(pixels)
+        known = validation_count(self.history)
+        self.query_one("#said", Static).update(said(shown, self.image, known, self.looking))
+        room = max(3, self.query_one("#layers").size.height)
+        self.query_one("#layers", Static).update(layer_list(layers, place, room, side.size.width - 2))
+
+    def _draw_flow(self, note: Static) -> None:
         sample = self.history.latest_layers if self.until is None else self.history.layers_at(self.until)
         if sample is None:
             note.update(Content.styled("No layer has been sampled yet.", MUTED))
             return
-        card.border_subtitle = f"at step {count(sample.step)} · escape back · ← → other pictures"
+        self._say_step(f"at step {count(sample.step)}")
         note.update(gradient_flow(sample, max(20, self.size.width - 6)))
 
-    def _draw_confusion(self, note: Static, card: Container) -> None:
+    def _draw_confusion(self, note: Static) -> None:
         epoch = confusion_at(self.history, self.until)
         if epoch is None:
             note.update(Content.styled("No epoch has ended yet.", MUTED))
             return
-        card.border_subtitle = f"epoch {epoch.epoch} · escape back · ← → other pictures"
+        self._say_step(f"epoch {epoch.epoch}")
         classes = self.history.run.data.get("classes") if self.history.run is not None else None
         names = [clean(str(name)) for name in classes] if isinstance(classes, list) else []
         note.update(confusion(epoch.confusion, names, max(20, self.size.width - 6), self.app.current_theme.dark))
 
 
-def gradient_flow(sample: LayersSampled, width: int) -> Content:
-    """One bar a layer from first to last, its length the logarithm of its gradient's norm: vanishing and exploding
-    gradients are seen as a slope."""
-    norms = [(layer.name, layer.grad_norm) for layer in sample.layers if layer.grad_norm is not None]
-    known = [norm for _, norm in norms if norm > 0]
-    if not known:
-        return Content.styled("No gradient was recorded.", MUTED)
-    low, high = min(known) / 3, max(known)
-    label = min(24, max(len(name) for name, _ in norms))
-    room = max(8, width - label - 14)
-    lines = [Content.styled("norm of each layer's gradient, log scale; first layer first", MUTED)]
-    for name, norm in norms:
-        filled = log_bar(norm, low, high, room)
-        title = (f"{clean(name)[:label]:<{label}}  ", MUTED)
-        lines.append(Content.assemble(title, (f"{filled:<{room}}", "$primary"), f"  {significant(norm)}"))
-    first, last = norms[0][1], norms[-1][1]
-    if first and last:
-        lines.append(Content.styled(f"first / last: {significant(first / last)}", MUTED))
+SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}
+
+
+def pages(names: list[str], here: str, width: int) -> Content:
+    """All pages in one line; where there is no room for all, those around the one that is shown."""
+    titles = {name: SHORT.get(name) or clean(name.partition(" of ")[0])[:24] for name in names}
+    first, last = 0, len(names)
+    while last - first > 1 and sum(len(titles[name]) + 2 for name in names[first:last]) + 4 > width:
+        place = names.index(here) if here in names else 0
+        if place - first > last - 1 - place:
+            first += 1
+        else:
+            last -= 1
+    parts: list[tuple[str, str]] = [("‹ ", MUTED)] if first else []
+    for name in names[first:last]:
+        parts.append((f" {titles[name]} ", "bold $foreground on $primary 35%" if name == here else MUTED))
+    if last < len(names):
+        parts.append((" ›", MUTED))
+    return Content.assemble(*parts).truncate(width, ellipsis=True)
+
+
+def said(shown: PictureSaved | None, image: int, known: int | None, looking: Looking) -> Content:
+    """Which image it is, its true class, and what the model says with its share."""
+    lines = [Content.assemble(("image ", MUTED), str(image), (f" of 0 to {count(known - 1)}" if known else "", MUTED))]
+    if shown is not None and shown.truth:
+        lines.append(Content.assemble(("true class ", MUTED), (clean(shown.truth), "bold")))
+    if shown is not None and shown.said:
+        tone = "$text-success" if shown.said == shown.truth else "$text-error" if shown.truth else ""
+        share = f" {percent(shown.share)}" if shown.share is not None else ""
+        lines.append(Content.assemble(("model says ", MUTED), (f"{clean(shown.said)}{share}", f"bold {tone}")))
+    if looking.waiting:
+        lines.append(Content.styled("looking…", "bold $text-warning"))
+    elif looking.words:
+        lines.append(Content.styled(looking.words, "$text-warning"))
     return Content("\n").join(lines)
 
 
-def _pages(names: list[str], here: str) -> Content:
-    parts: list[Content | tuple[str, str]] = []
-    for name in names:
-        parts.append((f" {clean(name)} ", "bold $foreground on $primary 35%" if name == here else MUTED))
-    return Content.assemble(*parts)
-
-
-def confusion(matrix: list[list[int]], names: list[str], width: int, dark: bool) -> Content:
-    """Rows the true class, columns the predicted one: counts, on a ground as strong as the share of the row."""
-    size = len(matrix)
-    names = names if len(names) == size else [str(number) for number in range(size)]
-    cell = max(3, max(len(str(number)) for row in matrix for number in row) + 1)
-    cell = max(cell, min(max(map(len, names)) + 1, (width - 26) // max(1, size)))
-    label = min(max(map(len, names)), 12)
-    if label + 2 + size * cell > width:
-        cell = max(2, (width - label - 2) // size)
-    table = colour_map("viridis", dark)
-    head = " " * (label + 2) + "".join(f"{name[: cell - 1]:>{cell}}" for name in names)
-    lines = [Content.styled(f"{'true':<{label}}  predicted", MUTED), Content.styled(head, MUTED)]
-    for name, row in zip(names, matrix, strict=True):
-        total = max(1, sum(row))
-        parts: list[Content | tuple[str, str]] = [(f"{name[:label]:<{label}}  ", MUTED)]
-        for number in row:
-            red, green, blue = (int(part) for part in table[min(255, round(255 * number / total))])
-            ink = "#000000" if 0.3 * red + 0.59 * green + 0.11 * blue > 128 else "#ffffff"
-            text = (str(number) if number else "·").rjust(cell)[:cell]
-            parts.append((text, f"{ink} on #{red:02x}{green:02x}{blue:02x}"))
-        right = row[names.index(name)] if name in names else 0
-        parts.append((f"  {right / total:>5.0%} right", MUTED))
-        lines.append(Content.assemble(*parts))
-    return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)
+def layer_list(layers: list[str], place: int, room: int, width: int) -> Content:
+    """As many layers around the chosen one as there is room for."""
+    first = min(max(0, place - room // 2), max(0, len(layers) - room))
+    lines = []
+    for number in range(first, min(len(layers), first + room)):
+        name = clean(layers[number])
+        name = name if len(name) <= width - 2 else f"…{name[3 - width :]}"
+        mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == place else ("  ", MUTED)
+        lines.append(Content.styled(f"{mark}{name}".ljust(width), style))
+    return Content("\n").join(lines)

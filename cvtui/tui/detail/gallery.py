@@ -1,0 +1,113 @@
+"""Which pictures a run has, and which of them belongs to a page, a moment and a layer. No Textual here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cvtui.tui.detail.raster_view import Image
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+    from cvtui.runlog.events import EpochDone, PictureSaved
+
+MAPS = "feature maps"
+CONFUSION = "confusion matrix"
+FLOW = "gradient flow"
+LOOKED_AT = "validation image"
+"""The picture of the image itself; see cvtui/engine/album.py."""
+_OF = "feature maps of "
+LARGEST_PNG = 4 << 20
+
+
+def picture_names(history: History) -> list[str]:
+    """The pages: what goes in, the filters, all feature maps as one, the mistakes; confusion matrix and gradient flow
+    last."""
+    found = dict.fromkeys(MAPS if layer_of(picture) else picture.name for picture in history.pictures)
+    found.pop(LOOKED_AT, None)
+    if has_images(history):
+        found[MAPS] = None
+    names = sorted(
+        found, key=lambda name: 0 if name == "samples" else 1 if name.startswith("filters") else 2 + (name != MAPS)
+    )
+    if any(epoch.confusion for epoch in history.epochs):
+        names.append(CONFUSION)
+    if len(history.layer_steps):
+        names.append(FLOW)
+    return names
+
+
+def has_images(history: History) -> bool:
+    """Could there be feature maps? (Points on a plane have none.) Of somebody's own loop it is not known."""
+    size = history.run.data.get("input") if history.run is not None else None
+    return history.run is not None and (not isinstance(size, list) or len(size) == 3)
+
+
+def layer_of(picture: PictureSaved) -> str:
+    """Whose feature maps they are; "" for another picture. (Older runs have it in the name alone.)"""
+    return picture.layer or (picture.name.removeprefix(_OF) if picture.name.startswith(_OF) else "")
+
+
+def image_of(picture: PictureSaved) -> int:
+    """Which validation image (older runs have only ever shown the first)."""
+    return picture.image or 0
+
+
+def map_layers(history: History) -> list[str]:
+    """The layers that have feature maps, in order of computation."""
+    return list(dict.fromkeys(layer for picture in history.pictures if (layer := layer_of(picture))))
+
+
+def latest_image(history: History) -> int:
+    """The validation image of the newest feature maps."""
+    return next((image_of(picture) for picture in reversed(history.pictures) if layer_of(picture)), 0)
+
+
+def validation_count(history: History) -> int | None:
+    """How many validation images there are; None where nobody said so."""
+    count = history.run.data.get("validation") if history.run is not None else None
+    return count if isinstance(count, int) and count > 0 else None
+
+
+def newest(found: list[PictureSaved], until: int | None) -> PictureSaved | None:
+    """The newest at or before step `until`; the first one where none is that old."""
+    before = [picture for picture in found if until is None or picture.step <= until]
+    return before[-1] if before else found[0] if found else None
+
+
+def picture_at(history: History, name: str, until: int | None) -> PictureSaved | None:
+    return newest([picture for picture in history.pictures if picture.name == name], until)
+
+
+def maps_at(history: History, layer: str, image: int, until: int | None) -> PictureSaved | None:
+    """The layer's feature maps of that image."""
+    return newest([one for one in history.pictures if layer_of(one) == layer and image_of(one) == image], until)
+
+
+def image_at(history: History, image: int, until: int | None) -> PictureSaved | None:
+    """That image itself, with what the model said of it."""
+    return newest([one for one in history.pictures if one.name == LOOKED_AT and image_of(one) == image], until)
+
+
+def confusion_at(history: History, until: int | None) -> EpochDone | None:
+    epochs = [epoch for epoch in history.epochs if epoch.confusion and (until is None or epoch.step <= until)]
+    return epochs[-1] if epochs else None
+
+
+def read_png(root: Path, path: str) -> Image | None:
+    """The pixels of a PNG inside the run folder; None for what leads out of it, is too large, or is no picture."""
+    try:
+        base = root.resolve()
+        file = (base / path).resolve()
+        if not file.is_relative_to(base) or file.suffix.lower() != ".png" or file.stat().st_size > LARGEST_PNG:
+            return None
+        from PIL import Image as Pillow
+
+        with Pillow.open(file, formats=["PNG"]) as opened:
+            if opened.width * opened.height > LARGEST_PNG:
+                return None
+            return np.asarray(opened.convert("RGB"), dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError):
+        return None
