@@ -79,6 +79,9 @@ class Journal:
     """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
     optimiser, which takes the gradients' norms right before each update."""
 
+    _no_grad = torch.no_grad()
+    """One object for all steps: as a decorator it costs 2 µs more."""
+
     def __init__(
         self, writer: EventWriter, training: Followed, watch: Watch, *, strict: bool = True, patience: int = 1
     ) -> None:
@@ -95,7 +98,6 @@ class Journal:
         self._seconds: list[float] = []
         self._flushed = -math.inf
         self._norms: Sequence[Tensor] = ()
-        self._no_grad = torch.no_grad()
         self.probe: Probe | None = None
         """What gathers facts for the doctor in the first steps."""
         self.sources: list[FactSource] = []
@@ -122,7 +124,7 @@ class Journal:
 
     def _take_norms(self, optimizer: Optimizer, *_: Any) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        with self._no_grad:  # one object for all steps: as a decorator it costs 2 µs more
+        with self._no_grad:
             self._norms = torch._foreach_norm(gradients) if gradients else ()
 
     def step(
