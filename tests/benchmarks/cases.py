@@ -82,7 +82,7 @@ def resnet18() -> nn.Module:
             self.relu = nn.ReLU()
             self.side: nn.Module = nn.Identity()
             if stride != 1 or before != after:
-                self.side = nn.Conv2d(before, after, 1, stride)
+                self.side = nn.Conv2d(before, after, 1, stride, bias=False)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             out = self.relu(self.bn1(self.conv1(x)))
