@@ -18,6 +18,10 @@ LOOKED_AT = "validation image"
 """Name of the picture of the image itself whose feature maps are shown."""
 
 
+GAP = (44, 54, 78)
+"""Colour between the tiles: no grey, so that a tile that is all black is seen as one."""
+
+
 class Album:
     """Writes pictures into the folder and tells them. OSError when the disk refuses."""
 
@@ -78,7 +82,7 @@ def columns_of(count: int) -> int:
 
 
 def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high: float | None = None) -> Tensor:
-    """uint8 H x W x 3: the tiles in rows, one black pixel apart, the smallest value black, the largest white; with
+    """uint8 H x W x 3: the tiles in rows, one pixel apart, the smallest value black, the largest white; with
     `around_zero` 0 is the middle grey."""
     finite = tiles[tiles.isfinite()]
     if around_zero:
@@ -92,7 +96,7 @@ def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high
     count, _, height, width = grey.shape
     columns = columns_of(count)
     rows = -(-count // columns)
-    sheet = torch.zeros(rows * (height + 1) - 1, columns * (width + 1) - 1, 3, dtype=torch.uint8)
+    sheet = torch.tensor(GAP, dtype=torch.uint8).repeat(rows * (height + 1) - 1, columns * (width + 1) - 1, 1)
     for number in range(count):
         top, left = (number // columns) * (height + 1), (number % columns) * (width + 1)
         sheet[top : top + height, left : left + width] = grey[number].permute(1, 2, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ import torch
 from PIL import Image
 
 from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import Command, Histogram, History, LayersSampled, LayerStats, RunFolder
+from cvtui.runlog import Command, CommandReader, Histogram, History, LayersSampled, LayerStats, RunFolder
+from cvtui.runlog.events import CommandApplied, RunStarted
 from cvtui.runlog.launch import launch
+from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.gallery import CONFUSION, FLOW, MAPS, picture_names, read_png
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
-from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.detail.pictures_view import PicturesView, layer_list, pages
 from cvtui.tui.detail.tables import confusion, gradient_flow
 from tests.waiting import wait_until_async
 
@@ -127,3 +130,85 @@ async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int
             await pilot.press("right")
         await pilot.press("escape")
         await wait_until_async(lambda: not isinstance(app.screen, PicturesView), what="the way back")
+
+
+async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
+    """The run is over and knows its images 11 (the automatic ones keep to what was asked for) and no other yet."""
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
+        await pilot.press("i", "right", "right")
+        view = app.screen
+        assert isinstance(view, PicturesView)
+        title = view.query_one("#card")
+        for layer in ("conv1", "relu1", "pool1", "conv2", "tanh1", "conv1"):
+            assert title.border_title == f"feature maps of {layer}, validation image 11"
+            await pilot.press("down")
+        history = view.history
+        words = view.query_one("#said").content.plain.splitlines()
+        newest = next(one for one in reversed(history.pictures) if one.name == "validation image")
+        assert words[:2] == ["image 11 of 0 to 359", f"true class {newest.truth}"]
+        assert words[2] == f"model says {newest.said} {100 * newest.share:.1f} %"
+        state = history.state()
+        await pilot.press("g", "1", "2", "enter")
+        assert "looking…" in view.query_one("#said").content.plain
+        await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 12")
+        await wait_until_async(lambda: "looking…" not in view.query_one("#said").content.plain, what="the end of it")
+        assert "true class" in view.query_one("#said").content.plain
+        assert history.state() == state == "finished"
+        await pilot.press("left_square_bracket")
+        await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 11")
+        assert not view.looking.waiting, "it is there already"
+        await pilot.press("g", "9", "9", "9", "enter")
+        assert view.image == 11
+        assert any("from 0 to 359" in one.message for one in app._notifications)
+
+
+async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
+    """The trainer is this test: it answers what the screen has sent."""
+    folder = RunFolder.create(tmp_path, "run", dumps(Recipe()))
+    with folder.lock(), EventWriter(folder) as writer:
+        writer.write(started(folder))
+        app = CvtuiApp(runs=tmp_path, attach=folder.path, warm=False)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").alive)
+            await pilot.press("i")
+            view = app.screen
+            assert isinstance(view, PicturesView)
+            reader, words = CommandReader(folder), "there is no such image"
+            for keys, number in (((), 0), (("right_square_bracket",) * 3, 3)):  # the page asks by itself at first
+                await pilot.press(*keys)
+                (command,) = await wait_until_async(reader.poll, what="the command")
+                assert (command.command, command.value) == ("look", number)
+                assert "looking…" in view.query_one("#said").content.plain
+                writer.write(CommandApplied(step=0, time=time.time(), command="look", value=number, words=words))
+                writer.flush()
+                await wait_until_async(lambda: words in view.query_one("#said").content.plain, what="the answer")
+
+
+def started(folder: RunFolder) -> RunStarted:
+    return RunStarted(
+        time=time.time(), recipe={}, layers=[], parameters=0, steps_per_epoch=0, total_steps=0, device="cpu",
+        threads=1, libraries={}, data={},
+    )  # fmt: skip
+
+
+def test_the_line_of_pages_never_overflows() -> None:
+    names = [f"filters{i} of layer{i}.conv" for i in range(60)]
+    for width in (20, 40, 78):
+        for here in (names[0], names[30], names[59]):
+            line = pages(names, here, width).plain
+            assert len(line) <= width
+            assert here.partition(" of ")[0] in line
+    usual = ["samples", "filters of features.0.conv.0", MAPS, "mistakes", CONFUSION, FLOW]
+    line = pages(usual, MAPS, 78).plain.split()
+    assert line == ["samples", "filters", "feature", "maps", "mistakes", "confusion", "gradient", "flow"]
+
+
+def test_a_long_list_of_layers_shows_those_around_the_chosen_one() -> None:
+    names = [f"layer{i // 4}.{i % 4}.a_module_with_a_long_name.conv" for i in range(60)]
+    for place in (0, 30, 59):
+        lines = layer_list(names, place, 8, 26).plain.splitlines()
+        assert len(lines) == 8
+        assert all(len(line) == 26 for line in lines)
+        assert sum(line.startswith("▸") for line in lines) == 1

@@ -33,11 +33,11 @@ class RasterView(Widget):
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size
-        key = (id(self.image), width, height)
+        key = (id(self.image), width, height, self.rich_style)
         if key != self._key:
             self._key = key
             self._strips = self._drawn(width, height)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width, self.rich_style)
 
     def _drawn(self, width: int, height: int) -> list[Strip]:
         if self.image is None or not self.image.size or width < 1 or height < 1:
@@ -48,4 +48,5 @@ class RasterView(Widget):
         scale = min(width / wide, 2 * height / high)
         scale = float(int(scale)) if scale >= 1 else scale
         shown = resize(self.image, max(1, int(high * scale)), max(1, int(wide * scale)))
-        return [strip.adjust_cell_length(width, self.rich_style) for strip in strips(shown.astype(np.uint8))]
+        ground = self.background_colors[1].rgb
+        return [strip.adjust_cell_length(width, self.rich_style) for strip in strips(shown.astype(np.uint8), ground)]
