@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from textual.color import Color
+from textual.theme import Theme
 
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import Command, CommandReader, Histogram, History, LayersSampled, LayerStats, RunFolder
@@ -17,10 +19,12 @@ from cvtui.runlog.launch import launch
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.gallery import CONFUSION, FLOW, MAPS, picture_names, read_png
+from cvtui.tui.detail.ground import map_on
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
 from cvtui.tui.detail.pictures_view import PicturesView, layer_list, pages
 from cvtui.tui.detail.tables import confusion, gradient_flow
+from cvtui.tui.screens.themes import DARK, LIGHT
 from tests.waiting import wait_until_async
 
 
@@ -95,7 +99,7 @@ def test_only_pngs_inside_the_folder_are_read(run: RunFolder, path: str) -> None
 
 
 def test_confusion_and_flow_in_words() -> None:
-    text = confusion([[3, 1], [0, 4]], ["cat", "dog"], 60, True).plain
+    text = confusion([[3, 1], [0, 4]], ["cat", "dog"], 60, DARK).plain
     assert "75% right" in text
     assert "100% right" in text
     empty = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
@@ -212,3 +216,13 @@ def test_a_long_list_of_layers_shows_those_around_the_chosen_one() -> None:
         assert len(lines) == 8
         assert all(len(line) == 26 for line in lines)
         assert sum(line.startswith("▸") for line in lines) == 1
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_heat_begins_with_the_themes_ground_and_leads_away_from_it(theme: Theme) -> None:
+    table = map_on(theme).astype(float)
+    assert table[0].tolist() == list(Color.parse(theme.background).rgb)
+    lightness = table @ [0.2126, 0.7152, 0.0722]
+    away = lightness - lightness[0] if theme.dark else lightness[0] - lightness
+    assert away[-1] > 200
+    assert (np.diff(away[48:]) > -1).all(), "more is always further away"

@@ -12,12 +12,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from cvtui.tui.detail.ground import map_on
 from cvtui.tui.detail.layer_series import LayerSeries, layer_names, layer_series, spread
 from cvtui.tui.detail.raster_view import RasterView
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import clean, count, significant
 from cvtui.tui.widgets.blocks import histogram as strip_of
-from cvtui.tui.widgets.heat import colour_map, heat
+from cvtui.tui.widgets.heat import heat
 from cvtui.tui.widgets.line_plot import LinePlot
 from cvtui.tui.widgets.plot_data import Guide, Line
 
@@ -108,9 +109,10 @@ class LayerDetail(ModalScreen[None]):
             card.border_subtitle = "not recorded for this layer"
             return
         picture, low, high = found
-        view.show(heat(picture, colour_map("magma" if self.app.current_theme.dark else "viridis"), 0.0))
+        view.show(heat(picture, map_on(self.app.current_theme), 0.0))
         steps = f"steps {count(int(series.steps[0]))} to {count(int(series.steps[-1]))}"
-        card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; bright: many"
+        many = "bright" if self.app.current_theme.dark else "dark"
+        card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; {many}: many"
         if name == "activations":
             card.border_title = f"{clean(self.shown)}: activations over time"
 

@@ -274,7 +274,7 @@ class PicturesView(ModalScreen[None]):
         self._say_step(f"epoch {epoch.epoch}")
         classes = self.history.run.data.get("classes") if self.history.run is not None else None
         names = [clean(str(name)) for name in classes] if isinstance(classes, list) else []
-        note.update(confusion(epoch.confusion, names, max(20, self.size.width - 6), self.app.current_theme.dark))
+        note.update(confusion(epoch.confusion, names, max(20, self.size.width - 6), self.app.current_theme))
 
 
 SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}

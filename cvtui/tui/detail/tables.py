@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from cvtui.tui.detail.ground import map_on
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import clean, significant
 from cvtui.tui.widgets.blocks import log_bar
-from cvtui.tui.widgets.heat import colour_map
 
 if TYPE_CHECKING:
+    from textual.theme import Theme
+
     from cvtui.runlog.events import LayersSampled
 
 
@@ -36,7 +38,7 @@ def gradient_flow(sample: LayersSampled, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def confusion(matrix: list[list[int]], names: list[str], width: int, dark: bool) -> Content:
+def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Theme) -> Content:
     """Rows the true class, columns the predicted one: counts, on a ground as strong as the share of the row."""
     size = len(matrix)
     names = names if len(names) == size else [str(number) for number in range(size)]
@@ -45,7 +47,7 @@ def confusion(matrix: list[list[int]], names: list[str], width: int, dark: bool)
     label = min(max(map(len, names)), 12)
     if label + 2 + size * cell > width:
         cell = max(2, (width - label - 2) // size)
-    table = colour_map("viridis", dark)
+    table = map_on(theme)
     head = " " * (label + 2) + "".join(f"{name[: cell - 1]:>{cell}}" for name in names)
     lines = [Content.styled(f"{'true':<{label}}  predicted", MUTED), Content.styled(head, MUTED)]
     for number_of_row, (name, row) in enumerate(zip(names, matrix, strict=True)):
