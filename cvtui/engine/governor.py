@@ -33,6 +33,10 @@ BLOCK_SECONDS = 0.02
 on the machine meanwhile meets all of them."""
 HOPELESS = 1.8
 """A number of threads whose steps take so many times the best one's is not tried again in this trial."""
+BEHIND = 1.4
+"""One that is so far behind after a round is left out of the next."""
+LONG_STEP = 0.1
+"""Seconds; steps as long as this are less often repeated."""
 WORTH = 0.95
 """A change must make steps at least so much quicker. The number of threads that runs stays where it is as good."""
 FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
@@ -177,20 +181,21 @@ def trial(allowed: Sequence[int]) -> Trial:
     noticed at its first steps. The first step on another number makes threads and kernels anew, and does not count."""
     times: dict[int, list[float]] = {count: [] for count in allowed}
     left = list(allowed)
+    best = float("inf")
     for number in range(ROUNDS):
+        left = [count for count in left if not times[count] or min(times[count]) <= BEHIND * best]
         for count in list(left):
-            best = min((median(found) for found in times.values() if found), default=float("inf"))
-            warm = 0.0
-            for _ in range(2 if number == 0 else 1):
+            best = min((median(found) for found in times.values() if found), default=best)
+            warm = yield count
+            if number == 0 and warm < LONG_STEP:  # the process's first steps may be slow in more than one way
                 warm = yield count
             if warm > 3 * HOPELESS * best:
                 times[count].append(warm)
                 left.remove(count)
                 continue
-            for _ in range(max(2, min(20, int(BLOCK_SECONDS / max(warm, 1e-6))))):
-                seconds = yield count
-                times[count].append(seconds)
-                if seconds > HOPELESS * best and median(times[count]) > HOPELESS * best:
+            for _ in range(max(2 if warm < LONG_STEP else 1, min(20, int(BLOCK_SECONDS / max(warm, 1e-6))))):
+                times[count].append((yield count))
+                if len(times[count]) > 1 and min(times[count]) > HOPELESS * best:
                     left.remove(count)
                     break
     return {count: median(found) for count, found in times.items()}
