@@ -48,6 +48,9 @@ def export(
     history.poll()
     try:
         if safetensors:
+            from cvtui.runlog.checkpoints import pick
+
+            pick(folder, checkpoint)  # what is not there is said before torch is loaded
             from cvtui.engine.weights import write_safetensors
 
             name, count = write_safetensors(folder, safetensors, checkpoint)

@@ -9,22 +9,9 @@ import msgspec
 from torch import Tensor
 
 from cvtui.engine import checkpoint
-from cvtui.errors import RequestError, nearest
+from cvtui.errors import RequestError
+from cvtui.runlog.checkpoints import pick
 from cvtui.runlog.folder import RunFolder
-
-
-def pick(folder: RunFolder, name: str = "") -> Path:
-    """The checkpoint of that name (`last`, `epoch-0010.pt`), by default the best, else the last. RequestError."""
-    there = sorted(path.name for path in folder.checkpoints.glob("*.pt"))
-    if not there:
-        raise RequestError(f"{folder.name!r} has no checkpoint", hint="one is saved after each epoch")
-    wanted = [name.removesuffix(".pt") + ".pt"] if name else ["best.pt", "last.pt", there[-1]]
-    for word in wanted:
-        if word in there:
-            return folder.checkpoints / word
-    raise RequestError(
-        f"--checkpoint: {name!r} is not there; {folder.name!r} has {', '.join(there)}{nearest(name, there)}"
-    )
 
 
 def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[str, int]:

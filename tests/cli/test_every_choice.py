@@ -16,7 +16,7 @@ from cvtui.recipe.stored_table import STORED
 from cvtui.runlog import History, RunFolder
 from tests.cli.running import cvtui
 
-SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 64"
+SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 720"
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 5e-3, "muon": 5e-3}
 POINTS = "--net fc32-tanh-fc32-tanh-fc --epochs 60 --lr 0.01"
 

@@ -70,6 +70,7 @@ def test_stderr_has_the_talk_and_no_bar_where_there_is_no_terminal(
     assert "\x1b" not in done[0].stdout
 
 
+@pytest.mark.long
 def test_the_folders_recipe_repeats_the_run(done: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, here = done
     recipe = load(here / "runs" / "one" / "recipe.toml")
@@ -90,6 +91,7 @@ def test_json_prints_the_records_exactly_as_logged(tmp_path: Path) -> None:
     assert {"steps", "epoch", "layers", "checkpoint"} <= set(kinds)
 
 
+@pytest.mark.long
 def test_quiet_says_only_the_result(tmp_path: Path) -> None:
     process = cvtui("--no-ui", "--quiet", *TINY, cwd=tmp_path)
     assert process.stderr == ""
@@ -123,6 +125,7 @@ def test_commands_of_others_are_told(tmp_path: Path) -> None:
     assert "\nstopped after" in out
 
 
+@pytest.mark.long
 def test_sigterm_stops_it_with_a_checkpoint(tmp_path: Path) -> None:
     process = start(*ENDLESS, cwd=tmp_path)
     folder = RunFolder(tmp_path / "runs" / "long")

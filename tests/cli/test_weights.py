@@ -20,7 +20,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return run
 
 
-@pytest.mark.parametrize(("words", "name"), [([], "best.pt"), (["--checkpoint", "epoch-0001"], "epoch-0001.pt")])
+NAMED = pytest.param(["--checkpoint", "epoch-0001"], "epoch-0001.pt", marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize(("words", "name"), [([], "best.pt"), NAMED])
 def test_the_weights_are_those_of_the_checkpoint(done: RunFolder, tmp_path: Path, words: list[str], name: str) -> None:
     from safetensors import safe_open
     from safetensors.torch import load_file

@@ -100,6 +100,7 @@ def test_what_is_wrong_is_one_line(text: str, words: str) -> None:
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.long
 def test_from_the_command_line(module: Path) -> None:
     found = cvtui(
         "--no-ui", "--quiet", "--data", "mysets:floats", "--net", "fc", "--epochs", "2", "--threads", "1",

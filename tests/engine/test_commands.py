@@ -90,6 +90,7 @@ def test_pause_resume_rate_save_and_stop(live: Live) -> None:
     assert load_checkpoint(live.run.checkpoints / "last.pt")["step"] == live.history.end.step
 
 
+@pytest.mark.long
 def test_stop_works_in_a_pause_and_the_commands_before_the_start_count(tmp_path: Path) -> None:
     run = folder(tmp_path, epochs=100_000)
     run.send(Command(command="set_lr", time=0.0, value=0.003))

@@ -62,6 +62,7 @@ def assert_whole(run: RunFolder, first: int = 0) -> History:
     return history
 
 
+@pytest.mark.long
 def test_a_full_disk_is_said_and_nothing_is_lost(running: Running) -> None:
     """RLIMIT_FSIZE, set on the living process: no file may grow any more, as on a full disk."""
     run, process = running.run, running.process
@@ -80,6 +81,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(running: Running) -> None:
     assert checkpoint.load(run.checkpoints / "last.pt")["step"] == history.steps_done > kept
 
 
+@pytest.mark.long
 def test_a_full_disk_to_the_end_is_no_silent_success(tmp_path: Path) -> None:
     """The limit allows the log and forbids checkpoints."""
     run = folder(tmp_path, epochs=2, net="fc1024-relu-fc512-relu-fc", batch_size=1437)
@@ -175,6 +177,7 @@ def test_a_folder_deleted_in_mid_run_comes_back_with_the_weights(running: Runnin
     assert run.recipe.exists()
 
 
+@pytest.mark.long
 def test_what_a_killed_save_left_is_cleared_at_the_next_start(tmp_path: Path) -> None:
     run = folder(tmp_path, epochs=1)
     for name in (".last.pt.123.part", ".best.pt.9.part"):

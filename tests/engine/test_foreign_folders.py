@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from textual.app import App
 
+from cvtui.engine.weights import write_safetensors
+from cvtui.errors import RequestError
 from cvtui.recipe import dumps
 from cvtui.runlog import EventWriter, Finding, Log, RunEnded, RunFolder, list_runs
 from cvtui.tui.live import LiveView
 from tests.cli.running import cvtui
 from tests.runlog.making import started, write_steps
 
-from .making import finish, recipe, start
+from .making import recipe, train
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\r\n\x9b31m\u202e[bold]up[/bold]"
 """A window title, a cleared screen, colours, C1 codes, a reversed text, Textual's markup."""
@@ -107,7 +109,7 @@ def test_a_link_as_checkpoint_is_replaced_not_written_through(tmp_path: Path) ->
     folder = RunFolder.create(tmp_path, "run", dumps(recipe(epochs=1)))
     (folder.checkpoints / "last.pt").symlink_to(victim)
     (folder.checkpoints / "best.pt").symlink_to(victim)
-    assert finish(start(folder))[0] == 0
+    assert train(folder)[0] == 0
     assert victim.read_bytes() == b"mine"
     assert not (folder.checkpoints / "last.pt").is_symlink()
 
@@ -130,25 +132,12 @@ def test_no_code_in_a_checkpoint_runs(tmp_path: Path) -> None:
     torch.save({"model": Planted(flag), "checksum": 0, "format": "1.0"}, torched)
     for data in (pickle.dumps(Planted(flag)), torched.getvalue()):
         (folder.checkpoints / name).write_bytes(data)
-        code, _, err = finish(_resume(folder))
+        code, _, err = train(folder, resume=True)
         assert code == 2
         assert "damaged" in err
-        found = cvtui("export", str(folder.path), "--safetensors", "x.st", "--checkpoint", name, cwd=tmp_path)
-        assert found.returncode == 2
-        assert "damaged" in found.stderr
+        with pytest.raises(RequestError, match="damaged"):
+            write_safetensors(folder, tmp_path / "x.st", name)
         assert not flag.exists()
-
-
-def _resume(folder: RunFolder) -> Any:
-    import subprocess
-    import sys
-
-    return subprocess.Popen(
-        [sys.executable, "-m", "cvtui.engine", str(folder.path), "--resume"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
 
 
 def test_what_is_no_file_does_not_hang_a_reader(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import sys
 import torch
@@ -34,6 +36,7 @@ print("well")
 """
 
 
+@pytest.mark.long
 def test_no_inductor_before_somebody_compiles() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr[-2000:]

@@ -22,7 +22,7 @@ from cvtui.runlog.launch import launch
 from tests.waiting import wait_until
 
 RECIPE = Recipe(
-    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=12, batch_size=16, threads=1,
+    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=6, batch_size=16, threads=1,
     augment="shift(1), rotate(10), jitter(0.2)", label_noise=0.1, ema=0.95, clip=1.0,
 )  # fmt: skip
 """All that draws random numbers or remembers anything: dropout, augmentation, running means, moments."""
@@ -70,7 +70,7 @@ def assert_equal_runs(one: RunFolder, other: RunFolder) -> None:
         assert torch.equal(tensor, weights[1][name]), name
 
 
-@pytest.mark.parametrize("kills", [pytest.param((5,), marks=pytest.mark.long), (213, 700)], ids=str)
+@pytest.mark.parametrize("kills", [pytest.param((5,), marks=pytest.mark.long), (113, 300)], ids=str)
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, whole: RunFolder, kills: tuple[int, ...]) -> None:
     folder = RunFolder.create(tmp_path, "killed", dumps(RECIPE))
     for number, steps in enumerate(kills):

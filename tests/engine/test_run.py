@@ -145,8 +145,9 @@ def test_two_processes_give_the_same_bits_watched_at_every_step_or_never(tmp_pat
         folder(tmp_path, "unwatched", net=NOISY, watch_every=0),
         folder(tmp_path, "other", net=NOISY, seed=1),
     ]
-    processes = [start(run) for run in runs]
-    assert [finish(process)[0] for process in processes] == [0] * 5
+    processes = [start(run) for run in runs[:2]]
+    assert [train(run)[0] for run in runs[2:]] == [0] * 3
+    assert [finish(process)[0] for process in processes] == [0] * 2
     first, *same, other = [losses(run) for run in runs]
     assert len(first) == 24
     assert all(found == first for found in same)
@@ -213,7 +214,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path: Path) -> N
     assert f"step {end.step}" in end.reason
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.long), (signal.SIGTERM, 143)]
+)
 def test_signals_stop_after_the_step_with_a_checkpoint(tmp_path: Path, number: int, code: int) -> None:
     run = folder(tmp_path, epochs=100_000)
     process = start(run)
@@ -259,10 +262,9 @@ def test_a_device_that_is_not_there_is_a_wrong_request(tmp_path: Path, changes: 
 
 def test_wrong_requests_are_one_line_and_leave_the_folder_as_it_was(tmp_path: Path, done: RunFolder) -> None:
     before = done.events.read_bytes()
-    processes = [start(done), start(str(tmp_path / "nothing")), start("--loud")]
+    found = [train(done), train(RunFolder(tmp_path / "nothing")), finish(start("--loud"))]
     with folder(tmp_path, "taken").lock():
-        processes.append(start(RunFolder.open(tmp_path / "taken")))
-        found = [finish(process) for process in processes]
+        found.append(train(RunFolder.open(tmp_path / "taken")))
     assert [code for code, _, _ in found] == [2, 2, 2, 2]
     assert all(len(err.splitlines()) == 1 for _, _, err in found)
     for (_, _, err), word in zip(found, ("trained already", "does not exist", "usage", "another process"), strict=True):

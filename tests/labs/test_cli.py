@@ -50,6 +50,7 @@ def test_a_lab_prints_its_picture_its_numbers_and_its_claim(tmp_path: Path) -> N
     assert (folder / "events.jsonl").read_text().rstrip().endswith("}")
 
 
+@pytest.mark.long
 def test_json_is_one_object_with_numbers_and_figures(tmp_path: Path) -> None:
     done = cvtui("sharing", "--json", "--runs", "elsewhere", folder=tmp_path)
     answer = json.loads(done.stdout)
@@ -97,6 +98,7 @@ def test_every_knob_reaches_the_checker() -> None:
             assert f"--{knob.name}" in result.exception.message
 
 
+@pytest.mark.long
 def test_ctrl_c_stops_the_lab_as_well(tmp_path: Path) -> None:
     words = ["lab", "init", "--depth", "100", "--width", "1024", "--batch", "512", "--threads", "1"]
     process = subprocess.Popen(

@@ -58,6 +58,7 @@ def test_shift_error_of_maps_that_are_known() -> None:
     assert shift_error(still, still - 0.5, 1, 2, 0) == 0.0  # half a step of a map with stride 2
 
 
+@pytest.mark.long
 def test_pooled_values_change_less_often(run: Run) -> None:
     """The book's figure: every detector changes, half of the maxima do."""
     result = run("invariance", steps=120)

@@ -120,7 +120,8 @@ def test_every_choice_can_be_written_as_its_usage_says(table: dict) -> None:
 def test_values_of_a_choice() -> None:
     assert parse_choice("step(30, 60.5, factor=0.2)", SCHEDULES)[1] == {"epochs": (30.0, 60.5), "factor": 0.2}
     assert parse_choice("step", SCHEDULES)[1] == {"epochs": (), "factor": 0.1}
-    assert parse_choice("adam(0.8, eps=1e-7)", OPTIMIZERS)[1] == {"beta1": 0.8, "beta2": 0.999, "eps": 1e-7, "amsgrad": 0}
+    adam = {"beta1": 0.8, "beta2": 0.999, "eps": 1e-7, "amsgrad": 0}
+    assert parse_choice("adam(0.8, eps=1e-7)", OPTIMIZERS)[1] == adam
     assert parse_choice(" normal ( .5 ) ", INITS)[1] == {"std": 0.5}
 
 

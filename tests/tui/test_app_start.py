@@ -91,6 +91,7 @@ async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[i
     assert app.return_code == 0
 
 
+@pytest.mark.long
 async def test_a_dead_engine_is_told_and_start_takes_a_fresh_one(tmp_path: Path) -> None:
     app = CvtuiApp(recipe=TINY, runs=tmp_path, warm=False)
     async with app.run_test(size=(160, 45)) as pilot:
@@ -107,6 +108,7 @@ async def test_a_dead_engine_is_told_and_start_takes_a_fresh_one(tmp_path: Path)
         await wait_until_async(lambda: shown_run(app).history.state() == "finished", TORCH, "the end of the run")
 
 
+@pytest.mark.long
 async def test_an_engine_that_dies_at_start_is_replaced(tmp_path: Path) -> None:
     """It swallows the word "start" and is gone: the run must begin all the same."""
     app = CvtuiApp(recipe=TINY, runs=tmp_path, warm=False)
@@ -124,6 +126,7 @@ async def test_an_engine_that_dies_at_start_is_replaced(tmp_path: Path) -> None:
         await wait_until_async(lambda: shown_run(app).history.state() == "finished", TORCH, "the end of the run")
 
 
+@pytest.mark.long
 async def test_the_name_that_was_asked_for_is_the_folders(tmp_path: Path) -> None:
     app = CvtuiApp(recipe=Recipe(name="mine", epochs=1, net="fc", threads=1), runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -197,6 +200,7 @@ async def test_a_run_that_ended_is_attached_and_the_form_is_one_key_away(tmp_pat
         assert setup.draft.recipe == TINY
 
 
+@pytest.mark.long
 async def test_the_warm_process_ends_with_a_session_that_starts_nothing(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path)
     process: subprocess.Popen[bytes] | None = None

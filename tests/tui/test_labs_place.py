@@ -148,6 +148,7 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
             assert here.page is page  # escape stopped the lab and nothing else
 
 
+@pytest.mark.long
 async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -194,6 +195,7 @@ async def test_keys_and_mouse(tmp_path: Path) -> None:
         await wait_until_async(lambda: here.page is not None and here.page.lab.name == "sharing", what="the click")
 
 
+@pytest.mark.long
 async def test_polls_only_while_it_is_visible(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:
