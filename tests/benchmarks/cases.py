@@ -96,6 +96,7 @@ def resnet18() -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
 
 
+MANY = "tests.benchmarks.sets:digits"
 _ADAMW = {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.01}
 CASES = {
     case.name: case
@@ -103,14 +104,14 @@ CASES = {
         Case(
             "digits",
             "8x8x1, [(conv32-bn-relu)*2-pool-drop0.25]*2-fc, batch 32",
-            {"data": "digits", "net": "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc", "batch_size": 32, **_ADAMW},
+            {"data": MANY, "net": "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc", "batch_size": 32, **_ADAMW},
             digits_net,
             small=True,
         ),
         Case(
             "mlp",
             "8x8x1, fc256-relu-fc128-relu-fc, batch 64",
-            {"data": "digits", "net": "fc256-relu-fc128-relu-fc", "batch_size": 64, **_ADAMW},
+            {"data": MANY, "net": "fc256-relu-fc128-relu-fc", "batch_size": 64, **_ADAMW},
             mlp,
             small=True,
         ),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from tests.benchmarks import sets
 from tests.benchmarks.cases import CASES, Case
 
 
@@ -45,17 +46,16 @@ class Gate:
 def tensors(case: Case, device: str) -> tuple[Any, Any]:
     """Training images, standardised, float32 N x C x H x W, and labels: both in memory, on the device."""
     pixels, labels = training_set(case)
-    images = pixels.permute(0, 3, 1, 2).float()
+    images = pixels.float()
     std, mean = (value.view(1, -1, 1, 1) for value in (images.std((0, 2, 3)), images.mean((0, 2, 3))))
     return ((images - mean) / std).contiguous().to(device), labels.to(device)
 
 
 def training_set(case: Case) -> tuple[Any, Any]:
-    """uint8 N x H x W x C and labels, as cvtui reads them."""
-    from cvtui.engine import data
-
-    train = getattr(data, case.fields["data"])().train
-    return train.pixels, train.labels
+    """uint8 N x C x H x W and labels."""
+    train = getattr(sets, case.fields["data"].rpartition(":")[2])()[0]
+    images, labels = train.tensors
+    return images.contiguous(), labels
 
 
 def adamw(parameters: Any, case: Case) -> Any:
@@ -101,7 +101,7 @@ def dataloader(case: Case, gate: Gate, device: str) -> None:
             return len(targets)
 
         def __getitem__(self, number: int) -> Any:
-            image = pixels[number].permute(2, 0, 1).float().div(255)
+            image = pixels[number].float().div(255)
             return (image - 0.5) / 0.25, int(targets[number])
 
     loader = DataLoader(
