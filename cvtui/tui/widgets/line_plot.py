@@ -10,28 +10,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from cvtui.tui.widgets.plot_colors import Palette
 from cvtui.tui.widgets.plot_data import Guide, Line, Mark, Track
 from cvtui.tui.widgets.plot_drawing import Picture, RasterCache, draw
+from cvtui.tui.widgets.plot_mouse import ZOOM, PlotMouse
 from cvtui.tui.widgets.plot_scene import WHOLE, Frame, Scene
-from cvtui.tui.widgets.plot_view import Drag, within
+from cvtui.tui.widgets.plot_view import within
 from cvtui.tui.widgets.scales import Limits, Scale, moved, sound, zoomed
 
 __all__ = ["Guide", "Line", "LinePlot", "Mark"]
 
-_ZOOM = 0.8
-"""Width of the view after one notch of the wheel, as a share of the width before."""
 
-
-class LinePlot(Widget, can_focus=True):
+class LinePlot(PlotMouse, can_focus=True):
     """A figure with curves.
 
     Wheel: zoom x at the pointer (with shift or ctrl: y). Drag: select a range to zoom into; when zoomed, move the view
@@ -173,7 +169,7 @@ class LinePlot(Widget, can_focus=True):
         self._strips: list[Strip] = []
         self._key: tuple[object, ...] = (None, None, 0)
         self._stale = True
-        self._drag: Drag | None = None
+        self._drag = None
         self._corner: int | None = None
 
     # ------------------------------------------------------------------ what is shown
@@ -344,7 +340,7 @@ class LinePlot(Widget, can_focus=True):
         around = 0.5
         if frame is not None and self.cursor_x is not None and frame.column_of(self.cursor_x) is not None:
             around = float(frame.across.place(self.cursor_x, 2))
-        self._zoom_x(_ZOOM if way > 0 else 1 / _ZOOM, around)
+        self._zoom_x(ZOOM if way > 0 else 1 / ZOOM, around)
 
     def action_pan(self, share: float) -> None:
         """Moves the view by a share of its width."""
@@ -362,88 +358,6 @@ class LinePlot(Widget, can_focus=True):
         self.post_message(self.ScaleChanged(self, self.log_y))
 
     # ------------------------------------------------------------------ mouse
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        self._wheel(event, _ZOOM)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        self._wheel(event, 1 / _ZOOM)
-
-    def on_mouse_scroll_left(self, event: events.MouseScrollLeft) -> None:
-        event.stop()
-        self.action_pan(-0.1)
-
-    def on_mouse_scroll_right(self, event: events.MouseScrollRight) -> None:
-        event.stop()
-        self.action_pan(0.1)
-
-    def _wheel(self, event: events.MouseEvent, factor: float) -> None:
-        frame, at = self._frame, event.get_content_offset(self)
-        if frame is None or at is None:
-            return
-        event.stop()
-        if event.shift or event.ctrl:
-            self._zoom_y(factor, frame.y_share(at.y))
-        else:
-            self._zoom_x(factor, min(1.0, max(0.0, frame.x_share(at.x))))
-
-    def on_mouse_down(self, event: events.MouseDown) -> None:
-        frame, at = self._frame, event.get_content_offset(self)
-        if frame is None or at is None:
-            return
-        event.stop()
-        selects = self._view_x is None or event.shift or event.ctrl or event.button == 3
-        cursor = None if self.cursor_x is None else frame.column_of(self.cursor_x)
-        carries = cursor is not None and abs(frame.left + cursor // 2 - at.x) <= 1 and event.button == 1
-        self._drag = Drag(at.x, at.y, frame, selects, carries and not (event.shift or event.ctrl))
-        self.capture_mouse()
-
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        drag = self._drag
-        if drag is None:
-            return
-        at = event.get_content_offset_capture(self)
-        drag.moved |= abs(at.x - drag.x) > 1 or abs(at.y - drag.y) > 1
-        if not drag.moved:
-            return
-        event.stop()
-        if drag.carries:
-            self._put_cursor(drag.frame.x_at(at.x))
-        elif drag.selects:
-            drag.selection = (drag.frame.x_at(drag.x), drag.frame.x_at(at.x))
-            self.refresh()
-        else:
-            self._drag_view(drag, at.x - drag.x, at.y - drag.y)
-
-    def _drag_view(self, drag: Drag, right: int, down: int) -> None:
-        """What was under the pointer when the button went down stays under it."""
-        frame, home = drag.frame, self._scene().x_home()
-        if home is None:
-            return
-        across, up = frame.across, frame.up
-        x = within(moved(across.limits, frame.x_share(0) - frame.x_share(right), across.kind), home, across.kind)
-        y = self._view_y
-        if y is not None:
-            y = moved(up.limits, frame.y_share(0) - frame.y_share(down), up.kind)
-        self._look_at(x, y)
-
-    def on_mouse_up(self, event: events.MouseUp) -> None:
-        drag, self._drag = self._drag, None
-        if drag is None:
-            return
-        event.stop()
-        self.release_mouse()
-        self.refresh()
-        if not drag.moved:
-            self._put_cursor(drag.frame.x_at(drag.x))
-        elif drag.carries:
-            pass
-        elif drag.selection is not None:
-            low, high = sorted(drag.selection)
-            home = self._scene().x_home()
-            limits = Limits(low, high) if home is None else Limits(max(low, home.low), min(high, home.high))
-            if sound(limits, drag.frame.across.kind):
-                self._look_at(limits, self._view_y)
 
     def _put_cursor(self, x: float) -> None:
         """On the sample nearest to x, of the line that has most of them."""
