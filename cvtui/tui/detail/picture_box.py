@@ -1,27 +1,74 @@
-"""A picture as large as fits, in half blocks."""
+"""A picture as large as fits: in half blocks, or in the terminal's own pixels where it has them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.widget import Widget
 
 from cvtui.tui.detail.raster_view import Image, RasterView
+
+if TYPE_CHECKING:
+    from cvtui.tui.detail.pixels import Pixels
 
 
 class PictureBox(Container):
     """Holds one picture (uint8 h x w x 3), or nothing; its pixels stay square and sharp."""
 
-    DEFAULT_CSS = "PictureBox { width: 1fr; height: 1fr; }"
+    DEFAULT_CSS = """
+    PictureBox {
+        width: 1fr; height: 1fr;
+        & .real { width: auto; height: auto; }
+    }
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.image: Image | None = None
+        self.pixels: Pixels | None = None
+        """How real pixels are shown; None: half blocks."""
+        self._real: Widget | None = None
 
     def compose(self) -> ComposeResult:
         yield RasterView(sharp=True)
 
     def show(self, image: Image | None) -> None:
         self.image = image
-        self.query_one(RasterView).show(image)
+        self._place()
+
+    def use(self, pixels: Pixels | None) -> None:
+        """Real pixels from now on, or (None) half blocks."""
+        self.pixels = pixels
+        self._place()
+
+    def on_resize(self) -> None:
+        if self.pixels is not None:
+            self._place()
+
+    def _place(self) -> None:
+        blocks = self.query_one(RasterView)
+        real = self.pixels is not None and self.image is not None
+        blocks.display = not real
+        blocks.show(None if real else self.image)
+        if self._real is not None:
+            self._real.display = real
+        if self.pixels is None or self.image is None or not self.size.width or not self.size.height:
+            return
+        if self._real is None:
+            self._real = self.pixels.widget(classes="real")
+            self.mount(self._real)
+        room = (self.size.width * self.pixels.cell[0], self.size.height * self.pixels.cell[1])
+        self._real.image = enlarged(self.image, *room)  # type: ignore[attr-defined]
+
+
+def enlarged(image: Image, width: int, height: int) -> Any:
+    """A PIL image of it, by the largest whole number that fits into width x height pixels (smaller where it must)."""
+    from PIL import Image as Pillow
+
+    high, wide = image.shape[:2]
+    scale = min(width / wide, height / high)
+    scale = float(int(scale)) if scale >= 1 else scale
+    size = (max(1, int(wide * scale)), max(1, int(high * scale)))
+    return Pillow.fromarray(image).resize(size, Pillow.Resampling.NEAREST if scale >= 1 else Pillow.Resampling.BOX)

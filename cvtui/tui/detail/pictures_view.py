@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from cvtui.tui import settings
 from cvtui.tui.detail.gallery import (
     CONFUSION,
     FLOW,
@@ -28,6 +29,7 @@ from cvtui.tui.detail.gallery import (
 )
 from cvtui.tui.detail.looking import Looking
 from cvtui.tui.detail.picture_box import PictureBox
+from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
 from cvtui.tui.detail.tables import confusion, gradient_flow
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import clean, count, percent
@@ -35,6 +37,7 @@ from cvtui.tui.panes.words import clean, count, percent
 if TYPE_CHECKING:
     from cvtui.runlog import History
     from cvtui.runlog.events import PictureSaved
+    from cvtui.tui.detail.pixels import Pixels
 
 REFRESH_SECONDS = 0.2
 BACK = "escape back · ← → other pictures"
@@ -54,6 +57,7 @@ class PicturesView(ModalScreen[None]):
         Binding("pageup", "down(-10)", "Layers", show=False),
         Binding("right_square_bracket", "image(1)", "Image", tooltip="Feature maps: the next validation image"),
         Binding("left_square_bracket", "image(-1)", "Image", tooltip="Feature maps: the validation image before"),
+        Binding("x", "pixels", "Pixels", tooltip="The terminal's own pixels, where it has them, or half blocks"),
         Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
@@ -102,6 +106,8 @@ class PicturesView(ModalScreen[None]):
             yield Input(placeholder="number of a validation image", type="integer", id="number", compact=True)
 
     def on_mount(self) -> None:
+        if settings.load().get("pixels", True) and installed():
+            self.use(pixels_of(self.app))
         self._look_at_first()
         self._tick()
         self.set_interval(REFRESH_SECONDS, self._tick)
@@ -164,6 +170,20 @@ class PicturesView(ModalScreen[None]):
         else:
             self.looking.ask(self.image)
         self.draw()
+
+    def use(self, pixels: Pixels | None) -> None:
+        """The terminal's own pixels for all pictures, or (None) half blocks."""
+        for box in self.query(PictureBox):
+            box.use(pixels)
+
+    def action_pixels(self) -> None:
+        wanted = self.query_one("#shown", PictureBox).pixels is None
+        pixels = pixels_of(self.app) if wanted else None
+        if wanted and pixels is None:
+            self.notify(NOT_HERE if installed() else NOT_INSTALLED, severity="warning", markup=False)
+            return
+        settings.keep(pixels=wanted)
+        self.use(pixels)
 
     def action_go(self) -> None:
         if self.name_of_page == MAPS:

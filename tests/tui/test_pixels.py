@@ -1,0 +1,128 @@
+"""Real pixels: only where the library and the terminal have them, and nothing of it before the Pictures are opened."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvtui.recipe import Recipe, dumps
+from cvtui.runlog import PictureSaved, RunEnded, RunFolder, RunStarted
+from cvtui.runlog.writer import EventWriter
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail.picture_box import PictureBox, enlarged
+from cvtui.tui.detail.pictures_view import PicturesView
+from tests.cli.terminal import Terminal
+from tests.waiting import wait_until, wait_until_async
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A run that is over, with one picture."""
+    folder = RunFolder.create(tmp_path / "runs", "run", dumps(Recipe()))
+    Image.fromarray(np.arange(75, dtype=np.uint8).reshape(5, 5, 3) * 3).save(folder.pictures / "filters.png")
+    with EventWriter(folder) as writer:
+        writer.write(
+            RunStarted(
+                time=time.time(), recipe={}, layers=[], parameters=0, steps_per_epoch=1, total_steps=1, device="cpu",
+                threads=1, libraries={}, data={"input": [2]},
+            )
+        )  # fmt: skip
+        writer.write(PictureSaved(step=1, name="filters of conv1", path="pictures/filters.png", note="5 filters"))
+        writer.write(RunEnded(time=time.time(), step=1, status="finished"))
+    return folder
+
+
+def test_pictures_are_enlarged_by_whole_numbers() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (3, 5, 3), dtype=np.uint8)
+    big = np.asarray(enlarged(image, 24, 100))
+    assert big.shape == (12, 20, 3)
+    assert np.array_equal(big[::4, ::4], image)
+    assert np.array_equal(big[3::4, 3::4], image)
+    assert np.asarray(enlarged(np.zeros((300, 100, 3), np.uint8), 50, 60)).shape == (60, 20, 3)
+
+
+async def test_where_there_are_none_half_blocks_stay(run: RunFolder) -> None:
+    """A test has no terminal: the key says why nothing changes, and nothing was imported."""
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
+        await pilot.press("i")
+        view = app.screen
+        assert isinstance(view, PicturesView)
+        await pilot.press("x")
+        assert view.query_one("#shown", PictureBox).pixels is None
+        assert view.query_one("#shown RasterView").display
+        assert any("pixels" in one.message or "terminal" in one.message for one in app._notifications)
+    if "textual_image" in sys.modules:  # by another test
+        return
+    assert not [name for name in sys.modules if name.startswith("textual_image")]
+
+
+def test_without_the_library_it_is_said_how_to_get_it(run: RunFolder) -> None:
+    """In a process of its own, where the library can't be found."""
+    code = """
+import asyncio, importlib.util, sys
+from pathlib import Path
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name.startswith("textual_image") else find(name, *rest)
+from cvtui.tui.app import CvtuiApp
+path = Path(sys.argv[1])
+async def main():
+    app = CvtuiApp(runs=path.parent, attach=path, warm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not (app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end):
+            await asyncio.sleep(0.01)
+        await pilot.press("i", "x")
+        print([one.message for one in app._notifications][-1])
+        print(any(name.startswith("textual_image") for name in sys.modules))
+asyncio.run(main())
+"""
+    words = [sys.executable, "-c", code, str(run.path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == [
+        "Real pixels need the library textual-image: pip install 'cvtui[images]'",
+        "False",
+    ]
+
+
+class SixelTerminal(Terminal):
+    """Answers what the library asks: sixels, and characters of 10 x 20 pixels."""
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while piece := os.read(self._ours, 65536):
+                text = piece.decode("utf-8", "replace")
+                if "\x1b[c" in text:
+                    self.type("\x1b[?62;4;22c")
+                if "\x1b[16t" in text:
+                    self.type("\x1b[6;20;10t")
+                self.said += text
+
+
+@pytest.mark.skipif(importlib.util.find_spec("textual_image") is None, reason="needs the library textual-image")
+def test_a_terminal_with_sixels_gets_them(run: RunFolder) -> None:
+    with SixelTerminal("attach", "run", "--runs", str(run.path.parent), cwd=run.path.parent) as terminal:
+        terminal.shows("finished")
+        assert "\x1b[c" not in terminal.said, "nobody has asked the terminal yet"
+        terminal.type("i")
+        wait_until(lambda: "\x1bP" in terminal.said, 15, "a sixel picture")
+        before = len(terminal.said)
+        terminal.type("x")
+        wait_until(lambda: "          \x1b[0m\x1b[48;5;" in terminal.said[before:], 15, "the same in characters")
+        before = len(terminal.said)
+        terminal.type("x")
+        wait_until(lambda: "\x1bP" in terminal.said[before:], 15, "the sixel picture again")
+        assert terminal.said.count("\x1b[c") == 1, "it was asked once"
+        terminal.type("\x1b")
+        terminal.type("\x11")
+        assert terminal.end() == 0
+        assert "Traceback" not in terminal.said
