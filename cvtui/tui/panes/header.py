@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
+from cvtui.runlog.curves import speed
 from cvtui.tui.panes.foretold import images_per_second, time_left
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.view_state import ViewState
@@ -111,10 +112,11 @@ def _progress_words(history: History, view: ViewState) -> list[str]:
     if isinstance(epochs, int) and run.steps_per_epoch > 0:
         words.append(f"epoch {min(epochs, done // run.steps_per_epoch + 1)}/{epochs}")
     words.append(f"step {count(done)}/{count(run.total_steps)}" if run.total_steps else f"step {count(done)}")
-    if view.alive:
+    seconds = float(history.steps.seconds[-1]) if len(history.steps.seconds) else None
+    if view.alive and run.total_steps:
         words.append(f"{duration(time_left(history))} left")
-    elif len(history.steps.seconds):
-        words.append(f"took {duration(float(history.steps.seconds[-1]), decimal=True)}")
+    elif seconds is not None:
+        words.append(f"took {duration(seconds, decimal=True)}" if not view.alive else f"for {duration(seconds)}")
     return words
 
 
@@ -123,9 +125,9 @@ def _second(history: History, view: ViewState, width: int) -> Content:
     run = history.run
     facts: list[str] = []
     if run is not None:
-        speed = images_per_second(history)
-        if speed is not None and view.state != "paused":
-            facts.append(f"{count(round(speed))} images/s")
+        pace = _pace(history)
+        if pace and view.state != "paused":
+            facts.append(pace)
         facts.append(clean(run.device))
         if run.device.startswith("cpu"):
             facts.append(f"{run.threads} thread{'s' if run.threads != 1 else ''}")
@@ -135,12 +137,25 @@ def _second(history: History, view: ViewState, width: int) -> Content:
     faults = sum(one.severity != "note" for one in view.findings)
     if faults:
         facts.insert(0, f"▲ {faults} fault{'s' if faults > 1 else ''}")
-    share = history.steps_done / run.total_steps if run is not None and run.total_steps else 0.0
+    if run is not None and not run.total_steps:  # somebody's own loop, which did not say how far it goes: no bar
+        while len(facts) > 1 and sum(len(fact) + 3 for fact in facts) > width:
+            facts.pop()
+        return Content.styled(" · ".join(facts), MUTED).truncate(width, ellipsis=True)
+    share = history.steps_done / run.total_steps if run is not None else 0.0
     while facts and sum(len(fact) + 3 for fact in facts) + 8 > width * 3 // 5:
         facts.pop()
     tail = " · ".join([percent(min(1.0, share), 0).rjust(5), *facts])
     room = max(4, width - len(tail) - 1)
     return Content.assemble(bar(share, room, STATES[view.state][1]), " ", (tail, MUTED))
+
+
+def _pace(history: History) -> str:
+    """Images a second; steps a second where nobody said how many images a step has; "" while neither is known."""
+    images = images_per_second(history)
+    if images:
+        return f"{count(round(images))} images/s"
+    steps = speed(history, 5.0)
+    return f"{count(round(steps)) if steps >= 100 else f'{steps:.3g}'} steps/s" if steps > 0 else ""
 
 
 def bar(share: float, width: int, colour: str) -> Content:
