@@ -87,11 +87,21 @@ def markdown(found: dict[str, Any]) -> str:
             f"| {_share(row['among_three'])} | {steps} | {_share(row['soon'])} | {cure} | {misses} |"
         )
     alarms = found["false_alarms"]
+    for words, kinds in (("exact and static", ("exact", "static")), ("heuristic", ("heuristic",))):
+        rows = [row for row in found["faults"] if row["kind"] in kinds]
+        if count := sum(row["runs"] for row in rows):
+            shares = [sum(row[key] * row["runs"] for row in rows) / count for key in ("first", "among_three", "soon")]
+            lines += ["", f"Of {count:,} runs with {words} faults {_percent(shares[0])} are named first, "]
+            lines[-1] += f"{_percent(shares[1])} among the first three, {_percent(shares[2])} first and in time."
     lines += ["", f"False alarms: {len(alarms)} of {found['healthy']} healthy runs."]
     lines += [f"- {one['run']} ({one['what']}, {one['data']}): {one['alarms']}" for one in alarms]
     if found["cured_runs"]:
         lines += ["", f"The cure improves the validation accuracy of {found['better']} of {found['cured_runs']} runs."]
     return "\n".join(lines) + "\n"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _share(share: float) -> str:
