@@ -161,6 +161,7 @@ def test_without_a_network_one_line_says_what_to_do_by_hand(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.long
 def test_a_set_is_trained_on_where_it_lies(tmp_path: Path) -> None:
     whole_mnist(tmp_path)
     done = cvtui(

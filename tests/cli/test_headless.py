@@ -187,6 +187,7 @@ def test_a_worker_that_is_killed_is_told_with_its_last_words(tmp_path: Path) -> 
     assert "worker.log" in err
 
 
+@pytest.mark.long
 def test_a_diverged_run_exits_with_1_and_says_where(tmp_path: Path) -> None:
     process = cvtui("--no-ui", *TINY, "--preprocess", "none", "--optimizer", "sgd", "--lr", "1e30", cwd=tmp_path)
     assert process.returncode == 1

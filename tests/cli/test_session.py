@@ -69,6 +69,7 @@ def test_a_training_outlives_its_screen(started: tuple[Terminal, RunFolder, Hist
         again.type(CTRL_Q)
 
 
+@pytest.mark.long
 def test_leaving_a_run_behind_is_told(started: tuple[Terminal, RunFolder, History]) -> None:
     terminal, folder, _ = started
     terminal.type(CTRL_Q)

@@ -111,6 +111,7 @@ def test_from_the_command_line(module: Path) -> None:
     assert (first["data"]["train"], first["data"]["input"]) == (48, [6, 5, 3])
 
 
+@pytest.mark.long
 def test_the_short_process_tells_the_facts(module: Path) -> None:
     words = [sys.executable, "-m", "cvtui.engine", "--facts", "mysets:Pictures", "", "0.5"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=module, timeout=60, check=False)

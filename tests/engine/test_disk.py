@@ -156,6 +156,7 @@ def test_a_folder_that_becomes_read_only(small_disk: Path) -> None:
         running.process.wait()
 
 
+@pytest.mark.long
 def test_a_folder_deleted_in_mid_run_comes_back_with_the_weights(running: Running) -> None:
     run = running.run
 

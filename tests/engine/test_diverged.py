@@ -194,6 +194,7 @@ def test_it_goes_on_from_the_last_good_checkpoint_with_a_tenth_of_the_rate(wreck
     assert all(math.isfinite(loss) for loss in found.steps.loss)
 
 
+@pytest.mark.long
 def test_a_wrong_rate_is_a_wrong_request(tmp_path: Path) -> None:
     run = folder(tmp_path, epochs=1)
     assert launch(run, detached=False, resume=True, rate="fast").wait(60) == 2

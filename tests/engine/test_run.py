@@ -189,6 +189,7 @@ def test_a_warmed_engine_predicts_and_then_trains_with_the_same_bits(tmp_path: P
     assert records(hot)[-1].status == "finished"  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 def test_a_warmed_engine_that_is_no_longer_needed_goes(tmp_path: Path) -> None:
     process = start("--warm", stdin=-1)
     assert process.stdin

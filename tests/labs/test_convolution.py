@@ -12,6 +12,8 @@ from cvtui.labs.moves import canvas, cut, relative, sample, shift_error
 from cvtui.labs.toeplitz import the_matrix
 from tests.labs.conftest import Run
 
+pytestmark = pytest.mark.long
+
 
 def test_conv_follows_shifts_fc_does_not_and_conv_follows_no_turn(run: Run) -> None:
     """1e-5 inside the border; fc off by more than half; a conv's map after 90° (exact, no interpolation) is another."""

@@ -12,6 +12,8 @@ from cvtui.labs.init import weight_std
 from cvtui.labs.report import LabResult
 from tests.labs.conftest import Run
 
+pytestmark = pytest.mark.long
+
 LECTURE = {
     "tanh 0.01": [0.49, 0.29, 0.18, 0.11, 0.07, 0.05],
     "tanh 0.05": [0.87, 0.85, 0.85, 0.85, 0.85, 0.85],

@@ -9,6 +9,8 @@ from cvtui.engine.toys import TOYS, toy
 from cvtui.errors import RequestError
 from tests.labs.conftest import Run
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("data", ["xor", "circles", "spiral"])
 def test_a_line_fails_where_hidden_layers_do_not(run: Run, data: str) -> None:

@@ -9,6 +9,8 @@ from cvtui.labs.optim import RULES, walk
 from cvtui.labs.surfaces import quadratic, saddle, surface
 from tests.labs.conftest import Run
 
+pytestmark = pytest.mark.long
+
 
 def test_sgd_stays_at_the_saddle_momentum_does_not_and_noise_frees_both() -> None:
     """100 steps from the ridge: SGD within 1e-2, momentum further; perturbed, both leave."""

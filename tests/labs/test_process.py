@@ -15,6 +15,8 @@ from cvtui.errors import RequestError
 from cvtui.runlog.lab_folder import LabFolder, LabHistory
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 
 def test_a_lab_writes_its_folder_and_its_last_picture(tmp_path: Path) -> None:
     folder = LabFolder.make(tmp_path, "init", {"width": 32, "threads": 1})

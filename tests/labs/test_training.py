@@ -12,6 +12,8 @@ from cvtui.labs.preprocess import bowl, derivatives, pictures, two_features
 from cvtui.labs.train import batches, smooth
 from tests.labs.conftest import Run
 
+pytestmark = pytest.mark.long
+
 
 def test_four_rates_four_shapes(run: Run) -> None:
     result = run("lr", steps=200)

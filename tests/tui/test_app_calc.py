@@ -21,7 +21,7 @@ def place(app: CvtuiApp) -> CalcScreen:
     return screen
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int, int]) -> None:
     app = CvtuiApp(runs=tmp_path, warm=False)
     async with app.run_test(size=size) as pilot:

@@ -21,8 +21,7 @@ from cvtui.tui.setup.picker import Picker
 from cvtui.tui.setup.setup import Setup
 from tests.waiting import wait_until_async
 
-SIZES = [(80, 24), (160, 45)]
-LARGE_LATER = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
+SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
 def session(tmp_path: Path, recipe: Recipe | None = None) -> CvtuiApp:
@@ -192,7 +191,7 @@ async def test_a_choice_with_parameters(tmp_path: Path) -> None:
         await wait_until_async(lambda: not row(app, "init").query(TextField), what="the end of the parameters")
 
 
-@pytest.mark.parametrize("size", LARGE_LATER)
+@pytest.mark.parametrize("size", SIZES)
 async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:

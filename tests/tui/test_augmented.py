@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cvtui.recipe import Recipe
@@ -34,6 +35,7 @@ def test_images_in_two_rows() -> None:
         assert pictures(bad) == []
 
 
+@pytest.mark.long
 async def test_the_first_images_before_and_after(tmp_path: Path) -> None:
     app = CvtuiApp(Recipe(net="fc", augment="flip, shift(2)", threads=1), runs=tmp_path)
     async with app.run_test(size=(160, 45)):

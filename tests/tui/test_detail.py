@@ -111,7 +111,7 @@ def test_confusion_and_flow_in_words() -> None:
     assert lines[-1] == "first / last: 1.0e-4"
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int]) -> None:
     app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
     async with app.run_test(size=size) as pilot:

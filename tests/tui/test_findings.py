@@ -37,7 +37,7 @@ async def opened(app: CvtuiApp) -> LiveView:
     return view
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: tuple[int, int]) -> None:
     root = examine(history(wild))[0]
     assert root.cure, "the rate"

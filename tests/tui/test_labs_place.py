@@ -123,6 +123,7 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         assert not page.form.turned
 
 
+@pytest.mark.long
 async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:

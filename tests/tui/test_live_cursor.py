@@ -104,7 +104,7 @@ def test_every_step_is_found_again_on_every_axis(finished: RunFolder, axis: XAxi
 # ---------------------------------------------------------------------- what the panes show
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, size: tuple[int, int]) -> None:
     app = Host(finished)
     async with app.run_test(size=size) as pilot:

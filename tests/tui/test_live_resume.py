@@ -32,6 +32,7 @@ def saved(run: RunFolder, history: History) -> bool:
     return bool(history.checkpoints)
 
 
+@pytest.mark.long
 async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(tmp_path: Path) -> None:
     run = folder(tmp_path, epochs=100_000)
     worker = launch(run, detached=True)

@@ -42,6 +42,7 @@ async def test_the_rate_that_is_found_goes_into_the_form(tmp_path: Path) -> None
     assert not list(tmp_path.glob("*/recipe.toml")), "its runs lie in a folder of their own"
 
 
+@pytest.mark.long
 async def test_leaving_stops_what_runs(tmp_path: Path) -> None:
     app = CvtuiApp(RECIPE, runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:

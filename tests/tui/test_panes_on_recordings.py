@@ -47,7 +47,7 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> RunFolder:
 
 
 @pytest.mark.parametrize("folder", NAMES, indirect=True)
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_every_pane_opens(folder: RunFolder, size: tuple[int, int]) -> None:
     app = Host(folder)
     async with app.run_test(size=size) as pilot:

@@ -45,7 +45,7 @@ def three(base: Path) -> list[str]:
     return ["lost", "bad", "good"]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_each_run_with_its_state_and_result(tmp_path: Path, size: tuple[int, int]) -> None:
     names = three(tmp_path)
     app = session(tmp_path)
