@@ -1,0 +1,131 @@
+"""What watching costs a training: `python -m tests.benchmarks.watch_cost [--pairs N] [--steps N]`.
+
+The same steps of the same net with `cvtui.watch` (every tenth step sampled) and without, turn by turn, so that a
+machine that gets busier or hotter does so for both; the ratio is that of the medians of a block's time. Beside it what
+the screen of the watched run says ("watching costs 1.2 %"), which counts only the time inside the hooks: what the
+hooks make slower around them, and the log, come on top.
+
+Two figures each: `early`, the first samples (every tenth step, whatever it costs), and `steady`, once samples also
+keep their distance in time (see FREE_SAMPLES in cvtui/engine/watch.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+import cvtui
+from cvtui.engine import watch as watching
+from cvtui.engine.model import Net
+from cvtui.recipe import Recipe, check
+from cvtui.runlog import History
+
+EVERY = 10
+
+
+class Cost(NamedTuple):
+    step: float
+    """Milliseconds of a step without."""
+    early: float
+    steady: float
+    """Time with / time without − 1."""
+    said: float
+    """What the screen says at the end."""
+
+
+class Contender:
+    """A net in training, on data drawn once; `block` trains some steps, told to `run` where it is watched."""
+
+    def __init__(self, make: Callable[[], nn.Module], images: torch.Tensor, classes: int, device: torch.device) -> None:
+        torch.manual_seed(0)
+        self.model = make().to(device)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01, momentum=0.9)
+        self.images = images.to(device)
+        self.labels = (torch.arange(len(images)) % classes).to(device)
+        self.device = device
+
+    def block(self, steps: int, run: Any = None) -> float:
+        """Seconds of so many steps."""
+        begun = time.perf_counter()
+        for _ in range(steps):
+            loss = nn.functional.cross_entropy(self.model(self.images), self.labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            if run is not None:
+                run.step(loss=loss)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter() - begun
+
+
+def measure(
+    make: Callable[[], nn.Module], images: torch.Tensor, classes: int, device: torch.device, pairs: int, steps: int
+) -> Cost:
+    """`pairs` blocks of `steps` steps of each, interleaved, while every tenth step is sampled; and as many again."""
+    plain, watched = (Contender(make, images, classes, device) for _ in range(2))
+    for contender in (plain, watched):
+        contender.block(max(2, steps // 5))
+    times: dict[str, list[float]] = {"plain": [], "early": [], "steady": []}
+    with tempfile.TemporaryDirectory() as base:
+        with cvtui.watch(watched.model, watched.optimizer, every=EVERY, runs=base, name="cost") as run:
+            watched.block(EVERY, run)  # the doctor's probe looks at the first five steps
+            for phase in ("early", "steady"):
+                if phase == "steady":
+                    run._journal.watch._samples = watching.FREE_SAMPLES  # those that keep no distance are taken
+                for number in range(pairs):
+                    turns = [("plain", plain, None), (phase, watched, run)]
+                    for name, contender, told in turns if number % 2 else reversed(turns):
+                        times[name].append(contender.block(steps, told))
+        history = History(run.folder)
+        history.poll()
+        sample = history.latest_layers
+    median = {name: statistics.median(found) for name, found in times.items()}
+    said = sample.watch_cost if sample is not None and sample.watch_cost is not None else float("nan")
+    early, steady = (median[phase] / median["plain"] - 1 for phase in ("early", "steady"))
+    return Cost(1000 * median["plain"] / steps, early, steady, said)
+
+
+def resnet() -> nn.Module:
+    import torchvision
+
+    model: nn.Module = torchvision.models.resnet18(weights=None, num_classes=10)
+    return model
+
+
+def default_net() -> nn.Module:
+    return Net(check(Recipe()).table)
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--pairs", type=int, default=7, help="blocks of each (7)")
+    words.add_argument("--steps", type=int, default=0, help="steps of a block (10 of ResNet-18, 200 of the other)")
+    words.add_argument("--device", default="cpu")
+    asked = words.parse_args()
+    device = torch.device(asked.device)
+    facts = check(Recipe()).data
+    high, wide, channels = facts.size
+    batch = Recipe().batch_size
+    nets = {
+        "resnet18, 32 x 3x32x32": (resnet, torch.randn(32, 3, 32, 32), 10, asked.steps or 10),
+        f"default net, {batch} x {channels}x{high}x{wide}": (
+            default_net, torch.randn(batch, channels, high, wide), len(facts.classes), asked.steps or 200,
+        ),
+    }  # fmt: skip
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {device}; every {EVERY}th step is sampled")
+    print(f"{'':<28}{'step':>10}{'early':>10}{'steady':>10}{'the screen says':>18}")
+    for name, (make, images, classes, steps) in nets.items():
+        cost = measure(make, images, classes, device, asked.pairs, steps)
+        print(f"{name:<28}{cost.step:>7.2f} ms{cost.early:>10.1%}{cost.steady:>10.1%}{cost.said:>18.1%}")
+
+
+if __name__ == "__main__":
+    main()
