@@ -200,7 +200,6 @@ FAULTS: dict[str, Fault] = {
             "F01": "small batch: the rate is too high for it",
             "F31": "small batch: the rate is too high for it, from the first step on",
             "F02": "large batch: the rate is too low for it",
-            "F04": "small batch: it dies of the rate",
         },
         known="some runs learn, though slowly",
     ),
