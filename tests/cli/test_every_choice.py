@@ -11,7 +11,9 @@ import pytest
 from cvtui.cli.train import make_recipe
 from cvtui.engine.control import Signals
 from cvtui.engine.worker import train_folder
+from cvtui.errors import RequestError
 from cvtui.recipe import choices, dumps
+from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.stored_table import STORED
 from cvtui.runlog import History, RunFolder
 from tests.cli.running import cvtui
@@ -108,3 +110,24 @@ def test_help_has_a_line_for_every_choice(tmp_path: Path) -> None:
         for name, entry in table.items():
             assert name in said
             assert " ".join(entry.summary.split()) in said, name
+
+
+WRONG = {
+    "choice": "sgdd", "word": "flaot33", "whole": "2.5", "number": "fast",
+    "warmup": "soon", "device": "gpu", "keep": "lsat", "save_every": "5 minutes", "net": "conv32-rleu-fc",
+    "size": "large", "augment": "flpi", "only": "eleven", "name": "a/b",
+}  # fmt: skip
+"""A wrong text for each kind of field, or for a field by its name."""
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if name != "data_dir"])
+def test_a_wrong_value_of_every_option_is_one_clear_line(name: str) -> None:
+    field = FIELDS[name]
+    text = WRONG.get(name) or WRONG[field.kind]
+    with pytest.raises(RequestError) as caught:
+        make_recipe(None, {name: text})
+    message = caught.value.message
+    assert "\n" not in message
+    assert message.startswith(f"{field.option}: ")
+    if field.kind == "choice" or name == "augment":
+        assert "did you mean" in message or "allowed" in message
