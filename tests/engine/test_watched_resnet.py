@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torchvision
 
 from cvtui.assets import asset
 from cvtui.engine.watch import watched_layers
@@ -96,6 +95,8 @@ async def test_a_strangers_resnet_is_attached_live(script: tuple[str, subprocess
         3,
     )
     sample = history.layers_at(0)
+    import torchvision  # 1.6 s, which the usual run need not pay
+
     model = torchvision.models.resnet18(weights=None, num_classes=10)
     called = {layer.name.partition("#")[0] for layer in sample.layers}
     if which == "compiled":
