@@ -7,16 +7,18 @@ from pathlib import Path
 import click
 
 from cvtui.cli.run_folders import RunName, find_run, runs_option
+from cvtui.cli.session import FPS
 
 
 @click.command("attach")
 @click.argument("run", required=False, type=RunName())
 @runs_option()
-def attach(run: str | None, runs: Path) -> int:
+@FPS
+def attach(run: str | None, runs: Path, fps: float) -> int:
     """Open the screen on RUN (a name or a folder; the newest by default), living or ended.
 
     Closing the screen never stops a training.
     """
     from cvtui.cli.session import run_session
 
-    return run_session(runs=runs, attach=find_run(run, runs).path)
+    return run_session(runs=runs, attach=find_run(run, runs).path, fps=fps)

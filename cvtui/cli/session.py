@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -32,14 +34,24 @@ def check_terminal(way_out: str) -> None:
         )
 
 
-def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None) -> int:
-    """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once."""
+FPS = click.option(
+    "--fps", type=click.FloatRange(0.2, 10), default=10.0, show_default=True, metavar="N",
+    help="Frames of a live run a second: fewer for a slow line.",
+)  # fmt: skip
+"""The option of every command that opens the screen on a run."""
+
+
+def run_session(
+    *, recipe: Recipe | None = None, runs: Path, attach: Path | None = None, fps: float = 10.0
+) -> int:
+    """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once;
+    `fps`: frames of a live run a second, at most."""
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
     from cvtui.cli.words import harmless
     from cvtui.runlog import CommandReader
     from cvtui.tui.app import CvtuiApp
 
-    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach)
+    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps)
     app.run()
     for run in app.living():
         commands = CommandReader(run).poll()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli.run_folders import runs_option
+from cvtui.cli.session import FPS
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.choices import Choice
 from cvtui.recipe.fields import FIELDS, Field, grouped
@@ -71,9 +72,17 @@ class Train(click.Command):
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
+@FPS
 @click.option("--download", is_flag=True, help="Fetch the data first, where it is a set that has to be, and missing.")
 def train(
-    recipe: str | None, runs: Path, no_ui: bool, as_json: bool, quiet: bool, download: bool, **options: str | None
+    recipe: str | None,
+    runs: Path,
+    no_ui: bool,
+    as_json: bool,
+    quiet: bool,
+    download: bool,
+    fps: float,
+    **options: str | None,
 ) -> int:
     """Train an image classifier: on the screen, or with --no-ui in the foreground.
 
@@ -93,7 +102,7 @@ def train(
     from cvtui.cli.session import run_session
 
     given = recipe is not None or bool(changes)
-    return run_session(recipe=checked.recipe if given else None, runs=runs)
+    return run_session(recipe=checked.recipe if given else None, runs=runs, fps=fps)
 
 
 train.params[1:1] = recipe_options()
@@ -167,7 +176,7 @@ def write_options(formatter: click.HelpFormatter, own: Collection[str | None] = 
         if title == "Data" and "download" in own:
             rows += _own_rows("download")
         if title == "Run":
-            rows += _own_rows("runs")
+            rows += _own_rows("runs", "fps")
         with formatter.section(title):
             formatter.write_dl(rows, col_max=28)
     with formatter.section("Without the screen"):

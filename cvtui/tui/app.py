@@ -54,13 +54,16 @@ class CvtuiApp(App[None]):
         attach: Path | None = None,
         *,
         warm: bool = True,
+        fps: float = 10.0,
     ) -> None:
-        """`warm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
+        """`fps`: frames of a live run a second, at most. `warm`: keep an engine with PyTorch loaded while the form is
+        open (it predicts, and Start is instant).
 
         RequestError where `attach` is no run folder.
         """
         super().__init__()
         self.warm = warm
+        self.fps = fps
         self.recipe = recipe or Recipe()
         self.runs = runs
         self.attach = RunFolder.open(attach) if attach is not None else None

@@ -13,6 +13,7 @@ from textual.containers import Container
 from textual.widgets import Footer, Input
 
 from cvtui.runlog import CommandReader, RunFolder
+from cvtui.tui.app import CvtuiApp
 from cvtui.tui.live import LiveView
 from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
 from cvtui.tui.live.plan import PANES
@@ -448,3 +449,11 @@ async def test_a_run_of_another_program_is_shown(tmp_path: Path) -> None:
         await pilot.press("a", "a", "a", "y", "m")
         await pilot.pause()
         assert "step 30" in app.live.header.text
+
+
+@pytest.mark.parametrize(("fps", "seconds"), [(10.0, 0.1), (2.0, 0.5)])
+async def test_a_slow_line_gets_fewer_frames(finished: RunFolder, fps: float, seconds: float) -> None:
+    app = CvtuiApp(runs=finished.path.parent, attach=finished.path, warm=False, fps=fps)
+    async with app.run_test(size=(80, 24)):
+        await wait_until_async(lambda: list(app.screen.query(LiveView)), what="the run")
+        assert app.screen.query_one(LiveView)._timer._interval == pytest.approx(seconds)

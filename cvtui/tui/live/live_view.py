@@ -139,7 +139,7 @@ class LiveView(Doctoring):
     # ------------------------------------------------------------------ reading and drawing
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(POLL_SECONDS, self._tick)
+        self._timer = self.set_interval(max(POLL_SECONDS, 1 / getattr(self.app, "fps", 10.0)), self._tick)
         self.poll()
 
     def on_show(self, event: events.Show) -> None:
