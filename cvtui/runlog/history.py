@@ -15,6 +15,7 @@ from cvtui.runlog import events, note
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail, without_waiting
+from cvtui.runlog.thinning import thinned
 
 BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 MOST_STEPS = 1 << 40
@@ -91,6 +92,8 @@ class History:
         self.end: events.RunEnded | None = None
         self.steps = Series()
         self.epochs: list[events.EpochDone] = []
+        self._confusions = 0
+        """Epochs whose confusion matrix is held."""
         self.commands: list[events.CommandApplied] = []
         self.findings: list[events.Finding] = []
         self.facts: events.Facts | None = None
@@ -214,6 +217,8 @@ class History:
                 while self.epochs and self.epochs[-1].epoch >= record.epoch:
                     self.epochs.pop()
                 self.epochs.append(record)
+                if record.confusion:
+                    self._confusions = thinned(self.epochs, self._confusions + 1)
             case events.CommandApplied():
                 self.commands.append(record)
                 if record.command in ("pause", "resume"):

@@ -1,0 +1,31 @@
+"""A reader's memory does not grow with the number of epochs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cvtui.runlog import EpochDone, EventWriter, History
+from cvtui.runlog.thinning import MOST, NEWEST
+from tests.runlog.making import make_folder, started
+
+
+def test_of_very_many_epochs_some_keep_their_confusion(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        writer.write(started())
+        for number in range(1, 2001):
+            writer.write(
+                EpochDone(
+                    epoch=number, step=20 * number, time=1.0, train_loss=1.0, train_accuracy=0.5, val_loss=1.1,
+                    val_accuracy=0.5, seconds=1.0, images_per_second=1.0, confusion=[[number, 0], [0, 1]],
+                    best=number in (3, 700),
+                )
+            )  # fmt: skip
+    history = History(folder)
+    history.poll()
+    assert len(history.epochs) == 2000
+    held = [epoch.epoch for epoch in history.epochs if epoch.confusion]
+    assert len(held) <= MOST + 1
+    assert held[-NEWEST:] == list(range(2001 - NEWEST, 2001))
+    assert {3, 700} <= set(held)
+    assert all(epoch.val_accuracy == 0.5 for epoch in history.epochs)
