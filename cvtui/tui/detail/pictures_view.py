@@ -214,10 +214,13 @@ class PicturesView(ModalScreen[None]):
         name = self.name_of_page
         looking = (self.image, self.chosen, self.looking.waiting, self.looking.words)
         counts = (len(self.history.pictures), len(self.history.epochs), len(self.history.layer_steps))
-        key = (name, *counts, *looking, self.app.current_theme.dark)
+        room = (self.query_one("#side").size, self.query_one("#layers").size) if name == MAPS else ()
+        key = (name, *counts, *looking, *room, self.app.current_theme.dark)
         if key == self._drawn:
             return
         self._drawn = key
+        if name == MAPS:
+            self.call_after_refresh(self.draw)  # with the room that the list of layers has got by then
         with self.app.batch_update():
             self.query_one("#pages", Static).update(pages(picture_names(self.history), name, self.size.width - 2))
             card, note, box = self.query_one("#card"), self.query_one("#note", Static), self.query_one("#shown")
