@@ -156,8 +156,8 @@ def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
 
 
 def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path) -> None:
-    """Through the real loop: two epochs of a net that is worth measuring."""
-    t = making.training(threads=0, net="conv48-relu-conv16-relu-gap-fc", batch_size=64)
+    """Through the real loop, with steps enough for a whole trial: three numbers, three rounds, twenty steps at most."""
+    t = making.training(threads=0, net="conv48-relu-conv16-relu-gap-fc", batch_size=64, epochs=12)
     folder = making.folder(tmp_path, threads=0)
     try:
         with EventWriter(folder) as writer:

@@ -451,7 +451,7 @@ async def test_a_run_of_another_program_is_shown(tmp_path: Path) -> None:
         assert "step 30" in app.live.header.text
 
 
-@pytest.mark.parametrize(("fps", "seconds"), [(10.0, 0.1), (2.0, 0.5)])
+@pytest.mark.parametrize(("fps", "seconds"), [(10.0, 0.095), (2.0, 0.475)])
 async def test_a_slow_line_gets_fewer_frames(finished: RunFolder, fps: float, seconds: float) -> None:
     app = CvtuiApp(runs=finished.path.parent, attach=finished.path, warm=False, fps=fps)
     async with app.run_test(size=(80, 24)):
