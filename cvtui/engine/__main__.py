@@ -12,58 +12,58 @@ import os
 import sys
 from pathlib import Path
 
+from cvtui.engine.quick_start import end, leave_dynamo_out, loading
+
 USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE] | --look N] | --warm"
 
 
 def main(arguments: list[str]) -> int:
-    if arguments[:1] == ["--facts"] and len(arguments) == 4:
-        from cvtui.engine.callable_set import tell_facts
-
-        return tell_facts(arguments[1], arguments[2], float(arguments[3]))
-    if arguments == ["--check"]:
-        from cvtui.engine.quick_start import leave_dynamo_out
-
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-        leave_dynamo_out()
-        from cvtui.engine.checkup import tell_lines
-
-        return tell_lines()
-    if len(arguments) == 3 and arguments[1] == "--look" and arguments[2].isdecimal():
-        from cvtui.engine.quick_start import leave_dynamo_out
-
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-        leave_dynamo_out()
-        from cvtui.engine.late_look import look_at
-
-        return look_at(Path(arguments[0]), int(arguments[2]))
-    resume = arguments[1:2] == ["--resume"]
-    if not 1 <= len(arguments) <= 1 + 2 * resume or (
-        arguments[0].startswith("-") and (resume or arguments[0] != "--warm")
-    ):
-        print(USAGE, file=sys.stderr)
-        return 2
     # OpenMP reads it when torch loads; whoever starts us by hand has not set it (see DESIGN: threads wait in a spin).
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    if arguments[0] == "--warm":
-        from cvtui.engine.quick_start import leave_dynamo_out
-        from cvtui.engine.warm import wait_for_work
+    match arguments:
+        case ["--facts", what, size, share]:
+            with loading():
+                from cvtui.engine.callable_set import tell_facts
+            return tell_facts(what, size, float(share))
+        case ["--check"]:
+            with loading():
+                from cvtui.engine.checkup import tell_lines
+            leave_dynamo_out()
+            return tell_lines()
+        case [folder, "--look", number] if number.isdecimal():
+            with loading():
+                from cvtui.engine.late_look import look_at
+            leave_dynamo_out()
+            return look_at(Path(folder), int(number))
+        case ["--warm"]:
+            return _warm()
+        case [folder] | [folder, "--resume"] | [folder, "--resume", _] if not folder.startswith("-"):
+            return _train(Path(folder), resume=len(arguments) > 1, rate="".join(arguments[2:]))
+    print(USAGE, file=sys.stderr)
+    return 2
 
-        leave_dynamo_out()
-        try:
-            return wait_for_work()
-        except (KeyboardInterrupt, BrokenPipeError):
-            return 130
+
+def _warm() -> int:
+    with loading():
+        from cvtui.engine.warm import wait_for_work
+    leave_dynamo_out()
+    try:
+        return wait_for_work()
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+def _train(folder: Path, *, resume: bool, rate: str) -> int:
     from cvtui.engine.control import Signals
 
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
-    from cvtui.engine.quick_start import leave_dynamo_out
-    from cvtui.engine.worker import train_folder
-
+    with loading():
+        from cvtui.engine.worker import train_folder
     leave_dynamo_out()
-    code = train_folder(Path(arguments[0]), signals, resume=resume, rate="".join(arguments[2:]))
+    code = train_folder(folder, signals, resume=resume, rate=rate)
     signals.over()
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end(main(sys.argv[1:]))

@@ -2,7 +2,8 @@
 
 import sys
 
+from cvtui.engine.quick_start import end
 from cvtui.labs.worker import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end(main(sys.argv[1:]))

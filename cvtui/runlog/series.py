@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -95,6 +96,12 @@ class Series:
             return
         self._room = max(length, self._room * 2, 1024)
         for name, column in self._columns.items():
-            grown = np.empty(self._room, column.dtype)
+            grown = _room_for(self._room, column.dtype)
             grown[: self._length] = column[: self._length]
             self._columns[name] = grown
+
+
+def _room_for(length: int, kind: np.dtype[Any]) -> Column:
+    """A column in memory of its own: what nobody has written to is not there yet, and all of it is given back when the
+    next one takes its place. (From the heap, both were kept by the process: 10 MB at a million steps.)"""
+    return np.frombuffer(mmap.mmap(-1, length * kind.itemsize), kind)
