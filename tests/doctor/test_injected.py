@@ -1,6 +1,6 @@
 """Faults injected on purpose are named, first and in time; healthy runs raise no alarm.
 
-One short run of each fault and twenty healthy ones here; the others of the benchmark (tests/benchmarks/doctor) on
+One short run of each fault and ten healthy ones here; the others of the benchmark (tests/benchmarks/doctor) on
 demand.
 """
 
@@ -39,7 +39,13 @@ def test_a_fault_is_named_first_and_in_time(case: Case, tmp_path: Path, request:
     assert verdict.named_at - case.begins <= SOON[CATALOGUE[case.fault].kind]
 
 
-@pytest.mark.parametrize("case", healthy.quick(), ids=lambda case: case.strength.replace(" ", "-"))
+HEALTHY = [
+    pytest.param(case, id=case.strength.replace(" ", "-"), marks=[pytest.mark.long] if number % 2 else [])
+    for number, case in enumerate(healthy.quick())
+]
+
+
+@pytest.mark.parametrize("case", HEALTHY)
 def test_a_healthy_run_raises_no_alarm(case: Case, tmp_path: Path) -> None:
     assert not verdict_of(case, tmp_path).alarms
 

@@ -145,9 +145,9 @@ def test_two_processes_give_the_same_bits_watched_at_every_step_or_never(tmp_pat
         folder(tmp_path, "unwatched", net=NOISY, watch_every=0),
         folder(tmp_path, "other", net=NOISY, seed=1),
     ]
-    processes = [start(run) for run in runs[:2]]
-    assert [train(run)[0] for run in runs[2:]] == [0] * 3
-    assert [finish(process)[0] for process in processes] == [0] * 2
+    other_process = start(runs[0])
+    assert [train(run)[0] for run in runs[1:]] == [0] * 4
+    assert finish(other_process)[0] == 0
     first, *same, other = [losses(run) for run in runs]
     assert len(first) == 24
     assert all(found == first for found in same)
@@ -275,7 +275,7 @@ def test_wrong_requests_are_one_line_and_leave_the_folder_as_it_was(tmp_path: Pa
 
 
 def test_what_breaks_is_told_in_one_line_with_the_traceback_in_the_workers_log(tmp_path: Path) -> None:
-    run = folder(tmp_path, net="fc10000000-fc10000000-fc")  # 400 TB of weights
+    run = folder(tmp_path, net="fc100000-fc10000000-fc")  # 4 TB of weights
     code, out, err = train(run)
     assert (code, out, err) == (1, "", "")
     end = records(run)[-1]

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from textual.app import App, ComposeResult
 from textual.containers import Container
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from cvtui.runlog import CommandReader, RunFolder
 from cvtui.tui.app import CvtuiApp
@@ -21,6 +21,7 @@ from cvtui.tui.live.run_requests import Left
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.lines import Lines
+from cvtui.tui.screens.keys import KeyBar
 from tests.tui.written_runs import PLAIN, WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
@@ -37,7 +38,7 @@ class Host(App[None]):
     def compose(self) -> ComposeResult:
         with Container(id="place"):
             yield LiveView(self.folder)
-        yield Footer()
+        yield KeyBar()
 
     @property
     def live(self) -> LiveView:

@@ -121,26 +121,24 @@ class FieldRow(Widget):
         self.unused = False
         self._text = text
         self._lines: list[str] = []
+        self.control = self._control()
+        """What takes the focus for the field."""
+
+    def _control(self) -> Picker | TextField:
+        if self.field.kind not in ("choice", "word"):
+            return TextField(self._text, placeholder=placeholder(self.field), classes="control")
+        name, choices = split_text(self.field, self._text)[0], summaries(self.field)
+        return Picker(name if name in choices else self.field.allowed[0], choices, classes="control")
 
     def compose(self) -> ComposeResult:
-        if self.field.kind in ("choice", "word"):
+        yield self.control
+        if isinstance(self.control, Picker):
             name, more = split_text(self.field, self._text)
-            choices = summaries(self.field)
-            yield Picker(name if name in choices else self.field.allowed[0], choices, classes="control")
             if takes_more(self.field, name):
                 yield self._parameters(name, more)
-        else:
-            yield TextField(self._text, placeholder=placeholder(self.field), classes="control")
 
     def _parameters(self, name: str, more: str = "") -> TextField:
         return TextField(more, placeholder=hint_for(self.field, name), classes="parameters")
-
-    @property
-    def control(self) -> Picker | TextField:
-        """What takes the focus for the field."""
-        found = self.query(".control").first()
-        assert isinstance(found, Picker | TextField)
-        return found
 
     @property
     def text(self) -> str:
