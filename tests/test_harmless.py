@@ -57,12 +57,11 @@ def same(one: History, other: History, steps: int) -> None:
 
 
 async def test_the_screen_changes_nothing(tmp_path: Path) -> None:
-    folder = start(tmp_path, "watched")
+    folder, alone = start(tmp_path, "watched"), start(tmp_path, "alone")
     await tour(folder)
     looked_at = History(folder)
     looked_at.poll()
     steps = max(looked_at.steps_done, 4 * 45)
-    alone = start(tmp_path, "alone")
     looked_at, not_looked_at = (stopped(run, steps) for run in (folder, alone))
     assert len(not_looked_at.layer_steps) > 0
     same(looked_at, not_looked_at, steps)

@@ -1,8 +1,9 @@
 """A process that loads PyTorch, and is over, without doing what nobody needs.
 
-Leaves torch.compile's machinery out of a process that compiles nothing. Constructing an optimiser, and each of its steps, imports `torch._dynamo`, for two calls that do nothing outside of a
-compiled function. With what that imports (inductor, sympy) it costs 1.7 s of the 4.6 s before a first step. Here a
-stand-in takes its place, which knows those two; whoever asks for anything else gets the real one, loaded right then.
+Leaves torch.compile's machinery out of a process that compiles nothing. Constructing an optimiser, and each of its
+steps, imports `torch._dynamo`, for two calls that do nothing outside of a compiled function. With what that imports
+(inductor, sympy) it costs 1.7 s of the 4.6 s before a first step. Here a stand-in takes its place, which knows those
+two; whoever asks for anything else gets the real one, loaded right then.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def test_a_small_net_learns_them_through_the_engine(
     tmp_path: Path, text: str, preprocess: str, at_least: float
 ) -> None:
     run = folder(
-        tmp_path, data=text, net="fc16-tanh-fc", preprocess=preprocess, epochs=40, batch_size=20, lr=0.05,
+        tmp_path, data=text, net="fc16-tanh-fc", preprocess=preprocess, epochs=30, batch_size=20, lr=0.05,
         weight_decay=0.0, watch_every=50,
     )  # fmt: skip
     assert train_folder(run.path, Signals()) == 0

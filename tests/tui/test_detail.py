@@ -12,10 +12,11 @@ from PIL import Image
 from textual.color import Color
 from textual.theme import Theme
 
+from cvtui.engine.control import Signals
+from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import Command, CommandReader, Histogram, History, LayersSampled, LayerStats, RunFolder
 from cvtui.runlog.events import CommandApplied, RunStarted
-from cvtui.runlog.launch import launch
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.gallery import CONFUSION, FLOW, MAPS, picture_names, read_png
@@ -33,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     recipe = Recipe(net="conv8f5-relu-pool-conv8-tanh-fc", epochs=2, threads=1, watch_every=3)
     folder = RunFolder.create(tmp_path_factory.mktemp("detail"), "run", dumps(recipe))
     folder.send(Command(command="look", time=0.0, value=11))
-    assert launch(folder, detached=False).wait(120) == 0, folder.log.read_text()[-2000:]
+    assert train_folder(folder.path, Signals()) == 0, folder.log.read_text()[-2000:]
     return folder
 
 
@@ -70,7 +71,7 @@ def test_pictures_and_looks_change_no_loss(run: RunFolder, tmp_path: Path) -> No
     assert read(run).commands[0].words == "feature maps of validation image 11"
     recipe = Recipe(net="conv8f5-relu-pool-conv8-tanh-fc", epochs=2, threads=1, watch_every=0)
     plain = RunFolder.create(tmp_path, "plain", dumps(recipe))
-    assert launch(plain, detached=False).wait(120) == 0
+    assert train_folder(plain.path, Signals()) == 0
     assert not read(plain).pictures
     np.testing.assert_array_equal(read(plain).steps.loss, read(run).steps.loss)
 

@@ -133,7 +133,7 @@ async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, s
         pointed = log.lines[log.pointed].body.plain
         assert pointed.startswith("epoch  7")
         top = log.scroll_offset.y
-        assert any("epoch  7" in log._wrapped[row].plain for row in range(top, top + log.size.height))
+        assert any("epoch  7" in line.plain for line in log._wrapped[top : top + log.size.height])
 
 
 async def test_arrows_move_it_and_end_follows_again(finished: RunFolder) -> None:
