@@ -12,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from cvtui.engine.heap import keep_freed_memory
 from cvtui.engine.quick_start import end, leave_dynamo_out, loading
 
 USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE] | --look N] | --warm"
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _warm() -> int:
+    keep_freed_memory()
     with loading():
         from cvtui.engine.warm import wait_for_work
     leave_dynamo_out()
@@ -57,6 +59,7 @@ def _train(folder: Path, *, resume: bool, rate: str) -> int:
     from cvtui.engine.control import Signals
 
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
+    keep_freed_memory()
     with loading():
         from cvtui.engine.worker import train_folder
     leave_dynamo_out()

@@ -69,7 +69,9 @@ def governor_of(training: Training) -> Governor | None:
     if training.recipe.threads or training.device.type != "cpu":
         return None
     allowed = candidates(usable_cores(), training.checked.table.macs * training.recipe.batch_size)
-    return Governor(allowed, training.threads) if len({*allowed, training.threads}) > 1 else None
+    if len({*allowed, training.threads}) < 2:
+        return None
+    return Governor(allowed, training.threads, clock=training.clock.seconds)  # which stands still in a pause
 
 
 class Governor:

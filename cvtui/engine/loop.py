@@ -42,6 +42,7 @@ class Loop:
     def __init__(self, training: Training, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
+        training.model.write_over()
         self.keep = checkpoint.KeepRule(training.recipe.keep)
         self.watch = Watch(training.model, training.optimizer, training.recipe.watch_every)
         rule = rule_of(training.recipe.on_nan)

@@ -14,7 +14,7 @@ from torch import nn
 
 from cvtui.calc import trace
 from cvtui.engine.init import INITS, initialise
-from cvtui.engine.model import Net
+from cvtui.engine.model import Net, ReLU
 from cvtui.engine.optim import parameter_groups
 from cvtui.engine.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
@@ -152,3 +152,47 @@ def test_biases_and_norms_do_not_decay() -> None:
     names = {id(p): name for name, p in net.named_parameters()}
     decays = {names[id(p)]: group["weight_decay"] for group in groups for p in group["params"]}
     assert decays == {name: 0.1 if name in ("conv1.weight", "fc1.weight") else 0.0 for name in names.values()}
+
+
+@pytest.mark.parametrize(
+    ("net", "over"),
+    [
+        ("conv4-relu-pool-relu-fc5-relu-fc", [True, False, True]),
+        ("conv4-bn-relu-tanh-relu-drop0.5-relu-fc", [True, False, False]),
+        # The first is taken by the block and by its way around; its own input is not.
+        ("conv4-relu-res(conv4-relu-conv4)-relu-cat(relu|conv4)-fc", [True, True, True, False]),
+        ("conv4-cat(relu|relu)-fc", [False, False]),
+        ("relu-fc", [False]),
+    ],
+)
+def test_a_relu_writes_over_what_nobody_needs_any_more_and_no_bit_changes(net: str, over: list[bool]) -> None:
+    size, images = (6, 6, 2), torch.randn(3, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+    table = trace(parse(net), size, classes=7)
+    torch.manual_seed(0)
+    models = [Net(table), Net(table)]
+    models[1].load_state_dict(models[0].state_dict())
+    models[1].write_over()
+    assert [module.over for module in models[1].modules() if isinstance(module, ReLU)] == over
+    found = []
+    for model in models:
+        torch.manual_seed(2)
+        loss = model(images.clone()).square().mean()
+        loss.backward()
+        found.append([loss.detach(), *(parameter.grad for parameter in model.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_a_relu_that_is_looked_at_leaves_its_input_alone() -> None:
+    model = Net(trace(parse("conv4-relu-fc"), (6, 6, 2), classes=7))
+    model.write_over()
+    seen: list[torch.Tensor] = []
+    layers = model.layers()
+    handles = [layers[name].register_forward_hook(lambda _m, _i, out: seen.append(out)) for name in ("conv1", "relu1")]
+    model(torch.randn(3, 2, 6, 6))
+    assert (seen[0] < 0).any()
+    assert torch.equal(seen[0].clamp(min=0), seen[1])
+    for handle in handles:
+        handle.remove()
+    model.layers()["conv1"].register_forward_hook(lambda _m, _i, out: seen.append(out))
+    model(torch.randn(3, 2, 6, 6))
+    assert (seen[2] >= 0).all()  # nobody asked the ReLU

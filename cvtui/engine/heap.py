@@ -1,0 +1,28 @@
+"""Memory that a step has freed stays with the process, for the next step needs as much again.
+
+glibc gives large pieces back to the kernel as soon as they are free, and the kernel clears every page that it hands
+out anew: 9,000 pages a step on a CIFAR-sized net at batch 64, 50,000 on a ResNet-18 at batch 32, which is a sixth to a
+fourth of a step's time. (On a GPU, PyTorch's own allocator does the same as this.)
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Their numbers in malloc.h."""
+NEVER = -1
+LARGEST = 1 << 30
+LARGEST_OF_OLD = 32 << 20
+"""What a glibc older than 2.35 takes."""
+
+
+def keep_freed_memory() -> bool:
+    """From now on, in the whole process. False where the C library is another than glibc: nothing is changed there."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    if not mallopt(MMAP_THRESHOLD, LARGEST) and not mallopt(MMAP_THRESHOLD, LARGEST_OF_OLD):
+        return False  # without it, the other would do harm: the threshold no longer follows what is freed
+    return bool(mallopt(TRIM_THRESHOLD, NEVER))

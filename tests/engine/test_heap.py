@@ -1,0 +1,46 @@
+"""What a step has freed stays with the process: the kernel's own count of pages that it had to hand out."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+if sys.argv[1] == "keep":
+    from cvtui.engine.heap import keep_freed_memory
+    assert keep_freed_memory()
+import torch
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def step():
+    kept = [torch.ones(64, 32, 32, 32)]
+    for _ in range(6):
+        kept.append(torch.relu(kept[-1]))  # as a forward pass keeps them for the backward pass
+for _ in range(3):
+    step()
+before = faults()
+for _ in range(10):
+    step()
+print((faults() - before) // 10)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_a_step_gets_its_memory_from_the_one_before() -> None:
+    def pages(how: str) -> int:
+        done = subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert pages("keep") < 50
+    assert pages("leave") > 2000  # 8 MB a tensor, in pages of 4 kB
+
+
+def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cvtui.engine import heap
+
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _name: object())
+    assert not heap.keep_freed_memory()
