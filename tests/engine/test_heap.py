@@ -17,9 +17,9 @@ import torch
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 def step():
-    kept = [torch.ones(64, 32, 32, 32)]
-    for _ in range(6):
-        kept.append(torch.relu(kept[-1]))  # as a forward pass keeps them for the backward pass
+    kept = [torch.ones(320, 32, 32, 32)]  # 42 MB: the map of a CIFAR-sized net at batch 320
+    for _ in range(2):
+        kept.append(torch.relu(kept[-1]))
 for _ in range(3):
     step()
 before = faults()
@@ -29,14 +29,19 @@ print((faults() - before) // 10)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def is_new_glibc() -> bool:
+    name, version = platform.libc_ver()
+    return name == "glibc" and tuple(map(int, version.split("."))) >= (2, 35)
+
+
+@pytest.mark.skipif(not is_new_glibc(), reason="another C library, or one that takes 32 MB at most")
 def test_a_step_gets_its_memory_from_the_one_before() -> None:
     def pages(how: str) -> int:
         done = subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True)
         return int(done.stdout)
 
     assert pages("keep") < 50
-    assert pages("leave") > 2000  # 8 MB a tensor, in pages of 4 kB
+    assert pages("leave") > 1000  # most machines: 30,000; fewer where pages are large
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
