@@ -20,7 +20,7 @@ def step():
     kept = [torch.ones(320, 32, 32, 32)]  # 42 MB: the map of a CIFAR-sized net at batch 320
     for _ in range(2):
         kept.append(torch.relu(kept[-1]))
-for _ in range(3):
+for _ in range(20):
     step()
 before = faults()
 for _ in range(10):

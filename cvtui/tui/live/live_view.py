@@ -235,8 +235,13 @@ class LiveView(Doctoring):
         self.draw()
 
     def _look(self, **changes: Any) -> None:
+        """Another look at the run, asked for by a key: header and pane in use at once, the others a frame later, for
+        painting all of them takes longer than a hand notices."""
         self.view = replace(self.view, **changes)
-        self.draw()
+        with self.app.batch_update():
+            self.header.update_from(self.history, self.view)
+            self.pane(self.stage.current).update_from(self.history, self.view)
+        self.call_after_refresh(self.draw)
 
     def _choose(self, **changes: Any) -> None:
         """A look that the person wants, now and the next time."""
