@@ -88,7 +88,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         return Outcome("failed", error.message, 2, training.step if training else 0)
     except Exception as error:
         _remember(folder)
-        return Outcome("failed", _in_one_line(error, training), 1, training.step if training else 0)
+        return Outcome("failed", in_one_line(error, training), 1, training.step if training else 0)
 
 
 def _teller(writer: EventWriter) -> Tell:
@@ -241,7 +241,8 @@ def _peak(training: Training) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _in_one_line(error: Exception, training: Training | None) -> str:
+def in_one_line(error: Exception, training: Training | None) -> str:
+    """What went wrong, for the record `end`: of a lack of memory, batch size, peak and the way out."""
     if _is_out_of_memory(error):
         if training is None:
             return "out of memory while the net was built: it has too many weights for this machine"

@@ -17,6 +17,7 @@ import torch
 
 from cvtui.engine.checkpoint import load as load_checkpoint
 from cvtui.engine.evaluate import evaluate
+from cvtui.engine.worker import in_one_line
 from cvtui.recipe import Recipe, check
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import (
@@ -299,6 +300,19 @@ def test_out_of_memory_names_batch_size_and_peak(tmp_path: Path) -> None:
     assert re.fullmatch(
         r"out of memory on cpu after \d+\.\d GiB, at batch size 1437; try batch size 718, or a smaller net", end.reason
     )
+
+
+def test_out_of_memory_on_a_gpu_names_batch_size_and_its_own_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CUDA's allocator raises, told of a training that is said to be on a GPU (there may be none here)."""
+    gpu = training(batch_size=64)
+    gpu.device = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 15 << 29)
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
+    assert in_one_line(error, gpu) == (
+        "out of memory on cuda after 7.5 GiB, at batch size 64; try batch size 32, or a smaller net"
+    )
+    gpu.checked = check(recipe(batch_size=1))
+    assert in_one_line(error, gpu) == "out of memory on cuda after 7.5 GiB, at batch size 1, or a smaller net"
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_word_in_the_log_and_no_end(tmp_path: Path) -> None:
