@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from cvtui.tui.detail.ground import map_on
@@ -20,6 +19,7 @@ from cvtui.tui.panes.words import clean, count, significant
 from cvtui.tui.widgets.blocks import histogram as strip_of
 from cvtui.tui.widgets.heat import heat
 from cvtui.tui.widgets.line_plot import LinePlot
+from cvtui.tui.widgets.modal import Modal
 from cvtui.tui.widgets.plot_data import Guide, Line
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 1.0
 
 
-class LayerDetail(ModalScreen[None]):
+class LayerDetail(Modal[None]):
     """Everything that the log holds of one layer; up and down go to its neighbours. Follows a living run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

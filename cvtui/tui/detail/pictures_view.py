@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from cvtui.tui import settings
@@ -33,6 +32,7 @@ from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_o
 from cvtui.tui.detail.tables import confusion, gradient_flow
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import clean, count, percent
+from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
     from cvtui.runlog import History
@@ -43,7 +43,7 @@ REFRESH_SECONDS = 0.2
 BACK = "escape back · ← → other pictures"
 
 
-class PicturesView(ModalScreen[None]):
+class PicturesView(Modal[None]):
     """One picture at a time; left and right turn the pages."""
 
     AUTO_FOCUS = ""

@@ -13,19 +13,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from cvtui.recipe import Recipe, dumps
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import clean
+from cvtui.tui.widgets.modal import Modal
 
 POLL_SECONDS = 0.1
 LOOKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
 
 
-class CheckModal(ModalScreen[None]):
+class CheckModal(Modal[None]):
     """Starts the check when it is shown; leaving ends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Back")]

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from cvtui.doctor.catalogue import FAULTS
@@ -18,6 +17,7 @@ from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.findings import heading
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import clean
+from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def changes_of(cure: dict[str, object]) -> str:
     return " ".join(shlex.quote(f"{name}={value}") for name, value in cure.items())
 
 
-class FindingModal(ModalScreen[str | None]):
+class FindingModal(Modal[str | None]):
     """Gives "cure", "go", "test" (the short test that would tell it from what looks like it) or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

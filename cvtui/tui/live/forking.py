@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -22,6 +21,7 @@ from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.fork import afresh, checkpoints_of, fork
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.words import clean, count, percent
+from cvtui.tui.widgets.modal import Modal
 
 AFRESH = CheckpointSaved(step=0, epoch=0, path="", reason="asked")
 """Stands for no checkpoint at all."""
@@ -52,7 +52,7 @@ def changed_recipe(parent: RunFolder, saved: CheckpointSaved, text: str) -> Reci
     return recipe
 
 
-class ForkModal(ModalScreen[RunFolder | None]):
+class ForkModal(Modal[RunFolder | None]):
     """Makes and starts the child; gives its folder, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]

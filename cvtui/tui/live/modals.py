@@ -8,12 +8,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.rates import parse_rate
 from cvtui.tui.panes.words import clean, rate
+from cvtui.tui.widgets.modal import Modal
 
 BOX = """
     {name} {{
@@ -30,7 +30,8 @@ BOX = """
     }}
 """
 
-class RateModal(ModalScreen[float | None]):
+
+class RateModal(Modal[float | None]):
     """Asks for a new learning rate; gives it, or None. Enter takes it, escape leaves all as it is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
@@ -96,7 +97,7 @@ class RateModal(ModalScreen[float | None]):
         self.dismiss(None)
 
 
-class StopModal(ModalScreen[bool]):
+class StopModal(Modal[bool]):
     """Asks whether the run should end now (True) or go on (False)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -124,7 +125,7 @@ class StopModal(ModalScreen[bool]):
 Leaving = Literal["keep", "stop", "stay"]
 
 
-class LeaveModal(ModalScreen[Leaving]):
+class LeaveModal(Modal[Leaving]):
     """On leaving while the run lives: keep training, stop after saving, or stay here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -186,7 +187,7 @@ below training to the end, with dropout on, says that there is room for a larger
 """
 
 
-class WhyModal(ModalScreen[None]):
+class WhyModal(Modal[None]):
     """Why validation can lie below training, with this run's own last numbers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,q,enter", "dismiss(None)", "Back")]

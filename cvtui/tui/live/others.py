@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
@@ -21,6 +20,7 @@ from cvtui.runlog.housekeeping import is_pinned
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.overlay import COLOURS, Other, OverlayCurves
 from cvtui.tui.panes.words import clean, percent
+from cvtui.tui.widgets.modal import Modal
 
 POLL_SECONDS = 0.5
 MOST_BYTES = 8_000_000
@@ -87,7 +87,7 @@ def other_runs(folder: RunFolder) -> list[RunSummary]:
         return []
 
 
-class OthersModal(ModalScreen[list[RunFolder] | None]):
+class OthersModal(Modal[list[RunFolder] | None]):
     """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,12 +9,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from cvtui.runlog import History, RunFolder
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.words import clean, count
+from cvtui.tui.widgets.modal import Modal
 
 RESUMABLE = ("stopped", "lost", "diverged", "failed")
 
@@ -31,7 +31,7 @@ def resume(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:
     return launch(folder, detached=True, resume=True, rate=rate)
 
 
-class ResumeModal(ModalScreen[str | None]):
+class ResumeModal(Modal[str | None]):
     """Asks how to go on: "" as it was, "/10" with a tenth of the rate, None not at all."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

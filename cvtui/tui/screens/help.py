@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from cvtui.tui.screens.keys import spelled
+from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
     from cvtui.tui.screens.places import PlaceScreen
@@ -73,7 +73,7 @@ def title_of(node: DOMNode) -> str:
     return words[:1].upper() + words[1:]
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Modal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,f1", "dismiss", "Back")]
     DEFAULT_CSS = """
     HelpScreen {

@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
@@ -18,9 +18,10 @@ from cvtui.runlog import RunSummary
 from cvtui.runlog import housekeeping as keeping
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.words import clean
+from cvtui.tui.widgets.modal import Modal
 
 
-class LineModal(ModalScreen[str | None]):
+class LineModal(Modal[str | None]):
     """Asks for one line of text; None where it was cancelled. `check` says what is wrong with it, or ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]

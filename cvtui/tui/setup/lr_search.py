@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from cvtui.compare.lr_find import NoBracket
@@ -24,12 +23,13 @@ from cvtui.tui.labs.figures_view import FiguresView
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.words import clean, percent
 from cvtui.tui.setup import MUTED
+from cvtui.tui.widgets.modal import Modal
 
 POLL_SECONDS = 0.25
 BAR = 36
 
 
-class LrSearch(ModalScreen[float | None]):
+class LrSearch(Modal[float | None]):
     """Gives the rate that the person wants to use, or None. Leaving stops the runs; their folders stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
