@@ -68,10 +68,12 @@ def governor_of(training: Training) -> Governor | None:
     """The governor of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
     if training.recipe.threads or training.device.type != "cpu":
         return None
-    allowed = candidates(usable_cores(), training.checked.table.macs * training.recipe.batch_size)
+    macs = training.checked.table.macs * training.recipe.batch_size
+    allowed = candidates(usable_cores(), macs)
     if len({*allowed, training.threads}) < 2:
         return None
-    return Governor(allowed, training.threads, clock=training.clock.seconds)  # which stands still in a pause
+    # The training's clock stands still in a pause.
+    return Governor(allowed, training.threads, clock=training.clock.seconds, most_first=macs >= MACS_FOR_ALL)
 
 
 class Governor:
@@ -88,7 +90,10 @@ class Governor:
         threads: int,
         apply: Callable[[int], None] = torch.set_num_threads,
         clock: Callable[[], float] = time.perf_counter,
+        most_first: bool = False,
     ) -> None:
+        """`most_first`: the first trial is between the two largest numbers, for steps that are so long that a trial of
+        all takes a quarter of a minute; fewer are tried when cores turn out to be taken."""
         self.allowed = sorted({*allowed, threads})  # a run that is resumed brings its own number
         self.threads = threads
         """The number chosen. (While others are tried, one of those is at work.)"""
@@ -103,7 +108,7 @@ class Governor:
         self._last = clock()
         self._look_at = self._trial_at = self._trial_begun = self._last
         self._trial: Trial | None = None
-        self._try(self.allowed, "measured")
+        self._try(self.allowed[-2:] if most_first else self.allowed, "measured")
 
     def begin(self) -> None:
         """The time until now is not a step's."""

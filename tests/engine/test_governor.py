@@ -74,6 +74,28 @@ def test_the_quickest_number_is_found_at_the_start_and_said_once(serial: float, 
     assert machine.threads == best or found._trial is not None
 
 
+def test_long_steps_are_tried_on_the_most_threads_first_and_on_fewer_when_cores_are_taken() -> None:
+    machine = Machine(0.0, 1.5)
+    machine.threads = 3
+    found = Governor([1, 2, 3, 4], 3, machine.set_threads, machine.clock, most_first=True)
+    said = run(machine, found, 20.0)
+    assert found.threads == 4
+    assert said[0].startswith("threads 3 → 4, measured (a step on 3: ")
+    machine.taken = 2
+    run(machine, found, 120.0)
+    assert found.threads == 2
+
+
+def test_a_pause_is_no_step() -> None:
+    training = making.training(net="conv64-conv64-fc", threads=0, batch_size=64)
+    found = governor_of(training)
+    if found is None:
+        pytest.skip("one core")
+    before = found._clock()
+    training.clock.leave_out(100.0)
+    assert found._clock() < before  # what the training leaves out, the governor does not see
+
+
 def test_the_fewest_of_equals_are_taken() -> None:
     assert best_of({1: 1.02, 2: 1.0, 3: 1.01}, None) == 1
     assert best_of({1: 1.02, 2: 1.0, 3: 1.01}, 2) == 2, "what runs stays where it is as good"

@@ -198,6 +198,8 @@ class Setup(Widget):
         self._warm = WarmEngine(self._warm_changed, enabled=self._warms)
         preview = Preview()
         await self.mount(preview)
+        if not self.is_attached:  # left in the meantime
+            return
         self._preview = preview
         self.examine()
         self.open()
