@@ -118,7 +118,7 @@ async def test_the_table_tells_the_logged_numbers_under_the_cursor(runs: Runs) -
         assert float(told["validation loss"]) == pytest.approx(nearest.val_loss, rel=0.01)
         assert [line.split()[-6] for line in text if " step " in line and "loss" in line] != []
         await pilot.press("end")
-        assert app.values.startswith("step 344, the last one")
+        await wait_until_async(lambda: app.values.startswith("step 344, the last one"), what="the run as it is now")
 
 
 # ---------------------------------------------------------------------- other runs
