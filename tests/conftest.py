@@ -14,7 +14,11 @@ os.environ["XDG_CONFIG_HOME"] = _config.name
 
 
 def pytest_collection_finish() -> None:
-    _collect_seldom()
+    """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
+    from cvtui.cli.session import collect_seldom
+
+    gc.collect()
+    collect_seldom()
     _look_for_idleness_often()
 
 
@@ -25,11 +29,3 @@ def _look_for_idleness_often() -> None:
 
     _wait.SLEEP_GRANULARITY = 1 / 100
     _wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 8
-
-
-def _collect_seldom() -> None:
-    """As `cvtui` has it: see `collect_seldom` in cvtui/cli/session.py. (With the collector's usual ways the tests of
-    the screen take half as long again.)"""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 10, 10)

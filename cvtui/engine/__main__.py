@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from cvtui.engine.heap import keep_freed_memory
-from cvtui.engine.quick_start import end, leave_dynamo_out, loading
+from cvtui.engine.quick_start import end, loading
 
 USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE] | --look N] | --warm"
 
@@ -23,18 +23,16 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     match arguments:
         case ["--facts", what, size, share]:
-            with loading():
-                from cvtui.engine.callable_set import tell_facts
+            from cvtui.engine.callable_set import tell_facts  # somebody's own code may want all of PyTorch
+
             return tell_facts(what, size, float(share))
         case ["--check"]:
             with loading():
                 from cvtui.engine.checkup import tell_lines
-            leave_dynamo_out()
             return tell_lines()
         case [folder, "--look", number] if number.isdecimal():
             with loading():
                 from cvtui.engine.late_look import look_at
-            leave_dynamo_out()
             return look_at(Path(folder), int(number))
         case ["--warm"]:
             return _warm()
@@ -48,7 +46,6 @@ def _warm() -> int:
     keep_freed_memory()
     with loading():
         from cvtui.engine.warm import wait_for_work
-    leave_dynamo_out()
     try:
         return wait_for_work()
     except (KeyboardInterrupt, BrokenPipeError):
@@ -62,7 +59,6 @@ def _train(folder: Path, *, resume: bool, rate: str) -> int:
     keep_freed_memory()
     with loading():
         from cvtui.engine.worker import train_folder
-    leave_dynamo_out()
     code = train_folder(folder, signals, resume=resume, rate=rate)
     signals.over()
     return code

@@ -187,9 +187,9 @@ class Net(nn.Module):
         """A ReLU puts its answer where its input was, if a layer made that which needs it no more in its backward pass,
         and no other layer takes it: a step writes less memory (1.05 to 1.15 x as fast). Every bit stays; a step on
         which a hook looks at the ReLU leaves its input alone."""
-        rows = {number: row for number, row in enumerate(self.table.rows)}
-        takers = Counter(source for row in rows.values() for source in row.inputs)
-        for row in rows.values():
+        rows = self.table.rows
+        takers = Counter(source for row in rows for source in row.inputs)
+        for row in rows:
             module = self._modules.get(row.name)
             source = row.inputs[0] if row.inputs else -1
             if isinstance(module, ReLU) and source >= 0 and takers[source] == 1:

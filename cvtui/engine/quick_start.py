@@ -23,14 +23,15 @@ NAME = "torch._dynamo"
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """PyTorch is imported here. Its half a million objects stay until the end, so the garbage collector neither looks
-    through them while they come (0.1 s) nor at any time after that."""
+    """PyTorch is imported here, and torch.compile's machinery left out. Its half a million objects stay until the end,
+    so the garbage collector neither looks through them while they come (0.1 s) nor at any time after that."""
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
+    leave_dynamo_out()
 
 
 def end(code: int) -> NoReturn:

@@ -85,11 +85,10 @@ def _work(folder: LabFolder, name: str, knobs: dict[str, Any], writer: EventWrit
 
 
 def _begin(writer: EventWriter, name: str, knobs: dict[str, Any], threads: int) -> None:
-    from cvtui.engine.quick_start import leave_dynamo_out, loading
+    from cvtui.engine.quick_start import loading
 
     with loading():
         import torch
-    leave_dynamo_out()
     torch.set_num_threads(threads)
     writer.write(
         RunStarted(

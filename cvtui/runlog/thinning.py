@@ -14,7 +14,9 @@ NEWEST = 50
 
 def thinned(epochs: list[EpochDone], held: int) -> int:
     """Takes away every second matrix of the older epochs (never one of a best epoch) once more than MOST are `held`;
-    how many there are then."""
+    how many there are then. (`held` may be too large where a resume has taken epochs back: they are counted first.)"""
+    if held > MOST:
+        held = sum(bool(epoch.confusion) for epoch in epochs)
     if held <= MOST:
         return held
     keep = False

@@ -9,18 +9,32 @@ from cvtui.runlog.thinning import MOST, NEWEST
 from tests.runlog.making import make_folder, started
 
 
+def epoch(number: int, best: bool = False) -> EpochDone:
+    return EpochDone(
+        epoch=number, step=20 * number, time=1.0, train_loss=1.0, train_accuracy=0.5, val_loss=1.1, val_accuracy=0.5,
+        seconds=1.0, images_per_second=1.0, confusion=[[number, 0], [0, 1]], best=best,
+    )  # fmt: skip
+
+
+def test_epochs_that_a_resume_takes_back_do_not_count(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    with EventWriter(folder) as writer:
+        writer.write(started())
+        for first in (1, 11, 11):  # after the first ten, the others are done three times over
+            for number in range(first, MOST - 10):
+                writer.write(epoch(number))
+    history = History(folder)
+    history.poll()
+    assert len(history.epochs) == MOST - 11
+    assert all(epoch.confusion for epoch in history.epochs)
+
+
 def test_of_very_many_epochs_some_keep_their_confusion(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     with EventWriter(folder) as writer:
         writer.write(started())
         for number in range(1, 2001):
-            writer.write(
-                EpochDone(
-                    epoch=number, step=20 * number, time=1.0, train_loss=1.0, train_accuracy=0.5, val_loss=1.1,
-                    val_accuracy=0.5, seconds=1.0, images_per_second=1.0, confusion=[[number, 0], [0, 1]],
-                    best=number in (3, 700),
-                )
-            )  # fmt: skip
+            writer.write(epoch(number, best=number in (3, 700)))
     history = History(folder)
     history.poll()
     assert len(history.epochs) == 2000
