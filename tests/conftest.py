@@ -3,29 +3,48 @@ OpenMP's spinning threads make small nets a hundred times slower."""
 
 import gc
 import os
+import sys
 import tempfile
+
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+# Where others use the processor too, drawing five examples has taken a second: that says nothing about a test.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 _config = tempfile.TemporaryDirectory(prefix="cvtui-config-")
 os.environ["XDG_CONFIG_HOME"] = _config.name
 """Nobody's own settings are read or written, also by the programs that the tests start."""
 
 
+gc.disable()  # until all tests are loaded: nothing of that is garbage
+
+
 def pytest_collection_finish() -> None:
     """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
     from cvtui.cli.session import collect_seldom
 
-    gc.collect()
+    gc.enable()
     collect_seldom()
+    _leave_compiling_out()
     _look_for_idleness_often()
 
 
+def _leave_compiling_out() -> None:
+    """As the engine does: the first optimiser of a process takes two seconds otherwise."""
+    if "torch" in sys.modules:
+        from cvtui.engine.quick_start import leave_dynamo_out
+
+        leave_dynamo_out()
+
+
 def _look_for_idleness_often() -> None:
-    """Textual's Pilot waits after each key until the process has been idle for 20 ms. 10 ms tell the same: everything
-    that a key sets going runs in one thread. (With 20 the tests of the screen take a sixth longer.)"""
+    """Textual's Pilot waits after each key until the process has been idle for 20 ms. 5 ms tell the same: everything
+    that a key sets going runs in one thread. (With 20 the tests of the screen take a third longer.)"""
     from textual import _wait
 
-    _wait.SLEEP_GRANULARITY = 1 / 100
+    _wait.SLEEP_GRANULARITY = 1 / 200
     _wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 8

@@ -1,4 +1,6 @@
-"""What a step has freed stays with the process: the kernel's own count of pages that it had to hand out."""
+"""What a step has freed stays with the process: the kernel's own count of pages that it had to hand out.
+
+NumPy asks the C library for its memory as PyTorch does, and loads in a tenth of the time."""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ import resource, sys
 if sys.argv[1] == "keep":
     from cvtui.engine.heap import keep_freed_memory
     assert keep_freed_memory()
-import torch
+import numpy
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 def step():
-    kept = [torch.ones(320, 32, 32, 32)]  # 42 MB: the map of a CIFAR-sized net at batch 320
+    kept = [numpy.ones((320, 32, 32, 32), numpy.float32)]  # 42 MB: the map of a CIFAR-sized net at batch 320
     for _ in range(2):
-        kept.append(torch.relu(kept[-1]))
+        kept.append(numpy.maximum(kept[-1], 0))
 for _ in range(20):
     step()
 before = faults()

@@ -110,7 +110,7 @@ async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
         for view, words in (("field", "sees 5x5"), ("connections", "is joined to"), ("matrix", "Toeplitz")):
             await pilot.press("w")
             assert screen.picture.view == view
-            assert words in screen.picture.text
+            await wait_until_async(lambda words=words: words in screen.picture.text, what=view)  # type: ignore[misc]
         await pilot.press("w", "down", "down")
         await wait_until_async(lambda: "max(" in screen.picture.text, what="the pool's picture")
 
@@ -122,7 +122,7 @@ async def test_at_80_columns_the_picture_takes_the_tables_place_and_gives_it_bac
         assert not screen.query_one("#calc-picture").display
         await pilot.press("w")
         await wait_until_async(lambda: screen.query_one("#calc-picture").display, what="the picture")
-        assert "0·" in screen.picture.text
+        await wait_until_async(lambda: "0·" in screen.picture.text, what="its numbers")
         await pilot.press("w", "w", "w", "w")
         await wait_until_async(lambda: screen.query_one("#calc-table").display, what="the table")
         assert not screen.query_one("#calc-picture").display

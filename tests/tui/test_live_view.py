@@ -363,8 +363,7 @@ async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None
         await pilot.pause()
         growing.folder.path.rename(growing.folder.path.with_name("moved"))
         await pilot.press("s")
-        await pilot.pause()
-        assert any("gone" in note.message for note in app._notifications)
+        await wait_until_async(lambda: any("gone" in note.message for note in app._notifications), what="the word")
 
 
 # ---------------------------------------------------------------------- runs that ended badly
