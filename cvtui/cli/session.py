@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,13 @@ def collect_seldom() -> None:
     gc.set_threshold(100_000, 10, 10)
 
 
+def _end_with_the_terminal() -> None:
+    """Also where it was started with SIGHUP ignored (`nohup`): without its terminal the screen would stay for ever,
+    and nobody could see it. The training does not end with it."""
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def run_session(
     *, recipe: Recipe | None = None, runs: Path, attach: Path | None = None, fps: float = 10.0
 ) -> int:
@@ -61,6 +69,7 @@ def run_session(
 
     app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps)
     collect_seldom()
+    _end_with_the_terminal()
     app.run()
     for run in app.living():
         commands = CommandReader(run).poll()

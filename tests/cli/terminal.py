@@ -80,4 +80,6 @@ def plain(text: str) -> str:
 
 
 def _take_terminal() -> None:
+    """The terminal becomes the program's own, which starts as under `nohup`: the harder case for a lost terminal."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
