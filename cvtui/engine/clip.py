@@ -18,7 +18,7 @@ class Clip:
         optimizer.step()
 
     It comes last of all that looks at the gradients before an update, so the journal's norm and the watched layers' are
-    those before clipping; and it takes the norms from the journal, so that none is worked out twice. Nothing is read
+    those before clipping; and it takes the norm from the journal, so that it is not worked out twice. Nothing is read
     back from the device. A norm that is NaN or infinite clips nothing well: the guard leaves such updates out.
     """
 
@@ -40,8 +40,6 @@ class Clip:
 
     @torch.no_grad()
     def _scale(self, optimizer: Optimizer, *_: Any) -> None:
-        norms = self.journal.norms
-        if norms:
+        if self.journal.norm is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-            total = torch.linalg.vector_norm(torch.stack(list(norms)))
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.largest, total)
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.largest, self.journal.norm)

@@ -26,6 +26,10 @@ from cvtui.recipe.data_facts import kind_of
 from cvtui.recipe.recipe import Recipe
 
 
+GATHERED_BYTES = 1 << 17
+"""Of pixels that are gathered at once, where a batch is smaller."""
+
+
 class Images(NamedTuple):
     """One part of a data set, resident."""
 
@@ -61,10 +65,13 @@ class Images(NamedTuple):
         return Images(self.pixels[start:stop], self.labels[start:stop])
 
     def stream(self, order: Tensor, size: int) -> Iterator[Images]:
-        """Batches in this order, the last one smaller."""
+        """Batches in this order, the last one smaller. Small ones are gathered some at a time and handed out as views:
+        on a small net, which finds nothing in the processor's caches between two steps, 27 µs a step are 7."""
         order = order.to(self.labels.device)
-        for start in range(0, len(order), size):
-            yield self.batch(order[start : start + size])
+        at_once = size * max(1, GATHERED_BYTES * self.size // max(1, self.pixels.nbytes * size))
+        for start in range(0, len(order), at_once):
+            gathered = self.batch(order[start : start + at_once])
+            yield from map(Images, torch.split(gathered.pixels, size), torch.split(gathered.labels, size))
 
 
 class Part(Protocol):

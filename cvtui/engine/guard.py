@@ -1,7 +1,7 @@
 """Updates that would destroy the weights are left out: where a loss or a gradient is NaN or infinite.
 
-Healthy steps keep every bit. On the CPU the loss and the gradients' norms, which are there anyway, are looked at before
-the update (4 µs). On a GPU nothing is read back: a flag on the device tells PyTorch's fused optimisers to do nothing,
+Healthy steps keep every bit. On the CPU the loss and the gradients' norm, which are there anyway, are looked at before
+the update. On a GPU nothing is read back: a flag on the device tells PyTorch's fused optimisers to do nothing,
 as GradScaler does (`found_inf`); what happened is seen when the log is flushed.
 """
 
@@ -41,7 +41,7 @@ class Guard:
         guard.expect(loss)
         optimizer.step()      # does nothing where the loss or a gradient is not finite
 
-    It takes the gradients' norms from the journal, so the journal must be there first.
+    It takes the gradients' norm from the journal, so the journal must be there first.
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, journal: Journal) -> None:
@@ -68,7 +68,7 @@ class Guard:
     @torch.no_grad()
     def _look(self, optimizer: Optimizer, *_: Any) -> None:
         loss, self._loss = self._loss, None
-        numbers = [*self.journal.norms, *([] if loss is None else [loss])]
+        numbers = [number for number in (self.journal.norm, loss) if number is not None]
         if not self._on_cpu:
             self._look_on_device(numbers)
             return
@@ -79,10 +79,11 @@ class Guard:
             torch._foreach_copy_(target, source)
 
     def _look_on_device(self, numbers: list[Tensor]) -> None:
-        """Sets the flag to 1 where one of the numbers is not finite: two kernels, and no waiting."""
+        """Sets the flag to 1 where one of the numbers is not finite, and waits for nothing."""
         self._flag.zero_()
-        copies = [number.float().clone() for number in numbers[-1:]]
-        torch._amp_foreach_non_finite_check_and_unscale_([*numbers[:-1], *copies], self._flag, self._one)
+        if numbers:
+            copy = torch.stack([number.float() for number in numbers])
+            torch._amp_foreach_non_finite_check_and_unscale_([copy], self._flag, self._one)
         self.optimizer.found_inf = self._flag  # type: ignore[attr-defined]
         for running, kept in zip(self._running, self._kept, strict=True):
             good = torch.where(self._flag > 0, kept, running)

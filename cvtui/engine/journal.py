@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,7 +76,7 @@ class FactSource(Protocol):
 
 class Journal:
     """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
-    optimiser, which takes the gradients' norms right before each update."""
+    optimiser, which takes the gradients' norm right before each update."""
 
     _no_grad = torch.no_grad()
     """One object for all steps: as a decorator it costs 2 µs more."""
@@ -97,12 +96,12 @@ class Journal:
         self._rates: list[float] = []
         self._seconds: list[float] = []
         self._flushed = -math.inf
-        self._norms: Sequence[Tensor] = ()
+        self._norm: Tensor | None = None
         self.probe: Probe | None = None
         """What gathers facts for the doctor in the first steps."""
         self.sources: list[FactSource] = []
         """Where facts come from; they are asked at each flush."""
-        self._handle = training.optimizer.register_step_pre_hook(self._take_norms)
+        self._handle = training.optimizer.register_step_pre_hook(self._take_norm)
         watch.begin(training.step)
 
     def close(self) -> None:
@@ -118,14 +117,16 @@ class Journal:
         self.sources += [probe, *others]
 
     @property
-    def norms(self) -> Sequence[Tensor]:
-        """Of each gradient, from right before the update on until the step is told."""
-        return self._norms
+    def norm(self) -> Tensor | None:
+        """Of all gradients together (a scalar, where they lie), from right before the update on until the step is told;
+        None where there are none."""
+        return self._norm
 
-    def _take_norms(self, optimizer: Optimizer, *_: Any) -> None:
+    def _take_norm(self, optimizer: Optimizer, *_: Any) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         with self._no_grad:
-            self._norms = torch._foreach_norm(gradients) if gradients else ()
+            norms = torch._foreach_norm(gradients) if gradients else ()
+            self._norm = torch.linalg.vector_norm(torch.stack(norms)) if norms else None
 
     def step(
         self,
@@ -139,11 +140,11 @@ class Journal:
         """One step was done (and counted in `training.step`): its rate, its loss (a scalar), and its logits and labels,
         or the share that was right. Nothing is read back from the device here."""
         self.watch.end()
-        norms, self._norms = self._norms, ()
+        norm, self._norm = self._norm, None
         if logits is not None and labels is not None and isinstance(loss, Tensor):
-            self._meter.add(loss, norms, logits, labels)
+            self._meter.add(loss, norm, logits, labels)
         else:
-            self._meter.add_share(loss, norms, accuracy)
+            self._meter.add_share(loss, norm, accuracy)
         if self.probe is not None:
             self.probe.step(loss, labels, logits)
         self._rates.append(rate)

@@ -1,13 +1,13 @@
 """Loss, accuracy and gradient norm of every step, kept on the device and read back once per flush.
 
-A step leaves references to tensors that exist anyway (the loss, the logits, the labels, a norm per parameter): about
-15 µs. What can be worked out for many steps at once (argmax, means, norms of norms) is worked out at the flush.
+A step leaves references to tensors that exist anyway (the loss, the gradients' norm, the logits, the labels). What can
+be worked out for many steps at once (argmax, means) is worked out at the flush.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -38,7 +38,7 @@ class Meter:
     def _clear(self) -> None:
         self._losses: list[Tensor] = []
         self._right: list[Tensor] = []
-        self._norms: list[Sequence[Tensor]] = []
+        self._norms: list[Tensor | None] = []
         self._sizes: list[int] = []
         self._logits: list[Tensor] = []
         self._labels: list[Tensor] = []
@@ -46,21 +46,22 @@ class Meter:
     def __len__(self) -> int:
         return len(self._losses)
 
-    def add(self, loss: Tensor, norms: Sequence[Tensor], logits: Tensor, labels: Tensor) -> None:
-        """One step: loss (a scalar), the norm of every parameter's gradient, logits N x classes, labels N."""
+    def add(self, loss: Tensor, norm: Tensor | None, logits: Tensor, labels: Tensor) -> None:
+        """One step: loss and norm of all gradients (scalars; None where there were none), logits N x classes, labels
+        N."""
         self._losses.append(loss.detach())
         self._sizes.append(labels.shape[0])  # a tensor's len() takes 1 µs longer
-        self._norms.append(norms)
+        self._norms.append(norm)
         self._logits.append(logits.detach())
         self._labels.append(labels)
         if logits.numel() > LARGE:
             self._settle()
 
-    def add_share(self, loss: Tensor | float, norms: Sequence[Tensor], accuracy: Tensor | float | None) -> None:
+    def add_share(self, loss: Tensor | float, norm: Tensor | None, accuracy: Tensor | float | None) -> None:
         """One step of a loop that works its accuracy out itself (a share 0..1; None where it has none)."""
         self._losses.append(torch.as_tensor(loss).detach().float().reshape(()))
         self._sizes.append(1)
-        self._norms.append(norms)
+        self._norms.append(norm)
         share = torch.as_tensor(math.nan if accuracy is None else accuracy)
         self._right.append(share.detach().float().reshape(1))
 
@@ -85,7 +86,9 @@ class Meter:
         if not self._losses:
             return Readings()
         self._settle()
-        columns = [torch.stack(self._losses).float(), torch.cat(self._right), self._total_norms()]
+        nothing = self._losses[0].new_full((), math.nan)
+        norms = [nothing if norm is None else norm for norm in self._norms]
+        columns = [torch.stack(self._losses).float(), torch.cat(self._right), torch.stack(norms).float()]
         loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
             loss=[exact(number) for number in loss],
@@ -95,15 +98,6 @@ class Meter:
         )
         self._clear()
         return readings
-
-    def _total_norms(self) -> Tensor:
-        """The norm over all parameters is the norm of their norms; NaN where a step had no gradients."""
-        counts = {len(step) for step in self._norms}
-        if len(counts) == 1 and 0 not in counts:
-            norms = torch.stack([norm for step in self._norms for norm in step]).float()
-            return norms.view(len(self._norms), -1).norm(dim=1)  # type: ignore[no-any-return]
-        nothing = self._losses[0].new_full((1,), math.nan)
-        return torch.stack([(torch.stack(list(step)) if step else nothing).float().norm() for step in self._norms])
 
 
 def exact(number: float) -> float:

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.optim import Adam as PlainAdam
 from torch.optim import AdamW as PlainAdamW
 
+from cvtui.engine.quick_step import QuickStep
+
 
 class _Group(NamedTuple):
     """One parameter group's options, and its tensors in lists of one length."""
@@ -34,18 +36,16 @@ class _Gathered(NamedTuple):
     """The dictionary that all was found in: another one means other tensors."""
 
 
-class _Quick(PlainAdam):
+class _Quick(QuickStep, PlainAdam):
     """What Adam and AdamW have in common."""
 
     _gathered: _Gathered | None = None
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
+    def update(self, closure: Any) -> Any:
         gathered = self._found()
         grads = [[p.grad for p in group.params] for group in gathered.groups] if gathered else []
         if gathered is None or closure is not None or any(g is None for group in grads for g in group):
-            with torch.enable_grad() if closure is not None else torch.no_grad():
-                return inspect.unwrap(PlainAdam.step)(self, closure)
+            return inspect.unwrap(PlainAdam.step)(self, closure)
         kernel: Any = torch._fused_adamw_ if isinstance(self, PlainAdamW) else torch._fused_adam_
         found_inf = getattr(self, "found_inf", None)
         gathered.counts.add_(1)

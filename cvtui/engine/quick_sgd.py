@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim import SGD as PlainSGD
 
+from cvtui.engine.quick_step import QuickStep
+
 
 class _Group(NamedTuple):
     options: dict[str, Any]
@@ -26,18 +28,16 @@ class _Gathered(NamedTuple):
     """The dictionary that the velocities were found in: another one means other tensors."""
 
 
-class SGD(PlainSGD):
+class SGD(QuickStep, PlainSGD):
     """torch.optim.SGD with fused=True: to the last bit, hooks and `found_inf` included."""
 
     _gathered: _Gathered | None = None
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
+    def update(self, closure: Any) -> Any:
         gathered = self._found()
         grads = [[p.grad for p in group.params] for group in gathered.groups] if gathered else []
         if gathered is None or closure is not None or any(g is None for group in grads for g in group):
-            with torch.enable_grad() if closure is not None else torch.no_grad():
-                return inspect.unwrap(PlainSGD.step)(self, closure)
+            return inspect.unwrap(PlainSGD.step)(self, closure)
         fused: Any = torch._fused_sgd_
         found_inf = getattr(self, "found_inf", None)
         for group, found in zip(gathered.groups, grads, strict=True):

@@ -42,6 +42,26 @@ class Clock:
         self._start += seconds
 
 
+class RatesAhead:
+    """The rates of the coming steps, worked out many at a time: one by one, between the kernels of a small net, each
+    takes 14 µs instead of 2."""
+
+    COUNT = 100
+
+    def __init__(self) -> None:
+        self._schedule: Schedule | None = None
+        self._first = 0
+        self._rates: list[float] = []
+
+    def at(self, schedule: Schedule, step: int) -> float:
+        """schedule.lr_at(step)."""
+        place = step - self._first
+        if schedule is not self._schedule or not 0 <= place < self.COUNT:
+            self._schedule, self._first, place = schedule, step, 0
+            self._rates = [schedule.lr_at(number) for number in range(step, step + self.COUNT)]
+        return self._rates[place]
+
+
 @dataclass
 class EpochSums:
     """What this epoch has gathered so far: sums over its images, and the seconds spent training."""
@@ -80,6 +100,7 @@ class Training:
     """It goes on from a checkpoint, or over a log that was begun before."""
     sums: EpochSums = field(default_factory=EpochSums)
     clock: Clock = field(default_factory=Clock)
+    rates: RatesAhead = field(default_factory=RatesAhead)
 
     @property
     def recipe(self) -> Recipe:
@@ -99,7 +120,7 @@ class Training:
 
     def set_rate(self) -> float:
         """Gives the optimiser the rate of this step; the rate."""
-        rate = self.schedule.lr_at(self.step)
+        rate = self.rates.at(self.schedule, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate

@@ -2,7 +2,7 @@
 
 Budgets: 20 µs a step, and 40 bytes a step on disk for loss, rate and accuracy.
 
-`engine` is what our own loop spends: loss, logits, labels and the norms of six gradients are kept on the device, and
+`engine` is what our own loop spends: loss, logits, labels and the norm of six gradients are kept on the device, and
 worked out, rounded, encoded and written once in 1,000 steps or 100 ms. `writer` is the log alone, with numbers that are
 there; beside it one `json.dumps` and one write a step, as a simple logger does it, TensorBoard and W&B,
 where they are.
@@ -93,7 +93,7 @@ def wandb(base: Path) -> tuple[float, float] | None:
 
 
 def engine(base: Path) -> tuple[float, float]:
-    """The journal of a real training, told of steps that cost nothing: µs of logging, and of the gradients' norms."""
+    """The journal of a real training, told of steps that cost nothing: µs of logging, and of the gradients' norm."""
     import torch
 
     from cvtui.engine.journal import Journal
@@ -110,12 +110,12 @@ def engine(base: Path) -> tuple[float, float]:
     with EventWriter(folder) as out:
         journal = Journal(out, training, Watch(training.model, training.optimizer, 0))
 
-        journal._take_norms(training.optimizer)
-        norms = journal.norms
+        journal._take_norm(training.optimizer)
+        norm = journal.norm
 
         def work() -> int:
             for number in range(5_000):
-                journal._norms = norms
+                journal._norm = norm
                 training.step += 1
                 journal.step(0.001 + training.step * 1e-9, loss, logits=logits, labels=labels)
                 if number % 100 == 99:  # 100 ms of steps of 1 ms
@@ -124,7 +124,7 @@ def engine(base: Path) -> tuple[float, float]:
 
         def measure() -> int:
             for _ in range(5_000):
-                journal._take_norms(training.optimizer)
+                journal._take_norm(training.optimizer)
             return 5_000
 
         found = least(work), least(measure)
@@ -152,8 +152,8 @@ def bytes_on_disk(base: Path, name: str, rate: Callable[[int], float]) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
-        logging, norms = engine(base)
-        print(f"engine      {logging:6.2f} µs a step (budget 20); measuring the norms of six gradients {norms:.2f} µs")
+        logging, norm = engine(base)
+        print(f"engine      {logging:6.2f} µs a step (budget 20); measuring the norm of six gradients {norm:.2f} µs")
         print(f"writer      {writer(base):6.2f} µs")
         print(f"json.dumps  {simple(base):6.2f} µs")
         board = tensorboard(base)

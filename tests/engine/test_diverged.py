@@ -51,8 +51,8 @@ def wrecked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def steps(t: Training, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
     """Takes `count` steps on the first batch; at some, one weight's gradient is set to a number."""
     journal = Journal.__new__(Journal)  # only its hook is needed here
-    journal._norms = ()
-    handle = t.optimizer.register_step_pre_hook(journal._take_norms)
+    journal._norm = None
+    handle = t.optimizer.register_step_pre_hook(journal._take_norm)
     guard = Guard(t.model, t.optimizer, journal) if guarded else None
     batch, losses = first_batch(t), []
     t.model.train()
@@ -232,7 +232,7 @@ def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
         return loss
 
     loss = step()
-    journal._norms = torch._foreach_norm([p.grad for p in t.model.parameters() if p.grad is not None])
+    journal._take_norm(t.optimizer)
 
     def look() -> None:
         guard.expect(loss)
