@@ -42,9 +42,9 @@ def _leave_compiling_out() -> None:
 
 
 def _look_for_idleness_often() -> None:
-    """Textual's Pilot waits after each key until the process has been idle for 20 ms. 5 ms tell the same: everything
+    """Textual's Pilot waits after each key until the process has been idle for 20 ms. 10 ms tell the same: everything
     that a key sets going runs in one thread. (With 20 the tests of the screen take a third longer.)"""
     from textual import _wait
 
-    _wait.SLEEP_GRANULARITY = 1 / 200
+    _wait.SLEEP_GRANULARITY = 1 / 100
     _wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 8

@@ -25,7 +25,6 @@ from cvtui.recipe.choices import DATA
 from cvtui.recipe.data_facts import kind_of
 from cvtui.recipe.recipe import Recipe
 
-
 GATHERED_BYTES = 1 << 17
 """Of pixels that are gathered at once, where a batch is smaller."""
 

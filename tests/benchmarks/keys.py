@@ -30,15 +30,18 @@ BETWEEN = (0.3, 0.6)
 
 
 def latency(terminal: Terminal, typed: str, brings: str) -> float:
-    """Seconds from the key to the last byte of what it brings."""
-    said = len(terminal.said)
+    """Seconds from the key to the last byte of what it brings. (Waits for the terminal's next piece, and looks at what
+    came since the key alone: whoever measures must not be the busy core beside the training.)"""
+    before = terminal.pieces
     begun = time.perf_counter()
     terminal.type(typed)
-    while brings not in plain(terminal.said[said:]):
-        if time.perf_counter() - begun > 10:
-            raise TimeoutError(f"{brings!r} after {typed!r}: {plain(terminal.said[said:])[-500:]}")
-        time.sleep(0.001)
-    return time.perf_counter() - begun
+    while True:
+        terminal.news.clear()
+        said = plain(terminal.since(before))
+        if brings in said:
+            return time.perf_counter() - begun
+        if not terminal.news.wait(10):
+            raise TimeoutError(f"{brings!r} after {typed!r}: {said[-500:]}")
 
 
 def measure(terminal: Terminal, presses: int, chance: random.Random) -> dict[str, list[float]]:
@@ -74,7 +77,9 @@ def main() -> None:
         history = History(folder)
         wait_until(lambda: history.poll() and history.steps_done > 100, 120, "the run")
         try:
-            with Terminal("attach", "run", cwd=Path(base), size=(160, 45)) as terminal:
+            with Terminal(
+                "attach", "run", cwd=Path(base), size=(160, 45), NO_COLOR=None, COLORTERM="truecolor"
+            ) as terminal:
                 terminal.shows("Loss")
                 time.sleep(5)  # the curves have room, the first pictures are there
                 for title, command in (("training on all cores", "resume"), ("training paused", "pause")):

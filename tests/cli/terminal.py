@@ -27,13 +27,20 @@ class Terminal:
     """
 
     def __init__(
-        self, *words: str, cwd: Path, size: tuple[int, int] = (100, 30), stdout: IO[str] | None = None
+        self,
+        *words: str,
+        cwd: Path,
+        size: tuple[int, int] = (100, 30),
+        stdout: IO[str] | None = None,
+        **env: str | None,
     ) -> None:
-        self.said = ""
+        self._pieces: list[str] = []
+        self.news = threading.Event()
+        """Set whenever it wrote something."""
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.process = subprocess.Popen(
-            command(*words), cwd=cwd, env=environment(), stdin=theirs, stdout=stdout or theirs, stderr=theirs,
+            command(*words), cwd=cwd, env=environment(**env), stdin=theirs, stdout=stdout or theirs, stderr=theirs,
             start_new_session=True, preexec_fn=_take_terminal,
         )  # fmt: skip
         os.close(theirs)
@@ -43,7 +50,25 @@ class Terminal:
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # the program is gone
             while piece := os.read(self._ours, 65536):
-                self.said += piece.decode("utf-8", "replace")
+                self._pieces.append(piece.decode("utf-8", "replace"))
+                self.answer(self._pieces[-1])
+                self.news.set()
+
+    def answer(self, piece: str) -> None:
+        """What a terminal does about what is written to it: this one nothing."""
+
+    @property
+    def said(self) -> str:
+        return "".join(self._pieces)
+
+    @property
+    def pieces(self) -> int:
+        """How many there are so far, for `since`."""
+        return len(self._pieces)
+
+    def since(self, pieces: int) -> str:
+        """What it wrote after so many pieces."""
+        return "".join(self._pieces[pieces:])
 
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from cvtui.engine import data
 from cvtui.engine.data import SOURCES, Images, Split, batches, channel_stats
 from cvtui.engine.data import load as load_recipe
 from cvtui.engine.preprocess import PREPROCESSES, Preprocess
@@ -81,6 +82,22 @@ def test_a_batch_holds_the_images_of_its_labels() -> None:
         number = int((images.pixels == pixels[0]).flatten(1).all(1).nonzero()[0])
         assert images.labels[number] == labels[0]
         break
+
+
+@pytest.mark.parametrize("gathered", [1, 500, 1 << 30])
+@pytest.mark.parametrize("first", [0, 3])
+def test_batches_are_the_same_however_many_are_gathered_at_once(
+    monkeypatch: pytest.MonkeyPatch, gathered: int, first: int
+) -> None:
+    monkeypatch.setattr(data, "GATHERED_BYTES", gathered)
+    images = Images(torch.arange(50 * 16, dtype=torch.uint8).view(50, 4, 4, 1), torch.arange(50))
+    order = data.epoch_order(50, 7, 2)[first * 8 :]
+    found = list(batches(images, 8, 7, 2, first))
+    assert [len(batch.labels) for batch in found] == [8] * (6 - first) + [2]
+    for place, batch in enumerate(found):
+        index = order[place * 8 : place * 8 + 8]
+        assert torch.equal(batch.labels, index)
+        assert torch.equal(batch.pixels, images.pixels[index])
 
 
 @pytest.mark.parametrize("name", ["digits", "shapes"])

@@ -14,7 +14,7 @@ from torch import nn
 
 from cvtui.calc import trace
 from cvtui.engine.init import INITS, initialise
-from cvtui.engine.model import Net, ReLU
+from cvtui.engine.model import BitDropout, Net, ReLU
 from cvtui.engine.optim import parameter_groups
 from cvtui.engine.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
@@ -196,3 +196,42 @@ def test_a_relu_that_is_looked_at_leaves_its_input_alone() -> None:
     model.layers()["conv1"].register_forward_hook(lambda _m, _i, out: seen.append(out))
     model(torch.randn(3, 2, 6, 6))
     assert (seen[2] >= 0).all()  # nobody asked the ReLU
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.9, 1.0])
+def test_dropout_keeps_its_share_and_the_mean(p: float, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    layer = BitDropout(p)
+    x = torch.ones(64, 32, 16, 16, dtype=dtype).to(memory_format=torch.channels_last).requires_grad_()
+    out = layer(x)
+    out.sum().backward()
+    kept = (out != 0).float().mean().item()
+    assert kept == pytest.approx(1 - p, abs=4 * math.sqrt(p * (1 - p) / x.numel()) + 1e-5)  # p is rounded to 1/65536
+    if p < 1:
+        precision = 1e-4 if dtype == torch.float32 else 4e-3
+        assert out[out != 0].unique().tolist() == [pytest.approx(1 / (1 - p), rel=precision)]
+    assert torch.equal(x.grad, out.detach())
+    assert (out.dtype, out.stride()) == (dtype, x.stride())
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_dropouts_bits_follow_from_the_seed_and_know_nothing_of_each_other() -> None:
+    layer, x = BitDropout(0.5), torch.ones(1 << 18)
+    torch.manual_seed(1)
+    first, second = layer(x) > 0, layer(x) > 0
+    torch.manual_seed(1)
+    assert torch.equal(layer(x) > 0, first)
+    limit = 5 / math.sqrt(len(x))
+    for one, other in ((first, second), *((first[:-gap], first[gap:]) for gap in (1, 2, 3, 4, 16))):
+        assert abs((one == other).float().mean().item() - 0.5) < limit
+    for place in range(4):  # of the four values that one number decides
+        assert abs(first[place::4].float().mean().item() - 0.5) < 2 * limit
+
+
+def test_dropout_takes_any_layout() -> None:
+    layer = BitDropout(0.5)
+    for x in (torch.ones(4, 6)[:, ::2], torch.ones(3), torch.ones(0, 5), torch.ones(2, 3, 4).permute(2, 0, 1)):
+        out = layer(x)
+        assert out.shape == x.shape
+        assert set(out.flatten().tolist()) <= {0.0, 2.0}

@@ -64,9 +64,9 @@ def test_the_meter_reads_what_every_step_was(classes: int) -> None:
         labels[0] = logits[0].argmax()
         gradients = torch.randn(5), torch.randn(2, 3)
         loss = nn.functional.cross_entropy(logits, labels)
-        meter.add(loss, [gradient.norm() for gradient in gradients], logits, labels)
-        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
-        expected.append((loss.item(), (logits.argmax(1) == labels).float().mean().item(), norm, size))
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+        meter.add(loss, norm, logits, labels)
+        expected.append((loss.item(), (logits.argmax(1) == labels).float().mean().item(), norm.item(), size))
     found = meter.read()
     assert len(found.loss) == 4
     rows = list(zip(found.loss, found.accuracy, found.grad_norm, found.images, strict=True))

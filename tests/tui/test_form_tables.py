@@ -11,6 +11,7 @@ from cvtui.calc import Table, trace
 from cvtui.recipe.net import parse
 from cvtui.tui.setup.grid import Column, fit
 from cvtui.tui.setup.layer_table import LayerTable
+from tests.waiting import wait_until_async
 
 COLUMNS = LayerTable.COLUMNS
 SMALLEST = sum(c.least + 2 for c in COLUMNS if c.need == 0) - 2
@@ -80,14 +81,12 @@ async def test_a_long_net_scrolls_and_the_total_stays() -> None:
         app.grid.set_table(app.traced())
         app.grid.focus()
         await pilot.press("end")
-        await pilot.pause()
+        await wait_until_async(lambda: app.grid.text.splitlines()[-2].startswith("fc1"), 10, "the net's end")
         lines = app.grid.text.splitlines()
         assert lines[-1].startswith("total")
-        assert lines[-2].startswith("fc1")
         assert lines[0].startswith("layer")
         await pilot.press("home")
-        await pilot.pause()
-        assert app.grid.text.splitlines()[1].startswith("conv1")
+        await wait_until_async(lambda: app.grid.text.splitlines()[1].startswith("conv1"), 10, "its beginning")
 
 
 async def test_std_beside_the_layers_and_dots_while_they_are_awaited() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import os
 import subprocess
 import sys
 import time
@@ -97,15 +95,11 @@ asyncio.run(main())
 class SixelTerminal(Terminal):
     """Answers what the library asks: sixels, and characters of 10 x 20 pixels."""
 
-    def _read(self) -> None:
-        with contextlib.suppress(OSError):
-            while piece := os.read(self._ours, 65536):
-                text = piece.decode("utf-8", "replace")
-                if "\x1b[c" in text:
-                    self.type("\x1b[?62;4;22c")
-                if "\x1b[16t" in text:
-                    self.type("\x1b[6;20;10t")
-                self.said += text
+    def answer(self, piece: str) -> None:
+        if "\x1b[c" in piece:
+            self.type("\x1b[?62;4;22c")
+        if "\x1b[16t" in piece:
+            self.type("\x1b[6;20;10t")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("textual_image") is None, reason="needs the library textual-image")

@@ -2,39 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
 
-from rich.console import RenderableType
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+from textual.filter import LineFilter
+from textual.geometry import Region
 from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
+from textual.strip import Strip
+from textual.timer import Timer
 
 Answer = TypeVar("Answer")
 
 
-class Tint(BackgroundScreen):
-    """Textual's, which mixes the colours of each of some 4,000 pieces of a screen anew; they have few styles, and each
-    is mixed once here. (A third of what opening a window costs, and of each frame below it.)"""
-
-    @classmethod
-    def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
-        mixed: dict[Style | None, Style | None] = {}
-        for segment in segments:
-            text, style, control = segment
-            if control:
-                yield segment
-                continue
-            if style not in mixed:
-                mixed[style] = next(iter(super().process_segments([segment], color))).style
-            yield Segment(text, mixed[style], control)
+BELOW_SECONDS = 0.25
+"""So often, at most, what lies below a window is drawn anew. (Opening one makes Textual lay it out again at once.)"""
 
 
 class Modal(ModalScreen[Answer]):
-    """What is asked or told in a window; `Answer` is what it is dismissed with."""
+    """What is asked or told in a window; `Answer` is what it is dismissed with.
 
-    def render(self) -> RenderableType:
-        drawn = super().render()
-        return Tint(drawn.screen, drawn.color) if isinstance(drawn, BackgroundScreen) else drawn
+    Textual draws all that lies below anew for each frame of a window, three of them until one is open, and mixes the
+    tint into each of some 4,000 pieces. Here it is drawn when it has changed, four times a second at most, and each of
+    its few styles is mixed once: a window opens in 34 ms instead of 60 (`python -m tests.benchmarks.keys`).
+    """
+
+    _below: list[Strip] | None = None
+    _waits: Timer | None = None
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        if regions and self._waits is None:  # so Textual says that a screen below has changed there
+            self._waits = self.set_timer(BELOW_SECONDS, self._draw_below)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def _draw_below(self) -> None:
+        self._below = self._waits = None
+        self.refresh()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        below = self._below
+        if below is None or len(below) != self.size.height or below[0].cell_length != self.size.width:
+            drawn: Any = self.render()
+            if not isinstance(drawn, BackgroundScreen):
+                return super().render_lines(crop)
+            strips = drawn.screen._compositor.render_strips()
+            below = self._below = tinted(strips, drawn.color, self.get_line_filters())
+        return [strip.crop(crop.x, crop.right) for strip in below[crop.y : crop.bottom]]
+
+
+def tinted(strips: list[Strip], color: Color, filters: Sequence[LineFilter] = ()) -> list[Strip]:
+    """The strips behind a layer of this colour (with its alpha), without links and meta data."""
+    mixed: dict[Style | None, Style | None] = {}
+    for style in {segment.style for strip in strips for segment in strip}:
+        piece = list(BackgroundScreen.process_segments([Segment(" ", style)], color))
+        for one in filters:
+            piece = one.apply(piece, color)
+        mixed[style] = piece[0].style
+    return [Strip([Segment(text, mixed[style]) for text, style, _ in strip], strip.cell_length) for strip in strips]
