@@ -137,7 +137,7 @@ class Loop:
                 self.tell_bad(self.journal.streak.first)
             if governor is not None and (words := governor.step()):
                 t.threads = governor.threads
-                self.journal.write(Log(time=time.time(), text=words, step=t.step))
+                self.journal.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))
             if time.perf_counter() >= self._save_at:
                 self.save([("last", "last.pt")], None)
         self.journal.flush()

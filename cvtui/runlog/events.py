@@ -352,6 +352,8 @@ class Log(Record, tag="log", frozen=True, kw_only=True):
     text: str
     level: Literal["info", "warning", "error"] = "info"
     step: int | None = None
+    threads: int | None = None
+    """CPU threads from here on, where it is their change that is told."""
 
 
 class RunEnded(Record, tag="end", frozen=True, kw_only=True):

@@ -71,6 +71,7 @@ class History:
     epochs, commands, findings, checkpoints, pictures      lists of their records
     facts              what all `Facts` records say together (None before)
     logs               the last 1,000 `Log` records
+    threads            CPU threads that it trains on now (0 before)
     layer_steps        steps that have a `layers` record (int64, rising)
     skipped, unknown   broken lines; lines of types that this version does not know, counted by type
     version            rises with every change
@@ -89,6 +90,7 @@ class History:
 
     def _begin(self) -> None:
         self.run: events.RunStarted | None = None
+        self.threads = 0
         self.end: events.RunEnded | None = None
         self.steps = Series()
         self.epochs: list[events.EpochDone] = []
@@ -211,6 +213,7 @@ class History:
         match record:
             case events.RunStarted():
                 self.run, self.end, self._paused = record, None, False
+                self.threads = record.threads
                 if record.step is not None and record.step < self.steps.end:
                     self._rewind(record.step)
             case events.EpochDone():
@@ -233,6 +236,7 @@ class History:
                 self.pictures.append(record)
             case events.Log():
                 self.logs.append(record)
+                self.threads = record.threads or self.threads
             case events.RunEnded():
                 self.end = record
 

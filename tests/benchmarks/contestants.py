@@ -149,7 +149,7 @@ class Engine:
 
     def threads(self) -> str:
         """What the governor last said."""
-        said = [log.text for log in self._history.logs if log.text.startswith("threads")]
+        said = [log.text for log in self._history.logs if log.threads]
         return said[-1] if said else ""
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cvtui.runlog import Histogram, History, LayersSampled, LayerStats
 from cvtui.tui.panes.layer_rows import health, layer_rows, strip
-from cvtui.tui.panes.layers_table import COLUMNS, fit
+from cvtui.tui.panes.layers_table import COLUMNS, fit, mean_and_std
 from tests.tui.written_runs import WrittenRun
 
 
@@ -21,6 +21,18 @@ def stats(**changes: Any) -> LayerStats:
         "grad_norm": 0.3, "update_ratio": 1e-3,
     }  # fmt: skip
     return LayerStats(**(fields | changes))
+
+
+SIZES = st.builds(lambda digits, power: digits * 10.0**power, st.floats(1, 9.99), st.integers(-9, 8)) | st.just(0.0)
+
+
+@given(st.builds(lambda size, sign: size * sign, SIZES, st.sampled_from([1, -1])), SIZES)
+def test_mean_and_std_fit_their_column_whatever_they_are(mean: float, std: float) -> None:
+    (column,) = (one for one in COLUMNS if one.key == "mean")
+    text = mean_and_std(stats(mean=mean, std=std))
+    assert len(text) <= column.width
+    shown = [float(part.replace("−", "-")) for part in text.split(" ± ")]
+    assert shown == [pytest.approx(value, rel=0.2) for value in (mean, std)]
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def _second(history: History, view: ViewState, width: int) -> Content:
             facts.append(pace)
         facts.append(clean(run.device))
         if run.device.startswith("cpu"):
-            facts.append(f"{run.threads} thread{'s' if run.threads != 1 else ''}")
+            facts.append(f"{history.threads} thread{'s' if history.threads != 1 else ''}")
         sampled = history.latest_layers
         if sampled is not None and sampled.watch_cost is not None:
             facts.append(f"watching costs {percent(sampled.watch_cost)}")

@@ -75,11 +75,14 @@ def fit(columns: tuple[Column, ...], width: int, widths: dict[str, int]) -> tupl
 
 
 def mean_and_std(stats: LayerStats) -> str:
-    return f"{_signed(stats.mean)} ± {significant(stats.std):>6}"
+    mean = _signed(stats.mean)
+    if stats.mean is not None and len(mean) > 7:  # −0.00844: one digit less, and the std has its room
+        mean = _signed(stats.mean, f"{stats.mean:.4f}" if abs(stats.mean) >= 1e-3 else significant(stats.mean, 2))
+    return f"{mean} ± {significant(stats.std):>6}"
 
 
-def _signed(value: float | None) -> str:
-    text = significant(value)
+def _signed(value: float | None, text: str = "") -> str:
+    text = text or significant(value)
     return text.replace("-", "−", 1) if value is not None and value < 0 else text
 
 
