@@ -94,10 +94,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """auto, cpu, cuda, cuda:N or mps."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the forward pass; weights stay float32."""
+    """Of the forward pass; weights stay float32. Large nets are up to 1.7 times as fast in bfloat16 where the processor
+    has it (AVX512-BF16, AMX), small ones no faster."""
 
     threads: int = 0
-    """CPU threads; 0 or auto: as many as prove quickest, at most all cores but one. Bits repeat with a fixed number."""
+    """CPU threads; 0 or auto: as many as prove quickest, one core left to the screen unless steps are long. Bits repeat
+    with a fixed number."""
 
     watch_every: int = 10
     """Layer statistics at every Nth step; 0 is never."""

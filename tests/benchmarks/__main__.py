@@ -2,7 +2,7 @@
 
     --rounds N       rounds, in which everybody has one turn (7)
     --cases A,B      of digits, mlp, cifar, resnet18, busy, four (all)
-    --who A,B        of plain, dataloader, lightning, fastai, cvtui, screen (all)
+    --who A,B        of plain, dataloader, lightning, fastai, cvtui, screen, bf16 (all)
     --quick          3 rounds of short turns of digits and cifar
     --device cuda    (cpu)
     --threads N      everybody on so many (0: as each has it by itself)
@@ -10,8 +10,8 @@
 
 The same net, data, optimiser and batch for everybody; turns are interleaved, so that whatever else happens on the
 machine meets all of them, and what counts is the median of the rounds. `cvtui` is the engine with everything watched,
-`screen` the same with `cvtui attach` in a pseudo-terminal. `busy`: plain loop and cvtui beside one and two spinning
-processes; `four`: four runs of cvtui at once.
+`screen` the same with `cvtui attach` in a pseudo-terminal, `bf16` with `--precision bfloat16`. `busy`: plain loop and
+cvtui beside one and two spinning processes; `four`: four runs of cvtui at once.
 
 The peers come with `pip install 'cvtui[bench]'`; one that is missing is a row that says so.
 """
@@ -37,6 +37,7 @@ TITLES = {
     "fastai": "fastai, ActivationStats(every=10)",
     "cvtui": "cvtui, everything watched",
     "screen": "cvtui, everything watched, a screen attached",
+    "bf16": "cvtui, everything watched, `--precision bfloat16`",
 }
 BUSY_CASES = ("digits", "cifar")
 SECONDS = {"digits": 2.0, "mlp": 2.0, "cifar": 3.0, "resnet18": 8.0}
@@ -50,7 +51,8 @@ class Race:
         self.case = case
         self.missing: dict[str, str] = {}
         self.found: dict[str, list[float]] = {}
-        self.threads = ""
+        self.threads: dict[str, str] = {}
+        """What each governor last said."""
         self._in: dict[str, Contestant] = {}
         for name in who:
             try:
@@ -60,8 +62,11 @@ class Race:
                 self.missing[name] = str(error)
 
     def _make(self, name: str, device: str, base: Path, threads: int) -> Contestant:
-        if name in ("cvtui", "screen"):
-            return Engine(f"{self.case.name} {name}", self.case, device, base, name == "screen", threads)
+        if name in ("cvtui", "screen", "bf16"):
+            return Engine(
+                f"{self.case.name} {name}", self.case, device, base, name == "screen", threads,
+                "bfloat16" if name == "bf16" else "float32",
+            )  # fmt: skip
         return Peer(name, self.case, device, threads)
 
     def warm_up(self, seconds: float) -> None:
@@ -74,9 +79,9 @@ class Race:
         tell(" ".join(f"{name} {found[-1]:.1f}" for name, found in self.found.items()))
 
     def close(self) -> None:
-        for one in self._in.values():
+        for name, one in self._in.items():
             if isinstance(one, Engine):
-                self.threads = one.threads()
+                self.threads[name] = one.threads()
             one.close()
 
     def median(self, name: str) -> float:
@@ -183,7 +188,7 @@ def judged(races: list[Race]) -> list[str]:
     """Each goal and what came of it."""
     lines = []
     for found in races:
-        for mine in ("cvtui", "screen"):
+        for mine in ("cvtui", "screen", "bf16"):
             if mine not in found.found:
                 continue
             goals = [("plain", 1.2)] + ([("lightning", 2.5), ("fastai", 2.0)] if found.case.small else [])
@@ -192,7 +197,8 @@ def judged(races: list[Race]) -> list[str]:
                 if to in found.found:
                     ratio = found.ratio(mine, to)
                     words.append(f"{ratio:.2f} x {to} (goal {goal}{'' if ratio >= goal else ', MISSED'})")
-            lines.append(f"- {found.case.name}, {TITLES[mine]}: {', '.join(words)}; {found.threads or '1 thread'}")
+            threads = found.threads.get(mine) or "1 thread"
+            lines.append(f"- {found.case.name}, {TITLES[mine]}: {', '.join(words)}; {threads}")
     return lines
 
 

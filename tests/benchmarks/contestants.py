@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -93,9 +93,18 @@ class Engine:
     after an epoch) does not.
     """
 
-    def __init__(self, name: str, case: Case, device: str, base: Path, screen: bool = False, threads: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        case: Case,
+        device: str,
+        base: Path,
+        screen: bool = False,
+        threads: int = 0,
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ) -> None:
         self.name = name
-        recipe = Recipe(**case.fields, epochs=100_000, device=device, threads=threads)
+        recipe = Recipe(**case.fields, epochs=100_000, device=device, threads=threads, precision=precision)
         self._per_epoch = check(recipe).steps_per_epoch
         self._folder = RunFolder.create(base, name.replace(" ", "-"), dumps(recipe))
         kept = dict(os.environ)

@@ -1,0 +1,79 @@
+"""What a person waits for, on a real terminal of 160x45: `python -m tests.benchmarks.waits [rounds]`
+
+- from ctrl+r in the form, its engine warm, to the first point on the loss curve (budget 1 s);
+- from `cvtui attach` typed in a shell to the full picture of a run of 1,000,000 steps and 10 layers (the budget of 1 s
+  holds from the moment when the program itself is there, so its start is told apart: an attach to a run of 1,000 steps);
+- the memory of the screen that shows it (budget 200 MB).
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks.large_run import Long
+from tests.benchmarks.machine import facts
+from tests.cli.terminal import Terminal, plain
+
+SIZE = (160, 45)
+POINT = re.compile(r"training +[0-9.]+[0-9]")
+"""The legend of the loss curve, with the last value in it."""
+
+
+def seen(terminal: Terminal, pattern: re.Pattern[str], before: int = 0, timeout: float = 60.0) -> float:
+    """The moment when what was written since `before` shows the pattern."""
+    end = time.monotonic() + timeout
+    while True:
+        terminal.news.clear()
+        if pattern.search(plain(terminal.since(before))):
+            return time.perf_counter()
+        if not terminal.news.wait(max(0.0, end - time.monotonic())):
+            raise TimeoutError(f"{pattern.pattern!r}; it shows {plain(terminal.since(before))[-2000:]}")
+
+
+def start(base: Path) -> float:
+    with Terminal("--runs", "started", cwd=base, size=SIZE, NO_COLOR=None, COLORTERM="truecolor") as terminal:
+        seen(terminal, re.compile("std: one real batch"))  # the engine has answered: it is warm
+        before, begun = terminal.pieces, time.perf_counter()
+        terminal.type("\x12")
+        return seen(terminal, POINT, before) - begun
+
+
+def attach(base: Path, name: str) -> tuple[float, float]:
+    """(seconds to the full picture, MB that the screen holds then)."""
+    begun = time.perf_counter()
+    with Terminal("attach", name, "--runs", ".", cwd=base, size=SIZE, NO_COLOR=None, COLORTERM="truecolor") as terminal:
+        seconds = seen(terminal, POINT) - begun
+        status = Path(f"/proc/{terminal.process.pid}/status").read_text(encoding="ascii")
+    return seconds, int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    print("\n".join(f"- {line}" for line in facts("cpu")))
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        Long.written(base, 1_000_000, 10), Long.written(base, 1_000, 10)
+        begun, short, long, memory = [], [], [], 0.0
+        for _ in range(rounds):
+            begun.append(start(base))
+            short.append(attach(base, "long-1000-10")[0])
+            seconds, held = attach(base, "long-1000000-10")
+            long.append(seconds)
+            memory = max(memory, held)
+    for what, found in (
+        ("from ctrl+r to the first point", begun),
+        ("`cvtui attach`, 1,000 steps", short),
+        ("`cvtui attach`, 1,000,000 steps", long),
+        ("… more than 1,000 steps take", [one - other for one, other in zip(long, short, strict=True)]),
+    ):
+        print(f"{what:<34} {statistics.median(found):.2f} s (worst {max(found):.2f})")
+    print(f"memory of the screen, at most      {memory:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
