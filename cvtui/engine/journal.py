@@ -126,7 +126,7 @@ class Journal:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         with self._no_grad:
             norms = torch._foreach_norm(gradients) if gradients else ()
-            self._norm = torch.linalg.vector_norm(torch.stack(norms)) if norms else None
+            self._norm = torch.linalg.vector_norm(torch.stack(norms).float()) if norms else None
 
     def step(
         self,

@@ -7,7 +7,6 @@ before, 92, 105 now, which makes a small net 1.05 to 1.1 x as fast.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, NamedTuple
 
 import torch
@@ -39,13 +38,10 @@ class _Gathered(NamedTuple):
 class _Quick(QuickStep, PlainAdam):
     """What Adam and AdamW have in common."""
 
+    PLAIN = PlainAdam
     _gathered: _Gathered | None = None
 
-    def update(self, closure: Any) -> Any:
-        gathered = self._found()
-        grads = [[p.grad for p in group.params] for group in gathered.groups] if gathered else []
-        if gathered is None or closure is not None or any(g is None for group in grads for g in group):
-            return inspect.unwrap(PlainAdam.step)(self, closure)
+    def _quick(self, gathered: _Gathered, grads: list[list[Any]]) -> None:
         kernel: Any = torch._fused_adamw_ if isinstance(self, PlainAdamW) else torch._fused_adam_
         found_inf = getattr(self, "found_inf", None)
         gathered.counts.add_(1)
@@ -59,7 +55,6 @@ class _Quick(QuickStep, PlainAdam):
             )  # fmt: skip
         if found_inf is not None:
             gathered.counts.sub_(found_inf)
-        return None
 
     def _found(self) -> _Gathered | None:
         """The lists; None where PyTorch's own way must be gone."""

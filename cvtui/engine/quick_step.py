@@ -6,7 +6,8 @@ that between the kernels of a small net. A `step` that says that it is `hooked` 
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, ClassVar
 
 import torch
 from torch.optim import Optimizer
@@ -15,6 +16,9 @@ from torch.optim import Optimizer
 class QuickStep(Optimizer):
     """Base of our optimisers: hooks as PyTorch calls them (but for hooks on all optimisers of a process, and for
     answers of a hook, which have nothing to change here), and in between `update`."""
+
+    PLAIN: ClassVar[Any]
+    """PyTorch's class."""
 
     def step(self, closure: Any = None) -> Any:
         for hook in tuple(self._optimizer_step_pre_hooks.values()):
@@ -28,5 +32,19 @@ class QuickStep(Optimizer):
     step.hooked = True  # type: ignore[attr-defined]
 
     def update(self, closure: Any) -> Any:
-        """The rule itself, called without gradients being recorded; what the closure gives, where there is one."""
+        """The rule, called without gradients being recorded: the quick way where it can be gone, otherwise PyTorch's."""
+        gathered = self._found()
+        grads = [[p.grad for p in group.params] for group in gathered.groups] if gathered else []
+        if gathered is None or closure is not None or any(g is None for group in grads for g in group):
+            return inspect.unwrap(self.PLAIN.step)(self, closure)
+        self._quick(gathered, grads)
+        return None
+
+    def _found(self) -> Any:
+        """The tensors in lists, one of `groups` with its `params` for each parameter group; None where PyTorch's own
+        way must be gone."""
+        raise NotImplementedError
+
+    def _quick(self, gathered: Any, grads: list[list[Any]]) -> None:
+        """One kernel for each group and its gradients."""
         raise NotImplementedError

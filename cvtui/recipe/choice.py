@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -101,14 +101,15 @@ ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cr
 Entry = TypeVar("Entry", Choice, DataFacts)
 
 
-def find(name: str, table: Mapping[str, Entry], label: str = "") -> Entry:
-    """The entry of that name; case, `_` for `-` and American spelling are free. RequestError names what is allowed."""
+def find(name: str, table: Mapping[str, Entry], label: str = "", besides: Sequence[str] = ()) -> Entry:
+    """The entry of that name; case, `_` for `-` and American spelling are free. RequestError names what is allowed, and
+    what is understood `besides` the table's names."""
     word = name.strip().lower().replace("_", "-")
     entry = table.get(ALIASES.get(word, word))
     if entry is None:
         raise RequestError(
             f"{label + ': ' if label else ''}{name.strip()!r} is not known; "
-            f"allowed: {', '.join(table)}{nearest(word, tuple(table))}"
+            f"allowed: {', '.join([*table, *besides])}{nearest(word, tuple(table))}"
         )
     return entry
 

@@ -48,7 +48,7 @@ def check_source(text: str, label: str) -> str:
     if kind == "toy":
         name, classes = parse_toy(text, label)
         return name if classes == CLASS_RANGE[name][0] else f"{name}({classes})"
-    return find(text, DATA, label).name
+    return find(text, DATA, label, besides=("folder:PATH", "package.module:callable")).name
 
 
 def source_facts(recipe: Recipe) -> DataFacts:

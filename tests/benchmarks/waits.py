@@ -1,8 +1,8 @@
 """What a person waits for, on a real terminal of 160x45: `python -m tests.benchmarks.waits [rounds]`
 
 - from ctrl+r in the form, its engine warm, to the first point on the loss curve (budget 1 s);
-- from `cvtui attach` typed in a shell to the full picture of a run of 1,000,000 steps and 10 layers (the budget of 1 s
-  holds from the moment when the program itself is there, so its start is told apart: an attach to a run of 1,000 steps);
+- from `cvtui attach` typed in a shell to the full picture of a run of 1,000,000 steps and 10 layers (budget: 1 s from
+  the moment when the program is there; so its start is told apart, by an attach to a run of 1,000 steps);
 - the memory of the screen that shows it (budget 200 MB).
 """
 

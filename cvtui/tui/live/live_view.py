@@ -41,6 +41,7 @@ from cvtui.tui.panes.values import ValuesPane
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES
 from cvtui.tui.panes.words import significant
 from cvtui.tui.widgets.line_plot import LinePlot
+from cvtui.tui.widgets.modal import BELOW_SECONDS
 
 POLL_SECONDS = 0.095
 """A tick is a little late each time: these make ten frames a second."""
@@ -157,7 +158,8 @@ class LiveView(Doctoring):
             return
         self._pace.earn()
         self.poll(panes=self._asked is not None)
-        if self._stale and self._pace.may_draw:
+        window_above = self.app.screen is not self.screen
+        if self._stale and self._pace.may_draw(apart=BELOW_SECONDS if window_above else 0.0):
             self.draw_next()
 
     def _covered(self) -> bool:

@@ -29,10 +29,10 @@ class Pace:
         self._room = max(-SAVED_SECONDS, min(SAVED_SECONDS, room))  # a costly moment (opening a run) is forgiven
         self._at, self._cpu = now, cpu
 
-    @property
-    def may_draw(self) -> bool:
-        """Is there room, or has nothing been drawn for too long?"""
-        return self._room > 0 or time.monotonic() - self._frame >= SLOWEST_SECONDS
+    def may_draw(self, apart: float = 0.0) -> bool:
+        """Is there room, or has nothing been drawn for too long? `apart`: seconds since the last frame, at least."""
+        passed = time.monotonic() - self._frame
+        return passed >= apart and (self._room > 0 or passed >= SLOWEST_SECONDS)
 
     def begin_frame(self) -> None:
         """Something is drawn now."""
