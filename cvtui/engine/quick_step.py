@@ -32,7 +32,7 @@ class QuickStep(Optimizer):
     step.hooked = True  # type: ignore[attr-defined]
 
     def update(self, closure: Any) -> Any:
-        """The rule, called without gradients being recorded: the quick way where it can be gone, otherwise PyTorch's."""
+        """The rule, without gradients being recorded: the quick way where it can be gone, otherwise PyTorch's."""
         gathered = self._found()
         grads = [[p.grad for p in group.params] for group in gathered.groups] if gathered else []
         if gathered is None or closure is not None or any(g is None for group in grads for g in group):
