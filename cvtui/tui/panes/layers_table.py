@@ -75,15 +75,20 @@ def fit(columns: tuple[Column, ...], width: int, widths: dict[str, int]) -> tupl
 
 
 def mean_and_std(stats: LayerStats) -> str:
-    mean = _signed(stats.mean)
-    if stats.mean is not None and len(mean) > 7:  # −0.00844: one digit less, and the std has its room
-        mean = _signed(stats.mean, f"{stats.mean:.4f}" if abs(stats.mean) >= 1e-3 else significant(stats.mean, 2))
-    return f"{mean} ± {significant(stats.std):>6}"
+    return f"{_signed(stats.mean, 6)} ± {_within(stats.std, 6):>6}"
 
 
-def _signed(value: float | None, text: str = "") -> str:
-    text = text or significant(value)
-    return text.replace("-", "−", 1) if value is not None and value < 0 else text
+def _within(value: float | None, width: int) -> str:
+    """`significant`, with a digit less where three take more than `width` signs: 0.00844 is 0.0084."""
+    text = significant(value)
+    if value is None or len(text) <= width:
+        return text
+    return f"{value:.4f}" if abs(value) >= 1e-3 else significant(value, 2)
+
+
+def _signed(value: float | None, width: int = 9) -> str:
+    """With a true minus; `width` as in `_within`, without the sign."""
+    return "−" + _within(-value, width) if value is not None and value < 0 else _within(value, width)
 
 
 CELLS: dict[str, Callable[[LayerStats], str]] = {

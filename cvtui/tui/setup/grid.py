@@ -230,11 +230,12 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         return max(1, self.size.height - 1 - (1 if self.has_total else 0))
 
     def _show_cursor(self) -> None:
+        """Scrolls to its row; also in the moment before a table that is new has its scrollbar (hence `force`)."""
         top = self.scroll_offset.y
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False)
+            self.scroll_to(y=self.cursor, animate=False, force=True)
         elif self.cursor >= top + self._room():
-            self.scroll_to(y=self.cursor - self._room() + 1, animate=False)
+            self.scroll_to(y=self.cursor - self._room() + 1, animate=False, force=True)
 
     def on_click(self, event: events.Click) -> None:
         if event.y == 0:
