@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import ClassVar
 
@@ -111,6 +112,7 @@ class LabsPlace(Horizontal):
     def __init__(self, runs: Path) -> None:
         super().__init__()
         self._runs_folder = runs
+        self._making = asyncio.Lock()
         self.runs: dict[str, LabRun] = {}
         """The last run of each lab in this session."""
         self._pages: dict[str, LabPage] = {}
@@ -180,10 +182,11 @@ class LabsPlace(Horizontal):
 
     async def show(self, name: str) -> LabPage:
         """The lab's page, with what was filled in and found before."""
-        page = self._pages.get(name)
-        if page is None:
-            page = self._pages[name] = LabPage(labs()[name])
-            await self.mount(page)
+        async with self._making:  # a page that somebody else has just begun is waited for
+            page = self._pages.get(name)
+            if page is None:
+                page = self._pages[name] = LabPage(labs()[name])
+                await self.mount(page)
         for other in self._pages.values():
             other.set_class(other is page, "-here")
         self._here = name
