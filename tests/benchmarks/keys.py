@@ -19,7 +19,7 @@ from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.launch import launch
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.machine import facts
-from tests.cli.terminal import Terminal, plain
+from tests.cli.terminal import Terminal
 from tests.waiting import wait_until
 
 PRESSES = 100
@@ -30,18 +30,12 @@ BETWEEN = (0.3, 0.6)
 
 
 def latency(terminal: Terminal, typed: str, brings: str) -> float:
-    """Seconds from the key to the last byte of what it brings. (Waits for the terminal's next piece, and looks at what
-    came since the key alone: whoever measures must not be the busy core beside the training.)"""
+    """Seconds from the key to the last byte of what it brings."""
     before = terminal.pieces
     begun = time.perf_counter()
     terminal.type(typed)
-    while True:
-        terminal.news.clear()
-        said = plain(terminal.since(before))
-        if brings in said:
-            return time.perf_counter() - begun
-        if not terminal.news.wait(10):
-            raise TimeoutError(f"{brings!r} after {typed!r}: {said[-500:]}")
+    terminal.shows(brings, 10.0, before)
+    return time.perf_counter() - begun
 
 
 def measure(terminal: Terminal, presses: int, chance: random.Random) -> dict[str, list[float]]:

@@ -17,37 +17,28 @@ from pathlib import Path
 
 from tests.benchmarks.large_run import Long
 from tests.benchmarks.machine import facts
-from tests.cli.terminal import Terminal, plain
+from tests.cli.terminal import Terminal
 
 SIZE = (160, 45)
 POINT = re.compile(r"training +[0-9.]+[0-9]")
 """The legend of the loss curve, with the last value in it."""
 
 
-def seen(terminal: Terminal, pattern: re.Pattern[str], before: int = 0, timeout: float = 60.0) -> float:
-    """The moment when what was written since `before` shows the pattern."""
-    end = time.monotonic() + timeout
-    while True:
-        terminal.news.clear()
-        if pattern.search(plain(terminal.since(before))):
-            return time.perf_counter()
-        if not terminal.news.wait(max(0.0, end - time.monotonic())):
-            raise TimeoutError(f"{pattern.pattern!r}; it shows {plain(terminal.since(before))[-2000:]}")
-
-
 def start(base: Path) -> float:
     with Terminal("--runs", "started", cwd=base, size=SIZE, NO_COLOR=None, COLORTERM="truecolor") as terminal:
-        seen(terminal, re.compile("std: one real batch"))  # the engine has answered: it is warm
+        terminal.shows("std: one real batch", 60.0)  # the engine has answered: it is warm
         before, begun = terminal.pieces, time.perf_counter()
         terminal.type("\x12")
-        return seen(terminal, POINT, before) - begun
+        terminal.shows(POINT, 60.0, before)
+        return time.perf_counter() - begun
 
 
 def attach(base: Path, name: str) -> tuple[float, float]:
     """(seconds to the full picture, MB that the screen holds then)."""
     begun = time.perf_counter()
     with Terminal("attach", name, "--runs", ".", cwd=base, size=SIZE, NO_COLOR=None, COLORTERM="truecolor") as terminal:
-        seconds = seen(terminal, POINT) - begun
+        terminal.shows(POINT, 60.0)
+        seconds = time.perf_counter() - begun
         status = Path(f"/proc/{terminal.process.pid}/status").read_text(encoding="ascii")
     return seconds, int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024
 

@@ -12,12 +12,12 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from tests.cli.running import command, environment
-from tests.waiting import wait_until
 
 
 class Terminal:
@@ -73,9 +73,19 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
-    def shows(self, text: str, timeout: float = 30.0) -> None:
-        """Waits until `text` was written (escapes left out)."""
-        wait_until(lambda: text in plain(self.said), timeout, f"{text!r} on the terminal; it shows {plain(self.said)}")
+    def shows(self, wanted: str | re.Pattern[str], timeout: float = 30.0, since: int = 0) -> None:
+        """Waits until a text or pattern was written (escapes left out), after so many pieces; looks when something
+        comes, and not in between, so that a benchmark which waits takes no core."""
+        pattern = re.compile(re.escape(wanted)) if isinstance(wanted, str) else wanted
+        deadline = time.monotonic() + timeout
+        while True:
+            self.news.clear()
+            said = plain(self.since(since))
+            if pattern.search(said):
+                return
+            left = deadline - time.monotonic()
+            self.news.wait(max(0.0, left))
+            assert left > 0, f"waited {timeout:g} s for {pattern.pattern!r} on the terminal; it shows {said}"
 
     def end(self, timeout: float = 30.0) -> int:
         """Waits for the program's end: its exit code, and `said` is complete."""
