@@ -41,27 +41,30 @@ WORTH = 0.95
 """A change must make steps at least so much quicker. The number of threads that runs stays where it is as good."""
 FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
 """Seconds to the next trial of the neighbours; doubled each time that it changed nothing."""
-TRIAL_SHARE = 0.1
-"""About so much of the time is spent on trials at most (which cost perhaps a third of it)."""
+TRIAL_SHARE, DOUBT_SHARE = 0.1, 0.3
+"""About so much of the time is spent on trials at most (which cost perhaps a third of it); more after the first one,
+and after one that was disturbed: a screen that opens beside the first steps takes a core for a second, and two threads
+on two cores seem slow."""
 MACS_TO_SHARE = 2_000_000
 """Multiply-adds of a step's forward pass below which one thread is always the fastest (with 0.2 million, 1 to 3 threads
 took 1.06, 1.26 and 1.29 ms; with 29 million 8.9, 7.5 and 8.9; with 1,042 million 97, 72 and 56)."""
 MACS_FOR_ALL = 500_000_000
 """From so many on, the screen's core is tried too: such a step is nothing but arithmetic (a ResNet-18 runs at the
-processor's peak), and the tenth of a core that a screen takes costs it less than a whole core that lies idle."""
+processor's peak), and the tenth of a core that a screen takes costs it less than a whole core that lies idle. Of two
+cores both are tried by all but the smallest nets: the screen's is half of the machine (1.17 x on the digits' net)."""
 
-Trial: TypeAlias = Generator[int, float, dict[int, float]]
-"""Yields the number of threads for the next step, is sent that step's seconds, and returns the median for each."""
+Trial: TypeAlias = Generator[int, float, dict[int, list[float]]]
+"""Yields the number of threads for the next step, is sent that step's seconds, and returns those of each."""
 
 
 def candidates(cores: int, macs: int) -> list[int]:
     """The numbers of threads to choose from: 1, 2, 3 of 4 cores; 1, 2, 4, 8 … and all but one of many. One core is
-    left to the screen, but by steps of very many multiply-adds; one of few runs on one thread."""
+    left to the screen, but by steps of very many multiply-adds, and of two; one of few runs on one thread."""
     if macs < MACS_TO_SHARE or cores == 1:
         return [1]
     most = cores - 1
     some = range(1, most) if most <= 4 else [1 << power for power in range(most.bit_length()) if 1 << power < most]
-    return [*some, most, *([cores] if macs >= MACS_FOR_ALL else [])]
+    return [*some, most, *([cores] if macs >= MACS_FOR_ALL or cores == 2 else [])]
 
 
 def governor_of(training: Training) -> Governor | None:
@@ -159,7 +162,8 @@ class Governor:
             return self._choose(ended.value)
         return ""
 
-    def _choose(self, medians: dict[int, float]) -> str:
+    def _choose(self, times: dict[int, list[float]]) -> str:
+        medians = {count: median(found) for count, found in times.items()}
         first = self._usual == float("inf")
         now, before = self._clock(), self.threads
         self.threads = best_of(medians, None if first else before)
@@ -168,8 +172,9 @@ class Governor:
         self._usual = medians[self.threads]
         self._times.clear()
         changed = self.threads != before
-        self._wait = FIRST_WAIT if changed else min(LONGEST_WAIT, 2 * self._wait)
-        self._trial_at = now + max(self._wait, (now - self._trial_begun) / TRIAL_SHARE)
+        self._wait = FIRST_WAIT if changed or first else min(LONGEST_WAIT, 2 * self._wait)
+        share = DOUBT_SHARE if first or doubtful(times, self.threads) else TRIAL_SHARE
+        self._trial_at = now + max(self._wait, (now - self._trial_begun) / share)
         self._look_at = now + LOOK_SECONDS
         if not (changed or first):
             return ""
@@ -205,7 +210,7 @@ def trial(allowed: Sequence[int]) -> Trial:
                 if len(times[count]) > 1 and min(times[count]) > HOPELESS * best:
                     left.remove(count)
                     break
-    return {count: median(found) for count, found in times.items()}
+    return times
 
 
 def best_of(medians: dict[int, float], now: int | None) -> int:
@@ -214,6 +219,12 @@ def best_of(medians: dict[int, float], now: int | None) -> int:
     if now is not None and medians.get(now, float("inf")) <= limit:
         return now
     return min(count for count, seconds in medians.items() if seconds <= limit)
+
+
+def doubtful(times: dict[int, list[float]], chosen: int) -> bool:
+    """A number that was not chosen has shown a step that would have made it the choice: something came between."""
+    limit = WORTH * median(times[chosen])
+    return any(min(found) < limit for count, found in times.items() if count != chosen)
 
 
 def _in_ms(seconds: float) -> str:

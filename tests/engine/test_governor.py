@@ -87,6 +87,21 @@ def test_long_steps_are_tried_on_the_most_threads_first_and_on_fewer_when_cores_
     assert found.threads == 2
 
 
+@pytest.mark.parametrize("step", [0.003, 0.06])
+def test_a_disturbed_first_trial_is_soon_made_again(step: float) -> None:
+    """A screen that opens beside the first steps takes a core, most of the time, for a second."""
+    machine = Machine(0.0, step)
+    found = governor(machine, [1, 4])
+    machine.taken = 1
+    while found._trial is not None:
+        machine.taken = int(machine.steps % 4 > 0)
+        run(machine, found, 1e-9)
+    assert found.threads == 1
+    machine.taken = 0
+    run(machine, found, 6.0)
+    assert found.threads == 4
+
+
 def test_a_pause_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(governor_module, "usable_cores", lambda: 3)
     training = making.training(net="conv64-conv64-fc", threads=0, batch_size=64)
@@ -159,14 +174,14 @@ def test_what_is_no_step_does_not_count() -> None:
 
 def test_candidates_leave_a_core_to_the_screen_and_small_nets_alone() -> None:
     macs = MACS_TO_SHARE
-    assert candidates(1, macs) == candidates(2, macs) == [1]
+    assert candidates(1, macs) == candidates(2, macs - 1) == [1]
+    assert candidates(2, macs) == [1, 2], "the screen's core is half of the machine"
     assert candidates(4, macs) == [1, 2, 3]
     assert candidates(8, macs) == [1, 2, 4, 7]
     assert candidates(64, macs) == [1, 2, 4, 8, 16, 32, 63]
     assert candidates(64, macs - 1) == [1]
     assert candidates(4, MACS_FOR_ALL) == [1, 2, 3, 4], "what is nothing but arithmetic may try them all"
     assert candidates(4, MACS_FOR_ALL - 1) == [1, 2, 3]
-    assert candidates(2, MACS_FOR_ALL) == [1, 2]
 
 
 def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
@@ -175,7 +190,7 @@ def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
     assert governor_of(making.training(threads=0)) is None
     found = governor_of(making.training(threads=0, net=large))
     torch.set_num_threads(1)
-    assert found is not None or candidates(usable_cores(), MACS_TO_SHARE) == [1]
+    assert (found is None) == (usable_cores() == 1)
 
 
 def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
