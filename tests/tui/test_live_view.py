@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -12,10 +14,11 @@ from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.widgets import Input
 
-from cvtui.runlog import CommandReader, RunFolder
+from cvtui.runlog import CommandReader, RunFolder, usable_cores
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.live import LiveView
 from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
+from cvtui.tui.live.pace import CROWDED_SECONDS
 from cvtui.tui.live.plan import PANES
 from cvtui.tui.live.run_requests import Left
 from cvtui.tui.panes.curve_pane import CurvePane
@@ -278,6 +281,34 @@ async def test_a_curve_waits_for_what_can_be_seen_but_never_for_long(tmp_path: P
             app.live.poll()
             assert not pane.waiting
             assert len(pane.plot.lines[0].x) == 4402
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_frames_come_further_apart_while_the_training_takes_every_core(tmp_path: Path, taken: bool) -> None:
+    run = WrittenRun(tmp_path, "crowded", threads=usable_cores() if taken else usable_cores() - 1)
+    run.step(10)
+    app = Host(run.folder)
+    frames: list[float] = []
+    with run.folder.lock():
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_until_async(lambda: app.live.view.state == "running", what="a running run")
+            begin = app.live._pace.begin_frame
+
+            def counted() -> None:
+                frames.append(time.monotonic())
+                begin()
+
+            app.live._pace.begin_frame = counted  # type: ignore[method-assign]
+
+            def grown() -> bool:
+                run.step()
+                return len(frames) >= 8
+
+            await wait_until_async(grown, what="eight frames")
+            await pilot.pause()
+    run.close()
+    gaps = [after - before for before, after in pairwise(frames)]
+    assert min(gaps) >= CROWDED_SECONDS if taken else min(gaps) < CROWDED_SECONDS
 
 
 async def test_pause_and_resume(growing: WrittenRun) -> None:

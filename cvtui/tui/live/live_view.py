@@ -18,11 +18,12 @@ from textual.message import Message
 from cvtui.doctor import Doctor
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.curves import step_at
+from cvtui.runlog.launch import usable_cores
 from cvtui.tui.live.choices import remember, remembered
 from cvtui.tui.live.doctoring import Doctoring
 from cvtui.tui.live.modals import WhyModal
 from cvtui.tui.live.others import Others, OthersModal, drawn_at_first, other_runs
-from cvtui.tui.live.pace import Pace
+from cvtui.tui.live.pace import CROWDED_SECONDS, Pace
 from cvtui.tui.live.resuming import can_resume
 from cvtui.tui.live.stage import Stage
 from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
@@ -115,6 +116,7 @@ class LiveView(Doctoring):
         """The timer reads the folder; it doesn't while the view is hidden."""
         self._stale = True
         self._pace = Pace()
+        self._cores = usable_cores()
         self._turn = 0
         """Which of the visible panes was drawn last."""
 
@@ -159,8 +161,15 @@ class LiveView(Doctoring):
         self._pace.earn()
         self.poll(panes=self._asked is not None)
         window_above = self.app.screen is not self.screen
-        if self._stale and self._pace.may_draw(apart=BELOW_SECONDS if window_above else 0.0):
+        apart = BELOW_SECONDS if window_above else CROWDED_SECONDS if self._crowded() else 0.0
+        if self._stale and self._pace.may_draw(apart):
             self.draw_next()
+
+    def _crowded(self) -> bool:
+        """Has the training, going on now, taken every core of this machine?"""
+        run = self.history.run
+        on_cpu = run is not None and run.device == "cpu"
+        return on_cpu and self.view.state == "running" and self.history.threads >= self._cores
 
     def _covered(self) -> bool:
         """Another place (not a question of ours) lies over this one."""
