@@ -92,7 +92,6 @@ def test_a_disturbed_first_trial_is_soon_made_again(step: float) -> None:
     """A screen that opens beside the first steps takes a core, most of the time, for a second."""
     machine = Machine(0.0, step)
     found = governor(machine, [1, 4])
-    machine.taken = 1
     while found._trial is not None:
         machine.taken = int(machine.steps % 4 > 0)
         run(machine, found, 1e-9)

@@ -160,16 +160,16 @@ class LiveView(Doctoring):
             return
         self._pace.earn()
         self.poll(panes=self._asked is not None)
-        window_above = self.app.screen is not self.screen
-        apart = BELOW_SECONDS if window_above else CROWDED_SECONDS if self._crowded() else 0.0
-        if self._stale and self._pace.may_draw(apart):
+        if self._stale and self._pace.may_draw(self._apart()):
             self.draw_next()
 
-    def _crowded(self) -> bool:
-        """Has the training, going on now, taken every core of this machine?"""
+    def _apart(self) -> float:
+        """Seconds between two frames, at least: more below a window, and while a training takes every core."""
+        if self.app.screen is not self.screen:
+            return BELOW_SECONDS
         run = self.history.run
-        on_cpu = run is not None and run.device == "cpu"
-        return on_cpu and self.view.state == "running" and self.history.threads >= self._cores
+        training = run is not None and run.device == "cpu" and self.view.state == "running"
+        return CROWDED_SECONDS if training and self.history.threads >= self._cores else 0.0
 
     def _covered(self) -> bool:
         """Another place (not a question of ours) lies over this one."""
