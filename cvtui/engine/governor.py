@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
+from cvtui.engine.free_cores import FreeCores
 from cvtui.runlog.launch import usable_cores
 
 if TYPE_CHECKING:
@@ -39,12 +40,19 @@ LONG_STEP = 0.1
 """Seconds; steps as long as this are less often repeated."""
 WORTH = 0.95
 """A change must make steps at least so much quicker. The number of threads that runs stays where it is as good."""
+EVERY_CORE = 1.05
+"""Before every core is taken, steps count as so much longer there: a median does not see those between which something
+else came (with a screen, the MLP's are 8 % quicker on both of two cores by the median, and slower on average). Where
+they are all taken already, that is no reason to leave: with other tenants on the machine the digits' gain from the
+second core is 21 % for a minute and nothing in the next."""
+ROOM = 0.5
+"""More threads are tried where so many cores have nothing to do, or where nobody knows."""
 FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
-"""Seconds to the next trial of the neighbours; doubled each time that it changed nothing."""
-TRIAL_SHARE, DOUBT_SHARE = 0.1, 0.3
-"""About so much of the time is spent on trials at most (which cost perhaps a third of it); more after the first one,
-and after one that was disturbed: a screen that opens beside the first steps takes a core for a second, and two threads
-on two cores seem slow."""
+"""Seconds to the next trial of the neighbours, where their share of the time does not ask for more."""
+DOUBT_SHARE, TRIAL_SHARE, CALM_SHARE = 0.3, 0.1, 0.025
+"""About so much of the time is spent on trials (which cost perhaps a third of it): after the first one, and after one
+that was disturbed (a screen that opens beside the first steps takes a core for a second, and two threads on two cores
+seem slow); after one that changed the number; after one that changed nothing."""
 MACS_TO_SHARE = 2_000_000
 """Multiply-adds of a step's forward pass below which one thread is always the fastest (with 0.2 million, 1 to 3 threads
 took 1.06, 1.26 and 1.29 ms; with 29 million 8.9, 7.5 and 8.9; with 1,042 million 97, 72 and 56)."""
@@ -76,7 +84,14 @@ def governor_of(training: Training) -> Governor | None:
     if len({*allowed, training.threads}) < 2:
         return None
     # The training's clock stands still in a pause.
-    return Governor(allowed, training.threads, clock=training.clock.seconds, most_first=macs >= MACS_FOR_ALL)
+    return Governor(
+        allowed,
+        training.threads,
+        clock=training.clock.seconds,
+        most_first=macs >= MACS_FOR_ALL,
+        cores=usable_cores(),
+        free=FreeCores(),
+    )
 
 
 class Governor:
@@ -94,22 +109,28 @@ class Governor:
         apply: Callable[[int], None] = torch.set_num_threads,
         clock: Callable[[], float] = time.perf_counter,
         most_first: bool = False,
+        cores: int | None = None,
+        free: Callable[[], float | None] = lambda: None,
     ) -> None:
         """`most_first`: the first trial is between the two largest numbers, for steps that are so long that a trial of
-        all takes a quarter of a minute; fewer are tried when cores turn out to be taken."""
+        all takes a quarter of a minute; fewer are tried when cores turn out to be taken. `cores`: of the machine, where
+        all of them are allowed. `free`: cores that were idle since it was called before; None where that isn't known.
+        """
         self.allowed = sorted({*allowed, threads})  # a run that is resumed brings its own number
         self.threads = threads
         """The number chosen. (While others are tried, one of those is at work.)"""
         self._apply = apply
         self._clock = clock
+        self._cores = cores
+        self._free = free
+        self._crowded = False
         self._running = threads
         self._times: list[float] = []
         self._usual = float("inf")
         self._stark = 0
-        self._wait = FIRST_WAIT
         self._reason = "measured"
         self._last = clock()
-        self._look_at = self._trial_at = self._trial_begun = self._last
+        self._look_at = self._trial_at = self._soonest = self._trial_begun = self._last
         self._trial: Trial | None = None
         self._try(self.allowed[-2:] if most_first else self.allowed, "measured")
 
@@ -138,18 +159,20 @@ class Governor:
         self._stark = 0
         self._look_at = now + LOOK_SECONDS
         place = self.allowed.index(self.threads)
+        free = self._free()
+        was_crowded, self._crowded = self._crowded, free is not None and free < ROOM
+        if was_crowded and not self._crowded:
+            self._trial_at = min(self._trial_at, self._soonest)
+        worth_trying = self.allowed[max(0, place - 1) : place + (1 if self._crowded else 2)]
         if found > JUMP * self._usual and place:
             self._try(self.allowed[: place + 1], f"a step took {found / self._usual:.1f} times as long as before")
-        elif now >= self._trial_at:
-            self._try(self.allowed[max(0, place - 1) : place + 2], "measured again")
+        elif now >= self._trial_at and len(worth_trying) > 1:
+            self._try(worth_trying, "measured again")
         else:  # follows slowly: a run that heats up or whose batches grow has not lost cores
             self._usual = min(found, self._usual + 0.05 * (found - self._usual))
 
     def _try(self, allowed: Sequence[int], reason: str) -> None:
         """Begins a trial at the next step."""
-        if len(allowed) < 2:
-            self._trial_at = float("inf")
-            return
         self._reason = reason
         self._trial = trial(allowed)
         self._trial_begun = self._clock()
@@ -164,23 +187,33 @@ class Governor:
 
     def _choose(self, times: dict[int, list[float]]) -> str:
         medians = {count: median(found) for count, found in times.items()}
-        first = self._usual == float("inf")
-        now, before = self._clock(), self.threads
-        self.threads = best_of(medians, None if first else before)
+        costs = {count: [self._cost(count, seconds) for seconds in found] for count, found in times.items()}
+        first, before = self._usual == float("inf"), self.threads
+        self.threads = best_of({count: median(found) for count, found in costs.items()}, None if first else before)
         self._trial = None
         self._set(self.threads)
         self._usual = medians[self.threads]
         self._times.clear()
         changed = self.threads != before
-        self._wait = FIRST_WAIT if changed or first else min(LONGEST_WAIT, 2 * self._wait)
-        share = DOUBT_SHARE if first or doubtful(times, self.threads) else TRIAL_SHARE
-        self._trial_at = now + max(self._wait, (now - self._trial_begun) / share)
-        self._look_at = now + LOOK_SECONDS
+        self._plan(doubt=first or doubtful(costs, self.threads), calm=not (changed or first))
         if not (changed or first):
             return ""
         took = ", ".join(f"{count}: {_in_ms(seconds)}" for count, seconds in sorted(medians.items()))
         what = f"threads {before} → {self.threads}" if changed else f"threads {before}"
         return f"{what}, {self._reason} (a step on {took})"
+
+    def _plan(self, doubt: bool, calm: bool) -> None:
+        """When to look, and when to try again."""
+        now = self._clock()
+        took = now - self._trial_begun
+        self._look_at = now + LOOK_SECONDS
+        self._soonest = now + max(FIRST_WAIT, took / (DOUBT_SHARE if doubt else TRIAL_SHARE))
+        self._trial_at = max(self._soonest, now + min(LONGEST_WAIT, took / CALM_SHARE)) if calm else self._soonest
+        self._free()  # counts from here on: not what the trial's own threads took
+
+    def _cost(self, threads: int, seconds: float) -> float:
+        climbs = threads == self._cores and (threads != self.threads or self._usual == float("inf"))
+        return seconds * EVERY_CORE if climbs else seconds
 
     def _set(self, threads: int) -> None:
         if threads != self._running:

@@ -38,6 +38,9 @@ class Machine:
     def set_threads(self, threads: int) -> None:
         self.threads = threads
 
+    def free(self) -> float:
+        return max(0.0, 4.0 - self.taken - self.threads)
+
     def seconds(self) -> float:
         """A step's, as things are now; every tenth one meets something else."""
         self.steps += 1
@@ -134,6 +137,42 @@ def test_threads_drop_when_cores_are_taken_and_climb_back_when_they_are_free(ste
     machine.taken = 0
     run(machine, found, max(60.0, 3000 * step))
     assert found.threads == 3
+
+
+def test_more_threads_are_tried_only_while_cores_are_free_and_at_once_when_they_become_free() -> None:
+    machine = Machine(0.0, 0.012)
+    found = Governor([1, 2, 3, 4], 1, machine.set_threads, machine.clock, free=machine.free)
+    run(machine, found, 10.0)
+    assert found.threads == 4
+    machine.taken = 2
+    run(machine, found, 30.0)
+    assert found.threads == 2
+    used = set()
+    for _ in range(10_000):
+        machine.now += machine.seconds()
+        found.step()
+        used.add(machine.threads)
+    assert used == {1, 2}, "no core is free for a third"
+    machine.taken = 0
+    run(machine, found, 1.5)
+    assert found.threads == 3, "not only when it would have been tried anyhow, after fifteen seconds"
+
+
+def test_all_cores_are_taken_for_a_real_gain_alone() -> None:
+    slower = Machine(0.001, 0.00030)  # a step on 4 threads takes 0.93 of one on 2
+    quicker = Machine(0.001, 0.00060)  # 0.88
+    for machine, best in ((slower, 2), (quicker, 4)):
+        found = Governor([2, 4], 2, machine.set_threads, machine.clock, cores=4)
+        run(machine, found, 5.0)
+        assert found.threads == best
+    found = Governor([2, 4], 2, slower.set_threads, slower.clock)
+    run(slower, found, 5.0)
+    assert found.threads == 4, "where another core is left"
+    found = Governor([2, 4], 2, quicker.set_threads, quicker.clock, cores=4)
+    run(quicker, found, 5.0)
+    quicker.shared = 0.0
+    run(quicker, found, 30.0)
+    assert found.threads == 4, "who is there already stays, for the gain may come back"
 
 
 def test_beside_busy_cores_nearly_the_whole_speed_of_what_is_left_is_had() -> None:

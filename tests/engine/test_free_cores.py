@@ -1,0 +1,55 @@
+"""Idle cores are those that the kernel counts: a process that spins takes one of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from cvtui.engine.free_cores import FreeCores
+from cvtui.runlog.launch import usable_cores
+from tests.waiting import wait_until
+
+
+def test_a_process_that_spins_is_not_free() -> None:
+    """Others use the machine too: what the spinning process had of a core was not idle, whatever they do."""
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        process, free = psutil.Process(spinning.pid), FreeCores()
+        free()
+        begun, before = time.monotonic(), process.cpu_times().user
+        wait_until(lambda: process.cpu_times().user - before > 0.5)
+        found, seconds = free(), time.monotonic() - begun
+    finally:
+        spinning.kill()
+        spinning.wait()
+    assert found is not None
+    assert 0 <= found <= usable_cores() - 0.5 / seconds + 0.1
+
+
+def test_it_counts_what_psutil_counts_over_the_same_time() -> None:
+    free, usable = FreeCores(), sorted(psutil.Process().cpu_affinity() or [])
+    psutil.cpu_percent(percpu=True)
+    free()
+    start = psutil.cpu_times()
+    wait_until(lambda: sum(psutil.cpu_times()) - sum(start) > 1.0, what="a second of processor time")
+    found, busy = free(), psutil.cpu_percent(percpu=True)
+    assert found == pytest.approx(sum(1 - busy[core] / 100 for core in usable), abs=0.2)
+
+
+def test_too_short_a_time_says_nothing() -> None:
+    free = FreeCores()
+    assert free() is None
+    assert free() is None
+
+
+def test_a_machine_that_does_not_count_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(percpu: bool) -> None:
+        raise PermissionError("/proc/stat")
+
+    free = FreeCores()
+    monkeypatch.setattr(psutil, "cpu_times", hidden)
+    assert free() is None
