@@ -27,7 +27,6 @@ def pytest_collection_finish() -> None:
     """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
     from cvtui.cli.session import collect_seldom
 
-    gc.enable()
     collect_seldom()
     _leave_compiling_out()
     _look_for_idleness_often()

@@ -49,6 +49,7 @@ def collect_seldom() -> None:
     was a third of a screen's time. (With 100,000 it takes 0.7 instead of 1.5 % of a busy screen's time, but then a key
     waits 90 ms for it now and then, and so 7 ms at most.)"""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(2_000, 10, 1_000)
 
 
@@ -62,13 +63,13 @@ def _end_with_the_terminal() -> None:
 def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None, fps: float = 10.0) -> int:
     """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once;
     `fps`: frames of a live run a second, at most."""
+    gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
     from cvtui.cli.words import harmless
     from cvtui.runlog import CommandReader
     from cvtui.tui.app import CvtuiApp
 
-    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps)
-    collect_seldom()
+    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps, shown=collect_seldom)
     _end_with_the_terminal()
     app.run()
     for run in app.living():

@@ -17,6 +17,8 @@ Floats: TypeAlias = NDArray[np.float64]
 XAxis: TypeAlias = Literal["steps", "epochs", "samples", "time"]
 
 _BLOCK = 128
+_LARGEST = 230.0
+"""beta^(−block) is at most e to this: float64's range less that of float32's losses."""
 
 
 class Smoother:
@@ -34,10 +36,8 @@ class Smoother:
         self._weight = 0.0
         self._values: Floats = np.empty(0)
         self._length = 0
-        powers = np.arange(_BLOCK)
-        lag = powers[:, None] - powers[None, :]
-        self._kernel: Floats = np.where(lag >= 0, float(beta) ** np.maximum(lag, 0), 0.0)
-        self._decay: Floats = np.power(float(beta), powers + 1.0)
+        self._block = min(_BLOCK, max(1, int(_LARGEST / -math.log(beta)))) if beta else 1
+        self._decay: Floats = np.power(float(beta), np.arange(self._block + 1.0))
 
     def __len__(self) -> int:
         return self._length
@@ -48,7 +48,7 @@ class Smoother:
         return self._values[: self._length]
 
     def extend(self, x: NDArray[np.floating[Any]]) -> None:
-        """Takes in the values that follow. Blockwise matrix products: 1,000,000 values in about 0.1 s."""
+        """Takes in the values that follow: 1,000,000 in about 20 ms."""
         if not len(x):
             return
         needed = self._length + len(x)
@@ -77,16 +77,23 @@ class Smoother:
         return weights
 
     def _filter(self, x: Floats, before: float) -> Floats:
-        """s_t = beta s_(t−1) + x_t, from s_(−1) = `before`: all blocks by themselves, then what each hands on."""
-        blocks = -(-len(x) // _BLOCK)
-        padded = np.zeros(blocks * _BLOCK)
-        padded[: len(x)] = x
-        alone = padded.reshape(blocks, _BLOCK) @ self._kernel.T
+        """s_t = beta s_(t−1) + x_t, from s_(−1) = `before`: all blocks by themselves, then what each hands on.
+
+        In a block s_t = beta^t sum_i beta^(−i) x_i. (A matrix product does the same, but NumPy spreads it over all
+        cores, and waits there for a training that has them: 115 ms instead of 35 for a pane's first picture.)
+        """
+        blocks = -(-len(x) // self._block)
+        alone = np.zeros((blocks, self._block))
+        alone.reshape(-1)[: len(x)] = x
+        alone /= self._decay[:-1]
+        np.cumsum(alone, axis=1, out=alone)
+        alone *= self._decay[:-1]
         carried, factor, ends = np.empty(blocks), float(self._decay[-1]), alone[:, -1].tolist()
         for block in range(blocks):
             carried[block] = before
             before = before * factor + ends[block]
-        return (alone + carried[:, None] * self._decay).reshape(-1)[: len(x)]
+        alone += carried[:, None] * self._decay[1:]
+        return alone.reshape(-1)[: len(x)]
 
 
 class Smoothed:

@@ -160,8 +160,11 @@ class History:
         if gathered is not None and len(gathered.loss) >= GATHERED_STEPS:
             self._settle()
         elif gathered is not None and steps.first == gathered.first + len(gathered.loss) and _is_square(steps):
-            for name in ("loss", "lr", "accuracy", "grad_norm", "seconds"):
-                getattr(gathered, name).extend(getattr(steps, name))
+            gathered.loss.extend(steps.loss)
+            gathered.lr.extend(steps.lr)
+            gathered.accuracy.extend(steps.accuracy)
+            gathered.grad_norm.extend(steps.grad_norm)
+            gathered.seconds.extend(steps.seconds)
             return
         self._settle()
         if not 0 <= steps.first <= MOST_STEPS or (len(self.steps) and steps.first > self.steps.end + LARGEST_GAP):

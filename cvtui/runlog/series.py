@@ -75,9 +75,12 @@ class Series:
         self._grow(self._length + length)
         start, end = self._length, self._length + length
         for name, column in self._columns.items():
-            values = columns.get(name, ())[:length]
+            values = columns.get(name, ())
+            if len(values) > length:
+                values = values[:length]
             column[start : start + len(values)] = values  # numpy writes None as NaN
-            column[start + len(values) : end] = np.nan
+            if len(values) < length:
+                column[start + len(values) : end] = np.nan
         self._length = end
 
     def skip_to(self, step: int) -> None:

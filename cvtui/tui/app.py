@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -55,15 +55,17 @@ class CvtuiApp(App[None]):
         *,
         warm: bool = True,
         fps: float = 10.0,
+        shown: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fps`: frames of a live run a second, at most. `warm`: keep an engine with PyTorch loaded while the form is
-        open (it predicts, and Start is instant).
+        """`fps`: frames of a live run a second, at most. `shown` is called when the first picture is there. `warm`:
+        keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
 
         RequestError where `attach` is no run folder.
         """
         super().__init__()
         self.warm = warm
         self.fps = fps
+        self.shown = shown
         self.recipe = recipe or Recipe()
         self.runs = runs
         self.attach = RunFolder.open(attach) if attach is not None else None

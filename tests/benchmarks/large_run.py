@@ -88,14 +88,17 @@ class Long:
         )  # fmt: skip
 
     def grow(self, steps: int) -> None:
+        """Numbers with as many digits as the engine writes."""
         last = self.done + steps
         while self.done < last:
             first, count = self.done, min(RECORD, last - self.done)
             losses = [1.0 / (1 + (first + i) / 1e4) + 0.1 * ((first + i) * 7919 % 101) / 101 for i in range(count)]
+            norms = [float(f"{loss:.6g}") for loss in losses]
             self.writer.write(
                 Steps(
-                    first=first, loss=losses, lr=[0.001] * count, accuracy=[0.984375] * count,
-                    grad_norm=losses, seconds=[(first + i) / 300 for i in range(count)],
+                    first=first, loss=[float(f"{loss:.9g}") for loss in losses], lr=[0.001] * count,
+                    accuracy=[0.984375] * count, grad_norm=norms,
+                    seconds=[round((first + i) / 300, 5) for i in range(count)],
                 )
             )  # fmt: skip
             self.done += count

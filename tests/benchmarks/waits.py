@@ -15,9 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from cvtui.runlog import Command, RunFolder
 from tests.benchmarks.large_run import Long
 from tests.benchmarks.machine import facts
 from tests.cli.terminal import Terminal
+from tests.waiting import wait_until
 
 SIZE = (160, 45)
 POINT = re.compile(r"training +[0-9.]+[0-9]")
@@ -30,7 +32,17 @@ def start(base: Path) -> float:
         before, begun = terminal.pieces, time.perf_counter()
         terminal.type("\x12")
         terminal.shows(POINT, 60.0, before)
-        return time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
+    stop_all(base / "started")
+    return seconds
+
+
+def stop_all(runs: Path) -> None:
+    """A training outlives its terminal, and would go on beside what is measured next."""
+    for folder in map(RunFolder, runs.iterdir()):
+        if folder.alive():
+            folder.send(Command(command="stop", time=time.time()))
+            wait_until(lambda: not folder.alive(), 60.0, "the end of the run")  # noqa: B023
 
 
 def attach(base: Path, name: str) -> tuple[float, float]:

@@ -48,6 +48,7 @@ class TrainScreen(PlaceScreen):
     async def on_mount(self) -> None:
         if self.session.attach is not None:
             await self.show_folder(self.session.attach)
+        self.call_after_refresh(self.session.shown)
 
     # ------------------------------------------------------------------ what is shown
 

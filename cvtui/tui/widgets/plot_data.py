@@ -115,11 +115,9 @@ class Track:
     def _remember(self) -> None:
         """Some values, most of them from the end, where a resumed run differs."""
         length = len(self.x)
-        probes = np.unique(
-            np.concatenate(
-                [np.linspace(0, max(0, length - 1), _PROBES), np.arange(max(0, length - _PROBES), length)]
-            ).astype(np.int64)
-        )
+        probes = np.concatenate(
+            [np.linspace(0, max(0, length - 1), _PROBES), np.arange(max(0, length - _PROBES), length)]
+        ).astype(np.int64)
         probes = probes[probes < length]
         self._seen = probes, self.x[probes].astype(np.float64), self.y[probes].astype(np.float64)
 
