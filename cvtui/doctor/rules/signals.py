@@ -75,13 +75,15 @@ def _spike(case: Case, norms: Array) -> int | None:
     losses, guess = case.windows.loss, case.guess
     if len(norms) < 8 or guess is None or not norms.max() > limit("F07", "times") * norms[:300].min():
         return None
-    for place in range(6, min(len(norms) - 1, 300)):
+    last = min(len(norms) - 1, 300)
+    lowest = np.fmin.accumulate(norms)  # no median lies below it, so most places need none
+    for place in 6 + np.flatnonzero(norms[6:last] > limit("F07", "times") * lowest[5 : last - 1]):
         before = norms[max(0, place - 20) : place]
         limit_here = limit("F07", "times") * np.nanmedian(before)
         if norms[place] > limit_here and norms[place + 1] > limit_here:
             worse = losses[place + 1] > 1.1 * np.nanmedian(losses[max(0, place - 20) : place])
             if worse and losses[place + 1] > 0.5 * guess:
-                return place + 1
+                return int(place) + 1
     return None
 
 

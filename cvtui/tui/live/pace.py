@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import time
 
-CPU_SHARE = 0.13
+CPU_SHARE = 0.1
 """Of one core: what the screen's process may take while a run is live. Beyond it there are fewer frames. (Ten frames a
-second of six panes at 160x45 were measured at 9 to 10 % of a core; a larger screen costs more.)"""
+second of six panes at 160x45 take 9 to 10 % of a quick core, and would take 13 % of a slower one; a larger screen costs
+more.)"""
 SAVED_SECONDS = 0.03
 """Of a core, that may be saved up: after a quiet while, one picture of everything."""
+OWED_SECONDS = 0.06
+"""What is made up for at most; the rest of a costly moment (opening a run) is forgiven."""
 SLOWEST_SECONDS = 1.0
 """A frame comes at least so often, whatever it costs."""
 CROWDED_SECONDS = 0.15
@@ -30,7 +33,7 @@ class Pace:
         """Once a frame: time brings room, what was used since the last call takes it."""
         now, cpu = time.monotonic(), time.process_time()
         room = self._room + CPU_SHARE * (now - self._at) - (cpu - self._cpu)
-        self._room = max(-SAVED_SECONDS, min(SAVED_SECONDS, room))  # a costly moment (opening a run) is forgiven
+        self._room = max(-OWED_SECONDS, min(SAVED_SECONDS, room))
         self._at, self._cpu = now, cpu
 
     def may_draw(self, apart: float = 0.0) -> bool:
