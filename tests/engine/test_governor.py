@@ -158,6 +158,20 @@ def test_more_threads_are_tried_only_while_cores_are_free_and_at_once_when_they_
     assert found.threads == 3, "not only when it would have been tried anyhow, after fifteen seconds"
 
 
+def test_a_neighbour_of_a_few_seconds_costs_a_few_seconds() -> None:
+    """With steps of 40 ms a trial takes a second and a half, and the next would otherwise come fifteen later."""
+    machine = Machine(0.0, 0.08)
+    found = Governor([1, 2], 1, machine.set_threads, machine.clock, free=machine.free)
+    run(machine, found, 10.0)
+    assert found.threads == 2
+    machine.taken = 3
+    run(machine, found, 6.0)
+    assert found.threads == 1
+    machine.taken = 0
+    run(machine, found, 6.0)
+    assert found.threads == 2
+
+
 def test_all_cores_are_taken_for_a_real_gain_alone() -> None:
     slower = Machine(0.001, 0.00030)  # a step on 4 threads takes 0.93 of one on 2
     quicker = Machine(0.001, 0.00060)  # 0.88
