@@ -11,8 +11,10 @@ second of six panes at 160x45 take 9 to 10 % of a quick core, and would take 13 
 more.)"""
 SAVED_SECONDS = 0.03
 """Of a core, that may be saved up: after a quiet while, one picture of everything."""
-OWED_SECONDS = 0.06
-"""What is made up for at most; the rest of a costly moment (opening a run) is forgiven."""
+OWED_SECONDS = 0.1
+"""What is made up for at most; the rest of a costly moment (all panes at once) is forgiven."""
+FREE_SECONDS = 2.0
+"""After the opening of a run nothing counts: its first points are waited for."""
 SLOWEST_SECONDS = 1.0
 """A frame comes at least so often, whatever it costs."""
 CROWDED_SECONDS = 0.15
@@ -27,13 +29,13 @@ class Pace:
     def __init__(self) -> None:
         self._room = SAVED_SECONDS
         self._at, self._cpu = time.monotonic(), time.process_time()
-        self._frame = self._at
+        self._frame = self._begun = self._at
 
     def earn(self) -> None:
         """Once a frame: time brings room, what was used since the last call takes it."""
         now, cpu = time.monotonic(), time.process_time()
         room = self._room + CPU_SHARE * (now - self._at) - (cpu - self._cpu)
-        self._room = max(-OWED_SECONDS, min(SAVED_SECONDS, room))
+        self._room = SAVED_SECONDS if now - self._begun < FREE_SECONDS else max(-OWED_SECONDS, min(SAVED_SECONDS, room))
         self._at, self._cpu = now, cpu
 
     def may_draw(self, apart: float = 0.0) -> bool:
