@@ -50,6 +50,9 @@ ROOM = 0.5
 process on two cores: 14.4 steps a second on one thread, 9.2 on two.)"""
 FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
 """Seconds to the next trial of the neighbours, where their share of the time does not ask for more."""
+LONGEST_REST = 60.0
+"""Seconds to the next trial after more threads were lost again soon: twice as long each time. (The MLP's second thread
+beside a screen gives a tenth, and every few seconds a step that takes 18 times as long.)"""
 DOUBT_SHARE, TRIAL_SHARE, CALM_SHARE = 0.3, 0.1, 0.025
 """About so much of the time is spent on trials (which cost perhaps a third of it): after the first one, and after one
 that was disturbed (a screen that opens beside the first steps takes a core for a second, and two threads on two cores
@@ -125,6 +128,8 @@ class Governor:
         self._cores = cores
         self._free = free
         self._crowded = False
+        self._rest = FIRST_WAIT
+        self._climbed = self._rested = clock()
         self._running = threads
         self._times: list[float] = []
         self._usual = float("inf")
@@ -196,6 +201,7 @@ class Governor:
         self._usual = medians[self.threads]
         self._times.clear()
         changed = self.threads != before
+        self._fall_or_climb(first, before)
         self._plan(doubt=first or doubtful(costs, self.threads), calm=not (changed or first))
         if not (changed or first):
             return ""
@@ -203,13 +209,24 @@ class Governor:
         what = f"threads {before} → {self.threads}" if changed else f"threads {before}"
         return f"{what}, {self._reason} (a step on {took})"
 
+    def _fall_or_climb(self, first: bool, before: int) -> None:
+        """Threads that were lost soon after they came are waited for twice as long before they are tried again."""
+        now = self._clock()
+        if first or self.threads > before:
+            self._climbed = now
+        elif self.threads < before:
+            soon = now - self._climbed < 10 * self._rest
+            self._rest = min(LONGEST_REST, 2 * self._rest) if soon else FIRST_WAIT
+            self._rested = now + self._rest
+
     def _plan(self, doubt: bool, calm: bool) -> None:
         """When to look, and when to try again."""
         now = self._clock()
         took = now - self._trial_begun
         self._look_at = now + LOOK_SECONDS
-        self._soonest = now + max(FIRST_WAIT, took / DOUBT_SHARE)
-        self._trial_at = max(self._soonest, now + took / (DOUBT_SHARE if doubt else TRIAL_SHARE))
+        self._soonest = max(self._rested, now + took / DOUBT_SHARE)
+        wait = max(FIRST_WAIT, took / (DOUBT_SHARE if doubt else TRIAL_SHARE))
+        self._trial_at = max(self._soonest, now + wait)
         if calm:
             self._trial_at = max(self._trial_at, now + min(LONGEST_WAIT, took / CALM_SHARE))
         self._free()  # counts from here on: not what the trial's own threads took

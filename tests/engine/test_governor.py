@@ -172,6 +172,23 @@ def test_a_neighbour_of_a_few_seconds_costs_a_few_seconds() -> None:
     assert found.threads == 2
 
 
+def test_threads_that_are_lost_again_and_again_are_tried_more_and_more_seldom() -> None:
+    """A neighbour that takes a core for a second in every four, for five minutes."""
+    machine = Machine(0.0, 0.004)
+    found = Governor([1, 4], 1, machine.set_threads, machine.clock, free=machine.free)
+    said = []
+    for _ in range(75):
+        machine.taken = 0
+        said += run(machine, found, 3.0)
+        machine.taken = 3
+        said += run(machine, found, 1.0)
+    assert found.threads == 1
+    assert 3 <= len(said) <= 20
+    machine.taken = 0
+    run(machine, found, 60.0)
+    assert found.threads == 4, "it is not forgotten"
+
+
 def test_all_cores_are_taken_for_a_real_gain_alone() -> None:
     slower = Machine(0.001, 0.00030)  # a step on 4 threads takes 0.93 of one on 2
     quicker = Machine(0.001, 0.00060)  # 0.88
