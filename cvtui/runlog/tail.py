@@ -90,7 +90,8 @@ class Tail:
             if b"\n" not in chunk:
                 kept.append(chunk)
                 continue
-            lines = (b"".join([*kept, chunk]) if kept else chunk).split(b"\n")
+            lines = chunk.split(b"\n")
+            lines[0] = b"".join([*kept, lines[0]])  # not the whole chunk: copying it again takes as long as reading it
             kept = [lines.pop()]
             for line in lines:
                 start = self.offset
