@@ -63,8 +63,8 @@ def _end_with_the_terminal() -> None:
 def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None, fps: float = 10.0) -> int:
     """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once;
     `fps`: frames of a live run a second, at most."""
-    gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
+    gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
     from cvtui.cli.words import harmless
     from cvtui.runlog import CommandReader
     from cvtui.tui.app import CvtuiApp

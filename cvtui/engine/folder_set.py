@@ -222,7 +222,10 @@ def _shown(path: str) -> str:
 
 def free_memory() -> int:
     """Bytes that may be taken: of the machine, or of the container where that has less."""
-    free = int(psutil.virtual_memory().available)
+    try:
+        free = int(psutil.virtual_memory().available)
+    except (OSError, RuntimeError):  # a container that hides /proc/meminfo
+        free = 8 << 30
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
         used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))

@@ -84,7 +84,8 @@ def governor_of(training: Training) -> Governor | None:
     if training.recipe.threads or training.device.type != "cpu":
         return None
     macs = training.checked.table.macs * training.recipe.batch_size
-    allowed = candidates(usable_cores(), macs)
+    cores = usable_cores()
+    allowed = candidates(cores, macs)
     if len({*allowed, training.threads}) < 2:
         return None
     # The training's clock stands still in a pause.
@@ -93,7 +94,7 @@ def governor_of(training: Training) -> Governor | None:
         training.threads,
         clock=training.clock.seconds,
         most_first=macs >= MACS_FOR_ALL,
-        cores=usable_cores(),
+        cores=cores,
         free=FreeCores(),
     )
 

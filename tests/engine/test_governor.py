@@ -173,7 +173,7 @@ def test_a_neighbour_of_a_few_seconds_costs_a_few_seconds() -> None:
 
 
 def test_threads_that_are_lost_again_and_again_are_tried_more_and_more_seldom() -> None:
-    """A neighbour that takes a core for a second in every four, for five minutes."""
+    """A neighbour that takes three cores for a second in every four, for five minutes."""
     machine = Machine(0.0, 0.004)
     found = Governor([1, 4], 1, machine.set_threads, machine.clock, free=machine.free)
     said = []

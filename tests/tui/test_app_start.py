@@ -53,6 +53,23 @@ async def ready(app: CvtuiApp) -> None:
     await wait_until_async(complete, what="the form")
 
 
+@pytest.mark.parametrize("attached", [False, True])
+async def test_the_first_picture_is_told_once(tmp_path: Path, attached: bool) -> None:
+    """Until then nothing is collected (cli/session.py), so a screen that never told would grow for ever."""
+    told: list[bool] = []
+
+    def shown() -> None:
+        told.append(train_screen(app).shows_run)
+
+    app = CvtuiApp(runs=tmp_path, attach=finished_run(tmp_path).path if attached else None, warm=False, shown=shown)
+    async with app.run_test() as pilot:
+        await wait_until_async(lambda: told, what="the first picture")
+        await pilot.press("2")
+        await pilot.press("1")
+        await pilot.pause()
+    assert told == [attached]
+
+
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[int, int]) -> None:
     """Warmed: what it foretells arrives in the form, and the same process becomes the trainer."""
