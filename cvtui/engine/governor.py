@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 
 from cvtui.engine.free_cores import FreeCores
+from cvtui.engine.trial_times import TrialTimes
 from cvtui.runlog.launch import usable_cores
 
 if TYPE_CHECKING:
@@ -45,18 +46,6 @@ EVERY_CORE = 1.05
 else came (with a screen, the MLP's are 8 % quicker on both of two cores by the median, and slower on average). Where
 they are all taken already, that is no reason to leave: with other tenants on the machine the digits' gain from the
 second core is 21 % for a minute and nothing in the next."""
-ROOM = 0.5
-"""More threads are tried where so many cores have nothing to do, or where nobody knows. (CIFAR's net beside a busy
-process on two cores: 14.4 steps a second on one thread, 9.2 on two.)"""
-FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
-"""Seconds to the next trial of the neighbours, where their share of the time does not ask for more."""
-LONGEST_REST = 60.0
-"""Seconds to the next trial after more threads were lost again soon: twice as long each time. (The MLP's second thread
-beside a screen gives a tenth, and every few seconds a step that takes 18 times as long.)"""
-DOUBT_SHARE, TRIAL_SHARE, CALM_SHARE = 0.3, 0.1, 0.025
-"""About so much of the time is spent on trials (which cost perhaps a third of it): after the first one, and after one
-that was disturbed (a screen that opens beside the first steps takes a core for a second, and two threads on two cores
-seem slow), and when a core has become free; after one that changed the number; after one that changed nothing."""
 MACS_TO_SHARE = 2_000_000
 """Multiply-adds of a step's forward pass below which one thread is always the fastest (with 0.2 million, 1 to 3 threads
 took 1.06, 1.26 and 1.29 ms; with 29 million 8.9, 7.5 and 8.9; with 1,042 million 97, 72 and 56)."""
@@ -127,17 +116,14 @@ class Governor:
         self._apply = apply
         self._clock = clock
         self._cores = cores
-        self._free = free
-        self._crowded = False
-        self._rest = FIRST_WAIT
-        self._climbed = self._rested = clock()
+        self._when = TrialTimes(clock, free)
         self._running = threads
         self._times: list[float] = []
         self._usual = float("inf")
         self._stark = 0
         self._reason = "measured"
         self._last = clock()
-        self._look_at = self._trial_at = self._soonest = self._trial_begun = self._last
+        self._look_at = self._last
         self._trial: Trial | None = None
         self._try(self.allowed[-2:] if most_first else self.allowed, "measured")
 
@@ -166,14 +152,11 @@ class Governor:
         self._stark = 0
         self._look_at = now + LOOK_SECONDS
         place = self.allowed.index(self.threads)
-        free = self._free()
-        was_crowded, self._crowded = self._crowded, free is not None and free < ROOM
-        if was_crowded and not self._crowded:
-            self._trial_at = min(self._trial_at, self._soonest)
-        worth_trying = self.allowed[max(0, place - 1) : place + (1 if self._crowded else 2)]
+        due = self._when.look()
+        worth_trying = self.allowed[max(0, place - 1) : place + (1 if self._when.crowded else 2)]
         if found > JUMP * self._usual and place:
             self._try(self.allowed[: place + 1], f"a step took {found / self._usual:.1f} times as long as before")
-        elif now >= self._trial_at and len(worth_trying) > 1:
+        elif due and len(worth_trying) > 1:
             self._try(worth_trying, "measured again")
         else:  # follows slowly: a run that heats up or whose batches grow has not lost cores
             self._usual = min(found, self._usual + 0.05 * (found - self._usual))
@@ -182,7 +165,7 @@ class Governor:
         """Begins a trial at the next step."""
         self._reason = reason
         self._trial = trial(allowed)
-        self._trial_begun = self._clock()
+        self._when.begin()
         self._set(next(self._trial))
 
     def _go_on(self, under_way: Trial, seconds: float) -> str:
@@ -202,35 +185,13 @@ class Governor:
         self._usual = medians[self.threads]
         self._times.clear()
         changed = self.threads != before
-        self._fall_or_climb(first, before)
-        self._plan(doubt=first or doubtful(costs, self.threads), calm=not (changed or first))
+        self._when.end(self.threads - before, first=first, doubt=doubtful(costs, self.threads))
+        self._look_at = self._clock() + LOOK_SECONDS
         if not (changed or first):
             return ""
         took = ", ".join(f"{count}: {_in_ms(seconds)}" for count, seconds in sorted(medians.items()))
         what = f"threads {before} → {self.threads}" if changed else f"threads {before}"
         return f"{what}, {self._reason} (a step on {took})"
-
-    def _fall_or_climb(self, first: bool, before: int) -> None:
-        """Threads that were lost soon after they came are waited for twice as long before they are tried again."""
-        now = self._clock()
-        if first or self.threads > before:
-            self._climbed = now
-        elif self.threads < before:
-            soon = now - self._climbed < 10 * self._rest
-            self._rest = min(LONGEST_REST, 2 * self._rest) if soon else FIRST_WAIT
-            self._rested = now + self._rest
-
-    def _plan(self, doubt: bool, calm: bool) -> None:
-        """When to look, and when to try again."""
-        now = self._clock()
-        took = now - self._trial_begun
-        self._look_at = now + LOOK_SECONDS
-        self._soonest = max(self._rested, now + took / DOUBT_SHARE)
-        wait = max(FIRST_WAIT, took / (DOUBT_SHARE if doubt else TRIAL_SHARE))
-        self._trial_at = max(self._soonest, now + wait)
-        if calm:
-            self._trial_at = max(self._trial_at, now + min(LONGEST_WAIT, took / CALM_SHARE))
-        self._free()  # counts from here on: not what the trial's own threads took
 
     def _cost(self, threads: int, seconds: float) -> float:
         climbs = threads == self._cores and (threads != self.threads or self._usual == float("inf"))
