@@ -1,10 +1,12 @@
 """Set before torch is loaded, here and in every process that the tests start: on a machine whose cores are shared,
 OpenMP's spinning threads make small nets a hundred times slower."""
 
+import asyncio
 import gc
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +20,19 @@ settings.load_profile("shared machine")
 _config = tempfile.TemporaryDirectory(prefix="cvtui-config-")
 os.environ["XDG_CONFIG_HOME"] = _config.name
 """Nobody's own settings are read or written, also by the programs that the tests start."""
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Loops as `App.run` sets them up, with eager tasks where Python has them (3.12 and newer). Textual's `run_test`
+    does not, and so a screen that ended before its first frame there passed every test of it."""
+    return {"as in App.run": _new_loop}
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    if sys.version_info >= (3, 12):
+        loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
 
 
 gc.disable()  # until all tests are loaded: nothing of that is garbage

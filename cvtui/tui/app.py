@@ -32,8 +32,11 @@ class CvtuiApp(App[None]):
     """
 
     TITLE = "cvtui"
-    DEFAULT_MODE = "train"
-    MODES: ClassVar[dict[str, Any]] = {place.name: place.screen for place in PLACES}
+    DEFAULT_MODE = PLACES[0].name
+    MODES: ClassVar[dict[str, Any]] = {place.name: place.screen for place in PLACES[1:]}
+    """Without the first place, which is the default screen: Textual puts that on its stack before it composes. The
+    first screen of a mode it composes before, where tasks are eager (Python 3.12 and newer), and an Input that is
+    made then asks in vain for the current screen."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(p.key, f"place('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in PLACES),
         Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
@@ -78,6 +81,12 @@ class CvtuiApp(App[None]):
         self.theme = LIGHT.name if settings.load().get("theme") == LIGHT.name else DARK.name
 
     # ------------------------------------------------------------------ places
+
+    def get_default_screen(self) -> PlaceScreen:
+        return PLACES[0].screen()
+
+    def on_mount(self) -> None:
+        self.add_mode(PLACES[0].name, PLACES[0].screen)  # for going back to it: it is never made a second time
 
     async def action_place(self, name: str) -> None:
         await self.switch_mode(name)

@@ -275,9 +275,14 @@ class LiveView(Doctoring):
         self.show_pane(event.name)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The pane with the focus is the current one. A pane that can't be seen has it from Textual, which focuses the
+        first widget of a new screen (before or after us: Python decides); its key presses would go nowhere."""
         for pane in event.widget.ancestors_with_self:
             if isinstance(pane, Pane):
-                self.stage.show(pane.NAME)
+                if pane in self.stage.visible_panes():
+                    self.stage.show(pane.NAME)
+                else:
+                    self.focus_pane()
 
     def action_next_pane(self, by: int) -> None:
         self.stage.step(by)
