@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.launch import launch
@@ -56,6 +58,7 @@ def same(one: History, other: History, steps: int) -> None:
             assert getattr(first, name) == getattr(second, name), name
 
 
+@pytest.mark.torch
 async def test_the_screen_changes_nothing(tmp_path: Path) -> None:
     folder, alone = start(tmp_path, "watched"), start(tmp_path, "alone")
     await tour(folder)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("cvtui", "assets", "tests", "pyproject.toml", "README.md", "LICENSE", ".ci", ".gitignore")
 

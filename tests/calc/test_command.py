@@ -156,6 +156,7 @@ def test_memory_is_told_by_optimizer(say: Any) -> None:
     assert "adam, adamw: state 8.0 MiB, together 16.0 MiB" in said
 
 
+@pytest.mark.torch
 def test_torchvision_as_json_and_as_a_table(say: Any) -> None:
     answer = json.loads(say("calc", "torchvision:alexnet", "--json").out)
     assert answer["totals"]["parameters"] == 61_100_840

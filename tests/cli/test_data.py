@@ -28,6 +28,8 @@ from cvtui.recipe.stored_table import STORAGE, STORED, File
 from tests.cli.running import cvtui
 from tests.engine.stored_making import images, write
 
+pytestmark = pytest.mark.torch
+
 
 class Said(NamedTuple):
     code: object

@@ -18,6 +18,8 @@ from tests.cli.running import TINY, command, cvtui, environment, start
 from tests.cli.terminal import Terminal, plain
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.torch
+
 ENDLESS = ("--no-ui", *TINY, "--epochs", "100000", "--name", "long", "--batch-size", "8")
 
 

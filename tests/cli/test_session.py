@@ -49,6 +49,7 @@ def started(tmp_path: Path) -> Iterator[tuple[Terminal, RunFolder, History]]:
     wait_until(lambda: history.poll() and history.end is not None, 60, "the end")
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("how", ["killed", "hung up"])
 def test_a_training_outlives_its_screen(started: tuple[Terminal, RunFolder, History], how: str) -> None:
     terminal, folder, history = started

@@ -37,6 +37,7 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[History]]
     return json.loads(done.stdout), histories
 
 
+@pytest.mark.torch
 def test_every_entrant_has_its_folder_and_outcome(race: tuple[dict, list[History]]) -> None:
     result, histories = race
     assert [history.folder.name for history in histories] == ["race-01", "race-02", "race-03"]
@@ -47,11 +48,13 @@ def test_every_entrant_has_its_folder_and_outcome(race: tuple[dict, list[History
     assert "diverged" in wild["state"] or wild["best_val_accuracy"] < 0.5
 
 
+@pytest.mark.torch
 def test_they_begin_with_the_same_weights_and_batches(race: tuple[dict, list[History]]) -> None:
     _, histories = race
     assert len({float(history.steps.loss[0]) for history in histories}) == 1
 
 
+@pytest.mark.torch
 def test_compare_tells_what_differs(race: tuple[dict, list[History]]) -> None:
     _, histories = race
     folder = histories[0].folder.path.parent

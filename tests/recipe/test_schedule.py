@@ -58,6 +58,7 @@ def shape_of(name: str, optimizer, total: int):
             return torchs.LambdaLR(optimizer, lambda t: 1 / math.sqrt(t + 1))
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("name", ["constant", "cosine", "linear", "inverse-sqrt"])
 @pytest.mark.parametrize("warmup", [0, 1, 30])
 def test_pytorch_gives_the_same_rates(name: str, warmup: int) -> None:
@@ -73,6 +74,7 @@ def test_pytorch_gives_the_same_rates(name: str, warmup: int) -> None:
     assert rates(make(name, warmup=warmup)) == pytest.approx(pytorch_rates(build, TOTAL), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
 @pytest.mark.parametrize(
     ("text", "milestones", "gamma"), [("step(3,6,9)", [3, 6, 9], 0.1), ("step(5,factor=0.5)", [5], 0.5)]
@@ -88,6 +90,7 @@ def test_listed_steps_are_pytorchs_multistep(text: str, milestones: list[int], g
     assert rates(make(text, per="epoch")) == pytest.approx(expected)
 
 
+@pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
 @given(
     milestones=st.lists(st.integers(1, 60), min_size=1, max_size=12, unique=True).map(sorted),
@@ -131,6 +134,7 @@ def test_drops_lower_the_rate_from_their_step_on_and_can_be_saved_as_plain_value
     assert schedule.moved_to(80, 0.2).lr_at(80) == pytest.approx(0.2)
 
 
+@pytest.mark.torch
 def test_exponential_one_cycle_and_restarts_are_pytorchs() -> None:
     from torch.optim import lr_scheduler as torchs
 

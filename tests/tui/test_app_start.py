@@ -70,6 +70,7 @@ async def test_the_first_picture_is_told_once(tmp_path: Path, attached: bool) ->
     assert told == [attached]
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[int, int]) -> None:
     """Warmed: what it foretells arrives in the form, and the same process becomes the trainer."""
@@ -162,6 +163,7 @@ async def test_the_name_that_was_asked_for_is_the_folders(tmp_path: Path) -> Non
     wait_until(lambda: state_of(RunFolder.open(tmp_path / "mine")) == "finished", TORCH, "the end of the run")
 
 
+@pytest.mark.torch
 async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
     app = CvtuiApp(recipe=LONG, runs=tmp_path, warm=False)
     async with app.run_test(size=(80, 24)) as pilot:

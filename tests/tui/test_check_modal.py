@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cvtui.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.live.check_modal import CheckModal
@@ -11,6 +13,7 @@ from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
 
 
+@pytest.mark.torch
 async def test_the_list_of_questions_with_their_answers(tmp_path: Path) -> None:
     recipe = Recipe(net="conv8-relu-pool-fc", threads=1, device="cpu", init="zeros")
     app = CvtuiApp(recipe, runs=tmp_path, warm=False)

@@ -62,6 +62,7 @@ async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size:
         await wait_until_async(lambda: here.list.has_focus, what="the list")
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path, size: tuple[int, int]) -> None:
     app = CvtuiApp(runs=tmp_path, warm=False)

@@ -1,0 +1,105 @@
+"""A walk through the screen in a real terminal, without a training: every place, pane, window and question.
+
+Pilot tests run in Textual's own test harness; what a Python or a Textual does differently under `App.run` is seen here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.cli.terminal import Terminal
+
+RECORDINGS = Path(__file__).resolve().parent.parent / "recordings"
+ESC, ENTER, TAB, UP, DOWN, LEFT, RIGHT = "\x1b", "\r", "\t", "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
+CTRL_P, CTRL_Q = "\x10", "\x11"
+SIZES = [(80, 24), (160, 45)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for run in RECORDINGS.iterdir():
+        if run.is_dir():
+            shutil.copytree(run, tmp_path / "runs" / run.name)
+    return tmp_path
+
+
+class Screen(Terminal):
+    """A terminal that draws, so that what it shows can be read."""
+
+    def __init__(self, *words: str, cwd: Path, size: tuple[int, int]) -> None:
+        self._drawn = pyte.Screen(*size)
+        self._stream = pyte.Stream(self._drawn)
+        super().__init__(*words, cwd=cwd, size=size)
+
+    def answer(self, piece: str) -> None:
+        # pyte takes a private mode's report and kitty's keys for letters and for SGR
+        self._stream.feed(re.sub(r"\x1b\[[?<>=][0-9;]*(\$p|[um])", "", piece))
+
+    @property
+    def shown(self) -> str:
+        return "\n".join(self._drawn.display)
+
+    def until(self, pattern: str, timeout: float = 30.0) -> None:
+        """Waits until the screen holds the pattern (one that begins with ! until it doesn't)."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self.news.clear()
+            if bool(re.search(pattern.removeprefix("!"), self.shown)) != pattern.startswith("!"):
+                return
+            assert self.process.poll() is None, f"it ended: {self.said}"
+            left = deadline - time.monotonic()
+            assert left > 0, f"waited {timeout:g} s for {pattern!r}; it shows\n{self.shown}"
+            self.news.wait(left)
+
+    def walk(self, *steps: tuple[str, str]) -> None:
+        """Types each key and waits for what it brings."""
+        for keys, wanted in steps:
+            self.type(keys)
+            self.until(wanted)
+
+    def leave(self) -> None:
+        self.type(CTRL_Q)
+        assert self.end() == 0
+        assert "Traceback" not in self.said
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_four_places_and_their_windows(size: tuple[int, int], folder: Path) -> None:
+    with Screen(cwd=folder, size=size) as screen:
+        screen.until("standardise")
+        screen.walk(
+            ("?", "Train: keys"), (ESC, "!Train: keys"),
+            (ENTER, "moons"), (ESC, "!moons"),
+            (CTRL_P, "Search for commands"), (ESC, "!Search for commands"),
+            ("2", "outputs of a bare fc"), ("", "!w Picture"), (ESC, "w Picture"), ("w", "w: next picture"),
+            ("?", "Calc: keys"), (ESC, "!Calc: keys"),
+            ("3", "fc-vs-conv"), (DOWN, "linearly"), (ENTER, "esc Back"), (ESC, "k Knobs"), (ESC, "enter Open"),
+            ("?", "Labs: keys"), (ESC, "!Labs: keys"),
+            ("4", "Runs in runs"), ("/", "acc>"), (ESC, "!acc>"), ("?", "Runs: keys"), (ESC, "!Runs: keys"),
+            ("1", "standardise"), ("t", "standardise"), ("t", "standardise"),
+        )  # fmt: skip
+        screen.leave()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_run_with_its_panes_windows_and_questions(size: tuple[int, int], folder: Path) -> None:
+    with Screen("attach", "digits", cwd=folder, size=size) as screen:
+        screen.until("finished")
+        screen.walk(
+            *[(key, "digits") for key in (*[TAB] * 8, "a", "y", "m", LEFT, LEFT, RIGHT, ESC, "r")],
+            ("z", "alone, z: back"), ("z", "!alone, z: back"),
+            ("o", "esc: done"), (ESC, "!esc: done"),
+            ("v", "Why can validation"), (ESC, "!Why can validation"),
+            ("f", "Fork: a new run"), (ESC, "!Fork: a new run"),
+            ("d", "activations over time"), (ESC, "!activations over time"),
+            ("i", "feature maps  confusion"), (RIGHT, "confusion"), (ESC, "!feature maps  confusion"),
+            ("?", "Live view"), (ESC, "!Live view"),
+            ("4", "Runs in runs"), ("1", "finished"), ("n", "standardise"), ("b", "finished"),
+        )  # fmt: skip
+        screen.leave()
