@@ -18,6 +18,8 @@ from tests.cli.terminal import Terminal
 RECORDINGS = Path(__file__).resolve().parent.parent / "recordings"
 ESC, ENTER, TAB, UP, DOWN, LEFT, RIGHT = "\x1b", "\r", "\t", "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
 CTRL_P, CTRL_Q = "\x10", "\x11"
+QUIET = 0.1
+"""Seconds between two frames, about: as long as nothing is drawn, the frame is whole."""
 SIZES = [(80, 24), (160, 45)]
 
 
@@ -46,12 +48,15 @@ class Screen(Terminal):
         return "\n".join(self._drawn.display)
 
     def until(self, pattern: str, timeout: float = 30.0) -> None:
-        """Waits until the screen holds the pattern (one that begins with ! until it doesn't)."""
+        """Waits until the screen holds the pattern (one that begins with ! until it doesn't), and holds it still when
+        nothing more comes: a frame arrives in pieces, and a half-drawn one shows neither window nor what is below."""
         deadline = time.monotonic() + timeout
         while True:
             self.news.clear()
             if bool(re.search(pattern.removeprefix("!"), self.shown)) != pattern.startswith("!"):
-                return
+                if not self.news.wait(QUIET):
+                    return
+                continue
             assert self.process.poll() is None, f"it ended: {self.said}"
             left = deadline - time.monotonic()
             assert left > 0, f"waited {timeout:g} s for {pattern!r}; it shows\n{self.shown}"
@@ -78,7 +83,7 @@ def test_the_four_places_and_their_windows(size: tuple[int, int], folder: Path) 
             (ENTER, "moons"), (ESC, "!moons"),
             (CTRL_P, "Search for commands"), (ESC, "!Search for commands"),
             ("2", "outputs of a bare fc"), ("", "!w Picture"), (ESC, "w Picture"), ("w", "w: next picture"),
-            ("?", "Calc: keys"), (ESC, "!Calc: keys"),
+            ("?", "Calc: keys"), (ESC, "!Calc: keys"), (ESC, "w Picture"),
             ("3", "fc-vs-conv"), (DOWN, "linearly"), (ENTER, "esc Back"), (ESC, "k Knobs"), (ESC, "enter Open"),
             ("?", "Labs: keys"), (ESC, "!Labs: keys"),
             ("4", "Runs in runs"), ("/", "acc>"), (ESC, "!acc>"), ("?", "Runs: keys"), (ESC, "!Runs: keys"),
