@@ -51,7 +51,10 @@ def run(*words: str) -> str:
         ("import cvtui.runlog; cvtui.runlog.History", {"torch", "textual", "rich", "click"}),
         ("import cvtui.tui.app", {"torch", "torchvision", "cvtui.engine", "cvtui.labs", "cvtui.cli"}),
         ("import cvtui.engine.__main__", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli"}),
-        ("import cvtui.engine.loop", {"textual", "click", "cvtui.tui", "cvtui.cli", "torchvision"}),
+        pytest.param(
+            *("import cvtui.engine.loop", {"textual", "click", "cvtui.tui", "cvtui.cli", "torchvision"}),
+            marks=pytest.mark.torch,
+        ),
         ("import cvtui.cli.main", HEAVY - {"click"} | {"cvtui.recipe", "cvtui.calc", "cvtui.runlog"}),
         (run("calc", "conv8-pool-fc"), HEAVY - {"click", "rich"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
         (run("--help"), HEAVY - {"click", "msgspec"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
@@ -65,6 +68,7 @@ def test_nothing_heavy_where_it_is_not_needed(code: str, never: set[str], tmp_pa
 
 
 def test_the_contracts_of_who_may_import_whom_hold() -> None:
+    pytest.importorskip("importlinter")
     done = subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
         cwd=ROOT,

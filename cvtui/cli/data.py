@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 WIDE = 10_000
 
 
-class SetName(click.ParamType[str]):
+class SetName(TextParam):
     """A set's name; the shell completes it."""
 
     name = "set"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError, nearest
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def find_run(run: str | None, runs: Path) -> RunFolder:
     )
 
 
-class RunName(click.ParamType[str]):
+class RunName(TextParam):
     """A run's name; the shell completes it."""
 
     name = "run"

@@ -10,6 +10,7 @@ import click
 
 from cvtui.cli.run_folders import runs_option
 from cvtui.cli.session import FPS
+from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.choices import Choice
 from cvtui.recipe.fields import FIELDS, Field, grouped
@@ -24,7 +25,7 @@ METAVARS = {"whole": "N", "number": "X", "choice": "NAME"}
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-class FieldType(click.ParamType[str]):
+class FieldType(TextParam):
     """A field of the recipe as an option's value: text here, checked by the recipe; the shell completes choices."""
 
     def __init__(self, field: Field) -> None:
