@@ -62,8 +62,14 @@ def answer(fields: Any) -> dict[str, Any]:
 
 
 def _answer(found: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
-    sys.stdout.buffer.flush()
+    """Writes one line. Where the screen is gone nobody reads it, but the next line may be the run that it left us."""
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())  # what waits in the buffer goes there, and nothing raises any more
+        os.close(nothing)
 
 
 def _become_trainer(path: Path) -> int:

@@ -190,6 +190,21 @@ def test_a_warmed_engine_predicts_and_then_trains_with_the_same_bits(tmp_path: P
     assert records(hot)[-1].status == "finished"  # type: ignore[union-attr]
 
 
+def test_a_run_that_was_started_while_torch_still_loads_outlives_the_screen(tmp_path: Path) -> None:
+    """The form has asked for a prediction, Start and Quit follow at once: the answer finds a closed pipe."""
+    run = folder(tmp_path)
+    process = start("--warm", stdin=-1)
+    assert process.stdin
+    assert process.stdout
+    for request in ({"predict": {"net": NOISY, "device": "cpu"}}, {"start": str(run.path)}):
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert records(run)[-1].status == "finished"  # type: ignore[union-attr]
+    assert run.log.read_text() == ""
+
+
 @pytest.mark.long
 def test_a_warmed_engine_that_is_no_longer_needed_goes(tmp_path: Path) -> None:
     process = start("--warm", stdin=-1)

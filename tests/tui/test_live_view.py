@@ -14,6 +14,7 @@ from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.widgets import Input
 
+from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import CommandReader, RunFolder, usable_cores
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.live import LiveView
@@ -351,6 +352,19 @@ async def test_save_and_stop(growing: WrittenRun) -> None:
         assert asked(growing) == [("save", None), ("stop", None)]
         growing.end("stopped")
         await wait_until_async(lambda: "■ stopped" in app.live.header.text, what="the stop")
+
+
+async def test_leaving_a_run_whose_trainer_still_loads_asks_too(tmp_path: Path) -> None:
+    folder = RunFolder.fresh(tmp_path, "young", dumps(Recipe()))
+    app = Host(folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.live.view.state == "starting"
+        await pilot.press("q")
+        assert isinstance(app.screen, LeaveModal)
+        await pilot.press("s")
+        await pilot.pause()
+    assert [command.command for command in CommandReader(folder).poll()] == ["stop"]
+    assert app.left == ["stop"]
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,13 @@ class RunRequests(Widget):
             self.app.push_screen(ResumeModal(self.history), take)
 
     def action_leave(self) -> None:
-        if not self.view.alive:
+        # A trainer that still loads PyTorch has no lock yet, but obeys what was sent before it came.
+        if not self.view.alive and self.view.state != "starting":
             self.post_message(Left(self.folder, "ended"))
             return
 
         def take(choice: Leaving | None) -> None:
-            if choice == "stop" and self.view.alive and not self.send("stop"):
+            if choice == "stop" and self.history.end is None and not self.send("stop"):
                 return
             if choice in ("keep", "stop"):
                 self.post_message(Left(self.folder, choice))
