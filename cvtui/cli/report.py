@@ -237,7 +237,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     what = f"images {size}" if len(data.size) == 3 else f"points of {size} features"
     first = first_loss(recipe.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
-    lr = f"lr {checked.schedule.lr:g}"
+    lr = f"lr {checked.lr:g}"
     if recipe.scale_lr:
         lr += f" ({recipe.lr:g} · {recipe.batch_size}/{recipe.scale_lr})"
     more = [f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from cvtui.recipe.rates import rate_told
+
 FORMAT_VERSION = "1.0"
 
 
@@ -57,6 +59,25 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     prediction: dict[str, Any] = {}
     """What was foretold: `first_loss` (of zeros: ln C of a cross-entropy), `start_loss` (of the first batch, with the
     weights as drawn), `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
+    kind: str = ""
+    """Who trains: `engine` (a recipe of ours: it can be resumed, forked, repeated), `watch` (somebody's own loop, which
+    only their script can repeat) or `lab`. Logs that were written before this was told are given it when read."""
+
+    def __post_init__(self) -> None:
+        if not self.kind:
+            msgspec.structs.force_setattr(self, "kind", _kind_of_old(self.recipe))
+
+    @property
+    def lr(self) -> float | None:
+        """The rate asked for, the schedule's highest value (the recipe's `lr` may stand for another batch size);
+        None where the record tells none."""
+        return rate_told(self.recipe)
+
+
+def _kind_of_old(recipe: dict[str, Any]) -> str:
+    if "lab" in recipe:
+        return "lab"
+    return "watch" if recipe.get("data") == "your own" else "engine"
 
 
 class Steps(Record, tag="steps", frozen=True, kw_only=True):

@@ -70,6 +70,7 @@ class Doctoring(RunRequests):
     def _test(self, test: str) -> None:
         """The short test that tells two causes apart: an epoch at a tenth of the rate, or the check of the recipe."""
         from cvtui.recipe import load
+        from cvtui.recipe.rates import at_rate, full_rate
         from cvtui.tui.live.check_modal import CheckModal
 
         try:
@@ -78,6 +79,7 @@ class Doctoring(RunRequests):
             self.app.notify(error.message, severity="error", markup=False)
             return
         if test == "rate/10":
-            self.fork(f"lr={recipe.lr / 10:g} epochs=1", 0)
+            rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+            self.fork(changes_of({**at_rate(float(f"{rate / 10:g}"), recipe.scale_lr), "epochs": 1}), 0)
         else:
             self.app.push_screen(CheckModal(recipe))

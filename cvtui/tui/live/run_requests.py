@@ -68,8 +68,7 @@ class RunRequests(Widget):
     def action_rate(self) -> None:
         rates = self.history.steps.lr
         run = self.history.run
-        asked = run.recipe.get("lr") if run is not None else None
-        lr = float(asked) if isinstance(asked, int | float) else None
+        lr = run.lr if run is not None else None
         now = float(rates[-1]) if len(rates) else lr
 
         def take(value: float | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cvtui.recipe.rates import options_at
 from cvtui.tui.panes.words import clean, count, percent, significant
 
 if TYPE_CHECKING:
@@ -172,8 +173,8 @@ def way_out(state: str, history: History) -> str:
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
-            lr = history.run.recipe.get("lr") if history.run is not None else None
-            slower = f" with a lower rate (--lr {lr / 10:g})" if isinstance(lr, int | float) else " with a lower rate"
+            lr = history.run.lr if history.run is not None else None
+            slower = f" with a lower rate ({_lower(history, lr / 10)})" if lr is not None else " with a lower rate"
             return f"Way out: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
         case "lost":
             return f"Way out: the process died without a word (killed, or out of memory). {kept}{go_on}."
@@ -182,6 +183,12 @@ def way_out(state: str, history: History) -> str:
         case "stopped" if last is not None:
             return f"{kept}{resume}."
     return ""
+
+
+def _lower(history: History, rate: float) -> str:
+    """The options that train at this rate, whatever the recipe multiplies its own by."""
+    scaled = history.run is not None and history.run.recipe.get("scale_lr")
+    return options_at(rate, scaled)
 
 
 def again(folder: RunFolder) -> str:
