@@ -215,7 +215,7 @@ class Bar:
     def show(self, history: History) -> None:
         done = history.steps_done
         if history.run is not None:
-            epoch = min(self._epochs, done // self._steps_per_epoch + 1)
+            epoch = min(self._epochs, (done + history.run.shift) // self._steps_per_epoch + 1)
             self._progress.update(self._task, description=f"epoch {epoch}/{self._epochs}")
         if done:
             state = history.state()

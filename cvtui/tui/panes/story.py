@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cvtui.recipe.rates import options_at
+from cvtui.runlog.origin import weights_of
 from cvtui.tui.panes.words import clean, count, percent, significant
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ END_LOOK: dict[str, tuple[str, Tone]] = {
 
 def way_out(state: str, history: History) -> str:
     """One line for a run that ended early: what can be done now; "" for the others."""
+    if history.run is not None and history.run.kind != "engine":
+        return _way_out_of_others(state, history)
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
     lower = " --lr /10" if state == "diverged" else ""
@@ -183,6 +186,12 @@ def way_out(state: str, history: History) -> str:
         case "stopped" if last is not None:
             return f"{kept}{resume}."
     return ""
+
+
+def _way_out_of_others(state: str, history: History) -> str:
+    """Of a run that no recipe of ours trained: only its script can go on with it."""
+    early = ("diverged", "lost", "failed", "stopped")
+    return f"Way out: {clean(weights_of(history.folder))}." if state in early else ""
 
 
 def _lower(history: History, rate: float) -> str:
