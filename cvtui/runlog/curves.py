@@ -137,7 +137,8 @@ def position(history: History, axis: XAxis, steps: NDArray[Any] | Sequence[float
 def _epochs(history: History, run: RunStarted, steps: Floats) -> Floats:
     """Where images came or went in mid-run, the epochs that are done keep the lengths that they had."""
     x = (steps + run.shift) / run.steps_per_epoch
-    if run.shift and history.epochs:
+    first = history.epochs[0] if history.epochs else None
+    if first is not None and first.epoch == 1 and first.step + run.shift != run.steps_per_epoch:
         ends = [0.0, *(float(done.step) for done in history.epochs)]
         before = np.interp(steps, ends, [0.0, *(float(done.epoch) for done in history.epochs)])
         x = np.where(steps <= ends[-1], before, x)
