@@ -94,9 +94,7 @@ def obey(before: Mapping[str, Any], now: Recipe, run: Path) -> list[str]:
                 f"can't change it: {rule.why}",
                 hint=_way_out(name, old, new, rule, run),
             )
-    told = [
-        f"{name} {_shown(old)} → {_shown(new)}" for name, (old, new) in found.items() if RULES[name].does == "told"
-    ]
+    told = [f"{name} {_shown(old)} → {_shown(new)}" for name, (old, new) in found.items() if RULES[name].does == "told"]
     return [f"recipe.toml was changed; from here on: {', '.join(told)}"] if told else []
 
 

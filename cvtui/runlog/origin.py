@@ -116,7 +116,7 @@ def _located(recipe: Recipe, run: RunStarted) -> Recipe:
             raise RequestError(
                 f"data: the folder {str(folder)!r} is neither where the run found it ({str(known)!r}) nor here "
                 f"({str(folder.absolute())!r})",
-                hint="bring it back, or write its new place into recipe.toml: data = \"folder:/PATH\"",
+                hint='bring it back, or write its new place into recipe.toml: data = "folder:/PATH"',
             )
     known = _place(run, "data_dir", recipe.data_dir == run.recipe.get("data_dir"))
     if recipe.data_dir and known is not None and known.is_dir():
