@@ -23,6 +23,9 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
 
     On the CPU, with the same PyTorch and number of threads, the losses and weights are those of a run that was never
     interrupted, to the last bit. A run that diverged may go on with a lower rate: --lr /10.
+
+    RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
+    out: docs/reliability.md has the table.
     """
     from cvtui.recipe import check
     from cvtui.recipe.rates import parse_rate

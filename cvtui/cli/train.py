@@ -146,9 +146,12 @@ def _recipe_file(text: str) -> Path:
 
     path = Path(text)
     if path.is_dir() and (path / "recipe.toml").exists():
-        raise RequestError(
-            f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it, cvtui {path / 'recipe.toml'} repeats it"
-        )
+        from cvtui.runlog import RunFolder
+        from cvtui.runlog.origin import first_run
+
+        run = first_run(RunFolder(path))
+        again = f", cvtui {path / 'recipe.toml'} repeats it" if run is None or run.kind == "engine" else ""
+        raise RequestError(f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it{again}")
     if path.is_dir():
         raise RequestError(f"{text!r} is a folder, not a recipe file")
     if text in COMMANDS and not path.exists():

@@ -77,7 +77,7 @@ def recipe_of(folder: RunFolder, what: str) -> Recipe:
     if not folder.recipe.is_file():
         raise RequestError(f"{folder.name!r} has no recipe.toml: it can't be {what}")
     recipe = load(folder.recipe)
-    return recipe if run is None else _located(recipe, run)
+    return recipe if run is None else located(recipe, run)
 
 
 def may_go_on(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
@@ -104,7 +104,7 @@ def places_told(recipe: Recipe) -> dict[str, str]:
     return {name: str(path.expanduser().absolute()) for name, path in found.items() if path is not None}
 
 
-def _located(recipe: Recipe, run: RunStarted) -> Recipe:
+def located(recipe: Recipe, run: RunStarted) -> Recipe:
     """With the paths at which the run found its data, where the recipe names them relative to the working directory
     and they are still there. RequestError names both places where a folder is in neither."""
     changed: dict[str, Any] = {}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from cvtui.engine import checkpoint
 from cvtui.recipe import FIELDS, check, dumps, load
 from cvtui.recipe.going_on import RULES, table_lines
 from cvtui.runlog import Command, History, RunFolder
@@ -186,6 +187,17 @@ def test_the_command_line_refuses_before_anything_is_written(stopped: RunFolder,
     assert "cvtui fork runs/mother --batch-size 64" in done.stderr
     assert run.events.read_bytes() == before
     assert history(run).state() == "stopped"
+
+
+def test_a_checkpoint_of_an_older_version_is_resumed(stopped: RunFolder, unchanged: History, tmp_path: Path) -> None:
+    """It holds no fingerprint, fewer fields of the recipe, no shift of the schedule."""
+    run = copy_of(stopped, tmp_path)
+    for path in run.checkpoints.glob("*.pt"):
+        state = checkpoint.load(path)
+        del state["data"], state["recipe"]["on_nan"], state["schedule"]["shift"]
+        checkpoint.save(state, path)
+    assert train(run, resume=True)[0] == 0
+    assert history(run).steps.loss.tobytes() == unchanged.steps.loss.tobytes()
 
 
 def test_without_a_checkpoint_all_of_the_recipe_is_obeyed(tmp_path: Path) -> None:

@@ -86,6 +86,14 @@ def test_a_watched_run_is_refused_in_one_sentence_with_what_can_be_done(what: st
     assert torch.equal(model[1].weight, torch.load(path, weights_only=True)["model"]["1.weight"])
 
 
+def test_its_folder_is_not_sent_to_its_recipe(tmp_path: Path) -> None:
+    watched(tmp_path, save=False)
+    done = cvtui("--no-ui", "runs/own", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cvtui attach runs/own shows it" in done.stderr
+    assert "recipe.toml" not in done.stderr
+
+
 def test_without_a_checkpoint_it_says_how_to_get_one(tmp_path: Path) -> None:
     watched(tmp_path, save=False)
     done = cvtui("resume", "own", "--no-ui", cwd=tmp_path)

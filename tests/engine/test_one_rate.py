@@ -193,7 +193,7 @@ def test_nobody_below_the_recipe_reads_its_raw_rate() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if _reads_raw_rate(node):
                 raw.append(f"{place}:{node.lineno}")  # type: ignore[attr-defined]
-    allowed = {"tui/live/doctoring.py", "cli/report.py"}  # they show the product, with full_rate or Checked.lr
+    allowed = {"tui/live/doctoring.py", "tui/live/forking.py", "cli/report.py"}  # they multiply, or show the factors
     assert [line for line in raw if line.partition(":")[0] not in allowed] == []
 
 

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check, dumps, override
+from cvtui.recipe.rates import full_rate
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.fork import afresh, checkpoints_of, fork
@@ -125,7 +126,9 @@ class ForkModal(Modal[RunFolder | None]):
         said.remove_class("wrong")
         left = recipe.epochs - self.saved.epoch
         more = f"{left} epoch{'s' if left != 1 else ''}"
-        said.update(more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}")
+        more = more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}"
+        rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+        said.update(f"{more}, at a rate of {rate:g}" if recipe.scale_lr else more)
         return recipe
 
     @on(OptionList.OptionSelected)

@@ -59,9 +59,10 @@ def foretell(history: History) -> Foretold:
 
 def _checked(run: RunStarted) -> Checked | None:
     from cvtui import recipe as recipes
+    from cvtui.runlog.origin import located
 
     try:
-        return recipes.check(msgspec.convert(run.recipe, recipes.Recipe))
+        return recipes.check(located(msgspec.convert(run.recipe, recipes.Recipe), run))
     except (msgspec.ValidationError, RequestError):
         return None
 
