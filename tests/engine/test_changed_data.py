@@ -224,3 +224,14 @@ def test_a_home_folder_is_written_with_a_tilde(place: Path) -> None:
 
 def words_of(fields: dict[str, Any]) -> list[str]:
     return [word for name, value in fields.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def test_the_rate_ahead_is_drawn_wherever_the_screen_stands(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    run = stop_after(folder(place / "runs", "near", data="folder:pics", **SET), 9)
+    monkeypatch.chdir(tmp_path)
+    found = history(run)
+    steps, ahead = Ahead(foretell(found))(found)
+    assert len(ahead) == len(steps) > 5

@@ -126,6 +126,7 @@ def test_fork_and_sweep_train_the_same(pair: tuple[History, History], tmp_path: 
     for one, other in zip(*results, strict=True):
         assert one["best_val_accuracy"] == other["best_val_accuracy"]
         assert one["values"]["lr"] == other["values"]["lr"], "what is shown is the rate that was trained at"
+        assert one["label"] == other["label"]
 
 
 def test_lr_find_searches_and_recommends_the_rate_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
