@@ -186,11 +186,13 @@ def test_a_class_that_swaps_images_with_another_is_told_without_a_folder() -> No
     assert line == "images to train on: as many as before, but not of the same classes"
 
 
-def test_a_relative_folder_is_found_from_elsewhere(place: Path, tmp_path: Path) -> None:
-    """What the run saw is what is resumed, forked and repeated, also where another folder of that name lies here."""
-    done = cvtui("--no-ui", "--data", "folder:pics", "--name", "near", *words_of(SET), "--epochs", "1", cwd=place)
-    assert done.returncode == 0, done.stderr
-    run = RunFolder(place / "runs" / "near")
+def test_a_relative_folder_is_found_from_elsewhere(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run saw is what is resumed and repeated, also where another folder of that name lies here."""
+    monkeypatch.chdir(place)
+    run = folder(place / "runs", "near", data="folder:pics", **{**SET, "epochs": 1})
+    assert train(run)[0] == 0
     assert history(run).run.data["folder"] == str(place / "pics")  # type: ignore[union-attr]
     edit(run, epochs=2)
     elsewhere = tmp_path / "elsewhere"
@@ -212,18 +214,16 @@ def test_a_relative_folder_is_found_from_elsewhere(place: Path, tmp_path: Path) 
     assert repr(str(elsewhere / "pics")) in done.stderr
 
 
-def test_a_home_folder_is_written_with_a_tilde(place: Path) -> None:
-    done = cvtui(
-        "--no-ui", "--data", "folder:~/pics", "--name", "home", *words_of(SET), "--epochs", "1",
-        cwd=place / "runs", HOME=str(place),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+def test_a_home_folder_is_written_with_a_tilde(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    run = folder(place / "runs", "home", data="folder:~/pics", only="ants,bees", **{**SET, "epochs": 1})
+    code, _, error = train(run)
+    assert code == 0, error
+    told = history(run).run
+    assert told is not None
+    assert (told.data["folder"], told.data["classes"]) == (str(place / "pics"), ["ants", "bees"])
     shown = cvtui("data", "folder:~/pics", cwd=place / "runs", HOME=str(place))
     assert shown.returncode == 0, shown.stderr
-
-
-def words_of(fields: dict[str, Any]) -> list[str]:
-    return [word for name, value in fields.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def test_the_rate_ahead_is_drawn_wherever_the_screen_stands(

@@ -153,6 +153,7 @@ def test_data_that_is_called_so_does_not_make_a_run_a_watched_one(tmp_path: Path
     assert (first.recipe["data"], first.kind) == ("your own", "engine")
 
 
+@pytest.mark.long
 def test_a_lab_is_no_training(tmp_path: Path) -> None:
     lab = LabFolder.make(tmp_path / "runs", "schedule", {})
     assert lab.start().wait(60) == 0, lab.log.read_text()

@@ -21,10 +21,11 @@ from cvtui.compare.lr_finder import Found, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
 from cvtui.doctor import Diagnosis, examine
 from cvtui.engine.checkup import checkup
-from cvtui.recipe import Recipe, check, load, override
+from cvtui.recipe import Recipe, check, dumps, load, override
 from cvtui.recipe.rates import full_rate, rate_told
 from cvtui.runlog import Command, History
 from cvtui.runlog.events import Facts, Record, RunStarted, Steps
+from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.run_filter import parse_filter
 from cvtui.runlog.summaries import summary
 from tests.cli.running import cvtui as command
@@ -104,29 +105,26 @@ def test_doctor_fix_trains_at_the_rate_that_it_names(pair: tuple[History, Histor
     assert float(child.steps.lr.max()) == pytest.approx(said["finding"]["cure"]["lr"])
 
 
-def test_fork_and_sweep_train_the_same(pair: tuple[History, History], tmp_path: Path) -> None:
-    base = pair[0].folder.path.parent
+def test_fork_trains_the_same(pair: tuple[History, History], tmp_path: Path) -> None:
     children = []
     for parent in pair:
-        name = f"{parent.folder.name}-child"
-        done = command(
-            "fork", parent.folder.name, "--epoch", "1", "--epochs", "3", "--name", name, "--no-ui", cwd=base.parent
-        )
-        assert done.returncode == 0, done.stderr
-        children.append(history(type(parent.folder)(base / name)))
+        asked = override(load(parent.folder.recipe), {"epochs": "3", "name": ""})
+        child = fork(parent.folder, pick(parent, epoch=1), tmp_path, parent.folder.name, dumps(asked))
+        assert train(child)[0] == 0
+        children.append(history(child))
     assert children[0].steps.lr.tolist() == children[1].steps.lr.tolist()
     assert children[0].steps.loss.tobytes() == children[1].steps.loss.tobytes()
 
+
+def test_sweep_trains_the_same_and_names_the_rates_that_it_trains_at(tmp_path: Path) -> None:
     words = ["--net", "fc8-relu-fc", "--batch-size", "64", "--epochs", "1", "--threads", "1", "--json"]
-    results = []
-    for rates in (["--lr", "0.01,0.001", "--scale-lr", "1"], ["--lr", "0.64,0.064"]):
-        done = command("sweep", *rates, *words, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        results.append(json.loads(done.stdout)["runs"])
-    for one, other in zip(*results, strict=True):
-        assert one["best_val_accuracy"] == other["best_val_accuracy"]
-        assert one["values"]["lr"] == other["values"]["lr"], "what is shown is the rate that was trained at"
-        assert one["label"] == other["label"]
+    done = command("sweep", "--lr", "0.01,0.001", "--scale-lr", "1", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for one, rate in zip(json.loads(done.stdout)["runs"], (0.64, 0.064), strict=True):
+        plain = folder(tmp_path, f"plain-{rate}", net="fc8-relu-fc", batch_size=64, epochs=1, lr=rate, device="auto")
+        assert train(plain)[0] == 0
+        assert one["best_val_accuracy"] == history(plain).epochs[0].val_accuracy
+        assert (one["label"], one["values"]["lr"]) == (f"lr {rate}", f"{rate}")
 
 
 def test_lr_find_searches_and_recommends_the_rate_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
