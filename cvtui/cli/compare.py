@@ -14,6 +14,7 @@ from cvtui.errors import RequestError
 if TYPE_CHECKING:
     from cvtui.compare import Compared, Verdict
     from cvtui.compare.differences import Outcome
+    from cvtui.runlog import History
 
 
 @click.command("compare")
@@ -70,7 +71,18 @@ def show_result(result: Compared, labels: Sequence[str], verdicts: Sequence[Verd
     console.print()
     console.print(table(result, labels, verdicts))
     if result.best is not None:
-        console.print(f"best: {result.best.name}; once more: cvtui {result.best.history.folder.recipe}", soft_wrap=True)
+        console.print(f"best: {result.best.name}; {_once_more(result.best.history)}", soft_wrap=True)
+
+
+def _once_more(history: History) -> str:
+    """How to train the run again."""
+    from cvtui.runlog.origin import must_be_ours
+
+    try:
+        must_be_ours(history.folder, history.run, "repeated")
+    except RequestError as error:
+        return f"{error.message}; {error.hint}"
+    return f"once more: cvtui {history.folder.recipe}"
 
 
 def curves(

@@ -15,7 +15,7 @@ from cvtui.errors import RequestError
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
     from cvtui.recipe import Recipe
-    from cvtui.runlog import History, RunFolder
+    from cvtui.runlog import History
     from cvtui.runlog.events import CheckpointSaved
 
 
@@ -29,15 +29,15 @@ def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bo
     from cvtui.recipe import check, dumps
     from cvtui.runlog import History
     from cvtui.runlog import fork as forking
+    from cvtui.runlog.origin import recipe_of
 
     parent = history.folder
     ill = next((one for one in found if one.cure), None)
-    if not parent.recipe.is_file():
-        raise RequestError(f"{parent.name!r} was made by another program's loop: cvtui can't train it")
+    before = recipe_of(parent, "trained again")
     if ill is None:
         what = "nothing is wrong with it" if not found else "what was found is cured by no change of the recipe"
         raise RequestError(f"{parent.name!r}: {what}", hint=f"cvtui doctor {parent.name} says more" if found else "")
-    recipe = _cured(parent, ill)
+    recipe = _cured(before, ill)
     saved = _before(history, ill.step, recipe.epochs)
     checked = check(recipe)
     text = dumps(checked.recipe)
@@ -55,11 +55,11 @@ def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bo
     return code
 
 
-def _cured(parent: RunFolder, ill: Diagnosis) -> Recipe:
-    from cvtui.recipe import load, override
+def _cured(recipe: Recipe, ill: Diagnosis) -> Recipe:
+    from cvtui.recipe import override
 
     changes = {name: repr(value) if isinstance(value, float) else str(value) for name, value in ill.cure.items()}
-    return override(load(parent.recipe), {"name": "", **changes})
+    return override(recipe, {"name": "", **changes})
 
 
 def _before(history: History, step: int, epochs: int) -> CheckpointSaved | None:

@@ -50,19 +50,20 @@ def fork(
     Weights, and the optimizer's state where the rule stays the same, are taken over; steps and epochs count on from
     there, and RUN's curve goes on in the new one. The net and the classes stay.
     """
-    from cvtui.recipe import check, dumps, load, override
+    from cvtui.recipe import check, dumps, override
     from cvtui.runlog import History
     from cvtui.runlog import fork as forking
+    from cvtui.runlog.origin import recipe_of, same_as_told
 
     parent = find_run(run, runs)
-    if not parent.recipe.is_file():
-        raise RequestError(f"{parent.name!r} was made by another program's loop: cvtui can't train it")
+    recipe = recipe_of(parent, "forked")
     history = History(parent)
     history.poll()
     saved = forking.pick(history, epoch=epoch, checkpoint=checkpoint)
     changes = {name: text for name, text in options.items() if text is not None}
     name = changes.pop("name", "")
-    checked = check(override(load(parent.recipe), {**changes, "name": name}))
+    checked = check(override(recipe, {**changes, "name": name}))
+    same_as_told(parent, history.run, checked.data.classes)
     if saved.epoch >= checked.recipe.epochs:
         raise RequestError(
             f"--epochs: {parent.name!r} has done {saved.epoch} there, so {checked.recipe.epochs} leave nothing to do",

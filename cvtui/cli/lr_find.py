@@ -15,6 +15,7 @@ from cvtui.cli.train import FieldType, make_recipe
 from cvtui.compare.lr_finder import FIXED
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
+from cvtui.recipe.rates import options_at
 
 if TYPE_CHECKING:
     from cvtui.compare.lr_find import Bracket
@@ -48,7 +49,7 @@ def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json:
             folder = finder.race.racers[0].folder
             raise RequestError(f"lr-find: {error}", hint=f"cvtui attach {folder.path} shows the curve") from None
     assert finder.found is not None
-    return _tell(finder.found, as_json)
+    return _tell(finder.found, as_json, scaled=bool(checked.recipe.scale_lr))
 
 
 lr_find.params[1:1] = [
@@ -83,7 +84,8 @@ def _watch(finder: LrFinder, *, quiet: bool) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def _tell(found: Found, as_json: bool) -> int:
+def _tell(found: Found, as_json: bool, *, scaled: bool) -> int:
+    """`scaled`: the recipe multiplies its rate, which would spoil the one that was found."""
     chosen, bracket = found.lr, found.bracket
     if as_json:
         import msgspec
@@ -109,7 +111,7 @@ def _tell(found: Found, as_json: bool) -> int:
         click.echo("none of the three learned; take a rate at the low end of the bracket")
         return 1
     why = "the lowest validation loss of the three"
-    click.echo(f"use it: --lr {chosen:g}  ({why}; the bracket is {bracket.low:.2g} to {bracket.high:.2g})")
+    click.echo(f"use it: {options_at(chosen, scaled)}  ({why}; the bracket is {bracket.low:.2g} to {bracket.high:.2g})")
     return 0
 
 

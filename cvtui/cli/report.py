@@ -215,7 +215,7 @@ class Bar:
     def show(self, history: History) -> None:
         done = history.steps_done
         if history.run is not None:
-            epoch = min(self._epochs, done // self._steps_per_epoch + 1)
+            epoch = min(self._epochs, (done + history.run.shift) // self._steps_per_epoch + 1)
             self._progress.update(self._task, description=f"epoch {epoch}/{self._epochs}")
         if done:
             state = history.state()
@@ -237,7 +237,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     what = f"images {size}" if len(data.size) == 3 else f"points of {size} features"
     first = first_loss(recipe.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
-    lr = f"lr {checked.schedule.lr:g}"
+    lr = f"lr {checked.lr:g}"
     if recipe.scale_lr:
         lr += f" ({recipe.lr:g} · {recipe.batch_size}/{recipe.scale_lr})"
     more = [f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []

@@ -23,10 +23,14 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
 
     On the CPU, with the same PyTorch and number of threads, the losses and weights are those of a run that was never
     interrupted, to the last bit. A run that diverged may go on with a lower rate: --lr /10.
+
+    RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
+    out: docs/reliability.md has the table.
     """
-    from cvtui.recipe import check, load
+    from cvtui.recipe import check
     from cvtui.recipe.rates import parse_rate
     from cvtui.runlog import History
+    from cvtui.runlog.origin import may_go_on, recipe_of
 
     if lr:
         parse_rate(lr, 1.0)  # wrong words are told before anything starts
@@ -35,11 +39,15 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
         raise RequestError(f"{folder.name!r} is being trained right now", hint=f"cvtui attach {folder.name} shows it")
     history = History(folder)
     history.poll()
-    if history.end is not None and history.end.status == "finished":
+    recipe = recipe_of(folder, "resumed")
+    done = max((epoch.epoch for epoch in history.epochs), default=0)
+    if history.end is not None and history.end.status == "finished" and done >= recipe.epochs:
         raise RequestError(
-            f"{folder.name!r} has finished: nothing is left to do", hint=f"cvtui {folder.recipe} repeats it"
+            f"{folder.name!r} has finished: nothing is left to do",
+            hint=f"more epochs in {folder.recipe} give it more, cvtui {folder.recipe} repeats it",
         )
-    checked = check(load(folder.recipe))
+    checked = check(recipe)
+    may_go_on(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe)
     if no_ui or as_json:
         from cvtui.cli.headless import follow

@@ -111,13 +111,25 @@ train.params[1:1] = recipe_options()
 
 def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
     """The checked recipe of a file (or the defaults) with the command line's changes. RequestError."""
-    from cvtui.recipe import check, load, override
+    from cvtui.recipe import check, override
 
-    base = Recipe() if path is None else load(_recipe_file(path))
+    base = Recipe() if path is None else _base(_recipe_file(path))
     try:
         return check(override(base, changes))
     except RequestError as error:
         raise _named(error, path, changes) from None
+
+
+def _base(path: Path) -> Recipe:
+    """The recipe of a file; that of a run's folder only where a recipe trained the run."""
+    from cvtui.recipe import load
+
+    if path.name == "recipe.toml" and (path.parent / "events.jsonl").is_file():
+        from cvtui.runlog import RunFolder
+        from cvtui.runlog.origin import recipe_of
+
+        return recipe_of(RunFolder(path.parent), "repeated")
+    return load(path)
 
 
 def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) -> RequestError:
@@ -135,9 +147,12 @@ def _recipe_file(text: str) -> Path:
 
     path = Path(text)
     if path.is_dir() and (path / "recipe.toml").exists():
-        raise RequestError(
-            f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it, cvtui {path / 'recipe.toml'} repeats it"
-        )
+        from cvtui.runlog import RunFolder
+        from cvtui.runlog.origin import first_run
+
+        run = first_run(RunFolder(path))
+        again = f", cvtui {path / 'recipe.toml'} repeats it" if run is None or run.kind == "engine" else ""
+        raise RequestError(f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it{again}")
     if path.is_dir():
         raise RequestError(f"{text!r} is a folder, not a recipe file")
     if text in COMMANDS and not path.exists():

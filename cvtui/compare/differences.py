@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cvtui.runlog import History, RunFolder
 
@@ -57,7 +58,7 @@ def compare(folders: Sequence[RunFolder]) -> Compared:
 
 def compared(histories: Sequence[History]) -> Compared:
     """The same for histories that are polled already."""
-    recipes = [history.run.recipe if history.run is not None else {} for history in histories]
+    recipes = [_recipe(history) for history in histories]
     names = [name for recipe in recipes for name in recipe]
     fields = [
         name
@@ -69,6 +70,14 @@ def compared(histories: Sequence[History]) -> Compared:
         for history, recipe in zip(histories, recipes, strict=True)
     ]
     return Compared(fields, outcomes)
+
+
+def _recipe(history: History) -> dict[str, Any]:
+    """As it was asked for; `lr` is the rate that is trained at."""
+    run = history.run
+    if run is None:
+        return {}
+    return run.recipe if run.lr is None else {**run.recipe, "lr": run.lr}
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,7 @@ MOST = 200
 @dataclass(frozen=True)
 class Entrant:
     label: str
-    """What is its own: `lr 0.1`, or `lr 0.1, init xavier`."""
+    """What is its own: `lr 0.1`, or `lr 0.1, init xavier`; the rate as it is trained at."""
     checked: Checked
     name: str = ""
     """Of its run folder; empty: the race's own, with a number."""
@@ -42,8 +42,10 @@ def expand(recipe: Recipe, lists: Mapping[str, Sequence[str]]) -> list[Entrant]:
     entrants = []
     for texts in product(*lists.values()):
         given = dict(zip(lists, texts, strict=True))
-        label = ", ".join(f"{field.replace('_', ' ')} {given[field]}" for field in varied) or "the recipe"
-        entrants.append(Entrant(label, check(override(recipe, given))))
+        checked = check(override(recipe, given))
+        said = {**given, "lr": f"{checked.lr:g}"} if checked.recipe.scale_lr else given
+        label = ", ".join(f"{field.replace('_', ' ')} {said[field]}" for field in varied) or "the recipe"
+        entrants.append(Entrant(label, checked))
     return entrants
 
 

@@ -21,6 +21,7 @@ from cvtui.compare.race import Race
 from cvtui.compare.verdict import Verdict, judge
 from cvtui.errors import RequestError
 from cvtui.recipe import Checked, Recipe, check
+from cvtui.recipe.rates import at_rate
 
 HIGHEST = 10.0
 DECADES = 8
@@ -137,7 +138,7 @@ class LrFinder:
         if short and _warmup_steps(recipe, self.checked.steps_per_epoch) >= epochs * self.checked.steps_per_epoch:
             more["warmup"] = "0"
         return msgspec.structs.replace(
-            recipe, lr=lr, epochs=epochs, watch_every=0, keep="last", name="", scale_lr=0, **more
+            recipe, epochs=epochs, watch_every=0, keep="last", name="", **at_rate(lr), **more
         )
 
     def _race(self, recipes: list[tuple[str, Recipe]], stem: str) -> Race:

@@ -140,7 +140,7 @@ class Case:
     @property
     def own_loop(self) -> bool:
         """Recorded by cvtui.watch: there is no recipe to change."""
-        return self.recipe.get("data") == "your own"
+        return self.run is not None and self.run.kind == "watch"
 
     @property
     def total_steps(self) -> int:
@@ -236,12 +236,12 @@ class Case:
     @property
     def rate(self) -> float | None:
         """The highest rate that was asked for or used."""
-        asked = self.recipe.get("lr")
+        asked = self.run.lr if self.run is not None else None
         used = self.windows.rate_high
         highest = float(np.nanmax(used)) if len(used) else float(np.nanmax(self.rates)) if len(self.rates) else 0.0
-        if isinstance(asked, int | float) and not self.own_loop:  # it may still be on its way up there
-            highest = max(highest, float(asked))
-        return highest or (float(asked) if isinstance(asked, int | float) else None)
+        if asked is not None and not self.own_loop:  # it may still be on its way up there
+            highest = max(highest, asked)
+        return highest or asked
 
     @property
     def times_typical(self) -> float | None:

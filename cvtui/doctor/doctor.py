@@ -72,7 +72,7 @@ class Doctor:
         """What one rule says. A log of strangers may hold anything: a rule that fails over it says nothing."""
         try:
             found = rule.check(self.case)
-            return found.diagnosis(rule.id) if found else None
+            return found.diagnosis(rule.id, self.case) if found else None
         except Exception as error:
             self.failed[rule.id] = f"{type(error).__name__}: {error}"
             return None

@@ -10,6 +10,7 @@ from typing import Any
 from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis, Severity
+from cvtui.recipe.rates import at_rate
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Found:
     severity: Severity | None = None
     test: str = ""
 
-    def diagnosis(self, fault_id: str) -> Diagnosis:
+    def diagnosis(self, fault_id: str, case: Case) -> Diagnosis:
         fault = FAULTS[fault_id]
         return Diagnosis(
             id=fault_id,
@@ -44,10 +45,19 @@ class Found:
             threshold=self.threshold,
             source=fault.source,
             sure=self.sure,
-            cure=self.cure,
+            cure=_plain(self.cure, case),
             advice=self.advice or fault.advice,
             test=self.test,
         )
+
+
+def _plain(cure: dict[str, Any], case: Case) -> dict[str, Any]:
+    """A cure speaks of the rate that is trained at. Where the recipe multiplies its own (`scale_lr`), one that sets a
+    rate or a batch size sets both, and the factor to none."""
+    rate = case.run.lr if case.run is not None else None
+    if not case.recipe.get("scale_lr") or rate is None or not cure.keys() & {"lr", "batch_size"}:
+        return cure
+    return {**cure, **at_rate(cure.get("lr", short(rate)))}
 
 
 @dataclass(frozen=True)

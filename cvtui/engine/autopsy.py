@@ -26,7 +26,7 @@ def finding(training: Training, step: int, kept: str = "") -> Finding:
     `kept` names the last good checkpoint. Leaves weights, running means and random numbers as they were.
     """
     per_epoch = training.checked.steps_per_epoch
-    epoch, place = divmod(step, per_epoch)
+    epoch, place = divmod(step + training.schedule.shift, per_epoch)
     index = batch_index(training, epoch + 1, place)
     batch = training.data.train.batch(index.to(training.data.train.labels.device))
     found = locate(training, training.changed(batch, step))

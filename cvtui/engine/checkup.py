@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
 import torch
 from torch import nn
 
@@ -22,6 +23,7 @@ from cvtui.engine.training import Training, prepare
 from cvtui.engine.watch import Watch
 from cvtui.engine.worker import started
 from cvtui.recipe.checking import check
+from cvtui.recipe.rates import at_rate
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.events import Facts, Record
 from cvtui.runlog.writer import EventWriter
@@ -109,7 +111,7 @@ def _one_batch(training: Training, weights: dict[str, torch.Tensor]) -> Facts:
     if accuracy < 1.0:
         for times in OTHER_RATES:
             other = _learn(training, weights, few, times)
-            others.append([exact(training.recipe.lr * times), _short(other[0]), _short(other[1])])
+            others.append([exact(training.checked.lr * times), _short(other[0]), _short(other[1])])
     return Facts(
         step=training.step,
         overfit_loss=_short(loss) if math.isfinite(loss) else None,
@@ -126,8 +128,8 @@ def _learn(
 ) -> tuple[float, float, int]:
     """(loss, accuracy, steps) of the last step on the same images, from the first weights at `times` the rate."""
     training.model.load_state_dict(weights)
-    recipe = training.recipe
-    optimizer = make_optimizer(training.model, _with(recipe, lr=recipe.lr * times, weight_decay=0.0))
+    changes = {**at_rate(training.checked.lr * times), "weight_decay": 0.0}
+    optimizer = make_optimizer(training.model, msgspec.structs.replace(training.recipe, **changes))
     inputs = training.preprocess(images.pixels)
     until = time.perf_counter() + LEARN_SECONDS
     loss, right = math.inf, 0.0
@@ -144,12 +146,6 @@ def _learn(
                 if not math.isfinite(loss) or (right == 1.0 and loss < 0.1) or time.perf_counter() > until:
                     return loss, right, step
     return loss, right, LEARN_STEPS
-
-
-def _with(recipe: Recipe, **changes: float) -> Recipe:
-    import msgspec
-
-    return msgspec.structs.replace(recipe, **changes)
 
 
 @torch.no_grad()
@@ -180,8 +176,6 @@ def tell_lines() -> int:
     """`python -m cvtui.engine --check`: a recipe's TOML on stdin, records on stdout, one JSON object a line. The exit
     code: 0, 1 where training it fails, 2 for a wrong recipe (said on stderr)."""
     import sys
-
-    import msgspec
 
     from cvtui.errors import RequestError
     from cvtui.recipe.text import loads

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +21,7 @@ from cvtui.engine.selection import Noise, select
 from cvtui.engine.shapes import make_shapes
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import DATA
-from cvtui.recipe.data_facts import kind_of
+from cvtui.recipe.data_facts import folder_of, kind_of
 from cvtui.recipe.recipe import Recipe
 
 GATHERED_BYTES = 1 << 17
@@ -139,12 +138,12 @@ def load(recipe: Recipe, tell: Tell | None = None) -> Split:
 
 
 def _source(name: str, data_dir: str, size: str, val_share: float, seed: int, tell: Tell | None) -> Split:
-    kind = kind_of(name)
-    if kind == "folder":
+    folder = folder_of(name)
+    if folder is not None:
         from cvtui.engine.folder_set import read_folder
 
-        return read_folder(Path(name.partition(":")[2]), size, val_share, seed, tell)
-    if kind == "callable":
+        return read_folder(folder, size, val_share, seed, tell)
+    if kind_of(name) == "callable":
         from cvtui.engine.callable_set import read_callable
 
         return read_callable(name, size, val_share, seed)

@@ -9,8 +9,10 @@ import torch
 
 from cvtui.engine import checkpoint
 from cvtui.engine.plateau import Plateau
+from cvtui.engine.resume import load_optimizer
 from cvtui.engine.training import Clock, EpochSums, Training
 from cvtui.errors import RequestError
+from cvtui.recipe.fingerprint import differences, same_classes
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START, Parent, parent_of
 
@@ -31,7 +33,9 @@ def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[s
         state = checkpoint.load(path)
     except checkpoint.Damaged as error:
         raise RequestError(f"{START} is damaged ({error}); fork from another checkpoint of {parent.run!r}") from None
-    told = []
+    above = folder.path.with_name(parent.run)
+    same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, above)
+    told = differences(state["data"], training.fingerprint) if "data" in state else []
     try:
         training.model.load_state_dict(state["model"])
     except (RuntimeError, KeyError):
@@ -57,13 +61,19 @@ def _take_place(training: Training, state: dict[str, Any]) -> list[str]:
             f"epochs: the fork begins after epoch {training.epoch}, so {training.recipe.epochs} leave nothing to do; "
             f"allowed: more than {training.epoch}"
         )
-    before = int(state["step"]) - int(state["place"])
-    if before == training.epoch * steps:
+    shift = int(state["schedule"].get("shift", 0))
+    same = state.get("data", {}).get("train", training.data.train.size) == training.data.train.size
+    if same and int(state["step"]) - int(state["place"]) + shift == training.epoch * steps:
+        training.schedule = replace(training.schedule, shift=shift)
         training.step, training.place = int(state["step"]), int(state["place"])
         training.sums = EpochSums(**state["sums"])
         return []
     training.step, training.place = training.epoch * steps, 0
     return [f"an epoch has {steps:,} steps now: counting goes on from the start of epoch {training.epoch + 1}"]
+
+
+SHAPE = ("momentum", "amsgrad", "centered")
+"""Options that decide which tensors an update rule remembers."""
 
 
 def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
@@ -72,14 +82,16 @@ def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
     now = training.recipe.optimizer.partition("(")[0]
     if before != now:
         return [f"the optimizer's state begins anew: {before} → {now}"]
-    options = [{key: value for key, value in group.items() if key != "params"}
-               for group in training.optimizer.param_groups]  # fmt: skip
+    fresh = training.optimizer.param_groups
+    saved = state["optimizer"].get("param_groups", ())
+    for group, old in zip(fresh, saved, strict=False):
+        for name in SHAPE:
+            if bool(group.get(name)) != bool(old.get(name)):
+                return [f"the optimizer's state begins anew: {name} {old.get(name) or 0:g} → {group.get(name) or 0:g}"]
     try:
-        training.optimizer.load_state_dict(state["optimizer"])
+        load_optimizer(training.optimizer, state["optimizer"])
     except (RuntimeError, KeyError, ValueError):
         return ["the optimizer's state does not fit and begins anew"]
-    for group, own in zip(training.optimizer.param_groups, options, strict=True):
-        group.update(own)
     return []
 
 

@@ -13,9 +13,9 @@ from cvtui.engine.pictures import Pictures
 from cvtui.engine.resume import newest_checkpoint, restore
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
-from cvtui.recipe.text import load
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.runlog.origin import recipe_of
 from cvtui.runlog.writer import EventWriter
 
 LOCK = "look.lock"
@@ -54,13 +54,13 @@ def _look(folder: RunFolder, number: int) -> tuple[str, bool]:
     history.poll()
     if folder.alive():
         raise RequestError("this run is training: it takes the command `look` itself")
-    if history.run is not None and history.run.recipe.get("data") == "your own":
+    if history.run is not None and history.run.kind == "watch":
         raise RequestError("a loop of somebody's own knows its images only while its script runs")
-    training, _ = prepare_run(check(load(folder.recipe)), folder)
+    training, _ = prepare_run(check(recipe_of(folder, "looked at")), folder)
     found = newest_checkpoint(folder)
     if found is None:
         raise RequestError("this run has no checkpoint to look with")
-    restore(training, found.state)
+    restore(training, found.state, folder.path)
     torch.set_num_threads(1)  # one image; the cores belong to whatever trains meanwhile
     with EventWriter(folder) as writer:
         pictures = Pictures(training, folder, writer)

@@ -1,7 +1,8 @@
 """The update rules, from PyTorch, fused where it has them so (one kernel for all parameters: 1.2 x on a small net).
 
-Each takes the groups of parameters, the recipe, and the parameters of its choice. Whatever the rule, an update is left
-out where somebody has set the optimiser's `found_inf` (see guard.py): weights and state keep every bit.
+Each takes the groups of parameters, the recipe (with its rate written out), and the parameters of its choice. Whatever
+the rule, an update is left out where somebody has set the optimiser's `found_inf` (see guard.py): weights and state
+keep every bit.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from cvtui.engine.unfused import Groups, Together, has_muon, muon_and_adamw
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import OPTIMIZERS as CHOICES
 from cvtui.recipe.choices import parse_choice
+from cvtui.recipe.rates import plainly
 from cvtui.recipe.recipe import Recipe
 
 
@@ -111,7 +113,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     """The recipe's optimiser over all parameters of `model`, which must be on its device already."""
     choice, values = parse_choice(recipe.optimizer, CHOICES, "optimizer")
-    return OPTIMIZERS[choice.name](parameter_groups(model, recipe.weight_decay), recipe, **values)
+    return OPTIMIZERS[choice.name](parameter_groups(model, recipe.weight_decay), plainly(recipe), **values)
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:

@@ -33,7 +33,7 @@ class Plateau:
             self.best, self.bad = loss, 0
         else:
             self.bad += 1
-        if self.rest > 0 or step <= schedule.warmup_steps:
+        if self.rest > 0 or step + schedule.shift <= schedule.warmup_steps:
             self.rest, self.bad = max(0, self.rest - 1), 0
         if self.bad <= values["patience"] or step >= schedule.total_steps:
             return schedule

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.optim import Optimizer
 
 from cvtui.engine import checkpoint
 from cvtui.engine.plateau import Plateau
 from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.training import Clock, EpochSums, Training
 from cvtui.errors import RequestError
+from cvtui.recipe.fingerprint import differences, same_classes
+from cvtui.recipe.going_on import SCHEDULE, changes, obey
 from cvtui.recipe.rates import parse_rate
 from cvtui.recipe.schedule import Schedule
 from cvtui.runlog.folder import RunFolder
@@ -56,23 +60,29 @@ def newest_checkpoint(folder: RunFolder) -> Found | None:
     return None
 
 
-def restore(training: Training, state: dict[str, Any]) -> list[str]:
-    """Puts `training`, freshly prepared from the same recipe, where the checkpoint was. The words to tell: what may
-    make bits differ from an uninterrupted run. RequestError when the checkpoint belongs to another net."""
+def restore(training: Training, state: dict[str, Any], run: Path = Path("run")) -> list[str]:
+    """Puts `training`, freshly prepared from the recipe of the run folder `run`, where the checkpoint was. The words to
+    tell: what of the recipe and of the data has changed, and what may make bits differ from an uninterrupted run.
+
+    RequestError when the checkpoint belongs to another net, to other classes, or to a recipe that a resume can't change
+    into this one (see recipe/going_on.py for each field).
+    """
+    told = obey(state.get("recipe", {}), training.recipe, run)
+    same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, run)
+    told += differences(state["data"], training.fingerprint) if "data" in state else []
     try:
         training.model.load_state_dict(state["model"])
         if training.ema is not None:
             training.ema.load(checkpoint.judged(state))
-        training.optimizer.load_state_dict(state["optimizer"])
-        training.schedule = Schedule(**state["schedule"])
-        training.plateau = Plateau(**state.get("plateau", {}))
+        load_optimizer(training.optimizer, state["optimizer"])
         training.step, training.epoch, training.place = state["step"], state["epoch"], state["place"]
+        training.sums = EpochSums(**state["sums"])
+        told += _take_schedule(training, state)
         training.best = state["best"]
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
-        training.sums = EpochSums(**state["sums"])
         seconds = float(state["seconds"])
         random = state["random"]
-        told = _differences(training, state)
+        told += _differences(training, state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         what = " ".join(str(error).split())[:200]
         raise RequestError(f"the checkpoint does not fit the recipe: {what}") from None
@@ -81,6 +91,46 @@ def restore(training: Training, state: dict[str, Any]) -> list[str]:
     if training.device.type == "cuda" and "cuda" in random:
         torch.cuda.set_rng_state(random["cuda"], training.device)
     return told
+
+
+def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """What the optimiser remembers (velocities, moments, steps) comes from the checkpoint; its options stay those of
+    the recipe. (torch's load_state_dict brings the options along.)"""
+    options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update(own)
+
+
+def _take_schedule(training: Training, state: dict[str, Any]) -> list[str]:
+    """The checkpoint's schedule, with all that was set by hand; a new one where the recipe's was changed; and either
+    fitted to the number of images that there are now."""
+    own, before = training.schedule, Schedule(**state["schedule"])
+    changed = changes(state.get("recipe", {}), training.recipe).keys() & set(SCHEDULE)
+    told = []
+    if changed <= {"epochs"}:
+        training.schedule = replace(before, epochs=own.epochs, steps_per_epoch=own.steps_per_epoch)
+        training.plateau = Plateau(**state.get("plateau", {}))
+    elif before.name == own.name == "plateau":
+        training.schedule = replace(own, drops=tuple(before.drops), shift=before.shift)
+        training.plateau = Plateau(**state.get("plateau", {}))
+    else:
+        training.schedule = replace(own, shift=before.shift)
+    if state.get("data", {}).get("train", training.data.train.size) != training.data.train.size:
+        told += _take_place(training)
+    if changed or told:
+        rates = before.lr_at(training.step), training.schedule.lr_at(training.step)
+        told.append(f"the schedule from here on: {training.schedule.describe()}; rate {rates[0]:.3g} → {rates[1]:.3g}")
+    return told
+
+
+def _take_place(training: Training) -> list[str]:
+    """Images came or went: the order of the epoch under way is another, so that epoch begins anew. Steps count on."""
+    steps = training.schedule.steps_per_epoch
+    place, training.place, training.sums = training.place, 0, EpochSums()
+    training.schedule = replace(training.schedule, shift=training.epoch * steps - training.step)
+    anew = f"; epoch {training.epoch + 1}, of which {place:,} steps were done, begins anew" if place else ""
+    return [f"an epoch has {steps:,} steps now{anew}"]
 
 
 def new_rate(training: Training, text: str) -> tuple[float, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -49,7 +48,7 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
 def _names(split: Split, data: str) -> tuple[str, ...]:
     """The class names, as far as the selection needs them."""
     from cvtui.recipe.choices import DATA
-    from cvtui.recipe.data_facts import kind_of
+    from cvtui.recipe.data_facts import folder_of, kind_of
     from cvtui.recipe.toy_table import toy_facts
 
     kind = kind_of(data)
@@ -63,7 +62,9 @@ def _names(split: Split, data: str) -> tuple[str, ...]:
         return class_names(data)
     from cvtui.recipe.folder_facts import listing
 
-    return listing(Path(data.partition(":")[2]), 0.2).classes
+    folder = folder_of(data)
+    assert folder is not None
+    return listing(folder, 0.2).classes
 
 
 def _classes(part: Part, kept: list[int]) -> Part:

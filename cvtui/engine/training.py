@@ -25,6 +25,9 @@ from cvtui.engine.plateau import Plateau
 from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.seeds import DROPOUT, WEIGHTS, generator, stream_seed
 from cvtui.recipe.checking import Checked, checked_on
+from cvtui.recipe.data_facts import folder_of
+from cvtui.recipe.fingerprint import fingerprint
+from cvtui.recipe.folder_facts import listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.schedule import Schedule
 
@@ -96,6 +99,8 @@ class Training:
     """Batches done of the epoch that is under way."""
     best: float | None = None
     """Best validation accuracy so far."""
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+    """Of the data (recipe/fingerprint.py), as they were when they were read."""
     resumed: bool = False
     """It goes on from a checkpoint, or over a log that was begun before."""
     sums: EpochSums = field(default_factory=EpochSums)
@@ -145,6 +150,7 @@ class Training:
             "random": random,
             "recipe": msgspec.to_builtins(self.recipe),
             "classes": list(self.checked.data.classes),
+            "data": self.fingerprint,
             "preprocess": self.preprocess.state(),
             "device": str(self.device),
             "threads": self.threads,
@@ -194,7 +200,19 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
         augment=Augment(recipe.augment, recipe.seed),
+        fingerprint=_fingerprint(checked, on_cpu),
     )
+
+
+def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
+    recipe, classes = checked.recipe, checked.data.classes
+    train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
+    folder = folder_of(recipe.data)
+    if folder is None:
+        return fingerprint(classes, train, held_out)
+    found = listing(folder, recipe.val_share, recipe.seed)
+    files = [path for path, _ in found.train], [path for path, _ in found.validation]
+    return fingerprint(classes, train, held_out, folder.absolute(), files)
 
 
 def fitted(checked: Checked, train: int, validation: int) -> Checked:

@@ -146,6 +146,7 @@ class WatchedRun:
             threads=torch.get_num_threads(),
             libraries=libraries(),
             data=({"classes": self.classes} if self.classes else {}) | self._looker.facts,
+            kind="watch",
         )
 
     # ------------------------------------------------------------------ what the loop tells

@@ -31,6 +31,7 @@ from cvtui.recipe.checking import check
 from cvtui.recipe.text import dumps, load
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.origin import places_told, recipe_of
 from cvtui.runlog.writer import EventWriter
 
 
@@ -72,7 +73,8 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
     training: Training | None = None
     try:
-        training, ticket = prepare_run(check(load(folder.recipe)), folder, _teller(writer))
+        recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
+        training, ticket = prepare_run(check(recipe), folder, _teller(writer))
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):
@@ -85,7 +87,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         return _train(Loop(training, folder, writer, signals))
     except RequestError as error:
         _tell(error)
-        return Outcome("failed", error.message, 2, training.step if training else 0)
+        return Outcome("failed", _in_words(error), 2, training.step if training else 0)
     except Exception as error:
         _remember(folder)
         return Outcome("failed", in_one_line(error, training), 1, training.step if training else 0)
@@ -107,10 +109,14 @@ def _resume(training: Training, folder: RunFolder, writer: EventWriter, rate: st
     found = newest_checkpoint(folder)
     if found is None and _begin_as_fork(training, folder, writer):
         return
-    told = [*found.warnings, *restore(training, found.state)] if found else ["no checkpoint yet: it begins anew"]
+    if found is None:
+        told = ["no checkpoint yet: it begins anew"]
+    else:
+        told = [*found.warnings, *restore(training, found.state, folder.path)]
     if training.epoch >= training.recipe.epochs:
         raise RequestError(
-            f"the run has done all its {training.recipe.epochs} epochs", hint="there is nothing left to do"
+            f"the run has done {training.epoch} epochs, and its recipe asks for {training.recipe.epochs}",
+            hint="there is nothing left to do; more epochs in recipe.toml give it more",
         )
     value, words = new_rate(training, rate) if rate else (None, "")
     training.resumed = True
@@ -196,7 +202,7 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
         layers=layers,
         parameters=table.parameters,
         steps_per_epoch=training.checked.steps_per_epoch,
-        total_steps=training.checked.total_steps,
+        total_steps=training.schedule.total_steps,
         device=describe(training.device),
         threads=training.threads,
         libraries=libraries(),
@@ -207,14 +213,21 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
             "input": list(facts.size),
             "mean": [round(value, 4) for value in training.stats.mean],
             "std": [round(value, 4) for value in training.stats.std],
+            **places_told(recipe),
         },
         prediction=predict(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,
+        schedule=training.schedule.told(),
+        kind="engine",
     )
 
 
+def _in_words(error: RequestError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
 def _tell(error: RequestError) -> None:
-    print(f"cvtui: {error.message}{f' ({error.hint})' if error.hint else ''}", file=sys.stderr, flush=True)
+    print(f"cvtui: {_in_words(error)}", file=sys.stderr, flush=True)
 
 
 def _remember(folder: RunFolder) -> None:

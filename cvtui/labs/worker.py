@@ -102,5 +102,6 @@ def _begin(writer: EventWriter, name: str, knobs: dict[str, Any], threads: int) 
             threads=threads,
             libraries={"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__},
             data={},
+            kind="lab",
         )
     )

@@ -12,6 +12,7 @@ from cvtui.recipe.choices import AUGMENTS, SCHEDULES, DataFacts, parse_chain, pa
 from cvtui.recipe.data_facts import facts
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.net import parse
+from cvtui.recipe.rates import full_rate
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.schedule import Schedule
 
@@ -29,6 +30,11 @@ class Checked:
     """Batches an epoch: training images / batch size, rounded up (the last batch is smaller)."""
     total_steps: int
     schedule: Schedule
+
+    @property
+    def lr(self) -> float:
+        """The rate: the schedule's highest value. (`recipe.lr` may stand for another batch size, see scale_lr.)"""
+        return self.schedule.lr
 
 
 def check(recipe: Recipe) -> Checked:
@@ -112,7 +118,7 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     return Schedule(
         name=choice.name,
         values=values,
-        lr=recipe.lr * (recipe.batch_size / recipe.scale_lr if recipe.scale_lr else 1.0),
+        lr=full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr),
         steps_per_epoch=steps_per_epoch,
         epochs=recipe.epochs,
         warmup=warmup,

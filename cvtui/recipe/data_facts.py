@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from cvtui.errors import RequestError
@@ -26,6 +27,17 @@ def kind_of(text: str) -> Kind:
     if ":" in text:
         return "callable"
     return "toy" if text.lower().partition("(")[0] in CLASS_RANGE else "named"
+
+
+def folder_of(text: str) -> Path | None:
+    """The folder that a data text names, `~` resolved; None for data that lie in no folder of images."""
+    if kind_of(text) != "folder":
+        return None
+    path = Path(text.strip().partition(":")[2])
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~somebody, of whom this machine does not know
+        return path
 
 
 def check_source(text: str, label: str) -> str:
@@ -53,13 +65,12 @@ def check_source(text: str, label: str) -> str:
 
 def source_facts(recipe: Recipe) -> DataFacts:
     """Of the whole set, before anything is selected. RequestError where it is not there."""
+    folder = folder_of(recipe.data)
+    if folder is not None:
+        from cvtui.recipe.folder_facts import folder_facts
+
+        return folder_facts(folder, recipe.size, recipe.val_share)
     match kind_of(recipe.data):
-        case "folder":
-            from pathlib import Path
-
-            from cvtui.recipe.folder_facts import folder_facts
-
-            return folder_facts(Path(recipe.data.partition(":")[2]), recipe.size, recipe.val_share)
         case "callable":
             from cvtui.recipe.callable_facts import callable_facts
 

@@ -1,13 +1,54 @@
-"""A new learning rate as somebody types it."""
+"""The one rate of a recipe, and a new one as somebody types it."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from cvtui.errors import RequestError
 
+if TYPE_CHECKING:
+    from cvtui.recipe.recipe import Recipe
+
 _RATE = re.compile(r"([/*x×÷]?)\s*([0-9.eE+\-_]+)")
+
+
+def full_rate(lr: float, batch_size: int, scale_lr: int) -> float:
+    """The rate that a run of these three fields trains at: what `lr` says, times batch_size / scale_lr where the recipe
+    scales it."""
+    return lr * (batch_size / scale_lr) if scale_lr else lr
+
+
+def rate_told(recipe: Mapping[str, Any]) -> float | None:
+    """The same of the recipe of a record `run`, of which nothing is certain; None where it tells no rate."""
+    lr, batch, scale = (recipe.get(name) for name in ("lr", "batch_size", "scale_lr"))
+    if not isinstance(lr, int | float) or isinstance(lr, bool):
+        return None
+    try:
+        rate = full_rate(float(lr), batch, scale) if isinstance(batch, int) and isinstance(scale, int) else float(lr)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return rate if math.isfinite(rate) else None
+
+
+def at_rate(rate: float, scaled: object = True) -> dict[str, float]:
+    """The changes that make a recipe train at `rate`. `scaled`: it multiplies its own so far (its scale_lr)."""
+    return {"lr": rate, "scale_lr": 0} if scaled else {"lr": rate}
+
+
+def options_at(rate: float, scaled: object = True) -> str:
+    """The same as options: `--lr 0.001`, or `--lr 0.001 --scale-lr 0`."""
+    return " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in at_rate(rate, scaled).items())
+
+
+def plainly(recipe: Recipe) -> Recipe:
+    """The same training with its rate written out."""
+    import msgspec
+
+    rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+    return msgspec.structs.replace(recipe, **at_rate(rate))
 
 
 def parse_rate(text: str, now: float, label: str = "--lr", *, may_be_0: bool = False) -> float:

@@ -122,6 +122,9 @@ SHAPES: dict[str, Callable[[Moment, Values], float]] = {
 """The functions behind `choices.SCHEDULES`, under the same names."""
 
 
+MOST_DROPS = 10_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """A run's learning rate. `warmup` is in the unit that `warmup_per` names, and shorter than the run."""
@@ -138,10 +141,13 @@ class Schedule:
     per: Literal["iteration", "epoch"] = "iteration"
     drops: Sequence[int] = ()
     """`plateau`: the steps from which on the rate is a factor lower, as the run has found them so far."""
+    shift: int = 0
+    """Added to a step before it is looked up: where images came or went in mid-run (a resume found them so), the epochs
+    that are done count as epochs of today's length, while steps are counted on."""
 
     @property
     def total_steps(self) -> int:
-        return self.steps_per_epoch * self.epochs
+        return self.steps_per_epoch * self.epochs - self.shift
 
     @property
     def warmup_steps(self) -> int:
@@ -154,12 +160,13 @@ class Schedule:
         rate at step W, where the schedule begins with t = 0. Per epoch, both move at the first step of an epoch; a
         warm-up that is given in iterations climbs at every iteration all the same.
         """
-        step = min(max(step, 0), self.total_steps)
+        dropped = sum(step >= drop for drop in self.drops)
+        step = min(max(step + self.shift, 0), self.steps_per_epoch * self.epochs)
         if self.per == "iteration":
             warm: float = self.warmup_steps
             if step < warm:
                 return self.lr * (step + 1) / (warm + 1)
-            place, end = float(step), float(self.total_steps)
+            place, end = float(step), float(self.steps_per_epoch * self.epochs)
             epoch = step / self.steps_per_epoch
         else:
             if self.warmup_per == "iteration" and step < self.warmup:
@@ -171,7 +178,6 @@ class Schedule:
                 return self.lr * (place + 1) / (warm + 1)
         t = max(0.0, place - warm)
         since = t / self.steps_per_epoch if self.per == "iteration" else t
-        dropped = sum(step >= drop for drop in self.drops)
         moment = Moment(t=t, total=end - warm, epoch=epoch, share=place / end, epochs_since=since, drops=dropped)
         return self.lr * SHAPES[self.name](moment, self.values)
 
@@ -191,6 +197,24 @@ class Schedule:
         if now <= 0.0:
             return replace(self, name="constant", values={}, lr=rate, warmup=0)
         return replace(self, lr=self.lr * rate / now)
+
+    def told(self) -> dict[str, Any]:
+        """What a run has made of its recipe's schedule, for its record: `as_told` of the recipe's own gives it back."""
+        return {"lr": self.lr, "name": self.name, "drops": list(self.drops), "shift": self.shift}
+
+    def as_told(self, told: Mapping[str, Any]) -> Schedule:
+        """This schedule, of a recipe, as a record says that it stands. What can't be is left as it is."""
+        lr, drops, shift = told.get("lr"), told.get("drops"), told.get("shift")
+        found = self
+        if told.get("name") == "constant" != self.name:
+            found = replace(found, name="constant", values={}, warmup=0)
+        if isinstance(lr, int | float) and 0.0 <= lr < math.inf:
+            found = replace(found, lr=float(lr))
+        if isinstance(drops, list) and all(isinstance(drop, int) for drop in drops[:MOST_DROPS]):
+            found = replace(found, drops=tuple(drops[:MOST_DROPS]))
+        if isinstance(shift, int) and abs(shift) < 1 << 40:
+            found = replace(found, shift=shift)
+        return found
 
     def describe(self) -> str:
         """What the rate will do, in one line of plain words."""
@@ -220,7 +244,8 @@ class Schedule:
             case "exponential":
                 return f"is multiplied by {self.values['gamma']:g} every epoch{start}, to {last} {end}"
             case "one-cycle":
-                top = round(self.values["up"] * (self.total_steps - self.warmup_steps)) + self.warmup_steps
+                top = round(self.values["up"] * (self.total_steps + self.shift - self.warmup_steps)) + self.warmup_steps
+                top -= self.shift
                 return f"climbs to {self.lr:g} at step {top:,}, then falls along a cosine to {last} {end}"
             case "cosine-restarts":
                 return (

@@ -125,13 +125,24 @@ def position(history: History, axis: XAxis, steps: NDArray[Any] | Sequence[float
     """
     steps = np.atleast_1d(np.asarray(steps, dtype=np.float64))
     per_epoch = history.run.steps_per_epoch if history.run is not None else 0
-    if axis == "epochs" and per_epoch > 0:
-        return steps / per_epoch
+    if axis == "epochs" and per_epoch > 0 and history.run is not None:
+        return _epochs(history, history.run, steps)
     if axis == "samples" and per_epoch > 0 and history.run is not None:
         return _samples(history.run, steps)
     if axis == "time":
         return _times(history, steps)
     return steps
+
+
+def _epochs(history: History, run: RunStarted, steps: Floats) -> Floats:
+    """Where images came or went in mid-run, the epochs that are done keep the lengths that they had."""
+    x = (steps + run.shift) / run.steps_per_epoch
+    first = history.epochs[0] if history.epochs else None
+    if first is not None and first.epoch == 1 and first.step + run.shift != run.steps_per_epoch:
+        ends = [0.0, *(float(done.step) for done in history.epochs)]
+        before = np.interp(steps, ends, [0.0, *(float(done.epoch) for done in history.epochs)])
+        x = np.where(steps <= ends[-1], before, x)
+    return x
 
 
 def _samples(run: RunStarted, steps: Floats) -> Floats:
@@ -141,7 +152,7 @@ def _samples(run: RunStarted, steps: Floats) -> Floats:
         return steps
     if not isinstance(images, int) or images <= 0:
         return steps * batch
-    whole, rest = np.divmod(steps, run.steps_per_epoch)
+    whole, rest = np.divmod(steps + run.shift, run.steps_per_epoch)
     per_epoch = min(images, batch * run.steps_per_epoch)
     return np.asarray(whole * per_epoch + np.minimum(rest * batch, per_epoch), dtype=np.float64)
 

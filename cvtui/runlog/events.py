@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from cvtui.recipe.rates import rate_told
+
 FORMAT_VERSION = "1.0"
 
 
@@ -49,7 +51,7 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     """python, torch, torchvision, cvtui: versions."""
     data: dict[str, Any]
     """`classes` (names), `train`, `validation` (image counts), `input` [H, W, C],
-    per-channel `mean` and `std` in 0..255."""
+    per-channel `mean` and `std` in 0..255; `folder`, `data_dir`: absolute paths of what the recipe names."""
     step: int | None = None
     """Steps already done: the checkpoint's after a resume. Readers forget what was recorded after it."""
     parent: dict[str, Any] = {}
@@ -57,6 +59,35 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     prediction: dict[str, Any] = {}
     """What was foretold: `first_loss` (of zeros: ln C of a cross-entropy), `start_loss` (of the first batch, with the
     weights as drawn), `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
+    schedule: dict[str, Any] = {}
+    """What has become of the recipe's schedule when this process begins (Schedule.told): the full rate `lr` and `name`,
+    other than the recipe's where somebody set the rate by hand; `drops` of a plateau; `shift`, see below."""
+    kind: str = ""
+    """Who trains: `engine` (a recipe of ours: it can be resumed, forked, repeated), `watch` (somebody's own loop, which
+    only their script can repeat) or `lab`. Logs that were written before this was told are given it when read."""
+
+    def __post_init__(self) -> None:
+        if not self.kind:
+            msgspec.structs.force_setattr(self, "kind", _kind_of_old(self.recipe))
+
+    @property
+    def lr(self) -> float | None:
+        """The rate asked for, the schedule's highest value (the recipe's `lr` may stand for another batch size);
+        None where the record tells none."""
+        return rate_told(self.recipe)
+
+
+    @property
+    def shift(self) -> int:
+        """(step + shift) / steps_per_epoch is the epoch: 0, unless images came or went in mid-run."""
+        shift = self.schedule.get("shift")
+        return shift if isinstance(shift, int) and abs(shift) < 1 << 40 else 0
+
+
+def _kind_of_old(recipe: dict[str, Any]) -> str:
+    if "lab" in recipe:
+        return "lab"
+    return "watch" if recipe.get("data") == "your own" else "engine"
 
 
 class Steps(Record, tag="steps", frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvtui.errors import RequestError, nearest
+from cvtui.recipe.rates import rate_told
 from cvtui.runlog.summaries import RunSummary
 
 Keeps = Callable[[RunSummary], bool]
@@ -17,6 +18,7 @@ _OWN: dict[str, Callable[[RunSummary], Any]] = {
     "epochs": lambda run: run.epochs,
     "steps": lambda run: run.steps,
     "seconds": lambda run: run.seconds,
+    "lr": lambda run: rate_told(run.recipe),
     "name": lambda run: run.name,
     "state": lambda run: run.state,
     "note": lambda run: run.note,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -36,3 +38,23 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             assert "%" not in second.partition("watching costs")[0]
             history = app.screen.query_one(LiveView).history
             assert all(len(part) == 0 for part in Ahead(foretell(history))(history))
+
+
+@pytest.mark.parametrize("key", ["f", "u"])
+async def test_fork_and_resume_of_it_say_what_can_be_done_instead(key: str, tmp_path: Path) -> None:
+    """They once started the default recipe on digits, and drew it over the curve."""
+    model = nn.Linear(4, 2)
+    run = cvtui.watch(model, torch.optim.SGD(model.parameters(), 0.1), name="own", runs=tmp_path)
+    with contextlib.suppress(OSError), run:
+        run.step(loss=1.0)
+        raise OSError("over")
+    before = sorted(tmp_path.rglob("*"))
+    app = CvtuiApp(runs=tmp_path, attach=run.folder.path, warm=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
+        await wait_until_async(lambda: app.screen.query_one(LiveView).view.state == "failed")
+        await pilot.press(key)
+        (said,) = await wait_until_async(lambda: list(app._notifications), what="the sentence")
+        assert "a loop of somebody's own, and only their script can train it; run the script again" in said.message
+        assert app.screen.query(LiveView), "no question was asked"
+    assert sorted(tmp_path.rglob("*")) == before

@@ -292,8 +292,8 @@ def _is_fc(kind: str) -> bool:
 
 def _larger(case: Case, batch: int) -> dict[str, float]:
     """A batch of 16, and the rate that goes with it by the linear rule, up to what is usual."""
-    rate, usual = case.recipe.get("lr"), TYPICAL_RATES.get(case.optimizer)
-    if not isinstance(rate, int | float) or usual is None or rate >= usual:
+    rate, usual = case.run.lr if case.run is not None else None, TYPICAL_RATES.get(case.optimizer)
+    if rate is None or usual is None or rate >= usual:
         return {"batch_size": 16}
     return {"batch_size": 16, "lr": short(min(rate * 16 / batch, usual))}
 

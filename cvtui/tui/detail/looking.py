@@ -21,7 +21,6 @@ QUIET_SECONDS = 0.25
 """Nobody is asked while the person still pages on."""
 GRACE_SECONDS = 5.0
 """Between the end of the process that looked, and its pictures in the log."""
-OWN = "your own"
 
 
 class Looking:
@@ -125,7 +124,7 @@ def why_not(history: History) -> str:
     run = history.run
     if run is None:
         return "The run has not begun yet."
-    if run.recipe.get("data") == OWN:
+    if run.kind == "watch":
         if validation_count(history) is None:
             return "No validation images are known: cvtui.watch(…, validation=…) tells them."
         if history.end is not None or not history.folder.alive():

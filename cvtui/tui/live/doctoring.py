@@ -55,8 +55,10 @@ class Doctoring(RunRequests):
 
         def take(what: str | None) -> None:
             if what == "cure":
-                per_epoch = self.history.run.steps_per_epoch if self.history.run is not None else 0
-                self.fork(changes_of(finding.cure), max(finding.step, 0) // per_epoch if per_epoch else None)
+                run = self.history.run
+                per_epoch = run.steps_per_epoch if run is not None else 0
+                done = max(finding.step, 0) + (run.shift if run is not None else 0)
+                self.fork(changes_of(finding.cure), done // per_epoch if per_epoch else None)
             elif what == "go":
                 self.show_step(max(finding.step, 0))
             elif what == "test":
@@ -69,15 +71,17 @@ class Doctoring(RunRequests):
 
     def _test(self, test: str) -> None:
         """The short test that tells two causes apart: an epoch at a tenth of the rate, or the check of the recipe."""
-        from cvtui.recipe import load
+        from cvtui.recipe.rates import at_rate, full_rate
+        from cvtui.runlog.origin import recipe_of
         from cvtui.tui.live.check_modal import CheckModal
 
         try:
-            recipe = load(self.folder.recipe)
+            recipe = recipe_of(self.folder, "tried once more")
         except RequestError as error:
-            self.app.notify(error.message, severity="error", markup=False)
+            self.refuse(error)
             return
         if test == "rate/10":
-            self.fork(f"lr={recipe.lr / 10:g} epochs=1", 0)
+            rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+            self.fork(changes_of({**at_rate(float(f"{rate / 10:g}"), recipe.scale_lr), "epochs": 1}), 0)
         else:
             self.app.push_screen(CheckModal(recipe))

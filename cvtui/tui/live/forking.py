@@ -15,10 +15,12 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check, dumps, load, override
+from cvtui.recipe import Recipe, check, dumps, override
+from cvtui.recipe.rates import full_rate
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.fork import afresh, checkpoints_of, fork
+from cvtui.runlog.origin import recipe_of
 from cvtui.tui.live.modals import BOX
 from cvtui.tui.panes.words import clean, count, percent
 from cvtui.tui.widgets.modal import Modal
@@ -44,7 +46,8 @@ def parse_changes(text: str) -> dict[str, str]:
 
 def changed_recipe(parent: RunFolder, saved: CheckpointSaved, text: str) -> Recipe:
     """The child's recipe. RequestError where a change is wrong, or leaves nothing to train."""
-    recipe = check(override(load(parent.recipe), {"name": "", **parse_changes(text)})).recipe
+    changed = override(recipe_of(parent, "forked"), {"name": "", **parse_changes(text)})
+    recipe = check(changed).recipe
     if saved.epoch >= recipe.epochs:
         raise RequestError(
             f"it has done {saved.epoch} of {recipe.epochs} epochs there; add epochs={saved.epoch + 5}, or fork earlier"
@@ -123,7 +126,9 @@ class ForkModal(Modal[RunFolder | None]):
         said.remove_class("wrong")
         left = recipe.epochs - self.saved.epoch
         more = f"{left} epoch{'s' if left != 1 else ''}"
-        said.update(more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}")
+        more = more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}"
+        rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+        said.update(f"{more}, at a rate of {rate:g}" if recipe.scale_lr else more)
         return recipe
 
     @on(OptionList.OptionSelected)

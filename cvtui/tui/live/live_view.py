@@ -24,7 +24,7 @@ from cvtui.tui.live.doctoring import Doctoring
 from cvtui.tui.live.modals import WhyModal
 from cvtui.tui.live.others import Others, OthersModal, drawn_at_first, other_runs
 from cvtui.tui.live.pace import CROWDED_SECONDS, Pace
-from cvtui.tui.live.resuming import can_resume
+from cvtui.tui.live.resuming import RESUMABLE
 from cvtui.tui.live.stage import Stage
 from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.accuracy import AccuracyPane
@@ -397,8 +397,6 @@ class LiveView(Doctoring):
             return None
         if action == "live":
             return self.view.cursor is not None
-        if action == "fork":
-            return self.folder.recipe.is_file()
         if action == "go_on":
-            return can_resume(self.folder, self.view.state)
+            return self.view.state in RESUMABLE
         return True

@@ -17,11 +17,7 @@ from cvtui.tui.panes.words import clean, count
 from cvtui.tui.widgets.modal import Modal
 
 RESUMABLE = ("stopped", "lost", "diverged", "failed")
-
-
-def can_resume(folder: RunFolder, state: str) -> bool:
-    """Did it end early, and is it ours to start? (A run of somebody's own loop has no recipe.)"""
-    return state in RESUMABLE and folder.recipe.is_file()
+"""States of a run that ended early."""
 
 
 def resume(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:

@@ -14,6 +14,7 @@ from cvtui.runlog import Command, History, RunFolder
 from cvtui.tui.live.modals import LeaveModal, Leaving, RateModal, StopModal
 from cvtui.tui.live.resuming import ResumeModal, resume
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.words import clean
 
 
 class Left(Message, namespace="live_view"):
@@ -68,8 +69,7 @@ class RunRequests(Widget):
     def action_rate(self) -> None:
         rates = self.history.steps.lr
         run = self.history.run
-        asked = run.recipe.get("lr") if run is not None else None
-        lr = float(asked) if isinstance(asked, int | float) else None
+        lr = run.lr if run is not None else None
         now = float(rates[-1]) if len(rates) else lr
 
         def take(value: float | None) -> None:
@@ -99,8 +99,21 @@ class RunRequests(Widget):
                 return
             self.app.notify("going on: the trainer is starting", markup=False)
 
-        if not self.folder.alive():
-            self.app.push_screen(ResumeModal(self.history), take)
+        if self.folder.alive():
+            return
+        from cvtui.runlog.origin import may_go_on, recipe_of
+
+        try:
+            may_go_on(self.folder, self.history.run, recipe_of(self.folder, "resumed"))
+        except RequestError as error:
+            self.refuse(error)
+            return
+        self.app.push_screen(ResumeModal(self.history), take)
+
+    def refuse(self, error: RequestError) -> None:
+        """Says why not, and what can be done instead."""
+        words = f"{error.message}; {error.hint}" if error.hint else error.message
+        self.app.notify(clean(words), severity="error", markup=False, timeout=15)
 
     def action_leave(self) -> None:
         # A trainer that still loads PyTorch has no lock yet, but obeys what was sent before it came.
@@ -122,14 +135,19 @@ class RunRequests(Widget):
 
     def fork(self, changes: str = "", epoch: int | None = None) -> None:
         """Asks for checkpoint and changes (`changes` stands there already) and starts the child."""
+        from cvtui.runlog.origin import recipe_of
         from cvtui.tui.live.forking import ForkModal
 
         def take(child: RunFolder | None) -> None:
             if child is not None:
                 self.post_message(Forked(child))
 
-        if self.folder.recipe.is_file():
-            self.app.push_screen(ForkModal(self.history, changes, epoch), take)
+        try:
+            recipe_of(self.folder, "forked")
+        except RequestError as error:
+            self.refuse(error)
+            return
+        self.app.push_screen(ForkModal(self.history, changes, epoch), take)
 
 
 _DOING = {

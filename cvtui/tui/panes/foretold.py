@@ -34,7 +34,7 @@ class Foretold:
     """The loss of the first batch with the weights as they were drawn."""
     activation_std: dict[str, float] = field(default_factory=dict)
     schedule: Schedule | None = None
-    """The recipe's, as it was before anybody set the rate by hand."""
+    """As it was when the latest process began: the recipe's, before anybody set the rate by hand."""
 
 
 def foretell(history: History) -> Foretold:
@@ -53,15 +53,16 @@ def foretell(history: History) -> Foretold:
         first_rule=first.rule if first is not None else "ln C",
         start_loss=float(start) if isinstance(start, int | float) else None,
         activation_std=predicted_stds(history),
-        schedule=checked.schedule if checked is not None else None,
+        schedule=checked.schedule.as_told(run.schedule) if checked is not None else None,
     )
 
 
 def _checked(run: RunStarted) -> Checked | None:
     from cvtui import recipe as recipes
+    from cvtui.runlog.origin import located
 
     try:
-        return recipes.check(msgspec.convert(run.recipe, recipes.Recipe))
+        return recipes.check(located(msgspec.convert(run.recipe, recipes.Recipe), run))
     except (msgspec.ValidationError, RequestError):
         return None
 
@@ -99,7 +100,8 @@ class Ahead:
         A rate that was set by hand scales what is left of the schedule, as the engine does it.
         """
         run, done = history.run, history.steps_done
-        hands = [command for command in history.commands if command.command == "set_lr"]
+        since = run.time if run is not None and run.schedule else -math.inf  # an older log tells no schedule
+        hands = [one for one in history.commands if one.command == "set_lr" and one.time >= since]
         if run is not None and self._foretold.schedule is not None and len(hands) != self._hands:
             self._hands, schedule = len(hands), self._foretold.schedule
             for command in hands:

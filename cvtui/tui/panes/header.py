@@ -99,7 +99,8 @@ def _cursor_words(history: History, cursor: int) -> list[str]:
     """Which moment all panes show, and how to get back."""
     run = history.run
     per_epoch = run.steps_per_epoch if run is not None else 0
-    epoch = f" (epoch {(max(cursor, 1) - 1) // per_epoch + 1})" if per_epoch > 0 else ""
+    shift = run.shift if run is not None else 0
+    epoch = f" (epoch {(max(cursor, 1) - 1 + shift) // per_epoch + 1})" if per_epoch > 0 else ""
     return [f"at step {count(cursor)}{epoch}", "end: live"]
 
 
@@ -110,7 +111,7 @@ def _progress_words(history: History, view: ViewState) -> list[str]:
     words = []
     epochs = run.recipe.get("epochs")
     if isinstance(epochs, int) and run.steps_per_epoch > 0:
-        words.append(f"epoch {min(epochs, done // run.steps_per_epoch + 1)}/{epochs}")
+        words.append(f"epoch {min(epochs, (done + run.shift) // run.steps_per_epoch + 1)}/{epochs}")
     words.append(f"step {count(done)}/{count(run.total_steps)}" if run.total_steps else f"step {count(done)}")
     seconds = float(history.steps.seconds[-1]) if len(history.steps.seconds) else None
     if view.alive and run.total_steps:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cvtui.recipe.rates import options_at
+from cvtui.runlog.origin import weights_of
 from cvtui.tui.panes.words import clean, count, percent, significant
 
 if TYPE_CHECKING:
@@ -164,6 +166,8 @@ END_LOOK: dict[str, tuple[str, Tone]] = {
 
 def way_out(state: str, history: History) -> str:
     """One line for a run that ended early: what can be done now; "" for the others."""
+    if history.run is not None and history.run.kind != "engine":
+        return _way_out_of_others(state, history)
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
     lower = " --lr /10" if state == "diverged" else ""
@@ -172,8 +176,8 @@ def way_out(state: str, history: History) -> str:
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
-            lr = history.run.recipe.get("lr") if history.run is not None else None
-            slower = f" with a lower rate (--lr {lr / 10:g})" if isinstance(lr, int | float) else " with a lower rate"
+            lr = history.run.lr if history.run is not None else None
+            slower = f" with a lower rate ({_lower(history, lr / 10)})" if lr is not None else " with a lower rate"
             return f"Way out: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
         case "lost":
             return f"Way out: the process died without a word (killed, or out of memory). {kept}{go_on}."
@@ -182,6 +186,18 @@ def way_out(state: str, history: History) -> str:
         case "stopped" if last is not None:
             return f"{kept}{resume}."
     return ""
+
+
+def _way_out_of_others(state: str, history: History) -> str:
+    """Of a run that no recipe of ours trained: only its script can go on with it."""
+    early = ("diverged", "lost", "failed", "stopped")
+    return f"Way out: {clean(weights_of(history.folder))}." if state in early else ""
+
+
+def _lower(history: History, rate: float) -> str:
+    """The options that train at this rate, whatever the recipe multiplies its own by."""
+    scaled = history.run is not None and history.run.recipe.get("scale_lr")
+    return options_at(rate, scaled)
 
 
 def again(folder: RunFolder) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from cvtui.recipe.rates import rate_told
 from cvtui.runlog import RunSummary
 from cvtui.tui.panes.header import STATES
 from cvtui.tui.panes.words import clean, percent
@@ -125,8 +126,8 @@ class RunsTable(Grid[RunSummary]):
             case "optimizer":
                 return Cell(clean(str(row.recipe.get("optimizer", ""))), "quiet")
             case "lr":
-                lr = row.recipe.get("lr")
-                return Cell(f"{lr:g}" if isinstance(lr, int | float) else "", "quiet")
+                lr = rate_told(row.recipe)
+                return Cell(f"{lr:g}" if lr is not None else "", "quiet")
             case "epochs":
                 asked = "" if row.epochs_asked is None else f"/{row.epochs_asked}"
                 return Cell(f"{row.epochs}{asked}")
@@ -144,7 +145,7 @@ SORTS: dict[str, Callable[[RunSummary], Any]] = {
     "data": lambda run: run.data,
     "net": lambda run: run.net,
     "optimizer": lambda run: str(run.recipe.get("optimizer", "")),
-    "lr": lambda run: run.recipe.get("lr"),
+    "lr": lambda run: rate_told(run.recipe),
     "epochs": lambda run: run.epochs,
     "best": lambda run: run.best_val_accuracy,
     "took": lambda run: run.seconds or None,

@@ -1,0 +1,94 @@
+"""What data a checkpoint was trained on, in so few words that they fit into it; and whether it is the same now."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cvtui.errors import RequestError
+
+NAMED = 4
+"""Classes that an error names; the others it counts."""
+
+
+def fingerprint(
+    classes: Sequence[str],
+    train: Sequence[int],
+    validation: Sequence[int],
+    folder: Path | None = None,
+    files: tuple[Iterable[str], Iterable[str]] = ((), ()),
+) -> dict[str, Any]:
+    """Plain values for a checkpoint: class names in order; images of each class, to train on and to validate on. For a
+    folder also where it lies, and a hash over the relative names and sizes of either part's `files`."""
+    found: dict[str, Any] = {
+        "classes": list(classes),
+        "train": sum(train),
+        "validation": sum(validation),
+        "train_counts": ",".join(map(str, train)),
+        "validation_counts": ",".join(map(str, validation)),
+    }
+    if folder is not None:
+        found["folder"] = str(folder)
+        for part, paths in zip(("train", "validation"), files, strict=True):
+            found[f"{part}_files"] = hash_of(folder, paths)
+    return found
+
+
+def hash_of(folder: Path, paths: Iterable[str]) -> str:
+    """Over names below `folder` and sizes in bytes: no file is opened (5 µs each)."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(paths):
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = -1
+        digest.update(os.fsencode(f"{os.path.relpath(path, folder)}\0{size}\n"))
+    return digest.hexdigest()
+
+
+def same_classes(before: Sequence[str], now: Sequence[str], run: Path) -> None:
+    """RequestError where the classes are others, or in another order: an output of the net is a class."""
+    if list(before) == list(now):
+        return
+    gone, new = ([name for name in one if name not in other] for one, other in ((before, now), (now, before)))
+    parts = [f"new: {_some(new)}" if new else "", f"gone: {_some(gone)}" if gone else ""]
+    what = "; ".join(filter(None, parts)) or f"in another order: {_some(now)}; before: {_some(before)}"
+    raise RequestError(
+        f"data: {run.name!r} was trained on {len(before):,} classes, the data has {len(now):,} ({what}); each output "
+        "of its net stands for one of them",
+        hint=f"bring them back, or `cvtui {shlex.quote(str(run / 'recipe.toml'))}` begins a new run on those there are",
+    )
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What to tell of data that changed since the checkpoint, a line each; the classes are the same."""
+    told = []
+    if before.get("folder") and before["folder"] != now.get("folder"):
+        told.append(f"the images are read from {_text(now.get('folder', '')) or 'no folder'}; before: "
+                    f"{_text(before['folder'])}")  # fmt: skip
+    for part, words, means in (
+        ("train", "images to train on", ""),
+        ("validation", "validation images", ": accuracies before and after are not of the same images"),
+    ):
+        old, new = before.get(part), now.get(part)
+        if old != new:
+            told.append(f"{words}: {old:,} → {new:,}{means}")
+        elif before.get(f"{part}_counts") != now.get(f"{part}_counts"):
+            told.append(f"{words}: as many as before, but not of the same classes{means}")
+        elif before.get(f"{part}_files") != now.get(f"{part}_files"):
+            told.append(f"{words}: as many as before, but not the same files{means}")
+    return told
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(_text, names[:NAMED]))
+    return shown + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+
+
+def _text(name: object) -> str:
+    text = str(name)
+    return text if text.isprintable() else ascii(text)

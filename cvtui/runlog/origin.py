@@ -1,0 +1,133 @@
+"""Whose a run is: what its folder alone can train again, and where its data lay when it began."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cvtui.errors import RequestError
+from cvtui.recipe import Recipe, load
+from cvtui.recipe.data_facts import folder_of
+from cvtui.recipe.fingerprint import same_classes
+from cvtui.recipe.going_on import obey
+from cvtui.runlog.events import RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import START
+from cvtui.runlog.tail import Tail
+
+FIRST_BYTES, PIECE = 1 << 24, 1 << 16
+"""Of the log, in which the first record must lie; read at a time."""
+_record = msgspec.json.Decoder(RunStarted)
+
+
+def first_run(folder: RunFolder) -> RunStarted | None:
+    """The record `run` with which the run began; None where none is there."""
+    tail = Tail(folder.events)
+    found: RunStarted | None = None
+    while found is None and tail.behind() and tail.offset < FIRST_BYTES:
+        before = tail.offset
+        for _, line in tail.lines(PIECE):
+            if found is None and line.startswith(b'{"type":"run"'):
+                with contextlib.suppress(msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+                    found = _record.decode(line)
+        if tail.offset == before:
+            break
+    return found
+
+
+def must_be_ours(folder: RunFolder, run: RunStarted | None, what: str) -> None:
+    """RequestError where no recipe of ours trained it, with what can be done instead. `what`: "resumed", "forked" …"""
+    kind = run.kind if run is not None else "engine"
+    if kind == "engine":
+        return
+    if kind == "lab":
+        name = str(run.recipe.get("lab", "")) if run is not None else ""
+        raise RequestError(
+            f"{folder.name!r} is a lab, no training: it can't be {what}",
+            hint=f"`cvtui lab {shlex.quote(name)}` runs it again" if name.isprintable() else "",
+        )
+    raise RequestError(
+        f"{folder.name!r} can't be {what} here: it is a loop of somebody's own, and only their script can train it",
+        hint=weights_of(folder),
+    )
+
+
+def weights_of(folder: RunFolder) -> str:
+    """What a script can do with the weights that a watched run has saved."""
+    try:
+        saved = sorted(path for path in folder.checkpoints.glob("step-*.pt") if path.is_file())
+    except OSError:
+        saved = []
+    if not saved:
+        return "run the script again; while it runs, `s` in `cvtui attach` saves its weights"
+    newest = str(saved[-1])
+    return f'in the script: model.load_state_dict(torch.load({newest!r}, weights_only=True)["model"])'
+
+
+def recipe_of(folder: RunFolder, what: str) -> Recipe:
+    """The recipe that trains `folder` again, its data where they were. RequestError for a run that is no training of
+    ours (it can't be `what`: "resumed", "forked" …) or whose recipe can't be read."""
+    run = first_run(folder)
+    must_be_ours(folder, run, what)
+    if not folder.recipe.is_file():
+        raise RequestError(f"{folder.name!r} has no recipe.toml: it can't be {what}")
+    recipe = load(folder.recipe)
+    return recipe if run is None else located(recipe, run)
+
+
+def may_go_on(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
+    """Asked before a trainer is started, which asks its checkpoint once more: is `recipe` (of the data's `classes`,
+    where they are known) one with which the run can be resumed? RequestError with the way out."""
+    if run is None or not any(path.name != START for path in folder.checkpoints.glob("*.pt")):
+        return  # it begins anew: anything can be
+    obey(run.recipe, recipe, folder.path)
+    if classes:
+        same_as_told(folder, run, classes)
+
+
+def same_as_told(folder: RunFolder, run: RunStarted | None, classes: Sequence[str]) -> None:
+    """RequestError where these classes are not those of the run's record."""
+    told = run.data.get("classes") if run is not None else None
+    if isinstance(told, list) and told:
+        same_classes([str(name) for name in told], classes, folder.path)
+
+
+def places_told(recipe: Recipe) -> dict[str, str]:
+    """Absolute paths for the record `run`, of what the recipe may name relative to the working directory."""
+    folder = folder_of(recipe.data)
+    found = {"folder": folder, "data_dir": Path(recipe.data_dir) if recipe.data_dir else None}
+    return {name: str(path.expanduser().absolute()) for name, path in found.items() if path is not None}
+
+
+def located(recipe: Recipe, run: RunStarted) -> Recipe:
+    """With the paths at which the run found its data, where the recipe names them relative to the working directory
+    and they are still there. RequestError names both places where a folder is in neither."""
+    changed: dict[str, Any] = {}
+    folder, known = folder_of(recipe.data), _place(run, "folder", recipe.data == run.recipe.get("data"))
+    if folder is not None and known is not None and not folder.is_absolute():
+        if known.is_dir():
+            changed["data"] = f"folder:{known}"
+        elif not folder.is_dir():
+            raise RequestError(
+                f"data: the folder {str(folder)!r} is neither where the run found it ({str(known)!r}) nor here "
+                f"({str(folder.absolute())!r})",
+                hint='bring it back, or write its new place into recipe.toml: data = "folder:/PATH"',
+            )
+    known = _place(run, "data_dir", recipe.data_dir == run.recipe.get("data_dir"))
+    if recipe.data_dir and known is not None and known.is_dir():
+        changed["data_dir"] = str(known)
+    return msgspec.structs.replace(recipe, **changed)
+
+
+def _place(run: RunStarted, name: str, same: bool) -> Path | None:
+    """The absolute path that the record tells, for a recipe that still names it as it did then."""
+    told = run.data.get(name)
+    if not same or not isinstance(told, str) or "\0" in told:
+        return None
+    path = Path(told)
+    return path if path.is_absolute() else None
