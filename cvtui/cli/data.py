@@ -81,8 +81,13 @@ def provide(
 
 
 def need(recipe: Recipe) -> None:
-    """Asked before anything starts: is the recipe's set there? RequestError says how to get it."""
+    """Asked before anything starts: is the recipe's set there (RequestError says how to get it), and can its net fit
+    into the memory?"""
+    from cvtui.recipe import check
+    from cvtui.recipe.room import check_machine
+
     provide(recipe.data, recipe.data_dir, download=False)
+    check_machine(check(recipe))
 
 
 @contextmanager

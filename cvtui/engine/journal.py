@@ -16,7 +16,7 @@ from cvtui.engine.facts import Probe
 from cvtui.engine.meter import Meter, Readings, rounded
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
-from cvtui.runlog.events import Facts, Record, Steps
+from cvtui.runlog.events import Facts, Log, Record, Steps
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
 
@@ -186,6 +186,8 @@ class Journal:
         for sample in self.watch.take():
             if sample.step < first + count:
                 self.writer.write(sample)
+        for words in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
+            self.writer.write(Log(time=time.time(), text=words, level="warning", step=self.training.step))
         for source in self.sources:
             if (facts := source.take()) is not None:
                 self.writer.write(facts)

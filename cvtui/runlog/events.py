@@ -132,6 +132,8 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
     sampled: int | None = None
     """The histograms are made of every n-th value (at most 16,384); null: of all. Everything else is exact."""
+    update_sampled: int | None = None
+    """The update ratio is that of every n-th weight (a net of more than 60 million); null: of all."""
     weight_mean: float | None = None
     weight_std: float | None = None
     weight_histogram: Histogram | None = None

@@ -19,6 +19,7 @@ from cvtui.engine.checkpoint import load as load_checkpoint
 from cvtui.engine.evaluate import evaluate
 from cvtui.engine.worker import in_one_line
 from cvtui.recipe import Recipe, check
+from cvtui.recipe.room import gib, need_of
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import (
     CheckpointSaved,
@@ -298,7 +299,10 @@ def test_out_of_memory_names_batch_size_and_peak(tmp_path: Path) -> None:
     if code == 0:
         pytest.skip("it fits")
     assert re.fullmatch(
-        r"out of memory on cpu after \d+\.\d GiB, at batch size 1437; try batch size 718, or a smaller net", end.reason
+        r"out of memory on cpu after \d+\.\d GiB, at batch size 1437 "
+        r"\(weights, gradients, optimiser and activations need about 9\.\d+ GiB\); try batch size (718|359)"
+        r", or a smaller net",
+        end.reason,
     )
 
 
@@ -308,11 +312,14 @@ def test_out_of_memory_on_a_gpu_names_batch_size_and_its_own_peak(monkeypatch: p
     gpu.device = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 15 << 29)
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
+    need = f"weights, gradients, optimiser and activations need about {gib(need_of(gpu.checked).total)}"
     assert in_one_line(error, gpu) == (
-        "out of memory on cuda after 7.5 GiB, at batch size 64; try batch size 32, or a smaller net"
+        f"out of memory on cuda after 7.5 GiB, at batch size 64 ({need}); try batch size 32, or a smaller net"
     )
     gpu.checked = check(recipe(batch_size=1))
-    assert in_one_line(error, gpu) == "out of memory on cuda after 7.5 GiB, at batch size 1, or a smaller net"
+    words = in_one_line(error, gpu)
+    assert words.startswith("out of memory on cuda after 7.5 GiB, at batch size 1 (weights")
+    assert words.endswith("), or a smaller net")
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_word_in_the_log_and_no_end(tmp_path: Path) -> None:
