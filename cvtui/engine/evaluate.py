@@ -13,6 +13,8 @@ MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_0
 """Batches are larger than in training (on 8x8 images 1.5 x as fast as those of 32; inference mode instead of no_grad
 gives another 1.03), but so small that one takes well under 0.2 s: commands are read in between."""
 LARGEST_BATCH = 4096
+LARGEST_ANSWER = 1 << 22
+"""Logits of a batch, where there are many classes (16 MB)."""
 LARGEST_CONFUSION = 100
 """Classes up to which the confusion matrix is counted: of 10,000 it took 2.8 GB, and nobody could look at it."""
 
@@ -28,7 +30,8 @@ class Evaluation(NamedTuple):
 def batch_size_for(training: Training) -> int:
     macs = max(1, training.checked.table.macs)
     fits = MACS_A_BATCH.get(training.device.type, 400_000_000) // macs
-    return max(training.recipe.batch_size, min(LARGEST_BATCH, fits))
+    answers = LARGEST_ANSWER // len(training.checked.data.classes)
+    return max(training.recipe.batch_size, min(LARGEST_BATCH, fits, answers))
 
 
 def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
