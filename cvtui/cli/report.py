@@ -296,10 +296,10 @@ def started_facts(run: RunStarted) -> list[tuple[str, str]]:
 
 def epoch_line(epoch: EpochDone, epochs: int, rate: float | None) -> str:
     """`epoch  3/15  loss 0.1234 val 0.0987  accuracy 97.12 % val 98.33 %  lr 1.90e-03  1.2 s  12,345 images/s`."""
-    width = len(str(epochs))
+    width, said = len(str(epochs)), epoch.not_finite.get
     parts = [
         f"epoch {epoch.epoch:>{width}}/{epochs}",
-        f"loss {number(epoch.train_loss)} val {number(epoch.val_loss)}",
+        f"loss {number(epoch.train_loss, said('train_loss'))} val {number(epoch.val_loss, said('val_loss'))}",
         f"accuracy {percent(epoch.train_accuracy)} val {percent(epoch.val_accuracy)}",
         f"lr {rate:.2e}" if rate is not None else "",
         f"{duration(epoch.seconds):>7}",
@@ -318,10 +318,10 @@ def rate_at(history: History, step: int) -> float | None:
     return None if math.isnan(rate) else rate
 
 
-def number(value: float | None) -> str:
-    """A loss in six places, aligned: "0.1234", " 12.35", " 1e+33", "   NaN"."""
+def number(value: float | None, said: str | None = None) -> str:
+    """A loss in six places, aligned: "0.1234", " 12.35", " 1e+33", "   nan"; `said` is what the log says of a null."""
     if value is None:
-        return "   NaN"
+        return f"{said or '–':>6}"
     return f"{value:.4f}" if value < 10 else f"{value:6.2f}" if value < 1000 else f"{value:6.0e}"
 
 

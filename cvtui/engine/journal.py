@@ -17,6 +17,7 @@ from cvtui.engine.meter import Meter, Readings, rounded
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
 from cvtui.runlog.events import Facts, Log, Record, Steps
+from cvtui.runlog.not_finite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
 
@@ -181,6 +182,15 @@ class Journal:
                 accuracy=rounded(readings.accuracy[:count], 6),
                 grad_norm=rounded(readings.grad_norm[:count], 6),
                 seconds=[round(second, 5) for second in seconds[:count]],
+                not_finite=places_of(
+                    {
+                        "loss": readings.loss[:count],
+                        "grad_norm": [
+                            None if place in readings.without else norm
+                            for place, norm in enumerate(readings.grad_norm[:count])
+                        ],
+                    }
+                ),
             )
         )
         for sample in self.watch.take():

@@ -24,6 +24,7 @@ from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.not_finite import words_of
 from cvtui.runlog.writer import EventWriter
 
 RETRY_SECONDS = 10.0
@@ -169,6 +170,7 @@ class Loop:
                 images_per_second=round(sums.images / max(sums.seconds, 1e-9), 1),
                 confusion=found.confusion,
                 best=best and finite,
+                not_finite=words_of({"val_loss": found.loss}) | ({} if sums.images else {"train_loss": "nan"}),
             )
         )
         if not finite and self.guard is not None:

@@ -31,6 +31,8 @@ class Readings:
     """2-norm over all parameters."""
     images: list[int] = field(default_factory=list)
     """Size of the batch."""
+    without: set[int] = field(default_factory=set)
+    """Places of steps that had no gradient (their norm is NaN here)."""
 
 
 class Meter:
@@ -101,6 +103,7 @@ class Meter:
             accuracy=[exact(number) for number in accuracy],
             grad_norm=grad_norm,
             images=self._sizes,
+            without={place for place, norm in enumerate(self._norms) if norm is None},
         )
         self._clear()
         return readings

@@ -32,6 +32,7 @@ from cvtui.engine.statistics import (
     zeros,
 )
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
+from cvtui.runlog.not_finite import words_of
 
 KINDS: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv",
@@ -341,6 +342,7 @@ def record_of(pending: Pending) -> LayersSampled:
         if kind == "answers":
             answers = found["answers"] if found["answers"] == found["answers"] else None
             continue
+        found["not_finite"] = words_of({key: value for key, value in found.items() if isinstance(value, float)})
         found["update_sampled"] = kept if kept > 1 and "update_ratio" in parts else None
         layers.append(LayerStats(name=name, kind=kind, sampled=sampled, **found))
     return LayersSampled(step=pending.step, layers=layers, answers=answers, watch_cost=round(pending.cost, 5))
