@@ -204,7 +204,9 @@ def fitted(checked: Checked, train: int, validation: int) -> Checked:
     """What follows from the images that are really there: a folder may hold files that are no images."""
     if (train, validation) == (checked.data.train, checked.data.validation):
         return checked
-    facts = replace(checked.data, train=train, validation=validation, train_counts=(), validation_counts=())
+    facts = replace(
+        checked.data, train=train, validation=validation, train_counts=(), validation_counts=(), opened=True
+    )
     return checked_on(checked.recipe, facts)
 
 
