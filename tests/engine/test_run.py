@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import torch
 
+from cvtui.engine import memory
 from cvtui.engine.checkpoint import load as load_checkpoint
 from cvtui.engine.evaluate import evaluate
 from cvtui.engine.worker import in_one_line
@@ -276,7 +277,11 @@ def test_wrong_requests_are_one_line_and_leave_the_folder_as_it_was(tmp_path: Pa
     assert not (tmp_path / "taken" / "events.jsonl").exists()
 
 
-def test_what_breaks_is_told_in_one_line_with_the_traceback_in_the_workers_log(tmp_path: Path) -> None:
+def test_what_breaks_is_told_in_one_line_with_the_traceback_in_the_workers_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that says it has more memory than it has: else such a net is refused before."""
+    monkeypatch.setattr(memory, "free_memory", lambda **_: 1 << 60)
     run = folder(tmp_path, net="fc100000-fc10000000-fc")  # 4 TB of weights
     code, out, err = train(run)
     assert (code, out, err) == (1, "", "")
@@ -300,7 +305,7 @@ def test_out_of_memory_names_batch_size_and_peak(tmp_path: Path) -> None:
         pytest.skip("it fits")
     assert re.fullmatch(
         r"out of memory on cpu after \d+\.\d GiB, at batch size 1437 "
-        r"\(weights, gradients, optimiser and activations need about 9\.\d+ GiB\); try batch size (718|359)"
+        r"\(weights, gradients, optimiser and activations need about 8\.\d+ GiB\); try batch size (718|359|179)"
         r", or a smaller net",
         end.reason,
     )
