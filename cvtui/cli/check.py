@@ -25,8 +25,11 @@ def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
     """Look at a recipe before it is trained: its data, its first steps, and whether it can learn one batch by heart.
     Takes some seconds and keeps nothing. The exit code is 1 when something is wrong."""
     checked = make_recipe(recipe, {name: text for name, text in options.items() if text is not None})
-    doctor = examined(checked.recipe)
     from cvtui.doctor.checklist import checklist
+    from cvtui.recipe.room import check_machine
+
+    check_machine(checked)
+    doctor = examined(checked.recipe)
 
     roots = doctor.update()
     items = checklist(doctor.case, doctor.all)

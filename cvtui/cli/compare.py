@@ -50,6 +50,9 @@ def print_json(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdi
             "best_val_accuracy": outcome.best_accuracy,
             "best_epoch": outcome.best_epoch,
             "val_loss": outcome.val_loss,
+            "not_finite": next(
+                (epoch.not_finite for epoch in outcome.history.epochs if epoch.epoch == outcome.best_epoch), {}
+            ),
             "seconds": outcome.seconds,
             "steps": outcome.history.steps_done,
             "verdict": verdict.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,8 +83,13 @@ def provide(
 
 
 def need(recipe: Recipe) -> None:
-    """Asked before anything starts: is the recipe's set there? RequestError says how to get it."""
+    """Asked before anything starts: is the recipe's set there (RequestError says how to get it), and can its net fit
+    into the memory?"""
+    from cvtui.recipe import check
+    from cvtui.recipe.room import check_machine
+
     provide(recipe.data, recipe.data_dir, download=False)
+    check_machine(check(recipe))
 
 
 @contextmanager
@@ -196,7 +202,7 @@ def _print_json(entry: dict[str, Any]) -> None:
 
 def _show(name: str, data_dir: str, as_json: bool) -> int:
     """Everything about one set. What is known without its files is told first; RequestError where they are not there
-    or damaged."""
+    or damaged. A folder's images are opened before anything is told of them."""
     from cvtui.recipe.data_facts import source_facts
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.stored_files import locate
@@ -205,11 +211,17 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
     recipe = Recipe(data=name, data_dir=data_dir)
     facts = source_facts(recipe)
     found = locate(name, data_dir) if name in STORAGE else None
-    if not as_json:
+    if facts.opened and not as_json:
         for line in _head(facts, found):
             click.echo(line)
     provide(name, data_dir, download=False)
     contents = _contents(recipe, len(facts.classes))
+    if not facts.opened:  # now they are: what is told is what could be read
+        sums = sum(contents["train_counts"]), sum(contents["validation_counts"])
+        facts = replace(facts, train=sums[0], validation=sums[1], opened=True)
+        if not as_json:
+            for line in _head(facts, found):
+                click.echo(line)
     if as_json:
         _print_json({**_as_dict(facts, data_dir), **contents})
         return 0

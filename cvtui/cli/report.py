@@ -215,6 +215,9 @@ class Bar:
     def show(self, history: History) -> None:
         done = history.steps_done
         if history.run is not None:
+            if history.run.total_steps:  # of the images that could be read
+                self._steps_per_epoch, self._total = history.run.steps_per_epoch, history.run.total_steps
+                self._progress.update(self._task, total=self._total)
             epoch = min(self._epochs, (done + history.run.shift) // self._steps_per_epoch + 1)
             self._progress.update(self._task, description=f"epoch {epoch}/{self._epochs}")
         if done:
@@ -233,7 +236,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     from cvtui.recipe.first_loss import first_loss
 
     recipe, data, table = checked.recipe, checked.data, checked.table
-    size = "x".join(map(str, data.size))
+    size, most = "x".join(map(str, data.size)), data.at_most
     what = f"images {size}" if len(data.size) == 3 else f"points of {size} features"
     first = first_loss(recipe.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
@@ -244,7 +247,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     more += [f"gradients clipped to {recipe.clip:g}"] if recipe.clip else []
     more += [f"validated on a running mean of the weights (decay {recipe.ema:g})"] if recipe.ema else []
     return [
-        ("data", f"{data.name}: {data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
+        ("data", f"{data.name}: {most}{data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
         ("", _pixels(recipe)),
         ("net", recipe.net),
         ("", f"{table.parameters:,} parameters, {table.macs:,} MACs an image; init {recipe.init}"),
@@ -252,8 +255,8 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         *([("", "; ".join(more))] if more else []),
         (
             "",
-            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps = "
-            f"{checked.total_steps:,} steps; "
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {most}{checked.steps_per_epoch:,} steps = "
+            f"{most}{checked.total_steps:,} steps; "
             f"seed {recipe.seed}",
         ),
         (
@@ -296,10 +299,10 @@ def started_facts(run: RunStarted) -> list[tuple[str, str]]:
 
 def epoch_line(epoch: EpochDone, epochs: int, rate: float | None) -> str:
     """`epoch  3/15  loss 0.1234 val 0.0987  accuracy 97.12 % val 98.33 %  lr 1.90e-03  1.2 s  12,345 images/s`."""
-    width = len(str(epochs))
+    width, said = len(str(epochs)), epoch.not_finite.get
     parts = [
         f"epoch {epoch.epoch:>{width}}/{epochs}",
-        f"loss {number(epoch.train_loss)} val {number(epoch.val_loss)}",
+        f"loss {number(epoch.train_loss, said('train_loss'))} val {number(epoch.val_loss, said('val_loss'))}",
         f"accuracy {percent(epoch.train_accuracy)} val {percent(epoch.val_accuracy)}",
         f"lr {rate:.2e}" if rate is not None else "",
         f"{duration(epoch.seconds):>7}",
@@ -318,10 +321,10 @@ def rate_at(history: History, step: int) -> float | None:
     return None if math.isnan(rate) else rate
 
 
-def number(value: float | None) -> str:
-    """A loss in six places, aligned: "0.1234", " 12.35", " 1e+33", "   NaN"."""
+def number(value: float | None, said: str | None = None) -> str:
+    """A loss in six places, aligned: "0.1234", " 12.35", " 1e+33", "   nan"; `said` is what the log says of a null."""
     if value is None:
-        return "   NaN"
+        return f"{said or '–':>6}"
     return f"{value:.4f}" if value < 10 else f"{value:6.2f}" if value < 1000 else f"{value:6.0e}"
 
 

@@ -58,7 +58,7 @@ def as_dict(entry: RunSummary) -> dict[str, Any]:
     """What --json prints of one run."""
     names = (
         "name", "state", "reason", "epochs", "epochs_asked", "steps", "steps_asked", "best_val_accuracy", "val_loss",
-        "data", "net", "started", "seconds", "parent", "note", "pinned", "recipe",
+        "not_finite", "data", "net", "started", "seconds", "parent", "note", "pinned", "recipe",
     )  # fmt: skip
     return {"folder": str(entry.folder.path), **{name: getattr(entry, name) for name in names}}
 

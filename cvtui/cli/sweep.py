@@ -53,6 +53,10 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
         watch_race(race, quiet=as_json)
         labels = [racer.label for racer in race.racers]
         result = compared([racer.history for racer in race.racers])
+    ends = [outcome.history.end for outcome in result.outcomes]
+    reasons = {end.reason if end is not None and end.status == "failed" else "" for end in ends}
+    if len(reasons) == 1 and (reason := reasons.pop()):  # a net that no GPU here can hold is told once, not N times
+        raise RequestError(f"sweep: no run could be trained: {reason}")
     verdicts = judge([outcome.history.steps.loss for outcome in result.outcomes])
     if as_json:
         print_json(result, labels, verdicts)

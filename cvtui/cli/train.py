@@ -92,6 +92,10 @@ def train(
     changes = {name: text for name, text in options.items() if text is not None}
     checked = make_recipe(recipe, changes)
     check_place(runs, changes.get("name"))
+    if recipe is not None or changes:
+        from cvtui.recipe.room import check_machine
+
+        check_machine(checked)
     if download or no_ui or as_json:
         from cvtui.cli.data import provide
 

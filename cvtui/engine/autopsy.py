@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.data import Images, epoch_order
+from cvtui.engine.memory import is_out_of_memory
+from cvtui.engine.statistics import all_finite
 from cvtui.engine.training import Training
 from cvtui.runlog.events import Finding
 
@@ -58,6 +60,10 @@ def locate(training: Training, batch: Images) -> Place:
     try:
         with torch.random.fork_rng(devices=devices):
             return _spoilt_weights(model) or _rerun(training, batch)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return Place("", "there was no memory to compute the batch once more")
     finally:
         for name, parameter in model.named_parameters():
             parameter.grad = gradients[name]
@@ -68,7 +74,7 @@ def locate(training: Training, batch: Images) -> Place:
 
 def _spoilt_weights(model: nn.Module) -> Place | None:
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not all_finite(parameter):
             layer, _, kind = name.rpartition(".")
             return Place(layer, f"the {kind} of {layer}")
     return None
@@ -79,7 +85,7 @@ def _rerun(training: Training, batch: Images) -> Place:
     found: list[Place] = []
 
     def look(name: str, output: Tensor) -> None:
-        if not found and not torch.isfinite(output).all():
+        if not found and not all_finite(output.detach()):
             found.append(Place(name, f"the output of {name}{_largest(model, name)}"))
 
     handles = [

@@ -13,6 +13,10 @@ MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_0
 """Batches are larger than in training (on 8x8 images 1.5 x as fast as those of 32; inference mode instead of no_grad
 gives another 1.03), but so small that one takes well under 0.2 s: commands are read in between."""
 LARGEST_BATCH = 4096
+LARGEST_ANSWER = 1 << 22
+"""Logits of a batch, where there are many classes (16 MB)."""
+LARGEST_CONFUSION = 100
+"""Classes up to which the confusion matrix is counted: of 10,000 it took 2.8 GB, and nobody could look at it."""
 
 
 class Evaluation(NamedTuple):
@@ -20,13 +24,14 @@ class Evaluation(NamedTuple):
     """Mean over the images; NaN or infinite where the model has come apart."""
     accuracy: float
     confusion: list[list[int]]
-    """Row the true class, column the predicted one."""
+    """Row the true class, column the predicted one; empty for more than LARGEST_CONFUSION classes."""
 
 
 def batch_size_for(training: Training) -> int:
     macs = max(1, training.checked.table.macs)
     fits = MACS_A_BATCH.get(training.device.type, 400_000_000) // macs
-    return max(training.recipe.batch_size, min(LARGEST_BATCH, fits))
+    answers = LARGEST_ANSWER // len(training.checked.data.classes)
+    return max(training.recipe.batch_size, min(LARGEST_BATCH, fits, answers))
 
 
 def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
@@ -41,7 +46,9 @@ def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
     classes = len(training.checked.data.classes)
     size = batch_size_for(training)
     losses = []
-    pairs = torch.zeros(classes * classes, dtype=torch.int64, device=training.device)
+    small = classes <= LARGEST_CONFUSION
+    right = torch.zeros((), dtype=torch.int64, device=training.device)
+    pairs = torch.zeros(classes * classes if small else 0, dtype=torch.int64, device=training.device)
     model = training.judged
     model.eval()
     try:
@@ -50,10 +57,12 @@ def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
                 losses.append(training.loss(logits, labels).float() * len(labels))
-                pairs += torch.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
+                said = logits.argmax(1)
+                right += (said == labels).sum()
+                if small:
+                    pairs += torch.bincount(labels * classes + said, minlength=classes * classes)
             between()
     finally:
         training.model.train()
-    confusion = pairs.view(classes, classes).tolist()
-    right = sum(row[index] for index, row in enumerate(confusion))
-    return Evaluation(sum(torch.stack(losses).tolist()) / images.size, right / images.size, confusion)
+    confusion = pairs.view(classes, classes).tolist() if small else []
+    return Evaluation(sum(torch.stack(losses).tolist()) / images.size, right.item() / images.size, confusion)

@@ -7,7 +7,8 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from cvtui.engine.linear_pairs import LinearPairs
+from cvtui.engine.memory import is_out_of_memory
 from cvtui.engine.sample import is_compiled, plain_name
-from cvtui.engine.statistics import flat_view
+from cvtui.engine.statistics import moments, norm
 from cvtui.runlog.events import Facts, WeightFact
 
 STEPS = 5
@@ -25,6 +27,8 @@ STEPS = 5
 BATCHES = 10
 """And of so many the labels are counted."""
 STALE_PARAMETERS = 3
+KEPT_BYTES = 64 << 20
+"""Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
 TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
 """What logits are divided by before a softmax, now and then."""
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
@@ -70,6 +74,8 @@ class Probe:
         self._pairs = LinearPairs(model)
         self.batch: tuple[Tensor, Tensor] | None = None
         """The first batch as the model got it, and its labels."""
+        self._trouble = ""
+        self._told_trouble = False
         self._handles: list[RemovableHandle] = []
         self._root: list[RemovableHandle] = []
         self._quiet = False
@@ -108,24 +114,26 @@ class Probe:
             self._look_at_validation(module, images)
             return
         if self.scan_inputs and images.is_floating_point():
-            with torch.no_grad():
+            with torch.no_grad(), self._within_memory():
                 self._finite.append((self.number, images.detach().sum()))
         if self.seen or not self._fresh_run or "input" in self._first:
             return
-        with torch.no_grad():
-            self._first["input"] = _moments(images)
+        with torch.no_grad(), self._within_memory():
+            self._first["input"] = moments(images.detach())[:4]
         self._words = {
             "input_dtype": str(images.dtype).removeprefix("torch."),
             "input_shape": list(images.shape[1:]),
             "batch_size": len(images),
             "training_mode": module.training,
         }
-        self._first["images"] = images.detach()
+        with self._within_memory():
+            self._first["images"] = _first_of(images.detach())
 
     def _look_at_validation(self, module: nn.Module, images: Tensor) -> None:
         if self._validation is None and self.seen:
-            self._validation = _moments(images)
-            self._words["validation_mode"] = module.training
+            with self._within_memory():
+                self._validation = moments(images.detach())[:4]
+                self._words["validation_mode"] = module.training
 
     def _after_forward(self, module: nn.Module, inputs: Any, output: Any) -> None:
         self._pairs.forward_done()
@@ -141,11 +149,27 @@ class Probe:
             left = parameter.grad
             if left is None or not self._updates or left.is_sparse or gradient.is_sparse:
                 return
-            with torch.no_grad():
-                size = torch.linalg.vector_norm(gradient.detach().float())
-                self._stale.append(torch.linalg.vector_norm(left.detach().float()) / (size + 1e-30))
+            with torch.no_grad(), self._within_memory():
+                self._stale.append(norm(left.detach()) / (norm(gradient.detach()) + 1e-30))
 
         return arrives
+
+    @contextmanager
+    def _within_memory(self) -> Iterator[None]:
+        """What there is no memory for is not found out, and ends no training."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._trouble = self._trouble or "no memory for all that the doctor looks at; the training goes on"
+
+    def trouble(self) -> str:
+        """That there was no memory to look, once; else ""."""
+        if not self._trouble or self._told_trouble:
+            return ""
+        self._told_trouble = True
+        return self._trouble
 
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
@@ -170,7 +194,8 @@ class Probe:
             if labels is not None and labels.dim() == 1 and not labels.is_floating_point():
                 self._first["labels"] = labels.detach()
                 if "images" in self._first:
-                    self.batch = (self._first.pop("images"), labels.detach())
+                    images = self._first.pop("images")
+                    self.batch = (images, labels.detach()[: len(images)])
             self._first.pop("images", None)
             self._pairs.close()
         if labels is not None and labels.dim() == 1 and not labels.is_floating_point() and self.seen <= BATCHES:
@@ -312,7 +337,7 @@ def _weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
             fan_in = parameter[0].numel()
-            found.append((plain_name(name), fan_in, _moments(parameter)))
+            found.append((plain_name(name), fan_in, moments(parameter.detach())[:4]))
     return found
 
 
@@ -334,12 +359,10 @@ def _weight_facts(numbers: list[tuple[str, int, Tensor]]) -> list[WeightFact]:
     return facts
 
 
-def _moments(tensor: Tensor) -> Tensor:
-    """[mean, std, min, max], where the tensor lies."""
-    values = flat_view(tensor.detach()).float()
-    mean = values.mean()
-    low, high = torch.aminmax(values)
-    return torch.stack([mean, (values - mean).square_().mean().sqrt(), low, high])
+def _first_of(images: Tensor) -> Tensor:
+    """The batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
+    count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
+    return images if count >= len(images) else images[:count].clone()
 
 
 def _output_facts(output: Tensor, labels: Tensor | None, loss: float | None) -> dict[str, Any]:

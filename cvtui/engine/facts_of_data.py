@@ -22,8 +22,8 @@ HASHED = 200_000
 QUERIES, REFERENCES, NEIGHBOURS = 1000, 4000, 10
 DIMENSIONS = 256
 SHOWN = 20
-STREAMED = 1500
-"""Images that are read of a part which lies in files."""
+STREAMED, STREAMED_BYTES = 1500, 64 << 20
+"""Images that are read of a part which lies in files, and when enough of them are held (twice for a moment)."""
 
 
 class Scanned(NamedTuple):
@@ -81,12 +81,13 @@ def _from_part(source: Part, until: float) -> Scanned | None:
         return Scanned(source.pixels.cpu(), source.labels.cpu(), source.size)
     order = _even(source.size, STREAMED)
     order = order[torch.randperm(len(order), generator=torch.Generator().manual_seed(0))]
-    pixels, labels = [], []
+    pixels, labels, held = [], [], 0
     for piece in torch.split(order, 32):
         images = source.batch(piece)
         pixels.append(images.pixels.cpu())
         labels.append(images.labels.cpu())
-        if time.perf_counter() > until - 0.3:
+        held += pixels[-1].nbytes
+        if held > STREAMED_BYTES or time.perf_counter() > until - 0.3:
             break
     return Scanned(torch.cat(pixels), torch.cat(labels), source.size) if pixels else None
 
@@ -148,7 +149,7 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
     validation images. Labels that were shuffled give chance; noise in the training labels alone shows as the lower of
     the two."""
     keep = _even(len(train.images), REFERENCES)
-    references, labels = _features(train.images[keep]), train.labels[keep]
+    references, labels = _features(train.images, keep), train.labels[keep]
     own = _even(len(keep), QUERIES)
     others = _even(len(validation.images), QUERIES)
     if len(keep) < 50 or len(others) < 20 or int(labels.min()) < 0:
@@ -157,7 +158,7 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
     if classes > 2000:
         return {}
     train_said = _vote(references[own], references, labels, classes, own)
-    val_said = _vote(_features(validation.images[others]), references, labels, classes, None)
+    val_said = _vote(_features(validation.images, others), references, labels, classes, None)
     truth = validation.labels[others]
     shares = torch.bincount(val_said, minlength=classes).double() / len(val_said)
     chance = (shares * torch.bincount(truth.clamp_min(0), minlength=classes) / len(truth)).sum()
@@ -176,8 +177,13 @@ def _even(count: int, most: int) -> Tensor:
     return torch.linspace(0, count - 1, most).round().long()
 
 
-def _features(images: Tensor) -> Tensor:
-    """N x at most DIMENSIONS floats: the images themselves, made smaller."""
+def _features(images: Tensor, places: Tensor) -> Tensor:
+    """N x at most DIMENSIONS floats: the images at these places, made smaller; some at a time, since 4,000 of 224 x 224
+    would be 2.4 GB as floats."""
+    return torch.cat([_made_smaller(images[some]) for some in torch.split(places, 100)])
+
+
+def _made_smaller(images: Tensor) -> Tensor:
     flat = images.float().nan_to_num(0.0, 0.0, 0.0)
     if flat.dim() == 4:
         if flat.shape[-1] in (1, 3, 4) and flat.shape[1] not in (1, 3, 4):

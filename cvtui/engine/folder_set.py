@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 
 from cvtui.errors import RequestError
 from cvtui.recipe.folder_facts import Listing, listing, parse_size
+from cvtui.recipe.room import free_memory
 from cvtui.runlog.launch import usable_cores
 
 if TYPE_CHECKING:
@@ -218,19 +218,3 @@ def _shown(path: str) -> str:
     """The last two parts, without what a terminal would obey."""
     name = "/".join(path.split(os.sep)[-2:])
     return name if name.isprintable() else ascii(name)[1:-1]
-
-
-def free_memory() -> int:
-    """Bytes that may be taken: of the machine, or of the container where that has less."""
-    try:
-        free = int(psutil.virtual_memory().available)
-    except (OSError, RuntimeError):  # a container that hides /proc/meminfo
-        free = 8 << 30
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
-        if limit.isdecimal():
-            free = min(free, max(0, int(limit) - used))
-    except (OSError, ValueError):
-        pass
-    return free

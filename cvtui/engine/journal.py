@@ -16,7 +16,8 @@ from cvtui.engine.facts import Probe
 from cvtui.engine.meter import Meter, Readings, rounded
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
-from cvtui.runlog.events import Facts, Record, Steps
+from cvtui.runlog.events import Facts, Log, Record, Steps
+from cvtui.runlog.not_finite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
 
@@ -181,11 +182,22 @@ class Journal:
                 accuracy=rounded(readings.accuracy[:count], 6),
                 grad_norm=rounded(readings.grad_norm[:count], 6),
                 seconds=[round(second, 5) for second in seconds[:count]],
+                not_finite=places_of(
+                    {
+                        "loss": readings.loss[:count],
+                        "grad_norm": [
+                            None if place in readings.without else norm
+                            for place, norm in enumerate(readings.grad_norm[:count])
+                        ],
+                    }
+                ),
             )
         )
         for sample in self.watch.take():
             if sample.step < first + count:
                 self.writer.write(sample)
+        for words in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
+            self.writer.write(Log(time=time.time(), text=words, level="warning", step=self.training.step))
         for source in self.sources:
             if (facts := source.take()) is not None:
                 self.writer.write(facts)

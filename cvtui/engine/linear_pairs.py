@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.hooks import RemovableHandle
 
 from cvtui.engine.sample import plain_name
@@ -34,8 +35,9 @@ class LinearPairs:
         self.pairs: list[list[str]] = []
         self._order: list[tuple[str, nn.Module]] = []
         self._names: set[str] = set()
-        self._from: dict[tuple[int, int], str] = {}
-        self._kept: list[Tensor] = []
+        self._from: dict[tuple[int, int], tuple[str, StorageWeakRef]] = {}
+        """The reference tells whether the tensor's memory is still its own. (To keep the tensors themselves would hold
+        every output of the first step.)"""
         self._handles: list[RemovableHandle] = []
         self._over = False
         self._until = 0.0
@@ -51,14 +53,18 @@ class LinearPairs:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._kept.clear()
         self._from.clear()
+
+    def _source(self, tensors: Any) -> str | None:
+        """The linear layer that the first tensor comes from with nothing between."""
+        tensor = next((value for value in tensors if isinstance(value, Tensor)), None)
+        found = self._from.get(_key(tensor)) if tensor is not None else None
+        return found[0] if found is not None and not found[1].expired() else None  # type: ignore[no-untyped-call]
 
     def forward_done(self) -> None:
         """The forward pass of the whole model is over: what was kept of it is let go."""
         if self._order and torch.is_grad_enabled():
             self._over = True
-            self._kept.clear()
             self._from.clear()
 
     def modules(self) -> list[ModuleFact]:
@@ -88,8 +94,7 @@ class LinearPairs:
             if name not in self._names:
                 self._names.add(name)
                 self._order.append((name, module))
-            tensor = next((value for value in inputs if isinstance(value, Tensor)), None)
-            source = self._from.get(_key(tensor)) if tensor is not None else None
+            source = self._source(inputs)
             if source is not None and isinstance(module, LINEAR) and [source, name] not in self.pairs:
                 self.pairs.append([source, name])
 
@@ -101,16 +106,12 @@ class LinearPairs:
                 return
             if isinstance(module, LINEAR):
                 source: str | None = name
-            elif isinstance(module, PASSING):
-                tensor = next((value for value in inputs if isinstance(value, Tensor)), None)
-                source = self._from.get(_key(tensor)) if tensor is not None else None
             else:
-                source = None
+                source = self._source(inputs) if isinstance(module, PASSING) else None
             if source is not None:
-                self._from[_key(output)] = source
+                self._from[_key(output)] = source, StorageWeakRef(output.untyped_storage())  # type: ignore[no-untyped-call]
             else:
                 self._from.pop(_key(output), None)
-            self._kept.append(output)  # so that no other tensor gets its place in memory
 
         return leave
 

@@ -24,10 +24,8 @@ from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.not_finite import words_of
 from cvtui.runlog.writer import EventWriter
-
-LARGEST_CONFUSION = 100
-"""Classes up to which an epoch's record holds the confusion matrix."""
 
 RETRY_SECONDS = 10.0
 """After a checkpoint that the disk refused."""
@@ -159,7 +157,6 @@ class Loop:
         best = t.best is None or found.accuracy > t.best
         finite = math.isfinite(found.loss)
         t.best = found.accuracy if best and finite else t.best
-        small = len(found.confusion) <= LARGEST_CONFUSION
         self.journal.write(
             EpochDone(
                 epoch=t.epoch,
@@ -171,8 +168,9 @@ class Loop:
                 val_accuracy=found.accuracy,
                 seconds=round(t.clock.seconds(), 4),
                 images_per_second=round(sums.images / max(sums.seconds, 1e-9), 1),
-                confusion=found.confusion if small else [],
+                confusion=found.confusion,
                 best=best and finite,
+                not_finite=words_of({"val_loss": found.loss}) | ({} if sums.images else {"train_loss": "nan"}),
             )
         )
         if not finite and self.guard is not None:

@@ -16,6 +16,8 @@ from torch import Tensor
 
 LARGE = 1 << 16
 """Logits of more numbers than this are turned into "right or wrong" at once, so that a flush holds little memory."""
+HELD = 64 * LARGE
+"""And so are those of many steps together: 16 MB."""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Readings:
     """2-norm over all parameters."""
     images: list[int] = field(default_factory=list)
     """Size of the batch."""
+    without: set[int] = field(default_factory=set)
+    """Places of steps that had no gradient (their norm is NaN here)."""
 
 
 class Meter:
@@ -42,6 +46,7 @@ class Meter:
         self._sizes: list[int] = []
         self._logits: list[Tensor] = []
         self._labels: list[Tensor] = []
+        self._held = 0
 
     def __len__(self) -> int:
         return len(self._losses)
@@ -54,7 +59,9 @@ class Meter:
         self._norms.append(norm)
         self._logits.append(logits.detach())
         self._labels.append(labels)
-        if logits.numel() > LARGE:
+        count = logits.numel()
+        self._held += count
+        if count > LARGE or self._held > HELD:
             self._settle()
 
     def add_share(self, loss: Tensor | float, norm: Tensor | None, accuracy: Tensor | float | None) -> None:
@@ -80,6 +87,7 @@ class Meter:
             )
         self._logits.clear()
         self._labels.clear()
+        self._held = 0
 
     def read(self) -> Readings:
         """All steps since the last call, in order: the one place where the device is waited for."""
@@ -95,6 +103,7 @@ class Meter:
             accuracy=[exact(number) for number in accuracy],
             grad_norm=grad_norm,
             images=self._sizes,
+            without={place for place, norm in enumerate(self._norms) if norm is None},
         )
         self._clear()
         return readings

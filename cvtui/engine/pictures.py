@@ -6,14 +6,19 @@ in a step, and harmless: no random number is drawn, batch-norm statistics and mo
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import Tensor, nn
 
 from cvtui.engine.album import Album
+from cvtui.engine.evaluate import batch_size_for
 from cvtui.engine.feature_maps import in_evaluation_mode, look_through, without_own_hooks
 from cvtui.engine.journal import Journal
+from cvtui.engine.memory import is_out_of_memory
 from cvtui.engine.predict import untouched
 from cvtui.engine.training import Training, first_batch
+from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
@@ -30,7 +35,10 @@ class Pictures:
         """The validation image whose feature maps are made; `look` chooses another."""
         self.looked = False
         """Did the latest `look` bring pictures?"""
+        self._write = journal.write
         self._album = Album(folder, journal.write)
+        self._told = False
+        """That there was no memory for pictures."""
         self._apart = max(1, training.recipe.epochs // TIMES)
 
     def due(self) -> bool:
@@ -40,7 +48,8 @@ class Pictures:
 
     @torch.no_grad()
     def save(self) -> None:
-        """All pictures of this moment. A disk that refuses costs the pictures, not the run."""
+        """All pictures of this moment. A disk that refuses, or memory that runs out, costs the pictures, not the
+        run."""
         t = self.training
         if not t.data.train.are_pictures:  # points on a plane are no pictures
             return
@@ -54,6 +63,13 @@ class Pictures:
             self._mistakes()
         except OSError:
             return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if not self._told:
+                self._told = True
+                text = "no memory for the pictures: they are left out; the training goes on"
+                self._write(Log(time=time.time(), text=text, level="warning", step=t.step))
 
     def look(self, number: int) -> str:
         """Feature maps of validation image `number` now, and of it from now on. The words for the mark: what was done,
@@ -97,8 +113,7 @@ class Pictures:
         """One pass over the validation images: the wrong answers of the highest probability, with words for each."""
         t = self.training
         images = t.data.validation
-        shares = self._shares()
-        sure, said = shares.max(1)
+        sure, said = self._answers()
         labels = images.labels.to(said.device)  # those of images in files stay on the CPU
         wrong = torch.where(said != labels, sure, torch.full_like(sure, -1.0))
         chosen = wrong.topk(min(MOST_MISTAKES, len(wrong))).indices
@@ -112,13 +127,14 @@ class Pictures:
         self._album.write(t.step, "mistakes", pixels.float(), words, low=high and 0.0, high=high)
 
     @torch.no_grad()
-    def _shares(self) -> Tensor:
-        """softmax of the answers to all validation images, N x classes."""
+    def _answers(self) -> tuple[Tensor, Tensor]:
+        """Of all validation images: the largest share of the softmax, and whose it is; N each. (Of 10,000 classes, all
+        shares of 50,000 images would be 2 GB.)"""
         t = self.training
-        model, images = t.judged, t.data.validation
+        model, images, size = t.judged, t.data.validation, min(500, batch_size_for(t))
         with without_own_hooks(model), in_evaluation_mode(model), untouched(model), t.autocast():
             chunks = [
-                model(t.preprocess(images.part(start, start + 500).pixels)).float()
-                for start in range(0, images.size, 500)
+                model(t.preprocess(images.part(start, start + size).pixels)).float().softmax(1).max(1)
+                for start in range(0, images.size, size)
             ]
-        return torch.cat(chunks).softmax(1)
+        return torch.cat([chunk.values for chunk in chunks]), torch.cat([chunk.indices for chunk in chunks])

@@ -10,13 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvtui.calc.memory import training_memory
-from cvtui.engine.statistics import flat_view
+from cvtui.engine.statistics import WHOLE, flat_view, moments
 from cvtui.engine.training import Training, first_batch
 from cvtui.engine.watch import watched_layers
-from cvtui.recipe.choices import OPTIMIZERS, parse_choice
-from cvtui.recipe.copies import extra_copies
 from cvtui.recipe.first_loss import first_loss
+from cvtui.recipe.room import need_of
 
 
 def predict(training: Training) -> dict[str, Any]:
@@ -41,7 +39,11 @@ def first_pass(training: Training) -> tuple[float | None, dict[str, float]]:
 
     def hook(name: str) -> Any:
         def seen(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            found.setdefault(name, torch.var_mean(flat_view(output).float(), correction=0)[0].sqrt())
+            large = output.numel() > WHOLE
+            found.setdefault(
+                name,
+                moments(output)[1] if large else torch.var_mean(flat_view(output).float(), correction=0)[0].sqrt(),
+            )
 
         return seen
 
@@ -75,10 +77,7 @@ def memory(training: Training) -> int:
     """Bytes that training holds on its device: weights, gradients, optimiser state, kept activations, the images.
 
     With a running mean of the weights, that too."""
-    choice, _ = parse_choice(training.recipe.optimizer, OPTIMIZERS, "optimizer")
-    net = training_memory(training.checked.table, training.recipe.batch_size)
-    more = extra_copies(training.recipe.optimizer, training.recipe.ema) * net.parameters
-    return net.total(choice.name) + more + training.data.bytes
+    return need_of(training.checked).total + training.data.bytes
 
 
 def _finite(number: float) -> float:

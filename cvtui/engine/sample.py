@@ -1,7 +1,8 @@
 """One sampled step: hooks on every watched layer and on the optimiser, and the numbers that they saw.
 
 Statistics are exact over all values; only the histograms of large tensors are made of every n-th value
-(`LayerStats.sampled` says the n).
+(`LayerStats.sampled` says the n). They hold at most 256 MB beside the step, and where even these are not to be had, the
+sample is lost and the step goes on.
 """
 
 from __future__ import annotations
@@ -16,18 +17,22 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
+from cvtui.engine.memory import is_out_of_memory
 from cvtui.engine.statistics import (
     BINS,
     alive_channels,
     answer_entropy,
-    flat_view,
+    every,
     histogram,
     moments,
+    norm,
     pinned,
     saturated,
     stride_for,
+    zeros,
 )
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
+from cvtui.runlog.not_finite import words_of
 
 KINDS: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv",
@@ -42,6 +47,8 @@ KINDS: dict[type[nn.Module], str] = {
 }
 """The modules that are watched, and what a record calls them."""
 
+KEPT_WEIGHTS = 60_000_000
+"""Weights that are kept from before an update to after it (240 MB); of larger nets only every n-th."""
 DEAD_WINDOW = 5
 """A channel is dead when it was 0 for every image of so many samples."""
 
@@ -81,6 +88,8 @@ class Layout(NamedTuple):
     kind: str
     parts: list[str]
     sampled: int | None
+    every: int = 1
+    """The update ratio is that of every n-th weight."""
 
 
 class Pending(NamedTuple):
@@ -121,6 +130,12 @@ class Sample:
             if isinstance(weight, nn.Parameter):
                 self.weights[name] = weight
         self.before: list[Tensor] = []
+        total = sum(weight.numel() for weight in self.weights.values())
+        share = -(-total // KEPT_WEIGHTS) or 1
+        self.kept = {name: stride_for(w.numel(), -(-w.numel() // share)) for name, w in self.weights.items()}
+        """The stride at which a layer's weights are kept from before the update; 1 is all of them."""
+        self.lost = False
+        """There was no memory for it: nothing comes of this sample."""
         self.weight_numbers: dict[str, dict[str, Tensor]] = {}
         self.handles: list[RemovableHandle] = []
         self.seconds = 0.0
@@ -142,7 +157,16 @@ class Sample:
         self.handles.clear()
 
     def _looking(self) -> bool:
-        return torch.is_grad_enabled() and not self.updated
+        return torch.is_grad_enabled() and not self.updated and not self.lost
+
+    def _lose(self, error: BaseException) -> None:
+        """Memory ran out while we looked: all that is held goes, and the training has it. Raises any other error."""
+        if not is_out_of_memory(error):
+            raise error
+        self.lost = True
+        self.before = []
+        for held in (self.outputs, self.living, self.weight_numbers):
+            held.clear()
 
     def _begin_anew(self, module: nn.Module, inputs: Any) -> None:
         if self._looking():
@@ -153,8 +177,11 @@ class Sample:
         if not self._looking() or not isinstance(output, Tensor) or output.dim() != 2 or not output.numel():
             return
         begun = time.perf_counter()
-        with torch.no_grad():
-            self.answers = answer_entropy(output.detach())
+        try:
+            with torch.no_grad():
+                self.answers = answer_entropy(output.detach())
+        except (RuntimeError, MemoryError) as error:
+            self._lose(error)
         self.seconds += time.perf_counter() - begun
 
     def _forward_hook(self, name: str, kind: str) -> Any:
@@ -163,22 +190,22 @@ class Sample:
             if tensor is None or not tensor.numel() or not self._looking():
                 return
             begun = time.perf_counter()
-            with torch.no_grad():
-                self.outputs.setdefault(name, []).append(self._look(name, kind, tensor.detach()))
+            try:
+                with torch.no_grad():
+                    self.outputs.setdefault(name, []).append(self._look(name, kind, tensor.detach()))
+            except (RuntimeError, MemoryError) as error:
+                self._lose(error)
             self.seconds += time.perf_counter() - begun
 
         return seen
 
     def _look(self, name: str, kind: str, output: Tensor) -> dict[str, Tensor]:
-        values = flat_view(output)
-        if values.dtype != torch.float32:
-            values = values.float()
-        numbers = {"moments": moments(values), "histogram": histogram(values)}
-        self.strides[name] = max(self.strides.get(name, 1), stride_for(values.numel()))
-        share = saturated(values, kind)
+        numbers = {"moments": moments(output), "histogram": histogram(output)}
+        self.strides[name] = max(self.strides.get(name, 1), stride_for(output.numel()))
+        share = saturated(output, kind)
         if share is not None:
             numbers["saturated"] = share[None]
-        share = pinned(values, kind)
+        share = pinned(output, kind)
         if share is not None:
             numbers["pinned"] = share[None]
         if kind == "relu":
@@ -189,19 +216,31 @@ class Sample:
 
     @torch.no_grad()
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+        if self.lost:
+            return
         begun = time.perf_counter()
-        self.before = [weight.detach().clone() for weight in self.weights.values()]
+        try:
+            self._look_at_gradients()
+            self.before = [weight.clone() for weight in self._kept_weights()]
+        except (RuntimeError, MemoryError) as error:
+            self._lose(error)
+        self.seconds += time.perf_counter() - begun
+
+    def _kept_weights(self) -> list[Tensor]:
+        pairs = zip(self.weights.values(), self.kept.values(), strict=True)
+        return [weight.detach() if stride == 1 else every(weight.detach(), stride) for weight, stride in pairs]
+
+    def _look_at_gradients(self) -> None:
         for name, weight in self.weights.items():
             gradient = weight.grad
             if gradient is None or gradient.is_sparse:
                 continue
-            flat = flat_view(gradient.detach()).float()
+            gradient = gradient.detach()
             self.weight_numbers[name] = {
-                "grad_norm": torch.linalg.vector_norm(flat)[None],
-                "grad_zeros": 1.0 - ((flat != 0).count_nonzero() / flat.numel())[None],
-                "grad_histogram": histogram(flat),
+                "grad_norm": norm(gradient)[None],
+                "grad_zeros": zeros(gradient)[None],
+                "grad_histogram": histogram(gradient),
             }
-        self.seconds += time.perf_counter() - begun
 
     @torch.no_grad()
     def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
@@ -209,21 +248,27 @@ class Sample:
         if not self.before:
             return
         begun = time.perf_counter()
+        try:
+            self._look_at_update()
+        except (RuntimeError, MemoryError) as error:
+            self._lose(error)
+        self.seconds += time.perf_counter() - begun
+
+    def _look_at_update(self) -> None:
         weights = [weight.detach() for weight in self.weights.values()]
         after = torch._foreach_norm(weights)
-        norms = torch._foreach_norm(self.before)
-        torch._foreach_sub_(self.before, weights)
-        steps = torch._foreach_norm(self.before)
+        before, self.before = self.before, []
+        norms = torch._foreach_norm(before)
+        torch._foreach_sub_(before, self._kept_weights())
+        steps = torch._foreach_norm(before)
+        before.clear()
         for name, weight, now, moved, old in zip(self.weights, weights, after, steps, norms, strict=True):
-            flat = flat_view(weight).float()
             found = self.weight_numbers.setdefault(name, {})
             found["weight_norm"] = now[None]
             found["update_ratio"] = (moved / old)[None]
-            found["weight_moments"] = moments(flat)
-            found["weight_histogram"] = histogram(flat)
-            self.strides[name] = max(self.strides.get(name, 1), stride_for(flat.numel()))
-        self.before = []
-        self.seconds += time.perf_counter() - begun
+            found["weight_moments"] = moments(weight)
+            found["weight_histogram"] = histogram(weight)
+            self.strides[name] = max(self.strides.get(name, 1), stride_for(weight.numel()))
 
     @torch.no_grad()
     def gathered(self) -> tuple[Tensor, list[Layout]]:
@@ -239,8 +284,8 @@ class Sample:
                     parts |= self._dead(name)
                 if parts:
                     title = name if number == 1 else f"{name}#{number}"
-                    stride = self.strides.get(name, 1)
-                    layout.append(Layout(title, kind, list(parts), stride if stride > 1 else None))
+                    stride, kept = self.strides.get(name, 1), self.kept.get(name, 1)
+                    layout.append(Layout(title, kind, list(parts), stride if stride > 1 else None, kept))
                     pieces += parts.values()
         if self.answers is not None:
             pieces.append(self.answers[None].to(pieces[0].device) if pieces else self.answers[None])
@@ -279,7 +324,7 @@ def record_of(pending: Pending) -> LayersSampled:
     layers = []
     answers = None
     place = 0
-    for name, kind, parts, sampled in pending.layout:
+    for name, kind, parts, sampled, kept in pending.layout:
         found: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
         for part in parts:
             length = _LENGTHS.get(part, 1)
@@ -297,5 +342,7 @@ def record_of(pending: Pending) -> LayersSampled:
         if kind == "answers":
             answers = found["answers"] if found["answers"] == found["answers"] else None
             continue
+        found["not_finite"] = words_of({key: value for key, value in found.items() if isinstance(value, float)})
+        found["update_sampled"] = kept if kept > 1 and "update_ratio" in parts else None
         layers.append(LayerStats(name=name, kind=kind, sampled=sampled, **found))
     return LayersSampled(step=pending.step, layers=layers, answers=answers, watch_cost=round(pending.cost, 5))

@@ -19,6 +19,7 @@ from cvtui.engine.device import autocast, pick_device, set_threads
 from cvtui.engine.ema import Ema
 from cvtui.engine.init import initialise, needs_batch
 from cvtui.engine.loss import Loss, make_loss
+from cvtui.engine.memory import check_fits
 from cvtui.engine.model import Net
 from cvtui.engine.optim import make_optimizer
 from cvtui.engine.plateau import Plateau
@@ -171,6 +172,8 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
+    if (warning := check_fits(checked, device)) and tell is not None:
+        tell(warning)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
     on_cpu = load(recipe, tell)
     checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)
@@ -219,7 +222,9 @@ def fitted(checked: Checked, train: int, validation: int) -> Checked:
     """What follows from the images that are really there: a folder may hold files that are no images."""
     if (train, validation) == (checked.data.train, checked.data.validation):
         return checked
-    facts = replace(checked.data, train=train, validation=validation, train_counts=(), validation_counts=())
+    facts = replace(
+        checked.data, train=train, validation=validation, train_counts=(), validation_counts=(), opened=True
+    )
     return checked_on(checked.recipe, facts)
 
 

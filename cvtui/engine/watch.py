@@ -16,6 +16,7 @@ from types import TracebackType
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.memory import is_out_of_memory
 from cvtui.engine.sample import Pending, Sample, is_compiled, record_of, watched_layers
 from cvtui.runlog.events import LayersSampled
 
@@ -50,6 +51,9 @@ class Watch:
         self.every = every
         self.seconds = 0.0
         """Spent on watching so far."""
+        self._lost: list[int] = []
+        """Steps whose sample there was no memory for."""
+        self._told = 0
         self._samples = 0
         self._last = 0.0
         self._last_cost = 0.0
@@ -95,13 +99,21 @@ class Watch:
             return
         self.cancel()
         begun = time.perf_counter()
-        numbers, layout = sample.gathered()
+        gathered = None
+        try:
+            gathered = None if sample.lost else sample.gathered()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
         self._samples += 1
         self._last = time.perf_counter()
         self._last_cost = sample.seconds + self._last - begun
         self.seconds += self._last_cost
         cost = self.seconds / max(self._last - self._born, 1e-9)
-        self._pending.append(Pending(sample.step, numbers, layout, cost))
+        if gathered is None:
+            self._lost.append(sample.step)
+        else:
+            self._pending.append(Pending(sample.step, *gathered, cost))
 
     def take(self) -> list[LayersSampled]:
         """The samples since the last call, read from the device now."""
@@ -110,6 +122,16 @@ class Watch:
         self._pending.clear()
         self.seconds += time.perf_counter() - begun
         return records
+
+    def trouble(self) -> str:
+        """What is to be said of samples that were lost, once for the first, the tenth, the hundredth …; else ""."""
+        count = len(self._lost)
+        if count < 10 * self._told or not count:
+            return ""
+        first, self._told = not self._told, 10 ** (len(str(count)) - 1)
+        if first:
+            return f"no memory to look at the layers at step {self._lost[0]:,}: left out; the training goes on"
+        return f"no memory to look at the layers: {count:,} looks were left out so far"
 
     def __enter__(self) -> Watch:
         return self

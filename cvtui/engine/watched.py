@@ -35,6 +35,7 @@ from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, Command, CommandApplied, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder, WorkerLock
+from cvtui.runlog.not_finite import words_of
 
 POLL_SECONDS = 0.05
 
@@ -183,19 +184,25 @@ class WatchedRun:
         self._best = accuracy if best else self._best
         seconds = self.clock.seconds()
         began, self._epoch_began = self._epoch_began, self.step_count
+        told = {
+            "train_loss": sums.loss / sums.images if sums.images else None,
+            "train_accuracy": sums.right / sums.images if sums.images else None,
+            "val_loss": None if val_loss is None else float(val_loss),
+        }
         self._journal.write(
             EpochDone(
                 epoch=self._epochs,
                 step=self.step_count,
                 time=time.time(),
-                train_loss=_number(sums.loss / sums.images) if sums.images else None,
-                train_accuracy=_number(sums.right / sums.images) if sums.images else None,
-                val_loss=_number(val_loss),
+                train_loss=_number(told["train_loss"]),
+                train_accuracy=_number(told.pop("train_accuracy")),
+                val_loss=_number(told["val_loss"]),
                 val_accuracy=accuracy,
                 seconds=round(seconds, 4),
                 images_per_second=0.0,
                 confusion=confusion or [],
                 best=best and self.step_count > began,
+                not_finite=words_of(told),
             ),
         )
         if (facts := self._probe.mode_losses()) is not None:

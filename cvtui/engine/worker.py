@@ -22,12 +22,14 @@ from cvtui.engine.journal import Diverged
 from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
 from cvtui.engine.lottery import prepare_run
+from cvtui.engine.memory import is_out_of_memory, smaller_batch
 from cvtui.engine.predict import predict
 from cvtui.engine.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.training import Clock, Training
 from cvtui.engine.watch import watched_layers
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
+from cvtui.recipe.room import gib, need_of
 from cvtui.recipe.text import dumps, load
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
@@ -239,11 +241,6 @@ def _remember(folder: RunFolder) -> None:
         traceback.print_exc()
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """torch's allocator on the CPU has no exception class of its own."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
-
-
 def _peak(training: Training) -> int:
     """The most memory held so far, in bytes: of the GPU's, or of the process."""
     if training.device.type == "cuda":
@@ -255,14 +252,18 @@ def _peak(training: Training) -> int:
 
 
 def in_one_line(error: Exception, training: Training | None) -> str:
-    """What went wrong, for the record `end`: of a lack of memory, batch size, peak and the way out."""
-    if _is_out_of_memory(error):
+    """What went wrong, for the record `end`: of a lack of memory, batch size, peak, what the training itself needs, and
+    the way out. (Watching never ends a run for want of memory, and is not counted.)"""
+    if is_out_of_memory(error):
         if training is None:
             return "out of memory while the net was built: it has too many weights for this machine"
         size = training.recipe.batch_size
-        took = f" after {_peak(training) / 2**30:.1f} GiB"
-        way = f"; try batch size {size // 2}" if size > 1 else ""
-        return f"out of memory on {training.device}{took}, at batch size {size}{way}, or a smaller net"
+        peak, need = _peak(training), need_of(training.checked)
+        took = f"after {peak / 2**30:.1f} GiB, at batch size {size}"
+        needs = f"weights, gradients, optimiser and activations need about {gib(need.total)}"
+        smaller = smaller_batch(training.checked, peak)
+        way = f"; try batch size {smaller}" if smaller else ""
+        return f"out of memory on {training.device} {took} ({needs}){way}, or a smaller net"
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:299] + "…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cvtui.runlog import History
+from cvtui.runlog.not_finite import told_of_steps, word
 
 STEP_COLUMNS = ("loss", "accuracy", "lr", "grad_norm", "seconds")
 EPOCH_COLUMNS = (
@@ -20,30 +21,34 @@ LAYER_COLUMNS = (
 
 
 def write_csv(history: History, folder: Path) -> list[Path]:
-    """Writes the three tables; returns their paths. Empty cells are values that are missing."""
+    """Writes the three tables; returns their paths. Empty cells are values that are missing; what is there and not
+    finite is `nan`, `inf` or `-inf`."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "steps.csv", folder / "epochs.csv", folder / "layers.csv"]
-    series = history.steps
+    series, told = history.steps, told_of_steps(history.folder)
     with paths[0].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("step", *STEP_COLUMNS))
-        columns = [series.column(name) for name in STEP_COLUMNS]
-        for index, step in enumerate(series.step):
-            writer.writerow((int(step), *(_cell(float(column[index])) for column in columns)))
+        columns = [(series.column(name), told.get(name, {})) for name in STEP_COLUMNS]
+        for index, step in enumerate(map(int, series.step)):
+            writer.writerow((step, *(_cell(float(column[index]), word(said.get(step))) for column, said in columns)))
     with paths[1].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(EPOCH_COLUMNS)
         for epoch in history.epochs:
-            writer.writerow([_cell(getattr(epoch, name)) for name in EPOCH_COLUMNS])
+            writer.writerow([_cell(getattr(epoch, name), epoch.not_finite.get(name, "")) for name in EPOCH_COLUMNS])
     with paths[2].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("step", *LAYER_COLUMNS))
         for step in history.layer_steps:
             sample = history.layers_at(int(step))
             for layer in sample.layers if sample is not None else ():
-                writer.writerow((int(step), *(_cell(getattr(layer, name)) for name in LAYER_COLUMNS)))
+                cells = (_cell(getattr(layer, name), layer.not_finite.get(name, "")) for name in LAYER_COLUMNS)
+                writer.writerow((int(step), *cells))
     return paths
 
 
-def _cell(value: float | int | str | None) -> float | int | str:
-    return "" if value is None or (isinstance(value, float) and not np.isfinite(value)) else value
+def _cell(value: float | int | str | None, said: str) -> float | int | str:
+    """`said`: what the log says of a value that is not finite."""
+    missing = value is None or (isinstance(value, float) and not np.isfinite(value))
+    return said if value is None or missing else value

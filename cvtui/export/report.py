@@ -142,8 +142,8 @@ def _best(history: History) -> str:
         "validation accuracy",
     )
     rows: list[tuple[str, ...]] = [
-        (str(e.epoch), f"{e.step:,}", _number(e.train_loss), _share(e.train_accuracy), _number(e.val_loss),
-         _share(e.val_accuracy))
+        (str(e.epoch), f"{e.step:,}", _number(e.train_loss, e.not_finite.get("train_loss", "")),
+         _share(e.train_accuracy), _number(e.val_loss, e.not_finite.get("val_loss", "")), _share(e.val_accuracy))
         for e in done[:5]
     ]  # fmt: skip
     return "<h2>Best epochs</h2>" + _table(head, rows)
@@ -170,13 +170,14 @@ def _layers(history: History) -> str:
         if seen is None:
             cells += [""] * 6
         else:
+            said = seen.not_finite.get
             cells += [
-                f"{_number(seen.mean)} ± {_number(seen.std)}",
+                f"{_number(seen.mean, said('mean', ''))} ± {_number(seen.std, said('std', ''))}",
                 _strip(seen.histogram),
                 _share(seen.zeros),
                 _share(seen.dead),
-                _number(seen.grad_norm),
-                _number(seen.update_ratio),
+                _number(seen.grad_norm, said("grad_norm", "")),
+                _number(seen.update_ratio, said("update_ratio", "")),
             ]
         rows.append(tuple(cells))
     when = _when(sample)
@@ -270,8 +271,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], escaped: bool = F
     return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+def _number(value: float | None, said: str = "") -> str:
+    """`said`: what the log says of a value that was not finite."""
+    return said if value is None else f"{value:.3g}"
 
 
 def _share(value: float | None) -> str:

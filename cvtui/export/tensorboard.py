@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.runlog import History
+from cvtui.runlog.not_finite import WORDS, told_of_steps
 
 TAGS = {"loss": "loss/train", "accuracy": "accuracy/train", "lr": "lr", "grad_norm": "grad_norm"}
 
 
 def write_tensorboard(history: History, folder: Path) -> int:
-    """Scalars of every step and epoch, with their wall time; returns how many. RequestError without tensorboard."""
+    """Scalars of every step and epoch, with their wall time; returns how many. NaN and infinities are what they were;
+    what is missing is left out. RequestError without tensorboard."""
     try:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -36,13 +39,18 @@ def write_tensorboard(history: History, folder: Path) -> int:
         count += 1
 
     try:
-        steps = history.steps
+        steps, told = history.steps, told_of_steps(history.folder)
         for name, tag in TAGS.items():
             column = steps.column(name)
-            for index, step in enumerate(steps.step):
-                add(tag, float(column[index]), int(step), began + float(steps.seconds[index]))
+            said = told.get(name, {})
+            for index, step in enumerate(map(int, steps.step)):
+                value = float(column[index])
+                seconds = float(steps.seconds[index])
+                wall = began + (seconds if math.isfinite(seconds) else 0.0)
+                add(tag, value if math.isfinite(value) else said.get(step), step, wall)
         for epoch in history.epochs:
-            add("loss/validation", epoch.val_loss, epoch.step, epoch.time)
+            loss = epoch.val_loss if epoch.val_loss is not None else WORDS.get(epoch.not_finite.get("val_loss", ""))
+            add("loss/validation", loss, epoch.step, epoch.time)
             add("accuracy/validation", epoch.val_accuracy, epoch.step, epoch.time)
     finally:
         writer.close()

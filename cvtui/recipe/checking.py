@@ -49,7 +49,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
-            f"allowed: 1 to {data.train:,} (all in one step)"
+            f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
         )
     check_pixels(recipe, data)
     table = check_net(recipe.net, data)

@@ -63,6 +63,14 @@ class DataFacts:
     train_counts: tuple[int, ...] = ()
     """Training images of each class; empty: equally many."""
     validation_counts: tuple[int, ...] = ()
+    opened: bool = True
+    """Its images were looked at. Else the counts are of files by their names: what can't be read is not known yet, and
+    there are at most so many."""
+
+    @property
+    def at_most(self) -> str:
+        """What stands before a count of images, or of steps: "at most ", or nothing."""
+        return "" if self.opened else "at most "
 
     def counts(self) -> tuple[int, ...]:
         """Training images of each class."""

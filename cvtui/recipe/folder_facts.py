@@ -49,13 +49,14 @@ def folder_facts(path: Path, size: str, val_share: float) -> DataFacts:
         raise RequestError(f"size: {size!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
     return DataFacts(
         name=f"folder:{path}",
-        summary=f"{len(found.train) + len(found.validation):,} images in {len(found.classes)} folders",
+        summary=f"{len(found.train) + len(found.validation):,} image files in {len(found.classes)} folders",
         size=(high, wide, 3),
         classes=found.classes,
         train=len(found.train),
         validation=len(found.validation),
         train_counts=_counts(found.train, len(found.classes)),
         validation_counts=_counts(found.validation, len(found.classes)),
+        opened=False,
     )
 
 

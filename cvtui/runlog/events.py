@@ -1,6 +1,6 @@
 """What a run did: one record a line in `events.jsonl`, told apart by `type`. The field list is the schema.
 
-Numbers are finite or null: a NaN is written as null and said in words by the record `end` or `log`. A reader keeps
+Numbers are finite or null; what a null was is said by `not_finite` beside it: `nan`, `inf` or `-inf`. A reader keeps
 what it doesn't know and never fails on a newer minor version. `time` is Unix time in seconds; steps count from 0
 (`step` of a record that follows training is the number of steps done), epochs from 1.
 """
@@ -95,7 +95,7 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
 
     first: int
     loss: list[float | None]
-    """Mean training loss of the batch; null where it was not finite."""
+    """Mean training loss of the batch; null where it was not finite (NaN, where `not_finite` says nothing else)."""
     lr: list[float] = []
     """Decoded, it is always there; written, it is left out where `rate` says all of it."""
     rate: float | None = None
@@ -106,6 +106,9 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
     """2-norm over all parameters, before clipping."""
     seconds: list[float] = []
     """Time since the run began, pauses not counted."""
+    not_finite: dict[str, dict[str, list[int]]] = {}
+    """What nulls were: {"loss": {"inf": [3]}, "grad_norm": {"nan": [3, 4]}}, by place in the list. A norm that is null
+    and not named here was not there: no gradient was."""
 
     def __post_init__(self) -> None:
         if self.rate is not None and not self.lr:
@@ -130,6 +133,8 @@ class EpochDone(Record, tag="epoch", frozen=True, kw_only=True):
     """Validation: row the true class, column the predicted one."""
     best: bool = False
     """The best validation accuracy so far."""
+    not_finite: dict[str, str] = {}
+    """What nulls were: {"val_loss": "nan"}; one that is not named was not measured."""
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -163,12 +168,16 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
     sampled: int | None = None
     """The histograms are made of every n-th value (at most 16,384); null: of all. Everything else is exact."""
+    update_sampled: int | None = None
+    """The update ratio is that of every n-th weight (a net of more than 60 million); null: of all."""
     weight_mean: float | None = None
     weight_std: float | None = None
     weight_histogram: Histogram | None = None
     grad_zeros: float | None = None
     """Share of the weights' gradient that is exactly 0."""
     grad_histogram: Histogram | None = None
+    not_finite: dict[str, str] = {}
+    """What nulls were: {"max": "inf", "mean": "nan"}; one that is not named was not looked at."""
 
 
 class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):

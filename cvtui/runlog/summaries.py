@@ -40,6 +40,8 @@ class RunSummary:
     best_val_accuracy: float | None
     val_loss: float | None
     """Of the last epoch."""
+    not_finite: dict[str, str]
+    """What nulls of the last epoch were: {"val_loss": "nan"}."""
     data: str
     net: str
     recipe: dict[str, Any]
@@ -147,6 +149,7 @@ def summary(folder: RunFolder) -> RunSummary:
         steps_asked=scan.run.total_steps if scan.run else None,
         best_val_accuracy=max(accuracies, default=None),
         val_loss=scan.epochs[-1].val_loss if scan.epochs else None,
+        not_finite=scan.epochs[-1].not_finite if scan.epochs else {},
         data=str(recipe.get("data", "")),
         net=str(recipe.get("net", "")),
         recipe=recipe,

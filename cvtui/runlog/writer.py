@@ -87,6 +87,7 @@ class _Packed(msgspec.Struct, tag_field="type", tag="steps", omit_defaults=True)
     accuracy: list[float | None] = []
     grad_norm: list[float | None] = []
     seconds: list[float] = []
+    not_finite: dict[str, dict[str, list[int]]] = {}
 
 
 def _packed(record: Record) -> Record | _Packed:
@@ -94,7 +95,8 @@ def _packed(record: Record) -> Record | _Packed:
         return record
     if len(record.lr) != len(record.loss):
         return record
-    return _Packed(record.first, record.loss, record.lr[0], record.accuracy, record.grad_norm, record.seconds)
+    columns = (record.accuracy, record.grad_norm, record.seconds, record.not_finite)
+    return _Packed(record.first, record.loss, record.lr[0], *columns)
 
 
 class EventWriter:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -40,6 +41,19 @@ def clean_environment() -> dict[str, str]:
     """As a user has it: nobody has said anything about threads."""
     names = {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "MKL_NUM_THREADS"}
     return {name: value for name, value in os.environ.items() if name not in names}
+
+
+@contextlib.contextmanager
+def as_a_user() -> Iterator[None]:
+    """Our own environment is the clean one meanwhile: `launch` hands it on to the engine."""
+    kept, clean = dict(os.environ), clean_environment()
+    os.environ.clear()
+    os.environ.update(clean)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
 
 
 class Peer:
@@ -107,13 +121,8 @@ class Engine:
         recipe = Recipe(**case.fields, epochs=100_000, device=device, threads=threads, precision=precision)
         self._per_epoch = check(recipe).steps_per_epoch
         self._folder = RunFolder.create(base, name.replace(" ", "-"), dumps(recipe))
-        kept = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(clean_environment())
-        try:
+        with as_a_user():
             self._worker = launch(self._folder, detached=False)
-        finally:
-            os.environ.update(kept)
         self._history = History(self._folder)
         self._wait(lambda: self._history.steps_done > 3)
         self._screen = Screen(self._folder) if screen else None

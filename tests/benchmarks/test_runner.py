@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,9 @@ import pytest
 
 from cvtui.recipe import Recipe, check
 from tests.benchmarks.cases import CASES
+from tests.benchmarks.contestants import Engine, as_a_user
+
+PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -17,6 +22,34 @@ def test_everybody_trains_the_same_net(name: str) -> None:
     case = CASES[name]
     table = check(Recipe(**case.fields)).table
     assert sum(parameter.numel() for parameter in case.net().parameters()) == table.parameters
+
+
+def test_a_contestant_has_the_environment_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PATH and PYTHONPATH as they are; nothing said about threads. An engine once ran with none at all."""
+    for name in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    before = dict(os.environ)
+    with as_a_user():
+        inside = subprocess.run([sys.executable, "-c", PRINT], capture_output=True, check=True).stdout
+    found = json.loads(inside)
+    assert {name: value for name, value in before.items() if "THREADS" not in name and "SPIN" not in name}.items() <= (
+        found.items()
+    )
+    assert not {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "MKL_NUM_THREADS"} & set(found)
+    assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
+def test_the_engine_of_a_race_is_given_the_whole_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_A_USER", "here")
+    engine = Engine("cvtui", CASES["mlp"], "cpu", tmp_path)
+    try:
+        told = Path(f"/proc/{engine._worker.pid}/environ").read_bytes().split(b"\0")
+        assert b"OF_A_USER=here" in told
+        assert any(word.startswith(b"PATH=") for word in told)
+    finally:
+        engine.close()
 
 
 @pytest.mark.long

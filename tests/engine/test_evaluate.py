@@ -7,6 +7,7 @@ import torch
 
 from cvtui.engine.control import StopAsked
 from cvtui.engine.evaluate import batch_size_for, evaluate
+from tests.benchmarks.evaluate_memory import measured
 
 from .making import recipe, training
 
@@ -28,6 +29,14 @@ def test_loss_accuracy_and_confusion_are_those_of_the_whole_set_in_one_piece() -
             assert found.confusion[true][guess] == ((images.labels == true) & (guesses == guess)).sum().item()
     assert t.model.training
     assert all(torch.equal(a, b) for a, b in zip(before, t.model.state_dict().values(), strict=True))
+
+
+def test_many_classes_are_counted_without_a_matrix_of_all_pairs() -> None:
+    """Peaks of two processes side by side: as it was (a matrix in int64, three times, and as lists), and as it is."""
+    before, now = (measured(way, classes=3000, images=200) for way in ("before", "now"))
+    assert before[0] > 100_000_000
+    assert now[0] <= 0.1 * before[0]
+    assert now[1] == before[1], "the accuracy"
 
 
 def test_a_stop_is_heard_after_a_batch_and_leaves_the_model_in_training_mode() -> None:

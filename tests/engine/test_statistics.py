@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from cvtui.engine import statistics
 from cvtui.engine.meter import LARGE, Meter
-from cvtui.engine.statistics import BINS, SAMPLE, flat_view, histogram, moments, stride_for
+from cvtui.engine.statistics import BINS, SAMPLE, all_finite, flat_view, histogram, moments, norm, stride_for, zeros
 
 
 @pytest.mark.parametrize("shape", [(64, 32, 8, 8), (3, 5), (100, 200), (7, 3, 33, 31), (1, 1), (16, 64, 32, 32)])
@@ -40,6 +41,48 @@ def test_moments_and_histogram_against_numpy(shape: tuple[int, ...]) -> None:
     else:
         share = np.histogram(exact, BINS, (low, high))[0] / exact.size
         assert np.abs(counts.numpy() / len(sample) - share).max() < 0.02, "a fair sample"
+
+
+LAYOUTS = {
+    "flat": lambda: torch.randn(7001),
+    "maps": lambda: torch.randn(5, 6, 11, 13).relu(),
+    "channels last": lambda: torch.randn(5, 6, 11, 13).relu().to(memory_format=torch.channels_last),
+    "every second": lambda: torch.randn(9, 700, 2)[..., 0],
+    "one long row": lambda: torch.randn(1, 4000, 2)[..., 1],
+    "turned": lambda: torch.randn(80, 90).t(),
+    "bfloat16": lambda: torch.randn(5, 6, 11, 13).bfloat16(),
+    "one value": lambda: torch.full((3000,), 2.5),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_in_pieces_a_statistic_is_what_it_is_in_one(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends, shares and histograms to the last bit; mean, std and norm as exact as float64 makes them."""
+    torch.manual_seed(3)
+    values = LAYOUTS[layout]().tanh()
+    counted = (statistics.saturated, statistics.pinned)
+    whole = [moments(values), zeros(values), norm(values), histogram(values)]
+    shares = [of(values, kind) for of in counted for kind in ("tanh", "sigmoid", "relu")]
+    monkeypatch.setattr(statistics, "WHOLE", 500)
+    monkeypatch.setattr(statistics, "SAMPLE", 1 << 20)
+    assert max(len(piece) for piece in statistics.pieces(values)) <= 500
+    assert torch.equal(torch.cat(list(statistics.pieces(values))).sort().values, values.float().flatten().sort().values)
+    now = [moments(values), zeros(values), norm(values), histogram(values)]
+    exact = values.double().numpy()
+    assert torch.equal(now[0][2:], whole[0][2:]), "minimum, maximum, zeros"
+    assert now[0][:2].tolist() == pytest.approx([exact.mean(), exact.std()], rel=1e-6, abs=2e-7)
+    assert now[1].item() == whole[1].item() == pytest.approx((exact == 0).mean())
+    assert now[2].item() == pytest.approx(np.linalg.norm(exact), rel=1e-6)
+    assert torch.equal(now[3], whole[3])
+    again = [of(values, kind) for of in counted for kind in ("tanh", "sigmoid", "relu")]
+    for share, other in zip(shares, again, strict=True):
+        assert (share is None) is (other is None)
+        assert share is None or share.item() == pytest.approx(other.item(), rel=1e-6)
+    assert bool(all_finite(values))
+    for bad in (math.nan, math.inf, -math.inf):
+        spoilt = values.clone()
+        spoilt[(0,) * spoilt.dim()] = bad
+        assert not bool(all_finite(spoilt))
 
 
 def test_a_stride_never_walks_along_one_column() -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import cvtui
 from cvtui.export import write_csv, write_html, write_svg, write_tensorboard
 from cvtui.export.chart import Chart, Curve, draw, nice_ticks
 from cvtui.runlog import CommandApplied, EpochDone, EventWriter, History, Log, PictureSaved, RunFolder
+from cvtui.runlog.events import Steps
+from cvtui.runlog.not_finite import told_of_steps
 from tests.runlog.making import make_folder, sampled, started
 
 
@@ -69,10 +76,80 @@ def test_csv_holds_every_logged_number(folder: RunFolder, tmp_path: Path) -> Non
     rows = list(csv.DictReader(steps.open()))
     assert [int(row["step"]) for row in rows] == list(range(40))
     assert float(rows[7]["loss"]) == 2.0 / 8
-    assert rows[25]["loss"] == ""
+    assert rows[25]["loss"] == "nan"
     assert [float(row["val_accuracy"]) for row in csv.DictReader(epochs.open())] == [0.7 + 0.1, 0.7 + 0.2]
     (layer,) = csv.DictReader(layers.open())
     assert (layer["step"], layer["name"], float(layer["mean"])) == ("30", "fc1", 0.25)
+
+
+LOSSES = [2.0, math.inf, math.nan, -math.inf, 1.5, 1.0]
+
+
+@pytest.fixture
+def not_finite(tmp_path: Path) -> History:
+    """A real run of cvtui.watch that was told losses of every kind; in its fifth step nobody made gradients, and in its
+    third one of them was NaN. Then an epoch whose validation came to infinity, and one without a validation."""
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    with cvtui.watch(model, optimizer, runs=tmp_path, name="bad", every=1) as run:
+        for step, loss in enumerate(LOSSES):
+            model.zero_grad(set_to_none=True)
+            if step != 4:
+                (model(torch.ones(1, 3)).sum() * (math.nan if step == 2 else 1.0)).backward()
+                optimizer.step()
+            run.step(loss=loss)
+            if step == 2:
+                run.epoch(val_loss=math.inf)
+            model.weight.data.nan_to_num_(0.5)
+            model.bias.data.nan_to_num_(0.5)
+        run.epoch()
+    return history_of(RunFolder.open(tmp_path / "bad"))
+
+
+def test_csv_tells_nan_infinite_and_missing_apart(not_finite: History, tmp_path: Path) -> None:
+    steps, epochs, layers = (list(csv.DictReader(path.open())) for path in write_csv(not_finite, tmp_path / "out"))
+    np.testing.assert_array_equal([float(row["loss"]) for row in steps], LOSSES)
+    norms = [row["grad_norm"] for row in steps]
+    assert norms[4] == "", "there was none"
+    assert norms[2] == "nan"
+    assert [float(norms[place]) for place in (0, 1, 3, 5)] == pytest.approx([math.sqrt(8.0)] * 4)
+    assert [row["accuracy"] for row in steps] == [""] * 6, "nobody told one"
+    assert [(row["train_loss"], row["val_loss"]) for row in epochs] == [("nan", "inf"), ("-inf", "")]
+    bad = [row for row in layers if row["step"] == "2"]
+    assert [row["grad_norm"] for row in bad] == ["nan"]
+    assert all(row["mean"] not in ("", "nan") for row in layers if row["step"] != "2" and row["mean"])
+
+
+def test_the_report_and_the_lists_say_it_too(not_finite: History, tmp_path: Path) -> None:
+    page = write_html(not_finite, tmp_path / "report.html").read_text()
+    assert "not finite from 1" in page
+    found = subprocess.run(
+        [sys.executable, "-m", "cvtui", "runs", "--json", "--runs", str(tmp_path)], capture_output=True, check=True
+    )
+    (line,) = found.stdout.splitlines()
+    assert json.loads(line)["val_loss"] is None
+    assert json.loads(line)["not_finite"] == {"train_loss": "-inf"}, "of the last epoch"
+
+
+def test_tensorboard_gets_them_as_they_are(not_finite: History, tmp_path: Path) -> None:
+    event = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    write_tensorboard(not_finite, tmp_path / "tb")
+    found = event.EventAccumulator(str(tmp_path / "tb"))
+    found.Reload()
+    told = [(scalar.step, scalar.value) for scalar in found.Scalars("loss/train")]
+    np.testing.assert_array_equal(told, list(enumerate(LOSSES)))
+    assert [scalar.step for scalar in found.Scalars("grad_norm")] == [0, 1, 2, 3, 5]
+    assert [scalar.value for scalar in found.Scalars("loss/validation")] == [math.inf]
+    assert "accuracy/train" not in found.Tags()["scalars"]
+
+
+def test_a_step_that_is_done_again_counts_as_it_was_the_last_time(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, "again")
+    with EventWriter(folder) as writer:
+        writer.write(started())
+        writer.write(Steps(first=0, loss=[1.0, None, None], not_finite={"loss": {"inf": [1]}}))
+        writer.write(Steps(first=2, loss=[0.5, None], not_finite={"loss": {"-inf": [1, 99]}, "strange": {"nan": [0]}}))
+    assert told_of_steps(folder) == {"loss": {1: math.inf, 3: -math.inf}, "grad_norm": {}}
 
 
 def test_html_is_one_file_that_runs_nothing_from_the_run(folder: RunFolder, tmp_path: Path) -> None:

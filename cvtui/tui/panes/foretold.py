@@ -24,6 +24,8 @@ class Foretold:
     """None, or an empty dict, where nothing could be said (a run that cvtui did not start has no recipe of ours)."""
 
     steps_per_epoch: int | None = None
+    at_most: bool = False
+    """So many steps, or fewer: the images had not been opened."""
     parameters: int | None = None
     memory: float | None = None
     """Bytes of weights, gradients, optimiser state and activations of one batch."""
@@ -47,14 +49,27 @@ def foretell(history: History) -> Foretold:
     memory, start = run.prediction.get("memory"), run.prediction.get("start_loss")
     return Foretold(
         steps_per_epoch=checked.steps_per_epoch if checked is not None else None,
+        at_most=checked is not None and not checked.data.opened,
         parameters=checked.table.parameters if checked is not None else None,
         memory=float(memory) if isinstance(memory, int | float) else None,
         first_loss=first.value if first is not None else None,
         first_rule=first.rule if first is not None else "ln C",
         start_loss=float(start) if isinstance(start, int | float) else None,
         activation_std=predicted_stds(history),
-        schedule=checked.schedule.as_told(run.schedule) if checked is not None else None,
+        schedule=_schedule(checked, run).as_told(run.schedule) if checked is not None else None,
     )
+
+
+def _schedule(checked: Checked, run: RunStarted) -> Schedule:
+    """Over the steps that the run really makes: some of a folder's files may be no images."""
+    from cvtui.recipe.checking import make_schedule
+
+    if checked.data.opened or run.steps_per_epoch < 1:
+        return checked.schedule
+    try:
+        return make_schedule(checked.recipe, run.steps_per_epoch)
+    except RequestError:
+        return checked.schedule
 
 
 def _checked(run: RunStarted) -> Checked | None:

@@ -39,7 +39,7 @@ def compare(history: History, foretold: Foretold) -> list[Compared]:
     if run is None:
         return []
     lines = [
-        _exact("steps per epoch", foretold.steps_per_epoch, run.steps_per_epoch),
+        _exact("steps per epoch", foretold.steps_per_epoch, run.steps_per_epoch, at_most=foretold.at_most),
         _exact("parameters", foretold.parameters, run.parameters),
     ]
     loss = history.steps.loss
@@ -79,9 +79,11 @@ def stds_at(history: History, cursor: int | None) -> tuple[str, dict[str, str]]:
     return f"at {count(sampled.step)}", {clean(layer.name): significant(layer.std) for layer in sampled.layers}
 
 
-def _exact(what: str, foretold: int | None, came: int) -> Compared:
-    text = "–" if foretold is None else count(foretold)
-    return Compared(what, text, count(came), None if foretold is None else foretold == came)
+def _exact(what: str, foretold: int | None, came: int, at_most: bool = False) -> Compared:
+    if foretold is None:
+        return Compared(what, "–", count(came), None)
+    text = f"≤ {count(foretold)}" if at_most else count(foretold)
+    return Compared(what, text, count(came), came == foretold or (at_most and 0 < came < foretold))
 
 
 def _close(what: str, foretold: float | None, came: float | None, factor: float) -> Compared:

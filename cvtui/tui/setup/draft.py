@@ -102,7 +102,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
     batch, epochs = values.get("batch_size"), values.get("epochs")
     if data is not None and isinstance(batch, int):
         if batch > data.train:
-            text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.train:,}"
+            text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.at_most}{data.train:,}"
             problems.setdefault("batch_size", Problem(text))
         else:
             steps = -(-data.train // batch)

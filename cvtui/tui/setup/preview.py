@@ -227,13 +227,14 @@ def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
     table, data = draft.table, draft.data
     batch = draft.texts.get("batch_size", "").strip()
     loss = draft.first_loss
+    at_most = data.at_most if data is not None else ""
     return [
         (
             "steps per epoch",
-            _or_dash(draft.steps_per_epoch),
+            at_most + _or_dash(draft.steps_per_epoch) if draft.steps_per_epoch else "–",
             f"{data.train:,} / {batch}" if data is not None and draft.steps_per_epoch else "",
         ),
-        ("steps in all", _or_dash(draft.total_steps), ""),
+        ("steps in all", at_most + _or_dash(draft.total_steps) if draft.total_steps else "–", ""),
         ("first loss", significant(loss.value, 4) if loss is not None else "–", loss.words if loss is not None else ""),
         ("parameters", _or_dash(table.parameters if table is not None else None), ""),
         (

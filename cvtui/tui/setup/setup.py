@@ -285,7 +285,7 @@ class Setup(Widget):
         self.query_one("#start").set_class(not draft.ready, "-blocked")
         if draft.ready and draft.table is not None:
             text = f"{len(draft.table.rows)} layers, {draft.table.parameters:,} parameters"
-            text += f", {draft.total_steps:,} steps"
+            text += f", {draft.data.at_most if draft.data is not None else ''}{draft.total_steps:,} steps"
             status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
             return
         names = [name.replace("_", " ") for name in draft.problems]

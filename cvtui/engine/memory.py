@@ -1,0 +1,49 @@
+"""Memory that is not there: asked about before anything is allocated, and recognised where it ran out."""
+
+from __future__ import annotations
+
+import torch
+
+from cvtui.recipe.checking import Checked
+from cvtui.recipe.room import check_room, free_memory, gib, need_of
+
+_SIGNS = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED", "can't allocate memory")
+"""Of the CPU's allocator, of CUDA itself, of cuBLAS and cuDNN: they raise a plain RuntimeError."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Is it what PyTorch, NumPy or Python raise where memory runs out?"""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def check_fits(checked: Checked, device: torch.device) -> str:
+    """RequestError where the net can't be trained on `device` at all. Else "", or a warning where this batch size may
+    need more than there is (the activations are an estimate)."""
+    free = free_memory(swap=True)
+    if device.type == "cuda":
+        check_room(checked, free, "this machine", built_only=True)
+        free = free_on_gpu(device)
+    check_room(checked, free, str(device))
+    need = need_of(checked)
+    if need.total <= free:
+        return ""
+    return (
+        f"it may run out of memory: weights, gradients, optimiser and activations are about {gib(need.total)}, and "
+        f"{gib(free)} are free on {device}; a smaller batch size needs less"
+    )
+
+
+def free_on_gpu(device: torch.device) -> int:
+    """Bytes that can be had there: what is free, and what PyTorch holds for this process and does not use."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+
+
+def smaller_batch(checked: Checked, had: int) -> int:
+    """The batch size halved as often as its estimate needs to fit into the `had` bytes; 0 where no batch is smaller."""
+    size = checked.recipe.batch_size // 2
+    while size > 1 and need_of(checked, size).total > had:
+        size //= 2
+    return size
