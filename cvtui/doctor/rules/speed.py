@@ -58,15 +58,17 @@ def _by_ratio(case: Case) -> Pace | None:
     logs = np.log(values)
     pairs = (logs[1:] + logs[:-1]) / 2
     over = pairs > math.log(limit("F01", "ratio"))
-    lasting = over.copy()
-    if case.norms:  # a norm takes large first steps in its stride: two pairs in a row, or one far above
-        lasting[1:] &= over[:-1]
-        lasting[:1] = False
-        lasting |= pairs > math.log(limit("F01", "far"))
-    for sample in np.flatnonzero(lasting.any(1)):
+    lasting = over.copy()  # one pair is how healthy runs begin, above all with Adam: two in a row, or a loss that rises
+    lasting[1:] &= over[:-1]
+    lasting[:1] = False
+    far = pairs > math.log(limit("F01", "far")) if case.norms else over
+    for sample in np.flatnonzero(over.any(1)):
         step = int(case.layers.steps[sample + 1])
         loss = case.loss_at(step)
         if math.isfinite(loss) and loss < limit("F01", "loss") * guess:
+            continue
+        risen = not math.isfinite(loss) or loss > limit("F01", "worse") * max(guess, case.first_loss or guess)
+        if not lasting[sample].any() and not (risen and far[sample].any()):
             continue
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
