@@ -23,12 +23,20 @@ class Pace(NamedTuple):
 def too_fast(case: Case) -> Pace | None:
     """The first moment at which steps were too large and the loss was no better for it."""
     if "fast" not in case.memo:
-        found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case)) is not None]
+        found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case, False)) is not None]
+        if not found and _never_recovered(case):
+            found = [pace for look in (_by_ratio, _by_loss) if (pace := look(case, True)) is not None]
         first = min(found, key=lambda pace: pace.step) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
             first = first._replace(ratio=found[0].ratio, layer=found[0].layer, sure=0.9)
         case.memo["fast"] = first
     return case.memo["fast"]  # type: ignore[no-any-return]
+
+
+def _never_recovered(case: Case) -> bool:
+    """Steps enough have been made, and the loss is little better than a guess: what looked large at first was."""
+    guess, steps = case.guess, case.steps_done
+    return guess is not None and steps > limit("F01", "later") and case.loss_at(steps) > limit("F01", "lost") * guess
 
 
 def ratios(case: Case) -> tuple[Array, list[int]]:
@@ -48,7 +56,8 @@ def middles(values: Array) -> Array:
     return ordered[np.arange(len(ordered)), np.maximum((counts - 1) // 2, 0)]  # type: ignore[no-any-return]
 
 
-def _by_ratio(case: Case) -> Pace | None:
+def _by_ratio(case: Case, later: bool) -> Pace | None:
+    """later: the run has shown since that it did not get over it, so that one pair of samples is enough."""
     guess = case.guess
     if len(case.layers) < 2 or guess is None:
         return None
@@ -58,6 +67,8 @@ def _by_ratio(case: Case) -> Pace | None:
     logs = np.log(values)
     pairs = (logs[1:] + logs[:-1]) / 2
     over = pairs > math.log(limit("F01", "ratio"))
+    if not later:
+        over &= values[1:] > limit("F01", "healthy")
     lasting = over.copy()  # one pair is how healthy runs begin, above all with Adam: two in a row, or a loss that rises
     lasting[1:] &= over[:-1]
     lasting[:1] = False
@@ -68,7 +79,7 @@ def _by_ratio(case: Case) -> Pace | None:
         if math.isfinite(loss) and loss < limit("F01", "loss") * guess:
             continue
         risen = not math.isfinite(loss) or loss > limit("F01", "worse") * max(guess, case.first_loss or guess)
-        if not lasting[sample].any() and not (risen and far[sample].any()):
+        if not lasting[sample].any() and not ((risen or later) and far[sample].any()):
             continue
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
@@ -76,14 +87,18 @@ def _by_ratio(case: Case) -> Pace | None:
     return None
 
 
-def _by_loss(case: Case) -> Pace | None:
-    """The loss climbs to more than twice a guess (and twice the first) within the run, or to no number at all."""
+def _by_loss(case: Case, later: bool) -> Pace | None:
+    """The loss climbs to more than twice a guess (and twice the first) and is no better than a guess 10 steps later, or
+    climbs to no number at all."""
     guess, first = case.guess, case.first_loss
     if guess is None or first is None:
         return None
     level = limit("F01", "rise") * max(guess, first)
     ends, losses = case.windows.end, case.windows.loss
-    high = np.flatnonzero(losses > level)
+    # A first step of Adam may cost 30 times a guess, and all is well 10 steps later: it must be bad for two windows.
+    high = 1 + np.flatnonzero((losses[:-1] > level) & (losses[1:] > limit("F01", "still") * guess))
+    if later:
+        high = np.flatnonzero(losses > level)
     early = case.losses[np.isfinite(case.losses)]
     if len(high):
         step = int(ends[high[0]]) - 1
@@ -104,7 +119,7 @@ def _by_loss(case: Case) -> Pace | None:
     return Pace(step, "", math.nan, _rise(case, step), 0.6)
 
 
-def _by_death(case: Case) -> Pace | None:
+def _by_death(case: Case, later: bool) -> Pace | None:
     """All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits:
     the net has stepped to where all its units are dead."""
     guess, places = case.guess, case.layers.weighted()
