@@ -309,4 +309,4 @@ class Case:
         chance = self.largest_class
         right = self.epochs[-1].val_accuracy if self.epochs else None  # 86 % of two classes still cost 0.6 of a guess
         learnt = right is not None and right > chance + 0.5 * (1 - chance)
-        return bool(len(late) and late.mean() < (0.9 if learnt else 0.6) * guess and self.bad_step is None)
+        return bool(len(late) and late.mean() < (0.97 if learnt else 0.6) * guess and self.bad_step is None)

@@ -9,6 +9,9 @@ import numpy as np
 from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, percent, rule, some
 
+FIRST_LOOKS = 5
+"""Steps after which the trainer tells which parameters got no gradient."""
+
 
 @rule("F28", "facts")
 def bad_values(case: Case) -> Found | None:
@@ -79,12 +82,14 @@ def not_zeroed(case: Case) -> Found | None:
     )
 
 
-@rule("F26", "facts", "layers")
+@rule("F26", "facts", "steps", "layers")
 def not_trained(case: Case) -> Found | None:
     facts = case.facts
     count = facts.parameters or 0
     if facts.left_out:
         everything = len(facts.left_out) >= min(count, 50)
+        if not everything and not facts.batch_sizes and case.steps_done <= FIRST_LOOKS:
+            return None  # whether they get gradients is known after so many steps
         if not everything and set(facts.left_out) <= set(facts.no_gradient):
             return _kept(facts.left_out, count, "are left out of the optimiser and get no gradient (no_grad or detach)")
         whose = " It holds the parameters of another model." if facts.foreign else ""

@@ -303,7 +303,7 @@ def _crawls(case: Case, batch: int, times: float) -> Pace | None:
 def _stuck(case: Case, batch: int, times: float) -> Pace | None:
     """A small batch at a rate that is usual for large ones, and a loss that is no better than a guess."""
     guess, windows = case.guess, case.windows
-    rows = int(limit("F30", "steps")) // 10 + 1
+    rows = int(limit("F30", "stuck")) // 10 + 1
     usual = batch <= limit("F30", "small") and times * 64 / batch > limit("F30", "off") and 0.25 <= times <= 4
     if guess is None or not usual or len(windows) < rows:
         return None
