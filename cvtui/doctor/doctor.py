@@ -12,6 +12,7 @@ import numpy as np
 from cvtui.doctor import rules as _rules  # registers them
 from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
+from cvtui.doctor.curves import Pace
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.registry import RULES, Rule
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, Record, RunEnded, RunStarted, Steps
@@ -21,6 +22,8 @@ __all__ = ["Doctor", "arrange", "examine"]
 
 SOURCES = _rules.__all__
 TRUST = {"exact": 0, "static": 1, "heuristic": 2}
+SPEED = ("F01", "F31", "F30", "F02")
+"""Faults of the size of the steps."""
 AT_ONCE = 20
 """Steps by which a consequence may seem to come before its cause: rules look at windows and samples."""
 CHUNK = 10_000
@@ -67,6 +70,14 @@ class Doctor:
             self.all = [found for found in self._found.values() if found is not None]
             self._roots = arrange(self.all)
         return self._roots
+
+    def pace(self) -> tuple[Pace, str]:
+        """What is said of the size of the run's steps: ("fast", why), ("slow", why) or ("", "")."""
+        for one in self.all:
+            if one.severity != "note" and one.id in SPEED:
+                too_slow = one.id == "F02" or (one.id == "F30" and one.threshold == FAULTS["F02"].limits["ratio"])
+                return "slow" if too_slow else "fast", f"the doctor: {one.name} ({one.id})"
+        return "", ""
 
     def _ask(self, rule: Rule) -> Diagnosis | None:
         """What one rule says. A log of strangers may hold anything: a rule that fails over it says nothing."""

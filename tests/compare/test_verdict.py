@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from cvtui.compare import judge
 from cvtui.compare.grid import split_values
+from cvtui.doctor.curves import Seen, Verdict
+from cvtui.doctor.curves import judge as judge_seen
 
 T = np.linspace(0, 1, 500)
+
+
+def judge(losses: Sequence[Any], guess: float | None = None) -> list[Verdict]:
+    return judge_seen([Seen(loss=loss, guess=guess) for loss in losses])
 
 
 def test_the_lectures_figure() -> None:
@@ -19,6 +27,27 @@ def test_the_lectures_figure() -> None:
     found = judge([low, good, high, very_high, diverged])
     assert [verdict.name for verdict in found] == ["low", "good", "high", "very high", "very high"]
     assert found[4].diverged_at == int(np.flatnonzero(T >= 0.3)[0])
+
+
+def test_the_labs_curves() -> None:
+    steps = np.arange(100)
+    low, good = 3.0 - 0.01 * steps, 3.0 * np.exp(-0.1 * steps)
+    high, very_high = 1.0 + 2.0 * np.exp(-0.15 * steps), 3.0 * np.exp(0.05 * steps)
+    found = judge([low, good, high, very_high, np.array([3.0, np.inf])])
+    assert [verdict.name for verdict in found] == ["low", "good", "high", "very high", "very high"]
+
+
+def test_a_curve_that_overshoots_and_stays_above_is_high_and_not_good() -> None:
+    """`lab lr --optimizer adam`: 0.1 ended at 0.32 beside 0.18 of 0.001, and both were called good."""
+    over = 0.32 + 9.0 * np.exp(-20 * T) * (1 - np.exp(-60 * T)) + 2.0 * np.exp(-90 * T)
+    assert [verdict.name for verdict in judge([0.18 + 2.1 * np.exp(-8 * T), over])] == ["good", "high"]
+
+
+def test_nothing_learnt_is_never_good_and_a_spike_to_a_guess_is_not_low() -> None:
+    dead = np.full(500, 2.302)
+    dead[:6] = [2.9, 8.0, 30.0, 9.0, 6.0, 4.0]
+    assert [verdict.name for verdict in judge([dead, np.full(500, 2.31)], guess=2.3026)] == ["very high", "low"]
+    assert "hardly moves" not in judge([dead], guess=2.3026)[0].why
 
 
 def test_runs_without_steps_are_told_so() -> None:
