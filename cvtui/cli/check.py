@@ -89,7 +89,7 @@ def show(items: list[Item], roots: list[Diagnosis]) -> None:
     from cvtui.cli.words import harmless
 
     console = Console(highlight=False)
-    signs = {"ok": ("✓", "green"), "fault": ("✗", "red"), "unknown": ("·", "dim")}
+    signs = {"ok": ("✓", "green"), "doubt": ("?", "yellow"), "fault": ("✗", "red"), "unknown": ("·", "dim")}
     table: Any = Table.grid(padding=(0, 2, 0, 0))
     for item in items:
         table.add_row(Text(*signs[item.mark]), item.question, Text(harmless(item.answer), "dim"))

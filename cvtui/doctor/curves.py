@@ -64,9 +64,23 @@ def judge(runs: Sequence[Seen]) -> list[Verdict]:
     way down, or hardly moves. A run without enough steps (fewer than 8) is judged as it stands.
     """
     shapes = [_shape(run) for run in runs]
-    ends = [shape.end for shape in shapes if shape.diverged_at is None and np.isfinite(shape.end)]
-    best = min(ends, default=math.nan)
-    return [_judge(run, shape, best) for run, shape in zip(runs, shapes, strict=True)]
+    alive = [n for n, shape in enumerate(shapes) if shape.diverged_at is None and np.isfinite(shape.end)]
+    best = min(alive, key=lambda n: shapes[n].end, default=None)
+    if best is None:
+        return [_judge(run, shape, math.nan, False) for run, shape in zip(runs, shapes, strict=True)]
+    losses = [_means(run.loss) for run in runs]
+    half = int((losses[best] <= (shapes[best].first + shapes[best].end) / 2).argmax())
+    level = CURVES["as_fast"] * losses[best][half]
+    quick = [bool(half < len(loss) and loss[half] <= level) for loss in losses]
+    end = shapes[best].end
+    return [_judge(run, shape, end, early) for run, shape, early in zip(runs, shapes, quick, strict=True)]
+
+
+def _means(loss: NDArray[np.floating[Any]] | Sequence[float]) -> NDArray[np.float64]:
+    """Each loss with the four after it."""
+    known = np.asarray(loss, dtype=np.float64)
+    width = min(5, len(known))
+    return np.convolve(known, np.ones(width) / width, "valid") if width else known
 
 
 @dataclass(frozen=True)
@@ -100,13 +114,14 @@ def _shape(run: Seen) -> _Shape:
         level=min(start, run.guess or start),
         peak=float(middles.max()) if len(middles) else start,
         early=float(np.median(known[quarter - width : quarter])),
-        end=float(np.median(known[-width:])),
+        end=float(np.mean(known[-width:])),  # what jumps about costs what it costs: a median hides it
         noise=float(np.std(known[-max(2, len(known) // 4) :])),
         diverged_at=diverged_at,
     )
 
 
-def _judge(run: Seen, shape: _Shape, best: float) -> Verdict:
+def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
+    """quick: when the best run had made half of its way, this one was as far."""
     if shape.diverged_at is not None:
         return Verdict("very high", f"diverged at step {shape.diverged_at:,}", shape.diverged_at)
     if not np.isfinite(shape.end):
@@ -130,6 +145,8 @@ def _judge(run: Seen, shape: _Shape, best: float) -> Verdict:
     if over:
         return Verdict("high", f"up to {shape.peak:.3g} at first, then stays above the best, at {end:.3g}")
     fall = start - end
+    if quick:
+        return Verdict("high", f"as quick as the best at first, then stays above it, at {end:.3g}")
     fast = fall <= 0 or (start - shape.early) / fall >= CURVES["fast"]
     if fast and shape.early - end < CURVES["late"] * shape.early:
         return Verdict("high", f"falls fast to {shape.early:.3g}, then stays at {end:.3g}")

@@ -213,6 +213,7 @@ def foreign_labels(case: Case) -> Found | None:
         sure=0.75,
         test="overfit",
         severity="note" if failed is None else None,
+        name="labels that near neighbours do not share" if failed is None else "",
     )
 
 

@@ -78,13 +78,21 @@ def _by_ratio(case: Case, later: bool) -> Pace | None:
         loss = case.loss_at(step)
         if math.isfinite(loss) and loss < limit("F01", "loss") * guess:
             continue
-        risen = not math.isfinite(loss) or loss > limit("F01", "worse") * max(guess, case.first_loss or guess)
+        now = _just_now(case, step, loss)  # a window's mean still holds the spike of the first step
+        risen = not math.isfinite(loss) or now > limit("F01", "worse") * max(guess, case.first_loss or guess)
         if not lasting[sample].any() and not ((risen or later) and far[sample].any()):
             continue
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
         return Pace(step, case.layers.names[places[column]], ratio, _rise(case, step), 0.9)
     return None
+
+
+def _just_now(case: Case, step: int, loss: float) -> float:
+    """The loss of the steps just before `step`, where single steps are known; else `loss`."""
+    near = case.losses[max(0, step - 2) : step + 1]
+    near = near[np.isfinite(near)]
+    return float(near.mean()) if len(near) else loss
 
 
 def _by_loss(case: Case, later: bool) -> Pace | None:
