@@ -178,3 +178,21 @@ def test_what_is_beyond_the_doctors_limit_gets_no_tick() -> None:
     assert moves.mark == "doubt"
     assert "beyond 0.1" in moves.answer
     assert items["labels fit the images"].mark == "doubt", "near neighbours agree by chance: worth a note"
+
+
+def test_a_warning_that_came_to_nothing_is_taken_back_in_the_log(tmp_path: Path) -> None:
+    """A loss three times a guess for 30 steps, at a tenth too large a rate; then it learns all the same."""
+    folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
+    records = story(
+        run=started(own=False, lr=0.3),
+        loss=lambda step: 7.0 if step < 30 else learning(step),
+        rate=lambda step: 0.3,
+        look=lambda step: sample(step, update_ratio=0.3 if step < 30 else 0.01),
+    )
+    with AttendedWriter(folder) as writer:
+        for record in records:
+            writer.write(record)
+    history = History(folder)
+    history.poll()
+    (finding,) = [finding for finding in history.findings if finding.severity != "note"]
+    assert [finding.id in log.text and "takes back" in log.text for log in history.logs] == [True]
