@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cvtui.compare import Judge
+from cvtui.compare import judge as judge_runs
 from cvtui.compare.grid import split_values
+from cvtui.doctor import examine
 from cvtui.doctor.curves import Seen, Verdict
 from cvtui.doctor.curves import judge as judge_seen
+from cvtui.runlog import History, RunFolder
+from cvtui.runlog.events import Record
+from cvtui.runlog.writer import EventWriter
+from tests.doctor.making import sample, started, story
 
 T = np.linspace(0, 1, 500)
 
@@ -71,3 +79,44 @@ def test_commas_in_brackets_belong_to_the_value() -> None:
     assert split_values("step(3,6),cosine") == ["step(3,6)", "cosine"]
     assert split_values("[(conv8-relu)*2-pool]*2-fc,fc") == ["[(conv8-relu)*2-pool]*2-fc", "fc"]
     assert split_values(" , ") == []
+
+
+def logged(folder: Path, name: str, records: Sequence[Record]) -> History:
+    made = RunFolder.create(folder, name, 'data = "digits"\n')
+    with EventWriter(made) as writer:
+        for record in records:
+            writer.write(record)
+    history = History(made)
+    history.poll()
+    return history
+
+
+def test_compare_never_says_low_where_the_doctor_says_too_high(tmp_path: Path) -> None:
+    """lr 1.0: the doctor called it 100 times too high, and compare "low: hardly moves"."""
+    dead = story(
+        run=started(own=False, lr=1.0),
+        loss=lambda step: [3.5, 15.0, 9.0][step] if step < 3 else 2.31,
+        rate=lambda step: 1.0,
+        look=lambda step: sample(step, update_ratio=0.9 if not step else 0.0, grad_norm=1.0 if not step else 0.0),
+    )
+    slow = story(run=started(own=False, lr=1e-6), loss=lambda step: 2.3, look=lambda s: sample(s, update_ratio=1e-6))
+    histories = [logged(tmp_path, name, one) for name, one in (("dead", dead), ("slow", slow), ("good", story()))]
+    doctors = [[one.id for one in examine(history)][:1] for history in histories]
+    found = judge_runs(histories)
+    assert doctors == [["F01"], ["F02"], []]
+    assert [verdict.name for verdict in found] == ["very high", "low", "good"]
+    assert "F01" in found[0].why
+    assert "F02" in found[1].why
+
+
+def test_a_judge_that_follows_says_what_one_that_comes_late_says(tmp_path: Path) -> None:
+    judge = Judge()
+    made = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
+    history = History(made)
+    with EventWriter(made) as writer:
+        for record in story():
+            writer.write(record)
+            writer.flush()
+            history.poll()
+            judge([history])
+    assert judge([history]) == judge_runs([history])
