@@ -54,7 +54,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--all-seeds", action="store_true", help="report all seeds")
     parser.add_argument("--misses", action="store_true", help="say of each run that was not named what was said")
     parser.add_argument("--json", type=Path, help="where the data go (FOLDER/doctor.json)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.cures and (options.fault or options.quick or options.no_cures):
+        parser.error("--cures writes down what helps, and needs the whole benchmark for it")
+    return options
 
 
 def _cases(options: argparse.Namespace) -> list[Case]:
