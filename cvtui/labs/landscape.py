@@ -235,8 +235,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
             f"{land.roughness():.1%} false valleys"
             for land in lands
         )
-        + "."
-        + ("" if tested else UNTOLD),
+        + ("." if tested else f".{UNTOLD}"),
     )
 
 
