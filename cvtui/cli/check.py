@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Checks and findings as JSON.")
 def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
     """Look at a recipe before it is trained: its data, its first steps, and whether it can learn one batch by heart.
-    Takes some seconds and keeps nothing. The exit code is 1 when something is wrong."""
+    Takes some seconds and keeps nothing. A question mark stands where a number is beyond its limit and it is too early
+    to call that a fault. The exit code is 1 when something is wrong."""
     checked = make_recipe(recipe, {name: text for name, text in options.items() if text is not None})
     from cvtui.doctor.checklist import checklist
     from cvtui.recipe.room import check_machine
@@ -92,7 +93,7 @@ def show(items: list[Item], roots: list[Diagnosis]) -> None:
     from cvtui.cli.words import harmless
 
     console = Console(highlight=False)
-    signs = {"ok": ("✓", "green"), "fault": ("✗", "red"), "unknown": ("·", "dim")}
+    signs = {"ok": ("✓", "green"), "doubt": ("?", "yellow"), "fault": ("✗", "red"), "unknown": ("·", "dim")}
     table: Any = Table.grid(padding=(0, 2, 0, 0))
     for item in items:
         table.add_row(Text(*signs[item.mark]), item.question, Text(harmless(item.answer), "dim"))

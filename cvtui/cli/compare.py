@@ -29,7 +29,7 @@ def compare(names: tuple[str, ...], runs: Path, as_json: bool) -> None:
     if len(names) < 2:
         raise RequestError("compare: name two runs or more", hint="`cvtui runs` lists them")
     result = compared([find_run(name, runs) for name in names])
-    verdicts = judge([outcome.history.steps.loss for outcome in result.outcomes])
+    verdicts = judge([outcome.history for outcome in result.outcomes])
     labels = [outcome.name for outcome in result.outcomes]
     if as_json:
         print_json(result, labels, verdicts)

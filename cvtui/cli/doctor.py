@@ -110,7 +110,7 @@ def paragraph(one: Diagnosis) -> list[Any]:
     about.append(f"step {one.step:,}" if one.step >= 0 else "before the first step")
     lines.append(Padding(Text(harmless("; ".join(about)), "dim"), (0, 0, 0, 2)))
     changes = ", ".join(f"{name} = {value}" for name, value in one.cure.items())
-    cure = f"{one.advice} Here: {changes}." if changes else one.advice
+    cure = f"{one.advice} Here: {changes} ({one.tried})." if changes else one.advice
     lines.append(Padding(Text(harmless(cure)), (0, 0, 0, 2)))
     if one.test in TESTS:
         lines.append(Padding(Text(TESTS[one.test], "dim"), (0, 0, 0, 2)))

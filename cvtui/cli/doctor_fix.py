@@ -35,7 +35,7 @@ def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bo
     ill = next((one for one in found if one.cure), None)
     before = recipe_of(parent, "trained again")
     if ill is None:
-        what = "nothing is wrong with it" if not found else "what was found is cured by no change of the recipe"
+        what = "no change of the recipe is known to help" if found else "nothing is wrong with it"
         raise RequestError(f"{parent.name!r}: {what}", hint=f"cvtui doctor {parent.name} says more" if found else "")
     recipe = _cured(before, ill)
     saved = _before(history, ill.step, recipe.epochs)

@@ -64,6 +64,7 @@ def _watch(finder: LrFinder, *, quiet: bool) -> None:
     from rich.console import Console
 
     from cvtui.cli.sweep import race_picture
+    from cvtui.compare import Judge
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
@@ -76,8 +77,10 @@ def _watch(finder: LrFinder, *, quiet: bool) -> None:
         return
     from rich.live import Live
 
+    judge = Judge()
+
     def picture() -> Any:
-        return race_picture(finder.race, console)
+        return race_picture(finder.race, console, judge)
 
     with Live(console=console, refresh_per_second=4, transient=True, get_renderable=picture):
         while finder.step():

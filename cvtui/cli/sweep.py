@@ -16,7 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
-    from cvtui.compare import Race
+    from cvtui.compare import Judge, Race
 
 POLL_SECONDS = 0.2
 NOT_VARIED = frozenset({"name"})
@@ -57,7 +57,7 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
     reasons = {end.reason if end is not None and end.status == "failed" else "" for end in ends}
     if len(reasons) == 1 and (reason := reasons.pop()):  # a net that no GPU here can hold is told once, not N times
         raise RequestError(f"sweep: no run could be trained: {reason}")
-    verdicts = judge([outcome.history.steps.loss for outcome in result.outcomes])
+    verdicts = judge([outcome.history for outcome in result.outcomes])
     if as_json:
         print_json(result, labels, verdicts)
     else:
@@ -87,8 +87,12 @@ def watch_race(race: Race, quiet: bool) -> None:
         return
     from rich.live import Live
 
+    from cvtui.compare import Judge
+
+    judge = Judge()
+
     def picture() -> Any:
-        return race_picture(race, console)
+        return race_picture(race, console, judge)
 
     with Live(console=console, refresh_per_second=4, transient=True, get_renderable=picture):
         while race.step():
@@ -102,16 +106,15 @@ def _tell(race: Race, told: set[str], console: Any) -> None:
             console.print(f"{racer.label}: {racer.state}", highlight=False)
 
 
-def race_picture(race: Race, console: Any) -> Any:
+def race_picture(race: Race, console: Any, judge: Judge) -> Any:
     from rich.console import Group
     from rich.text import Text
 
-    from cvtui.compare import judge
     from cvtui.compare.differences import compared
 
     histories = [racer.history for racer in race.racers]
     result = compared(histories)
-    verdicts = judge([history.steps.loss for history in histories])
+    verdicts = judge(histories)
     labels = [racer.label for racer in race.racers]
     lines = curves(result.outcomes, labels, verdicts, min(console.width, 100), not console.no_color)
     wide = max(len(label) for label in labels)

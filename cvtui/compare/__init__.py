@@ -8,6 +8,6 @@ from __future__ import annotations
 from cvtui.compare.differences import Compared, compare
 from cvtui.compare.grid import Entrant, expand
 from cvtui.compare.race import Race
-from cvtui.compare.verdict import Verdict, judge
+from cvtui.compare.verdict import Judge, Verdict, judge
 
-__all__ = ["Compared", "Entrant", "Race", "Verdict", "compare", "expand", "judge"]
+__all__ = ["Compared", "Entrant", "Judge", "Race", "Verdict", "compare", "expand", "judge"]

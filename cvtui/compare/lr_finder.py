@@ -123,7 +123,7 @@ class LrFinder:
 
     def _judged(self) -> list[Trial]:
         outcomes = compared([racer.history for racer in self.race.racers]).outcomes
-        verdicts = judge([outcome.history.steps.loss for outcome in outcomes])
+        verdicts = judge([outcome.history for outcome in outcomes])
         trials = []
         for rate, outcome, verdict in zip(self.rates, outcomes, verdicts, strict=True):
             epochs = outcome.history.epochs

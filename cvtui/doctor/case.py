@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
+from cvtui.doctor.curves import got_there
 from cvtui.doctor.layers import Layers
 from cvtui.doctor.windows import Windows
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
@@ -306,4 +307,7 @@ class Case:
             return False
         late = self.windows.loss[-5:]
         late = late[np.isfinite(late)]
-        return bool(len(late) and late.mean() < 0.6 * guess and self.bad_step is None)
+        right = self.epochs[-1].val_accuracy if self.epochs else None
+        return bool(
+            len(late) and self.bad_step is None and got_there(float(late.mean()), guess, right, self.largest_class)
+        )

@@ -28,16 +28,17 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, float] = {}
 
 
-def _read() -> dict[str, Fault]:
-    text = files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8")
-    faults = msgspec.convert(tomllib.loads(text), dict[str, Fault])
+def _read() -> tuple[dict[str, Fault], dict[str, float], dict[str, float]]:
+    told = tomllib.loads(files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8"))
+    curves, cures = (msgspec.convert(told.pop(name), dict[str, float]) for name in ("curves", "cures"))
+    faults = msgspec.convert(told, dict[str, Fault])
     return {
         name: msgspec.structs.replace(fault, id=name, place=place) for place, (name, fault) in enumerate(faults.items())
-    }
+    }, curves, cures
 
 
-FAULTS = _read()
-"""id -> fault, upstream first."""
+FAULTS, CURVES, OFFERED = _read()
+"""id -> fault, upstream first; the limits of the judge of curves; and those of cures that are offered."""
 
 TYPICAL_RATES = {
     "sgd": 0.1, "momentum": 0.05, "nesterov": 0.05, "adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "radam": 1e-3,

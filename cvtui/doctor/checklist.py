@@ -10,8 +10,10 @@ import numpy as np
 
 from cvtui.doctor.case import Case
 from cvtui.doctor.diagnosis import Diagnosis
+from cvtui.doctor.registry import limit
 
-Mark = Literal["ok", "fault", "unknown"]
+Mark = Literal["ok", "doubt", "fault", "unknown"]
+"""doubt: beyond a limit, or worth a note, and too early to call it a fault."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,15 +30,18 @@ class _Question(msgspec.Struct, frozen=True):
     """Findings that answer it with no."""
     answer: Callable[[Case], str]
     """The numbers; "" where nothing is known."""
+    doubtful: Callable[[Case], bool] = lambda case: False
 
 
 def checklist(case: Case, found: list[Diagnosis]) -> list[Item]:
     """case: fed with a check-up's records; found: everything that the rules say of it."""
     faults = {one.id for one in found if one.severity != "note"}
+    notes = {one.id for one in found} - faults
     items = []
     for question in QUESTIONS:
         answer, wrong = question.answer(case), [name for name in question.ids if name in faults]
-        mark: Mark = "fault" if wrong else "ok" if answer else "unknown"
+        doubt = question.doubtful(case) or any(name in notes for name in question.ids)
+        mark: Mark = "fault" if wrong else "unknown" if not answer else "doubt" if doubt else "ok"
         items.append(Item(question=question.words, mark=mark, answer=answer or "not known", findings=wrong))
     items.append(_by_heart(case))
     return items
@@ -131,7 +136,16 @@ def _moves(case: Case) -> str:
         return ""
     ratios = case.layers.of("update_ratio")[:, places]
     ratios = ratios[np.isfinite(ratios)]
-    return f"by {ratios.min():.1e} to {ratios.max():.1e} of their size a step" if len(ratios) else ""
+    if not len(ratios):
+        return ""
+    words = f"by {ratios.min():.1e} to {ratios.max():.1e} of their size a step"
+    return f"{words}; beyond {limit('F01', 'ratio'):g}, which is too far if it lasts" if _far(case) else words
+
+
+def _far(case: Case) -> bool:
+    """Beyond the limit that the doctor holds a run to?"""
+    ratios = case.layers.of("update_ratio")[:, case.layers.weighted()]
+    return bool((ratios > limit("F01", "ratio")).any())
 
 
 def _schedule(case: Case) -> str:
@@ -149,6 +163,8 @@ QUESTIONS = (
     _Question("batches are mixed", ("F12",), _mixed),
     _Question("the first loss is that of a guess", ("F10", "F15", "F16", "F17", "F09"), _first_loss),
     _Question("all parameters get gradients", ("F26", "F25", "F08"), _gradients),
-    _Question("weights move, and not too far", ("F01", "F31", "F30", "F02", "F29", "F04", "F05", "F06", "L02"), _moves),
+    _Question(
+        "weights move, and not too far", ("F01", "F31", "F30", "F02", "F29", "F04", "F05", "F06", "L02"), _moves, _far
+    ),
     _Question("the rate lasts", ("F32",), _schedule),
 )

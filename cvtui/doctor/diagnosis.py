@@ -35,6 +35,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """0..1."""
     cure: dict[str, Any] = {}
     """Recipe fields and their new values; empty where no change of the recipe helps."""
+    tried: str = ""
+    """How often the cure helped in the doctor's benchmark, and by how much; empty where none is offered."""
     advice: str = ""
     """What to do, in words."""
     test: str = ""
@@ -57,6 +59,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
             "source": self.source,
             "sure": self.sure,
             "cure": self.cure or self.advice,
+            "tried": self.tried,
             "consequences": list(self.consequences),
         }
 

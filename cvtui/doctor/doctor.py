@@ -12,6 +12,8 @@ import numpy as np
 from cvtui.doctor import rules as _rules  # registers them
 from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
+from cvtui.doctor.cures import tried
+from cvtui.doctor.curves import Pace
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.registry import RULES, Rule
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, Record, RunEnded, RunStarted, Steps
@@ -21,6 +23,8 @@ __all__ = ["Doctor", "arrange", "examine"]
 
 SOURCES = _rules.__all__
 TRUST = {"exact": 0, "static": 1, "heuristic": 2}
+SPEED = ("F01", "F31", "F30", "F02")
+"""Faults of the size of the steps."""
 AT_ONCE = 20
 """Steps by which a consequence may seem to come before its cause: rules look at windows and samples."""
 CHUNK = 10_000
@@ -31,10 +35,12 @@ class Doctor:
     """Follows a run, from its history or (`take`) from its records as they are written.
 
     `update` costs what is new: a rule is asked again only when something that it reads has changed.
+    every_cure: offer those too that don't help, or were never tried (for the benchmark that tries them).
     """
 
-    def __init__(self, history: History | None = None) -> None:
+    def __init__(self, history: History | None = None, every_cure: bool = False) -> None:
         self.history = history
+        self.every_cure = every_cure
         self.case = Case()
         self.all: list[Diagnosis] = []
         """Everything found, what follows from something else too."""
@@ -68,14 +74,33 @@ class Doctor:
             self._roots = arrange(self.all)
         return self._roots
 
+    def pace(self) -> tuple[Pace, str]:
+        """What is said of the size of the run's steps: ("fast", why), ("slow", why) or ("", "")."""
+        for one in self.all:
+            if one.severity != "note" and one.id in SPEED:
+                too_slow = one.id == "F02" or (one.id == "F30" and one.threshold == FAULTS["F02"].limits["ratio"])
+                return "slow" if too_slow else "fast", f"the doctor: {one.name} ({one.id})"
+        return "", ""
+
     def _ask(self, rule: Rule) -> Diagnosis | None:
         """What one rule says. A log of strangers may hold anything: a rule that fails over it says nothing."""
         try:
             found = rule.check(self.case)
-            return found.diagnosis(rule.id, self.case) if found else None
+            return self._offered(found.diagnosis(rule.id, self.case)) if found else None
         except Exception as error:
             self.failed[rule.id] = f"{type(error).__name__}: {error}"
             return None
+
+    def _offered(self, one: Diagnosis) -> Diagnosis:
+        """With its cure only where that helps: never what the recipe says already, nor for a fault that is past."""
+        cure = {name: value for name, value in one.cure.items() if self.case.recipe.get(name) != value}
+        past = one.severity == "note" and FAULTS[one.id].severity != "note"
+        known = tried(one.id, one.cure)
+        if not cure or past:
+            return msgspec.structs.replace(one, cure={})
+        if known is not None and known.helps:
+            return msgspec.structs.replace(one, tried=known.words)
+        return one if self.every_cure else msgspec.structs.replace(one, cure={})
 
     # ------------------------------------------------------------------ from records
 
@@ -119,7 +144,7 @@ class Doctor:
         case, series = self.case, history.steps
         another = self._run is not None and history.run is not self._run
         if another or self._steps > series.end or len(history.epochs) < len(self._epochs):
-            self.__init__(history)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
+            self.__init__(history, self.every_cure)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
             case = self.case
         if history.run is not None and history.run is not self._run:
             self._run = history.run

@@ -29,12 +29,14 @@ class Found:
     advice: str = ""
     severity: Severity | None = None
     test: str = ""
+    name: str = ""
+    """Where less is known than the fault's own name says."""
 
     def diagnosis(self, fault_id: str, case: Case) -> Diagnosis:
         fault = FAULTS[fault_id]
         return Diagnosis(
             id=fault_id,
-            name=fault.name,
+            name=self.name or fault.name,
             severity=self.severity or fault.severity,
             kind=fault.kind,
             step=self.step,

@@ -25,6 +25,8 @@ class AttendedWriter(EventWriter):
         super().__init__(folder)
         self._doctor: Doctor | None = Doctor()
         self._told: dict[str, tuple[str, ...]] = {}
+        self._warned: dict[str, str] = {}
+        """Id -> name of what was told as a fault."""
         self._looks = 0
         self._seen_bad = False
         self._again = 0.0
@@ -35,6 +37,7 @@ class AttendedWriter(EventWriter):
         """As EventWriter.write. The record `end` comes last, after what the doctor has to say of it."""
         if isinstance(record, RunEnded):
             self._attend(record)
+            self._take_back()
             super().write(record)
             return
         super().write(record)
@@ -59,6 +62,17 @@ class AttendedWriter(EventWriter):
             super().write(Log(time=time.time(), level="warning", text=text))
         self.seconds += time.perf_counter() - begun
 
+    def _take_back(self) -> None:
+        """At the end: what was told as a fault and is none any more, in one line each."""
+        if self._doctor is None:
+            return
+        now = {one.id: one.severity for one in self._doctor.all}
+        for name, words in self._warned.items():
+            if now.get(name, "note") == "note":
+                what = "the run got over it" if name in now else "more steps have shown that it was none"
+                text = f"the doctor takes back its warning “{words}” ({name}): {what}"
+                super().write(Log(time=time.time(), text=text))
+
     def _due(self, record: Record, now: float) -> bool:
         if not isinstance(record, Steps):
             return isinstance(record, Facts | EpochDone | RunEnded | Finding)
@@ -78,6 +92,8 @@ class AttendedWriter(EventWriter):
             return
         known = found.id in self._told
         self._told[found.id] = found.consequences
+        if found.severity != "note":
+            self._warned[found.id] = found.name
         if not known:
             super().write(found.as_finding())
 

@@ -13,6 +13,7 @@ import msgspec
 import torch
 from torch import nn
 
+from cvtui.engine.clip import Clip
 from cvtui.engine.data import Images
 from cvtui.engine.facts import Probe
 from cvtui.engine.facts_of_data import data_facts
@@ -28,7 +29,10 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.events import Facts, Record
 from cvtui.runlog.writer import EventWriter
 
-STEPS = 12
+STEPS = 31
+"""The run's own first steps, looked at as often as the run is: what is said of them here, its doctor says there."""
+OFTEN = 10
+"""Steps from look to look, at most."""
 STEP_SECONDS = 3.0
 LEARN_IMAGES = 16
 LEARN_STEPS = 200
@@ -66,8 +70,10 @@ def checkup(recipe: Recipe, tell: Callable[[Record], None]) -> None:
 
 
 def _first_steps(training: Training, tell: Callable[[Record], None]) -> None:
-    """The first steps of the run, with a look at all layers at every fourth."""
-    journal = Journal(_Passing(tell), training, Watch(training.model, training.optimizer, 4), strict=False)
+    """The first steps of the run."""
+    watch = Watch(training.model, training.optimizer, min(training.recipe.watch_every or OFTEN, OFTEN))
+    journal = Journal(_Passing(tell), training, watch, strict=False)
+    clip = Clip(training.optimizer, journal, training.recipe.clip) if training.recipe.clip else None
     probe = Probe(training.model, training.optimizer)
     journal.gather(probe)
     training.model.train()
@@ -81,6 +87,8 @@ def _first_steps(training: Training, tell: Callable[[Record], None]) -> None:
                 loss = training.loss(logits, images.labels)
             training.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            if clip is not None:
+                clip.arm()
             training.optimizer.step()
             training.step += 1
             journal.step(rate, loss, logits=logits, labels=images.labels)
@@ -88,6 +96,8 @@ def _first_steps(training: Training, tell: Callable[[Record], None]) -> None:
                 break
         journal.flush()
     finally:
+        if clip is not None:
+            clip.close()
         journal.close()
     if (facts := probe.rest()) is not None:
         tell(facts)
@@ -97,7 +107,8 @@ def _batches(training: Training) -> Iterator[Images]:
     from cvtui.engine.data import batches
 
     recipe = training.recipe
-    yield from batches(training.data.train, recipe.batch_size, recipe.seed, 1, 0)
+    for epoch in range(1, recipe.epochs + 1):
+        yield from batches(training.data.train, recipe.batch_size, recipe.seed, epoch, 0)
 
 
 def _one_batch(training: Training, weights: dict[str, torch.Tensor]) -> Facts:

@@ -332,10 +332,15 @@ def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
 
 @torch.no_grad()
 def _weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
-    """(name, fan-in, [mean, std, min, max]) of every weight of two dimensions or more; the numbers stay there."""
+    """(name, fan-in, [mean, std, min, max]) of every layer's weights; the numbers stay there.
+
+    A parameter whose numbers all lie along one axis (C x 1 x 1, ConvNeXt's layer_scale, 1 x 1 x D, a token) holds a
+    scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that."""
     found = []
+    layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
     for name, parameter in model.named_parameters():
-        if parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
+        table = sum(side > 1 for side in parameter.shape) > 1 or id(parameter) in layers
+        if table and parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
             fan_in = parameter[0].numel()
             found.append((plain_name(name), fan_in, moments(parameter.detach())[:4]))
     return found

@@ -53,9 +53,8 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None
         found["validation"] = second.size
     if first is not None and second is not None and first.images.shape[1:] == second.images.shape[1:]:
         found |= _overlap(first, second, until) | _neighbour_facts(first, second)
-        if first.images.is_floating_point() and second.images.is_floating_point():
-            numbers = second.images.float()
-            found |= {"validation_mean": _finite(numbers.mean()), "validation_std": _finite(numbers.std())}
+        if first.images.dtype == second.images.dtype:
+            found["raw_moments"] = [_moments(part.images) for part in (first, second)]
     return Facts(**found)
 
 
@@ -107,6 +106,13 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
         return Scanned(torch.stack(images), torch.tensor(labels), count) if images else None
     except Exception:  # a stranger's data set may raise anything, and a check must not stop a training
         return None
+
+
+def _moments(images: Tensor) -> list[float | None]:
+    """[mean, spread] before any preprocessing, of at most REFERENCES images: to be compared with the other part's
+    alone."""
+    numbers = images[_even(len(images), REFERENCES)].float()
+    return [_finite(numbers.mean()), _finite(numbers.std())]
 
 
 def _label_facts(labels: Tensor, classes: int) -> dict[str, Any]:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cvtui.doctor.curves import learnt
 from cvtui.errors import RequestError
 from cvtui.labs.data import digits
 from cvtui.labs.lr import problem
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import Split, evaluate, train
+from cvtui.labs.train import UNTOLD, Split, evaluate, guess, train
 from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -49,7 +50,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         go(runner, data, knobs, report, 0.8 * number / 3, 0.8 / 3, runners)
     report(0.8, "gradient noise")
     noise = gradient_noise(data, int(knobs["seed"]), int(knobs["draws"]), report)
-    return result(knobs, runners, noise)
+    return result(knobs, runners, noise, guess(data.y))
 
 
 def go(
@@ -121,8 +122,9 @@ def apart(first: Runner, second: Runner) -> float:
     return float(np.abs(np.log(np.array(second.losses[1:]) / ours)).mean())
 
 
-def result(knobs: Knobs, runners: list[Runner], noise: list[float]) -> LabResult:
+def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float) -> LabResult:
     small, plain, scaled = runners
+    tested = learnt(small.losses[-1], guess) and knobs["times"] >= 2
     fall = slope(SIZES, noise)
     plain_apart, scaled_apart = apart(small, plain), apart(small, scaled)
     faster = small.seconds[-1] / max(scaled.seconds[-1], 1e-9)
@@ -161,10 +163,10 @@ def result(knobs: Knobs, runners: list[Runner], noise: list[float]) -> LabResult
             "gradient noise": [round4(value) for value in noise],
             "noise slope": round4(fall),
         },
-        claim_holds=scaled_apart < 0.5 * plain_apart and abs(fall + 0.5) < 0.05 if knobs["times"] >= 2 else None,
+        claim_holds=scaled_apart < 0.5 * plain_apart and abs(fall + 0.5) < 0.05 if tested else None,
         sentence=f"Over epochs the curve of batch x{knobs['times']} lies e^{plain_apart:.2f} from the small batch's, "
         f"with rate x{knobs['times']} e^{scaled_apart:.2f}; it takes {faster:.1f} times less time. "
-        f"The gradient's noise falls with B^{fall:.2f}.",
+        f"The gradient's noise falls with B^{fall:.2f}." + ("" if learnt(small.losses[-1], guess) else UNTOLD),
     )
 
 

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.calc import Conv, Size
+from cvtui.doctor.curves import knows
 from cvtui.engine.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.data import build, images
 from cvtui.labs.dense import conv_matrix
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import Split, evaluate, smooth, thin, train
+from cvtui.labs.train import UNTOLD, Split, chance, evaluate, smooth, thin, train
 from cvtui.runlog.figures import AnyFigure, Bar, Bars, Curve, Curves, Matrix, Table
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
@@ -62,7 +63,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             if racers[-1].accuracy >= cnn.accuracy:
                 break
     report(0.95, "the fc that is a conv")
-    return result(knobs, racers, superset(cnn.net, data))
+    return result(knobs, racers, superset(cnn.net, data), data.val_y)
 
 
 def matching_width(parameters: int, size: Size, classes: int) -> int:
@@ -117,7 +118,7 @@ def superset(net: Net, data: Split) -> dict[str, float]:
     }
 
 
-def result(knobs: Knobs, racers: list[Racer], same: dict[str, float]) -> LabResult:
+def result(knobs: Knobs, racers: list[Racer], same: dict[str, float], labels: Tensor) -> LabResult:
     cnn, mlp = racers[0], racers[-1]
     rows = [
         [
@@ -141,6 +142,7 @@ def result(knobs: Knobs, racers: list[Racer], same: dict[str, float]) -> LabResu
         loss_figure(racers),
         filter_matrix(cnn.net),
     ]
+    tested = knows(cnn.accuracy, chance(labels))
     exact = same.get("difference", 0.0) <= 1e-5 * max(1.0, same.get("scale", 1.0))
     if knobs["match"] == "parameters":
         words = (
@@ -173,8 +175,8 @@ def result(knobs: Knobs, racers: list[Racer], same: dict[str, float]) -> LabResu
             "seconds": [round4(racer.seconds) for racer in racers],
             **{f"superset: {name}": round4(value) for name, value in same.items()},
         },
-        claim_holds=holds,
-        sentence=words,
+        claim_holds=holds if tested else None,
+        sentence=words + ("" if tested else UNTOLD),
     )
 
 

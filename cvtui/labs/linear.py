@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvtui.calc import Activation
+from cvtui.doctor.curves import knows
 from cvtui.engine.model import Net
 from cvtui.labs.data import build, points
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import Split, evaluate, train
+from cvtui.labs.train import UNTOLD, Split, chance, evaluate, train
 from cvtui.runlog.figures import AnyFigure, Bar, Bars, Heat, Points
 
 REACH = 1.6
@@ -63,6 +64,7 @@ def result(
             bars=[Bar(name=name, value=accuracy, text=f"{accuracy:.1%}") for name, accuracy, _ in fits],
         )
     )
+    tested = knows(one if on_plane >= SEPARABLE else many, chance(data.val_y))
     first = next((name for name, accuracy, _ in fits if accuracy >= SEPARABLE), None)
     if on_plane >= SEPARABLE:
         holds = one >= SEPARABLE - 0.03
@@ -83,8 +85,8 @@ def result(
             "fitted line": [round4(accuracy) for _, accuracy, _ in fits],
             "separable at": first,
         },
-        claim_holds=holds,
-        sentence=words,
+        claim_holds=holds if tested else None,
+        sentence=words + ("" if tested else UNTOLD),
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from cvtui.doctor.curves import Seen, judge
 from cvtui.labs.data import digits
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import evaluate, he, smooth, thin, train
+from cvtui.labs.train import evaluate, guess, he, smooth, thin, train
 from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
 
 OPTIMIZERS: dict[str, Callable[[list[Tensor], float], torch.optim.Optimizer]] = {
@@ -41,40 +42,13 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             if not math.isfinite(step.loss):
                 break
         accuracies[rate] = evaluate(model, data.val_x, data.val_y)[1]
-    names = name_shapes({rate: smooth(values) for rate, values in losses.items()})
+    named = judge([Seen(loss=values, guess=guess(data.y)) for values in losses.values()])
+    names = {rate: verdict.name for rate, verdict in zip(losses, named, strict=True)}
     return result(knobs, losses, accuracies, names)
 
 
-def name_shapes(curves: dict[float, Sequence[float]]) -> dict[float, str]:
-    """low, good, high or very high for each curve of smoothed losses, as the lecture's figure names their shapes.
-
-    very high: it rises to more than 1.5 times its beginning, or is no number any more. good: it ends within 3 times the
-    lowest end, or below 2 % of its beginning. high: it rises at first, or falls as fast as the best curve (where that
-    has made half its way), and then stays above. low: it falls more slowly than the best curve all along.
-    """
-    names = {}
-    alive = {
-        rate: values
-        for rate, values in curves.items()
-        if all(map(math.isfinite, values)) and max(values) <= 1.5 * values[0]
-    }
-    best = min(alive.values(), key=lambda values: values[-1], default=None)
-    for rate, values in curves.items():
-        if rate not in alive or best is None:
-            names[rate] = "very high"
-        elif best[-1] > 0.5 * best[0]:  # nothing learned much: each is as slow as the other
-            names[rate] = "low"
-        elif values[-1] <= max(3.0 * best[-1], 0.02 * values[0]):
-            names[rate] = "good"
-        else:
-            half = next(place for place, loss in enumerate(best) if loss <= (best[0] + best[-1]) / 2)
-            rises = max(values) > 1.1 * values[0]
-            names[rate] = "high" if rises or values[half] <= 1.15 * best[half] else "low"
-    return names
-
-
 def result(
-    knobs: Knobs, losses: dict[float, list[float]], accuracies: dict[float, float], names: dict[float, str]
+    knobs: Knobs, losses: dict[float, list[float]], accuracies: dict[float, float], names: Mapping[float, str]
 ) -> LabResult:
     order = ["low", "good", "high", "very high"]
     found = [names[rate] for rate in losses]
@@ -104,7 +78,7 @@ def result(
     )
 
 
-def figure(losses: dict[float, list[float]], names: dict[float, str]) -> AnyFigure:
+def figure(losses: dict[float, list[float]], names: Mapping[float, str]) -> AnyFigure:
     curves = []
     for rate, values in losses.items():
         places, shown = thin(smooth(values), 150)

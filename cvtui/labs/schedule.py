@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from cvtui.doctor.curves import learnt
 from cvtui.labs.data import digits
 from cvtui.labs.lr import problem
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import evaluate, smooth, thin, train
+from cvtui.labs.train import evaluate, guess, smooth, thin, train
 from cvtui.recipe.choices import SCHEDULES, parse_choice
 from cvtui.recipe.schedule import Schedule
 from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
@@ -34,7 +35,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             losses[name].append(step.loss)
             report((number + step.number / steps) / len(schedules), name, lambda: figures(schedules, losses))
         ends[name] = (evaluate(model, data.x, data.y)[0], evaluate(model, data.val_x, data.val_y)[1])
-    return result(knobs, schedules, losses, ends)
+    return result(knobs, schedules, losses, ends, guess(data.y))
 
 
 def plan(name: str, lr: float, per_epoch: int, epochs: int, warmup: int) -> Schedule:
@@ -43,7 +44,11 @@ def plan(name: str, lr: float, per_epoch: int, epochs: int, warmup: int) -> Sche
 
 
 def result(
-    knobs: Knobs, schedules: dict[str, Schedule], losses: dict[str, list[float]], ends: dict[str, tuple[float, float]]
+    knobs: Knobs,
+    schedules: dict[str, Schedule],
+    losses: dict[str, list[float]],
+    ends: dict[str, tuple[float, float]],
+    guess: float,
 ) -> LabResult:
     table = Table(
         title="At the end: loss over all training images, validation accuracy",
@@ -58,7 +63,9 @@ def result(
         constant = ends["constant"][0]
         worst = max(decays, key=lambda name: ends[name][0])
         words += f"; constant with {constant:.2g}, those that decay to nothing with {ends[worst][0]:.2g} or less"
-        holds = ends[worst][0] < constant
+        learned = [learnt(ends[name][0], guess) for name in decays]
+        holds = ends[worst][0] < constant if all(learned) else None
+        words += "" if all(learned) else " (some have learnt nothing: the claim was not tested)"
     return LabResult(
         figures=[*figures(schedules, losses), table],
         numbers={

@@ -108,6 +108,20 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
     return float(F.cross_entropy(outputs, y)), float((outputs.argmax(1) == y).float().mean())
 
 
+def chance(y: Tensor) -> float:
+    """Accuracy of whoever always says the most frequent class."""
+    return float(torch.bincount(y).max()) / max(len(y), 1)
+
+
+def guess(y: Tensor) -> float:
+    """Loss of a guess by the classes' frequencies, in nats."""
+    shares = torch.bincount(y).double() / max(len(y), 1)
+    return float(-(shares * shares.clamp(min=1e-12).log()).sum())
+
+
+UNTOLD = " Nothing was learnt with these knobs, so the claim was not tested."
+
+
 def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 

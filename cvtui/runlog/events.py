@@ -312,6 +312,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """What those shares would be for labels that have nothing to do with the images."""
     neighbours_count: int | None = None
     """Images that were asked, in each part."""
+    raw_moments: list[list[float | None]] = []
+    """[mean, standard deviation] of the training and of the validation images as they lie there, before any
+    preprocessing: never to be compared with what the model gets."""
     # The input as the model gets it
     input_dtype: str = ""
     input_shape: list[int] = []

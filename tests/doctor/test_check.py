@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,9 +15,11 @@ from cvtui.doctor import Doctor
 from cvtui.doctor.checklist import Item, checklist, learnt
 from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.checkup import checkup
-from cvtui.recipe import Recipe
+from cvtui.engine.control import Signals
+from cvtui.engine.worker import train_folder
+from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import History, RunFolder
-from cvtui.runlog.events import Finding, RunEnded, Steps
+from cvtui.runlog.events import AnyRecord, Facts, Finding, LayersSampled, RunEnded, RunStarted, Steps
 from tests.doctor.making import learning, sample, started, story
 
 
@@ -119,3 +122,77 @@ def test_a_doctor_that_fails_is_sent_away(tmp_path: Path) -> None:
     assert history.steps_done == 300
     assert history.end is not None
     assert ["the doctor had to leave" in log.text for log in history.logs] == [True]
+
+
+FIRST = 31
+
+
+def in_the_run(folder: Path, recipe: Recipe) -> set[tuple[str, str]]:
+    """(id, severity) of all that the doctor says of the same steps of a real run."""
+    made = RunFolder.create(folder, "run", dumps(recipe))
+    assert train_folder(made.path, Signals()) in (0, 1)
+    doctor = Doctor()
+    for line in made.events.read_bytes().splitlines():
+        record = msgspec.json.decode(line, type=AnyRecord)
+        if isinstance(record, Steps):
+            left = FIRST - record.first
+            if left > 0:
+                lists = ("loss", "lr", "accuracy", "grad_norm", "seconds")
+                doctor.take(msgspec.structs.replace(record, **{name: getattr(record, name)[:left] for name in lists}))
+        elif isinstance(record, LayersSampled):
+            if record.step < FIRST:
+                doctor.take(record)
+        elif isinstance(record, RunStarted) or (isinstance(record, Facts) and record.validation_mode is None):
+            doctor.take(record)
+    doctor.update()
+    return {(one.id, one.severity) for one in doctor.all}
+
+
+TEXTURES = "tests.benchmarks.doctor.sets:textures"
+AGREED = [
+    {"optimizer": "adam", "lr": 0.1, "net": "fc32-relu-fc"},
+    {"optimizer": "momentum", "lr": 0.4, "net": "(fc48-relu)*6-fc"},
+    {"optimizer": "momentum", "lr": 3.0, "net": "fc64-relu-fc32-relu-fc"},
+    {"optimizer": "momentum", "lr": 3.0, "clip": 0.01, "net": "fc64-relu-fc32-relu-fc"},
+    {"optimizer": "sgd", "lr": 1e-6, "net": "fc32-relu-fc"},
+    {"optimizer": "sgd", "lr": 0.1, "net": "conv8-bn-relu-fc", "batch_size": 4},
+    {"optimizer": "adam", "lr": 0.01, "data": TEXTURES, "net": "conv8f5-relu-fc128-relu-fc"},
+]
+
+
+@pytest.mark.parametrize("fields", AGREED, ids=lambda fields: f"{fields['optimizer']}-{fields['lr']}-{fields['net']}")
+def test_the_check_says_what_the_doctor_says_of_the_same_steps(fields: dict[str, Any], tmp_path: Path) -> None:
+    recipe = Recipe(**({"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0} | fields))
+    doctor = Doctor()
+    checkup(recipe, doctor.take)
+    doctor.update()
+    assert {(one.id, one.severity) for one in doctor.all} == in_the_run(tmp_path, recipe)
+
+
+def test_what_is_beyond_the_doctors_limit_gets_no_tick() -> None:
+    """A ratio of 0.41 was ticked as "not too far", and nine steps later it was a fault of the run."""
+    _, items = examined(
+        data=TEXTURES, net="conv8f5-relu-pool-conv32-relu-fc128-relu-fc", optimizer="adam", lr=0.01, weight_decay=0.0
+    )
+    moves = items["weights move, and not too far"]
+    assert moves.mark == "doubt"
+    assert "beyond 0.1" in moves.answer
+    assert items["labels fit the images"].mark == "doubt", "near neighbours agree by chance: worth a note"
+
+
+def test_a_warning_that_came_to_nothing_is_taken_back_in_the_log(tmp_path: Path) -> None:
+    """A loss three times a guess for 30 steps, at a tenth too large a rate; then it learns all the same."""
+    folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
+    records = story(
+        run=started(own=False, lr=0.3),
+        loss=lambda step: 7.0 if step < 30 else learning(step),
+        rate=lambda step: 0.3,
+        look=lambda step: sample(step, update_ratio=0.3 if step < 30 else 0.01),
+    )
+    with AttendedWriter(folder) as writer:
+        for record in records:
+            writer.write(record)
+    history = History(folder)
+    history.poll()
+    (finding,) = [finding for finding in history.findings if finding.severity != "note"]
+    assert [finding.id in log.text and "takes back" in log.text for log in history.logs] == [True]

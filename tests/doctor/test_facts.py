@@ -14,6 +14,7 @@ from torch.optim import SGD
 
 import cvtui
 from cvtui.doctor import Diagnosis, examine
+from cvtui.engine.facts import Probe
 from cvtui.engine.facts_of_data import data_facts
 from cvtui.runlog import Facts, History
 
@@ -257,3 +258,30 @@ def test_a_dataset_is_read_item_by_item() -> None:
     assert facts is not None
     assert (facts.train, facts.validation, facts.overlap) == (240, 120, 0)
     assert facts.label_counts == [60] * 4
+
+
+def test_a_scale_is_no_layers_weights() -> None:
+    """ConvNeXt's layer_scale (C x 1 x 1) begins alike in all channels, by design; a linear layer does not."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 8, 3, padding=1)
+            self.layer_scale = nn.Parameter(torch.full((8, 1, 1), 1e-6))
+            self.token = nn.Parameter(torch.zeros(1, 1, 8))
+            self.head = nn.Linear(1, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head((x + self.layer_scale * self.conv(x)).mean((1, 2, 3))[:, None])
+
+    model = Block()
+    optimizer = SGD(model.parameters(), 0.1)
+    probe = Probe(model, optimizer)
+    loss = model(torch.randn(4, 1, 8, 8)).square().mean()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    probe.step(loss, None)
+    found = probe.take()
+    probe.close()
+    assert found is not None
+    assert [weight.name for weight in found.weights] == ["conv.weight", "head.weight"]

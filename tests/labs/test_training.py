@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
-from cvtui.labs.lr import name_shapes
 from cvtui.labs.preprocess import bowl, derivatives, pictures, two_features
 from cvtui.labs.train import batches, smooth
 from tests.labs.conftest import Run
@@ -19,18 +16,6 @@ def test_four_rates_four_shapes(run: Run) -> None:
     result = run("lr", steps=200)
     assert result.numbers["shapes"] == ["low", "good", "high", "very high"]
     assert result.claim_holds is True
-
-
-def test_shapes_of_curves_that_are_known() -> None:
-    steps = range(100)
-    curves = {
-        0.1: [3.0 - 0.01 * t for t in steps],
-        1.0: [3.0 * math.exp(-0.1 * t) for t in steps],
-        2.0: [1.0 + 2.0 * math.exp(-0.15 * t) for t in steps],
-        3.0: [3.0 * math.exp(0.05 * t) for t in steps],
-        4.0: [3.0, math.inf],
-    }
-    assert name_shapes(curves) == {0.1: "low", 1.0: "good", 2.0: "high", 3.0: "very high", 4.0: "very high"}
 
 
 def test_decay_ends_lower_than_constant(run: Run) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, percent, rule, some
 
+FIRST_LOOKS = 5
+"""Steps after which the trainer tells which parameters got no gradient."""
+
 
 @rule("F28", "facts")
 def bad_values(case: Case) -> Found | None:
@@ -79,16 +82,20 @@ def not_zeroed(case: Case) -> Found | None:
     )
 
 
-@rule("F26", "facts", "layers")
+@rule("F26", "facts", "steps", "layers")
 def not_trained(case: Case) -> Found | None:
     facts = case.facts
     count = facts.parameters or 0
     if facts.left_out:
         everything = len(facts.left_out) >= min(count, 50)
+        if not everything and not facts.batch_sizes and case.steps_done <= FIRST_LOOKS:
+            return None  # whether they get gradients is known after so many steps
+        if not everything and set(facts.left_out) <= set(facts.no_gradient):
+            return _kept(facts.left_out, count, "are left out of the optimiser and get no gradient (no_grad or detach)")
         whose = " It holds the parameters of another model." if facts.foreign else ""
         return Found(
             f"The optimiser does not hold {'any parameter of the model' if everything else some(facts.left_out)}: "
-            f"{'nothing' if everything else 'that part'} will ever move.{whose}",
+            f"{'nothing' if everything else 'that part'} will {'ever' if everything else 'never'} move.{whose}",
             layer="" if everything else facts.left_out[0].rpartition(".")[0],
             value=len(facts.left_out),
             threshold=0,
@@ -107,18 +114,22 @@ def not_trained(case: Case) -> Found | None:
             severity="stop" if len(facts.no_gradient) >= min(count, 50) else "warn",
         )
     if facts.frozen:
-        share = len(facts.frozen) / (len(facts.frozen) + count)
-        return Found(
-            f"{some(facts.frozen)} {'is' if len(facts.frozen) == 1 else 'are'} frozen (requires_grad is False) and "
-            "will stay as drawn; all is well if that is meant.",
-            layer=facts.frozen[0].rpartition(".")[0],
-            value=len(facts.frozen),
-            threshold=0,
-            evidence=f"{percent(share)} of the parameter tensors are frozen",
-            severity="note" if share >= 0.5 else "warn",  # most of a net frozen is what fine-tuning looks like
-            sure=0.6,
-        )
+        return _kept(facts.frozen, len(facts.frozen) + count, "are frozen (requires_grad is False)")
     return _stands_still(case)
+
+
+def _kept(names: list[str], count: int, how: str) -> Found:
+    """Nobody freezes by accident: it takes a line that says so. Worth knowing, no fault."""
+    verb = how if len(names) > 1 else how.replace("are", "is", 1).replace("get", "gets", 1)
+    return Found(
+        f"{some(names)} {verb} and will stay as drawn; all is well if that is meant.",
+        layer=names[0].rpartition(".")[0],
+        value=len(names),
+        threshold=0,
+        evidence=f"{percent(len(names) / max(count, 1))} of the parameter tensors are frozen",
+        severity="note",
+        sure=0.6,
+    )
 
 
 def _stands_still(case: Case) -> Found | None:

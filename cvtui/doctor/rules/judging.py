@@ -6,6 +6,8 @@ import math
 
 from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, percent, rule, some
+from cvtui.doctor.rules.speed import too_fast, too_slow
+from cvtui.doctor.rules.symptoms import not_learning
 from cvtui.runlog.events import EpochDone
 
 
@@ -84,7 +86,6 @@ def _errors(share: float, chance: float, count: int) -> float:
 
 @rule("F21", "facts", "epochs")
 def validation_differs(case: Case) -> Found | None:
-    facts = case.facts
     train, other, chance, count = _neighbours(case)
     if count and train > chance + 0.2 and _errors(other, chance, count) < limit("F13", "errors"):
         return Found(
@@ -95,34 +96,41 @@ def validation_differs(case: Case) -> Found | None:
             evidence=f"agreement with neighbours: training {train:.3g}, validation {other:.3g}",
             sure=0.9,
         )
-    if (words := _inputs_differ(case)) is not None:
-        return Found(
-            words,
-            step=max(facts.step, 0),
-            value=facts.validation_mean,
-            threshold=limit("F21", "mean"),
-            evidence=f"mean {facts.input_mean:.3g} and {facts.validation_mean:.3g}",
-            sure=0.9,
-        )
-    return _by_epochs(case)
+    return _inputs_differ(case) or _by_epochs(case)
 
 
-def _inputs_differ(case: Case) -> str | None:
+def _inputs_differ(case: Case) -> Found | None:
+    """Like is compared with like: what reaches the model in both modes, or, until that is known, what lies in both
+    sets. (Raw points in 0..1 beside standardised ones once were "not prepared alike".)"""
     facts = case.facts
-    numbers = (facts.input_mean, facts.input_std, facts.validation_mean, facts.validation_std)
-    if any(number is None for number in numbers):
+    if facts.validation_mode is not None:
+        rows = [[facts.input_mean, facts.input_std], [facts.validation_mean, facts.validation_std]]
+        count, where = facts.batch_size or case.batch_size or 1, "reach the model"
+    else:
+        rows, count, where = facts.raw_moments, min(facts.train or 1, facts.validation or 1), "lie in their set"
+    if len(rows) != 2 or any(number is None for row in rows for number in row):
         return None
-    mean, std, val_mean, val_std = (float(number or 0.0) for number in numbers)
-    if std <= 0:
+    (mean, std), (val_mean, val_std) = [[float(number or 0.0) for number in row] for row in rows]
+    if std <= 0 or not _far((mean, std), (val_mean, val_std), count):
         return None
-    moved = abs(mean - val_mean) / std > limit("F21", "mean")
-    times = max(val_std, 1e-9) / std
-    if not moved and 1 / limit("F21", "std") < times < limit("F21", "std"):
-        return None
-    return (
-        f"The training images reach the model with mean {mean:.3g} and spread {std:.3g}, the validation images with "
-        f"{val_mean:.3g} and {val_std:.3g}: they are not prepared alike."
+    return Found(
+        f"The training images {where} with mean {mean:.3g} and spread {std:.3g}, the validation images with "
+        f"{val_mean:.3g} and {val_std:.3g}: they are not prepared alike.",
+        step=max(facts.step, 0),
+        value=val_mean,
+        threshold=limit("F21", "mean"),
+        evidence=f"mean {mean:.3g} and {val_mean:.3g}",
+        sure=0.9,
     )
+
+
+def _far(ours: tuple[float, float], theirs: tuple[float, float], count: int) -> bool:
+    """Do means or spreads lie apart by more than the limit, and by more than chance allows for `count` images? (The
+    numbers of one image may be as good as one: the standard error is that of so many numbers.)"""
+    (mean, std), (other, spread) = ours, theirs
+    moved = max(limit("F21", "mean"), limit("F21", "errors") / math.sqrt(count)) * std
+    times = max(math.log(limit("F21", "std")), limit("F21", "errors") / math.sqrt(2 * count))
+    return abs(mean - other) > moved or abs(math.log(max(spread, 1e-9) / std)) > times
 
 
 def _by_epochs(case: Case) -> Found | None:
@@ -176,26 +184,50 @@ def _neighbours(case: Case) -> tuple[float, float, float, int]:
     return train, other, chance, facts.neighbours_count if facts.neighbours_count >= limit("F13", "count") else 0
 
 
-@rule("F13", "facts", "epochs", "steps", "layers")
+@rule("F13", "facts", "epochs", "steps", "layers", "end")
 def foreign_labels(case: Case) -> Found | None:
+    """Neighbours that agree by chance alone are no evidence: textures look like that. The net must fail too."""
     train, other, chance, count = _neighbours(case)
-    learnt = any((e.val_accuracy or 0.0) > beyond(case, limit("F13", "learnt")) for e in case.epochs)
-    if learnt:
+    if any((e.val_accuracy or 0.0) > beyond(case, limit("F13", "learnt")) for e in case.epochs):
         return None
-    if count:
-        errors = max(_errors(train, chance, count), _errors(other, chance, count))
-        if errors < limit("F13", "errors"):
-            return Found(
-                f"Images that look alike share a label in {percent(train)}, and by chance they would in "
-                f"{percent(chance)}: the labels seem to have nothing to do with the images.",
-                value=train,
-                threshold=chance,
-                evidence=f"agreement of nearest neighbours {train:.3g}, chance {chance:.3g}",
-                sure=0.75,
-                test="overfit",
-            )
+    by_heart = _learnt_by_heart(case)
+    if not count:
+        return by_heart
+    least = chance + limit("F13", "errors") * math.sqrt(max(chance * (1 - chance), 1e-6) / count)
+    if max(train, other) >= least:
         return None
-    return _learnt_by_heart(case)
+    failed = by_heart.step if by_heart is not None else _guesses_on(case)
+    words = (
+        "the labels seem to have nothing to do with the images, and the net finds nothing either."
+        if failed is not None
+        else "pixel by pixel nothing shows that labels and images belong together. Textures are like that too; if the "
+        "net learns nothing, look there first."
+    )
+    return Found(
+        f"Images that look alike share a label in {percent(max(train, other))}, and by chance they would in "
+        f"{percent(chance)}: {words}",
+        step=-1 if failed is None else failed,
+        value=max(train, other),
+        threshold=least,
+        evidence=f"agreement of nearest neighbours {max(train, other):.3g}, chance {chance:.3g}",
+        sure=0.75,
+        test="overfit",
+        severity="note" if failed is None else None,
+        name="labels that near neighbours do not share" if failed is None else "",
+    )
+
+
+def _guesses_on(case: Case) -> int | None:
+    """The step by which the net had had its chance, at a rate that fits, and still guessed; None: it has not yet."""
+    if too_fast(case) is not None or too_slow(case) is not None:
+        return None
+    stuck = not_learning(case)
+    if stuck is not None:
+        return stuck.step
+    ended = case.end is not None and case.end.status in ("finished", "stopped")
+    enough = case.steps_done >= limit("F36", "steps") and bool(case.epochs)
+    best = max((epoch.val_accuracy or 0.0 for epoch in case.epochs), default=1.0)
+    return case.steps_done - 1 if ended and enough and best < beyond(case, limit("F13", "guess")) else None
 
 
 def _images(case: Case) -> float:

@@ -23,12 +23,20 @@ class Pace(NamedTuple):
 def too_fast(case: Case) -> Pace | None:
     """The first moment at which steps were too large and the loss was no better for it."""
     if "fast" not in case.memo:
-        found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case)) is not None]
+        found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case, False)) is not None]
+        if not found and _never_recovered(case):
+            found = [pace for look in (_by_ratio, _by_loss) if (pace := look(case, True)) is not None]
         first = min(found, key=lambda pace: pace.step) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
             first = first._replace(ratio=found[0].ratio, layer=found[0].layer, sure=0.9)
         case.memo["fast"] = first
     return case.memo["fast"]  # type: ignore[no-any-return]
+
+
+def _never_recovered(case: Case) -> bool:
+    """Steps enough have been made, and the loss is little better than a guess: what looked large at first was."""
+    guess, steps = case.guess, case.steps_done
+    return guess is not None and steps > limit("F01", "later") and case.loss_at(steps) > limit("F01", "lost") * guess
 
 
 def ratios(case: Case) -> tuple[Array, list[int]]:
@@ -48,7 +56,8 @@ def middles(values: Array) -> Array:
     return ordered[np.arange(len(ordered)), np.maximum((counts - 1) // 2, 0)]  # type: ignore[no-any-return]
 
 
-def _by_ratio(case: Case) -> Pace | None:
+def _by_ratio(case: Case, later: bool) -> Pace | None:
+    """later: the run has shown since that it did not get over it, so that one pair of samples is enough."""
     guess = case.guess
     if len(case.layers) < 2 or guess is None:
         return None
@@ -58,15 +67,20 @@ def _by_ratio(case: Case) -> Pace | None:
     logs = np.log(values)
     pairs = (logs[1:] + logs[:-1]) / 2
     over = pairs > math.log(limit("F01", "ratio"))
-    lasting = over.copy()
-    if case.norms:  # a norm takes large first steps in its stride: two pairs in a row, or one far above
-        lasting[1:] &= over[:-1]
-        lasting[:1] = False
-        lasting |= pairs > math.log(limit("F01", "far"))
-    for sample in np.flatnonzero(lasting.any(1)):
+    if not later:
+        over &= values[1:] > limit("F01", "healthy")
+    lasting = over.copy()  # one pair is how healthy runs begin, above all with Adam: two in a row, or a loss that rises
+    lasting[1:] &= over[:-1]
+    lasting[:1] = False
+    far = pairs > math.log(limit("F01", "far")) if case.norms else over
+    for sample in np.flatnonzero(over.any(1)):
         step = int(case.layers.steps[sample + 1])
         loss = case.loss_at(step)
         if math.isfinite(loss) and loss < limit("F01", "loss") * guess:
+            continue
+        now = _just_now(case, step, loss)  # a window's mean still holds the spike of the first step
+        risen = not math.isfinite(loss) or now > limit("F01", "worse") * max(guess, case.first_loss or guess)
+        if not lasting[sample].any() and not ((risen or later) and far[sample].any()):
             continue
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
@@ -74,14 +88,25 @@ def _by_ratio(case: Case) -> Pace | None:
     return None
 
 
-def _by_loss(case: Case) -> Pace | None:
-    """The loss climbs to more than twice a guess (and twice the first) within the run, or to no number at all."""
+def _just_now(case: Case, step: int, loss: float) -> float:
+    """The loss of the steps just before `step`, where single steps are known; else `loss`."""
+    near = case.losses[max(0, step - 2) : step + 1]
+    near = near[np.isfinite(near)]
+    return float(near.mean()) if len(near) else loss
+
+
+def _by_loss(case: Case, later: bool) -> Pace | None:
+    """The loss climbs to more than twice a guess (and twice the first) and is no better than a guess 10 steps later, or
+    climbs to no number at all."""
     guess, first = case.guess, case.first_loss
     if guess is None or first is None:
         return None
     level = limit("F01", "rise") * max(guess, first)
     ends, losses = case.windows.end, case.windows.loss
-    high = np.flatnonzero(losses > level)
+    # A first step of Adam may cost 30 times a guess, and all is well 10 steps later: it must be bad for two windows.
+    high = 1 + np.flatnonzero((losses[:-1] > level) & (losses[1:] > limit("F01", "still") * guess))
+    if later:
+        high = np.flatnonzero(losses > level)
     early = case.losses[np.isfinite(case.losses)]
     if len(high):
         step = int(ends[high[0]]) - 1
@@ -102,7 +127,7 @@ def _by_loss(case: Case) -> Pace | None:
     return Pace(step, "", math.nan, _rise(case, step), 0.6)
 
 
-def _by_death(case: Case) -> Pace | None:
+def _by_death(case: Case, later: bool) -> Pace | None:
     """All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits:
     the net has stepped to where all its units are dead."""
     guess, places = case.guess, case.layers.weighted()
@@ -286,7 +311,7 @@ def _crawls(case: Case, batch: int, times: float) -> Pace | None:
 def _stuck(case: Case, batch: int, times: float) -> Pace | None:
     """A small batch at a rate that is usual for large ones, and a loss that is no better than a guess."""
     guess, windows = case.guess, case.windows
-    rows = int(limit("F30", "steps")) // 10 + 1
+    rows = int(limit("F30", "stuck")) // 10 + 1
     usual = batch <= limit("F30", "small") and times * 64 / batch > limit("F30", "off") and 0.25 <= times <= 4
     if guess is None or not usual or len(windows) < rows:
         return None

@@ -124,18 +124,18 @@ def softmax_twice(case: Case) -> Found | None:
     if classes < 2:
         return None
     floor = math.log(1 + (classes - 1) / math.e)
+    if case.lowest_loss < floor - 0.02:
+        return None  # what has been below its floor has none
     first, cross, plain = facts.first_loss, facts.cross_entropy, facts.log_loss
-    evidence, sure = "all outputs of the first batch lie in 0..1 and add up to 1", 0.7
+    evidence = "all outputs of the first batch lie in 0..1 and add up to 1"
     if not facts.rows_sum_to_one:
         if not _is(first, facts.doubled, 2e-5) or _is(first, cross):
-            return _at_the_floor(case, floor)
-        evidence, sure = f"first loss {first:.5g}: that of the softmax's softmax", 1.0
-    elif first is not None and cross is not None and plain is not None:
-        if abs(first - plain) < abs(first - cross) or not _is(first, cross):
-            return None  # the loss takes probabilities: −log of them, or something of its own
-        sure = 1.0
-    elif case.lowest_loss < floor - 0.02:
-        return None
+            return None if _is(first, cross) else _at_the_floor(case, floor)
+        evidence = f"first loss {first:.5g}: that of the softmax's softmax"
+    elif first is None or cross is None or plain is None or abs(plain - cross) < limit("F15", "apart") * cross:
+        return _at_the_floor(case, floor)  # −log p of a net that begins even costs what the softmax of p costs
+    elif abs(first - plain) < abs(first - cross) or not _is(first, cross):
+        return None  # the loss takes probabilities: −log of them, or something of its own
     return Found(
         "The loss is given probabilities (a softmax has been taken already) and takes the softmax of them again: it "
         f"can't fall below {floor:.4g} with {classes} classes.",
@@ -143,14 +143,13 @@ def softmax_twice(case: Case) -> Found | None:
         value=floor,
         threshold=limit("F15", "tolerance"),
         evidence=evidence,
-        sure=sure,
     )
 
 
 def _at_the_floor(case: Case, floor: float) -> Found | None:
     """Nearly all is right, and the loss stands still just above the floor of a softmax's softmax."""
     windows = case.windows
-    if len(windows) < 10 or _is(case.facts.first_loss, case.facts.cross_entropy):
+    if len(windows) < 10:
         return None
     last, before = windows.loss[-5:].mean(), windows.loss[-10:-5].mean()
     right = windows.accuracy[-5:].mean()

@@ -10,6 +10,13 @@ from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, rule
 
 
+def patience(case: Case, steps: float) -> float:
+    """So many steps of nothing are a symptom: fewer in a short run, more in a long one, whose beginning they are."""
+    if not case.total_steps:
+        return steps
+    return max(min(steps, max(60.0, 0.5 * case.total_steps)), limit("F36", "share") * case.total_steps)
+
+
 @rule("F36", "steps", "end")
 def not_learning(case: Case) -> Found | None:
     """Two windows of 50 steps at the loss of a guess, the second at step 149 or later (earlier in short runs)."""
@@ -17,9 +24,7 @@ def not_learning(case: Case) -> Found | None:
     windows = case.windows
     if guess is None:
         return None
-    least = limit("F36", "steps")
-    if case.total_steps:
-        least = min(least, max(60.0, 0.5 * case.total_steps))
+    least = patience(case, limit("F36", "steps"))
     rows = max(2, int(limit("F36", "window") / 10 * least / limit("F36", "steps")))
     if len(windows) < 2 * rows:
         return None
@@ -62,22 +67,32 @@ def one_answer(case: Case) -> Found | None:
         return None
     if not (answers < limit("F37", "entropy")).any():
         return None
-    begun: float | None = None
-    for sample, entropy in enumerate(answers):
-        step = float(case.layers.steps[sample])
-        if not entropy < limit("F37", "entropy") or _right(case, step, guess):
-            begun = None
-            continue
-        begun = step if begun is None else begun
-        if step - begun >= limit("F37", "steps"):
-            return Found(
-                f"From step {int(begun):,} to {int(step):,} nearly all answers were one class.",
-                step=int(step),
-                value=float(entropy),
-                threshold=limit("F37", "entropy"),
-                evidence=f"entropy of the answers {entropy:.2g} nat",
-                sure=0.9,
-                test="zeroed",
-                severity="note" if case.recovered else None,
-            )
-    return None
+    streak = _longest(case, guess)
+    if streak is None or streak[1] - streak[0] < limit("F37", "steps"):
+        return None
+    begun, last = streak
+    lasting = last - begun >= patience(case, limit("F37", "lasting")) and last == case.layers.steps[-1]
+    entropy = float(answers[int(np.searchsorted(case.layers.steps, last))])
+    return Found(
+        f"From step {int(begun):,} to {int(last):,} nearly all answers were one class."
+        + ("" if last == case.layers.steps[-1] else " Then they were not."),
+        step=int(last if lasting else begun + limit("F37", "steps")),
+        value=entropy,
+        threshold=limit("F37", "entropy"),
+        evidence=f"entropy of the answers {entropy:.2g} nat",
+        sure=0.9,
+        test="zeroed",
+        severity=None if lasting and not case.recovered else "note",  # many a net begins so, and learns
+    )
+
+
+def _longest(case: Case, guess: float) -> tuple[float, float] | None:
+    """First and last sample's step of the longest row of samples with one answer, which was not the right one."""
+    rows: list[tuple[float, float]] = []
+    going = False
+    for step, entropy in zip(case.layers.steps.tolist(), case.layers.answers.tolist(), strict=True):
+        one = entropy < limit("F37", "entropy") and not _right(case, step, guess)
+        if one:
+            rows.append((rows.pop()[0], step) if going else (step, step))
+        going = one
+    return max(rows, key=lambda row: row[1] - row[0], default=None)

@@ -55,10 +55,12 @@ class FindingModal(Modal[str | None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
             box.border_title = "Why"
-            box.border_subtitle = "f: fork with the cure · g: go to the step · esc: back"
+            with_it = " with the cure" if self.finding.cure else ""
+            box.border_subtitle = f"f: fork{with_it} · g: go to the step · esc: back"
             yield Static(Content("\n").join(self.lines()))
             with Horizontal(classes="buttons"):
-                yield Button("Fork with the cure (f)", id="cure", variant="primary", compact=True)
+                words = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
+                yield Button(words, id="cure", variant="primary", compact=True)
                 yield Button("Back", id="back", compact=True)
 
     def lines(self) -> Iterator[Content]:
@@ -79,6 +81,7 @@ class FindingModal(Modal[str | None]):
             yield _fact("what to do", clean(one.advice))
         if one.cure:
             yield _fact("cure", clean(changes_of(one.cure)))
+            yield _fact("", clean(one.tried))
         if one.test in TESTS:
             yield _fact("to be sure", f"{TESTS[one.test]} t runs it.")
 

@@ -6,19 +6,15 @@ Runs stay in --folder, so that judging again after a change of the rules trains 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks.doctor import faults, healthy, table
+from tests.benchmarks.doctor import cures, faults, healthy, table
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.judging import Verdict, judge_all
 from tests.benchmarks.doctor.running import default_jobs, train_all
-
-MOST_CURED = 12
-"""Runs of a fault whose cure is tried."""
 
 
 def main() -> None:
@@ -33,6 +29,8 @@ def main() -> None:
         reported = [v for v in verdicts if not table.is_reported(v)]
     if not options.no_cures:
         _try_cures(reported, options)
+    if options.cures:
+        _write_cures(reported, options)
     found = table.summary(reported)
     text = table.markdown(found)
     print(text)
@@ -51,11 +49,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one case of each fault, and 20 healthy runs")
     parser.add_argument("--examine-only", action="store_true", help="train nothing (cures neither)")
     parser.add_argument("--no-cures", action="store_true", help="do not try the cures")
+    parser.add_argument("--cures", action="store_true", help="write which cures help into cvtui/doctor/cures.toml")
     parser.add_argument("--even", action="store_true", help="report the seeds that limits are chosen on")
     parser.add_argument("--all-seeds", action="store_true", help="report all seeds")
     parser.add_argument("--misses", action="store_true", help="say of each run that was not named what was said")
     parser.add_argument("--json", type=Path, help="where the data go (FOLDER/doctor.json)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.cures and (options.fault or options.quick or options.no_cures):
+        parser.error("--cures writes down what helps, and needs the whole benchmark for it")
+    return options
 
 
 def _cases(options: argparse.Namespace) -> list[Case]:
@@ -69,24 +71,27 @@ def _cases(options: argparse.Namespace) -> list[Case]:
 
 def _try_cures(verdicts: list[Verdict], options: argparse.Namespace) -> None:
     """Runs with the fault in the recipe, and named: the same once more with the cure."""
-    pairs: list[tuple[Verdict, Case]] = []
-    tried: dict[str, int] = {}
-    for verdict in sorted(verdicts, key=lambda v: hashlib.md5(v.case.name.encode()).hexdigest()):
-        case, cure = verdict.case, verdict.cure
-        if not case.fault or case.kind != "recipe" or not verdict.first or not cure:
-            continue
-        if faults.FAULTS[case.fault].state or tried.get(case.fault, 0) >= MOST_CURED:
-            continue
-        tried[case.fault] = tried.get(case.fault, 0) + 1
-        mark = hashlib.md5(json.dumps(cure, sort_keys=True).encode()).hexdigest()[:6]
-        name = f"cured-{case.name}-{mark}"
-        pairs.append((verdict, msgspec.structs.replace(case, name=name, recipe={**case.recipe, **cure})))
+    pairs = [pair for pair in cures.pairs(verdicts) if not _is_state(pair[0].case.fault)]
     if not options.examine_only:
         train_all([case for _, case in pairs], options.folder, options.jobs)
     cured = {v.case.name: v for v in judge_all([case for _, case in pairs], options.folder, options.jobs)}
     for verdict, case in pairs:
         if case.name in cured:
             verdict.cured = cured[case.name].accuracy or 0.0
+
+
+def _is_state(fault: str) -> bool:
+    return fault in faults.FAULTS and faults.FAULTS[fault].state
+
+
+def _write_cures(verdicts: list[Verdict], options: argparse.Namespace) -> None:
+    """cures.toml: from the table's own runs, and from those that are made for their cures alone."""
+    more = cures.extra()
+    if not options.examine_only:
+        train_all(more, options.folder, options.jobs)
+    others = judge_all(more, options.folder, options.jobs)
+    _try_cures(others, options)
+    cures.write([*verdicts, *others])
 
 
 def _tell_misses(verdicts: list[Verdict]) -> None:

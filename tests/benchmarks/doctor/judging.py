@@ -42,7 +42,9 @@ class Verdict(msgspec.Struct, kw_only=True):
     accuracy: float | None = None
     """On validation images, of the last epoch."""
     cure: dict[str, Any] = {}
-    """Of the first diagnosis."""
+    """Of the first diagnosis that has one."""
+    cured_by: str = ""
+    """Id of that."""
     cured: float | None = None
     """Accuracy of the same run with the cure."""
 
@@ -74,7 +76,7 @@ def judge(case: Case, folder: Path) -> Verdict:
     from cvtui.runlog import events
 
     decoder = msgspec.json.Decoder(events.AnyRecord)
-    doctor, verdict = Doctor(), Verdict(case=case, steps=0, said=[], alarms={})
+    doctor, verdict = Doctor(every_cure=True), Verdict(case=case, steps=0, said=[], alarms={})
     for line in (folder / case.name / "events.jsonl").read_bytes().splitlines():
         record = decoder.decode(line)
         if isinstance(record, events.Steps) and verdict.steps and _is_due(verdict.steps):
@@ -100,7 +102,9 @@ def judge(case: Case, folder: Path) -> Verdict:
         )
         for one in found
     ]
-    verdict.cure = dict(found[0].cure) if found else {}
+    ill = next((one for one in found if one.cure), None)
+    if ill is not None:
+        verdict.cure, verdict.cured_by = dict(ill.cure), ill.id
     return verdict
 
 

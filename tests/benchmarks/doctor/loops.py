@@ -71,6 +71,10 @@ class Loop:
     def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels)
 
+    def told(self, labels: Tensor) -> Tensor | None:
+        """What `run.step` is told of them."""
+        return labels
+
     def before_backward(self, optimizer: Optimizer) -> None:
         optimizer.zero_grad()
 
@@ -79,6 +83,9 @@ class Loop:
 
     def after_update(self, optimizer: Optimizer, step: int) -> None:
         """Where a schedule would step."""
+
+    def validation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels)
 
     def training_mode(self, model: nn.Module) -> None:
         model.train()
@@ -143,7 +150,7 @@ class Loop:
                 step += 1
                 self.after_update(optimizer, step)
                 right = (logits.detach().argmax(1) == labels).float().mean()
-                run.step(loss=loss.detach(), accuracy=right, labels=labels)
+                run.step(loss=loss.detach(), accuracy=right, labels=self.told(labels))
                 if step >= self.steps or not math.isfinite(loss.item()):
                     break
             self._validate(model, run)
@@ -156,7 +163,7 @@ class Loop:
         images, labels = self.validation()
         logits = self.forward(model, images)
         accuracy = (logits.argmax(1) == labels).float().mean().item()
-        run.epoch(val_loss=F.cross_entropy(logits, labels).item(), val_accuracy=accuracy)
+        run.epoch(val_loss=self.validation_loss(logits, labels).item(), val_accuracy=accuracy)
 
 
 # ---------------------------------------------------------------------- numbers and gradients

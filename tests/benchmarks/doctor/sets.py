@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 from cvtui.assets import asset
 
@@ -60,3 +61,30 @@ def patches(seed: int) -> Data:
 
 
 SETS = {"digits": digits, "patches": patches}
+
+
+def textures(classes: int = 3, side: int = 24, count: int = 600) -> tuple[TensorDataset, TensorDataset]:
+    """Crops of noise of three grain sizes, 480 and 120: no pixel and no neighbour tells them apart, a small convolution
+    does."""
+    rng = np.random.default_rng(7)
+    wave = np.fft.fftfreq(side)
+    radius = np.sqrt(wave[:, None] ** 2 + wave[None] ** 2)
+    labels = rng.permutation(np.arange(count) % classes)
+    images = []
+    for label in labels:
+        band = np.exp(-(((radius - 0.22 - 0.08 * label) / 0.04) ** 2))
+        grain = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side))) * band).real
+        images.append(grain / grain.std() + 0.2 * rng.normal(size=(side, side)))
+    return _halves(np.stack(images)[:, None], labels)
+
+
+def points() -> tuple[TensorDataset, TensorDataset]:
+    """600 points of the unit square; is x + y > 1?"""
+    x = np.random.default_rng(0).random((600, 2))
+    return _halves(x, x.sum(1) > 1)
+
+
+def _halves(x: np.ndarray, y: np.ndarray) -> tuple[TensorDataset, TensorDataset]:
+    images, labels = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.int64))
+    at = len(labels) * 4 // 5
+    return TensorDataset(images[:at], labels[:at]), TensorDataset(images[at:], labels[at:])
