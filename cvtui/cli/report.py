@@ -67,7 +67,7 @@ class Report:
         if history.trouble != self._trouble:
             self._trouble = history.trouble
             if self._trouble:
-                self._talk(f"warning: {self._trouble}; training goes on")
+                self._talk(f"warning: {self._trouble}")
         while self._signals < min(2, len(signals)):
             self._signals += 1
             self._talk(
@@ -107,7 +107,10 @@ class Report:
         """The result (stdout), or what went wrong (stderr). `code` is our exit code, `status` the worker's own."""
         end = history.end
         if end is None or end.status == "failed":
-            if signals and end is None:
+            if end is None and history.trouble:  # all that a full disk has let the run say
+                self._result(history)
+                say(history.trouble, "make room, then `cvtui resume` goes on from its last checkpoint")
+            elif signals and end is None:
                 kept = history.checkpoints[-1].path if history.checkpoints else ""
                 say(f"ended at once; the last checkpoint is {kept}" if kept else "ended before anything was saved")
             else:
@@ -119,6 +122,8 @@ class Report:
             say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", way)
         else:
             self._result(history)
+        if end is not None and end.missing and end.status != "failed":
+            say(end.missing)
 
     def _failed(self, history: History, code: int, status: int) -> None:
         reason = history.end.reason if history.end else ""

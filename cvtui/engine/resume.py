@@ -67,7 +67,8 @@ def restore(training: Training, state: dict[str, Any]) -> list[str]:
         training.schedule = Schedule(**state["schedule"])
         training.plateau = Plateau(**state.get("plateau", {}))
         training.step, training.epoch, training.place = state["step"], state["epoch"], state["place"]
-        training.best = state["best"]
+        training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
+        training.accuracy, training.missing = state.get("val_accuracy"), list(state.get("missing", []))
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
         training.sums = EpochSums(**state["sums"])
         seconds = float(state["seconds"])

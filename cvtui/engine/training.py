@@ -96,6 +96,12 @@ class Training:
     """Batches done of the epoch that is under way."""
     best: float | None = None
     """Best validation accuracy so far."""
+    best_epoch: int = 0
+    """The epoch of it (0: none, or not known)."""
+    accuracy: float | None = None
+    """Validation accuracy of this very state; None within an epoch."""
+    missing: list[str] = field(default_factory=list)
+    """Checkpoints that the recipe or somebody asked for, and the disk refused."""
     resumed: bool = False
     """It goes on from a checkpoint, or over a log that was begun before."""
     sums: EpochSums = field(default_factory=EpochSums)
@@ -138,6 +144,9 @@ class Training:
             "epoch": self.epoch,
             "place": self.place,
             "best": self.best,
+            "best_epoch": self.best_epoch,
+            "val_accuracy": self.accuracy,
+            "missing": list(self.missing),
             "sums": vars(self.sums).copy(),
             "seconds": self.clock.seconds(),
             "schedule": _plain(self.schedule),

@@ -29,6 +29,7 @@ from cvtui.engine.watch import watched_layers
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
 from cvtui.recipe.text import dumps, load
+from cvtui.runlog import note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
@@ -41,6 +42,8 @@ class Outcome(NamedTuple):
     reason: str
     code: int
     step: int = 0
+    missing: str = ""
+    """What was to be kept and is not on the disk, in words."""
 
 
 def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: str = "") -> int:
@@ -60,13 +63,32 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
             checkpoint.clear_parts(folder.checkpoints)
             with AttendedWriter(folder) as writer:
                 outcome = _work(folder, writer, signals, resume, rate)
-                writer.write(
-                    RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=outcome.reason)
-                )
-            return outcome.code
+                writer.write(_ended(outcome))
+            return _last_word(folder, outcome, writer.trouble)
     except RequestError as error:
         _tell(error)
         return 2
+
+
+def _ended(outcome: Outcome) -> RunEnded:
+    reason = "; ".join(filter(None, [outcome.reason, outcome.missing]))
+    return RunEnded(
+        time=time.time(), step=outcome.step, status=outcome.status, reason=reason, missing=outcome.missing
+    )
+
+
+def _last_word(folder: RunFolder, outcome: Outcome, trouble: str) -> int:
+    """The exit code: a run whose weights or log are not on the disk must not end as if all were well. It is said on
+    stderr, and where the log does not end (`trouble` is the disk's word) in worker.note too."""
+    lost = f"its log could not be written to its end: {trouble}" if trouble else ""
+    if not lost and not outcome.missing:
+        return outcome.code
+    words = "; ".join(filter(None, [f"{outcome.status} at step {outcome.step:,}, but {lost or outcome.missing}",
+                                    outcome.missing if lost else ""]))  # fmt: skip
+    if lost:
+        note.write(folder.note, words)
+    print(f"cvtui: {folder.name}: {words}", file=sys.stderr, flush=True)
+    return outcome.code or 1
 
 
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
@@ -146,12 +168,12 @@ def _train(loop: Loop) -> Outcome:
         except StopAsked as asked:
             loop.save_now("stop")
             _rescue(loop)
-            return Outcome("stopped", _with_trouble(str(asked), loop), asked.code, loop.training.step)
+            return Outcome("stopped", str(asked), asked.code, loop.training.step, loop.keeper.words())
         _rescue(loop)
-        return Outcome("finished", _with_trouble("", loop), 0, loop.training.step)
+        return Outcome("finished", "", 0, loop.training.step, loop.keeper.words())
     except Diverged as found:
         loop.tell_bad(min(found.step, loop.training.step - 1))
-        return Outcome("diverged", str(found), 1, found.step)
+        return Outcome("diverged", str(found), 1, found.step, loop.keeper.words())
     finally:
         loop.close()
 
@@ -166,13 +188,6 @@ def _rescue(loop: Loop) -> None:
         folder.path.mkdir(parents=True)
         folder.recipe.write_text(dumps(loop.training.recipe), encoding="utf-8")
         loop.save_now("stop")
-
-
-def _with_trouble(reason: str, loop: Loop) -> str:
-    """A run whose last checkpoint could not be written must not end as if all were well."""
-    if not loop.unsaved:
-        return reason
-    return "; ".join(filter(None, [reason, f"the last checkpoint could not be written: {loop.unsaved}"]))
 
 
 def started(training: Training, prediction: dict[str, Any] | None = None) -> RunStarted:

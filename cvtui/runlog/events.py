@@ -363,6 +363,8 @@ class RunEnded(Record, tag="end", frozen=True, kw_only=True):
     step: int
     status: Literal["finished", "stopped", "diverged", "failed"]
     reason: str = ""
+    missing: str = ""
+    """What was to be kept and could not be written, in words (`reason` holds them too)."""
 
 
 AnyRecord = (
