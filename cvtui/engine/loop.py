@@ -42,6 +42,9 @@ class Loop:
         self.scan: DataScan | None = None
         if not training.step:
             self.probe, self.scan = self._facts()
+        self.gone = [part.gone for part in training.data[:2] if hasattr(part, "gone")]
+        """Of images that come from files as they are needed: what can't be read any more."""
+        self.journal.sources += self.gone
         self.pictures = Pictures(training, folder, self.journal)
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
         self.governor = governor_of(training)
@@ -91,8 +94,8 @@ class Loop:
             self.clip.close()
         self.journal.close()
         late = [self.scan.close() if self.scan else None, self.probe.rest() if self.probe else None]
-        for facts in filter(None, late):
-            self.journal.writer.write(facts)
+        for record in filter(None, [*late, *(gone.take() for gone in self.gone)]):
+            self.journal.writer.write(record)
 
     def train_epoch(self) -> None:
         """Every training image once."""

@@ -18,6 +18,7 @@ from cvtui.engine.control import Signals, StopAsked
 from cvtui.engine.data import Tell
 from cvtui.engine.device import describe
 from cvtui.engine.forking import begin_as_fork
+from cvtui.engine.gone import ImagesGone
 from cvtui.engine.journal import Diverged
 from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
@@ -108,6 +109,8 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
     except RequestError as error:
         _tell(error)
         return Outcome("failed", error.message, 2, training.step if training else 0)
+    except ImagesGone as gone:
+        return Outcome("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
         _remember(folder)
         return Outcome("failed", in_one_line(error, training), 1, training.step if training else 0)
@@ -171,6 +174,9 @@ def _train(loop: Loop) -> Outcome:
             return Outcome("stopped", str(asked), asked.code, loop.training.step, loop.keeper.words())
         _rescue(loop)
         return Outcome("finished", "", 0, loop.training.step, loop.keeper.words())
+    except ImagesGone:
+        loop.save_now("stop")  # when they are back it goes on right here
+        raise
     except Diverged as found:
         loop.tell_bad(min(found.step, loop.training.step - 1))
         return Outcome("diverged", str(found), 1, found.step, loop.keeper.words())
