@@ -192,5 +192,5 @@ def test_what_comes_back_counts_no_more(pictures: Path) -> None:
         list(batches(split.train, 16, 0, 2))
     for path in paths[:20]:
         Path(path).unlink()
-    with pytest.raises(ImagesGone, match="20 images can.t be read any more"):
+    with pytest.raises(ImagesGone, match="20 images can't be read any more"):
         list(batches(split.train, 16, 0, 3))
