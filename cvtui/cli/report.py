@@ -278,10 +278,16 @@ def _pixels(recipe: Recipe) -> str:
     return "; ".join([*words, f"preprocess {recipe.preprocess}"])
 
 
+ARITHMETIC = (("convolutions", "convolutions"), ("linear", "linear layers"))
+
+
 def started_facts(run: RunStarted) -> list[tuple[str, str]]:
     """What only the worker knows: the machine, the measured pixels, its prediction."""
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
     found = [("device", f"{run.device}{threads}; torch {run.libraries.get('torch', '?')}")]
+    if run.arithmetic.get("deterministic"):  # on a GPU
+        kinds = [f"{what} in {run.arithmetic.get(name)}" for name, what in ARITHMETIC]
+        found.append(("", f"{', '.join(kinds)}; deterministic {run.arithmetic['deterministic']}"))
     mean, std = run.data.get("mean"), run.data.get("std")
     if isinstance(mean, list) and isinstance(std, list):
         numbers = " ".join(f"{value:.1f}" for value in mean), " ".join(f"{value:.1f}" for value in std)

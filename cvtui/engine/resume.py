@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from cvtui.engine import checkpoint
+from cvtui.engine.device import describe
 from cvtui.engine.plateau import Plateau
 from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.training import Clock, EpochSums, Training
@@ -99,9 +100,10 @@ def _differences(training: Training, state: dict[str, Any]) -> list[str]:
         torch.set_num_threads(state["threads"])
         training.threads = state["threads"]
     now = {
-        "device": str(training.device),
+        "device": describe(training.device) if "described" in state else str(training.device),
         "threads": training.threads,
         "torch": str(torch.__version__).split("+")[0],
     }
-    changed = [f"{name} {state[name]} → {value}" for name, value in now.items() if state[name] != value]
+    before = {**state, "device": state.get("described", state["device"])}  # with the GPU's name
+    changed = [f"{name} {before[name]} → {value}" for name, value in now.items() if before[name] != value]
     return [f"resumed with {', '.join(changed)}: the numbers may differ in their last bits"] if changed else []

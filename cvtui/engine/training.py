@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.augment import Augment
 from cvtui.engine.data import ChannelStats, Images, Part, Split, Tell, batches, channel_stats, load
-from cvtui.engine.device import autocast, pick_device, set_threads
+from cvtui.engine.device import autocast, describe, pick_device, repeat, set_threads
 from cvtui.engine.ema import Ema
 from cvtui.engine.init import initialise, needs_batch
 from cvtui.engine.loss import Loss, make_loss
@@ -156,6 +156,7 @@ class Training:
             "classes": list(self.checked.data.classes),
             "preprocess": self.preprocess.state(),
             "device": str(self.device),
+            "described": describe(self.device),
             "threads": self.threads,
             "torch": str(torch.__version__).split("+")[0],
         }
@@ -174,6 +175,7 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
+    repeat(device, recipe.deterministic)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
     on_cpu = load(recipe, tell)
     checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)

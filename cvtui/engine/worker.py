@@ -16,7 +16,7 @@ from cvtui.engine import checkpoint
 from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.control import Signals, StopAsked
 from cvtui.engine.data import Tell
-from cvtui.engine.device import describe
+from cvtui.engine.device import arithmetic, describe
 from cvtui.engine.forking import begin_as_fork
 from cvtui.engine.gone import ImagesGone
 from cvtui.engine.journal import Diverged
@@ -24,6 +24,7 @@ from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
 from cvtui.engine.lottery import prepare_run
 from cvtui.engine.predict import predict
+from cvtui.engine.repeatable import told_of
 from cvtui.engine.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.training import Clock, Training
 from cvtui.engine.watch import watched_layers
@@ -103,6 +104,8 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
             training.clock = Clock()
         for note in training.data.notes:
             writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
+        if not resume and (words := told_of(training)):
+            writer.write(Log(time=time.time(), text=words, level="warning", step=training.step))
         if ticket:
             writer.write(Log(time=time.time(), text=ticket, step=training.step))
         return _train(Loop(training, folder, writer, signals))
@@ -219,6 +222,7 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
         steps_per_epoch=training.checked.steps_per_epoch,
         total_steps=training.checked.total_steps,
         device=describe(training.device),
+        arithmetic=arithmetic(training.device, recipe.precision, recipe.deterministic),
         threads=training.threads,
         libraries=libraries(),
         data={

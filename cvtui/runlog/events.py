@@ -44,6 +44,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     steps_per_epoch: int
     total_steps: int
     device: str
+    arithmetic: dict[str, str] = {}
+    """`convolutions` and `linear`: float32, tf32 (GPUs since Ampere), bfloat16; on CUDA `deterministic`: on or off."""
     threads: int
     libraries: dict[str, str]
     """python, torch, torchvision, cvtui: versions."""
