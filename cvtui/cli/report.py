@@ -248,6 +248,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     more = [f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []
     more += [f"gradients clipped to {recipe.clip:g}"] if recipe.clip else []
     more += [f"validated on a running mean of the weights (decay {recipe.ema:g})"] if recipe.ema else []
+    joins = f" (the last of {recipe.batch_size + 1:,} images)" if checked.joins else ""
     return [
         ("data", f"{data.name}: {data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
         ("", _pixels(recipe)),
@@ -257,7 +258,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         *([("", "; ".join(more))] if more else []),
         (
             "",
-            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps = "
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {checked.steps_per_epoch:,} steps{joins} = "
             f"{checked.total_steps:,} steps; "
             f"seed {recipe.seed}",
         ),

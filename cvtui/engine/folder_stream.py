@@ -102,6 +102,8 @@ class Streamed:
     def stream(self, order: Tensor, size: int) -> Iterator[Images]:
         """Batches in this order; workers decode the next ones while one is trained on. ImagesGone."""
         places = [order[start : start + size].tolist() for start in range(0, len(order), size)]
+        if not places:  # no workers for nothing
+            return
         loader = DataLoader(
             _Decoded(self.paths, self.shape),
             batch_sampler=places,

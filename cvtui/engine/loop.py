@@ -10,7 +10,6 @@ from cvtui.engine.attended import DataScan
 from cvtui.engine.autopsy import finding
 from cvtui.engine.clip import Clip
 from cvtui.engine.control import Control, Signals
-from cvtui.engine.data import batches
 from cvtui.engine.evaluate import Evaluation, evaluate
 from cvtui.engine.facts import Probe
 from cvtui.engine.governor import governor_of
@@ -105,7 +104,7 @@ class Loop:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         if governor is not None:
             governor.begin()
-        for pixels, labels in batches(t.data.train, t.recipe.batch_size, t.recipe.seed, t.epoch + 1, t.place):
+        for pixels, labels in t.batches(t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
             with t.autocast():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -124,6 +124,11 @@ class Training:
         """The batch of step `step` after its random changes."""
         return Images(self.augment(images.pixels, step), images.labels) if self.augment else images
 
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
+        """The batches of an epoch (from 1), the first so many left out."""
+        recipe = self.recipe
+        return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+
     def set_rate(self) -> float:
         """Gives the optimiser the rate of this step; the rate."""
         rate = self.rates.at(self.schedule, self.step)
@@ -234,8 +239,7 @@ def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preproces
 
 def first_batch(training: Training) -> Images:
     """The images of the run's first step, as the net gets to see them but for the preprocessing."""
-    images = next(batches(training.data.train, training.recipe.batch_size, training.recipe.seed, 1))
-    return training.changed(images, 0)
+    return training.changed(next(training.batches(1)), 0)
 
 
 def _plain(schedule: Schedule) -> dict[str, Any]:

@@ -104,6 +104,10 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
             training.clock = Clock()
         for note in training.data.notes:
             writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
+        if training.checked.joins:
+            size = training.recipe.batch_size + 1
+            text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
+            writer.write(Log(time=time.time(), text=text, step=training.step))
         if not resume and (words := told_of(training)):
             writer.write(Log(time=time.time(), text=words, level="warning", step=training.step))
         if ticket:

@@ -108,6 +108,14 @@ def test_streamed_resident_and_resumed_are_equal_with_dropout(
     assert_same(resident, stopped)
 
 
+@pytest.mark.usefixtures("streams")
+def test_a_last_image_joins_the_batch_before_it_here_too(made: Path) -> None:
+    split = load(Recipe(data=f"folder:{made}", size="8"))
+    assert split.train.size == 192
+    sizes = [labels.numel() for _, labels in batches(split.train, 191, 0, 1, joins=True)]
+    assert sizes == [192]
+
+
 def take_away(root: Path, count: int) -> list[Path]:
     """Removes every so-manieth file; those removed."""
     files = sorted(root.glob("*/*.png"))

@@ -223,15 +223,23 @@ def _shape(draft: Draft) -> str:
     return "x".join(map(str, draft.data.size)) if draft.data is not None else ""
 
 
+def _divided(draft: Draft, batch: str) -> str:
+    """How the steps of an epoch come about."""
+    if draft.data is None or not draft.steps_per_epoch:
+        return ""
+    joins = batch.isdecimal() and draft.steps_per_epoch * int(batch) < draft.data.train
+    return f"{draft.data.train:,} / {batch}{', the last one joins' if joins else ''}"
+
+
 def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
-    table, data = draft.table, draft.data
+    table = draft.table
     batch = draft.texts.get("batch_size", "").strip()
     loss = draft.first_loss
     return [
         (
             "steps per epoch",
             _or_dash(draft.steps_per_epoch),
-            f"{data.train:,} / {batch}" if data is not None and draft.steps_per_epoch else "",
+            _divided(draft, batch),
         ),
         ("steps in all", _or_dash(draft.total_steps), ""),
         ("first loss", significant(loss.value, 4) if loss is not None else "–", loss.words if loss is not None else ""),
