@@ -62,7 +62,8 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
                     f"{str(path)!r} has been trained already",
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
-            checkpoint.clear_parts(folder.checkpoints)
+            for place in (folder.path, folder.checkpoints):
+                checkpoint.clear_parts(place)
             with AttendedWriter(folder) as writer:
                 outcome = _work(folder, writer, signals, resume, rate)
                 writer.write(_ended(outcome))
