@@ -52,7 +52,8 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
     """Trains what path/recipe.toml asks and writes the run folder; with `resume`, from its newest checkpoint on (at
     another `rate`, such as 0.001 or /10, where one is given).
 
-    The exit code: 0 finished or stopped, 1 failed or diverged, 2 a wrong request, 128 + n ended by signal n.
+    The exit code: 0 finished or stopped, 1 failed, diverged, or done with weights or log
+    that the disk refused, 2 a wrong request, 128 + n ended by signal n.
     """
     try:
         folder = RunFolder.open(path)
