@@ -175,7 +175,8 @@ class Worker:
 
 
 def exit_code(worker: Worker, history: History) -> int:
-    """What this command exits with: 0 done, 1 failed or diverged, 2 wrong, 128 + signal when we were interrupted."""
+    """What this command exits with: 0 done, 1 failed, diverged or not all on the disk, 2 wrong, 128 + signal when we
+    were interrupted."""
     if worker.signals and (history.end is None or history.end.status == "stopped"):
         return EXIT_INTERRUPTED if worker.signals[0] == signal.SIGINT else 128 + signal.SIGTERM
     if worker.code == 0 and history.end is not None:

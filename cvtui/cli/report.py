@@ -67,7 +67,7 @@ class Report:
         if history.trouble != self._trouble:
             self._trouble = history.trouble
             if self._trouble:
-                self._talk(f"warning: {self._trouble}; training goes on")
+                self._talk(f"warning: {self._trouble}")
         while self._signals < min(2, len(signals)):
             self._signals += 1
             self._talk(
@@ -107,7 +107,10 @@ class Report:
         """The result (stdout), or what went wrong (stderr). `code` is our exit code, `status` the worker's own."""
         end = history.end
         if end is None or end.status == "failed":
-            if signals and end is None:
+            if end is None and history.trouble:  # all that a full disk has let the run say
+                self._result(history)
+                say(history.trouble, "make room, then `cvtui resume` goes on from its last checkpoint")
+            elif signals and end is None:
                 kept = history.checkpoints[-1].path if history.checkpoints else ""
                 say(f"ended at once; the last checkpoint is {kept}" if kept else "ended before anything was saved")
             else:
@@ -119,6 +122,8 @@ class Report:
             say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", way)
         else:
             self._result(history)
+        if end is not None and end.missing and end.status != "failed":
+            say(end.missing)
 
     def _failed(self, history: History, code: int, status: int) -> None:
         reason = history.end.reason if history.end else ""
@@ -246,6 +251,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     more = [f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []
     more += [f"gradients clipped to {recipe.clip:g}"] if recipe.clip else []
     more += [f"validated on a running mean of the weights (decay {recipe.ema:g})"] if recipe.ema else []
+    joins = f" (the last of {recipe.batch_size + 1:,} images)" if checked.joins else ""
     return [
         ("data", f"{data.name}: {most}{data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
         ("", _pixels(recipe)),
@@ -255,8 +261,8 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         *([("", "; ".join(more))] if more else []),
         (
             "",
-            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {most}{checked.steps_per_epoch:,} steps = "
-            f"{most}{checked.total_steps:,} steps; "
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {most}{checked.steps_per_epoch:,} steps{joins}"
+            f" = {most}{checked.total_steps:,} steps; "
             f"seed {recipe.seed}",
         ),
         (
@@ -276,10 +282,16 @@ def _pixels(recipe: Recipe) -> str:
     return "; ".join([*words, f"preprocess {recipe.preprocess}"])
 
 
+ARITHMETIC = (("convolutions", "convolutions"), ("linear", "linear layers"))
+
+
 def started_facts(run: RunStarted) -> list[tuple[str, str]]:
     """What only the worker knows: the machine, the measured pixels, its prediction."""
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
     found = [("device", f"{run.device}{threads}; torch {run.libraries.get('torch', '?')}")]
+    if run.arithmetic.get("deterministic"):  # on a GPU
+        kinds = [f"{what} in {run.arithmetic.get(name)}" for name, what in ARITHMETIC]
+        found.append(("", f"{', '.join(kinds)}; deterministic {run.arithmetic['deterministic']}"))
     mean, std = run.data.get("mean"), run.data.get("std")
     if isinstance(mean, list) and isinstance(std, list):
         numbers = " ".join(f"{value:.1f}" for value in mean), " ".join(f"{value:.1f}" for value in std)

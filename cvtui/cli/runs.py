@@ -58,7 +58,7 @@ def as_dict(entry: RunSummary) -> dict[str, Any]:
     """What --json prints of one run."""
     names = (
         "name", "state", "reason", "epochs", "epochs_asked", "steps", "steps_asked", "best_val_accuracy", "val_loss",
-        "not_finite", "data", "net", "started", "seconds", "parent", "note", "pinned", "recipe",
+        "not_finite", "data", "net", "started", "seconds", "parent", "note", "trouble", "pinned", "recipe",
     )  # fmt: skip
     return {"folder": str(entry.folder.path), **{name: getattr(entry, name) for name in names}}
 
@@ -83,6 +83,9 @@ def _print(found: list[RunSummary]) -> None:
         shown = [cells[name] for name, least, _ in COLUMNS if console.width >= least]
         table.add_row(Text(harmless(entry.name)), *shown)
     console.print(table)
+    for entry in found:
+        if entry.trouble:
+            console.print(Text(f"▲ {harmless(entry.name)}: {harmless(entry.trouble)}", "red"), soft_wrap=True)
 
 
 def _cells(entry: RunSummary) -> dict[str, Text]:

@@ -3,7 +3,8 @@
 make of validation image N (see late_look.py); `--warm` waits for what to do (see warm.py);
 `--facts CALLABLE SIZE SHARE` tells what data a callable gives (see callable_set.py).
 
-Exit codes: 0 finished or stopped, 1 failed or diverged, 2 the request was wrong, 130 interrupted (143 by SIGTERM).
+Exit codes: 0 finished or stopped, 1 failed or diverged (or the disk refused weights or log), 2 the request was wrong,
+130 interrupted (143 by SIGTERM).
 """
 
 from __future__ import annotations

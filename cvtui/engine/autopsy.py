@@ -47,7 +47,9 @@ def finding(training: Training, step: int, kept: str = "") -> Finding:
 def batch_index(training: Training, epoch: int, place: int) -> Tensor:
     """The numbers of the images in batch `place` (from 0) of an epoch (from 1)."""
     size = training.recipe.batch_size
-    return epoch_order(training.data.train.size, training.recipe.seed, epoch)[place * size : (place + 1) * size]
+    last = place + 1 == training.checked.steps_per_epoch  # it may be larger than the others
+    order = epoch_order(training.data.train.size, training.recipe.seed, epoch)
+    return order[place * size : None if last else (place + 1) * size]
 
 
 def locate(training: Training, batch: Images) -> Place:

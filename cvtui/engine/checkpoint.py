@@ -34,7 +34,11 @@ def save(state: Mapping[str, Any], path: Path) -> None:
     """Writes `state` (tensors, numbers, texts, lists and dicts of them). OSError when the disk refuses; the old file of
     that name is then still there."""
     path.parent.mkdir(exist_ok=True)  # not its parents: a run folder that was deleted does not come back half
-    state = {**state, "format": FORMAT, "checksum": checksum(state)}
+    write_whole({**state, "format": FORMAT, "checksum": checksum(state)}, path)
+
+
+def write_whole(state: Mapping[str, Any], path: Path) -> None:
+    """`state` alone, whole or not at all. OSError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         _write(state, beside)

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import msgspec
 import torch
@@ -79,7 +80,7 @@ def _first_steps(training: Training, tell: Callable[[Record], None]) -> None:
     training.model.train()
     until = time.perf_counter() + STEP_SECONDS
     try:
-        for images in _batches(training):
+        for images in chain.from_iterable(map(training.batches, range(1, training.recipe.epochs + 1))):
             images = training.changed(images, training.step)
             rate = training.set_rate()
             with training.autocast():
@@ -103,18 +104,10 @@ def _first_steps(training: Training, tell: Callable[[Record], None]) -> None:
         tell(facts)
 
 
-def _batches(training: Training) -> Iterator[Images]:
-    from cvtui.engine.data import batches
-
-    recipe = training.recipe
-    for epoch in range(1, recipe.epochs + 1):
-        yield from batches(training.data.train, recipe.batch_size, recipe.seed, epoch, 0)
-
-
 def _one_batch(training: Training, weights: dict[str, torch.Tensor]) -> Facts:
     """Can the net learn a few images by heart, without dropout, decay and random changes? At the recipe's rate, and
     where that fails at a tenth, a hundredth and ten times of it."""
-    first = next(_batches(training))
+    first = next(training.batches(1))
     few = Images(first.pixels[:LEARN_IMAGES], first.labels[:LEARN_IMAGES])
     loss, accuracy, steps = _learn(training, weights, few, 1.0)
     zeroed = _loss_of_nothing(training, few)

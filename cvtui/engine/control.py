@@ -68,9 +68,9 @@ class Signals:
 
 
 class Saves(Protocol):
-    """What `save` calls: writes a checkpoint because somebody asked for it."""
+    """What `save` calls: writes a checkpoint because somebody asked for it; the words for the log: did it succeed?"""
 
-    def __call__(self) -> None: ...
+    def __call__(self) -> str: ...
 
 
 class Looks(Protocol):
@@ -155,7 +155,7 @@ class Control:
                 training.schedule = training.schedule.moved_to(training.step, command.value)
                 words = f"rate {before:.3g} → {command.value:.3g}"
             case "save":
-                words = f"saved at step {training.step:,}"
+                words = self.save()
             case "stop":
                 words, stop = "stopped", True
             case "look":
@@ -169,7 +169,5 @@ class Control:
                 step=training.step, time=time.time(), command=command.command, value=command.value, words=words
             )
         )
-        if command.command == "save":
-            self.save()
         if stop:
             raise StopAsked("stopped when asked")

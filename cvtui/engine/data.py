@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -166,12 +167,21 @@ def _named(name: str, data_dir: str) -> Split:
         raise RequestError(f"data: {name} can't be read: {error}") from error
 
 
-def batches(images: Part, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Images]:
-    """The batches of one epoch: every image once, in an order that follows from seed and epoch; the last is smaller.
+def batches(
+    images: Part, size: int, seed: int, epoch: int, first: int = 0, *, joins: bool = False
+) -> Iterator[Images]:
+    """The batches of one epoch: every image once, in an order that follows from seed and epoch; the last is smaller,
+    or, where it `joins`, the last two are one.
 
     `first` leaves out as many batches, to go on in the middle of an epoch.
     """
-    return images.stream(epoch_order(images.size, seed, epoch)[first * size :], size)
+    order = epoch_order(images.size, seed, epoch)[first * size :]
+    if not joins:
+        return images.stream(order, size)
+    if len(order) == 1:  # all its batches are done, this one as a part of the last
+        return iter(())
+    whole = max(0, len(order) // size - 1) * size
+    return chain(images.stream(order[:whole], size), images.stream(order[whole:], 2 * size))
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:

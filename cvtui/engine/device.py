@@ -52,6 +52,33 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     return nullcontext()
 
 
+def repeat(device: torch.device, deterministic: str) -> None:
+    """Makes a CUDA device take only cuDNN's deterministic algorithms (`on`), or whichever is quickest (`off`). Other
+    devices have no such choice."""
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = deterministic == "on"
+        torch.backends.cudnn.benchmark = False  # it chooses by times that it measures: another choice every run
+
+
+TENSOR_FLOAT = (8, 0)
+"""Ampere: the first compute capability that multiplies in TF32."""
+
+
+def arithmetic(device: torch.device, precision: str, deterministic: str) -> dict[str, str]:
+    """In what a run multiplies, for its record: `convolutions` and `linear` (float32, tf32 or bfloat16), and on CUDA
+    whether cuDNN is `deterministic`."""
+    if device.type != "cuda":
+        return {"convolutions": precision, "linear": precision}
+    able = torch.cuda.get_device_capability(device) >= TENSOR_FLOAT
+    found = {
+        "convolutions": "tf32" if able and torch.backends.cudnn.allow_tf32 else "float32",
+        "linear": "tf32" if able and torch.backends.cuda.matmul.allow_tf32 else "float32",
+    }
+    if precision == "bfloat16":
+        found = dict.fromkeys(found, precision)
+    return {**found, "deterministic": deterministic}
+
+
 def describe(device: torch.device) -> str:
     """`cpu`, or with the GPU's name: `cuda:0 (NVIDIA H100)`."""
     if device.type == "cuda":

@@ -206,7 +206,7 @@ def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[st
     if streams:
         notes.append("the images don't fit into the memory at once: they are decoded anew in every epoch")
     if bad:
-        named = "; ".join(f"{_shown(path)} ({words})" for path, words in bad[:NAMED])
+        named = "; ".join(f"{shown(path)} ({words})" for path, words in bad[:NAMED])
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
         notes.append(f"left out {len(bad):,} file{'s' if len(bad) != 1 else ''} that can't be read: {named}{more}")
     if found.others:
@@ -214,7 +214,7 @@ def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[st
     return notes
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
     """The last two parts, without what a terminal would obey."""
     name = "/".join(path.split(os.sep)[-2:])
     return name if name.isprintable() else ascii(name)[1:-1]

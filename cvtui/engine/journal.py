@@ -16,7 +16,7 @@ from cvtui.engine.facts import Probe
 from cvtui.engine.meter import Meter, Readings, rounded
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
-from cvtui.runlog.events import Facts, Log, Record, Steps
+from cvtui.runlog.events import Log, Record, Steps
 from cvtui.runlog.not_finite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
@@ -71,7 +71,7 @@ class Followed(Protocol):
 
 
 class FactSource(Protocol):
-    def take(self) -> Facts | None:
+    def take(self) -> Record | None:
         """What is new; None when nothing is."""
 
 

@@ -6,34 +6,25 @@ import math
 import time
 from typing import Literal
 
-from cvtui.engine import checkpoint
 from cvtui.engine.attended import DataScan
 from cvtui.engine.autopsy import finding
 from cvtui.engine.clip import Clip
 from cvtui.engine.control import Control, Signals
-from cvtui.engine.data import batches
 from cvtui.engine.evaluate import Evaluation, evaluate
 from cvtui.engine.facts import Probe
 from cvtui.engine.governor import governor_of
 from cvtui.engine.guard import Guard, rule_of
 from cvtui.engine.journal import Diverged, Journal
+from cvtui.engine.keeping import Keeper, Names
 from cvtui.engine.meter import exact
 from cvtui.engine.pictures import Pictures
 from cvtui.engine.training import EpochSums, Training
 from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Facts, Log
+from cvtui.runlog.events import CommandApplied, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.not_finite import words_of
 from cvtui.runlog.writer import EventWriter
-
-RETRY_SECONDS = 10.0
-"""After a checkpoint that the disk refused."""
-
-
-def seconds_of(text: str) -> float:
-    """`30s`, `5m`, `1h` in seconds; infinite for an empty text."""
-    return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] if text else math.inf
 
 
 class Loop:
@@ -41,7 +32,6 @@ class Loop:
         self.training = training
         self.folder = folder
         training.model.write_over()
-        self.keep = checkpoint.KeepRule(training.recipe.keep)
         self.watch = Watch(training.model, training.optimizer, training.recipe.watch_every)
         rule = rule_of(training.recipe.on_nan)
         self.journal = Journal(writer, training, self.watch, patience=rule.patience)
@@ -49,16 +39,16 @@ class Loop:
         self.scan: DataScan | None = None
         if not training.step:
             self.probe, self.scan = self._facts()
+        self.gone = [part.gone for part in training.data[:2] if hasattr(part, "gone")]
+        """Of images that come from files as they are needed: what can't be read any more."""
+        self.journal.sources += self.gone
         self.pictures = Pictures(training, folder, self.journal)
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
         self.governor = governor_of(training)
         self.clip = Clip(training.optimizer, self.journal, training.recipe.clip) if training.recipe.clip else None
         self.ends_on_nan = training.recipe.on_nan.startswith("stop")
-        self.save_seconds = seconds_of(training.recipe.save_every)
-        self._save_at = time.perf_counter() + self.save_seconds
         self._told_bad = False
-        self.unsaved = ""
-        """Why the last checkpoint could not be written."""
+        self.keeper = Keeper(training, folder, self.journal)
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
         self.control = Control(
@@ -83,14 +73,15 @@ class Loop:
         """Trains to the last epoch. Raises StopAsked or Diverged when it ends before."""
         t = self.training
         t.model.train()
+        if t.resumed:
+            self.keeper.catch_up()
         while t.epoch < t.recipe.epochs:
             self.train_epoch()
             self.control.obey()
             found = evaluate(t, between=self.control.obey)
             t.epoch, t.place = t.epoch + 1, 0
             self.record_epoch(found)
-        if not self.unsaved:
-            self.keep.thin(self.folder.checkpoints)
+        self.keeper.thin()
 
     def close(self) -> None:
         """No hook stays on model and optimiser."""
@@ -100,8 +91,8 @@ class Loop:
             self.clip.close()
         self.journal.close()
         late = [self.scan.close() if self.scan else None, self.probe.rest() if self.probe else None]
-        for facts in filter(None, late):
-            self.journal.writer.write(facts)
+        for record in filter(None, [*late, *(gone.take() for gone in self.gone)]):
+            self.journal.writer.write(record)
 
     def train_epoch(self) -> None:
         """Every training image once."""
@@ -111,7 +102,7 @@ class Loop:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         if governor is not None:
             governor.begin()
-        for pixels, labels in batches(t.data.train, t.recipe.batch_size, t.recipe.seed, t.epoch + 1, t.place):
+        for pixels, labels in t.batches(t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
             with t.autocast():
@@ -136,8 +127,8 @@ class Loop:
             if governor is not None and (words := governor.step()):
                 t.threads = governor.threads
                 self.journal.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))
-            if time.perf_counter() >= self._save_at:
-                self.save([("last", "last.pt")], None)
+            if self.keeper.due():
+                self.keeper.save([("last", "last.pt")])
         self.journal.flush()
         t.sums.seconds += t.clock.seconds() - begun
 
@@ -156,7 +147,8 @@ class Loop:
         sums, t.sums = t.sums, EpochSums()
         best = t.best is None or found.accuracy > t.best
         finite = math.isfinite(found.loss)
-        t.best = found.accuracy if best and finite else t.best
+        if best and finite:
+            t.best, t.best_epoch = found.accuracy, t.epoch
         self.journal.write(
             EpochDone(
                 epoch=t.epoch,
@@ -182,7 +174,7 @@ class Loop:
             self.journal.write(facts)
         if self.pictures.due():
             self.pictures.save()
-        self.save(self.keep.names(t.epoch, best and finite), found.accuracy)
+        self.keeper.save_epoch(found.accuracy if finite else None, best and finite)
 
     def lower_rate(self, loss: float) -> None:
         """Where the schedule waits for a plateau of the validation loss: is this one? Told as a command is."""
@@ -196,36 +188,11 @@ class Loop:
                 CommandApplied(step=t.step, time=time.time(), command="set_lr", value=after, words=words)
             )
 
-    def save_now(self, reason: Literal["asked", "stop"]) -> None:
-        """A checkpoint of this moment: `step-N.pt` when somebody asked, `last.pt` before a stop."""
-        names: list[tuple[checkpoint.Reason, str]] = [("stop", "last.pt")]
+    def save_now(self, reason: Literal["asked", "stop"]) -> str:
+        """A checkpoint of this moment: `step-N.pt` when somebody asked, `last.pt` before a stop. What came of it."""
+        step = self.training.step
+        names: Names = [("stop", "last.pt")]
         if reason == "asked":  # last.pt is always the newest
-            names = [("last", "last.pt"), ("asked", f"step-{self.training.step:06d}.pt")]
-        self.save(names, None)
-
-    def save(self, names: list[tuple[checkpoint.Reason, str]], accuracy: float | None) -> None:
-        """Writes the state once, under each (reason, file name). A disk that refuses is a word in the log, no end."""
-        self.journal.flush()
-        self._save_at = time.perf_counter() + self.save_seconds
-        t = self.training
-        folder = self.folder.checkpoints
-        try:
-            first = folder / names[0][1]
-            if first.name == "last.pt" and first.exists():
-                checkpoint.link(first, folder / "last-1.pt")  # where the new one turns out to be damaged
-            checkpoint.save(t.state(), first)
-            for reason, name in names:
-                if folder / name != first:
-                    checkpoint.link(first, folder / name)
-                path = f"{folder.name}/{name}"
-                self.journal.write(
-                    CheckpointSaved(step=t.step, epoch=t.epoch, path=path, reason=reason, val_accuracy=accuracy)
-                )
-            self.unsaved = ""
-        except OSError as error:
-            why = error.strerror or str(error)
-            if why != self.unsaved:  # said once, tried again and again
-                text = f"the checkpoint {names[0][1]} could not be written: {why}"
-                self.journal.write(Log(time=time.time(), text=text, level="error", step=t.step))
-            self.unsaved = why
-            self._save_at = min(self._save_at, time.perf_counter() + RETRY_SECONDS)
+            names = [("last", "last.pt"), ("asked", f"step-{step:06d}.pt")]
+        why = self.keeper.save(names)
+        return f"not saved: {why}" if why else f"saved at step {step:,}"

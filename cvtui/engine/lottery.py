@@ -121,7 +121,7 @@ def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     masks = prune(weights, before, ticket.prune, ticket.scope)
     if ticket.kind == "random-mask":
         masks = shuffled(masks, generator(seed, MASKS, ticket.round))
-    torch.save(masks, path)
+    checkpoint.write_whole(masks, path)
     return masks
 
 
@@ -147,7 +147,8 @@ def _keep_weights(training: Training, folder: RunFolder, steps: int) -> None:
     """Writes the model down as it is after so many steps."""
 
     def keep() -> None:
-        torch.save({name: value.detach().cpu() for name, value in training.model.state_dict().items()}, path)
+        weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
+        checkpoint.write_whole(weights, path)
 
     path = folder.path / REWIND
     if steps == 0 and not path.exists():

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvtui.engine.data import batches
 from cvtui.engine.training import Training
 
 SHOWN = 8
@@ -23,8 +22,7 @@ def preview(training: Training) -> dict[str, Any] | None:
     without and with the changes that this step will make. None where nothing is changed."""
     if not training.augment or not training.data.train.are_pictures:
         return None
-    recipe = training.recipe
-    images = next(batches(training.data.train, recipe.batch_size, recipe.seed, 1))
+    images = next(training.batches(1))
     changed = training.changed(images, 0)  # the whole batch: each image's changes depend on its place in it
     before, after = images.pixels[:SHOWN].cpu(), changed.pixels[:SHOWN].cpu()
     if before.dtype != torch.uint8:

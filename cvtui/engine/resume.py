@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from cvtui.engine import checkpoint
+from cvtui.engine.device import describe
 from cvtui.engine.plateau import Plateau
 from cvtui.engine.preprocess import Preprocess
 from cvtui.engine.training import Clock, EpochSums, Training
@@ -78,7 +79,8 @@ def restore(training: Training, state: dict[str, Any], run: Path = Path("run")) 
         training.step, training.epoch, training.place = state["step"], state["epoch"], state["place"]
         training.sums = EpochSums(**state["sums"])
         told += _take_schedule(training, state)
-        training.best = state["best"]
+        training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
+        training.accuracy, training.missing = state.get("val_accuracy"), list(state.get("missing", []))
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
         seconds = float(state["seconds"])
         random = state["random"]
@@ -148,9 +150,10 @@ def _differences(training: Training, state: dict[str, Any]) -> list[str]:
         torch.set_num_threads(state["threads"])
         training.threads = state["threads"]
     now = {
-        "device": str(training.device),
+        "device": describe(training.device) if "described" in state else str(training.device),
         "threads": training.threads,
         "torch": str(torch.__version__).split("+")[0],
     }
-    changed = [f"{name} {state[name]} → {value}" for name, value in now.items() if state[name] != value]
+    before = {**state, "device": state.get("described", state["device"])}  # with the GPU's name
+    changed = [f"{name} {before[name]} → {value}" for name, value in now.items() if before[name] != value]
     return [f"resumed with {', '.join(changed)}: the numbers may differ in their last bits"] if changed else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.augment import Augment
 from cvtui.engine.data import ChannelStats, Images, Part, Split, Tell, batches, channel_stats, load
-from cvtui.engine.device import autocast, pick_device, set_threads
+from cvtui.engine.device import autocast, describe, pick_device, repeat, set_threads
 from cvtui.engine.ema import Ema
 from cvtui.engine.init import initialise, needs_batch
 from cvtui.engine.loss import Loss, make_loss
@@ -102,6 +102,12 @@ class Training:
     """Best validation accuracy so far."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
     """Of the data (recipe/fingerprint.py), as they were when they were read."""
+    best_epoch: int = 0
+    """The epoch of it (0: none, or not known)."""
+    accuracy: float | None = None
+    """Validation accuracy of this very state; None within an epoch."""
+    missing: list[str] = field(default_factory=list)
+    """Checkpoints that the recipe or somebody asked for, and the disk refused."""
     resumed: bool = False
     """It goes on from a checkpoint, or over a log that was begun before."""
     sums: EpochSums = field(default_factory=EpochSums)
@@ -124,6 +130,11 @@ class Training:
         """The batch of step `step` after its random changes."""
         return Images(self.augment(images.pixels, step), images.labels) if self.augment else images
 
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
+        """The batches of an epoch (from 1), the first so many left out."""
+        recipe = self.recipe
+        return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+
     def set_rate(self) -> float:
         """Gives the optimiser the rate of this step; the rate."""
         rate = self.rates.at(self.schedule, self.step)
@@ -144,6 +155,9 @@ class Training:
             "epoch": self.epoch,
             "place": self.place,
             "best": self.best,
+            "best_epoch": self.best_epoch,
+            "val_accuracy": self.accuracy,
+            "missing": list(self.missing),
             "sums": vars(self.sums).copy(),
             "seconds": self.clock.seconds(),
             "schedule": _plain(self.schedule),
@@ -154,6 +168,7 @@ class Training:
             "data": self.fingerprint,
             "preprocess": self.preprocess.state(),
             "device": str(self.device),
+            "described": describe(self.device),
             "threads": self.threads,
             "torch": str(torch.__version__).split("+")[0],
         }
@@ -174,6 +189,7 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
     device = pick_device(recipe.device)
     if (warning := check_fits(checked, device)) and tell is not None:
         tell(warning)
+    repeat(device, recipe.deterministic)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
     on_cpu = load(recipe, tell)
     checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)
@@ -246,8 +262,7 @@ def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preproces
 
 def first_batch(training: Training) -> Images:
     """The images of the run's first step, as the net gets to see them but for the preprocessing."""
-    images = next(batches(training.data.train, training.recipe.batch_size, training.recipe.seed, 1))
-    return training.changed(images, 0)
+    return training.changed(next(training.batches(1)), 0)
 
 
 def _plain(schedule: Schedule) -> dict[str, Any]:

@@ -16,14 +16,16 @@ from cvtui.engine import checkpoint
 from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.control import Signals, StopAsked
 from cvtui.engine.data import Tell
-from cvtui.engine.device import describe
+from cvtui.engine.device import arithmetic, describe
 from cvtui.engine.forking import begin_as_fork
+from cvtui.engine.gone import ImagesGone
 from cvtui.engine.journal import Diverged
 from cvtui.engine.libraries import libraries
 from cvtui.engine.loop import Loop
 from cvtui.engine.lottery import prepare_run
 from cvtui.engine.memory import is_out_of_memory, smaller_batch
 from cvtui.engine.predict import predict
+from cvtui.engine.repeatable import told_of
 from cvtui.engine.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.training import Clock, Training
 from cvtui.engine.watch import watched_layers
@@ -31,6 +33,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
 from cvtui.recipe.room import gib, need_of
 from cvtui.recipe.text import dumps, load
+from cvtui.runlog import note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.origin import places_told, recipe_of
@@ -44,13 +47,16 @@ class Outcome(NamedTuple):
     reason: str
     code: int
     step: int = 0
+    missing: str = ""
+    """What was to be kept and is not on the disk, in words."""
 
 
 def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: str = "") -> int:
     """Trains what path/recipe.toml asks and writes the run folder; with `resume`, from its newest checkpoint on (at
     another `rate`, such as 0.001 or /10, where one is given).
 
-    The exit code: 0 finished or stopped, 1 failed or diverged, 2 a wrong request, 128 + n ended by signal n.
+    The exit code: 0 finished or stopped, 1 failed, diverged, or done with weights or log
+    that the disk refused, 2 a wrong request, 128 + n ended by signal n.
     """
     try:
         folder = RunFolder.open(path)
@@ -60,16 +66,36 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
                     f"{str(path)!r} has been trained already",
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
-            checkpoint.clear_parts(folder.checkpoints)
+            for place in (folder.path, folder.checkpoints):
+                checkpoint.clear_parts(place)
             with AttendedWriter(folder) as writer:
                 outcome = _work(folder, writer, signals, resume, rate)
-                writer.write(
-                    RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=outcome.reason)
-                )
-            return outcome.code
+                writer.write(_ended(outcome))
+            return _last_word(folder, outcome, writer.trouble)
     except RequestError as error:
         _tell(error)
         return 2
+
+
+def _ended(outcome: Outcome) -> RunEnded:
+    reason = "; ".join(filter(None, [outcome.reason, outcome.missing]))
+    return RunEnded(
+        time=time.time(), step=outcome.step, status=outcome.status, reason=reason, missing=outcome.missing
+    )
+
+
+def _last_word(folder: RunFolder, outcome: Outcome, trouble: str) -> int:
+    """The exit code: a run whose weights or log are not on the disk must not end as if all were well. It is said on
+    stderr, and where the log does not end (`trouble` is the disk's word) in worker.note too."""
+    lost = f"its log could not be written to its end: {trouble}" if trouble else ""
+    if not lost and not outcome.missing:
+        return outcome.code
+    words = "; ".join(filter(None, [f"{outcome.status} at step {outcome.step:,}, but {lost or outcome.missing}",
+                                    outcome.missing if lost else ""]))  # fmt: skip
+    if lost:
+        note.write(folder.note, words)
+    print(f"cvtui: {folder.name}: {words}", file=sys.stderr, flush=True)
+    return outcome.code or 1
 
 
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
@@ -84,12 +110,20 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
             training.clock = Clock()
         for note in training.data.notes:
             writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
+        if training.checked.joins:
+            size = training.recipe.batch_size + 1
+            text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
+            writer.write(Log(time=time.time(), text=text, step=training.step))
+        if not resume and (words := told_of(training)):
+            writer.write(Log(time=time.time(), text=words, level="warning", step=training.step))
         if ticket:
             writer.write(Log(time=time.time(), text=ticket, step=training.step))
         return _train(Loop(training, folder, writer, signals))
     except RequestError as error:
         _tell(error)
         return Outcome("failed", _in_words(error), 2, training.step if training else 0)
+    except ImagesGone as gone:
+        return Outcome("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
         _remember(folder)
         return Outcome("failed", in_one_line(error, training), 1, training.step if training else 0)
@@ -154,12 +188,15 @@ def _train(loop: Loop) -> Outcome:
         except StopAsked as asked:
             loop.save_now("stop")
             _rescue(loop)
-            return Outcome("stopped", _with_trouble(str(asked), loop), asked.code, loop.training.step)
+            return Outcome("stopped", str(asked), asked.code, loop.training.step, loop.keeper.words())
         _rescue(loop)
-        return Outcome("finished", _with_trouble("", loop), 0, loop.training.step)
+        return Outcome("finished", "", 0, loop.training.step, loop.keeper.words())
+    except ImagesGone:
+        loop.save_now("stop")  # when they are back it goes on right here
+        raise
     except Diverged as found:
         loop.tell_bad(min(found.step, loop.training.step - 1))
-        return Outcome("diverged", str(found), 1, found.step)
+        return Outcome("diverged", str(found), 1, found.step, loop.keeper.words())
     finally:
         loop.close()
 
@@ -174,13 +211,6 @@ def _rescue(loop: Loop) -> None:
         folder.path.mkdir(parents=True)
         folder.recipe.write_text(dumps(loop.training.recipe), encoding="utf-8")
         loop.save_now("stop")
-
-
-def _with_trouble(reason: str, loop: Loop) -> str:
-    """A run whose last checkpoint could not be written must not end as if all were well."""
-    if not loop.unsaved:
-        return reason
-    return "; ".join(filter(None, [reason, f"the last checkpoint could not be written: {loop.unsaved}"]))
 
 
 def started(training: Training, prediction: dict[str, Any] | None = None) -> RunStarted:
@@ -206,6 +236,7 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
         steps_per_epoch=training.checked.steps_per_epoch,
         total_steps=training.schedule.total_steps,
         device=describe(training.device),
+        arithmetic=arithmetic(training.device, recipe.precision, recipe.deterministic),
         threads=training.threads,
         libraries=libraries(),
         data={

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cvtui.calc import Table, trace
+from cvtui.calc.nodes import BatchNorm
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import AUGMENTS, SCHEDULES, DataFacts, parse_chain, parse_choice
 from cvtui.recipe.data_facts import facts
@@ -27,9 +28,12 @@ class Checked:
     """The net's layers, for one image of the data."""
     data: DataFacts
     steps_per_epoch: int
-    """Batches an epoch: training images / batch size, rounded up (the last batch is smaller)."""
+    """Batches an epoch: training images / batch size, rounded up (the last batch is smaller, unless it joins)."""
     total_steps: int
     schedule: Schedule
+    joins: bool = False
+    """The last batch of an epoch would be a single image, which the net can't be trained on: it is part of the one
+    before (see `joins_last`)."""
 
     @property
     def lr(self) -> float:
@@ -53,7 +57,8 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         )
     check_pixels(recipe, data)
     table = check_net(recipe.net, data)
-    steps_per_epoch = -(-data.train // recipe.batch_size)
+    check_norms(table, recipe.batch_size, data)
+    steps_per_epoch = steps_of(data.train, recipe.batch_size, table)
     return Checked(
         recipe=recipe,
         table=table,
@@ -61,7 +66,35 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         steps_per_epoch=steps_per_epoch,
         total_steps=steps_per_epoch * recipe.epochs,
         schedule=make_schedule(recipe, steps_per_epoch),
+        joins=joins_last(data.train, recipe.batch_size, table),
     )
+
+
+def flat_norm(table: Table) -> str:
+    """The first batch norm that has one value a channel of each image, behind fc, gap or a map of 1x1: its standard
+    deviation of a batch of one is that of one value, and PyTorch refuses. "" where there is none."""
+    return next(
+        (row.name for row in table.rows if isinstance(row.node, BatchNorm) and math.prod(row.input[:-1]) == 1), ""
+    )
+
+
+def joins_last(train: int, batch_size: int, table: Table) -> bool:
+    """Would an epoch's last batch be a single image, before a batch norm that needs two?"""
+    return batch_size > 1 and train > batch_size and train % batch_size == 1 and bool(flat_norm(table))
+
+
+def steps_of(train: int, batch_size: int, table: Table | None) -> int:
+    """Batches an epoch."""
+    return -(-train // batch_size) - (table is not None and joins_last(train, batch_size, table))
+
+
+def check_norms(table: Table, batch_size: int, data: DataFacts) -> None:
+    """Is a batch large enough for the net's batch norms? RequestError."""
+    if batch_size == 1 and (name := flat_norm(table)):
+        raise RequestError(
+            f"batch_size: 1 is too small for {name}, which takes mean and deviation of each value over the batch; "
+            f"allowed: 2 to {data.train:,} (or ln in its place)"
+        )
 
 
 ZCA_MOST = 3072

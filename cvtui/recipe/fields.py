@@ -283,7 +283,13 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "clip", "ema", "scale_lr",
         ),
     ),
-    ("Run", ("name", "device", "threads", "precision", "seed", "watch_every", "keep", "save_every", "on_nan")),
+    (
+        "Run",
+        (
+            "name", "device", "threads", "precision", "deterministic", "seed", "watch_every", "keep", "save_every",
+            "on_nan",
+        ),
+    ),
     ("Which images", ("size", "val_share", "only", "limit", "label_noise", "imbalance", "data_dir")),
 )  # fmt: skip
 """Which fields stand together, in the form and in --help; one that is named nowhere comes last, under More."""

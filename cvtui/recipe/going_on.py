@@ -60,6 +60,7 @@ RULES: dict[str, Rule] = {
     "seed": Rule("refused", "order, augmentation and dropout, and the split of a folder, follow from it", forks=True),
     "device": Rule("told", "the last bits may differ"),
     "precision": Rule("told", "from this step on"),
+    "deterministic": Rule("told", "from this step on"),
     "threads": Rule("obeyed", "a change that may move the last bits is told beside device and PyTorch's version"),
     "watch_every": Rule("obeyed", "looking changes no number"),
     "keep": Rule("obeyed", "which checkpoints stay from here on"),

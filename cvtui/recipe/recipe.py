@@ -88,14 +88,20 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Images per step."""
 
     seed: int = 0
-    """Seeds weights, order, augmentation and dropout: one seed and one number of threads give one run, bit for bit."""
+    """Seeds weights, order, augmentation and dropout: on a CPU one seed and one number of threads give one run, bit for
+    bit; on a GPU one seed does, on one kind of GPU, where `deterministic` is on."""
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the forward pass; weights stay float32. Large nets are up to 1.7 times as fast in bfloat16 where the processor
-    has it (AVX512-BF16, AMX), small ones no faster."""
+    has it (AVX512-BF16, AMX), small ones no faster. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10
+    bits of mantissa), linear layers in float32: PyTorch's own default."""
+
+    deterministic: Literal["on", "off"] = "on"
+    """on or off. On an NVIDIA GPU cuDNN then takes only algorithms that give the same bits every time (a step takes up
+    to 1.09 times as long). On a CPU it changes nothing."""
 
     threads: int = 0
     """CPU threads; 0 or auto: as many as prove quickest, one core left to the screen unless steps are long. Bits repeat

@@ -153,7 +153,9 @@ def _samples(run: RunStarted, steps: Floats) -> Floats:
     if not isinstance(images, int) or images <= 0:
         return steps * batch
     whole, rest = np.divmod(steps + run.shift, run.steps_per_epoch)
-    per_epoch = min(images, batch * run.steps_per_epoch)
+    per_epoch = batch * run.steps_per_epoch
+    if images <= per_epoch + 1:  # the last batch may be smaller, or larger by one
+        per_epoch = images
     return np.asarray(whole * per_epoch + np.minimum(rest * batch, per_epoch), dtype=np.float64)
 
 

@@ -46,6 +46,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     steps_per_epoch: int
     total_steps: int
     device: str
+    arithmetic: dict[str, str] = {}
+    """`convolutions` and `linear`: float32, tf32 (GPUs since Ampere), bfloat16; on CUDA `deterministic`: on or off."""
     threads: int
     libraries: dict[str, str]
     """python, torch, torchvision, cvtui: versions."""
@@ -406,6 +408,8 @@ class RunEnded(Record, tag="end", frozen=True, kw_only=True):
     step: int
     status: Literal["finished", "stopped", "diverged", "failed"]
     reason: str = ""
+    missing: str = ""
+    """What was to be kept and could not be written, in words (`reason` holds them too)."""
 
 
 AnyRecord = (

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from cvtui.runlog import events
+from cvtui.runlog import note as worker_note
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import BROKEN, state_without_end
 from cvtui.runlog.housekeeping import is_pinned, note_of
@@ -53,6 +54,8 @@ class RunSummary:
     """The run that this one was forked from."""
     note: str = ""
     """What somebody wrote about it."""
+    trouble: str = ""
+    """What the disk refused: while the run goes on, or of a run that is over what is not in its folder."""
     pinned: bool = False
     """It is drawn over the other runs of its folder."""
 
@@ -157,6 +160,7 @@ def summary(folder: RunFolder) -> RunSummary:
         seconds=seconds,
         parent=_parent(scan.run, folder),
         note=note_of(folder),
+        trouble=worker_note.read(folder.note) or (scan.end.missing if scan.end else ""),
         pinned=is_pinned(folder),
     )
 

@@ -156,6 +156,8 @@ class EventWriter:
         self.flush()
         if not self.trouble:
             self.flush()  # the word about a trouble that has just ended
+        if self.trouble:  # nothing waits any more
+            note.write(self._note, f"the log could not be written to its end ({self.trouble})")
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -210,7 +212,7 @@ class EventWriter:
             self._since = now
         if why != self.trouble:
             self.trouble = why
-            note.write(self._note, f"the log can't be written ({why}): it waits in memory")
+            note.write(self._note, f"the log can't be written ({why}): it waits in memory, and training goes on")
 
     def _out_of_trouble(self) -> None:
         lost = f", {self.dropped} layer samples were let go" if self.dropped else "; nothing was lost"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.engine import checkpoint
-from cvtui.engine.loop import seconds_of
+from cvtui.engine.keeping import seconds_of
 from cvtui.engine.resume import newest_checkpoint
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.events import CheckpointSaved
@@ -92,7 +92,7 @@ def test_a_checkpoint_that_was_asked_for_is_the_newest(tmp_path: Path) -> None:
     process = start(run)
     history = History(run)
     try:
-        wait_until(lambda: history.poll() and history.steps_done, what="the first steps")
+        wait_until(lambda: history.poll() and len(history.epochs) > 1, what="a last.pt and the one before it")
         run.send(Command(command="save", time=0.0))
         wait_until(
             lambda: history.poll() and any(saved.reason == "asked" for saved in history.checkpoints), what="the save"

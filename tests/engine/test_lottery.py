@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +226,16 @@ def test_every_layer_with_weights_is_pruned(tmp_path: Path) -> None:
     for place in places(model):
         share = 0.25 if place.name == "fc1" else 0.5
         assert (place.weight == 0).float().mean().item() == pytest.approx(share, abs=0.02), place.name
+
+
+def test_what_a_round_writes_down_is_whole_or_not_there(tmp_path: Path) -> None:
+    """The mask and the first weights: killed while they are written, the next try writes them anew."""
+    pid = os.fork()
+    if not pid:
+        os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        checkpoint.write_whole({"w": torch.ones(1000)}, tmp_path / "mask.pt")
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    assert not (tmp_path / "mask.pt").exists()
+    checkpoint.write_whole({"w": torch.ones(1000)}, tmp_path / "mask.pt")
+    assert torch.load(tmp_path / "mask.pt", weights_only=True)["w"].sum() == 1000

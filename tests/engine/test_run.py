@@ -114,7 +114,7 @@ def test_the_first_record_says_what_was_trained_and_what_was_foretold(done: RunF
 def test_checkpoints_hold_the_model_that_the_log_measured(done: RunFolder) -> None:
     saved = [record for record in records(done) if isinstance(record, CheckpointSaved)]
     assert [(record.reason, record.epoch) for record in saved if record.reason != "best"] == [
-        ("last", 1), ("last", 2), ("epoch", 2), ("last", 3)
+        ("last", 1), ("epoch", 2), ("last", 2), ("last", 3)
     ]  # fmt: skip
     epochs = {record.epoch: record for record in records(done) if isinstance(record, EpochDone)}
     best = [record.epoch for record in epochs.values() if record.best]
@@ -346,7 +346,9 @@ def test_a_checkpoint_that_cannot_be_written_is_a_word_in_the_log_and_no_end(tmp
     run = folder(tmp_path)
     run.checkpoints.rmdir()
     run.checkpoints.write_text("in the way")
-    assert train(run)[0] == 0
+    code, _, said = train(run)
+    assert code == 1, "its weights are nowhere: no success"
+    assert "there is no best.pt" in said
     words = [record for record in records(run) if isinstance(record, Log) and record.level == "error"]
     assert words
     assert "could not be written" in words[0].text

@@ -7,10 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from cvtui.recipe import Recipe
-from cvtui.runlog import summary
+from cvtui.runlog import History, note, summary
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.panes.header import RunHeader
+from cvtui.tui.panes.story import way_out
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS, age, short_duration
 from cvtui.tui.screens.train import TrainScreen
@@ -222,3 +225,29 @@ async def test_forks_stand_below_their_parents(tmp_path: Path) -> None:
         assert names.index("child") == names.index("parent") + 1
         assert "└ child" in place(app).table.text
         assert parent.path.is_dir()
+
+
+WORDS = "finished at step 23, but its log could not be written to its end: No space left on device"
+
+
+async def test_what_a_full_disk_let_a_run_say_is_shown_here_and_in_the_run(tmp_path: Path) -> None:
+    """The log ends early; worker.note, whose room was taken at the start, has the last word."""
+    lost = WrittenRun(tmp_path, "full", Recipe(epochs=2))
+    lost.step(23)
+    lost.close()
+    note.write(lost.folder.note, WORDS)
+    assert summary(lost.folder).trouble == WORDS
+    app = session(tmp_path)
+    async with app.run_test(size=(200, 45)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 1, what="the run")
+        await wait_until_async(lambda: WORDS in str(app.screen.query_one("#net-line", Static).render()), what="words")
+        await place(app).action_open()
+        await wait_until_async(lambda: isinstance(app.screen, TrainScreen), what="the run's own screen")
+        await wait_until_async(lambda: app.screen.query(RunHeader), what="its header")
+        header = app.screen.query_one(RunHeader)
+        await wait_until_async(lambda: WORDS in header.text, what="the same there")
+    history = History(lost.folder)
+    history.poll()
+    assert "killed, or out of memory" not in way_out("lost", history)
+    assert WORDS in way_out("lost", history)

@@ -73,7 +73,9 @@ def _reason(history: History, view: ViewState) -> str:
         return clean(history.trouble)
     if view.state == "lost":
         return "its process is gone and left no word"
-    return clean(history.end.reason) if history.end is not None and view.state in ("diverged", "failed") else ""
+    if history.end is None:
+        return ""
+    return clean(history.end.reason if view.state in ("diverged", "failed") else history.end.missing)
 
 
 def _first(history: History, view: ViewState, width: int) -> Content:

@@ -179,6 +179,8 @@ def way_out(state: str, history: History) -> str:
             lr = history.run.lr if history.run is not None else None
             slower = f" with a lower rate ({_lower(history, lr / 10)})" if lr is not None else " with a lower rate"
             return f"Way out: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
+        case "lost" if history.trouble:
+            return f"Way out: {clean(history.trouble)}. Make room; {kept}{go_on}."
         case "lost":
             return f"Way out: the process died without a word (killed, or out of memory). {kept}{go_on}."
         case "failed":

@@ -147,6 +147,8 @@ class RunsScreen(RunsCare, PlaceScreen):
         parts: list[Content | tuple[str, str]] = [(run.net, MUTED)]
         if run.reason and run.state in ("diverged", "failed"):
             parts.insert(0, (f"{run.reason}  ", "$text-error"))
+        elif run.trouble:
+            parts.insert(0, (f"▲ {clean(run.trouble)}  ", "$text-error"))
         if run.note:
             parts.insert(0, (f"“{clean(run.note)}”  ", "$text-primary"))
         line = Content.assemble(*parts)

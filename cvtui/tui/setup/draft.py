@@ -11,7 +11,7 @@ from cvtui.calc import Table
 from cvtui.calc.memory import OPTIMIZERS, training_memory
 from cvtui.errors import RequestError
 from cvtui.recipe import Checked, Recipe, Schedule, check, parse_choice
-from cvtui.recipe.checking import check_net, make_schedule
+from cvtui.recipe.checking import check_net, make_schedule, steps_of
 from cvtui.recipe.choices import OPTIMIZERS as UPDATE_RULES
 from cvtui.recipe.choices import DataFacts
 from cvtui.recipe.copies import extra_copies
@@ -105,7 +105,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
             text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.at_most}{data.train:,}"
             problems.setdefault("batch_size", Problem(text))
         else:
-            steps = -(-data.train // batch)
+            steps = steps_of(data.train, batch, table)
             if table is not None and "optimizer" in values:
                 memory = _memory(table, data, batch, str(values["optimizer"]), float(values.get("ema", 0)))
     if steps is not None and isinstance(epochs, int):

@@ -223,16 +223,24 @@ def _shape(draft: Draft) -> str:
     return "x".join(map(str, draft.data.size)) if draft.data is not None else ""
 
 
+def _divided(draft: Draft, batch: str) -> str:
+    """How the steps of an epoch come about."""
+    if draft.data is None or not draft.steps_per_epoch:
+        return ""
+    joins = batch.isdecimal() and draft.steps_per_epoch * int(batch) < draft.data.train
+    return f"{draft.data.train:,} / {batch}{', the last one joins' if joins else ''}"
+
+
 def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
-    table, data = draft.table, draft.data
+    table = draft.table
     batch = draft.texts.get("batch_size", "").strip()
     loss = draft.first_loss
-    at_most = data.at_most if data is not None else ""
+    at_most = draft.data.at_most if draft.data is not None else ""
     return [
         (
             "steps per epoch",
             at_most + _or_dash(draft.steps_per_epoch) if draft.steps_per_epoch else "–",
-            f"{data.train:,} / {batch}" if data is not None and draft.steps_per_epoch else "",
+            _divided(draft, batch),
         ),
         ("steps in all", at_most + _or_dash(draft.total_steps) if draft.total_steps else "–", ""),
         ("first loss", significant(loss.value, 4) if loss is not None else "–", loss.words if loss is not None else ""),
