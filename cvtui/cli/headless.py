@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from cvtui import door
 from cvtui.cli.main import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
 from cvtui.cli.report import Report
 from cvtui.runlog import History, RunFolder, fresh_name
@@ -52,7 +53,7 @@ def follow(
     """Starts the worker on `folder` (to go on from its checkpoint, with `resume`, perhaps at another `rate`) and tells
     what it does."""
     history = History(folder)
-    records = Tail(folder.events, folder.events.stat().st_size if resume and folder.events.exists() else 0)
+    records = Tail(folder.events, told.st_size if resume and (told := door.state(folder.events)) is not None else 0)
     report = Report(folder, checked, quiet=quiet, as_json=as_json)
     if resume:
         report.skip(history)

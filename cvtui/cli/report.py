@@ -6,6 +6,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cvtui import door
 from cvtui.cli.main import say
 from cvtui.cli.runs import duration
 from cvtui.cli.words import harmless
@@ -147,7 +148,7 @@ class Report:
         if best is not None:
             words += f"; best validation accuracy {percent(best.val_accuracy)} in epoch {best.epoch}"
         self._print(words)
-        saved = sorted({record.path for record in history.checkpoints if (self.folder.path / record.path).exists()})
+        saved = sorted({record.path for record in history.checkpoints if door.is_file(self.folder.path / record.path)})
         self._print(f"{'folder':<9} {self.folder.path}" + (f"  ({', '.join(saved)})" if saved else ""))
         if self.lines:
             self._print(f"{'look':<9} cvtui attach {shell_word(str(self.folder.path))}")

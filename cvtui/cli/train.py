@@ -131,9 +131,10 @@ def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) ->
 def _recipe_file(text: str) -> Path:
     """The file that the word on the command line means. RequestError says what else it may have meant."""
     from cvtui.cli.main import COMMANDS
+    from cvtui.runlog.folder import is_run
 
     path = Path(text)
-    if path.is_dir() and (path / "recipe.toml").exists():
+    if path.is_dir() and is_run(path):
         raise RequestError(
             f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it, cvtui {path / 'recipe.toml'} repeats it"
         )

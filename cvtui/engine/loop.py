@@ -6,6 +6,7 @@ import math
 import time
 from typing import Literal
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.attended import DataScan
 from cvtui.engine.autopsy import finding
@@ -149,7 +150,7 @@ class Loop:
             return
         self._told_bad = True
         last = self.folder.checkpoints / "last.pt"
-        kept = f"{self.folder.checkpoints.name}/last.pt" if last.exists() else ""
+        kept = f"{self.folder.checkpoints.name}/last.pt" if door.is_file(last) else ""
         self.journal.writer.write(finding(self.training, step, kept))
 
     def record_epoch(self, found: Evaluation) -> None:
@@ -213,7 +214,7 @@ class Loop:
         folder = self.folder.checkpoints
         try:
             first = folder / names[0][1]
-            if first.name == "last.pt" and first.exists():
+            if first.name == "last.pt" and door.is_file(first):
                 checkpoint.link(first, folder / "last-1.pt")  # where the new one turns out to be damaged
             checkpoint.save(t.state(), first)
             for reason, name in names:

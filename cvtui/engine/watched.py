@@ -34,7 +34,8 @@ from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, Command, CommandApplied, EpochDone, Layer, Log, RunEnded, RunStarted
-from cvtui.runlog.folder import RunFolder, WorkerLock
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.lock import WorkerLock
 
 POLL_SECONDS = 0.05
 

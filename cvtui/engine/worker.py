@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import torch
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.control import Signals, StopAsked
@@ -52,11 +53,12 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
     try:
         folder = RunFolder.open(path)
         with folder.lock():
-            if not resume and folder.events.exists() and folder.events.stat().st_size:
+            if not resume and (told := door.state(folder.events)) is not None and told.st_size:
                 raise RequestError(
                     f"{str(path)!r} has been trained already",
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
+            _own_folders(folder)
             checkpoint.clear_parts(folder.checkpoints)
             with AttendedWriter(folder) as writer:
                 outcome = _work(folder, writer, signals, resume, rate)
@@ -67,6 +69,19 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
     except RequestError as error:
         _tell(error)
         return 2
+
+
+def _own_folders(folder: RunFolder) -> None:
+    """RequestError where checkpoints/ or pictures/ is a link: nothing is written through one."""
+    for part in (folder.checkpoints, folder.pictures):
+        try:
+            door.make_folder(part)
+        except FileNotFoundError:
+            return  # the run folder itself is gone: said by whoever writes first
+        except OSError as error:
+            raise RequestError(
+                f"can't write into {str(part)!r}: {error.strerror}", hint="a run folder itself may be a link"
+            ) from None
 
 
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
@@ -163,8 +178,8 @@ def _rescue(loop: Loop) -> None:
     if folder.path.is_dir():
         return
     with contextlib.suppress(OSError):
-        folder.path.mkdir(parents=True)
-        folder.recipe.write_text(dumps(loop.training.recipe), encoding="utf-8")
+        folder.path.mkdir(door.FOLDER_MODE, parents=True)
+        door.write(folder.recipe, dumps(loop.training.recipe).encode())
         loop.save_now("stop")
 
 
@@ -220,8 +235,8 @@ def _tell(error: RequestError) -> None:
 def _remember(folder: RunFolder) -> None:
     """The traceback of what is being handled goes to worker.log, and nowhere else."""
     try:
-        with open(folder.log, "a", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
+        with door.opened(folder.log, "ab") as file:
+            file.write(traceback.format_exc().encode("utf-8", "replace"))
     except OSError:
         traceback.print_exc()
 

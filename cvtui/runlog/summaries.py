@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from cvtui import door
 from cvtui.runlog import events
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import BROKEN, state_without_end
@@ -163,7 +164,7 @@ def _parent(run: events.RunStarted | None, folder: RunFolder) -> str:
     if run is not None and run.parent:
         return str(run.parent.get("run", ""))
     try:
-        return str(msgspec.json.decode((folder.path / "fork.json").read_bytes()).get("run", ""))
+        return str(msgspec.json.decode(door.read(folder.path / "fork.json")).get("run", ""))
     except (OSError, msgspec.MsgspecError, ValueError, AttributeError, RecursionError):
         return ""
 
@@ -173,6 +174,6 @@ def _recipe_of(folder: RunFolder) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return tomllib.loads(door.text(folder.recipe))
+    except (OSError, ValueError, RecursionError):
         return {}
