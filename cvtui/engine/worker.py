@@ -74,14 +74,10 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
 def _own_folders(folder: RunFolder) -> None:
     """RequestError where checkpoints/ or pictures/ is a link: nothing is written through one."""
     for part in (folder.checkpoints, folder.pictures):
-        try:
-            door.make_folder(part)
-        except FileNotFoundError:
-            return  # the run folder itself is gone: said by whoever writes first
-        except OSError as error:
+        if part.is_symlink():
             raise RequestError(
-                f"can't write into {str(part)!r}: {error.strerror}", hint="a run folder itself may be a link"
-            ) from None
+                f"{str(part)!r} is a link, which is not followed", hint="the run folder itself may be a link"
+            )
 
 
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
