@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -88,11 +89,9 @@ def need(recipe: Recipe) -> None:
 @contextmanager
 def _bar() -> Iterator[Tell]:
     """Shows what comes in: a bar on a terminal, else a line per file; on stderr, as all talk."""
-    from rich.console import Console
-
     from cvtui.recipe.stored_files import in_bytes
 
-    console = Console(stderr=True, highlight=False)
+    console = out.console(stderr=True)
     if not console.is_terminal:
         yield (
             lambda file, came, total: (
@@ -117,9 +116,8 @@ def _bar() -> Iterator[Tell]:
 
 
 def _say(text: str) -> None:
-    from cvtui.cli.words import harmless
 
-    click.echo(harmless(text), err=True)
+    out.line(text, err=True)
 
 
 # ------------------------------------------------------------------ all sets
@@ -146,14 +144,13 @@ def _list(data_dir: str, as_json: bool) -> None:
         for facts in DATA.values():
             _print_json(_as_dict(facts, data_dir))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from cvtui.cli.words import harmless
     from cvtui.recipe.stored_files import data_folder
 
-    console = Console(highlight=False)
+    console = out.console()
     if not console.is_terminal:
         console.width = WIDE  # a pipe has no width: nothing is cut there
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -206,14 +203,14 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
     found = locate(name, data_dir) if name in STORAGE else None
     if not as_json:
         for line in _head(facts, found):
-            click.echo(line)
+            out.line(line)
     provide(name, data_dir, download=False)
     contents = _contents(recipe, len(facts.classes))
     if as_json:
         _print_json({**_as_dict(facts, data_dir), **contents})
         return 0
     for line in _body(facts, contents):
-        click.echo(line)
+        out.line(line)
     return 0
 
 

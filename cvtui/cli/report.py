@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cvtui import door
+from cvtui.cli import out, service
 from cvtui.cli.main import say
 from cvtui.cli.runs import duration
 from cvtui.cli.words import harmless
@@ -160,25 +161,26 @@ class Report:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        if self._bar:
-            self._bar.above(harmless(text), to_stdout=True)
-        else:
-            print(harmless(text), flush=True)
+        with service.training_goes_on():
+            if self._bar:
+                self._bar.above(harmless(text), to_stdout=True)
+            else:
+                print(harmless(text), flush=True)
 
     def _talk(self, text: str) -> None:
         if not self.talk:
             return
-        if self._bar:
-            self._bar.above(harmless(text), to_stdout=False)
-        else:
-            print(harmless(text), file=sys.stderr, flush=True)
+        with service.training_goes_on():
+            if self._bar:
+                self._bar.above(harmless(text), to_stdout=False)
+            else:
+                print(harmless(text), file=sys.stderr, flush=True)
 
 
 class Bar:
     """The live bar on stderr, drawn when it is told to (no thread): epoch, steps, time left, loss, speed."""
 
     def __init__(self, checked: Checked) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._steps_per_epoch = checked.steps_per_epoch
@@ -189,7 +191,7 @@ class Bar:
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:3.0f} %"),
             TextColumn("{task.fields[words]}", style="dim"),
-            console=Console(stderr=True, highlight=False),
+            console=out.console(stderr=True),
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
