@@ -16,6 +16,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.runlog.sane import cleaned
 
 START = "start.pt"
 NOTE = "fork.json"
@@ -114,6 +115,8 @@ def afresh(parent: RunFolder, base: Path, name: str, recipe_toml: str) -> RunFol
 def parent_of(folder: RunFolder) -> Parent | None:
     """Where a run comes from; None for one that began by itself (or whose note can't be read)."""
     try:
-        return msgspec.json.decode(door.read(folder.path / NOTE), type=Parent)
+        parent = msgspec.json.decode(door.read(folder.path / NOTE), type=Parent)
+        cleaned(parent)
+        return parent
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cvtui import door
 from cvtui.runlog import events, note
 from cvtui.runlog.folder import RunFolder, starting
+from cvtui.runlog.sane import cleaned
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.thinning import thinned
@@ -213,6 +214,7 @@ class History:
         except BROKEN:
             self._take_strange(offset, line)
             return
+        record = cleaned(record)
         match record:
             case events.RunStarted():
                 self.run, self.end, self._paused = record, None, False
@@ -388,9 +390,14 @@ def _is_square(steps: _LooseSteps) -> bool:
 def _decode_sample(line: bytes) -> events.LayersSampled | None:
     """One `layers` line. Where single rows don't fit the schema (a NaN written as null), the others are kept."""
     try:
-        return _layers.decode(line)
+        sampled = _layers.decode(line)
     except BROKEN:
         pass
+    else:
+        try:
+            return cleaned(sampled)  # type: ignore[no-any-return]
+        except BROKEN:
+            return None
     try:
         loose: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
         rows = []
@@ -401,6 +408,6 @@ def _decode_sample(line: bytes) -> events.LayersSampled | None:
                 if isinstance(row, dict):
                     row.pop("histogram", None)
                     rows.append(msgspec.convert(row, events.LayerStats))
-        return events.LayersSampled(step=int(loose["step"]), layers=rows)
+        return cleaned(events.LayersSampled(step=int(loose["step"]), layers=rows))  # type: ignore[no-any-return]
     except (*BROKEN, KeyError, TypeError):
         return None

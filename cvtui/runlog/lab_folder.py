@@ -21,6 +21,7 @@ from cvtui.runlog.events import Command, Log, RunEnded
 from cvtui.runlog.figures import LabShown
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.launch import start, worker_threads
+from cvtui.runlog.sane import cleaned
 from cvtui.runlog.tail import Tail
 
 LABS_FOLDER = "labs"
@@ -120,14 +121,14 @@ class LabHistory:
                 if line.startswith(b'{"type":"lab"'):
                     picture = line
                 elif line.startswith(b'{"type":"end"'):
-                    self.end = _ended.decode(line)
+                    self.end = cleaned(_ended.decode(line))
                 elif line.startswith(b'{"type":"log"'):
-                    self.logs.append(_logged.decode(line))
-            except (msgspec.MsgspecError, ValueError):
+                    self.logs.append(cleaned(_logged.decode(line)))
+            except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         if picture:
             try:
-                self.shown = _shown.decode(picture)
-            except (msgspec.MsgspecError, ValueError):
+                self.shown = cleaned(_shown.decode(picture))
+            except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         return changed

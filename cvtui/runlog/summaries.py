@@ -13,6 +13,7 @@ from cvtui.runlog import events
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import BROKEN, state_without_end
 from cvtui.runlog.housekeeping import is_pinned, note_of
+from cvtui.runlog.sane import LIMITS, cleaned, recipe_values
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(
@@ -86,7 +87,7 @@ class _Scan:
 
     def take(self, line: bytes) -> None:
         try:
-            record = _decoder.decode(line)
+            record = cleaned(_decoder.decode(line))
         except BROKEN:
             return
         match record:
@@ -111,9 +112,10 @@ class _Scan:
             last = msgspec.json.decode(self.last_steps, type=events.Steps) if self.last_steps else None
         except BROKEN:
             last = None
-        if last is not None and last.first + len(last.loss) >= steps:
+        if last is not None and steps <= last.first + len(last.loss) <= LIMITS["step"][1]:
             steps = last.first + len(last.loss)
-            seconds = max(seconds, last.seconds[-1]) if last.seconds else seconds
+            if last.seconds and last.seconds[-1] <= LIMITS["seconds"][1]:
+                seconds = max(seconds, last.seconds[-1])
         return steps, seconds
 
     def state(self) -> str:
@@ -174,6 +176,6 @@ def _recipe_of(folder: RunFolder) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(door.text(folder.recipe))
+        return recipe_values(tomllib.loads(door.text(folder.recipe)))
     except (OSError, ValueError, RecursionError):
         return {}
