@@ -49,7 +49,6 @@ SHARES = frozenset(
 """0 to 1 by right; somebody's own loop may count in per cent."""
 LARGEST_SHARE = 1e4
 _ROWS = {"overlap_pairs": 2, "rates": 2, "mode_losses": 3, "overfit_rates": 3}
-_HISTOGRAMS = ("histogram", "weight_histogram", "grad_histogram")
 
 
 def cleaned(record: Any) -> Any:
@@ -138,11 +137,7 @@ def _known(raw: Mapping[str, Any], tests: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_any(value: Any) -> bool:
-    try:
-        _check(value, "")
-    except ValueError:
-        return False
-    return True
+    return _is_good("", value)
 
 
 @cache
@@ -191,18 +186,14 @@ def _is_table(rows: list[list[int]]) -> bool:
 
 
 def _layer(layer: events.LayerStats) -> events.LayerStats:
-    """Without histograms that can't be drawn, and shares and numbers without meaning."""
-    bad: dict[str, Any] = {}
-    for name in layer.__struct_fields__:
-        value = getattr(layer, name)
-        if (name in _HISTOGRAMS and value is not None and not _can_be_drawn(value)) or (
-            isinstance(value, int | float) and not _is_any_of(value, name)
-        ):
-            bad[name] = None
+    """Without histograms that can't be drawn, and numbers without meaning."""
+    bad = {name: None for name in layer.__struct_fields__ if not _is_good(name, getattr(layer, name))}
     return msgspec.structs.replace(layer, **bad) if bad else layer
 
 
-def _is_any_of(value: float, name: str) -> bool:
+def _is_good(name: str, value: Any) -> bool:
+    if isinstance(value, events.Histogram):
+        return _can_be_drawn(value)
     try:
         _check(value, name)
     except ValueError:

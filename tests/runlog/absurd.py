@@ -37,13 +37,15 @@ RECORDS: tuple[dict[str, Any], ...] = (
      "val_accuracy": 0.5, "seconds": 1.0, "images_per_second": 100.0, "confusion": [[1, 2], [3, 4]], "best": True},
     {"type": "picture", "step": 20, "name": "filters", "path": "pictures/x.png", "note": "n", "columns": 2, "image": 1,
      "layer": "fc1", "truth": "a", "said": "b", "share": 0.5},
-    {"type": "checkpoint", "step": 20, "epoch": 1, "path": "checkpoints/last.pt", "reason": "last", "val_accuracy": 0.5},
+    {"type": "checkpoint", "step": 20, "epoch": 1, "path": "checkpoints/last.pt", "reason": "last",
+     "val_accuracy": 0.5},
     {"type": "command", "step": 20, "time": 1002.0, "command": "set_lr", "value": 0.1, "words": "rate"},
     {"type": "finding", "step": 20, "id": "F01", "severity": "warn", "sentence": "s", "layer": "fc1", "evidence": "e",
      "name": "n", "threshold": 1.0, "source": "x", "sure": 0.5, "cure": {"lr": 0.1}, "advice": "a",
      "consequences": ["F02"]},
-    {"type": "facts", "step": 0, "train": 10, "validation": 5, "classes": 2, "label_counts": [5, 5], "label_range": [0, 1],
-     "batch_size": 5, "batch_classes": [2], "batch_sizes": [5], "bad_items": [1], "bad_count": 1, "bad_batch": 1,
+    {"type": "facts", "step": 0, "train": 10, "validation": 5, "classes": 2, "label_counts": [5, 5],
+     "label_range": [0, 1], "batch_size": 5, "batch_classes": [2], "batch_sizes": [5], "bad_items": [1], "bad_count": 1,
+     "bad_batch": 1,
      "overlap": 1, "overlap_pairs": [[1, 1]], "neighbours_train": 0.5, "neighbours_validation": 0.5,
      "neighbours_chance": 0.5, "neighbours_count": 10, "input_dtype": "float32", "input_shape": [1, 8, 8],
      "input_mean": 0.0, "input_std": 1.0, "input_min": 0.0, "input_max": 1.0, "validation_mean": 0.0,
@@ -83,14 +85,14 @@ def spoiled(record: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[s
     return found
 
 
-def logs() -> Iterator[tuple[str, bytes]]:
+def logs(values: tuple[Any, ...] = ABSURD) -> Iterator[tuple[str, bytes]]:
     """(what is absurd, the log): whole logs of RECORDS with one value replaced."""
     lines = [json.dumps(record).encode() for record in RECORDS]
     for number, record in enumerate(RECORDS):
         for path in places(record):
             if path == ("type",):
                 continue
-            for value in ABSURD:
+            for value in values:
                 line = json.dumps(spoiled(record, path, value)).encode()
                 what = f"{record['type']} {'.'.join(map(str, path))} = {value!r:.40}"
                 yield what, b"\n".join([*lines[:number], line, *lines[number + 1 :]]) + b"\n"
