@@ -11,7 +11,7 @@ from cvtui.engine import checkpoint
 from cvtui.engine.attended import DataScan
 from cvtui.engine.autopsy import finding
 from cvtui.engine.clip import Clip
-from cvtui.engine.control import Control, Signals
+from cvtui.engine.control import Control, Signals, SteeredTraining
 from cvtui.engine.data import batches
 from cvtui.engine.evaluate import Evaluation, evaluate
 from cvtui.engine.facts import Probe
@@ -64,9 +64,8 @@ class Loop:
         """Why the last checkpoint could not be written."""
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
-        self.control = Control(
-            training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"), self.pictures.look
-        )
+        steered = SteeredTraining(training, self.save_asked, self.pictures.look)
+        self.control = Control(steered, self.journal, self.watch, reader, signals)
 
     def _facts(self) -> tuple[Probe, DataScan]:
         """What gathers facts for the doctor in a run that begins."""
@@ -198,6 +197,11 @@ class Loop:
             self.journal.write(
                 CommandApplied(step=t.step, time=time.time(), command="set_lr", value=after, words=words)
             )
+
+    def save_asked(self) -> str:
+        """A checkpoint because somebody asked for it; what came of it, in words."""
+        self.save_now("asked")
+        return f"not saved: {self.unsaved}" if self.unsaved else f"saved at step {self.training.step:,}"
 
     def save_now(self, reason: Literal["asked", "stop"]) -> None:
         """A checkpoint of this moment: `step-N.pt` when somebody asked, `last.pt` before a stop."""
