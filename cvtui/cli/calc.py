@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-from rich.console import Console
 
 from cvtui.calc import Chain, Size
 from cvtui.calc.sizes import MAX_SIDE, parse_size
 from cvtui.calc.solve import Solution, solve
+from cvtui.cli import out
 from cvtui.errors import RequestError
 
 DEFAULT_INPUT = (32, 32, 3)
@@ -125,7 +125,7 @@ def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool)
     from cvtui.calc import net_expression
     from cvtui.cli.calc_view import print_against_dense, print_memory, print_solution, print_table
 
-    console = Console(highlight=False)
+    console = out.console(markup=True)
     if solution.answers:
         print_solution(console, solution, wanted)
     title = net_expression(solution.chain) if solution.answers else request.text

@@ -6,12 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from cvtui.calc import Size, size_text
+from cvtui.cli import out
 from cvtui.cli.calc_grid import Cell, Column, bar, binary_size, print_grid
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from cvtui.engine.inspect import Inspected, ModuleRow
 
 
@@ -23,7 +25,7 @@ def show_module(target: str, size: Size | None, classes: int | None, as_json: bo
     if as_json:
         click.echo(json.dumps(module_json(found), ensure_ascii=False))
     else:
-        _print(Console(), found)
+        _print(out.console(markup=True), found)
 
 
 def module_json(found: Inspected) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.main import EXIT_FAILED, EXIT_WRONG
 from cvtui.cli.train import make_recipe, recipe_options
 from cvtui.errors import RequestError
@@ -85,14 +86,13 @@ def examined(recipe: Recipe) -> Doctor:
 
 def show(items: list[Item], roots: list[Diagnosis]) -> None:
     """The list, then what was found wrong in words."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from cvtui.cli.doctor import paragraph
     from cvtui.cli.words import harmless
 
-    console = Console(highlight=False)
+    console = out.console()
     signs = {"ok": ("✓", "green"), "doubt": ("?", "yellow"), "fault": ("✗", "red"), "unknown": ("·", "dim")}
     table: Any = Table.grid(padding=(0, 2, 0, 0))
     for item in items:

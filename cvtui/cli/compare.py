@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.run_folders import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
@@ -66,9 +67,7 @@ def print_json(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdi
 
 def show_result(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     """Curves, then the table; the best run is marked."""
-    from rich.console import Console
-
-    console = Console()
+    console = out.console()
     for line in curves(result.outcomes, labels, verdicts, min(console.width, 120), not console.no_color):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError
 
@@ -95,11 +96,9 @@ def need(recipe: Recipe) -> None:
 @contextmanager
 def _bar() -> Iterator[Tell]:
     """Shows what comes in: a bar on a terminal, else a line per file; on stderr, as all talk."""
-    from rich.console import Console
-
     from cvtui.recipe.stored_files import in_bytes
 
-    console = Console(stderr=True, highlight=False)
+    console = out.console(stderr=True)
     if not console.is_terminal:
         yield (
             lambda file, came, total: (
@@ -124,9 +123,8 @@ def _bar() -> Iterator[Tell]:
 
 
 def _say(text: str) -> None:
-    from cvtui.cli.words import harmless
 
-    click.echo(harmless(text), err=True)
+    out.line(text, err=True)
 
 
 # ------------------------------------------------------------------ all sets
@@ -153,14 +151,13 @@ def _list(data_dir: str, as_json: bool) -> None:
         for facts in DATA.values():
             _print_json(_as_dict(facts, data_dir))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from cvtui.cli.words import harmless
     from cvtui.recipe.stored_files import data_folder
 
-    console = Console(highlight=False)
+    console = out.console()
     if not console.is_terminal:
         console.width = WIDE  # a pipe has no width: nothing is cut there
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -213,7 +210,7 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
     found = locate(name, data_dir) if name in STORAGE else None
     if facts.opened and not as_json:
         for line in _head(facts, found):
-            click.echo(line)
+            out.line(line)
     provide(name, data_dir, download=False)
     contents = _contents(recipe, len(facts.classes))
     if not facts.opened:  # now they are: what is told is what could be read
@@ -221,12 +218,12 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
         facts = replace(facts, train=sums[0], validation=sums[1], opened=True)
         if not as_json:
             for line in _head(facts, found):
-                click.echo(line)
+                out.line(line)
     if as_json:
         _print_json({**_as_dict(facts, data_dir), **contents})
         return 0
     for line in _body(facts, contents):
-        click.echo(line)
+        out.line(line)
     return 0
 
 

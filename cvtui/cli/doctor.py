@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.run_folders import RunName, find_run, runs_option
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ def others(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list[Diagn
 
 def show(history: History, found: Sequence[Diagnosis]) -> None:
     """One paragraph a finding."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = out.console()
     if not found:
         console.print(all_well(history), soft_wrap=False, markup=False)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -45,10 +46,11 @@ def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bo
     changes = ", ".join(f"{name} {value}" for name, value in ill.cure.items())
     if not as_json:
         where = f"from epoch {saved.epoch}" if saved is not None else "from the start"
-        click.echo(f"{ill.name}: {ill.sentence}")
-        click.echo(f"the cure: {changes}, {where}, as {child.name}\n")
+        out.line(f"{ill.name}: {ill.sentence}")
+        out.line(f"the cure: {changes}, {where}, as {child.name}")
+        out.line()
     with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-        code = follow(child, checked, quiet=True)
+        code = follow(child, checked, quiet=True, with_terminal=True)
     after = History(child)
     after.poll()
     _tell(history, after, ill, changes, as_json)
@@ -85,8 +87,9 @@ def _tell(before: History, after: History, ill: Diagnosis, changes: str, as_json
         return
     words = [f"{value:.2%}" if value is not None else "none" for value in (first, second)]
     more = f" ({100 * gain:+.1f} points)" if gain is not None else ""
-    click.echo(f"\nbest validation accuracy: {words[0]} before, {words[1]} with {changes}{more}")
-    click.echo(f"compare   cvtui compare {before.folder.name} {after.folder.name}")
+    out.line()
+    out.line(f"best validation accuracy: {words[0]} before, {words[1]} with {changes}{more}")
+    out.line(f"compare   cvtui compare {before.folder.name} {after.folder.name}")
 
 
 def _best(history: History) -> float | None:

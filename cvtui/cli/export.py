@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.run_folders import RunName
 
 
@@ -54,16 +55,16 @@ def export(
             from cvtui.engine.weights import write_safetensors
 
             name, count = write_safetensors(folder, safetensors, checkpoint)
-            click.echo(f"{safetensors}  ({count} tensors of {name})")
+            out.line(f"{safetensors}  ({count} tensors of {name})")
         if html:
-            click.echo(room.write_html(history, html))
+            out.line(room.write_html(history, html))
         if svg:
-            click.echo(room.write_svg(history, svg))
+            out.line(room.write_svg(history, svg))
         if csv_folder:
             for path in room.write_csv(history, csv_folder):
-                click.echo(path)
+                out.line(path)
         if tensorboard:
             room.write_tensorboard(history, tensorboard)
-            click.echo(tensorboard)
+            out.line(tensorboard)
     except OSError as error:
         raise RequestError(f"export: can't write {str(error.filename)!r}: {error.strerror}") from None

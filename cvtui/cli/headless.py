@@ -6,7 +6,6 @@ Results go to stdout, talk and the progress bar (on a terminal only) to stderr.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from cvtui.cli.main import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
+from cvtui import door
+from cvtui.cli import service
+from cvtui.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
 from cvtui.cli.report import Report
 from cvtui.runlog import History, RunFolder, fresh_name
 from cvtui.runlog.launch import launch
@@ -48,16 +49,18 @@ def follow(
     rate: str = "",
     as_json: bool = False,
     quiet: bool = False,
+    with_terminal: bool = False,
 ) -> int:
     """Starts the worker on `folder` (to go on from its checkpoint, with `resume`, perhaps at another `rate`) and tells
-    what it does."""
+    what it does. The training outlives a lost terminal (SIGHUP ends us alone; `cvtui attach` finds it), unless it ends
+    `with_terminal`: because something is to follow that only we can do."""
     history = History(folder)
-    records = Tail(folder.events, folder.events.stat().st_size if resume and folder.events.exists() else 0)
+    records = Tail(folder.events, told.st_size if resume and (told := door.state(folder.events)) is not None else 0)
     report = Report(folder, checked, quiet=quiet, as_json=as_json)
     if resume:
         report.skip(history)
     report.begin()
-    with Worker(folder, resume, rate) as worker:
+    with Worker(folder, resume, rate, with_terminal) as worker:
         try:
             running = True
             while running:
@@ -68,7 +71,8 @@ def follow(
                 report.show(history, worker.signals)
         except BrokenPipeError:  # nobody reads any more: what runs in the foreground ends with its pipe
             worker.stop()
-            return _broken_pipe()
+            service.forget_output()
+            return service.EXIT_BROKEN_PIPE
         finally:
             report.close()
     code = exit_code(worker, history)
@@ -91,13 +95,9 @@ def _pass_on(records: Tail) -> None:
     """Prints the new records exactly as they were logged."""
     lines = [line for _, line in records.lines()]
     if lines:
-        sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
-        sys.stdout.buffer.flush()
-
-
-def _broken_pipe() -> int:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return EXIT_BROKEN_PIPE
+        with service.training_goes_on():
+            sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
+            sys.stdout.buffer.flush()
 
 
 class Worker:
@@ -107,8 +107,9 @@ class Worker:
     through us: the engine takes a second signal as "at once".
     """
 
-    def __init__(self, folder: RunFolder, resume: bool = False, rate: str = "") -> None:
+    def __init__(self, folder: RunFolder, resume: bool = False, rate: str = "", with_terminal: bool = False) -> None:
         self.folder = folder
+        self.with_terminal = with_terminal
         self.resume = resume
         self.rate = rate
         self.signals: list[int] = []
@@ -120,6 +121,9 @@ class Worker:
     def __enter__(self) -> Worker:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            handler = self._note if self.with_terminal else signal.SIG_DFL
+            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handler)
         try:
             self._process = launch(self.folder, detached=True, resume=self.resume, rate=self.rate)
         except BaseException:
@@ -149,7 +153,9 @@ class Worker:
             self._process.wait(seconds)
         while self._handed_on < len(self.signals):
             if self._process.poll() is None:
-                self._process.send_signal(self.signals[self._handed_on])
+                number = self.signals[self._handed_on]
+                # To a training SIGHUP means nothing: it has no terminal.
+                self._process.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
             self._handed_on += 1
             if self._handed_on == 2:
                 self._kill_at = time.monotonic() + PATIENCE_SECONDS
@@ -178,7 +184,7 @@ def exit_code(worker: Worker, history: History) -> int:
     """What this command exits with: 0 done, 1 failed, diverged or not all on the disk, 2 wrong, 128 + signal when we
     were interrupted."""
     if worker.signals and (history.end is None or history.end.status == "stopped"):
-        return EXIT_INTERRUPTED if worker.signals[0] == signal.SIGINT else 128 + signal.SIGTERM
+        return EXIT_INTERRUPTED if worker.signals[0] == signal.SIGINT else 128 + worker.signals[0]
     if worker.code == 0 and history.end is not None:
         return 0
     return EXIT_WRONG if worker.code == EXIT_WRONG else EXIT_FAILED

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.errors import RequestError
 from cvtui.recipe.labs import Kind, Knob, Lab, find, labs
 
@@ -57,10 +58,9 @@ def _list(as_json: bool) -> None:
 
         print(msgspec.json.encode([_described(entry) for entry in labs().values()]).decode())
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = out.console()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -180,7 +180,7 @@ def _wait(folder: Any, entry: Lab, quiet: bool) -> Any:
     if process.returncode == 2 and history.end is not None:
         raise RequestError(history.end.reason)
     reason = history.end.reason if history.end else f"its process ended with {process.returncode}"
-    print(f"cvtui: the lab {entry.name} failed: {reason} (log: {folder.log})", file=sys.stderr)
+    out.line(f"cvtui: the lab {entry.name} failed: {reason} (log: {folder.log})", err=True)
     raise click.exceptions.Exit(1)
 
 
@@ -193,7 +193,6 @@ class _Bar:
 
     def __enter__(self) -> _Bar:
         if self.on:
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._progress = Progress(
@@ -202,7 +201,7 @@ class _Bar:
                 TextColumn("{task.percentage:3.0f} %"),
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[doing]}", style="dim"),
-                console=Console(stderr=True),
+                console=out.console(stderr=True),
                 transient=True,
             )
             self._task = self._progress.add_task(self.name, total=1.0, doing="starting")
@@ -219,12 +218,11 @@ class _Bar:
 
 
 def _print(entry: Lab, knobs: Mapping[str, Any], shown: Any) -> None:
-    from rich.console import Console
     from rich.text import Text
 
     from cvtui.tui.figures import draw_all
 
-    console = Console(highlight=False)
+    console = out.console()
     colour = console.color_system is not None and not console.no_color
     width = max(40, min(console.width, 160))
     turned = [

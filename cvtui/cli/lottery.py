@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.data import need
 from cvtui.cli.run_folders import runs_option
 from cvtui.cli.sweep import watch_race
@@ -172,19 +173,18 @@ def _tell(trials: list[Trial], base: Checked, place: Path, as_json_too: bool) ->
     else:
         _show(trials, judgement, place)
     for trial in bad:
-        click.echo(f"cvtui: {trial.name} {trial.state}; no later round can follow it", err=True)
+        out.line(f"cvtui: {trial.name} {trial.state}; no later round can follow it", err=True)
     return 1 if bad else 0
 
 
 def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
     """The figure, the table, the promise and what came of it."""
-    from rich.console import Console
     from rich.text import Text
 
     from cvtui.compare.lottery import PROMISE, figure
     from cvtui.tui.figures import draw
 
-    console = Console()
+    console = out.console()
     for line in draw(figure(trials), min(console.width, 100), colour=not console.no_color):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.data import need
 from cvtui.cli.run_folders import runs_option
 from cvtui.cli.train import FieldType, make_recipe
@@ -61,12 +62,10 @@ lr_find.params[1:1] = [
 
 def _watch(finder: LrFinder, *, quiet: bool) -> None:
     """Until it is found: a picture of the runs on a terminal, a line a stage elsewhere."""
-    from rich.console import Console
-
     from cvtui.cli.sweep import race_picture
     from cvtui.compare import Judge
 
-    console = Console(stderr=True)
+    console = out.console(stderr=True)
     if quiet or not console.is_terminal:
         told = ""
         while finder.step():
@@ -109,22 +108,20 @@ def _tell(found: Found, as_json: bool, *, scaled: bool) -> int:
         mark = "●" if trial.lr == chosen else " "
         accuracy = f"{trial.val_accuracy:.2%}" if trial.val_accuracy is not None else "–"
         shown = f"{trial.val_loss:.4f}" if math.isfinite(trial.val_loss) else "not finite"
-        click.echo(f"{mark} lr {trial.lr:<9g} validation loss {shown:<11} accuracy {accuracy:<8} {trial.verdict.name}")
+        out.line(f"{mark} lr {trial.lr:<9g} validation loss {shown:<11} accuracy {accuracy:<8} {trial.verdict.name}")
     if chosen is None:
-        click.echo("none of the three learned; take a rate at the low end of the bracket")
+        out.line("none of the three learned; take a rate at the low end of the bracket")
         return 1
     why = "the lowest validation loss of the three"
-    click.echo(f"use it: {options_at(chosen, scaled)}  ({why}; the bracket is {bracket.low:.2g} to {bracket.high:.2g})")
+    out.line(f"use it: {options_at(chosen, scaled)}  ({why}; the bracket is {bracket.low:.2g} to {bracket.high:.2g})")
     return 0
 
 
 def _show(found: Bracket) -> None:
     """The curve over log lr."""
-    from rich.console import Console
-
     from cvtui.tui.figures import draw
     from cvtui.tui.figures.range_test import range_curve
 
-    console = Console()
+    console = out.console()
     for line in draw(range_curve(found), min(console.width, 100), colour=not console.no_color):
         console.print(line, no_wrap=True, overflow="crop")

@@ -6,13 +6,13 @@ Kept light, because `cvtui calc` should start in a blink: a subcommand is import
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
+from cvtui.cli import service
 from cvtui.errors import RequestError, nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name -> (module:attribute, one line of help). A new command is one line here and one file beside this one."""
 
 DEFAULT = "train"
-EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
+EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class Program(click.Group):
@@ -119,16 +119,19 @@ cli = Program(
 def main(args: list[str] | None = None) -> NoReturn:
     """The `cvtui` console script: runs the command line `args` (sys.argv by default) and exits with its code."""
     words = list(sys.argv[1:] if args is None else args)
+    service.open_streams()
+    service.note_output_errors()
+    service.end_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for '×', not a traceback
     debug = _take_debug(words)
     code = _run(words, debug)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _forget_stdout()
-    sys.exit(code)
+    if (error := service.output_error()) is not None:
+        code = _lost(error, code)
+    elif service.lost is not None:
+        code = code or EXIT_FAILED
+    sys.exit(128 + service.came if service.came else code)
 
 
 def _take_debug(words: list[str]) -> bool:
@@ -145,9 +148,7 @@ def _run(words: list[str], debug: bool) -> int:
         result = cli.main(words, prog_name="cvtui", standalone_mode=False)
     except Exception as error:
         if debug and not isinstance(error, click.exceptions.Abort):
-            import traceback
-
-            traceback.print_exc()
+            _show_traceback()
         return _said(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -171,8 +172,8 @@ def _said(error: Exception) -> int:
         case click.ClickException():
             say(_in_one_line(error))
             return EXIT_WRONG
-        case BrokenPipeError():
-            return _forget_stdout()
+        case OSError() if (lost := service.output_error()) is not None or isinstance(error, BrokenPipeError):
+            return _lost(lost or error, EXIT_FAILED)
         case _:
             say(f"a fault of cvtui itself: {type(error).__name__}: {error}", "--debug shows where")
             return EXIT_FAILED
@@ -182,7 +183,17 @@ def say(message: str, hint: str = "") -> None:
     """One line on stderr. Control characters (they may come from file names) are shown as U+FFFD."""
     from cvtui.cli.words import harmless
 
-    print(harmless(f"cvtui: {message}" + (f"; {hint}" if hint else "")), file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal is gone
+        print(harmless(f"cvtui: {message}" + (f"; {hint}" if hint else "")), file=sys.stderr)
+
+
+def _show_traceback() -> None:
+    import traceback
+
+    from cvtui.cli.words import harmless
+
+    for line in traceback.format_exc().splitlines():
+        print(harmless(line), file=sys.stderr)
 
 
 def _in_one_line(error: click.ClickException) -> str:
@@ -217,8 +228,11 @@ def _options_of(context: click.Context | None) -> list[str]:
     return [word for parameter in context.command.get_params(context) for word in parameter.opts if word[:2] == "--"]
 
 
-def _forget_stdout() -> int:
-    """The reader of our stdout went away (`| head`): nothing more to say, and no complaint when Python closes it."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return EXIT_BROKEN_PIPE
+def _lost(error: OSError, code: int) -> int:
+    """What we print can't be written. Where its reader went away (`| head`), there is nothing more to say."""
+    service.forget_output()
+    if isinstance(error, BrokenPipeError):
+        return service.EXIT_BROKEN_PIPE
+    if not service.came:
+        say(f"the output can't be written: {error.strerror or error}")
+    return code or EXIT_FAILED

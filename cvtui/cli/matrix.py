@@ -7,7 +7,6 @@ from math import prod
 from typing import Any
 
 import click
-from rich.console import Console
 
 from cvtui.calc.matrix import (
     MAX_ENTRIES,
@@ -22,6 +21,7 @@ from cvtui.calc.matrix import (
     sliding,
     times,
 )
+from cvtui.cli import out
 from cvtui.errors import RequestError, nearest
 
 MAX_TEXT = 10_000
@@ -81,7 +81,7 @@ def matrix(
         return
     from cvtui.cli.matrix_view import print_matrix
 
-    print_matrix(Console(), built, numbers, x, y, _rank(built, numbers))
+    print_matrix(out.console(markup=True), built, numbers, x, y, _rank(built, numbers))
 
 
 def _spec(

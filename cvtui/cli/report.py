@@ -6,6 +6,8 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cvtui import door
+from cvtui.cli import out, service
 from cvtui.cli.main import say
 from cvtui.cli.runs import duration
 from cvtui.cli.words import harmless
@@ -152,7 +154,7 @@ class Report:
         if best is not None:
             words += f"; best validation accuracy {percent(best.val_accuracy)} in epoch {best.epoch}"
         self._print(words)
-        saved = sorted({record.path for record in history.checkpoints if (self.folder.path / record.path).exists()})
+        saved = sorted({record.path for record in history.checkpoints if door.is_file(self.folder.path / record.path)})
         self._print(f"{'folder':<9} {self.folder.path}" + (f"  ({', '.join(saved)})" if saved else ""))
         if self.lines:
             self._print(f"{'look':<9} cvtui attach {shell_word(str(self.folder.path))}")
@@ -164,25 +166,26 @@ class Report:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        if self._bar:
-            self._bar.above(harmless(text), to_stdout=True)
-        else:
-            print(harmless(text), flush=True)
+        with service.training_goes_on():
+            if self._bar:
+                self._bar.above(harmless(text), to_stdout=True)
+            else:
+                print(harmless(text), flush=True)
 
     def _talk(self, text: str) -> None:
         if not self.talk:
             return
-        if self._bar:
-            self._bar.above(harmless(text), to_stdout=False)
-        else:
-            print(harmless(text), file=sys.stderr, flush=True)
+        with service.training_goes_on():
+            if self._bar:
+                self._bar.above(harmless(text), to_stdout=False)
+            else:
+                print(harmless(text), file=sys.stderr, flush=True)
 
 
 class Bar:
     """The live bar on stderr, drawn when it is told to (no thread): epoch, steps, time left, loss, speed."""
 
     def __init__(self, checked: Checked) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._steps_per_epoch = checked.steps_per_epoch
@@ -193,7 +196,7 @@ class Bar:
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:3.0f} %"),
             TextColumn("{task.fields[words]}", style="dim"),
-            console=Console(stderr=True, highlight=False),
+            console=out.console(stderr=True),
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
@@ -261,8 +264,8 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         *([("", "; ".join(more))] if more else []),
         (
             "",
-            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {most}{checked.steps_per_epoch:,} steps{joins}"
-            f" = {most}{checked.total_steps:,} steps; "
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {most}{checked.steps_per_epoch:,} "
+            f"steps{joins} = {most}{checked.total_steps:,} steps; "
             f"seed {recipe.seed}",
         ),
         (

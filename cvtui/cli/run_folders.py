@@ -22,6 +22,7 @@ Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 def find_run(run: str | None, runs: Path) -> RunFolder:
     """The run folder of that name in `runs`, or at that path; the newest in `runs` without one. RequestError."""
     from cvtui.runlog import RunFolder, list_runs, newest
+    from cvtui.runlog.folder import is_run
 
     if run is None:
         found = newest(runs)
@@ -34,7 +35,7 @@ def find_run(run: str | None, runs: Path) -> RunFolder:
     if Path(name).name == "recipe.toml":
         name = str(Path(name).parent)
     for path in (runs / name, Path(name)):
-        if (path / "recipe.toml").exists() or (path / "events.jsonl").exists():
+        if is_run(path):
             return RunFolder.open(path)
     if Path(name).exists():
         return RunFolder.open(Path(name))  # RequestError says what it is instead

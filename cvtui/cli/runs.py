@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.run_folders import runs_option
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def runs(runs: Path, as_json: bool, text: str) -> None:
     elif found:
         _print(found)
     elif every:
-        click.echo(f"None of the {len(every)} runs in {str(runs)!r} passes the filter.", err=True)
+        out.line(f"None of the {len(every)} runs in {str(runs)!r} passes the filter.", err=True)
     else:
-        click.echo(f"No run in {str(runs)!r} yet; `cvtui` starts one.", err=True)
+        out.line(f"No run in {str(runs)!r} yet; `cvtui` starts one.", err=True)
 
 
 def as_dict(entry: RunSummary) -> dict[str, Any]:
@@ -64,13 +65,12 @@ def as_dict(entry: RunSummary) -> dict[str, Any]:
 
 
 def _print(found: list[RunSummary]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from cvtui.cli.words import harmless
 
-    console = Console(highlight=False)
+    console = out.console()
     if not console.is_terminal:
         console.width = WIDE  # a pipe has no width: nothing is cut there
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

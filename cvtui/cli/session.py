@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cvtui.cli import service
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def collect_seldom() -> None:
 def _end_with_the_terminal() -> None:
     """Also where it was started with SIGHUP ignored (`nohup`): without its terminal the screen would stay for ever,
     and nobody could see it. The training does not end with it."""
+    service.let_signals_be("SIGTERM")
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.compare import curves, print_json, show_result
 from cvtui.cli.data import need
 from cvtui.cli.run_folders import runs_option
@@ -73,9 +74,7 @@ sweep.params[1:1] = [
 
 def watch_race(race: Race, quiet: bool) -> None:
     """Until all are over: the curves and a bar each on a terminal, one line per finished run elsewhere."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    console = out.console(stderr=True)
     if quiet or not console.is_terminal:
         told: set[str] = set()
         while race.step():

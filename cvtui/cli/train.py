@@ -148,9 +148,10 @@ def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) ->
 def _recipe_file(text: str) -> Path:
     """The file that the word on the command line means. RequestError says what else it may have meant."""
     from cvtui.cli.main import COMMANDS
+    from cvtui.runlog.folder import is_run
 
     path = Path(text)
-    if path.is_dir() and (path / "recipe.toml").exists():
+    if path.is_dir() and is_run(path):
         from cvtui.runlog import RunFolder
         from cvtui.runlog.origin import first_run
 

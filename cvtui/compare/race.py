@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,9 +12,12 @@ from types import TracebackType
 import msgspec
 
 from cvtui.compare.grid import Entrant
+from cvtui.errors import RequestError
 from cvtui.recipe import dumps
-from cvtui.runlog import Command, History, RunFolder, usable_cores
+from cvtui.runlog import Command, EventWriter, History, RunEnded, RunFolder, usable_cores
 from cvtui.runlog.launch import launch
+
+PATIENCE_SECONDS = 10.0
 
 
 class Racer:
@@ -84,14 +89,38 @@ class Race:
         return not over
 
     def stop(self) -> None:
-        """Asks those that run to stop after saving, and waits for them."""
-        running = [racer for racer in self.racers if racer.process is not None and not racer.over]
-        for racer in running:
-            racer.folder.send(Command(command="stop", time=0.0))
-        for racer in running:
-            assert racer.process is not None
-            try:
-                racer.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                racer.process.kill()
-            racer.history.poll()
+        """Asks those that run to stop after saving, and waits for them; the others will never begin. All say so in
+        their logs. A second ctrl+c, or ten seconds, end what still runs at once."""
+        left = [racer for racer in self.racers if not racer.over]
+        for racer in left:
+            _ask(racer)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            for racer in left:
+                if racer.process is not None:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        racer.process.wait(max(0.0, deadline - time.monotonic()))
+        finally:
+            for racer in left:
+                _end(racer)
+
+
+def _ask(racer: Racer) -> None:
+    try:
+        racer.folder.send(Command(command="stop", time=time.time()))
+    except RequestError:  # a full disk
+        if racer.process is not None:
+            racer.process.terminate()
+
+
+def _end(racer: Racer) -> None:
+    """The last word of one that could not say it itself."""
+    if racer.process is not None and racer.process.poll() is None:
+        racer.process.kill()
+        racer.process.wait()
+    racer.history.poll()
+    if racer.history.end is None and not racer.folder.alive():
+        reason = "the race was stopped before it began" if racer.history.run is None else "the race was stopped"
+        with EventWriter(racer.folder) as writer:
+            writer.write(RunEnded(time=time.time(), step=racer.history.steps_done, status="stopped", reason=reason))
+        racer.history.poll()

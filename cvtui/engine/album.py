@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cvtui import door
 from cvtui.engine.feature_maps import LARGEST_TILE, Look
 from cvtui.runlog.events import PictureSaved
 from cvtui.runlog.folder import RunFolder
@@ -50,8 +51,9 @@ class Album:
         sheet = sheet_of(tiles.cpu(), around_zero=around_zero, low=low, high=high)
         which = f"-of-{more['image']}" if more.get("image") is not None else ""
         file = f"{re.sub(r'[^A-Za-z0-9._#-]+', '-', name)[:120]}{which}-{step:06d}.png"
-        self.folder.pictures.mkdir(exist_ok=True)
-        Image.fromarray(sheet.numpy()).save(self.folder.pictures / file)
+        door.make_folder(self.folder.pictures)
+        with door.opened(self.folder.pictures / file, "wb") as opened:
+            Image.fromarray(sheet.numpy()).save(opened, "PNG")
         path = f"{self.folder.pictures.name}/{file}"
         self.tell(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 import torch
+
+from cvtui import door
 
 FORMAT = "1.0"
 
@@ -33,7 +34,7 @@ class Damaged(Exception):
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Writes `state` (tensors, numbers, texts, lists and dicts of them). OSError when the disk refuses; the old file of
     that name is then still there."""
-    path.parent.mkdir(exist_ok=True)  # not its parents: a run folder that was deleted does not come back half
+    door.make_folder(path.parent)  # not its parents: a run folder that was deleted does not come back half
     write_whole({**state, "format": FORMAT, "checksum": checksum(state)}, path)
 
 
@@ -42,16 +43,16 @@ def write_whole(state: Mapping[str, Any], path: Path) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         _write(state, beside)
-        os.replace(beside, path)
+        door.replace(beside, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            door.remove(beside)
         raise
-    _sync_folder(path.parent)
+    door.sync_folder(path.parent)
 
 
 def _write(state: Mapping[str, Any], path: Path) -> None:
-    file = _Noting(open(path, "wb"))  # noqa: SIM115
+    file = _Noting(door.opened(path, "wb"))
     try:
         torch.save(dict(state), file)  # type: ignore[arg-type]  # all that it asks of a file is to write
         file.flush()
@@ -68,7 +69,7 @@ def _write(state: Mapping[str, Any], path: Path) -> None:
 class _Noting:
     """A file that remembers what the system said when a write failed."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.error: OSError | None = None
 
@@ -86,26 +87,26 @@ class _Noting:
 def clear_parts(folder: Path) -> int:
     """Removes what a process that was killed in the middle of a save left beside; the number of files. Only for the
     holder of the run's lock."""
-    parts = list(folder.glob(".*.part"))
+    parts = [name for name in door.names(folder, ".part") if name.startswith(".")]
     for part in parts:
-        part.unlink(missing_ok=True)
+        door.remove(folder / part)
     return len(parts)
 
 
 def link(source: Path, path: Path) -> None:
     """Gives a saved checkpoint a second name, as atomically and without writing it twice (copied where links fail)."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    beside.unlink(missing_ok=True)
+    door.remove(beside)
     try:
         try:
-            os.link(source, beside)
+            door.link(source, beside)
         except OSError:
-            _copy(source, beside)
-        os.replace(beside, path)
+            door.copy(source, beside)
+        door.replace(beside, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        door.remove(beside)
         raise
-    _sync_folder(path.parent)
+    door.sync_folder(path.parent)
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -114,7 +115,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     Damaged (with the reason) when it is cut, altered, not ours, or of a format that is newer than this program.
     """
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        with door.opened(path) as file:
+            state = torch.load(file, map_location=device, weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for a broken file
         raise Damaged(_why(error)) from None
     if not isinstance(state, dict) or "checksum" not in state or "model" not in state:
@@ -164,26 +166,6 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _copy(source: Path, path: Path) -> None:
-    shutil.copyfile(source, path)
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the renaming itself outlive a power cut; not every system can open a folder."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
-
-
 class KeepRule:
     """Which checkpoints stay, from the recipe's `keep`: `last`, `best`, `every=N`, with commas between.
 
@@ -208,13 +190,13 @@ class KeepRule:
 
     def thin(self, folder: Path) -> list[str]:
         """Removes what a finished run keeps no longer, but never the only whole checkpoint; the names removed."""
-        others = [path for path in sorted(folder.glob("*.pt")) if not path.name.startswith("last")]
+        others = [folder / name for name in door.names(folder, ".pt") if not name.startswith("last")]
         if self.last or not any(is_whole(path) for path in others):
             return []
         removed = []
         for name in ("last.pt", "last-1.pt"):
-            if (folder / name).exists():
-                (folder / name).unlink()
+            if door.is_file(folder / name):
+                door.remove(folder / name)
                 removed.append(name)
         return removed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +13,7 @@ from cvtui.runlog.events import Command, CommandApplied
 
 if TYPE_CHECKING:
     from cvtui.engine.journal import Journal
-    from cvtui.engine.training import Training
+    from cvtui.engine.training import Clock, Training
     from cvtui.engine.watch import Watch
     from cvtui.runlog.commands import CommandReader
 
@@ -67,38 +68,62 @@ class Signals:
             raise StopAsked(f"stopped by {signal.Signals(self.number).name}", 128 + self.number)
 
 
-class Saves(Protocol):
-    """What `save` calls: writes a checkpoint because somebody asked for it; the words for the log: did it succeed?"""
+class Steered(Protocol):
+    """What commands are obeyed by: the engine's training, or somebody's own loop."""
 
-    def __call__(self) -> str: ...
+    @property
+    def step(self) -> int:
+        """Steps done."""
+
+    @property
+    def clock(self) -> Clock:
+        """The run's time, in which pauses do not count."""
+
+    def set_rate(self, value: float) -> float:
+        """Another learning rate from here on; the one before."""
+
+    def save(self) -> str:
+        """Writes a checkpoint because somebody asked for it; the words for the log."""
+
+    def look(self, number: int) -> str:
+        """Makes the feature maps of a validation image; the words for the log."""
 
 
-class Looks(Protocol):
-    """What `look` calls: makes the feature maps of a validation image; the words for the log."""
+class SteeredTraining:
+    """The engine's own training."""
 
-    def __call__(self, number: int) -> str: ...
+    def __init__(self, training: Training, save: Callable[[], str], look: Callable[[int], str]) -> None:
+        self._training = training
+        self.save = save
+        self.look = look
+
+    @property
+    def step(self) -> int:
+        return self._training.step
+
+    @property
+    def clock(self) -> Clock:
+        return self._training.clock
+
+    def set_rate(self, value: float) -> float:
+        training = self._training
+        before = training.schedule.lr_at(training.step)
+        training.schedule = training.schedule.moved_to(training.step, value)
+        return before
 
 
 class Control:
-    """Obeys commands at any moment between two batches, of training and of validation alike."""
+    """The one interpreter of commands: obeys them at any moment between two batches, of training and of validation
+    alike, in the engine and in `cvtui.watch`. `signals` belong to the process that is a trainer and nothing else."""
 
     def __init__(
-        self,
-        training: Training,
-        journal: Journal,
-        watch: Watch,
-        reader: CommandReader,
-        signals: Signals,
-        save: Saves,
-        look: Looks,
+        self, run: Steered, journal: Journal, watch: Watch, reader: CommandReader, signals: Signals | None = None
     ) -> None:
-        self.training = training
+        self.run = run
         self.journal = journal
         self.watch = watch
         self.reader = reader
         self.signals = signals
-        self.save = save
-        self.look = look
         self.paused = False
         self._next_poll = 0.0
 
@@ -107,8 +132,7 @@ class Control:
 
         StopAsked for a stop; Diverged (see Journal.flush) when the steps before a command turn out to be so.
         """
-        if self.signals.number:
-            self.signals.check()
+        self._check_signals()
         now = time.perf_counter()
         if now < self._next_poll:
             return
@@ -117,57 +141,57 @@ class Control:
         if self.paused:
             self._wait()
 
+    def _check_signals(self) -> None:
+        if self.signals is not None and self.signals.number:
+            self.signals.check()
+
     def _wait(self) -> None:
         """Sleeps until `resume`; other commands are obeyed meanwhile, and the clocks stand still."""
         begun = time.perf_counter()
         try:
             while self.paused:
                 time.sleep(POLL_SECONDS / 2)
-                self.signals.check()
+                self._check_signals()
                 self._apply_all()
                 self.journal.flush_when_due()
         finally:
             self._leave_out(time.perf_counter() - begun)
 
     def _leave_out(self, seconds: float) -> None:
-        """The clocks of the training stood still so long."""
-        self.training.clock.leave_out(seconds)
+        """The clocks of the training, and of what watching costs it, stood still so long."""
+        self.run.clock.leave_out(seconds)
         self.watch.forget_time(seconds)
 
     def _apply_all(self) -> None:
         for command in self.reader.poll():
-            self._apply(command)
+            words = self._apply(command)
+            self.journal.write(
+                CommandApplied(
+                    step=self.run.step, time=time.time(), command=command.command, value=command.value, words=words
+                )
+            )
+            if command.command == "stop":
+                raise StopAsked("stopped when asked")
 
-    def _apply(self, command: Command) -> None:
-        training = self.training
-        words: str = command.command
-        stop = False
+    def _apply(self, command: Command) -> str:
+        """Does it; the words for the log."""
         match command.command:
             case "pause":
-                words = "already paused" if self.paused else "paused"
-                self.paused = True
+                before, self.paused = self.paused, True
+                return "already paused" if before else "paused"
             case "resume":
-                words = "resumed" if self.paused else "not paused"
-                self.paused = False
+                before, self.paused = self.paused, False
+                return "resumed" if before else "not paused"
             case "set_lr":
                 assert command.value is not None
-                before = training.schedule.lr_at(training.step)
-                training.schedule = training.schedule.moved_to(training.step, command.value)
-                words = f"rate {before:.3g} → {command.value:.3g}"
+                return f"rate {self.run.set_rate(command.value):.3g} → {command.value:.3g}"
             case "save":
-                words = self.save()
-            case "stop":
-                words, stop = "stopped", True
+                return self.run.save()
             case "look":
                 assert command.value is not None
                 begun = time.perf_counter()
-                words = self.look(int(command.value))
+                words = self.run.look(int(command.value))
                 if not self.paused:  # a pause leaves out its whole length
                     self._leave_out(time.perf_counter() - begun)
-        self.journal.write(
-            CommandApplied(
-                step=training.step, time=time.time(), command=command.command, value=command.value, words=words
-            )
-        )
-        if stop:
-            raise StopAsked("stopped when asked")
+                return words
+        return "stopped"

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.plateau import Plateau
 from cvtui.engine.resume import load_optimizer
@@ -27,7 +28,7 @@ def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[s
     """
     parent = parent_of(folder)
     path = folder.checkpoints / START
-    if parent is None or not path.exists():
+    if parent is None or not door.is_file(path):
         return None
     try:
         state = checkpoint.load(path)

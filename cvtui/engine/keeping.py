@@ -11,6 +11,7 @@ import math
 import time
 from typing import NamedTuple
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.journal import Journal
 from cvtui.engine.training import Training
@@ -53,7 +54,7 @@ class Keeper:
         self._told: set[str] = set()
         self._apart = seconds_of(training.recipe.save_every)
         self._due_at = time.perf_counter() + self._apart
-        if self.rule.best and (folder.checkpoints / BEST).exists():
+        if self.rule.best and door.is_file(folder.checkpoints / BEST):
             self._read_best()
 
     def due(self) -> bool:
@@ -77,7 +78,7 @@ class Keeper:
         t.accuracy, t.missing = accuracy, [name for name in missing if name not in asked]
         done: Names = []
         try:
-            if LAST in asked and (place / LAST).exists():
+            if LAST in asked and door.is_file(place / LAST):
                 checkpoint.link(place / LAST, place / "last-1.pt")  # where the new one turns out to be damaged
             for reason, name in sorted(names, key=lambda entry: entry[1] == LAST):
                 if done:
@@ -124,7 +125,7 @@ class Keeper:
         names = [
             (reason, name)
             for reason, name in self.rule.names(t.epoch, best)
-            if name == BEST or (name != LAST and not (self.folder.checkpoints / name).exists())
+            if name == BEST or (name != LAST and not door.is_file(self.folder.checkpoints / name))
         ]
         if names:
             self.save(names, t.accuracy)
@@ -142,7 +143,7 @@ class Keeper:
         if t.missing:
             more = f" and {len(t.missing) - NAMED:,} more" if len(t.missing) > NAMED else ""
             parts.append(f"{', '.join(t.missing[:NAMED])}{more} could not be written")
-        held = self.held if (self.folder.checkpoints / BEST).exists() else None
+        held = self.held if door.is_file(self.folder.checkpoints / BEST) else None
         if self.rule.best and t.best is not None and (held is None or held.accuracy < t.best):
             holds = f"best.pt holds epoch {held.epoch} ({held.accuracy:.2%})" if held else "there is no best.pt"
             parts.append(f"{holds}: the best, epoch {t.best_epoch} ({t.best:.2%}), is not on the disk")

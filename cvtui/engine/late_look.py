@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from cvtui.engine.lottery import prepare_run
 from cvtui.engine.pictures import Pictures
@@ -15,6 +14,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.runlog.lock import Busy, WorkerLock, take
 from cvtui.runlog.origin import recipe_of
 from cvtui.runlog.writer import EventWriter
 
@@ -38,15 +38,13 @@ def look_at(path: Path, number: int) -> int:
     return 0
 
 
-def _alone(folder: RunFolder) -> FileLock:
-    lock = FileLock(folder.path / LOCK, timeout=PATIENCE_SECONDS)
+def _alone(folder: RunFolder) -> WorkerLock:
     try:
-        lock.acquire()
-    except Timeout:
+        return take(folder.path / LOCK, PATIENCE_SECONDS)
+    except Busy:
         raise RequestError("another look at this run takes too long") from None
     except OSError as error:
         raise RequestError(f"can't write into {str(folder.path)!r}: {error.strerror}") from None
-    return lock
 
 
 def _look(folder: RunFolder, number: int) -> tuple[str, bool]:

@@ -6,10 +6,11 @@ import math
 import time
 from typing import Literal
 
+from cvtui import door
 from cvtui.engine.attended import DataScan
 from cvtui.engine.autopsy import finding
 from cvtui.engine.clip import Clip
-from cvtui.engine.control import Control, Signals
+from cvtui.engine.control import Control, Signals, SteeredTraining
 from cvtui.engine.evaluate import Evaluation, evaluate
 from cvtui.engine.facts import Probe
 from cvtui.engine.governor import governor_of
@@ -51,9 +52,8 @@ class Loop:
         self.keeper = Keeper(training, folder, self.journal)
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
-        self.control = Control(
-            training, self.journal, self.watch, reader, signals, lambda: self.save_now("asked"), self.pictures.look
-        )
+        steered = SteeredTraining(training, lambda: self.save_now("asked"), self.pictures.look)
+        self.control = Control(steered, self.journal, self.watch, reader, signals)
 
     def _facts(self) -> tuple[Probe, DataScan]:
         """What gathers facts for the doctor in a run that begins."""
@@ -138,7 +138,7 @@ class Loop:
             return
         self._told_bad = True
         last = self.folder.checkpoints / "last.pt"
-        kept = f"{self.folder.checkpoints.name}/last.pt" if last.exists() else ""
+        kept = f"{self.folder.checkpoints.name}/last.pt" if door.is_file(last) else ""
         self.journal.writer.write(finding(self.training, step, kept))
 
     def record_epoch(self, found: Evaluation) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.data import Part, Tell
 from cvtui.engine.inits.place import places
@@ -102,7 +103,7 @@ def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
 def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     """The run's own masks: those that it wrote down when it began, else its parent's, pruned once more."""
     path = folder.path / MASK
-    if path.exists():
+    if door.is_file(path):
         return _read(path)
     names = [place.name for place in places(model)]
     above = RunFolder(beside(folder, ticket.parent))
@@ -117,7 +118,7 @@ def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     if not all(weight.isfinite().all() for weight in weights.values()):
         raise RequestError(f"{ticket.parent!r} diverged: there are no sizes to prune by")
     everything = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in weights.items()}
-    before = _read(above.path / MASK) if (above.path / MASK).exists() else everything
+    before = _read(above.path / MASK) if door.is_file(above.path / MASK) else everything
     masks = prune(weights, before, ticket.prune, ticket.scope)
     if ticket.kind == "random-mask":
         masks = shuffled(masks, generator(seed, MASKS, ticket.round))
@@ -127,7 +128,8 @@ def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
 
 def _read(path: Path) -> Masks:
     try:
-        masks: Masks = torch.load(path, weights_only=True)
+        with door.opened(path) as file:
+            masks: Masks = torch.load(file, weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for a broken file
         raise RequestError(
             f"{path.parent.name}/{path.name} can't be read: {' '.join(str(error).split())[:120]}"
@@ -151,7 +153,7 @@ def _keep_weights(training: Training, folder: RunFolder, steps: int) -> None:
         checkpoint.write_whole(weights, path)
 
     path = folder.path / REWIND
-    if steps == 0 and not path.exists():
+    if steps == 0 and not door.is_file(path):
         keep()
         return
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.optim import Optimizer
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.device import describe
 from cvtui.engine.plateau import Plateau
@@ -38,14 +39,14 @@ def newest_checkpoint(folder: RunFolder) -> Found | None:
     warnings: list[str] = []
     for name in ORDER:
         path = folder.checkpoints / name
-        if not path.exists():
+        if not door.is_file(path):
             continue
         try:
             return Found(path, checkpoint.load(path), warnings)
         except checkpoint.Damaged as error:
             warnings.append(f"{name} is damaged ({error}); the checkpoint before it is used")
     others = []  # best, every Nth epoch, asked for: the latest of those that are whole
-    for path in sorted(folder.checkpoints.glob("*.pt")):
+    for path in (folder.checkpoints / name for name in door.names(folder.checkpoints, ".pt")):
         if path.name not in (*ORDER, START):
             try:
                 others.append(Found(path, checkpoint.load(path), warnings))

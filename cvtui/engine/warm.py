@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from cvtui import door
 from cvtui.engine.control import Signals
 from cvtui.engine.predict import predict
 from cvtui.engine.preview import preview
@@ -89,7 +90,7 @@ def _let_go(folder: RunFolder) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     nothing = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    log = door.descriptor(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 from cvtui.engine import checkpoint
 from cvtui.engine.album import Album
 from cvtui.engine.attended import AttendedWriter
+from cvtui.engine.control import Control, StopAsked
 from cvtui.engine.device import describe
 from cvtui.engine.facts import Probe
 from cvtui.engine.facts_of_data import data_facts
@@ -33,11 +34,10 @@ from cvtui.engine.sample import is_compiled, watched_layers
 from cvtui.engine.training import Clock, EpochSums
 from cvtui.engine.watch import Watch
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.events import CheckpointSaved, Command, CommandApplied, EpochDone, Layer, Log, RunEnded, RunStarted
-from cvtui.runlog.folder import RunFolder, WorkerLock
+from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.not_finite import words_of
-
-POLL_SECONDS = 0.05
 
 
 class Stopped(Exception):
@@ -85,8 +85,6 @@ class WatchedRun:
         self._epochs = 0
         self._epoch_began = 0
         self._best: float | None = None
-        self._paused = False
-        self._next_poll = 0.0
 
     # ------------------------------------------------------------------ the block
 
@@ -95,7 +93,6 @@ class WatchedRun:
         self.folder = RunFolder.fresh(self.runs, stem, _RECIPE)
         self._lock: WorkerLock = self.folder.lock()
         self._writer = AttendedWriter(self.folder)
-        self._reader = CommandReader(self.folder)
         self._writer.write(self._started())
         if is_compiled(self.model):
             text = "this model is compiled: the outputs inside it can't be seen; weights and gradients are"
@@ -104,7 +101,9 @@ class WatchedRun:
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock()
-        self._journal = Journal(self._writer, _Place(self), Watch(self.model, self.optimizer, self.every), strict=False)
+        place, watch = _Place(self), Watch(self.model, self.optimizer, self.every)
+        self._journal = Journal(self._writer, place, watch, strict=False)
+        self._control = Control(place, self._journal, watch, CommandReader(self.folder))
         self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
         self._journal.gather(self._probe)
         return self
@@ -163,10 +162,10 @@ class WatchedRun:
         self.step_count += 1
         self._journal.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
         self._journal.flush_when_due()
-        now = time.perf_counter()
-        if now >= self._next_poll:
-            self._next_poll = now + POLL_SECONDS
-            self._obey()
+        try:
+            self._control.obey()
+        except StopAsked as asked:
+            raise Stopped(str(asked)) from None
 
     def epoch(
         self,
@@ -212,71 +211,9 @@ class WatchedRun:
         """A line for the log pane."""
         self._journal.write(Log(time=time.time(), text=text, step=self.step_count))
 
-    # ------------------------------------------------------------------ what the screen asks
-
-    def _obey(self) -> None:
-        stop = self._apply_all()
-        if self._paused and not stop:
-            begun = time.perf_counter()
-            while self._paused and not stop:
-                time.sleep(POLL_SECONDS / 2)
-                self._journal.flush_when_due()
-                stop = self._apply_all()
-            self.clock.leave_out(time.perf_counter() - begun)
-        if stop:
-            raise Stopped("stopped when asked")
-
-    def _apply_all(self) -> bool:
-        return any([self._apply(command) for command in self._reader.poll()])
-
-    def _apply(self, command: Command) -> bool:
-        words: str = command.command
-        match command.command:
-            case "pause":
-                self._paused, words = True, "paused"
-            case "resume":
-                self._paused, words = False, "resumed"
-            case "set_lr":
-                assert command.value is not None
-                words = f"rate {self.optimizer.param_groups[0]['lr']:.3g} → {command.value:.3g}"
-                for group in self.optimizer.param_groups:
-                    group["lr"] = command.value
-            case "save":
-                words = self._save()
-            case "look":
-                assert command.value is not None
-                begun = time.perf_counter()
-                words = self._look(int(command.value))
-                if not self._paused:
-                    self.clock.leave_out(time.perf_counter() - begun)
-            case "stop":
-                words = "stopped"
-        self._journal.write(
-            CommandApplied(
-                step=self.step_count, time=time.time(), command=command.command, value=command.value, words=words
-            ),
-        )
-        return command.command == "stop"
-
-    def _look(self, number: int) -> str:
-        self._journal.flush()
-        return self._looker.look(number, self.step_count, Album(self.folder, self._journal.write))
-
-    def _save(self) -> str:
-        """The model's state_dict as a checkpoint; the words for the mark."""
-        name = f"step-{self.step_count:06d}.pt"
-        try:
-            checkpoint.save({"model": self.model.state_dict(), "step": self.step_count}, self.folder.checkpoints / name)
-        except OSError as error:
-            return f"not saved: {error.strerror or error}"
-        path = f"{self.folder.checkpoints.name}/{name}"
-        record = CheckpointSaved(step=self.step_count, epoch=self._epochs, path=path, reason="asked")
-        self._journal.write(record)
-        return f"saved at step {self.step_count:,}"
-
 
 class _Place:
-    """A watched run as its journal knows it."""
+    """A watched run as its journal knows it, and as commands steer it."""
 
     def __init__(self, run: WatchedRun) -> None:
         self._run = run
@@ -294,6 +231,30 @@ class _Place:
     @property
     def sums(self) -> EpochSums:
         return self._run.sums
+
+    def set_rate(self, value: float) -> float:
+        """Of all groups; the first one's before."""
+        before = float(self.optimizer.param_groups[0]["lr"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+        return before
+
+    def look(self, number: int) -> str:
+        run = self._run
+        run._journal.flush()
+        return run._looker.look(number, run.step_count, Album(run.folder, run._journal.write))
+
+    def save(self) -> str:
+        """The model's state_dict as a checkpoint."""
+        run = self._run
+        name = f"step-{run.step_count:06d}.pt"
+        try:
+            checkpoint.save({"model": self.model.state_dict(), "step": run.step_count}, run.folder.checkpoints / name)
+        except OSError as error:
+            return f"not saved: {error.strerror or error}"
+        path = f"{run.folder.checkpoints.name}/{name}"
+        run._journal.write(CheckpointSaved(step=run.step_count, epoch=run._epochs, path=path, reason="asked"))
+        return f"saved at step {run.step_count:,}"
 
 
 _RECIPE = "# A loop of somebody's own, recorded by cvtui.watch: there is no recipe that would repeat it.\n"

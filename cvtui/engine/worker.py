@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import torch
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.attended import AttendedWriter
 from cvtui.engine.control import Signals, StopAsked
@@ -61,11 +62,12 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
     try:
         folder = RunFolder.open(path)
         with folder.lock():
-            if not resume and folder.events.exists() and folder.events.stat().st_size:
+            if not resume and (told := door.state(folder.events)) is not None and told.st_size:
                 raise RequestError(
                     f"{str(path)!r} has been trained already",
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
+            _own_folders(folder)
             for place in (folder.path, folder.checkpoints):
                 checkpoint.clear_parts(place)
             with AttendedWriter(folder) as writer:
@@ -96,6 +98,15 @@ def _last_word(folder: RunFolder, outcome: Outcome, trouble: str) -> int:
         note.write(folder.note, words)
     print(f"cvtui: {folder.name}: {words}", file=sys.stderr, flush=True)
     return outcome.code or 1
+
+
+def _own_folders(folder: RunFolder) -> None:
+    """RequestError where checkpoints/ or pictures/ is a link: nothing is written through one."""
+    for part in (folder.checkpoints, folder.pictures):
+        if part.is_symlink():
+            raise RequestError(
+                f"{str(part)!r} is a link, which is not followed", hint="the run folder itself may be a link"
+            )
 
 
 def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
@@ -208,8 +219,8 @@ def _rescue(loop: Loop) -> None:
     if folder.path.is_dir():
         return
     with contextlib.suppress(OSError):
-        folder.path.mkdir(parents=True)
-        folder.recipe.write_text(dumps(loop.training.recipe), encoding="utf-8")
+        folder.path.mkdir(door.FOLDER_MODE, parents=True)
+        door.write(folder.recipe, dumps(loop.training.recipe).encode())
         loop.save_now("stop")
 
 
@@ -266,8 +277,8 @@ def _tell(error: RequestError) -> None:
 def _remember(folder: RunFolder) -> None:
     """The traceback of what is being handled goes to worker.log, and nowhere else."""
     try:
-        with open(folder.log, "a", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
+        with door.opened(folder.log, "ab") as file:
+            file.write(traceback.format_exc().encode("utf-8", "replace"))
     except OSError:
         traceback.print_exc()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
+from cvtui import door
 from cvtui.export.chart import Chart, Curve, draw
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
@@ -19,6 +20,8 @@ from cvtui.runlog.series import Column
 
 SMOOTHING = 0.98
 MOST_PICTURES = 24
+LARGEST_PICTURE = 4 << 20
+"""Bytes."""
 
 
 def charts(history: History) -> list[Chart]:
@@ -226,13 +229,15 @@ def _pictures(history: History) -> str:
     others = [picture for picture in newest.values() if not picture.layer]
     maps = [picture for picture in newest.values() if picture.layer]
     maps = maps[:: -(-len(maps) // max(1, MOST_PICTURES - len(others)))] if maps else []  # of many layers some
-    root = history.folder.path.resolve()
+    root = history.folder.path
     figures = []
     for picture in [*others, *maps][:MOST_PICTURES]:
-        path = (root / picture.path).resolve()
-        if not path.is_relative_to(root) or path.suffix.lower() != ".png" or not path.is_file():
+        if PurePath(picture.path).suffix.lower() != ".png":
             continue
-        data = base64.b64encode(path.read_bytes()).decode()
+        try:
+            data = base64.b64encode(door.read_inside(root, picture.path, LARGEST_PICTURE)).decode()
+        except (OSError, ValueError):
+            continue
         words = escape(f"{picture.name}, step {picture.step:,}" + (f": {picture.note}" if picture.note else ""))
         figures.append(
             f'<figure class="picture"><img alt="{words}" src="data:image/png;base64,{data}">'
@@ -250,7 +255,7 @@ def _findings(history: History) -> str:
 
 def _recipe(history: History) -> str:
     try:
-        text = history.folder.recipe.read_text(encoding="utf-8", errors="replace")
+        text = door.text(history.folder.recipe)
     except OSError:
         return ""
     return f"<h2>Recipe</h2><pre>{escape(text)}</pre>"

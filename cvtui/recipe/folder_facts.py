@@ -1,13 +1,14 @@
 """A folder of images, one subfolder a class: what a listing tells, without opening a single file.
 
-    PATH/cats/…  PATH/dogs/…                        split by val_share
-    PATH/train/cats/…  PATH/val/cats/…              its own split (`validation`, `valid` and `test` mean `val` too)
+PATH/cats/…  PATH/dogs/…                        split by val_share
+PATH/train/cats/…  PATH/val/cats/…              its own split (`validation`, `valid` and `test` mean `val` too)
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -155,6 +156,14 @@ def _subfolders(path: Path) -> list[str]:
         raise RequestError(f"data: {str(path)!r} can't be read: {error.strerror}") from None
 
 
+def _is_regular(path: str) -> bool:
+    """No link, and no pipe, which would make its reader wait for ever."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
 def _files_of(root: Path, names: list[str]) -> tuple[list[list[str]], int]:
     """The image files below each class's folder (at any depth), sorted; and how many other files there are."""
     found: list[list[str]] = []
@@ -165,7 +174,7 @@ def _files_of(root: Path, names: list[str]) -> tuple[list[list[str]], int]:
             below[:] = [part for part in below if not part.startswith(".")]
             for file in files:
                 path = os.path.join(folder, file)
-                if file.lower().endswith(SUFFIXES) and not file.startswith(".") and not os.path.islink(path):
+                if file.lower().endswith(SUFFIXES) and not file.startswith(".") and _is_regular(path):
                     paths.append(path)
                 else:
                     others += 1

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvtui import door
 from cvtui.recipe.stored_table import STORAGE, File
 
 
@@ -99,8 +100,9 @@ def unsound(name: str, found: Found) -> str:
     """What is wrong with a set's files at first glance (their lengths, their first bytes), in a few words; or ""."""
     for path, file in zip(found.files, STORAGE[name].files, strict=True):
         try:
-            length = path.stat().st_size
-            with path.open("rb") as opened:
+            with door.opened_input(path) as opened:
+                length = opened.seek(0, 2)
+                opened.seek(0)
                 head = opened.read(4)
                 opened.seek(max(0, length - 1))
                 last = opened.read(1)
@@ -135,7 +137,7 @@ def altered(name: str, found: Found) -> tuple[int, list[str]]:
 def _md5(path: Path) -> str:
     import hashlib
 
-    with path.open("rb") as file:
+    with door.opened_input(path) as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS, Value, field
 from cvtui.recipe.recipe import Recipe
@@ -23,12 +25,13 @@ def load(path: Path | str) -> Recipe:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        # Beside a log it is a run's own, which a stranger may have put there: then a link is not followed.
+        own = path.name == "recipe.toml" and door.is_file(path.with_name("events.jsonl"))
+        data = door.read(path, LARGEST_FILE) if own else door.read_input(path, LARGEST_FILE)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise RequestError(f"{str(path)!r} is no recipe: it is larger than 1 MiB") from None
         raise RequestError(f"can't read the recipe {str(path)!r}: {error.strerror}") from None
-    if len(data) > LARGEST_FILE:
-        raise RequestError(f"{str(path)!r} is no recipe: it is larger than 1 MiB")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
         RunStarted,
         Steps,
     )
-    from cvtui.runlog.folder import RunFolder, WorkerLock, check_name, fresh_name, list_runs, newest
+    from cvtui.runlog.folder import RunFolder, check_name, fresh_name, list_runs, newest
     from cvtui.runlog.history import History
     from cvtui.runlog.launch import usable_cores, worker_environment, worker_threads
+    from cvtui.runlog.lock import WorkerLock
     from cvtui.runlog.series import Series
     from cvtui.runlog.summaries import RunSummary, summary
     from cvtui.runlog.writer import EventWriter, StepBuffer
@@ -42,9 +43,10 @@ _HOMES = {
         "AnyRecord", "CheckpointSaved", "Command", "CommandApplied", "EpochDone", "Facts", "Finding", "Histogram",
         "Layer", "LayersSampled", "LayerStats", "Log", "PictureSaved", "RunEnded", "RunStarted", "Steps",
     ),
-    "folder": ("RunFolder", "WorkerLock", "check_name", "fresh_name", "list_runs", "newest"),
+    "folder": ("RunFolder", "check_name", "fresh_name", "list_runs", "newest"),
     "history": ("History",),
     "launch": ("usable_cores", "worker_environment", "worker_threads"),
+    "lock": ("WorkerLock",),
     "series": ("Series",),
     "summaries": ("RunSummary", "summary"),
     "writer": ("EventWriter", "StepBuffer"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cvtui import door
 from cvtui.errors import RequestError, nearest
 from cvtui.runlog.folder import RunFolder
 
 
 def pick(folder: RunFolder, name: str = "") -> Path:
     """The checkpoint of that name (`last`, `epoch-0010.pt`), by default the best, else the last. RequestError."""
-    there = sorted(path.name for path in folder.checkpoints.glob("*.pt"))
+    there = door.names(folder.checkpoints, ".pt")
     if not there:
         raise RequestError(f"{folder.name!r} has no checkpoint", hint="one is saved after each epoch")
     wanted = [name.removesuffix(".pt") + ".pt"] if name else ["best.pt", "last.pt", there[-1]]

@@ -7,21 +7,15 @@ import re
 import shutil
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.runlog import lock
+from cvtui.runlog.lock import WorkerLock
 
 if TYPE_CHECKING:
-    from filelock import FileLock
-
     from cvtui.runlog.events import Command
-
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 
 def check_name(name: str, label: str = "--name") -> str:
@@ -57,24 +51,6 @@ def fresh_name(data: str, net: str, now: float | None = None) -> str:
     return "-".join([moment, words[0][:24].strip("-") or "data", words[1][:20].strip("-") or "net"])
 
 
-class WorkerLock:
-    """`worker.lock`, held: the sign of life of the one process that trains. The kernel lets go when it dies."""
-
-    def __init__(self, lock: FileLock) -> None:
-        self._lock = lock
-
-    def release(self) -> None:
-        self._lock.release()
-
-    def __enter__(self) -> WorkerLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
 class RunFolder:
     """The paths of one run folder. Making one of these touches no file; `create`, `fresh` and `open` do."""
 
@@ -108,12 +84,12 @@ class RunFolder:
         folder = cls(Path(base) / check_name(name))
         ours = False
         try:
-            folder.path.parent.mkdir(parents=True, exist_ok=True)
-            folder.path.mkdir()
+            folder.path.parent.mkdir(door.FOLDER_MODE, parents=True, exist_ok=True)
+            folder.path.mkdir(door.FOLDER_MODE)
             ours = True
-            folder.checkpoints.mkdir()
-            folder.pictures.mkdir()
-            folder.recipe.write_text(recipe_toml, encoding="utf-8")
+            door.make_folder(folder.checkpoints)
+            door.make_folder(folder.pictures)
+            door.write(folder.recipe, recipe_toml.encode())
         except FileExistsError as error:
             if folder.path.is_dir():
                 raise RequestError(
@@ -148,7 +124,7 @@ class RunFolder:
         if not folder.path.is_dir():
             what = "is a file, not a run folder" if folder.path.exists() else "does not exist"
             raise RequestError(f"the run folder {str(folder.path)!r} {what}", hint="`cvtui runs` lists the runs")
-        if not folder.recipe.exists() and not folder.events.exists():
+        if not is_run(folder.path):
             raise RequestError(
                 f"{str(folder.path)!r} is no run folder: it has neither recipe.toml nor events.jsonl",
                 hint="`cvtui runs` lists the runs",
@@ -160,53 +136,24 @@ class RunFolder:
 
         It tries for `timeout` seconds, because `alive` of a watching screen touches the lock for some microseconds.
         """
-        from filelock import FileLock, Timeout  # 60 ms, needed only by the process that trains
-
-        lock = FileLock(self.lock_file, thread_local=False)
+        mine = lock.handed_on(self.lock_file)
+        if mine is not None:
+            return mine
         try:
-            lock.acquire(timeout=timeout, poll_interval=0.01)
-        except Timeout:
+            return lock.take(self.lock_file, timeout)
+        except lock.Busy:
             raise RequestError(f"another process trains in {str(self.path)!r} already (it holds worker.lock)") from None
         except OSError as error:
             raise RequestError(f"can't lock {str(self.lock_file)!r}: {error.strerror}") from None
-        return WorkerLock(lock)
 
     def alive(self) -> bool:
         """Does a living process hold the lock? Asked of the kernel, never guessed from a pid. About 10 µs."""
-        if fcntl is None:
-            return self._alive_elsewhere()
-        try:
-            file = os.open(self.lock_file, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError:
-            return False
-        try:
-            # Shared, so that two screens that ask at once don't take each other for the worker.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(file)
-        return False
-
-    def _alive_elsewhere(self) -> bool:
-        from filelock import FileLock, Timeout
-
-        if not self.lock_file.exists():
-            return False
-        try:
-            with FileLock(self.lock_file, timeout=0):
-                return False
-        except Timeout:
-            return True
+        return lock.is_held(self.lock_file)
 
     def left_for(self, seconds: float) -> bool:
         """Did a worker take the lock, at least `seconds` ago? (Ask `alive` whether it still holds it.)"""
-        try:
-            return time.time() - self.lock_file.stat().st_mtime >= seconds
-        except OSError:
-            return False
+        found = door.state(self.lock_file)
+        return found is not None and time.time() - found.st_mtime >= seconds
 
     def send(self, command: Command) -> None:
         """Appends one command for the worker; see `cvtui.runlog.commands.send`."""
@@ -215,19 +162,33 @@ class RunFolder:
         send(self, command)
 
     def age(self) -> float:
-        """Seconds since the recipe was written (infinite where nothing can be read)."""
+        """Seconds since the recipe was written (infinite where nothing can be read; negative for one from the future,
+        which a copy from another clock is)."""
         started = _started(self.path)
         return time.time() - started if started else float("inf")
 
 
 def _started(path: Path) -> float:
     """Unix time at which the folder was made: of the recipe, which is written once; else of the log or the folder."""
-    for part in (path / "recipe.toml", path / "events.jsonl", path):
-        try:
-            return part.stat().st_mtime
-        except OSError:
-            continue
-    return 0.0
+    found = door.state(path / "recipe.toml") or door.state(path / "events.jsonl")
+    try:
+        return (found or path.stat()).st_mtime
+    except OSError:
+        return 0.0
+
+
+def is_run(path: Path) -> bool:
+    """Is it a run folder? It has a recipe or a log of its own."""
+    return door.is_file(path / "recipe.toml") or door.is_file(path / "events.jsonl")
+
+
+STARTING_SECONDS = 10.0
+
+
+def starting(folder: RunFolder) -> bool:
+    """Can a run that has not said a word yet still be waiting for its process? It is young, and no lock lies there
+    unheld: with one, the process came, and died before it said anything. (A recipe far in the future is not young.)"""
+    return abs(folder.age()) < STARTING_SECONDS and not folder.left_for(1.0)
 
 
 def list_runs(base: Path) -> list[RunFolder]:
@@ -242,7 +203,7 @@ def list_runs(base: Path) -> list[RunFolder]:
         try:
             if entry.name.startswith(".") or not entry.is_dir():
                 continue
-            if not (path / "recipe.toml").is_file() and not (path / "events.jsonl").is_file():
+            if not is_run(path):
                 continue
         except OSError:
             continue

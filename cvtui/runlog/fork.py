@@ -1,7 +1,7 @@
 """A run that begins where another one was: a copy of its checkpoint, and a note of where it came from.
 
-    <name>/checkpoints/start.pt   the parent's checkpoint, byte for byte: the parent may be deleted
-    <name>/fork.json              {"run", "checkpoint", "step", "epoch"}
+<name>/checkpoints/start.pt   the parent's checkpoint, byte for byte: the parent may be deleted
+<name>/fork.json              {"run", "checkpoint", "step", "epoch"}
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from cvtui import door
 from cvtui.errors import RequestError, nearest
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.runlog.sane import cleaned
 
 START = "start.pt"
 NOTE = "fork.json"
@@ -38,7 +40,7 @@ def checkpoints_of(history: History) -> list[CheckpointSaved]:
     there: dict[str, CheckpointSaved] = {}
     for saved in history.checkpoints:
         name = Path(saved.path).name
-        if (history.folder.checkpoints / name).is_file():
+        if door.is_file(history.folder.checkpoints / name):
             there[name] = saved
     by_step: dict[int, CheckpointSaved] = {}
     for name in sorted(there, key=_plainness):
@@ -63,9 +65,9 @@ def pick(history: History, *, epoch: int | None = None, checkpoint: str = "") ->
     if checkpoint:
         file = checkpoint.removesuffix(".pt") + ".pt"
         named = {Path(saved.path).name: saved for saved in history.checkpoints}
-        if file in named and (history.folder.checkpoints / file).is_file():
+        if file in named and door.is_file(history.folder.checkpoints / file):
             return named[file]
-        files = sorted(path.name for path in history.folder.checkpoints.glob("*.pt"))
+        files = door.names(history.folder.checkpoints, ".pt")
         raise RequestError(f"--checkpoint: {checkpoint!r} is not there; {name!r} has {', '.join(files)}"
                            f"{nearest(checkpoint, files)}")  # fmt: skip
     if epoch is None:
@@ -90,8 +92,8 @@ def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recip
     child = make(base, name or f"{parent.name}-fork", recipe_toml)
     note = Parent(run=parent.name, checkpoint=source.name, step=saved.step, epoch=saved.epoch)
     try:
-        shutil.copyfile(source, child.checkpoints / START)
-        (child.path / NOTE).write_bytes(msgspec.json.encode(note))
+        door.copy(source, child.checkpoints / START)
+        door.write(child.path / NOTE, msgspec.json.encode(note))
     except OSError as error:
         shutil.rmtree(child.path, ignore_errors=True)
         raise RequestError(f"can't copy {str(source)!r}: {error.strerror}") from None
@@ -103,7 +105,8 @@ def afresh(parent: RunFolder, base: Path, name: str, recipe_toml: str) -> RunFol
     make = RunFolder.create if name else RunFolder.fresh
     child = make(base, name or f"{parent.name}-again", recipe_toml)
     try:
-        (child.path / NOTE).write_bytes(msgspec.json.encode(Parent(run=parent.name, checkpoint="", step=0, epoch=0)))
+        note = Parent(run=parent.name, checkpoint="", step=0, epoch=0)
+        door.write(child.path / NOTE, msgspec.json.encode(note))
     except OSError as error:
         raise RequestError(f"can't write {str(child.path / NOTE)!r}: {error.strerror}") from None
     return child
@@ -112,6 +115,8 @@ def afresh(parent: RunFolder, base: Path, name: str, recipe_toml: str) -> RunFol
 def parent_of(folder: RunFolder) -> Parent | None:
     """Where a run comes from; None for one that began by itself (or whose note can't be read)."""
     try:
-        return msgspec.json.decode((folder.path / NOTE).read_bytes(), type=Parent)
+        parent = msgspec.json.decode(door.read(folder.path / NOTE), type=Parent)
+        cleaned(parent)
+        return parent
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -11,10 +11,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui import door
 from cvtui.runlog import events, note
-from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.folder import RunFolder, starting
+from cvtui.runlog.sane import cleaned
 from cvtui.runlog.series import Series
-from cvtui.runlog.tail import Tail, without_waiting
+from cvtui.runlog.tail import Tail
 from cvtui.runlog.thinning import thinned
 
 BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
@@ -23,7 +25,6 @@ LARGEST_GAP = 10_000_000
 """Steps missing between two records; a larger gap is taken for a broken line (it'd be filled with NaN in memory)."""
 GATHERED_STEPS = 20_000
 """Steps held as Python's own numbers (32 bytes each) before they become arrays."""
-STARTING_SECONDS = 10.0
 
 _STEPS = b'{"type":"steps",'
 _LAYERS = re.compile(rb'\{"type":"layers","step":(\d{1,12})[,}]')
@@ -129,7 +130,7 @@ class History:
             self._begin()
             changed = True
         self._settle()
-        if self._tail.path.exists() or self.run is None:
+        if door.is_file(self._tail.path) or self.run is None:
             trouble = note.read(self.folder.note)
         else:
             trouble = "" if self.folder.path.is_dir() else "the run folder is gone"
@@ -213,6 +214,7 @@ class History:
         except BROKEN:
             self._take_strange(offset, line)
             return
+        record = cleaned(record)
         match record:
             case events.RunStarted():
                 self.run, self.end, self._paused = record, None, False
@@ -297,7 +299,7 @@ class History:
             self._decoded.move_to_end(offset)
             return self._decoded[offset]
         try:
-            with open(self.folder.events, "rb", opener=without_waiting) as file:
+            with door.opened(self.folder.events) as file:
                 file.seek(offset)
                 line = file.read(length)
         except OSError:
@@ -327,7 +329,7 @@ class History:
     def last_log_lines(self, count: int = 10) -> list[str]:
         """The last lines that the process itself printed (worker.log): what is shown when it died."""
         try:
-            with open(self.folder.log, "rb", opener=without_waiting) as file:
+            with door.opened(self.folder.log) as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - 64 * 1024))
                 text = file.read().decode("utf-8", "replace")
@@ -340,9 +342,7 @@ def state_without_end(folder: RunFolder, begun: bool, paused: bool, tail: Tail) 
     """The state of a run that has not said its end: `begun` when there is a record `run`."""
     alive = folder.alive()
     if not begun:
-        # A lock that lies there unheld: the worker came, and died before it said a word.
-        waiting = folder.age() < STARTING_SECONDS and not folder.left_for(1.0)
-        return "starting" if alive or waiting else "lost"
+        return "starting" if alive or starting(folder) else "lost"
     # A worker writes `end` and lets the lock go: what isn't read yet may say how it ended.
     if alive or tail.behind():
         return "paused" if paused else "running"
@@ -390,9 +390,14 @@ def _is_square(steps: _LooseSteps) -> bool:
 def _decode_sample(line: bytes) -> events.LayersSampled | None:
     """One `layers` line. Where single rows don't fit the schema (a NaN written as null), the others are kept."""
     try:
-        return _layers.decode(line)
+        sampled = _layers.decode(line)
     except BROKEN:
         pass
+    else:
+        try:
+            return cleaned(sampled)  # type: ignore[no-any-return]
+        except BROKEN:
+            return None
     try:
         loose: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
         rows = []
@@ -403,6 +408,6 @@ def _decode_sample(line: bytes) -> events.LayersSampled | None:
                 if isinstance(row, dict):
                     row.pop("histogram", None)
                     rows.append(msgspec.convert(row, events.LayerStats))
-        return events.LayersSampled(step=int(loose["step"]), layers=rows)
+        return cleaned(events.LayersSampled(step=int(loose["step"]), layers=rows))  # type: ignore[no-any-return]
     except (*BROKEN, KeyError, TypeError):
         return None

@@ -1,18 +1,18 @@
 """Keeping many runs in order: rename, note, pin, and delete with a way back. Living runs are left alone.
 
-    <runs>/<name>/note.txt    what somebody wrote about the run
-    <runs>/<name>/pinned      empty: it is drawn over every run of its folder that is opened
-    <runs>/.bin/<name>        deleted runs; hidden, so that no list shows them
+<runs>/<name>/note.txt    what somebody wrote about the run
+<runs>/<name>/pinned      empty: it is drawn over every run of its folder that is opened
+<runs>/.bin/<name>        deleted runs; hidden, so that no list shows them
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.runlog.folder import RunFolder, check_name
+from cvtui.runlog.folder import RunFolder, check_name, starting
 
 NOTE, PINNED, BIN = "note.txt", "pinned", ".bin"
 LONGEST_NOTE = 500
@@ -22,15 +22,9 @@ LONGEST_NOTE = 500
 def note_of(folder: RunFolder) -> str:
     """What was noted about a run, in one line; "" where nothing was."""
     try:
-        file = os.open(folder.path / NOTE, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        return " ".join(door.text(folder.path / NOTE).split())[:LONGEST_NOTE]
     except OSError:
         return ""
-    try:
-        return " ".join(os.read(file, 4 * LONGEST_NOTE).decode("utf-8", "replace").split())[:LONGEST_NOTE]
-    except OSError:
-        return ""
-    finally:
-        os.close(file)
 
 
 def write_note(folder: RunFolder, text: str) -> None:
@@ -38,15 +32,15 @@ def write_note(folder: RunFolder, text: str) -> None:
     path = folder.path / NOTE
     try:
         if text.strip():
-            path.write_text(" ".join(text.split())[:LONGEST_NOTE] + "\n", encoding="utf-8")
+            door.write(path, (" ".join(text.split())[:LONGEST_NOTE] + "\n").encode("utf-8", "replace"))
         else:
-            path.unlink(missing_ok=True)
+            door.remove(path)
     except OSError as error:
         raise RequestError(f"can't write the note of {folder.name!r}: {error.strerror}") from None
 
 
 def is_pinned(folder: RunFolder) -> bool:
-    return (folder.path / PINNED).exists()
+    return door.is_file(folder.path / PINNED)
 
 
 def pin(folder: RunFolder, pinned: bool) -> None:
@@ -54,9 +48,9 @@ def pin(folder: RunFolder, pinned: bool) -> None:
     path = folder.path / PINNED
     try:
         if pinned:
-            path.touch()
+            door.write(path, b"")
         else:
-            path.unlink(missing_ok=True)
+            door.remove(path)
     except OSError as error:
         raise RequestError(f"can't pin {folder.name!r}: {error.strerror}") from None
 
@@ -77,7 +71,7 @@ def delete(folder: RunFolder) -> Path:
     _not_alive(folder, "deleted")
     place = folder.path.parent / BIN
     try:
-        place.mkdir(exist_ok=True)
+        door.make_folder(place)
     except OSError as error:
         raise RequestError(f"can't make the bin {str(place)!r}: {error.strerror}") from None
     number, target = 1, place / folder.name
@@ -97,8 +91,11 @@ def restore(binned: Path, name: str) -> RunFolder:
 
 def in_bin(runs: Path) -> list[Path]:
     """The deleted runs, the last one first."""
+    place = runs / BIN
     try:
-        found = [path for path in (runs / BIN).iterdir() if path.is_dir() and not path.is_symlink()]
+        if place.is_symlink():
+            return []  # what lies there is not ours to delete
+        found = [path for path in place.iterdir() if path.is_dir() and not path.is_symlink()]
     except OSError:
         return []
     return sorted(found, key=lambda path: path.stat().st_ctime, reverse=True)
@@ -118,6 +115,9 @@ def empty_bin(runs: Path) -> int:
 def _not_alive(folder: RunFolder, what: str) -> None:
     if folder.alive():
         raise RequestError(f"{folder.name!r} is being trained; it can be {what} when it has ended")
+    told = door.state(folder.events)
+    if (told is None or not told.st_size) and starting(folder):
+        raise RequestError(f"{folder.name!r} is about to start; it can be {what} when it has ended")
 
 
 def _move(source: Path, target: Path, taken: str) -> None:

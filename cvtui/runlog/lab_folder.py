@@ -6,7 +6,6 @@ Labs lie in `RUNS/labs/`, one folder below the runs, so that the list of runs st
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Mapping
@@ -15,12 +14,14 @@ from typing import Any
 
 import msgspec
 
+from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.labs import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
 from cvtui.runlog.figures import LabShown
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.launch import worker_environment, worker_threads
+from cvtui.runlog.launch import start, worker_threads
+from cvtui.runlog.sane import cleaned
 from cvtui.runlog.tail import Tail
 
 LABS_FOLDER = "labs"
@@ -43,9 +44,9 @@ class LabFolder(RunFolder):
         while True:
             folder = cls(base / (stem if number == 1 else f"{stem}-{number}"))
             try:
-                base.mkdir(parents=True, exist_ok=True)
-                folder.path.mkdir()
-                folder.request.write_text(text, encoding="utf-8")
+                base.mkdir(door.FOLDER_MODE, parents=True, exist_ok=True)
+                folder.path.mkdir(door.FOLDER_MODE)
+                door.write(folder.request, text.encode())
                 return folder
             except FileExistsError as error:
                 if not folder.path.is_dir() or number >= 1000:
@@ -57,7 +58,7 @@ class LabFolder(RunFolder):
     def asked(self) -> tuple[str, dict[str, Any]]:
         """(the lab's name, all its knobs) from lab.toml, checked. RequestError where it can't be read or is wrong."""
         try:
-            request = tomllib.loads(self.request.read_text(encoding="utf-8"))
+            request = tomllib.loads(door.read(self.request).decode())
         except OSError as error:
             raise RequestError(f"can't read {str(self.request)!r}: {error.strerror}") from None
         except ValueError as error:
@@ -71,15 +72,7 @@ class LabFolder(RunFolder):
         """Starts `python -m cvtui.labs FOLDER`, its output to worker.log. Detached: ctrl+c here does not reach it."""
         name, knobs = self.asked()
         threads = worker_threads(threads_of(name, int(knobs["threads"])))
-        with open(self.log, "ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "cvtui.labs", str(self.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=detached,
-                env=worker_environment(threads),
-            )
+        return start(self, ["cvtui.labs", str(self.path)], threads, detached)
 
     def stop(self) -> None:
         """Asks the lab to stop; it does within about 0.2 s."""
@@ -128,14 +121,14 @@ class LabHistory:
                 if line.startswith(b'{"type":"lab"'):
                     picture = line
                 elif line.startswith(b'{"type":"end"'):
-                    self.end = _ended.decode(line)
+                    self.end = cleaned(_ended.decode(line))
                 elif line.startswith(b'{"type":"log"'):
-                    self.logs.append(_logged.decode(line))
-            except (msgspec.MsgspecError, ValueError):
+                    self.logs.append(cleaned(_logged.decode(line)))
+            except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         if picture:
             try:
-                self.shown = _shown.decode(picture)
-            except (msgspec.MsgspecError, ValueError):
+                self.shown = cleaned(_shown.decode(picture))
+            except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         return changed

@@ -8,7 +8,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.runlog import lock
 from cvtui.runlog.folder import RunFolder
 
 
@@ -63,25 +65,41 @@ def launch_look(folder: RunFolder, number: int) -> subprocess.Popen[bytes]:
 
 
 def _engine(folder: RunFolder, words: list[str], threads: int, detached: bool) -> subprocess.Popen[bytes]:
+    return start(folder, ["cvtui.engine", str(folder.path), *words], threads, detached, lives="--look" not in words)
+
+
+def start(
+    folder: RunFolder, module: list[str], threads: int, detached: bool, *, lives: bool = True
+) -> subprocess.Popen[bytes]:
+    """Starts `python -m MODULE…` on a run folder. One that `lives` holds worker.lock from before its first breath (it
+    takes 2 s to load PyTorch): it is taken here and handed on, so that a run that starts is never taken for dead,
+    deleted, or started twice. RequestError where another process holds it, or worker.log can't be written.
+    """
     try:
-        log = open(folder.log, "ab")  # noqa: SIM115
+        log = door.opened(folder.log, "ab")
     except OSError as error:
         raise RequestError(f"can't write {str(folder.log)!r}: {error.strerror}") from None
-    with log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "cvtui.engine", str(folder.path), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=detached,
-            env=worker_environment(threads),
-        )
+    held = folder.lock() if lives and lock.fcntl is not None else lock.WorkerLock(-1)
+    more = {lock.HANDED_ON: str(held.number)} if held.number >= 0 else {}
+    try:
+        with log:
+            return subprocess.Popen(
+                [sys.executable, "-m", *module],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=detached,
+                env={**worker_environment(threads), **more},
+                pass_fds=[held.number] if more else [],
+            )
+    finally:
+        held.forget()
 
 
 def _threads_of(folder: RunFolder) -> int:
     """`threads` of the folder's recipe; 0 where it can't be read (the engine itself says what is wrong with it)."""
     try:
-        threads = tomllib.loads(folder.recipe.read_text(encoding="utf-8")).get("threads", 0)
-    except (OSError, ValueError):
+        threads = tomllib.loads(door.text(folder.recipe)).get("threads", 0)
+    except (OSError, ValueError, RecursionError):
         return 0
     return threads if isinstance(threads, int) and 0 <= threads <= 1024 else 0

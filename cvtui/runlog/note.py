@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cvtui import door
+
 LENGTH = 256
 
 
 def prepare(path: Path) -> None:
     """Takes the file's room, while there is some. OSError when there is none."""
-    path.write_bytes(b" " * LENGTH)
+    door.write(path, b" " * LENGTH)
 
 
 def write(path: Path, text: str) -> bool:
     """Overwrites the note; "" clears it. False where even that can't be done (a folder that is gone, or read-only)."""
     data = text.encode("utf-8", "replace")[:LENGTH].ljust(LENGTH)
     try:
-        file = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        file = door.descriptor(path, os.O_WRONLY)
     except OSError:
         return False
     try:
@@ -34,7 +36,7 @@ def write(path: Path, text: str) -> bool:
 def read(path: Path) -> str:
     """What the note says; "" where there is none."""
     try:
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        file = door.descriptor(path)
     except OSError:
         return ""
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, load
 from cvtui.recipe.data_facts import folder_of
@@ -59,13 +60,10 @@ def must_be_ours(folder: RunFolder, run: RunStarted | None, what: str) -> None:
 
 def weights_of(folder: RunFolder) -> str:
     """What a script can do with the weights that a watched run has saved."""
-    try:
-        saved = sorted(path for path in folder.checkpoints.glob("step-*.pt") if path.is_file())
-    except OSError:
-        saved = []
+    saved = [name for name in door.names(folder.checkpoints, ".pt") if name.startswith("step-")]
     if not saved:
         return "run the script again; while it runs, `s` in `cvtui attach` saves its weights"
-    newest = str(saved[-1])
+    newest = str(folder.checkpoints / saved[-1])
     return f'in the script: model.load_state_dict(torch.load({newest!r}, weights_only=True)["model"])'
 
 
@@ -83,7 +81,7 @@ def recipe_of(folder: RunFolder, what: str) -> Recipe:
 def may_go_on(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
     """Asked before a trainer is started, which asks its checkpoint once more: is `recipe` (of the data's `classes`,
     where they are known) one with which the run can be resumed? RequestError with the way out."""
-    if run is None or not any(path.name != START for path in folder.checkpoints.glob("*.pt")):
+    if run is None or set(door.names(folder.checkpoints, ".pt")) <= {START}:
         return  # it begins anew: anything can be
     obey(run.recipe, recipe, folder.path)
     if classes:

@@ -20,6 +20,10 @@ TYPES: dict[str, type[np.floating[Any]]] = {
 }
 
 
+LARGEST = {"loss": 1e300, "lr": 1e300, "accuracy": 1e4, "grad_norm": 3e38, "seconds": 1e10}
+"""Beyond it a number means nothing; accuracies are shares, or (of somebody's own loop) per cent."""
+
+
 class Series:
     """What each step left behind, as numpy columns of one length; entry i belongs to step `first` + i.
 
@@ -78,9 +82,12 @@ class Series:
             values = columns.get(name, ())
             if len(values) > length:
                 values = values[:length]
-            column[start : start + len(values)] = values  # numpy writes None as NaN
+            with np.errstate(over="ignore"):
+                column[start : start + len(values)] = values  # numpy writes None as NaN
             if len(values) < length:
                 column[start + len(values) : end] = np.nan
+            part = column[start:end]
+            part[~(np.abs(part) <= LARGEST[name])] = np.nan  # a loss of 1e308 is a damaged log's
         self._length = end
 
     def skip_to(self, step: int) -> None:

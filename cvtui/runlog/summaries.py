@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from cvtui import door
 from cvtui.runlog import events
 from cvtui.runlog import note as worker_note
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import BROKEN, state_without_end
 from cvtui.runlog.housekeeping import is_pinned, note_of
+from cvtui.runlog.sane import LIMITS, cleaned, recipe_values
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(
@@ -90,7 +92,7 @@ class _Scan:
 
     def take(self, line: bytes) -> None:
         try:
-            record = _decoder.decode(line)
+            record = cleaned(_decoder.decode(line))
         except BROKEN:
             return
         match record:
@@ -115,9 +117,10 @@ class _Scan:
             last = msgspec.json.decode(self.last_steps, type=events.Steps) if self.last_steps else None
         except BROKEN:
             last = None
-        if last is not None and last.first + len(last.loss) >= steps:
+        if last is not None and steps <= last.first + len(last.loss) <= LIMITS["step"][1]:
             steps = last.first + len(last.loss)
-            seconds = max(seconds, last.seconds[-1]) if last.seconds else seconds
+            if last.seconds and last.seconds[-1] <= LIMITS["seconds"][1]:
+                seconds = max(seconds, last.seconds[-1])
         return steps, seconds
 
     def state(self) -> str:
@@ -170,7 +173,7 @@ def _parent(run: events.RunStarted | None, folder: RunFolder) -> str:
     if run is not None and run.parent:
         return str(run.parent.get("run", ""))
     try:
-        return str(msgspec.json.decode((folder.path / "fork.json").read_bytes()).get("run", ""))
+        return str(msgspec.json.decode(door.read(folder.path / "fork.json")).get("run", ""))
     except (OSError, msgspec.MsgspecError, ValueError, AttributeError, RecursionError):
         return ""
 
@@ -180,6 +183,6 @@ def _recipe_of(folder: RunFolder) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return recipe_values(tomllib.loads(door.text(folder.recipe)))
+    except (OSError, ValueError, RecursionError):
         return {}

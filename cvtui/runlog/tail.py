@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+from cvtui import door
 
 CHUNK = 1 << 20
 """Read at a time: 4 MB, which leave the processor's cache and the heap, take 1.15 times as long on a log of 100 MB."""
@@ -29,10 +32,10 @@ class Tail:
     def behind(self) -> bool:
         """Is there something that the last read has not looked at? One `stat`."""
         try:
-            found = os.stat(self.path)
+            found = os.lstat(self.path)
         except OSError:
             return False
-        return _stamp(found) != self._seen
+        return stat.S_ISREG(found.st_mode) and _stamp(found) != self._seen
 
     def lines(self, most: int | None = None) -> Iterator[tuple[int, bytes]]:
         """(offset, line without its newline) for each whole line since the last call. Must be run to its end.
@@ -43,7 +46,7 @@ class Tail:
         if not self.behind():
             return
         try:
-            file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+            file = door.descriptor(self.path)
         except OSError:
             return
         try:
@@ -104,17 +107,12 @@ def _stamp(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def without_waiting(path: str, flags: int) -> int:
-    """For `open(opener=…)`: a pipe that somebody put in a file's place must not make a reader wait for ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def append_line(path: Path, line: bytes) -> None:
     """Appends one line in one write (O_APPEND: two writers never mix within a line). OSError when it can't be done.
 
     Where the file ends in a torn line, a newline goes first, so that the torn line spoils only itself.
     """
-    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    file = door.descriptor(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         if ends_torn(file):
             line = b"\n" + line

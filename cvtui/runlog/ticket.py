@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
 
@@ -42,7 +43,7 @@ def ticket_of(folder: RunFolder) -> Ticket | None:
     """The run's note; None for a run that is no part of a lottery. RequestError when it can't be read."""
     path = folder.path / NOTE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Ticket)
+        return msgspec.json.decode(door.read(path), type=Ticket)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError, ValueError) as error:
@@ -52,7 +53,7 @@ def ticket_of(folder: RunFolder) -> Ticket | None:
 def write_ticket(folder: RunFolder, ticket: Ticket) -> None:
     """Writes the note into a fresh folder. RequestError when the disk refuses."""
     try:
-        (folder.path / NOTE).write_bytes(msgspec.json.encode(ticket))
+        door.write(folder.path / NOTE, msgspec.json.encode(ticket))
     except OSError as error:
         raise RequestError(f"can't write {str(folder.path / NOTE)!r}: {error.strerror}") from None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cvtui import door
 from cvtui.runlog import note
 from cvtui.runlog.events import Log, Record, RunStarted, Steps
 from cvtui.runlog.tail import ends_torn
@@ -226,13 +227,13 @@ class EventWriter:
         """The open log; opened anew when somebody has deleted or replaced it (writing on would go nowhere)."""
         if self._file is not None:
             try:
-                if os.path.samestat(os.stat(self._path), os.fstat(self._file)):
+                if os.path.samestat(os.lstat(self._path), os.fstat(self._file)):
                     return self._file
             except FileNotFoundError:
                 pass
             os.close(self._file)
             self._file = None
-        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        file = door.descriptor(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         self._file = file
         with contextlib.suppress(OSError):
             note.prepare(self._note)

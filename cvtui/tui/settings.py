@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from cvtui import door
+
 
 def path() -> Path:
     """Where the file lies; asked anew each time, as the environment may change."""
@@ -27,7 +29,7 @@ def path() -> Path:
 def load() -> dict[str, Any]:
     """What was kept; {} where nothing was."""
     try:
-        kept = msgspec.json.decode(path().read_bytes())
+        kept = msgspec.json.decode(door.read_input(path(), door.MOST))
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError, RuntimeError):  # RuntimeError: there is no home
         return {}
     return kept if isinstance(kept, dict) else {}

@@ -18,6 +18,7 @@ from typing import IO, Any, Literal, TypeAlias
 
 import msgspec
 
+from cvtui import door
 from cvtui.recipe import Recipe
 from cvtui.runlog import RunFolder, worker_environment, worker_threads
 
@@ -144,7 +145,7 @@ class WarmEngine:
             await asyncio.wait_for(self._end.wait(), PATIENCE_SECONDS)
         except TimeoutError:
             return process.poll() is None
-        if process.poll() is None or folder.lock_file.exists() or folder.events.exists():
+        if process.poll() is None or door.is_file(folder.lock_file) or door.is_file(folder.events):
             self.close()
             return True
         self._die(self._tail())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -263,3 +264,40 @@ def test_importing_cvtui_costs_nothing() -> None:
     code = "import sys, cvtui; print('torch' in sys.modules); cvtui.watch; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_a_pause_stops_the_runs_clock_and_the_watchings_own(tmp_path: Path) -> None:
+    """Both stand still for as long: after it, watching has not become cheaper than it is."""
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
+        watch = run._control.watch
+
+        def own_time() -> float:
+            return time.perf_counter() - watch._born
+
+        run.step(loss=1.0)
+        apart, begun, paused = own_time() - run.clock.seconds(), time.perf_counter(), run.clock.seconds()
+        run.folder.send(Command(command="pause", time=time.time()))
+
+        def resume() -> None:
+            history = History(run.folder)
+            wait_until(lambda: (history.poll(), history.state())[1] == "paused", what="the pause")
+            wait_until(lambda: time.perf_counter() - begun > 0.5, what="half a second of it")
+            run.folder.send(Command(command="resume", time=time.time()))
+
+        helper = threading.Thread(target=resume)
+        helper.start()
+        wait_until(lambda: (run.step(loss=1.0), not helper.is_alive())[1], what="the end of the pause")
+        helper.join()
+        lasted = time.perf_counter() - begun
+        assert run.clock.seconds() - paused < lasted - 0.3
+        assert abs(own_time() - run.clock.seconds() - apart) < 0.01
+
+
+def test_commands_have_one_interpreter() -> None:
+    """What a command means is decided in control.py alone, for the engine and for somebody's own loop."""
+    root = Path(cvtui.__file__).parent / "engine"
+    deciding = [path.name for path in sorted(root.rglob("*.py")) if 'case "set_lr"' in path.read_text()]
+    polling = [path.name for path in sorted(root.rglob("*.py")) if "reader.poll()" in path.read_text()]
+    assert deciding == polling == ["control.py"]

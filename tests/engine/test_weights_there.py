@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from cvtui import door
 from cvtui.engine import checkpoint
 from cvtui.engine.control import Signals
 from cvtui.engine.evaluate import evaluate
@@ -196,7 +197,7 @@ def killed_at(run: RunFolder, count: int) -> bool:
     False where it ended before."""
     pid = os.fork()
     if not pid:
-        rename, left = os.replace, [count]
+        rename, left = door.replace, [count]
 
         def renaming(source: Any, target: Any) -> None:
             left[0] -= Path(target).parent == run.checkpoints
@@ -204,7 +205,7 @@ def killed_at(run: RunFolder, count: int) -> bool:
                 os.kill(os.getpid(), signal.SIGKILL)
             rename(source, target)
 
-        os.replace = renaming
+        door.replace = renaming
         try:
             train_folder(run.path, Signals())
         finally:

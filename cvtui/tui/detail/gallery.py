@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cvtui import door
 from cvtui.tui.detail.raster_view import Image
 
 if TYPE_CHECKING:
@@ -99,13 +101,12 @@ def confusion_at(history: History, until: int | None) -> EpochDone | None:
 def read_png(root: Path, path: str) -> Image | None:
     """The pixels of a PNG inside the run folder; None for what leads out of it, is too large, or is no picture."""
     try:
-        base = root.resolve()
-        file = (base / path).resolve()
-        if not file.is_relative_to(base) or file.suffix.lower() != ".png" or file.stat().st_size > LARGEST_PNG:
+        if PurePath(path).suffix.lower() != ".png":
             return None
+        data = door.read_inside(root, path, LARGEST_PNG)
         from PIL import Image as Pillow
 
-        with Pillow.open(file, formats=["PNG"]) as opened:
+        with Pillow.open(io.BytesIO(data), formats=["PNG"]) as opened:
             if opened.width * opened.height > LARGEST_PNG:
                 return None
             return np.asarray(opened.convert("RGB"), dtype=np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -15,6 +16,7 @@ from textual.widgets.selection_list import Selection
 
 from cvtui.errors import RequestError
 from cvtui.runlog import History, RunFolder, RunSummary, list_runs, summary
+from cvtui.runlog.folder import is_run
 from cvtui.runlog.fork import parent_of
 from cvtui.runlog.housekeeping import is_pinned
 from cvtui.tui.live.modals import BOX
@@ -70,7 +72,7 @@ def drawn_at_first(folder: RunFolder) -> list[RunFolder]:
     parent = parent_of(folder)
     beside = folder.path.parent
     found = []
-    if parent is not None and (beside / parent.run / "events.jsonl").is_file():
+    if parent is not None and Path(parent.run).name == parent.run and is_run(beside / parent.run):
         found.append(RunFolder(beside / parent.run))
     try:
         pinned = [run for run in list_runs(beside)[:LISTED] if run != folder and is_pinned(run)]

@@ -1,0 +1,36 @@
+"""The ways out to a terminal: nothing that a stranger wrote (a recipe, a log, a file's name) is obeyed by it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cvtui.cli.words import harmless
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def line(text: object = "", *, err: bool = False) -> None:
+    """Prints one line, on stdout or stderr, without control and direction characters."""
+    print(harmless(str(text)), file=sys.stderr if err else sys.stdout)
+
+
+def console(*, stderr: bool = False, markup: bool = False) -> Console:
+    """rich's console for stdout or stderr. What is drawn on it, whatever it is made of, is made harmless as it becomes
+    text: the only escapes that reach the terminal are rich's own. `markup`: for pages without words of others."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Harmless(Console):
+        def render(self, *args: Any, **more: Any) -> Iterable[Segment]:
+            for segment in super().render(*args, **more):
+                text = segment.text
+                if segment.control or text == "\n" or text.isprintable():
+                    yield segment
+                else:
+                    plain = "\n".join(harmless(part) for part in text.split("\n"))
+                    yield Segment(plain, segment.style)
+
+    return Harmless(stderr=stderr, highlight=False, markup=markup, emoji=False)
