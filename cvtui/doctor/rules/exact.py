@@ -88,7 +88,7 @@ def not_trained(case: Case) -> Found | None:
         whose = " It holds the parameters of another model." if facts.foreign else ""
         return Found(
             f"The optimiser does not hold {'any parameter of the model' if everything else some(facts.left_out)}: "
-            f"{'nothing' if everything else 'that part'} will ever move.{whose}",
+            f"{'nothing' if everything else 'that part'} will {'ever' if everything else 'never'} move.{whose}",
             layer="" if everything else facts.left_out[0].rpartition(".")[0],
             value=len(facts.left_out),
             threshold=0,
