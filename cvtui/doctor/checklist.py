@@ -121,7 +121,8 @@ def _gradients(case: Case) -> str:
     facts = case.facts
     if facts.parameters is None:
         return ""
-    missing = len(facts.left_out) + len(facts.no_gradient)
+    missing = max(facts.left_out_count or 0, len(facts.left_out))
+    missing += max(facts.no_gradient_count or 0, len(facts.no_gradient))
     return f"{facts.parameters - missing:,} of {facts.parameters:,} parameters"
 
 

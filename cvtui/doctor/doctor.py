@@ -14,7 +14,17 @@ from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.registry import RULES, Rule
-from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, Record, RunEnded, RunStarted, Steps
+from cvtui.runlog.events import (
+    CommandApplied,
+    EpochDone,
+    Facts,
+    Finding,
+    LayersSampled,
+    Record,
+    RunEnded,
+    RunStarted,
+    Steps,
+)
 from cvtui.runlog.history import History, merged
 
 __all__ = ["Doctor", "arrange", "examine"]
@@ -44,6 +54,7 @@ class Doctor:
         self._roots: list[Diagnosis] = []
         self._steps = 0
         self._samples = 0
+        self._commands = 0
         self._epochs: list[EpochDone] = []
         self._facts: Facts | None = None
         self._run: RunStarted | None = None
@@ -94,6 +105,8 @@ class Doctor:
                 self.case.learn(self._facts)
             case Finding():
                 self.case.take_finding(record)
+            case CommandApplied():
+                self._take_command(record, None)
             case RunStarted():
                 self.case.begin(record)
             case RunEnded():
@@ -113,12 +126,18 @@ class Doctor:
             column(steps.lr),
         )
 
+    def _take_command(self, command: CommandApplied, before: float | None) -> None:
+        """Of a plateau the schedule itself lowers the rate by such a record; that is no hand."""
+        if command.command == "set_lr" and command.value is not None and not command.words.startswith("plateau"):
+            self.case.take_change(command.step, command.value, before)
+
     # ------------------------------------------------------------------ from a history
 
     def _follow(self, history: History, until: float) -> None:
         case, series = self.case, history.steps
         another = self._run is not None and history.run is not self._run
-        if another or self._steps > series.end or len(history.epochs) < len(self._epochs):
+        shrunk = len(history.epochs) < len(self._epochs) or len(history.commands) < self._commands
+        if another or self._steps > series.end or shrunk:
             self.__init__(history)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
             case = self.case
         if history.run is not None and history.run is not self._run:
@@ -133,6 +152,10 @@ class Doctor:
             case.take_epochs(self._epochs)
         for finding in history.findings:
             case.take_finding(finding)
+        for command in history.commands[self._commands :]:
+            place = command.step - 1 - series.first
+            self._take_command(command, float(series.lr[place]) if 0 <= place < len(series) else math.nan)
+        self._commands = len(history.commands)
         if history.end is not None and history.end is not self._ended:
             self._ended = history.end
             case.close(history.end)

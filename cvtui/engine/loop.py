@@ -134,7 +134,7 @@ class Loop:
             self.journal.step(rate, loss, logits=logits, labels=labels)
             self.journal.flush_when_due()
             if self.journal.streak.total and not self._told_bad and guard is not None:
-                self.tell_bad(self.journal.streak.first)
+                self.tell_bad(self.journal.streak.earliest)
             if governor is not None and (words := governor.step()):
                 t.threads = governor.threads
                 self.journal.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))

@@ -8,13 +8,14 @@ import numpy as np
 
 from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, percent, rule, some
+from cvtui.doctor.telling import change
 
 
 @rule("F28", "facts")
 def bad_values(case: Case) -> Found | None:
     facts = case.facts
     if facts.bad_count:
-        numbers = some([str(number) for number in facts.bad_items], 5)
+        numbers = some([str(number) for number in facts.bad_items], 5, facts.bad_count)
         return Found(
             f"{facts.bad_count:,} of the {facts.train or 0:,} training images hold a value that is NaN or infinite "
             f"(numbers {numbers}).",
@@ -84,35 +85,39 @@ def not_trained(case: Case) -> Found | None:
     facts = case.facts
     count = facts.parameters or 0
     if facts.left_out:
-        everything = len(facts.left_out) >= min(count, 50)
+        missing = max(facts.left_out_count or 0, len(facts.left_out))
+        everything = missing >= count
         whose = " It holds the parameters of another model." if facts.foreign else ""
+        which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
         return Found(
-            f"The optimiser does not hold {'any parameter of the model' if everything else some(facts.left_out)}: "
-            f"{'nothing' if everything else 'that part'} will {'ever' if everything else 'never'} move.{whose}",
+            f"The optimiser does not hold {which}: {'nothing will ever' if everything else 'that part will never'} "
+            f"move.{whose}",
             layer="" if everything else facts.left_out[0].rpartition(".")[0],
-            value=len(facts.left_out),
+            value=missing,
             threshold=0,
-            evidence=f"{len(facts.left_out):,} of {count:,} parameters are not in the optimiser",
+            evidence=f"{missing:,} of {count:,} parameters are not in the optimiser",
             severity="stop" if everything else "warn",
         )
     if facts.no_gradient:
+        missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
         return Found(
-            f"In the first steps {some(facts.no_gradient)} got no gradient at all: nothing of the loss depends on "
-            "it, or the graph was cut (detach, no_grad).",
+            f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
+            "depends on it, or the graph was cut (detach, no_grad).",
             step=0,
             layer=facts.no_gradient[0].rpartition(".")[0],
-            value=len(facts.no_gradient),
+            value=missing,
             threshold=0,
-            evidence=f"{len(facts.no_gradient):,} parameters without a gradient",
-            severity="stop" if len(facts.no_gradient) >= min(count, 50) else "warn",
+            evidence=f"{missing:,} parameters without a gradient",
+            severity="stop" if missing >= count else "warn",
         )
     if facts.frozen:
-        share = len(facts.frozen) / (len(facts.frozen) + count)
+        frozen = max(facts.frozen_count or 0, len(facts.frozen))
+        share = frozen / (frozen + count)
         return Found(
-            f"{some(facts.frozen)} {'is' if len(facts.frozen) == 1 else 'are'} frozen (requires_grad is False) and "
+            f"{some(facts.frozen, count=frozen)} {'is' if frozen == 1 else 'are'} frozen (requires_grad is False) and "
             "will stay as drawn; all is well if that is meant.",
             layer=facts.frozen[0].rpartition(".")[0],
-            value=len(facts.frozen),
+            value=frozen,
             threshold=0,
             evidence=f"{percent(share)} of the parameter tensors are frozen",
             severity="note" if share >= 0.5 else "warn",  # most of a net frozen is what fine-tuning looks like
@@ -132,8 +137,9 @@ def _stands_still(case: Case) -> Found | None:
     if not still.any() or still.all() or not (ratios > 0).any():
         return None
     layer = case.layers.names[places[int(still.argmax())]]
+    looks = [f"{int(step):,}" for step in case.layers.steps[:3]]
     return Found(
-        f"{layer} had gradients, but its weights did not change by one bit in {int(case.layers.steps[2]):,} steps.",
+        f"At each of the steps {some(looks)} {layer} had a gradient, but its weights did not change by one bit.",
         step=int(case.layers.steps[2]),
         layer=layer,
         value=0.0,
@@ -167,8 +173,8 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
         return None
     step = int(steps[places[0]])
     return Found(
-        f"The rate falls below a hundredth of its maximum ({highest:.3g}) at step {step:,} of {total:,}; the rest of "
-        "the run hardly learns. Was a schedule meant per epoch stepped per batch?",
+        f"As planned, the rate is below a hundredth of its maximum ({highest:.3g}) from step {step:,} of {total:,} at "
+        "the latest; at such a rate hardly anything is learnt. Was a schedule meant per epoch stepped per batch?",
         value=step / total,
         threshold=limit("F32", "half"),
         evidence=f"rate {rates[places[0]]:.2g} at step {step:,}",
@@ -178,6 +184,8 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
 
 def _observed(case: Case, total: int, share: float) -> Found | None:
     """A loop of somebody's own: a rate that shrinks by the same factor at every step, or that is already gone."""
+    if case.first_step:
+        return None  # it goes on somewhere in the middle: what the rate was before is not known here
     rates = case.rates
     until = limit("F32", "half") * total if total else limit("F32", "steps")
     row = int(limit("F32", "row"))
@@ -187,8 +195,8 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
             gone = math.log(share) / math.log(float(factors.mean()))
             if gone < until:
                 return Found(
-                    f"The rate is multiplied by {factors.mean():.3g} at every step: at step {gone:,.0f}"
-                    f"{f' of {total:,}' if total else ''} it is a hundredth of what it was. "
+                    f"The rate was multiplied by {factors.mean():.3g} at each of the steps 1 to {row}: if that goes on "
+                    f"it is a hundredth of what it was at step {gone:,.0f}{f' of {total:,}' if total else ''}. "
                     "Was a schedule meant per epoch stepped per batch?",
                     step=row,
                     value=float(factors.mean()),
@@ -202,14 +210,15 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
     low = (windows.rate_high < share * highest) & (windows.end < until)
     if not low.any() or not low[int(low.argmax()) :].all():
         return None
-    step = int(windows.end[int(low.argmax())])
+    place = int(low.argmax())
+    step, rate, highest_then = windows.last(place), float(windows.rate_high[place]), float(highest[place])
     return Found(
-        f"By step {step:,}{f' of {total:,}' if total else ''} the rate had fallen from {np.nanmax(highest):.3g} to "
-        f"{windows.rate[int(low.argmax())]:.2g}; the rest of the run hardly learns.",
+        f"From step {windows.start(place):,} to {step:,}{f' of {total:,}' if total else ''} the rate was at most "
+        f"{rate:.2g}, after {highest_then:.3g}; at such a rate hardly anything is learnt.{change(case, step)}",
         step=step,
-        value=float(windows.rate[int(low.argmax())] / np.nanmax(highest)),
+        value=rate / highest_then,
         threshold=share,
-        evidence=f"rate {windows.rate[int(low.argmax())]:.2g} at step {step:,}",
+        evidence=f"rate {rate:.2g} by step {step:,}",
         sure=0.9,
     )
 
@@ -219,15 +228,17 @@ def not_finite(case: Case) -> Found | None:
     step = case.bad_step
     if step is None:
         return None
-    before = case.loss_at(step)
-    had = f"; before that it was {before:.3g}" if math.isfinite(before) else ""
+    before = case.before_bad
+    had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and case.bad_what == "loss" else ""
     rate = case.rate
-    where = f" It came first in {case.autopsy.sentence.partition(': ')[2]}." if case.autopsy else ""
+    raised = case.raised_by(step)
+    known = case.autopsy is not None and case.autopsy.layer
+    where = f" It came first in {case.autopsy.sentence.partition(': ')[2]}." if case.autopsy and known else ""
     return Found(
-        f"At step {step:,} the {case.bad_what} was NaN or infinite{had if case.bad_what == 'loss' else ''}.{where}",
+        f"At step {step:,} the {case.bad_what} was NaN or infinite{had}.{where}{change(case, step)}",
         step=step,
         layer=case.autopsy.layer if case.autopsy else "",
         evidence=f"{case.bad_what} not finite at step {step:,}",
-        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop else {},
+        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop and not raised else {},
         test="rate/10",
     )
