@@ -270,7 +270,7 @@ class Case:
         asked = self.recipe.get("lr")
         used = self.windows.rate_high
         highest = float(np.nanmax(used)) if len(used) else float(np.nanmax(self.rates)) if len(self.rates) else 0.0
-        if isinstance(asked, int | float) and not self.own_loop and not self.changes:  # it may be on its way up there
+        if isinstance(asked, int | float) and not self.own_loop:  # it may still be on its way up there
             highest = max(highest, float(asked))
         return highest or (float(asked) if isinstance(asked, int | float) else None)
 

@@ -44,11 +44,13 @@ def _tell_not_learning(case: Case, first: int, last: int, loss: float, guess: fl
     begun, step = case.windows.start(first), case.windows.last(last)
     lowest = lowest_by(case, step)
     learnt = lowest is not None and lowest.value < 0.9 * min(loss, guess)
-    end = f"what had been learnt is lost (the loss had been {lowest.words})" if learnt and lowest else (
-        "nothing had been learnt by then"
-    )  # fmt: skip
+    end = ": nothing had been learnt by then"
+    if learnt and lowest:
+        end = f": what had been learnt is lost (the loss had been {lowest.words})"
+    elif case.first_step:
+        end = ""  # what came before is not known here
     return Found(
-        f"In the steps {begun:,} to {step:,} the loss was {loss:.3g} on average, where {guess_words(case)}: {end}."
+        f"In the steps {begun:,} to {step:,} the loss was {loss:.3g} on average, where {guess_words(case)}{end}."
         f"{change(case, step)}",
         step=step,
         value=loss / guess,
