@@ -132,10 +132,11 @@ class Case:
         finite = np.flatnonzero(np.isfinite(loss))
         return (first + int(finite[-1]), float(loss[finite[-1]])) if len(finite) else self._last_finite
 
-    def take_change(self, step: int, after: float, before: float | None = None) -> None:
-        """The rate of `step` and of what follows was set by hand. before: that of the step before, where it is known;
-        otherwise it is that of the last step taken."""
-        self.changes.append(RateChange(step, self._last_rate if before is None else before, after))
+    def take_change(self, step: int, after: float, before: float | None = None, told: float = math.nan) -> None:
+        """The rate of `step` and of what follows was set by hand. before: that of the step before; None: of the last
+        step taken. told: what the log's words say that it was, where neither is known."""
+        before = self._last_rate if before is None else before
+        self.changes.append(RateChange(step, before if math.isfinite(before) else told, after))
         self.fresh.add("steps")
 
     def take_layers(self, sample: LayersSampled) -> None:
@@ -324,9 +325,10 @@ class Case:
         """The last change of the rate by hand that `step` comes after."""
         return next((change for change in reversed(self.changes) if change.step <= step), None)
 
-    def raised_by(self, step: float) -> bool:
-        """Was the rate higher at `step` than it would have been, because somebody had raised it?"""
-        return any(change.step <= step and not change.after <= 1.01 * change.before for change in self.changes)
+    def raised_by(self, step: float) -> RateChange | None:
+        """The last change up to `step` that made the rate higher (or may have)."""
+        raised = (change for change in reversed(self.changes) if not change.after <= 1.01 * change.before)
+        return next((change for change in raised if change.step <= step), None)
 
     def rate_at(self, step: int) -> float:
         """The rate of exactly this step; NaN where it is not known any more (among later steps whose rate moves)."""

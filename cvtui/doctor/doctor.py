@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 
@@ -129,7 +130,8 @@ class Doctor:
     def _take_command(self, command: CommandApplied, before: float | None) -> None:
         """Of a plateau the schedule itself lowers the rate by such a record; that is no hand."""
         if command.command == "set_lr" and command.value is not None and not command.words.startswith("plateau"):
-            self.case.take_change(command.step, command.value, before)
+            told = re.match(r"rate (\S+) →", command.words)  # of a run that has just been resumed nothing else knows it
+            self.case.take_change(command.step, command.value, before, float(told[1]) if told else math.nan)
 
     # ------------------------------------------------------------------ from a history
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvtui.doctor.case import Case
+from cvtui.doctor.case import Case, RateChange
 from cvtui.doctor.windows import STEPS
 
 
@@ -79,11 +79,15 @@ def guess(case: Case) -> str:
 
 def change(case: Case, step: int) -> str:
     """The last change of the rate by hand that came by `step`, as a sentence with a blank before it; "" for none."""
-    last = case.change_by(step)
-    if last is None:
+    return told_change(case.change_by(step))
+
+
+def told_change(one: RateChange | None) -> str:
+    """` At step 90 the rate was changed by hand from 0.05 to 10.`; "" for none."""
+    if one is None:
         return ""
-    before = f" from {last.before:.3g}" if math.isfinite(last.before) else ""
-    return f" At step {last.step:,} the rate was changed by hand{before} to {last.after:.3g}."
+    before = f" from {one.before:.3g}" if math.isfinite(one.before) else ""
+    return f" At step {one.step:,} the rate was changed by hand{before} to {one.after:.3g}."
 
 
 def beside(share: float, limit: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cvtui.doctor.case import Array, Case
 from cvtui.doctor.registry import Found, limit, nice, percent, rule, short
-from cvtui.doctor.telling import beside, change, guess, loss_by, rise
+from cvtui.doctor.telling import beside, change, guess, loss_by, rise, told_change
 
 
 class Pace(NamedTuple):
@@ -222,8 +222,9 @@ def rate_too_high(case: Case) -> Found | None:
     times, cure = _cure(case, pace.ratio)
     by_hand = case.raised_by(pace.begun)
     why = f" The learning rate ({_rate_then(case, pace)}) is probably {times:.0f} times too high."
-    if by_hand:
-        why = f"{change(case, pace.begun)} That is probably too high."
+    why += change(case, pace.begun)
+    if by_hand is not None:
+        why = f"{told_change(by_hand)} That is probably too high."
     return Found(
         f"By step {pace.step:,} {pace.words}{_moved(pace)}.{why}",
         step=pace.step,
@@ -248,7 +249,7 @@ def warm_up_missing(case: Case) -> Found | None:
     steps = max(20, min(1000, (case.total_steps or 1000) // 20))
     return Found(
         f"By step {pace.step:,} {pace.words}{_moved(pace)}. The rate ({_rate_then(case, pace)}) is high, and nothing "
-        "warmed it up.",
+        f"warmed it up.{change(case, pace.begun)}",
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
