@@ -130,8 +130,7 @@ class Doctor:
     def _take_command(self, command: CommandApplied, before: float | None) -> None:
         """Of a plateau the schedule itself lowers the rate by such a record; that is no hand."""
         if command.command == "set_lr" and command.value is not None and not command.words.startswith("plateau"):
-            told = re.match(r"rate (\S+) →", command.words)  # of a run that has just been resumed nothing else knows it
-            self.case.take_change(command.step, command.value, before, float(told[1]) if told else math.nan)
+            self.case.take_change(command.step, command.value, before, _rate_before(command.words))
 
     # ------------------------------------------------------------------ from a history
 
@@ -237,6 +236,12 @@ def _explains(cause: Diagnosis, one: Diagnosis) -> bool:
     if cause.severity == "note" and one.severity != "note":
         return False
     return cause.step - fault.span <= one.step + AT_ONCE
+
+
+def _rate_before(words: str) -> float:
+    """0.05 of `rate 0.05 → 10`; NaN of anything else. Of a run that has just been resumed nothing else knows it."""
+    told = re.match(r"rate (\d+(?:\.\d+)?(?:e[+-]\d+)?) →", words)
+    return float(told[1]) if told else math.nan
 
 
 def findings(found: Sequence[Diagnosis]) -> list[Finding]:
