@@ -127,6 +127,14 @@ class Doctor:
             column(steps.lr),
         )
 
+    def remember(self, history: History) -> None:
+        """Of a run that goes on: how the rate was set by hand before, which what comes now follows from."""
+        for command in history.commands[self._commands :]:
+            place = command.step - 1 - history.steps.first
+            known = 0 <= place < len(history.steps)
+            self._take_command(command, float(history.steps.lr[place]) if known else math.nan)
+        self._commands = len(history.commands)
+
     def _take_command(self, command: CommandApplied, before: float | None) -> None:
         """Of a plateau the schedule itself lowers the rate by such a record; that is no hand."""
         if command.command == "set_lr" and command.value is not None and not command.words.startswith("plateau"):
@@ -153,10 +161,7 @@ class Doctor:
             case.take_epochs(self._epochs)
         for finding in history.findings:
             case.take_finding(finding)
-        for command in history.commands[self._commands :]:
-            place = command.step - 1 - series.first
-            self._take_command(command, float(series.lr[place]) if 0 <= place < len(series) else math.nan)
-        self._commands = len(history.commands)
+        self.remember(history)
         if history.end is not None and history.end is not self._ended:
             self._ended = history.end
             case.close(history.end)

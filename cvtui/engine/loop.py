@@ -59,6 +59,7 @@ class Loop:
         self.save_seconds = seconds_of(training.recipe.save_every)
         self._save_at = time.perf_counter() + self.save_seconds
         self._told_bad = False
+        self._begun = training.step
         self.unsaved = ""
         """Why the last checkpoint could not be written."""
         # A resumed run does not obey the commands of its first life once more.
@@ -148,9 +149,11 @@ class Loop:
         if self._told_bad:
             return
         self._told_bad = True
+        if self.journal.streak.total:
+            step = self.journal.streak.earliest
         last = self.folder.checkpoints / "last.pt"
         kept = f"{self.folder.checkpoints.name}/last.pt" if last.exists() else ""
-        self.journal.writer.write(finding(self.training, step, kept))
+        self.journal.writer.write(finding(self.training, step, kept, self._begun))
 
     def record_epoch(self, found: Evaluation) -> None:
         """Both curves into the log, the model into its files. Diverged when the validation loss is not finite."""

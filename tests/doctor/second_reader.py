@@ -340,15 +340,13 @@ def not_finite(log: SecondReader, parts: Said, said: Said) -> None:
     step = int(number(parts["step"]))
     column = log.loss if parts["what"] == "loss" else log.norm
     need(step in column and column[step] is None, f"the {parts['what']} of step {step} was {column.get(step)}")
-    begun = [s for s in column if s < step and column[s] is None]
-    need(not begun, f"it was not finite at step {begun[:1]} already")
     if parts["had"]:
         told, at = parts["had"], int(number(parts["at"]))
         near(told, log.loss[at], what=f"the loss of step {at}")
         need(all(log.loss.get(s) is None for s in range(at + 1, step)), "there was a later one")
     if parts["where"]:
-        told = next(one for one in log.findings if one["id"] == "not-finite")
-        need(parts["where"] in told["sentence"], "the trainer says something else")
+        told = [one["sentence"] for one in log.findings if one["id"] == "not-finite"]
+        need(any(parts["where"] in sentence for sentence in told), f"the trainer says {told}")
 
 
 def first_bad(log: SecondReader, parts: Said, said: Said) -> None:
@@ -357,7 +355,8 @@ def first_bad(log: SecondReader, parts: Said, said: Said) -> None:
     epoch, place = divmod(step, per_epoch)
     need((number(parts["epoch"]), number(parts["batch"]), number(parts["of"])) == (epoch + 1, place + 1, per_epoch),
          f"step {step} is batch {place + 1} of epoch {epoch + 1}")  # fmt: skip
-    bad = [s for s in log.loss if log.loss[s] is None or log.norm[s] is None]
+    since = number(parts.get("since") or "0")
+    bad = [s for s in log.loss if s >= since and (log.loss[s] is None or log.norm[s] is None)]
     if bad:
         need(min(bad) == step, f"the first one was step {min(bad)}")
     if parts["layer"] and parts["layer"] != "loss":
@@ -408,7 +407,7 @@ def decays(log: SecondReader, parts: Said, said: Said) -> None:
     decay = log.facts.get("weight_decay", recipe["weight_decay"])
     near(parts["decay"], decay)
     name = recipe["optimizer"].partition("(")[0]
-    inertia = (log.facts.get("momentum") or 0.0) if name in ("sgd", "momentum", "nesterov") else 0.0
+    inertia = log.facts.get("momentum", recipe["momentum"]) if name in ("momentum", "nesterov") else 0.0
     share = rate * decay / (1 - inertia)
     near(parts["share"], 100 * share, what="decay a step")
     if parts["half"]:
@@ -612,8 +611,7 @@ def fades(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["x"], spread[parts["a"]], 2)
     near(parts["y"], spread[parts["b"]], 2)
     if parts.get("share"):
-        kinds = {row["name"]: row["kind"] for look in log.looks.values() for row in look["layers"]}
-        active = [name for name in spread if kinds.get(name, "") not in (*MATRIX, "")]
+        active = [name for name in spread if not name.startswith(MATRIX)]
         chain = active or list(spread)[:-1]
         need((chain[0], chain[-1]) == (parts["a"], parts["b"]), f"the activations are {chain}")
         near(parts["share"], 100 * (spread[parts["b"]] / spread[parts["a"]]) ** (1 / (len(chain) - 1)))
@@ -702,7 +700,7 @@ _SHAPES: dict[str, list[tuple[str, Check]]] = {
          r"(?: It came first in (?P<where>.+?)\.)?" + _C, not_finite),
     ],
     "not-finite": [
-        (r"the first value that is not finite: (?:the output of {layer:NAME}(?: \(its weights reach [\w.+]+\))?|the "
+        (r"the first value that is not finite(?: since step {since:INT})?: (?:the output of {layer:NAME}(?: \(its weights reach [\w.+]+\))?|the "
          r"gradient of (?P<of_layer>[\w.]+)'s \w+|the \w+ of (?P<spoilt>[\w.]+)|the loss itself \(the last layer's outputs "
          r"are finite\)), at step {step:INT} \(epoch {epoch:INT}, batch {batch:INT} of {of:INT}\)", first_bad),
         (r"when the batch of step {step:INT} \(epoch {epoch:INT}, batch {batch:INT} of {of:INT}\) was computed once more, "
@@ -932,7 +930,7 @@ _UPDATE = r"update ratio {ratio:NUM} at steps? (?P<steps>INT(?: and INT)?)".repl
 _EVIDENCE: dict[str, list[tuple[str, Ask]]] = {
     "F01": [(_UPDATE, _ratio), (r"(?:all gradients .+ and )?RISE".replace("RISE", RISE), _same_words)],
     "F31": [(_UPDATE, _ratio), (r"(?:all gradients .+ and )?RISE".replace("RISE", RISE), _same_words)],
-    "F30": [(rf"(?:{_UPDATE}, )?batch INT, rate NUM".replace("INT", INT).replace("NUM", NUM), _any)],
+    "F30": [(rf"(?:{_UPDATE}, )?batch {INT}, rate {NUM}", _any)],
     "F02": [(r"middle update ratio {x:NUM}", _share(lambda log, s: log.row(s["step"], s["layer"])["update_ratio"], 2))],
     "F03": [(r"(?P<what>loss|gradient) not finite at step {step:INT}", _bad)],
     "not-finite": [(r"training images .+", _any)],
