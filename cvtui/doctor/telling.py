@@ -67,7 +67,7 @@ def rise(case: Case, step: int) -> str:
         return "no loss was finite"
     if now.value > 1.1 * lowest.value:
         return f"the loss rose from {lowest.words} to {now.words}"
-    return f"the loss was still {now.words}"
+    return f"the loss was {'' if case.first_step else 'still '}{now.words}"  # what came before is not known here
 
 
 def guess(case: Case) -> str:

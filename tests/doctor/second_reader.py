@@ -24,7 +24,7 @@ INT = r"\d[\d,]*"
 NAME = r"[\w.#]+"
 LIST = r".+?"
 MEAN = rf"{NUM} \((?:step {INT}|mean of steps {INT} to {INT})\)"
-RISE = rf"(?:no loss was finite|the loss rose from {MEAN} to {MEAN}|the loss was still {MEAN})"
+RISE = rf"(?:no loss was finite|the loss rose from {MEAN} to {MEAN}|the loss was(?: still)? {MEAN})"
 MOVED = (
     rf"(?:; steps? {INT}(?: and {INT})? moved the weights of {NAME} by {NUM} %(?: and {NUM} %)? of their size"
     rf"(?:; healthy runs hardly ever exceed {NUM} %)?)"
@@ -210,7 +210,7 @@ class SecondReader:
         before = [self.mean(self.loss, step - 9, step) for step in range(first) if self._whole(step - 9, step)]
         if "rose" in text:
             need(now > means[0][0] and means[0][2] < last, "it did not rise")
-        else:
+        elif "still" in text:
             need(not before or min(before) > 0.7 * now, f"it had been at {min(before, default=0):.3g}")
 
     def _whole(self, first: int, last: int) -> bool:
@@ -313,8 +313,8 @@ def batch_rate(log: SecondReader, parts: Said, said: Said) -> None:
     recipe = log.run["recipe"]
     need(number(parts["batch"]) == recipe["batch_size"], "another batch size")
     near(parts["rate"], max([recipe["lr"], *log.rate.values()]), what="rate")
-    if parts["rise"]:
-        log.rise(parts["rise"], int(number(parts["by"])))
+    if parts["rise"] or parts["gone_rise"]:
+        log.rise(parts["rise"] or parts["gone_rise"], int(number(parts["by"] or parts["gone_by"])))
     else:
         near(parts["share"], 100 * log.row(int(number(parts["look"])), parts["layer"])["update_ratio"])
 
@@ -370,8 +370,8 @@ def exploded(log: SecondReader, parts: Said, said: Said) -> None:
     if parts["times"]:
         told = number(parts["times"])
         need(told > 20, f"{told} times is no spike")
-        earlier = [log.mean(log.norm, s - 9, s) for s in range(first - 20, max(min(log.norm) + 9, first - 230), -10)
-                   if s - 9 in log.norm]  # fmt: skip
+        lasts = range(first - 11, first - 211, -10)
+        earlier = [log.mean(log.norm, last - 9, last) for last in lasts if last - 9 in log.norm]
         usual = sorted(earlier)
         middle = (usual[(len(usual) - 1) // 2] + usual[len(usual) // 2]) / 2
         near(parts["times"], norm / middle, digits=2, what="times")
@@ -402,8 +402,7 @@ def vanished(log: SecondReader, parts: Said, said: Said) -> None:
 
 def decays(log: SecondReader, parts: Said, said: Said) -> None:
     recipe = log.run["recipe"]
-    rate = max([recipe["lr"], *log.rate.values()])
-    near(parts["rate"], rate)
+    rate = next(rate for rate in (recipe["lr"], *log.rate.values()) if _is_near(parts["rate"], rate))
     decay = log.facts.get("weight_decay", recipe["weight_decay"])
     near(parts["decay"], decay)
     name = recipe["optimizer"].partition("(")[0]

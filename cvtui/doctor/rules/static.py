@@ -192,6 +192,8 @@ def summed_loss(case: Case) -> Found | None:
         if abs(times / batch - 1) > limit("F16", "tolerance"):
             return None
         sure = 1.0
+    elif facts.parameters is None:
+        return None  # the first facts come with the first steps: they tell whether the first loss is what it should be
     else:
         guess = case.label_entropy
         if not guess or batch < 8 or not case.is_cross_entropy:
