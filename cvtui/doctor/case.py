@@ -221,15 +221,14 @@ class Case:
 
     @property
     def first_loss(self) -> float | None:
-        """Of the first batch, with the weights as drawn; None for a run that went on from a checkpoint."""
+        """Of the first batch, with the weights as drawn, as it came; None for a run that went on from a checkpoint."""
         if self.first_step not in (None, 0):
             return None
         if self.facts.first_loss is not None:
             return self.facts.first_loss
         if len(self.losses) and math.isfinite(self.losses[0]):
             return float(self.losses[0])
-        start = self.run.prediction.get("start_loss") if self.run else None
-        return float(start) if isinstance(start, int | float) else None
+        return None
 
     @cached_property
     def batch_size(self) -> int | None:

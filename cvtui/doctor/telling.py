@@ -67,7 +67,22 @@ def rise(case: Case, step: int) -> str:
         return "no loss was finite"
     if now.value > 1.1 * lowest.value:
         return f"the loss rose from {lowest.words} to {now.words}"
-    return f"the loss was {'' if case.first_step else 'still '}{now.words}"  # what came before is not known here
+    return f"the loss was {now.words}"
+
+
+def peak(case: Case, step: int) -> str:
+    """The same, up to the highest of the first steps' losses by then: of a run that fell apart within a few steps."""
+    begun = case.first_step or 0
+    losses = case.losses[: max(0, step + 1 - begun)]
+    finite = np.flatnonzero(np.isfinite(losses))
+    if not len(finite):
+        return rise(case, step)
+    place = int(finite[losses[finite].argmax()])
+    top = Mean(float(losses[place]), begun + place, begun + place)
+    lowest = lowest_by(case, top.last)
+    if lowest is None or not top.value > 1.1 * lowest.value:
+        return rise(case, step)
+    return f"the loss rose from {lowest.words} to {top.words}"
 
 
 def guess(case: Case) -> str:

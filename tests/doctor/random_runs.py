@@ -19,12 +19,13 @@ from cvtui.engine import attended, control, journal, loop, watch, worker
 from cvtui.engine.control import Signals
 from cvtui.engine.training import Training
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check, dumps
+from cvtui.recipe import Checked, Recipe, check, dumps
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.fork import fork, pick
 
 NETS = (
-    "fc", "fc16-relu-fc", "fc32-relu-fc16-relu-fc", "conv4s2-relu-fc", "conv4s2-bn-relu-fc", "conv4-relu-pool-fc16-relu-fc",
+    "fc", "fc16-relu-fc", "fc32-relu-fc16-relu-fc", "conv4s2-relu-fc", "conv4s2-bn-relu-fc",
+    "conv4-relu-pool-fc16-relu-fc",
     "[fc16-sigmoid]*4-fc", "[fc16-tanh]*3-fc", "[fc24-relu]*6-fc", "fc32-fc16-fc", "fc16-relu-drop0.7-fc",
     "fc2-relu-fc", "[fc24-relu]*8-fc",
 )  # fmt: skip
@@ -118,14 +119,18 @@ def train(run: RunFolder, asked: list[tuple[int, Command]], piece: int, **how: A
         worker.train_folder(run.path, Signals(), **how)
 
 
-def make(base: Path, seed: int, healthy: bool = False) -> list[RunFolder]:
-    """The runs of one seed: one, or one and its fork."""
-    dice = random.Random(seed)
+def recipe(dice: random.Random, healthy: bool) -> tuple[Checked, dict[str, Any]]:
+    """A recipe that the checks let through, and its fields."""
     while True:
         fields = recipe_of(dice, healthy)
         with contextlib.suppress(RequestError):
-            checked = check(Recipe(**fields))
-            break
+            return check(Recipe(**fields)), fields
+
+
+def make(base: Path, seed: int, healthy: bool = False) -> list[RunFolder]:
+    """The runs of one seed: one, or one and its fork."""
+    dice = random.Random(seed)
+    checked, fields = recipe(dice, healthy)
     steps, piece = checked.total_steps, dice.choice((1, 7, 10, 50, 200))
     run = RunFolder.create(base, f"run-{seed}", dumps(checked.recipe))
     resumes = not healthy and dice.random() < 0.25

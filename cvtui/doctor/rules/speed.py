@@ -9,7 +9,7 @@ import numpy as np
 
 from cvtui.doctor.case import Array, Case
 from cvtui.doctor.registry import Found, limit, nice, percent, rule, short
-from cvtui.doctor.telling import beside, change, guess, loss_by, rise, told_change
+from cvtui.doctor.telling import beside, change, guess, loss_by, peak, rise, told_change
 
 
 class Pace(NamedTuple):
@@ -91,11 +91,12 @@ def _by_loss(case: Case) -> Pace | None:
     level = limit("F01", "rise") * max(guess, first)
     ends, losses = case.windows.end, case.windows.loss
     high = np.flatnonzero(losses > level)
+    told = rise
     early = case.losses[np.isfinite(case.losses)]
     if len(high):
         step = int(ends[high[0]]) - 1
     elif case.bad_step is not None and case.bad_step < 500 and len(early) and early.max() > level:
-        step = case.bad_step
+        step, told = case.bad_step, peak
     else:
         return None
     if case.is_cross_entropy and first > limit("F10", "far") * guess:
@@ -109,8 +110,8 @@ def _by_loss(case: Case) -> Pace | None:
             return None  # the weights hardly move: something else raised the loss
         ratio = float(near[row, column])
         look = int(case.layers.steps[row]), ratio
-        return Pace(step, case.layers.names[places[column]], ratio, rise(case, step), 0.75, (look,))
-    return Pace(step, "", math.nan, rise(case, step), 0.6)
+        return Pace(step, case.layers.names[places[column]], ratio, told(case, step), 0.75, (look,))
+    return Pace(step, "", math.nan, told(case, step), 0.6)
 
 
 def _by_death(case: Case) -> Pace | None:
