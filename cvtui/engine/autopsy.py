@@ -23,7 +23,8 @@ class Place(NamedTuple):
 def finding(training: Training, step: int, kept: str = "", since: int = 0) -> Finding:
     """What is known of the first step whose loss or gradient was not finite: layer, step, batch, and the way on.
 
-    `kept` names the last good checkpoint; `since`: the step at which this process began. Leaves weights, running means and random numbers as they were.
+    `kept` names the last good checkpoint; `since`: the step at which this process began. Leaves weights, running means
+    and random numbers as they were.
     """
     per_epoch = training.checked.steps_per_epoch
     epoch, place = divmod(step, per_epoch)

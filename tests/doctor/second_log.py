@@ -184,9 +184,8 @@ class SecondReader:
             need(not any(self.loss.get(step) is not None for step in range(by + 1)), "there were finite losses")
             return
         means = [self.told_mean(part) for part in re.findall(MEAN, text)]
-        now, first, last = means[-1]
+        now, _, last = means[-1]
         need((0 if "rose" in text else by - 20) <= last <= by, f"step {last} is not what was there at step {by}")
-        before = [self.mean(self.loss, step - 9, step) for step in range(first) if self.whole(step - 9, step)]
         if "rose" in text:
             need(now > means[0][0] and means[0][2] < last, "it did not rise")
 
