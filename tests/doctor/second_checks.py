@@ -28,7 +28,7 @@ def too_high(log: SecondReader, parts: Said, said: Said) -> None:
 
 def batch_rate(log: SecondReader, parts: Said, said: Said) -> None:
     recipe = log.run["recipe"]
-    need(number(parts["batch"]) == recipe["batch_size"], "another batch size")
+    need(number(parts["batch"]) == log.asked("batch_size"), "another batch size")
     near(parts["rate"], max([recipe["lr"], *log.rate.values()]), what="rate")
     if parts["rise"] or parts["gone_rise"]:
         log.rise(parts["rise"] or parts["gone_rise"], int(number(parts["by"] or parts["gone_by"])))
@@ -121,10 +121,11 @@ def vanished(log: SecondReader, parts: Said, said: Said) -> None:
 def decays(log: SecondReader, parts: Said, said: Said) -> None:
     recipe = log.run["recipe"]
     rate = next(rate for rate in (recipe["lr"], *log.rate.values()) if is_near(parts["rate"], rate))
-    decay = log.facts.get("weight_decay", recipe["weight_decay"])
+    decay = log.asked("weight_decay")
     near(parts["decay"], decay)
     name = recipe["optimizer"].partition("(")[0]
-    inertia = log.facts.get("momentum", recipe["momentum"]) if name in ("momentum", "nesterov") else 0.0
+    moving = name in ("momentum", "nesterov") or (recipe["data"] == "your own" and name == "sgd")
+    inertia = (log.facts["momentum"] if "momentum" in log.facts else recipe["momentum"]) if moving else 0.0
     share = rate * decay / (1 - inertia)
     near(parts["share"], 100 * share, what="decay a step")
     if parts["half"]:
@@ -138,7 +139,7 @@ def shrunk(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["share"], 100 * sums[1] / sums[0], what="of their size")
     log.rise(parts["rise"], last)
     log.guess(parts["guess"])
-    near(parts["decay"], log.facts.get("weight_decay", log.run["recipe"]["weight_decay"]))
+    near(parts["decay"], log.asked("weight_decay"))
 
 
 def clipped(log: SecondReader, parts: Said, said: Said) -> None:
@@ -202,6 +203,15 @@ def planned(log: SecondReader, parts: Said, said: Said) -> None:
     step, total = int(number(parts["step"])), int(number(parts["total"]))
     need(total == log.run["total_steps"], "the number of steps")
     need(all(rate < 0.01 * max(r for _, r in plan) for at, rate in plan if at >= step), "it comes back")
+
+
+def shrinking(log: SecondReader, parts: Said, said: Said) -> None:
+    last = int(number(parts["last"]))
+    factors = [log.rate[step] / log.rate[step - 1] for step in range(1, last + 1)]
+    mean = math.fsum(factors) / len(factors)
+    near(parts["factor"], mean)
+    need(all(abs(factor - mean) < 1e-3 for factor in factors), f"the factors were {factors}")
+    need(abs(number(parts["gone"]) - math.log(0.01) / math.log(mean)) <= 0.51, "a hundredth")
 
 
 def fallen(log: SecondReader, parts: Said, said: Said) -> None:

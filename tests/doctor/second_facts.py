@@ -8,6 +8,52 @@ import re
 from tests.doctor.second_log import MATRIX, NUM, Said, SecondReader, is_near, near, need, number
 
 
+def sorted_classes(log: SecondReader, parts: Said, said: Said) -> None:
+    count = int(number(parts["count"]))
+    classes, sizes = log.facts["batch_classes"][:count], log.facts["batch_sizes"][:count]
+    near(parts["seen"], math.fsum(classes) / count, 2)
+    shares = [images / sum(log.facts["label_counts"]) for images in log.facts["label_counts"]]
+    near(parts["mixed"], math.fsum(1 - (1 - share) ** size for share in shares for size in sizes) / count, 2)
+
+
+def negative(log: SecondReader, parts: Said, said: Said) -> None:
+    near(parts["loss"], log.facts["first_loss"])
+    near(parts["cost"], log.facts["cross_entropy"])
+    need(abs(log.facts["first_loss"] + log.facts["cross_entropy"]) < 1e-3 * log.facts["cross_entropy"], "not exactly")
+
+
+def left_over(log: SecondReader, parts: Said, said: Said) -> None:
+    near(parts["share"], log.facts["stale_gradient"], 2)
+
+
+def left_out(log: SecondReader, parts: Said, said: Said) -> None:
+    missing = log.facts.get("left_out_count", len(log.facts["left_out"]))
+    if parts["names"]:
+        names = re.sub(r" and (\d+) more$", "", parts["names"]).replace(" and ", ", ").split(", ")
+        more = re.search(r" and (\d+) more$", parts["names"])
+        need(set(names) <= set(log.facts["left_out"]), "others are left out")
+        need(len(names) + (int(more[1]) if more else 0) == missing, f"{missing} are left out")
+    else:
+        need(missing == log.facts["parameters"], f"{missing} of {log.facts['parameters']}")
+    need(("another model" in said["sentence"]) == bool(log.facts.get("foreign")), "another model")
+
+
+def parameters_missing(log: SecondReader, parts: Said, said: Said) -> None:
+    need(number(parts["x"]) == log.facts.get("left_out_count", len(log.facts["left_out"])), "how many")
+    need(number(parts["all"]) == log.facts["parameters"], "of how many")
+
+
+def outputs(log: SecondReader, parts: Said, said: Said) -> None:
+    need((number(parts["out"]), number(parts["classes"])) == (log.facts["outputs"], log.facts["classes"]), "counts")
+    if parts["first"]:
+        near(parts["first"], log.facts["first_loss"])
+        need(abs(log.facts["first_loss"] / math.log(log.facts["outputs"]) - 1) < 0.05, "not about that")
+
+
+def bad_images(log: SecondReader, parts: Said, said: Said) -> None:
+    need((number(parts["bad"]), number(parts["train"])) == (log.facts["bad_count"], log.facts["train"]), "counts")
+
+
 def facts(log: SecondReader, parts: Said, said: Said) -> None:
     """Each named part is the fact of that name."""
     for key in parts:
@@ -51,7 +97,7 @@ def summed(log: SecondReader, parts: Said, said: Said) -> None:
     first = log.first_losses()[0]
     near(parts["first"], first, 4)
     near(parts["times"], first / log.facts.get("cross_entropy", log.entropy()))
-    need(number(parts["batch"]) == number(parts["again"]) == log.run["recipe"]["batch_size"], "batch")
+    need(number(parts["batch"]) == number(parts["again"]) == log.asked("batch_size"), "batch")
 
 
 def imbalanced(log: SecondReader, parts: Said, said: Said) -> None:
@@ -100,7 +146,7 @@ def drops(log: SecondReader, parts: Said, said: Said) -> None:
 
 
 def tiny(log: SecondReader, parts: Said, said: Said) -> None:
-    need(number(parts["batch"]) == log.run["recipe"]["batch_size"], "batch size")
+    need(number(parts["batch"]) == log.asked("batch_size"), "batch size")
     if parts.get("train"):
         train, times = number(parts["train"]), number(parts["times"])
         need(train == log.run["data"]["train"] == times * number(parts["batch"]) + 1, "the sum")
@@ -130,11 +176,12 @@ def largest(log: SecondReader, parts: Said, said: Said) -> None:
 
 
 def fits_not(log: SecondReader, parts: Said, said: Said) -> None:
-    n, p, f, s, there = (number(parts[key]) for key in ("n", "p", "f", "s", "there"))
+    n, p, f, s, there = (number(parts[key] or "0") for key in ("n", "p", "f", "s", "there"))
     near(parts["there"], (n + 2 * p - f) / s + 1)
     need(there % 1, "it fits")
-    row = next(row for row in log.run["layers"] if row["name"] == parts["name"])
-    need(math.floor(there) in row["output"][:2], f"its output is {row['output']}")
+    for row in log.run["layers"]:
+        if row["name"] == parts["name"]:
+            need(math.floor(there) in row["output"][:2], f"its output is {row['output']}")
 
 
 def no_convolution(log: SecondReader, parts: Said, said: Said) -> None:

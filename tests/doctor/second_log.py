@@ -144,9 +144,14 @@ class SecondReader:
         return int(looked[-1]) if looked else int(said["step"])
 
     def _names(self) -> set[str]:
-        named = {row["name"] for look in self.looks.values() for row in look["layers"]}
-        return named | {row["name"] for row in self.run.get("layers", [])} | {
-            module["name"] for module in self.facts.get("modules", [])} | {"loss"}  # fmt: skip
+        named = {row["name"] for look in self.looks.values() for row in look["layers"]} | {"loss"}
+        named |= {row["name"] for row in self.run.get("layers", [])}
+        named |= {module["name"] for module in self.facts.get("modules", [])}
+        return named | {weight["layer"] for weight in self.facts.get("weights", [])}
+
+    def asked(self, name: str) -> Any:
+        """A field of the recipe; of a loop of somebody's own, what was seen of it."""
+        return self.run["recipe"][name] if name in self.run["recipe"] else self.facts[name]
 
     def _change(self, told: str) -> None:
         step = numbers(told)[0]

@@ -21,7 +21,7 @@ PLACES = {
     "evidence": (second_evidence, second_facts),
     "answers": (second_check_up,),
 }
-NOT_THERE = (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError)
+NOT_THERE = (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, StopIteration)
 
 
 class Shape(NamedTuple):

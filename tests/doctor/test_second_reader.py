@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cvtui.doctor import Doctor, examine
+from cvtui.doctor import Doctor, catalogue, examine
 from cvtui.doctor.checklist import checklist
 from cvtui.doctor.telling import beside
 from cvtui.engine.checkup import checkup
@@ -18,8 +18,10 @@ from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.events import AnyRecord, CommandApplied, Record, RunStarted
 from tests.doctor import random_runs
+from tests.doctor.making import attended
 from tests.doctor.second_log import SecondReader
 from tests.doctor.second_reader import answer_faults, end_faults, faults
+from tests.doctor.test_rules import HEALTHY, SICK
 
 SAMPLE = range(12)
 MANY = range(1000)
@@ -125,6 +127,21 @@ def test_the_second_reader_sees_a_wrong_number(tmp_path: Path) -> None:
 )
 def test_a_number_beside_its_limit_lies_on_its_own_side(share: float, limit: float, words: str) -> None:
     assert beside(share, limit) == words
+
+
+@pytest.mark.parametrize("name", sorted({*SICK, *HEALTHY} - {"L06"}))  # a written run has no table of layers
+def test_nothing_false_is_said_of_a_written_run(name: str) -> None:
+    """One sentence of every fault, of loops of somebody's own too."""
+    records, reader = {**SICK, **HEALTHY}[name](), SecondReader()
+    for record in records:
+        reader.feed(msgspec.json.encode(record))
+    assert [words for one in attended(records).all for words in faults(reader, msgspec.to_builtins(one))] == []
+
+
+def test_the_lecture_that_is_cited_is_lecture_5() -> None:
+    cited = [words for fault in catalogue.values() for words in re.findall(r"lecture \d+", fault.source)]
+    assert set(cited) == {"lecture 5"}
+    assert len(cited) >= 7
 
 
 def untrue_in_check_up(seed: int) -> list[str]:
