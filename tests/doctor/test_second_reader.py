@@ -23,7 +23,7 @@ from tests.doctor.second_log import SecondReader
 from tests.doctor.second_reader import answer_faults, end_faults, faults
 from tests.doctor.test_rules import HEALTHY, SICK
 
-SAMPLE = range(12)
+SAMPLE = range(8)
 MANY = range(1000)
 
 
@@ -99,7 +99,7 @@ def test_a_rate_that_was_raised_in_mid_run_is_named_as_the_cause(tmp_path: Path)
 def test_the_second_reader_sees_a_wrong_number(tmp_path: Path) -> None:
     """Each number of each finding is changed: nearly all such sentences are found to be false."""
     caught = changed = 0
-    for seed in range(4000, 4006):
+    for seed in range(4000, 4004):
         for run in random_runs.make(tmp_path, seed):
             reader = SecondReader()
             for line in run.events.read_bytes().splitlines():
@@ -112,7 +112,7 @@ def test_the_second_reader_sees_a_wrong_number(tmp_path: Path) -> None:
                     sentence = one["sentence"][: match.start()] + other + one["sentence"][match.end() :]
                     changed += 1
                     caught += bool(faults(reader, one | {"sentence": sentence}))
-    assert changed > 40
+    assert changed > 20
     assert caught >= 0.95 * changed
 
 

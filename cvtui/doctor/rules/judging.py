@@ -282,7 +282,7 @@ def overfitting(case: Case) -> Found | None:
                 f"({percent(best.val_accuracy or 0)}).",
                 step=epoch.step,
                 value=gap,
-                threshold=limit("F18", "gap"),
+                threshold=limit("F18", "gap") if gap >= limit("F18", "gap") else None,
                 evidence=f"accuracy gap {gap:.3g} after epoch {epoch.epoch}, validation loss {cost:.3g}",
                 sure=0.9,
             )

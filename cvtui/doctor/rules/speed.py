@@ -209,6 +209,11 @@ def _evidence(pace: Pace) -> str:
     return f"update ratio {pace.ratio:.2g} at step{'s' if len(pace.looks) > 1 else ''} {steps}"
 
 
+def _crossed(pace: Pace) -> float | None:
+    """The limit, where the update ratio is what crossed it and not the loss."""
+    return limit("F01", "ratio") if pace.ratio > limit("F01", "ratio") else None
+
+
 def _rate_then(case: Case, pace: Pace) -> str:
     """The rate of the step that shows it; where that is not known, the highest so far."""
     rate = case.rate_at(pace.begun)
@@ -231,7 +236,7 @@ def rate_too_high(case: Case) -> Found | None:
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
-        threshold=limit("F01", "ratio"),
+        threshold=_crossed(pace),
         evidence=_evidence(pace),
         sure=pace.sure,
         cure={} if by_hand else cure,
@@ -254,7 +259,7 @@ def warm_up_missing(case: Case) -> Found | None:
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
-        threshold=limit("F01", "ratio"),
+        threshold=_crossed(pace),
         evidence=_evidence(pace),
         sure=0.8 * pace.sure,
         cure={**cure, "warmup": str(steps)} if cure else {},
@@ -291,7 +296,7 @@ def batch_and_rate(case: Case) -> Found | None:
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
-        threshold=limit("F01", "ratio") if word == "large" else limit("F02", "ratio"),
+        threshold=_crossed(pace) if word == "large" else limit("F02", "ratio") if pace.looks else None,
         evidence=f"{seen}batch {batch:,}, rate {rate:.3g}",
         sure=min(0.75, pace.sure),
         cure={} if case.own_loop else {"lr": better},
