@@ -34,7 +34,9 @@ def too_fast(case: Case) -> Pace | None:
         found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case)) is not None]
         first = min(found, key=lambda pace: min(pace.step, pace.begun)) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
-            first = first._replace(ratio=found[0].ratio, layer=found[0].layer, sure=0.9, looks=found[0].looks)
+            first = first._replace(sure=0.9)
+            if found[0].begun <= first.step:  # what a later look shows may be another rate's doing
+                first = first._replace(ratio=found[0].ratio, layer=found[0].layer, looks=found[0].looks)
         case.memo["fast"] = first
     return case.memo["fast"]  # type: ignore[no-any-return]
 
