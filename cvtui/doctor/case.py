@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,19 @@ FIRST = 200
 """Steps that are kept one by one."""
 
 
+class RateChange(NamedTuple):
+    """Somebody set the rate while the run went on."""
+
+    step: int
+    """The first that was done at the new rate."""
+    before: float
+    """Of the step before; NaN where it is not known."""
+    after: float
+
+
 class Case:
-    """Feed it with `begin`, `learn`, `take_steps`, `take_layers`, `take_epoch`, `close`; `fresh` says what has changed
-    since the rules were last asked: {"facts", "steps", "layers", "epochs", "end"}."""
+    """Feed it with `begin`, `learn`, `take_steps`, `take_layers`, `take_epoch`, `close` …; `fresh` says what has
+    changed since the rules were last asked: {"facts", "steps", "layers", "epochs", "end"}."""
 
     def __init__(self) -> None:
         self.run: RunStarted | None = None
@@ -40,9 +50,15 @@ class Case:
         self.losses: Array = np.empty(0)
         """Of the first steps, one by one."""
         self.rates: Array = np.empty(0)
+        self.changes: list[RateChange] = []
+        """Of the rate, by hand; the schedule's own are none."""
         self.bad_step: int | None = None
         """The first step whose loss, or whose gradient, was not finite."""
         self.bad_what = ""
+        self.before_bad: tuple[int, float] | None = None
+        """The last step before that whose loss was finite, and its loss."""
+        self._last_finite: tuple[int, float] | None = None
+        self._last_rate = math.nan
         self.autopsy: Finding | None = None
         """Where the trainer itself says that the first such value came from."""
         self.has_norms = False
@@ -84,6 +100,7 @@ class Case:
             self.rates = np.concatenate([self.rates, rate[:room]])
         self._look_for_invariants(first, loss, grad)
         self.steps_done = first + len(loss)
+        self._last_rate = float(rate[-1])
         if self.steps_done <= EACH or len(self.losses) - len(loss) < EACH:
             self.fresh.add("steps")
         if self.windows.take(self.steps_done, np.stack([loss, accuracy, grad, rate]).astype(np.float64)):
@@ -99,7 +116,10 @@ class Case:
                 place = int(bad.argmax())
                 self.bad_step = first + place
                 self.bad_what = "loss" if bad_loss[place] else "gradient"
+                self.before_bad = self._last_before(first, loss[:place])
                 self.fresh |= {"steps"}
+            else:
+                self._last_finite = self._last_before(first, loss)
         if self.negative_step is None and (low := loss < 0).any():
             place = int(low.argmax())
             self.negative_step, self.negative_loss = first + place, float(loss[place])
@@ -107,6 +127,18 @@ class Case:
         finite = loss[np.isfinite(loss)]
         if len(finite):
             self.lowest_loss = min(self.lowest_loss, float(finite.min()))
+
+    def _last_before(self, first: int, loss: Array) -> tuple[int, float] | None:
+        """(step, loss) of the last finite one of these, or of those before."""
+        finite = np.flatnonzero(np.isfinite(loss))
+        return (first + int(finite[-1]), float(loss[finite[-1]])) if len(finite) else self._last_finite
+
+    def take_change(self, step: int, after: float, before: float | None = None, told: float = math.nan) -> None:
+        """The rate of `step` and of what follows was set by hand. before: that of the step before; None: of the last
+        step taken. told: what the log's words say that it was, where neither is known."""
+        before = self._last_rate if before is None else before
+        self.changes.append(RateChange(step, before if math.isfinite(before) else told, after))
+        self.fresh.add("steps")
 
     def take_layers(self, sample: LayersSampled) -> None:
         self.layers.take(sample)
@@ -190,15 +222,14 @@ class Case:
 
     @property
     def first_loss(self) -> float | None:
-        """Of the first batch, with the weights as drawn; None for a run that went on from a checkpoint."""
+        """Of the first batch, with the weights as drawn, as it came; None for a run that went on from a checkpoint."""
         if self.first_step not in (None, 0):
             return None
         if self.facts.first_loss is not None:
             return self.facts.first_loss
         if len(self.losses) and math.isfinite(self.losses[0]):
             return float(self.losses[0])
-        start = self.run.prediction.get("start_loss") if self.run else None
-        return float(start) if isinstance(start, int | float) else None
+        return None
 
     @cached_property
     def batch_size(self) -> int | None:
@@ -289,6 +320,33 @@ class Case:
         values = self.windows.loss[max(0, end - windows) : end]
         values = values[np.isfinite(values)]
         return float(values.mean()) if len(values) else math.nan
+
+    def change_by(self, step: float) -> RateChange | None:
+        """The last change of the rate by hand that `step` comes after."""
+        return next((change for change in reversed(self.changes) if change.step <= step), None)
+
+    def raised_by(self, step: float) -> RateChange | None:
+        """The last change up to `step` that made the rate higher (or may have)."""
+        raised = (change for change in reversed(self.changes) if not change.after <= 1.01 * change.before)
+        return next((change for change in raised if change.step <= step), None)
+
+    def rate_at(self, step: int) -> float:
+        """The rate of exactly this step; NaN where it is not known any more (among later steps whose rate moves)."""
+        place = step - (self.first_step or 0)
+        if 0 <= place < len(self.rates):
+            return float(self.rates[place])
+        windows = self.windows
+        row = int(np.searchsorted(windows.end, step, side="right"))
+        if not 0 <= row < len(windows):
+            return math.nan
+        mean, highest = float(windows.rate[row]), float(windows.rate_high[row])
+        return highest if highest - mean <= 1e-6 * highest else math.nan
+
+    def highest_by(self, step: int) -> float:
+        """The highest rate of the steps up to this one (or up to the end of the last ten that ended by it)."""
+        known = self.rates[: step + 1 - (self.first_step or 0)]
+        later = self.windows.rate_high[self.windows.end <= step + 1]
+        return float(max([*known[np.isfinite(known)], *later[np.isfinite(later)]], default=math.nan))
 
     def rate_share(self, step: float) -> float:
         """The rate at `step` as a share of the highest of all steps; 1 where it is not known."""

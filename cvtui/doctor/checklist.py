@@ -63,12 +63,10 @@ def _by_heart(case: Case) -> Item:
     loss = "not finite" if facts.overfit_loss is None else f"{facts.overfit_loss:.3g}"
     answer = f"{right:.0%} of {images} images after {steps} steps, loss {loss}"
     better = [rate for rate, cost, share in facts.overfit_rates if share >= 0.95 and cost >= 0]
-    if not ok:
-        answer += (
-            f"; it can at a rate of {better[0]:g}"
-            if better
-            else "; nor at a tenth, a hundredth or ten times of the rate"
-        )
+    if not ok and better:
+        answer += f"; it can at a rate of {better[0]:g}"
+    elif not ok:
+        answer += "; nor at a tenth, a hundredth or ten times of the rate" if facts.overfit_rates else ""
     elif facts.zeroed_loss is not None:
         answer += f" ({facts.zeroed_loss:.3g} when it sees nothing)"
     return Item(question="one batch can be learnt by heart", mark="ok" if ok else "fault", answer=answer)
@@ -112,7 +110,7 @@ def _inputs(case: Case) -> str:
 
 def _mixed(case: Case) -> str:
     seen, sizes = case.facts.batch_classes, case.facts.batch_sizes
-    return f"{np.mean(seen):.3g} classes in a batch of {sizes[0]}" if seen else ""
+    return f"{np.mean(seen):.3g} classes on average in batches of {max(sizes[: len(seen)])}" if seen else ""
 
 
 def _first_loss(case: Case) -> str:
@@ -126,7 +124,8 @@ def _gradients(case: Case) -> str:
     facts = case.facts
     if facts.parameters is None:
         return ""
-    missing = len(facts.left_out) + len(facts.no_gradient)
+    missing = max(facts.left_out_count or 0, len(facts.left_out))
+    missing += max(facts.no_gradient_count or 0, len(facts.no_gradient))
     return f"{facts.parameters - missing:,} of {facts.parameters:,} parameters"
 
 

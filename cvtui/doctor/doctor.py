@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 
@@ -16,7 +17,17 @@ from cvtui.doctor.cures import tried
 from cvtui.doctor.curves import Pace
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.registry import RULES, Rule
-from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, Record, RunEnded, RunStarted, Steps
+from cvtui.runlog.events import (
+    CommandApplied,
+    EpochDone,
+    Facts,
+    Finding,
+    LayersSampled,
+    Record,
+    RunEnded,
+    RunStarted,
+    Steps,
+)
 from cvtui.runlog.history import History, merged
 
 __all__ = ["Doctor", "arrange", "examine"]
@@ -50,6 +61,7 @@ class Doctor:
         self._roots: list[Diagnosis] = []
         self._steps = 0
         self._samples = 0
+        self._commands = 0
         self._epochs: list[EpochDone] = []
         self._facts: Facts | None = None
         self._run: RunStarted | None = None
@@ -119,6 +131,8 @@ class Doctor:
                 self.case.learn(self._facts)
             case Finding():
                 self.case.take_finding(record)
+            case CommandApplied():
+                self._take_command(record, None)
             case RunStarted():
                 self.case.begin(record)
             case RunEnded():
@@ -138,12 +152,26 @@ class Doctor:
             column(steps.lr),
         )
 
+    def remember(self, history: History) -> None:
+        """Of a run that goes on: how the rate was set by hand before, which what comes now follows from."""
+        for command in history.commands[self._commands :]:
+            place = command.step - 1 - history.steps.first
+            known = 0 <= place < len(history.steps)
+            self._take_command(command, float(history.steps.lr[place]) if known else math.nan)
+        self._commands = len(history.commands)
+
+    def _take_command(self, command: CommandApplied, before: float | None) -> None:
+        """Of a plateau the schedule itself lowers the rate by such a record; that is no hand."""
+        if command.command == "set_lr" and command.value is not None and not command.words.startswith("plateau"):
+            self.case.take_change(command.step, command.value, before, _rate_before(command.words))
+
     # ------------------------------------------------------------------ from a history
 
     def _follow(self, history: History, until: float) -> None:
         case, series = self.case, history.steps
         another = self._run is not None and history.run is not self._run
-        if another or self._steps > series.end or len(history.epochs) < len(self._epochs):
+        shrunk = len(history.epochs) < len(self._epochs) or len(history.commands) < self._commands
+        if another or self._steps > series.end or shrunk:
             self.__init__(history, self.every_cure)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
             case = self.case
         if history.run is not None and history.run is not self._run:
@@ -158,6 +186,7 @@ class Doctor:
             case.take_epochs(self._epochs)
         for finding in history.findings:
             case.take_finding(finding)
+        self.remember(history)
         if history.end is not None and history.end is not self._ended:
             self._ended = history.end
             case.close(history.end)
@@ -237,6 +266,12 @@ def _explains(cause: Diagnosis, one: Diagnosis) -> bool:
     if cause.severity == "note" and one.severity != "note":
         return False
     return cause.step - fault.span <= one.step + AT_ONCE
+
+
+def _rate_before(words: str) -> float:
+    """0.05 of `rate 0.05 → 10`; NaN of anything else. Of a run that has just been resumed nothing else knows it."""
+    told = re.match(r"rate (\d+(?:\.\d+)?(?:e[+-]\d+)?) →", words)
+    return float(told[1]) if told else math.nan
 
 
 def findings(found: Sequence[Diagnosis]) -> list[Finding]:

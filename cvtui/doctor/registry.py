@@ -106,11 +106,12 @@ def short(number: float) -> float:
     return float(f"{number:.3g}")
 
 
-def some(names: list[str], most: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    if len(names) <= most:
+def some(names: list[str], most: int = 3, count: int = 0) -> str:
+    """`a, b, c and 4 more`. count: how many there are, where `names` holds only the first of them."""
+    count = max(count, len(names))
+    if count <= most:
         return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
-    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+    return f"{', '.join(names[:most])} and {count - len(names[:most]):,} more"
 
 
 def percent(share: float) -> str:

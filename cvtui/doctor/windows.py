@@ -32,6 +32,14 @@ class Windows:
             raise AttributeError(name)
         return self._rows[COLUMNS.index(name), : self._count]
 
+    def start(self, place: int) -> int:
+        """The first step of a window."""
+        return int(self._rows[0, place - 1]) if place else int(self._rows[0, 0]) - STEPS
+
+    def last(self, place: int) -> int:
+        """The last step of a window."""
+        return int(self._rows[0, place]) - 1
+
     def take(self, step: int, values: Array) -> bool:
         """values: 4 x n (loss, accuracy, grad_norm, rate) of the steps up to `step` (one past the last). True when a
         window came about."""

@@ -10,6 +10,7 @@ from cvtui.engine.data import Split
 from cvtui.engine.facts_of_data import data_facts
 from cvtui.runlog.events import EpochDone, Facts, Finding, Log, Record, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 
 EAGER_LOOKS = 50
@@ -23,6 +24,7 @@ class AttendedWriter(EventWriter):
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__(folder)
+        self._folder = folder
         self._doctor: Doctor | None = Doctor()
         self._told: dict[str, tuple[str, ...]] = {}
         self._warned: dict[str, str] = {}
@@ -51,7 +53,7 @@ class AttendedWriter(EventWriter):
         begun = time.perf_counter()
         try:
             if isinstance(record, RunStarted) and record.step is not None:
-                self._doctor = Doctor()  # a resume: the doctor knows nothing of what came before
+                self._doctor = self._fresh()  # a resume
             self._doctor.take(record)
             if self._due(record, begun):
                 for found in self._doctor.update():
@@ -72,6 +74,14 @@ class AttendedWriter(EventWriter):
                 what = "the run got over it" if name in now else "more steps have shown that it was none"
                 text = f"the doctor takes back its warning “{words}” ({name}): {what}"
                 super().write(Log(time=time.time(), text=text))
+
+    def _fresh(self) -> Doctor:
+        """A doctor who knows nothing of what came before but for how the rate was set by hand."""
+        self.flush()
+        doctor, history = Doctor(), History(self._folder)
+        history.poll()
+        doctor.remember(history)
+        return doctor
 
     def _due(self, record: Record, now: float) -> bool:
         if not isinstance(record, Steps):

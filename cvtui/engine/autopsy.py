@@ -22,10 +22,11 @@ class Place(NamedTuple):
     words: str
 
 
-def finding(training: Training, step: int, kept: str = "") -> Finding:
+def finding(training: Training, step: int, kept: str = "", since: int = 0) -> Finding:
     """What is known of the first step whose loss or gradient was not finite: layer, step, batch, and the way on.
 
-    `kept` names the last good checkpoint. Leaves weights, running means and random numbers as they were.
+    `kept` names the last good checkpoint; `since`: the step at which this process began. Leaves weights, running means
+    and random numbers as they were.
     """
     per_epoch = training.checked.steps_per_epoch
     epoch, place = divmod(step + training.schedule.shift, per_epoch)
@@ -33,12 +34,16 @@ def finding(training: Training, step: int, kept: str = "") -> Finding:
     batch = training.data.train.batch(index.to(training.data.train.labels.device))
     found = locate(training, training.changed(batch, step))
     where = f"step {step:,} (epoch {epoch + 1}, batch {place + 1} of {per_epoch:,})"
+    begun = f" since step {since:,}" if since else ""
+    sentence = f"the first value that is not finite{begun}: {found.words}, at {where}"
+    if not found.layer:
+        sentence = f"when the batch of {where} was computed once more, no value that is not finite came up"
     numbers = ", ".join(map(str, index[:SHOWN_IMAGES].tolist())) + (", …" if len(index) > SHOWN_IMAGES else "")
     return Finding(
         step=step,
         id="not-finite",
         severity="stop",
-        sentence=f"the first value that is not finite: {found.words}, at {where}",
+        sentence=sentence,
         layer=found.layer,
         evidence=f"training images {numbers}" + (f"; last good checkpoint: {kept}" if kept else ""),
     )
@@ -111,7 +116,7 @@ def _rerun(training: Training, batch: Images) -> Place:
         if gradient is not None and not torch.isfinite(torch.linalg.vector_norm(gradient)):
             layer, _, kind = name.rpartition(".")
             return Place(layer, f"the gradient of {layer}'s {kind}")
-    return Place("", "none came up when the batch was computed once more")
+    return Place("", "none")
 
 
 def _largest(model: nn.Module, name: str) -> str:

@@ -277,6 +277,7 @@ class Probe:
             found["stale_gradient"] = _finite(torch.stack(self._stale).median().item())
         if self._without:
             found["no_gradient"] = sorted(map(plain_name, self._without))[:50]
+            found["no_gradient_count"] = len(self._without)
         return found
 
     # ------------------------------------------------------------------ both modes
@@ -317,6 +318,8 @@ def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     named = list(model.named_parameters())
     own = {id(p) for _, p in named}
+    left_out = [plain_name(name) for name, p in named if p.requires_grad and id(p) not in held]
+    frozen = [plain_name(name) for name, p in named if not p.requires_grad]
     group = optimizer.param_groups[0]
     betas = group.get("betas")
     return {
@@ -324,9 +327,11 @@ def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
         "momentum": float(betas[0] if isinstance(betas, Sequence) else group.get("momentum", 0.0)),
         "weight_decay": max(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups),
         "parameters": sum(p.requires_grad for _, p in named),
-        "left_out": [plain_name(name) for name, p in named if p.requires_grad and id(p) not in held][:50],
+        "left_out": left_out[:50],
+        "left_out_count": len(left_out),
         "foreign": len(held - own),
-        "frozen": [plain_name(name) for name, p in named if not p.requires_grad][:50],
+        "frozen": frozen[:50],
+        "frozen_count": len(frozen),
     }
 
 

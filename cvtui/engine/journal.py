@@ -37,6 +37,8 @@ class Streak:
     patience: int
     """So many end the run; 0: none do."""
     length: int = 0
+    earliest: int = 0
+    """The first bad step of the whole process."""
     first: int = 0
     total: int = 0
     """Bad steps of the whole process."""
@@ -48,6 +50,8 @@ class Streak:
             self.length = 0
             return None
         self.length, self.total = self.length + 1, self.total + 1
+        if self.total == 1:
+            self.earliest = step
         if self.length == 1:
             self.first = step
             self._why = Diverged(step, norm, "a gradient") if math.isfinite(loss) else Diverged(step, loss)

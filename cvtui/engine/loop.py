@@ -50,6 +50,7 @@ class Loop:
         self.ends_on_nan = training.recipe.on_nan.startswith("stop")
         self._told_bad = False
         self.keeper = Keeper(training, folder, self.journal)
+        self._begun = training.step
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder, offset=None if training.resumed else 0)
         steered = SteeredTraining(training, lambda: self.save_now("asked"), self.pictures.look)
@@ -123,7 +124,7 @@ class Loop:
             self.journal.step(rate, loss, logits=logits, labels=labels)
             self.journal.flush_when_due()
             if self.journal.streak.total and not self._told_bad and guard is not None:
-                self.tell_bad(self.journal.streak.first)
+                self.tell_bad(self.journal.streak.earliest)
             if governor is not None and (words := governor.step()):
                 t.threads = governor.threads
                 self.journal.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))
@@ -137,9 +138,11 @@ class Loop:
         if self._told_bad:
             return
         self._told_bad = True
+        if self.journal.streak.total:
+            step = self.journal.streak.earliest
         last = self.folder.checkpoints / "last.pt"
         kept = f"{self.folder.checkpoints.name}/last.pt" if door.is_file(last) else ""
-        self.journal.writer.write(finding(self.training, step, kept))
+        self.journal.writer.write(finding(self.training, step, kept, self._begun))
 
     def record_epoch(self, found: Evaluation) -> None:
         """Both curves into the log, the model into its files. Diverged when the validation loss is not finite."""

@@ -359,13 +359,19 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     parameters: int | None = None
     """Tensors that want a gradient."""
     left_out: list[str] = []
-    """Of those, the ones that the optimiser does not hold."""
+    """Of those, the ones that the optimiser does not hold (at most 50)."""
+    left_out_count: int | None = None
+    """How many they are."""
     foreign: int | None = None
     """Tensors that the optimiser holds and the model does not."""
     frozen: list[str] = []
-    """Tensors that are declared to want no gradient."""
+    """Tensors that are declared to want no gradient (at most 50)."""
+    frozen_count: int | None = None
+    """How many they are."""
     no_gradient: list[str] = []
-    """Tensors that want a gradient and had got none by the first updates."""
+    """Tensors that want a gradient and had got none by the first updates (at most 50)."""
+    no_gradient_count: int | None = None
+    """How many they are."""
     stale_gradient: float | None = None
     """Largest share that gradients left over from the step before had in size when a new backward pass came."""
     rates: list[list[float]] = []

@@ -10,6 +10,8 @@ from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import TYPICAL_RATES
 from cvtui.doctor.registry import Found, limit, percent, rule, short
 from cvtui.doctor.rules.speed import middles, ratios
+from cvtui.doctor.telling import change, rise
+from cvtui.doctor.telling import guess as guess_words
 
 
 @rule("F29", "facts", "steps", "layers", "end")
@@ -25,15 +27,16 @@ def decay_too_large(case: Case) -> Found | None:
     else:
         usual = 2 * TYPICAL_RATES.get(case.optimizer, rate)
         shrink = min(rate, usual) * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
+        told = rate * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
     cure = {} if case.own_loop else {"weight_decay": short(decay / 10)}
     if shrink > limit("F29", "shrink"):
         return Found(
-            f"The weight decay alone ({decay:.3g} at rate {rate:.3g}) shrinks the weights by {percent(shrink)} a step: "
-            f"to a half every {math.log(2) / shrink:,.0f} steps.",
+            f"At a rate of {rate:.3g} the weight decay alone ({decay:.3g}) takes {percent(told)} of the weights at "
+            f"each step{f': half of them in {math.log(0.5) / math.log1p(-told):,.1f} steps' if told < 1 else ''}.",
             step=0 if case.steps_done else -1,
-            value=shrink,
+            value=told,
             threshold=limit("F29", "shrink"),
-            evidence=f"rate x decay{' / (1 - momentum)' if case.momentum else ''} = {shrink:.2g}",
+            evidence=f"rate x decay{' / (1 - momentum)' if case.momentum else ''} = {told:.2g}",
             sure=0.85,
             cure={} if case.own_loop else {"weight_decay": short(decay * 5e-4 / shrink)},
             severity="note" if case.recovered and shrink < limit("F29", "anyway") else None,
@@ -54,12 +57,13 @@ def _shrunk(case: Case, decay: float, cure: dict[str, float]) -> Found | None:
         return None
     step = int(steps[small[0]])
     return Found(
-        f"By step {step:,} the weights had shrunk to {percent(norms[small[0]] / norms[0])} of their size, and the loss "
-        f"had not fallen. The weight decay ({decay:.3g}) is probably too large.",
+        f"From step {int(steps[0]):,} to {step:,} the weights shrank to {percent(norms[small[0]] / norms[0])} of their "
+        f"size, and {rise(case, step)}, where {guess_words(case)}. The weight decay ({decay:.3g}) is probably too "
+        f"large.{change(case, step)}",
         step=step,
         value=float(norms[small[0]] / norms[0]),
         threshold=limit("F29", "half"),
-        evidence=f"norm of all weights {norms[0]:.3g} to {norms[small[0]]:.3g}",
+        evidence=f"sum of the layers' norms {norms[0]:.3g} to {norms[small[0]]:.3g}",
         sure=0.7,
         cure=cure,
         severity="note" if case.recovered else None,
@@ -92,13 +96,23 @@ def clipped(case: Case) -> Found | None:
     place = int(found[0]) + rows - 1
     step = int(windows.end[place]) - 1
     bound = asked or float(windows.grad_high[place])
-    was = f", to a {norms[place] / asked:.0f}th of their size" if asked else ""
+    begun = windows.start(int(found[0]))
+    low, high = windows.grad_low[int(found[0]) : place + 1].min(), windows.grad_high[int(found[0]) : place + 1].max()
+    sentence = (
+        f"The gradients of the steps {begun:,} to {step:,} had norms of {low:.3g} to {high:.3g}, nearly the same for "
+        "ten steps in a row each: they seem to be cut."
+    )
+    if asked:
+        sentence = (
+            f"All gradients of the steps {begun:,} to {step:,} were cut to a norm of {asked:.3g}; the last "
+            f"{step + 1 - windows.start(place)} of them had one of {norms[place]:.3g} on average before."
+        )
     return Found(
-        f"All gradients of the {int(limit('F33', 'steps'))} steps to {step:,} were cut to a norm of {bound:.3g}{was}.",
+        sentence + change(case, step),
         step=step,
-        value=bound,
-        threshold=limit("F33", "times"),
-        evidence=f"gradient norm held at {bound:.3g}",
+        value=float(norms[place]) / asked if asked else bound,
+        threshold=limit("F33", "times") if asked else limit("F33", "norm"),
+        evidence=f"gradient norm / limit = {norms[place] / asked:.3g}" if asked else f"gradient norm {bound:.3g}",
         sure=0.85,
         cure={"clip": short(float(np.nanpercentile(norms, 90)))} if asked else {},
         severity="note" if case.adaptive or case.recovered else None,  # Adam's step does not follow the size

@@ -8,6 +8,7 @@ import numpy as np
 
 from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, percent, rule, some
+from cvtui.doctor.telling import change
 
 FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""
@@ -17,7 +18,7 @@ FIRST_LOOKS = 5
 def bad_values(case: Case) -> Found | None:
     facts = case.facts
     if facts.bad_count:
-        numbers = some([str(number) for number in facts.bad_items], 5)
+        numbers = some([str(number) for number in facts.bad_items], 5, facts.bad_count)
         return Found(
             f"{facts.bad_count:,} of the {facts.train or 0:,} training images hold a value that is NaN or infinite "
             f"(numbers {numbers}).",
@@ -87,46 +88,52 @@ def not_trained(case: Case) -> Found | None:
     facts = case.facts
     count = facts.parameters or 0
     if facts.left_out:
-        everything = len(facts.left_out) >= min(count, 50)
+        missing = max(facts.left_out_count or 0, len(facts.left_out))
+        everything = missing >= count
         if not everything and not facts.batch_sizes and case.steps_done <= FIRST_LOOKS:
             return None  # whether they get gradients is known after so many steps
         if not everything and set(facts.left_out) <= set(facts.no_gradient):
-            return _kept(facts.left_out, count, "are left out of the optimiser and get no gradient (no_grad or detach)")
+            words = "left out of the optimiser and get no gradient (no_grad or detach)"
+            return _kept(facts.left_out, missing, count, words)
         whose = " It holds the parameters of another model." if facts.foreign else ""
+        which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
         return Found(
-            f"The optimiser does not hold {'any parameter of the model' if everything else some(facts.left_out)}: "
-            f"{'nothing' if everything else 'that part'} will {'ever' if everything else 'never'} move.{whose}",
+            f"The optimiser does not hold {which}: {'nothing will ever' if everything else 'that part will never'} "
+            f"move.{whose}",
             layer="" if everything else facts.left_out[0].rpartition(".")[0],
-            value=len(facts.left_out),
+            value=missing,
             threshold=0,
-            evidence=f"{len(facts.left_out):,} of {count:,} parameters are not in the optimiser",
+            evidence=f"{missing:,} of {count:,} parameters are not in the optimiser",
             severity="stop" if everything else "warn",
         )
     if facts.no_gradient:
+        missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
         return Found(
-            f"In the first steps {some(facts.no_gradient)} got no gradient at all: nothing of the loss depends on "
-            "it, or the graph was cut (detach, no_grad).",
+            f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
+            "depends on it, or the graph was cut (detach, no_grad).",
             step=0,
             layer=facts.no_gradient[0].rpartition(".")[0],
-            value=len(facts.no_gradient),
+            value=missing,
             threshold=0,
-            evidence=f"{len(facts.no_gradient):,} parameters without a gradient",
-            severity="stop" if len(facts.no_gradient) >= min(count, 50) else "warn",
+            evidence=f"{missing:,} parameters without a gradient",
+            severity="stop" if missing >= count else "warn",
         )
     if facts.frozen:
-        return _kept(facts.frozen, len(facts.frozen) + count, "are frozen (requires_grad is False)")
+        frozen = max(facts.frozen_count or 0, len(facts.frozen))
+        return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)")
     return _stands_still(case)
 
 
-def _kept(names: list[str], count: int, how: str) -> Found:
-    """Nobody freezes by accident: it takes a line that says so. Worth knowing, no fault."""
-    verb = how if len(names) > 1 else how.replace("are", "is", 1).replace("get", "gets", 1)
+def _kept(names: list[str], kept: int, count: int, how: str) -> Found:
+    """Nobody freezes by accident: it takes a line that says so. Worth knowing, no fault. `names`: the first of the
+    `kept`, of `count` in all; `how`: what follows "are"."""
+    verb = f"are {how}" if kept > 1 else f"is {how.replace('get', 'gets', 1)}"
     return Found(
-        f"{some(names)} {verb} and will stay as drawn; all is well if that is meant.",
+        f"{some(names, count=kept)} {verb} and will stay as drawn; all is well if that is meant.",
         layer=names[0].rpartition(".")[0],
-        value=len(names),
+        value=kept,
         threshold=0,
-        evidence=f"{percent(len(names) / max(count, 1))} of the parameter tensors are frozen",
+        evidence=f"{percent(kept / max(count, 1))} of the parameter tensors are frozen",
         severity="note",
         sure=0.6,
     )
@@ -143,8 +150,9 @@ def _stands_still(case: Case) -> Found | None:
     if not still.any() or still.all() or not (ratios > 0).any():
         return None
     layer = case.layers.names[places[int(still.argmax())]]
+    looks = [f"{int(step):,}" for step in case.layers.steps[:3]]
     return Found(
-        f"{layer} had gradients, but its weights did not change by one bit in {int(case.layers.steps[2]):,} steps.",
+        f"At each of the steps {some(looks)} {layer} had a gradient, but its weights did not change by one bit.",
         step=int(case.layers.steps[2]),
         layer=layer,
         value=0.0,
@@ -178,8 +186,8 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
         return None
     step = int(steps[places[0]])
     return Found(
-        f"The rate falls below a hundredth of its maximum ({highest:.3g}) at step {step:,} of {total:,}; the rest of "
-        "the run hardly learns. Was a schedule meant per epoch stepped per batch?",
+        f"As planned, the rate is below a hundredth of its maximum ({highest:.3g}) from step {step:,} of {total:,} at "
+        "the latest; at such a rate hardly anything is learnt. Was a schedule meant per epoch stepped per batch?",
         value=step / total,
         threshold=limit("F32", "half"),
         evidence=f"rate {rates[places[0]]:.2g} at step {step:,}",
@@ -189,6 +197,8 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
 
 def _observed(case: Case, total: int, share: float) -> Found | None:
     """A loop of somebody's own: a rate that shrinks by the same factor at every step, or that is already gone."""
+    if case.first_step:
+        return None  # it goes on somewhere in the middle: what the rate was before is not known here
     rates = case.rates
     until = limit("F32", "half") * total if total else limit("F32", "steps")
     row = int(limit("F32", "row"))
@@ -198,8 +208,8 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
             gone = math.log(share) / math.log(float(factors.mean()))
             if gone < until:
                 return Found(
-                    f"The rate is multiplied by {factors.mean():.3g} at every step: at step {gone:,.0f}"
-                    f"{f' of {total:,}' if total else ''} it is a hundredth of what it was. "
+                    f"The rate was multiplied by {factors.mean():.3g} at each of the steps 1 to {row}: if that goes on "
+                    f"it is a hundredth of what it was at step {gone:,.0f}{f' of {total:,}' if total else ''}. "
                     "Was a schedule meant per epoch stepped per batch?",
                     step=row,
                     value=float(factors.mean()),
@@ -213,14 +223,15 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
     low = (windows.rate_high < share * highest) & (windows.end < until)
     if not low.any() or not low[int(low.argmax()) :].all():
         return None
-    step = int(windows.end[int(low.argmax())])
+    place = int(low.argmax())
+    step, rate, highest_then = windows.last(place), float(windows.rate_high[place]), float(highest[place])
     return Found(
-        f"By step {step:,}{f' of {total:,}' if total else ''} the rate had fallen from {np.nanmax(highest):.3g} to "
-        f"{windows.rate[int(low.argmax())]:.2g}; the rest of the run hardly learns.",
+        f"From step {windows.start(place):,} to {step:,}{f' of {total:,}' if total else ''} the rate was at most "
+        f"{rate:.2g}, after {highest_then:.3g}; at such a rate hardly anything is learnt.{change(case, step)}",
         step=step,
-        value=float(windows.rate[int(low.argmax())] / np.nanmax(highest)),
+        value=rate / highest_then,
         threshold=share,
-        evidence=f"rate {windows.rate[int(low.argmax())]:.2g} at step {step:,}",
+        evidence=f"rate {rate:.2g} by step {step:,}",
         sure=0.9,
     )
 
@@ -230,15 +241,17 @@ def not_finite(case: Case) -> Found | None:
     step = case.bad_step
     if step is None:
         return None
-    before = case.loss_at(step)
-    had = f"; before that it was {before:.3g}" if math.isfinite(before) else ""
+    before = case.before_bad
+    had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and case.bad_what == "loss" else ""
     rate = case.rate
-    where = f" It came first in {case.autopsy.sentence.partition(': ')[2]}." if case.autopsy else ""
+    raised = case.raised_by(step)
+    known = case.autopsy is not None and case.autopsy.layer
+    where = f" It came first in {case.autopsy.sentence.partition(': ')[2]}." if case.autopsy and known else ""
     return Found(
-        f"At step {step:,} the {case.bad_what} was NaN or infinite{had if case.bad_what == 'loss' else ''}.{where}",
+        f"At step {step:,} the {case.bad_what} was NaN or infinite{had}.{where}{change(case, step)}",
         step=step,
         layer=case.autopsy.layer if case.autopsy else "",
         evidence=f"{case.bad_what} not finite at step {step:,}",
-        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop else {},
+        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop and not raised else {},
         test="rate/10",
     )

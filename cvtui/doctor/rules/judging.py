@@ -8,6 +8,8 @@ from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, percent, rule, some
 from cvtui.doctor.rules.speed import too_fast, too_slow
 from cvtui.doctor.rules.symptoms import not_learning
+from cvtui.doctor.telling import change
+from cvtui.doctor.telling import guess as guess_words
 from cvtui.runlog.events import EpochDone
 
 
@@ -156,17 +158,25 @@ def _by_epochs(case: Case) -> Found | None:
             and (val is None or train is None or val < train - 0.2)
         )
         if below or (costly and _early(case, epoch)):
+            if case.raised_by(epoch.step):
+                return None  # a rate that was raised by hand throws validation off as well
             return Found(
-                f"After epoch {epoch.epoch} training is right in {percent(train or 0)} (loss "
-                f"{epoch.train_loss or 0:.3g}), validation in {percent(val or 0)} (loss {epoch.val_loss or 0:.3g}), "
-                f"where a guess has {percent(even)}: the two are not prepared alike.",
+                f"After epoch {epoch.epoch} training has {_result(train, epoch.train_loss)}, validation "
+                f"{_result(val, epoch.val_loss)}; a guess is right in {percent(even)}: the two are not prepared alike.",
                 step=epoch.step,
                 value=val,
                 threshold=limit("F21", "below") * even,
-                evidence=f"validation accuracy {val or 0:.3g}, training {train or 0:.3g}",
+                evidence=f"training {_result(train, epoch.train_loss)}, validation {_result(val, epoch.val_loss)}",
                 sure=0.8 if below else 0.6,
             )
     return None
+
+
+def _result(accuracy: float | None, loss: float | None) -> str:
+    """`an accuracy of 31 % and a loss of 2.1`; what is not known is left out."""
+    parts = ["an accuracy of " + percent(accuracy)] if accuracy is not None else []
+    parts += [f"a loss of {loss:.3g}"] if loss is not None else []
+    return " and ".join(parts)
 
 
 def _early(case: Case, epoch: EpochDone) -> bool:
@@ -304,8 +314,8 @@ def overfitting(case: Case) -> Found | None:
                 f"({percent(best.val_accuracy or 0)}).",
                 step=epoch.step,
                 value=gap,
-                threshold=limit("F18", "gap"),
-                evidence=f"accuracy gap {gap:.3g} in {times} evaluations",
+                threshold=limit("F18", "gap") if gap >= limit("F18", "gap") else None,
+                evidence=f"accuracy gap {gap:.3g} after epoch {epoch.epoch}, validation loss {cost:.3g}",
                 sure=0.9,
             )
     return None
@@ -324,10 +334,22 @@ def underfitting(case: Case) -> Found | None:
     if epochs and (epochs[-1].train_accuracy or 0.0) > (epochs[-1].val_accuracy or 0.0) + 0.1:
         return None
     narrow = _narrowest(case)
+    if case.changes and case.rate_share(windows.last(len(windows) - 1)) < 0.1:
+        return None  # at a rate that was turned down by hand no net learns
+    begun, middle, step = (windows.start(len(windows) - 10), windows.start(len(windows) - 5),
+                           windows.last(len(windows) - 1))  # fmt: skip
+    known = ""
+    if epochs and epochs[-1].train_accuracy is not None and epochs[-1].val_accuracy is not None:
+        known = (
+            f"; training is right in {percent(epochs[-1].train_accuracy)}, validation in "
+            f"{percent(epochs[-1].val_accuracy)}"
+        )
     return Found(
-        f"The loss stood still at {last:.3g} (a guess costs {guess:.3g}), and training is no better than validation"
-        + (f": all goes through {some([narrow])}." if narrow else ": the net is too small for this, or needs longer."),
-        step=case.steps_done - 1,
+        f"The loss was {before:.3g} on average in the steps {begun:,} to {middle - 1:,} and {last:.3g} in those to "
+        f"{step:,} ({guess_words(case)}){known}: "
+        + (f"all goes through {some([narrow])}." if narrow else "the net may be too small for this, or need longer.")
+        + change(case, step),
+        step=step,
         layer=narrow.partition(" ")[0],
         value=float(last / guess),
         threshold=limit("F19", "low"),

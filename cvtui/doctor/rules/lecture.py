@@ -68,7 +68,7 @@ def dies_out(case: Case) -> Found | None:
     step = share ** (1 / (len(stds) - 1))
     return Found(
         f"The outputs of {first} spread by {at_first:.2g}, those of {last} by {at_last:.2g}: at each layer only "
-        f"{percent(step)} of the signal is left, and its gradients shrink alike.",
+        f"{percent(step)} of the signal is left on average, and its gradients shrink alike.",
         layer=last,
         value=share,
         threshold=limit("L02", "share"),
@@ -109,8 +109,8 @@ def all_positive(case: Case) -> Found | None:
     if low is None or high is None or low < 0 or high <= 0 or len(facts.input_shape) < 1 or case.norm_first:
         return None
     return Found(
-        f"No input lies below 0 (from {low:.3g} to {high:.3g}): the gradients of one unit's first weights all have "
-        "one sign, so they zig-zag.",
+        f"No input of the first batch lies below 0 (from {low:.3g} to {high:.3g}): for each image the gradients of one "
+        "unit's first weights all have one sign, so they zig-zag.",
         value=low,
         threshold=0.0,
         evidence=f"smallest input {low:.3g}",
@@ -133,8 +133,8 @@ def shrinks_fast(case: Case) -> Found | None:
         sizes = [size for size in node.size if size is not None]
         if len(sizes) == 2 and (sizes[0] > sides[0] or sizes[1] > sides[1]) and max(sizes) > 1:
             return Found(
-                f"{row.name} looks at a {sides[0]}x{sides[1]} map through a {sizes[0]}x{sizes[1]} window: most of what "
-                "it reads is padding.",
+                f"{row.name} looks at a {sides[0]}x{sides[1]} map through a {sizes[0]}x{sizes[1]} window: part of what "
+                "it reads is always padding.",
                 layer=row.name,
                 value=min(sides),
                 threshold=max(sizes),

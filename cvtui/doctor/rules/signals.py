@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cvtui.doctor.case import Array, Case
 from cvtui.doctor.registry import Found, limit, percent, rule
+from cvtui.doctor.telling import change
 
 Mask = NDArray[np.bool_]
 FEW = 16
@@ -34,7 +35,7 @@ def wrong_size(case: Case) -> Found | None:
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return Found(
         f"The first loss was {first:.3g}, where a guess costs {guess:.3g}{where}. The net begins "
-        + ("with strong opinions that it must first unlearn." if share > 1 else "better than a guess can be."),
+        + ("with strong opinions that it must first unlearn." if share > 1 else "better than a guess."),
         step=0,
         layer=layer if large else "",
         value=share,
@@ -53,19 +54,26 @@ def exploding(case: Case) -> Found | None:
     if not case.is_cross_entropy:
         return None
     first = _first(norms > limit("F07", "norm"))
+    spike = first is None
     if first is None:
         first = _spike(case, norms)
     if first is None:
         return None
-    step, norm = int(windows.end[first]) - 1, float(norms[first])
+    begun, step, norm = windows.start(first), windows.last(first), float(norms[first])
+    usual = float(np.nanmedian(norms[max(0, first - 21) : first - 1])) if spike else 0.0
+    versus = f", {norm / usual:.3g} times what it was (median of the tens before)" if spike else (
+        "; healthy runs stay under 10"
+    )  # fmt: skip
+    raised = case.raised_by(step)
     return Found(
-        f"Around step {step:,} the gradient's norm was {norm:,.3g}; healthy runs stay under 10.",
+        f"In the steps {begun:,} to {step:,} the gradient's norm was {norm:,.3g} on average{versus}."
+        f"{change(case, step)}",
         step=step,
-        value=norm,
-        threshold=limit("F07", "norm"),
-        evidence=f"gradient norm {norm:.3g}",
+        value=norm / usual if spike else norm,
+        threshold=limit("F07", "times" if spike else "norm"),
+        evidence=f"gradient norm {norm:.3g}" + (f", {usual:.3g} before" if spike else ""),
         sure=0.8,
-        cure={} if case.own_loop else {"clip": 1.0},
+        cure={} if case.own_loop or raised else {"clip": 1.0},
         severity="note" if case.recovered else None,
     )
 
@@ -104,7 +112,7 @@ def saturated(case: Case) -> Found | None:
     step = int(case.layers.steps[at])
     return Found(
         f"At step {step:,} {percent(share)} of the inputs of {layer} lay beyond 5, where it is flat: hardly any "
-        "gradient gets through.",
+        f"gradient gets through.{change(case, step)}",
         step=step,
         layer=layer,
         value=share,
@@ -150,19 +158,21 @@ def _tell_dead(case: Case, sample: int, relu: int, before: int) -> Found:
     layers = case.layers
     step, name = int(layers.steps[sample]), layers.names[relu]
     share = float(layers.of("zeros")[sample, relu])
-    born = layers.of("zeros")[0, relu] > limit("F04", "quiet")
+    first = float(layers.of("zeros")[0, relu])
+    born = first > limit("F04", "quiet")
     mute = float(layers.of("grad_zeros")[sample, before])
     return Found(
         f"At step {step:,} {percent(share)} of what {name} gives is 0, and {percent(mute)} of the gradients of "
-        f"{layers.names[before]} are exactly 0: what is dead does not come back."
-        + (" It was so from the beginning." if born else ""),
+        f"{layers.names[before]} are exactly 0: a unit that gives 0 gets no gradient."
+        + (f" At step {int(layers.steps[0]):,} {percent(first)} of it was 0 already." if born else "")
+        + change(case, step),
         step=step,
         layer=name,
         value=float(layers.of("grad_zeros")[sample, before]),
         threshold=limit("F04", "zeros"),
         evidence=f"share of gradients that are 0 in {layers.names[before]}",
         sure=0.85,
-        cure={"init": "he"} if born and not case.own_loop else _lower(case),
+        cure={"init": "he"} if born and not case.own_loop else {} if case.raised_by(step) else _lower(case),
         severity="note" if case.recovered else None,
     )
 
@@ -181,7 +191,7 @@ def _dead_unseen(case: Case, zeros: Array, guess: float) -> Found | None:
             step, share = int(layers.steps[found]), float(zeros[found, column])
             return Found(
                 f"At step {step:,} {percent(share)} of the gradients of {layers.names[column]} are exactly 0: the "
-                "units before it are dead.",
+                f"units before it seem to be dead.{change(case, step)}",
                 step=step,
                 layer=layers.names[column],
                 value=share,
@@ -216,7 +226,7 @@ def vanishing(case: Case) -> Found | None:
         sigmoid = "sigmoid" in layers.kinds
         return Found(
             f"At step {step:,} the gradient of {a} was {first[sample]:.2g}, that of {b} {last[sample]:.2g}: on the way "
-            f"back through {len(places)} layers nearly all of it is lost.",
+            f"back through {len(places)} layers nearly all of it is lost.{change(case, step)}",
             step=step,
             layer=a,
             value=float(first[sample] / last[sample]),

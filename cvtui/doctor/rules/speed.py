@@ -9,6 +9,7 @@ import numpy as np
 
 from cvtui.doctor.case import Array, Case
 from cvtui.doctor.registry import Found, limit, nice, percent, rule, short
+from cvtui.doctor.telling import beside, change, guess, loss_by, peak, rise, told_change
 
 
 class Pace(NamedTuple):
@@ -18,6 +19,13 @@ class Pace(NamedTuple):
     """Of the layer that moves most (too fast) or the middle one (too slow); NaN where only the loss tells."""
     words: str
     sure: float
+    looks: tuple[tuple[int, float], ...] = ()
+    """(step, update ratio) of that layer: what `ratio` is the geometric mean of."""
+
+    @property
+    def begun(self) -> int:
+        """The step of the (last) look that shows it; without one, `step`."""
+        return self.looks[-1][0] if self.looks else self.step
 
 
 def too_fast(case: Case) -> Pace | None:
@@ -26,9 +34,11 @@ def too_fast(case: Case) -> Pace | None:
         found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case, False)) is not None]
         if not found and _never_recovered(case):
             found = [pace for look in (_by_ratio, _by_loss) if (pace := look(case, True)) is not None]
-        first = min(found, key=lambda pace: pace.step) if found else None
+        first = min(found, key=lambda pace: min(pace.step, pace.begun)) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
-            first = first._replace(ratio=found[0].ratio, layer=found[0].layer, sure=0.9)
+            first = first._replace(sure=0.9)
+            if found[0].begun <= first.step:  # what a later look shows may be another rate's doing
+                first = first._replace(ratio=found[0].ratio, layer=found[0].layer, looks=found[0].looks)
         case.memo["fast"] = first
     return case.memo["fast"]  # type: ignore[no-any-return]
 
@@ -84,7 +94,8 @@ def _by_ratio(case: Case, later: bool) -> Pace | None:
             continue
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
-        return Pace(step, case.layers.names[places[column]], ratio, _rise(case, step), 0.9)
+        looks = tuple((int(case.layers.steps[row]), float(values[row, column])) for row in (sample, sample + 1))
+        return Pace(step, case.layers.names[places[column]], ratio, rise(case, step), 0.9, looks)
     return None
 
 
@@ -107,11 +118,12 @@ def _by_loss(case: Case, later: bool) -> Pace | None:
     high = 1 + np.flatnonzero((losses[:-1] > level) & (losses[1:] > limit("F01", "still") * guess))
     if later:
         high = np.flatnonzero(losses > level)
+    told = rise
     early = case.losses[np.isfinite(case.losses)]
     if len(high):
         step = int(ends[high[0]]) - 1
     elif case.bad_step is not None and case.bad_step < 500 and len(early) and early.max() > level:
-        step = case.bad_step
+        step, told = case.bad_step, peak
     else:
         return None
     if case.is_cross_entropy and first > limit("F10", "far") * guess:
@@ -123,8 +135,10 @@ def _by_loss(case: Case, later: bool) -> Pace | None:
         column = int(np.nanargmax(near[row]))
         if near[row, column] < 0.01:
             return None  # the weights hardly move: something else raised the loss
-        return Pace(step, case.layers.names[places[column]], float(near[row, column]), _rise(case, step), 0.75)
-    return Pace(step, "", math.nan, _rise(case, step), 0.6)
+        ratio = float(near[row, column])
+        look = int(case.layers.steps[row]), ratio
+        return Pace(step, case.layers.names[places[column]], ratio, told(case, step), 0.75, (look,))
+    return Pace(step, "", math.nan, told(case, step), 0.6)
 
 
 def _by_death(case: Case, later: bool) -> Pace | None:
@@ -144,18 +158,10 @@ def _by_death(case: Case, later: bool) -> Pace | None:
         ratio = float(before[row, column])
         if ratio < limit("F01", "deadly"):
             return None
-        words = f"all gradients had become exactly 0, the loss stayed at {case.loss_at(step):.3g},"
-        return Pace(int(case.layers.steps[row]), case.layers.names[places[int(column)]], ratio, words, 0.8)
+        words = f"all gradients of weights had become exactly 0, and {rise(case, step)}"
+        look = int(case.layers.steps[row]), ratio
+        return Pace(step, case.layers.names[places[int(column)]], ratio, words, 0.8, (look,))
     return None
-
-
-def _rise(case: Case, step: int) -> str:
-    first, now = case.first_loss, case.loss_at(step, 1)
-    if first is None or not math.isfinite(now):
-        return "the loss became no number" if case.bad_step is not None else "the loss did not fall"
-    if now > 1.1 * first:
-        return f"the loss rose from {first:.3g} to {now:.3g}"
-    return f"the loss stayed at {now:.3g}"
 
 
 def too_slow(case: Case) -> Pace | None:
@@ -180,7 +186,8 @@ def _slow(case: Case) -> Pace | None:
         if case.rate_share(step) < 0.5 or rising or not case.loss_at(step) > limit("F02", "loss") * guess:
             continue
         column = int(np.nanargmin(np.abs(values[sample] - middle[sample])))
-        return Pace(step, case.layers.names[places[column]], float(middle[sample]), "", 0.9)
+        ratio = float(middle[sample])
+        return Pace(step, case.layers.names[places[column]], ratio, "", 0.9, ((step, ratio),))
     return None
 
 
@@ -190,14 +197,14 @@ def _blamed_for_speed(case: Case) -> str:
     if pace is None:
         return ""
     times, batch = case.times_typical, case.batch_size
-    if times is None:
+    if times is None or case.raised_by(pace.begun):
         return "F01"
     off = limit("F30", "off")
     if batch and batch <= limit("F30", "small") and times * 64 / batch > off and times <= 4:
         return "F30"
     deep = len(case.layers.weighted()) >= limit("F31", "deep") and not case.norms
     most = limit("F31", "most_deep") if deep else limit("F31", "most")
-    if pace.step < limit("F31", "steps") and not case.warmed_up and times <= most:
+    if min(pace.step, pace.begun) < limit("F31", "steps") and not case.warmed_up and times <= most:
         return "F31"
     return "F01"
 
@@ -211,13 +218,33 @@ def _cure(case: Case, ratio: float) -> tuple[float, dict[str, float]]:
 
 
 def _moved(pace: Pace) -> str:
-    if not math.isfinite(pace.ratio):
+    """; step 40 moved the weights of fc1 by 12 % of their size."""
+    if not pace.looks:
         return ""
     healthy = limit("F01", "healthy")
-    return (
-        f" while each step moved the weights of {pace.layer} by {percent(pace.ratio)} of their size; healthy runs stay "
-        f"under {percent(healthy)}"
-    )
+    parts = " and ".join(beside(ratio, healthy) for _, ratio in pace.looks)
+    steps = " and ".join(f"{step:,}" for step, _ in pace.looks)
+    usual = f"; healthy runs hardly ever exceed {percent(healthy)}" if pace.ratio > healthy else ""
+    many = "s" if len(pace.looks) > 1 else ""
+    return f"; step{many} {steps} moved the weights of {pace.layer} by {parts} of their size{usual}"
+
+
+def _evidence(pace: Pace) -> str:
+    if not pace.looks:
+        return pace.words
+    steps = " and ".join(f"{step:,}" for step, _ in pace.looks)
+    return f"update ratio {pace.ratio:.2g} at step{'s' if len(pace.looks) > 1 else ''} {steps}"
+
+
+def _crossed(pace: Pace) -> float | None:
+    """The limit, where the update ratio is what crossed it and not the loss."""
+    return limit("F01", "ratio") if pace.ratio > limit("F01", "ratio") else None
+
+
+def _rate_then(case: Case, pace: Pace) -> str:
+    """The rate of the step that shows it; where that is not known, the highest so far."""
+    rate = case.rate_at(pace.begun)
+    return f"{rate:.3g} at step {pace.begun:,}" if math.isfinite(rate) else f"up to {case.highest_by(pace.begun):.3g}"
 
 
 @rule("F01", "steps", "layers", "end")
@@ -226,16 +253,21 @@ def rate_too_high(case: Case) -> Found | None:
     if pace is None or _blamed_for_speed(case) != "F01":
         return None
     times, cure = _cure(case, pace.ratio)
+    by_hand = case.raised_by(pace.begun)
+    why = f" The learning rate ({_rate_then(case, pace)}) is probably {times:.0f} times too high."
+    why += change(case, pace.begun)
+    if by_hand is not None:
+        why = f"{told_change(by_hand)} That is probably too high."
     return Found(
-        f"By step {pace.step:,} {pace.words}{_moved(pace)}. The learning rate ({case.rate or 0:.3g}) is probably "
-        f"{times:.0f} times too high.",
+        f"By step {pace.step:,} {pace.words}{_moved(pace)}.{why}",
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
-        threshold=limit("F01", "ratio"),
-        evidence=f"update ratio {pace.ratio:.2g}" if math.isfinite(pace.ratio) else pace.words,
+        threshold=_crossed(pace),
+        evidence=_evidence(pace),
         sure=pace.sure,
-        cure=cure,
+        cure={} if by_hand else cure,
+        advice="Set the rate back to what it was, from a checkpoint of before." if by_hand else "",
         test="rate/10",
         severity="note" if case.recovered else None,
     )
@@ -249,13 +281,13 @@ def warm_up_missing(case: Case) -> Found | None:
     _, cure = _cure(case, pace.ratio)
     steps = max(20, min(1000, (case.total_steps or 1000) // 20))
     return Found(
-        f"Within the first {pace.step + 1:,} steps {pace.words}{_moved(pace)}. The rate ({case.rate or 0:.3g}) is "
-        "high, and nothing warmed it up.",
+        f"By step {pace.step:,} {pace.words}{_moved(pace)}. The rate ({_rate_then(case, pace)}) is high, and nothing "
+        f"warmed it up.{change(case, pace.begun)}",
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
-        threshold=limit("F01", "ratio"),
-        evidence=f"update ratio {pace.ratio:.2g}" if math.isfinite(pace.ratio) else pace.words,
+        threshold=_crossed(pace),
+        evidence=_evidence(pace),
         sure=0.8 * pace.sure,
         cure={**cure, "warmup": str(steps)} if cure else {},
         test="rate/10",
@@ -266,8 +298,8 @@ def warm_up_missing(case: Case) -> Found | None:
 @rule("F30", "steps", "layers", "end")
 def batch_and_rate(case: Case) -> Found | None:
     batch, times, rate = case.batch_size, case.times_typical, case.rate
-    if not batch or times is None or rate is None:
-        return None
+    if not batch or times is None or rate is None or case.changes:
+        return None  # who sets the rate by hand runs at no rate that fits or does not
     fast, slow = too_fast(case), too_slow(case)
     if fast is not None and _blamed_for_speed(case) == "F30":
         pace, word = fast, "large"
@@ -282,15 +314,16 @@ def batch_and_rate(case: Case) -> Found | None:
     else:
         return None
     better = short(rate * batch / 64 / (times if times > 1 else 1)) if word == "large" else short(rate * batch / 64)
-    seen = f"update ratio {pace.ratio:.2g}, " if math.isfinite(pace.ratio) else ""
-    words = pace.words or f"{pace.layer} moved by {percent(pace.ratio)} a step"
+    seen = f"{_evidence(pace)}, " if pace.looks else ""
+    words = f"by step {pace.step:,} {pace.words}" if pace.words else f"step {pace.step:,} moved {pace.layer} by "
+    words += "" if pace.words else percent(pace.ratio)
     return Found(
-        f"With {batch:,} images a batch, a rate of {rate:.3g} gives steps that are too {word} (by step {pace.step:,} "
-        f"{words}). By the linear rule {better:.3g} fits.",
+        f"With {batch:,} images a batch, a rate of {rate:.3g} gives steps that are too {word} ({words}). By the linear "
+        f"rule {better:.3g} fits.",
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
-        threshold=limit("F01", "ratio") if word == "large" else limit("F02", "ratio"),
+        threshold=_crossed(pace) if word == "large" else limit("F02", "ratio") if pace.looks else None,
         evidence=f"{seen}batch {batch:,}, rate {rate:.3g}",
         sure=min(0.75, pace.sure),
         cure={} if case.own_loop else {"lr": better},
@@ -305,7 +338,7 @@ def _crawls(case: Case, batch: int, times: float) -> Pace | None:
     usual = batch < limit("F30", "large") or times * 64 / batch >= 1 / limit("F30", "far") or times < 1e-3
     if guess is None or usual or case.steps_done <= step or case.warmed_up or not case.loss_at(step) > 0.9 * guess:
         return None
-    return Pace(step, "", math.nan, f"the loss is still {case.loss_at(step):.3g}", 0.7)
+    return Pace(step, "", math.nan, rise(case, step), 0.7)
 
 
 def _stuck(case: Case, batch: int, times: float) -> Pace | None:
@@ -320,7 +353,7 @@ def _stuck(case: Case, batch: int, times: float) -> Pace | None:
     if not len(found):
         return None
     step = int(windows.end[found[0] + 3]) - 1
-    return Pace(step, "", math.nan, f"the loss is still {means[found[0]]:.3g}", 0.6)
+    return Pace(step, "", math.nan, rise(case, step), 0.6)
 
 
 @rule("F02", "steps", "layers", "end")
@@ -328,18 +361,21 @@ def rate_too_low(case: Case) -> Found | None:
     pace = too_slow(case)
     if pace is None:
         return None
-    rate = case.rate
+    rate, told = case.rate, loss_by(case, pace.step)
     times = min(max(nice(3e-3 / pace.ratio), 3.0), 1e6)
+    by_hand = case.change_by(pace.step) is not None
+    cost = f" with the loss at {told.words} ({guess(case)})" if told else ""
     return Found(
-        f"At step {pace.step:,} the layers moved by {percent(pace.ratio)} a step, less than a ten-thousandth, with the "
-        f"loss still at {case.loss_at(pace.step):.3g}. The learning rate ({rate or 0:.3g}) is probably {times:,.0f} "
-        "times too low.",
+        f"Step {pace.step:,} moved the weights of {pace.layer}, the middle one of the layers, by "
+        f"{beside(pace.ratio, limit('F02', 'ratio'))} of their size, less than {percent(limit('F02', 'ratio'))},{cost}."
+        f" The learning rate ({_rate_then(case, pace)}) is probably {times:,.0f} times too low."
+        f"{change(case, pace.step)}",
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
         threshold=limit("F02", "ratio"),
         evidence=f"middle update ratio {pace.ratio:.2g}",
         sure=pace.sure,
-        cure={"lr": short(rate * times)} if rate and not case.own_loop else {},
+        cure={"lr": short(rate * times)} if rate and not case.own_loop and not by_hand else {},
         severity="note" if case.recovered else None,
     )

@@ -61,8 +61,8 @@ def not_shuffled(case: Case) -> Found | None:
     if sum(seen) >= limit("F12", "share") * expected:
         return None
     return Found(
-        f"The first {len(seen)} batches held {sum(seen) / len(seen):.2g} classes each; mixed ones would hold "
-        f"{expected / len(seen):.2g}. The images come sorted by class.",
+        f"The first {len(seen)} batches held {sum(seen) / len(seen):.2g} classes on average; mixed ones would hold "
+        f"{expected / len(seen):.2g}. The images seem to come sorted by class.",
         step=len(seen) - 1,
         value=sum(seen) / expected,
         threshold=limit("F12", "share"),
@@ -82,9 +82,12 @@ def wrong_outputs(case: Case) -> Found | None:
     if known_from_few:
         return None
     more = outputs > classes
+    first = case.facts.first_loss
+    alike = more and first is not None and abs(first / math.log(outputs) - 1) < 0.05
+    cost = f"; its first loss, {first:.3g}, is about ln {outputs:,}." if alike else "."
     return Found(
         f"The model gives {outputs:,} numbers for {classes:,} classes"
-        + (f": its first loss is that of {outputs:,} classes." if more else ": some classes can't be answered."),
+        + (cost if more else ": some classes can't be answered."),
         value=outputs,
         threshold=classes,
         evidence=f"{outputs:,} outputs, {classes:,} classes",
@@ -108,8 +111,8 @@ def not_normalised(case: Case) -> Found | None:
     return Found(
         f"The images reach the model with mean {mean:.3g} and standard deviation {std:.3g} "
         f"{span}; about 0 and 1 is what initialisations count on.{saved}",
-        value=abs(mean) if far else std,
-        threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low"),
+        value=abs(mean) if far else std if wide else None,
+        threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low") if wide else None,
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
         severity="note" if case.norm_first and abs(mean) < limit("F11", "spreads") * std else None,
         sure=0.9,
@@ -153,6 +156,7 @@ def _at_the_floor(case: Case, floor: float) -> Found | None:
         return None
     last, before = windows.loss[-5:].mean(), windows.loss[-10:-5].mean()
     right = windows.accuracy[-5:].mean()
+    begun, step = windows.start(len(windows) - 5), windows.last(len(windows) - 1)
     if (
         not right > limit("F15", "right")
         or not floor - 0.01 < last < limit("F15", "near") * floor
@@ -160,9 +164,9 @@ def _at_the_floor(case: Case, floor: float) -> Found | None:
     ):
         return None
     return Found(
-        f"{percent(right)} of the training images are right, but the loss stands still at {last:.3g}: a softmax that "
-        f"is taken twice can't come below {floor:.4g}.",
-        step=case.steps_done - 1,
+        f"In the steps {begun:,} to {step:,} {percent(right)} of the training images were right, but the loss stood "
+        f"still at {last:.4g}: a softmax that is taken twice can't come below {floor:.4g}.",
+        step=step,
         value=float(last),
         threshold=floor,
         evidence=f"loss {last:.4g} at an accuracy of {right:.3g}",
@@ -187,6 +191,8 @@ def summed_loss(case: Case) -> Found | None:
         if abs(times / batch - 1) > limit("F16", "tolerance"):
             return None
         sure = 1.0
+    elif facts.parameters is None:
+        return None  # the first facts come with the first steps: they tell whether the first loss is what it should be
     else:
         guess = case.label_entropy
         if not guess or batch < 8 or not case.is_cross_entropy:

@@ -8,6 +8,8 @@ import numpy as np
 
 from cvtui.doctor.case import Case
 from cvtui.doctor.registry import Found, limit, rule
+from cvtui.doctor.telling import change, lowest_by
+from cvtui.doctor.telling import guess as guess_words
 
 
 def patience(case: Case, steps: float) -> float:
@@ -38,18 +40,31 @@ def not_learning(case: Case) -> Found | None:
         step = int(ends[place]) - 1
         if case.rate_share(step) < 0.1 or (case.warmed_up and step < 2 * least and case.rate_share(step) < 0.5):
             continue
-        return Found(
-            f"After {step + 1:,} steps the loss is {means[place + rows]:.3g}, and a guess costs {guess:.3g}: nothing "
-            "has been learnt.",
-            step=step,
-            value=float(means[place + rows] / guess),
-            threshold=limit("F36", "low"),
-            evidence=f"loss / loss of a guess = {means[place + rows] / guess:.3g} over {20 * rows} steps",
-            sure=0.8,
-            test="overfit",
-            severity="note" if case.recovered else None,
-        )
+        return _tell_not_learning(case, place + rows, 2 * rows + place - 1, float(means[place + rows]), guess)
     return None
+
+
+def _tell_not_learning(case: Case, first: int, last: int, loss: float, guess: float) -> Found:
+    """first, last: windows whose mean the loss is."""
+    begun, step = case.windows.start(first), case.windows.last(last)
+    lowest = lowest_by(case, step)
+    learnt = lowest is not None and lowest.value < 0.9 * min(loss, guess)
+    end = ": nothing had been learnt by then"
+    if learnt and lowest:
+        end = f": what had been learnt is lost (the loss had been {lowest.words})"
+    elif case.first_step:
+        end = ""  # what came before is not known here
+    return Found(
+        f"In the steps {begun:,} to {step:,} the loss was {loss:.3g} on average, where {guess_words(case)}{end}."
+        f"{change(case, step)}",
+        step=step,
+        value=loss / guess,
+        threshold=limit("F36", "low"),
+        evidence=f"loss of steps {begun:,} to {step:,} / loss of a guess = {loss / guess:.3g}",
+        sure=0.8,
+        test="overfit",
+        severity="note" if case.recovered else None,
+    )
 
 
 def _right(case: Case, step: float, guess: float) -> bool:
@@ -75,11 +90,12 @@ def one_answer(case: Case) -> Found | None:
     entropy = float(answers[int(np.searchsorted(case.layers.steps, last))])
     return Found(
         f"From step {int(begun):,} to {int(last):,} nearly all answers were one class."
-        + ("" if last == case.layers.steps[-1] else " Then they were not."),
+        + ("" if last == case.layers.steps[-1] else " Then they were not.")
+        + change(case, int(last)),
         step=int(last if lasting else begun + limit("F37", "steps")),
         value=entropy,
         threshold=limit("F37", "entropy"),
-        evidence=f"entropy of the answers {entropy:.2g} nat",
+        evidence=f"entropy of the answers {entropy:.2g} nat at step {int(last):,}",
         sure=0.9,
         test="zeroed",
         severity=None if lasting and not case.recovered else "note",  # many a net begins so, and learns
