@@ -159,7 +159,7 @@ def test_a_strangers_loop_shows_its_validation_images(tmp_path: Path) -> None:
             model, optimizer, every=1, runs=tmp_path, name="own", classes=("a", "b", "c"), validation=validation
         ) as run:
             for step in range(6):
-                run._next_poll = 0.0  # commands are looked for at this very step
+                run._control._next_poll = 0.0  # commands are looked for at this very step
                 if asked:
                     run.folder.send(Command(command="look", time=0.0, value=step))
                 with torch.autocast("cpu", dtype=torch.bfloat16):
