@@ -57,7 +57,9 @@ class _StandIn(ModuleType):
         return fn
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # whoever walks through sys.modules (`inspect` does) asks each for its __file__
+        # Whoever walks through sys.modules (`inspect` does) asks each for its __file__; who asks for __path__ imports
+        # something of it.
+        if name.startswith("__") and name != "__path__":
             raise AttributeError(f"{NAME} is not loaded, and its stand-in has no {name}")
         return getattr(load_it(), name)
 
