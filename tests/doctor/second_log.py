@@ -197,14 +197,18 @@ class SecondReader:
     def whole(self, first: int, last: int) -> bool:
         return all(self.loss.get(step) is not None for step in range(first, last + 1))
 
+    def moved_at(self, text: str) -> list[int]:
+        """The steps of the looks that are told."""
+        return [int(number(step)) for step in re.findall(INT, text.partition("moved the weights of ")[0])]
+
     def moved(self, text: str) -> float:
         """The geometric mean of the update ratios that are told."""
         if not text:
             return math.nan
-        head, _, tail = text.partition("moved the weights of ")
+        tail = text.partition("moved the weights of ")[2]
         layer = tail.split(" by ")[0]
         shares = re.findall(rf"({NUM}) %", tail.partition("; healthy")[0])
-        steps = [int(number(step)) for step in re.findall(INT, head)]
+        steps = self.moved_at(text)
         need(len(steps) == len(shares), "as many steps as shares")
         real = [self.row(step, layer)["update_ratio"] for step in steps]
         for share, ratio in zip(shares, real, strict=True):

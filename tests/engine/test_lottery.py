@@ -232,9 +232,11 @@ def test_what_a_round_writes_down_is_whole_or_not_there(tmp_path: Path) -> None:
     """The mask and the first weights: killed while they are written, the next try writes them anew."""
     pid = os.fork()
     if not pid:
-        os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
-        checkpoint.write_whole({"w": torch.ones(1000)}, tmp_path / "mask.pt")
-        os._exit(0)
+        try:
+            os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+            checkpoint.write_whole({"w": torch.ones(1000)}, tmp_path / "mask.pt")
+        finally:  # a child that comes out of here would go on with the tests
+            os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
     assert not (tmp_path / "mask.pt").exists()
     checkpoint.write_whole({"w": torch.ones(1000)}, tmp_path / "mask.pt")

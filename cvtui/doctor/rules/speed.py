@@ -27,6 +27,12 @@ class Pace(NamedTuple):
         """The step of the (last) look that shows it; without one, `step`."""
         return self.looks[-1][0] if self.looks else self.step
 
+    @property
+    def since(self) -> int:
+        """Where it began, for the order of causes: the step that was too large, not the later one that shows its
+        harm (dead units at step 30 of a step 0 that moved weights by 17 times their size)."""
+        return min(self.step, self.begun)
+
 
 def too_fast(case: Case) -> Pace | None:
     """The first moment at which steps were too large and the loss was no better for it."""
@@ -34,7 +40,7 @@ def too_fast(case: Case) -> Pace | None:
         found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case, False)) is not None]
         if not found and _never_recovered(case):
             found = [pace for look in (_by_ratio, _by_loss) if (pace := look(case, True)) is not None]
-        first = min(found, key=lambda pace: min(pace.step, pace.begun)) if found else None
+        first = min(found, key=lambda pace: pace.since) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
             first = first._replace(sure=0.9)
             if found[0].begun <= first.step:  # what a later look shows may be another rate's doing
@@ -204,7 +210,7 @@ def _blamed_for_speed(case: Case) -> str:
         return "F30"
     deep = len(case.layers.weighted()) >= limit("F31", "deep") and not case.norms
     most = limit("F31", "most_deep") if deep else limit("F31", "most")
-    if min(pace.step, pace.begun) < limit("F31", "steps") and not case.warmed_up and times <= most:
+    if pace.since < limit("F31", "steps") and not case.warmed_up and times <= most:
         return "F31"
     return "F01"
 
@@ -260,7 +266,7 @@ def rate_too_high(case: Case) -> Found | None:
         why = f"{told_change(by_hand)} That is probably too high."
     return Found(
         f"By step {pace.step:,} {pace.words}{_moved(pace)}.{why}",
-        step=pace.step,
+        step=pace.since,
         layer=pace.layer,
         value=pace.ratio,
         threshold=_crossed(pace),
@@ -283,7 +289,7 @@ def warm_up_missing(case: Case) -> Found | None:
     return Found(
         f"By step {pace.step:,} {pace.words}{_moved(pace)}. The rate ({_rate_then(case, pace)}) is high, and nothing "
         f"warmed it up.{change(case, pace.begun)}",
-        step=pace.step,
+        step=pace.since,
         layer=pace.layer,
         value=pace.ratio,
         threshold=_crossed(pace),
@@ -320,7 +326,7 @@ def batch_and_rate(case: Case) -> Found | None:
     return Found(
         f"With {batch:,} images a batch, a rate of {rate:.3g} gives steps that are too {word} ({words}). By the linear "
         f"rule {better:.3g} fits.",
-        step=pace.step,
+        step=pace.since,
         layer=pace.layer,
         value=pace.ratio,
         threshold=_crossed(pace) if word == "large" else limit("F02", "ratio") if pace.looks else None,
