@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 
@@ -19,6 +18,7 @@ from torch.utils.data import TensorDataset
 from cvtui.engine.evaluate import LARGEST_BATCH, Evaluation, evaluate
 from cvtui.engine.training import Training, prepare
 from cvtui.recipe import Recipe, check
+from tests.peak import peak_bytes
 
 CLASSES = int(os.environ.get("CVTUI_BENCH_CLASSES", "10000"))
 IMAGES = int(os.environ.get("CVTUI_BENCH_IMAGES", "1000"))
@@ -55,10 +55,9 @@ def grown(way: str) -> tuple[int, float]:
     """In this process: (bytes that the peak grew by, accuracy)."""
     recipe = Recipe(data=f"{__name__}:many", net="fc8-relu-fc", epochs=1, device="cpu", threads=1)
     training = prepare(check(recipe))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     found = as_before(training) if way == "before" else evaluate(training, between=lambda: None)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit, found.accuracy
+    return peak_bytes() - before, found.accuracy
 
 
 def measured(way: str, classes: int, images: int) -> tuple[int, float]:

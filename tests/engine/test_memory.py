@@ -111,7 +111,8 @@ def test_the_batch_size_to_try_is_one_that_fits() -> None:
 
 
 PEAK = """
-import resource, sys, torch
+import sys, torch
+from tests.peak import peak_bytes
 from cvtui.engine import statistics as s
 torch.set_num_threads(1)
 kind = sys.argv[1]
@@ -124,10 +125,10 @@ else:
 work = [s.moments, s.zeros, s.norm, s.all_finite, s.histogram, lambda t: s.saturated(t, "tanh")]
 for one in work:
     one(torch.rand(1000))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 for one in work:
     one(x)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(peak_bytes() - before)
 """
 
 
@@ -138,7 +139,8 @@ def test_no_statistic_of_70_million_values_takes_more_than_256_mb(kind: str) -> 
 
 
 STEP = """
-import resource, sys, torch
+import sys, torch
+from tests.peak import peak_bytes
 from torch import nn
 import cvtui
 torch.set_num_threads(1)
@@ -155,7 +157,7 @@ if sys.argv[1] == "plain":
 else:
     with cvtui.watch(model, optimizer, every=1, runs=sys.argv[1]) as run:
         run.step(loss=step(), labels=y)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, model[0].weight.double().sum().item())
+print(peak_bytes(), model[0].weight.double().sum().item())
 """
 
 

@@ -19,7 +19,7 @@ from cvtui.compare.differences import compared
 from cvtui.compare.lr_find import Bracket
 from cvtui.compare.lr_finder import Found, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
-from cvtui.doctor import Diagnosis, examine
+from cvtui.doctor import Diagnosis, Doctor, examine
 from cvtui.engine.checkup import checkup
 from cvtui.recipe import Recipe, check, dumps, load, override
 from cvtui.recipe.rates import full_rate, rate_told
@@ -90,7 +90,7 @@ def test_a_cure_of_the_batch_size_leaves_the_rate_where_it_was(tmp_path: Path) -
     """F22 proposes 16 images a batch: where the rate follows the batch it would be 8 times higher."""
     run = folder(tmp_path, net="conv4-bn-relu-fc", batch_size=2, lr=0.1, scale_lr=2, limit=64, epochs=1)
     assert train(run)[0] == 0
-    (found,) = [one for one in examine(history(run)) if one.id == "F22"]
+    (found,) = [one for one in Doctor(history(run), every_cure=True).update() if one.id == "F22"]
     assert found.cure["batch_size"] == 16
     cured = msgspec.structs.replace(load(run.recipe), **found.cure)
     assert check(cured).lr == found.cure["lr"] == 0.1
