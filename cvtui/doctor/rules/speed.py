@@ -141,9 +141,12 @@ def _by_loss(case: Case, later: bool) -> Pace | None:
         column = int(np.nanargmax(near[row]))
         if near[row, column] < 0.01:
             return None  # the weights hardly move: something else raised the loss
-        ratio = float(near[row, column])
-        look = int(case.layers.steps[row]), ratio
-        return Pace(step, case.layers.names[places[column]], ratio, told(case, step), 0.75, (look,))
+        # How far too large: the largest look of that layer counts too. (The last one alone may be small again: a first
+        # step that moved a layer by 17 times its size was told as a rate 3 times too high.)
+        rows = sorted({int(np.nanargmax(near[:, column])), row})
+        looks = tuple((int(case.layers.steps[at]), float(near[at, column])) for at in rows)
+        ratio = math.exp(math.fsum(math.log(one) for _, one in looks) / len(looks))
+        return Pace(step, case.layers.names[places[column]], ratio, told(case, step), 0.75, looks)
     return Pace(step, "", math.nan, told(case, step), 0.6)
 
 
