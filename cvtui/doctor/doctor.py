@@ -161,9 +161,14 @@ class Doctor:
         self._commands = len(history.commands)
 
     def _take_command(self, command: CommandApplied, before: float | None) -> None:
-        """Of a plateau the schedule itself lowers the rate by such a record; that is no hand."""
-        if command.command == "set_lr" and command.value is not None and not command.words.startswith("plateau"):
+        """Of a plateau the schedule itself lowers the rate by such a record; that is no hand, but of the same step it
+        says at what rate that was made."""
+        if command.command != "set_lr" or command.value is None:
+            return
+        if not command.words.startswith("plateau"):
             self.case.take_change(command.step, command.value, before, _rate_before(command.words))
+        elif self.case.changes and self.case.changes[-1].step == command.step:
+            self.case.changes[-1] = self.case.changes[-1]._replace(after=command.value)
 
     # ------------------------------------------------------------------ from a history
 

@@ -31,6 +31,7 @@ def moves(log: SecondReader, m: Said) -> None:
             if row["kind"] in MATRIX and row.get("update_ratio") is not None]  # fmt: skip
     near(m["low"], min(real), 2)
     near(m["high"], max(real), 2)
+    need(bool(m["far"]) == (max(real) > 0.1), f"{max(real)} moves of a weight's size, and 0.1 is the limit")
 
 
 def label_range(log: SecondReader, m: Said) -> None:

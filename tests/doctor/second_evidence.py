@@ -27,7 +27,7 @@ def look_pinned(log: SecondReader, parts: Said, said: Said) -> None:
 
 
 def look_answers(log: SecondReader, parts: Said, said: Said) -> None:
-    near(parts["x"], log.looks[said["step"]]["answers"], 2)
+    near(parts["x"], log.looks[int(number(parts["at"]))]["answers"], 2)
 
 
 def first_to_last(log: SecondReader, parts: Said, said: Said) -> None:

@@ -76,6 +76,8 @@ class SecondReader:
         self.epochs: dict[int, Said] = {}
         self.facts: Said = {}
         self.hands: list[Said] = []
+        self.set_to: dict[int, float] = {}
+        """Step -> the last rate that it was given: by hand, or a plateau's lower one after it."""
         self.findings: list[Said] = []
         self.end: Said = {}
 
@@ -98,8 +100,9 @@ class SecondReader:
             case "facts":
                 modes = self.facts.get("mode_losses", []) + record.get("mode_losses", [])
                 self.facts |= {k: v for k, v in record.items() if v not in (None, [], {}, "")} | {"mode_losses": modes}
-            case "command":
-                if record["command"] == "set_lr" and not record.get("words", "").startswith("plateau"):
+            case "command" if record["command"] == "set_lr":
+                self.set_to[record["step"]] = record["value"]
+                if not record.get("words", "").startswith("plateau"):
                     self.hands.append(record)
             case "finding":
                 self.findings.append(record)
@@ -158,7 +161,7 @@ class SecondReader:
         hands = [hand for hand in self.hands if hand["step"] == step]
         need(hands, f"no rate was set at step {step:g}")
         texts = re.findall(NUM, told)
-        near(texts[-1], hands[-1]["value"], what="set to")
+        near(texts[-1], self.set_to[int(step)], what="set to")
         if int(step) in self.rate:
             near(texts[-1], self.rate[int(step)], what="the rate after it")
         if len(texts) == 3 and int(step) - 1 in self.rate:
