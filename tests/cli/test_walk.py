@@ -18,8 +18,8 @@ from tests.cli.terminal import Terminal
 RECORDINGS = Path(__file__).resolve().parent.parent / "recordings"
 ESC, ENTER, TAB, UP, DOWN, LEFT, RIGHT = "\x1b", "\r", "\t", "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
 CTRL_P, CTRL_Q = "\x10", "\x11"
-QUIET = 0.1
-"""Seconds between two frames, about: as long as nothing is drawn, the frame is whole."""
+ESCAPE = 0.15
+"""Seconds after which a key is a new one: one that comes within 0.1 s is taken for a part of an escape sequence."""
 SIZES = [(80, 24), (160, 45)]
 
 
@@ -47,16 +47,17 @@ class Screen(Terminal):
     def shown(self) -> str:
         return "\n".join(self._drawn.display)
 
-    def until(self, pattern: str, timeout: float = 30.0) -> None:
-        """Waits until the screen holds the pattern (one that begins with ! until it doesn't), and holds it still when
-        nothing more comes: a frame arrives in pieces, and a half-drawn one shows neither window nor what is below."""
+    def until(self, pattern: str, timeout: float = 30.0, quiet: float = 0.05) -> None:
+        """Waits until the screen holds the pattern (one that begins with ! until it doesn't). It is read when nothing
+        more comes for `quiet` seconds: a frame arrives in pieces, and a half-drawn one shows neither a window nor what
+        is below it."""
         deadline = time.monotonic() + timeout
         while True:
             self.news.clear()
-            if bool(re.search(pattern.removeprefix("!"), self.shown)) != pattern.startswith("!"):
-                if not self.news.wait(QUIET):
-                    return
+            if self.news.wait(quiet):
                 continue
+            if bool(re.search(pattern.removeprefix("!"), self.shown)) != pattern.startswith("!"):
+                return
             assert self.process.poll() is None, f"it ended: {self.said}"
             left = deadline - time.monotonic()
             assert left > 0, f"waited {timeout:g} s for {pattern!r}; it shows\n{self.shown}"
@@ -66,7 +67,7 @@ class Screen(Terminal):
         """Types each key and waits for what it brings."""
         for keys, wanted in steps:
             self.type(keys)
-            self.until(wanted)
+            self.until(wanted, quiet=ESCAPE if keys == ESC else 0.05)
 
     def leave(self) -> None:
         self.type(CTRL_Q)

@@ -23,7 +23,8 @@ from tests.doctor.second_log import SecondReader
 from tests.doctor.second_reader import answer_faults, end_faults, faults
 from tests.doctor.test_rules import HEALTHY, SICK
 
-SAMPLE = range(8)
+SAMPLE = (*range(8), 872)
+"""872: a rate set by hand, which a plateau lowers before a step is made at it."""
 MANY = range(1000)
 
 
