@@ -224,7 +224,9 @@ def test_a_pipe_in_a_folder_of_images_is_no_image(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- who can steer
 
 
-@pytest.mark.parametrize("mask", ["000", "002", "027"])
+@pytest.mark.parametrize(
+    "mask", [pytest.param("000", marks=pytest.mark.long), "002", pytest.param("027", marks=pytest.mark.long)]
+)
 def test_nothing_in_a_run_folder_is_writable_for_others_whatever_the_umask(tmp_path: Path, mask: str) -> None:
     program_text = (
         f"import os; os.umask(0o{mask})\n"

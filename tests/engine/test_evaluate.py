@@ -33,8 +33,8 @@ def test_loss_accuracy_and_confusion_are_those_of_the_whole_set_in_one_piece() -
 
 def test_many_classes_are_counted_without_a_matrix_of_all_pairs() -> None:
     """Peaks of two processes side by side: as it was (a matrix in int64, three times, and as lists), and as it is."""
-    before, now = (measured(way, classes=3000, images=200) for way in ("before", "now"))
-    assert before[0] > 100_000_000
+    before, now = (measured(way, classes=2000, images=200) for way in ("before", "now"))
+    assert before[0] > 60_000_000
     assert now[0] <= 0.1 * before[0]
     assert now[1] == before[1], "the accuracy"
 
