@@ -55,6 +55,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     return int(ended.value.code or 0), out, err
 
 
+@pytest.mark.torch
 def test_data_tells_what_could_be_read(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "data", f"folder:{pictures}")
     assert code == 0
@@ -70,6 +71,7 @@ def test_data_tells_what_could_be_read(pictures: Path, capsys: pytest.CaptureFix
     )
 
 
+@pytest.mark.torch
 def test_the_form_and_the_command_line_promise_at_most(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
