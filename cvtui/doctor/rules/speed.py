@@ -37,9 +37,10 @@ class Pace(NamedTuple):
 def too_fast(case: Case) -> Pace | None:
     """The first moment at which steps were too large and the loss was no better for it."""
     if "fast" not in case.memo:
-        found = [pace for look in (_by_ratio, _by_loss, _by_death) if (pace := look(case, False)) is not None]
+        looks = _by_ratio(case, False), _by_loss(case, False), _by_death(case)
+        found = [pace for pace in looks if pace is not None]
         if not found and _never_recovered(case):
-            found = [pace for look in (_by_ratio, _by_loss) if (pace := look(case, True)) is not None]
+            found = [pace for pace in (_by_ratio(case, True), _by_loss(case, True)) if pace is not None]
         first = min(found, key=lambda pace: pace.since) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
             first = first._replace(sure=0.9)
@@ -142,7 +143,7 @@ def _by_loss(case: Case, later: bool) -> Pace | None:
         if near[row, column] < 0.01:
             return None  # the weights hardly move: something else raised the loss
         # How far too large: the largest look of that layer counts too. (The last one alone may be small again: a first
-        # step that moved a layer by 17 times its size was told as a rate 3 times too high.)
+        # step that moved a layer by 5 times its size was told as a rate 3 times too high.)
         rows = sorted({int(np.nanargmax(near[:, column])), row})
         looks = tuple((int(case.layers.steps[at]), float(near[at, column])) for at in rows)
         ratio = math.exp(math.fsum(math.log(one) for _, one in looks) / len(looks))
@@ -150,7 +151,7 @@ def _by_loss(case: Case, later: bool) -> Pace | None:
     return Pace(step, "", math.nan, told(case, step), 0.6)
 
 
-def _by_death(case: Case, later: bool) -> Pace | None:
+def _by_death(case: Case) -> Pace | None:
     """All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits:
     the net has stepped to where all its units are dead."""
     guess, places = case.guess, case.layers.weighted()
