@@ -32,9 +32,14 @@ def _read() -> tuple[dict[str, Fault], dict[str, float], dict[str, float]]:
     told = tomllib.loads(files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8"))
     curves, cures = (msgspec.convert(told.pop(name), dict[str, float]) for name in ("curves", "cures"))
     faults = msgspec.convert(told, dict[str, Fault])
-    return {
-        name: msgspec.structs.replace(fault, id=name, place=place) for place, (name, fault) in enumerate(faults.items())
-    }, curves, cures
+    return (
+        {
+            name: msgspec.structs.replace(fault, id=name, place=place)
+            for place, (name, fault) in enumerate(faults.items())
+        },
+        curves,
+        cures,
+    )
 
 
 FAULTS, CURVES, OFFERED = _read()

@@ -167,9 +167,7 @@ def _named(name: str, data_dir: str) -> Split:
         raise RequestError(f"data: {name} can't be read: {error}") from error
 
 
-def batches(
-    images: Part, size: int, seed: int, epoch: int, first: int = 0, *, joins: bool = False
-) -> Iterator[Images]:
+def batches(images: Part, size: int, seed: int, epoch: int, first: int = 0, *, joins: bool = False) -> Iterator[Images]:
     """The batches of one epoch: every image once, in an order that follows from seed and epoch; the last is smaller,
     or, where it `joins`, the last two are one.
 

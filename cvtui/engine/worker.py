@@ -81,9 +81,7 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
 
 def _ended(outcome: Outcome) -> RunEnded:
     reason = "; ".join(filter(None, [outcome.reason, outcome.missing]))
-    return RunEnded(
-        time=time.time(), step=outcome.step, status=outcome.status, reason=reason, missing=outcome.missing
-    )
+    return RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=reason, missing=outcome.missing)
 
 
 def _last_word(folder: RunFolder, outcome: Outcome, trouble: str) -> int:

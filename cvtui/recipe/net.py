@@ -97,9 +97,7 @@ class _Parser:
     def whole(self) -> Chain:
         self.space()
         if self.at == len(self.text):
-            raise self.fail(
-                "the expression is empty", 0, hint="for example: [(conv32-relu)*2-pool]*2-fc128-relu-fc"
-            )
+            raise self.fail("the expression is empty", 0, hint="for example: [(conv32-relu)*2-pool]*2-fc128-relu-fc")
         chain, _ = self.chain()
         if self.at < len(self.text):
             raise self.fail(f"expected '-' or the end, found {self.found()}")

@@ -78,7 +78,6 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
         None where the record tells none."""
         return rate_told(self.recipe)
 
-
     @property
     def shift(self) -> int:
         """(step + shift) / steps_per_epoch is the epoch: 0, unless images came or went in mid-run."""

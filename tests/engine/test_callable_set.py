@@ -14,7 +14,7 @@ from cvtui.engine.callable_set import read_callable
 from cvtui.errors import RequestError
 from tests.cli.running import cvtui
 
-MODULE = '''
+MODULE = """
 import torch
 from PIL import Image
 from torch.utils.data import TensorDataset
@@ -45,7 +45,7 @@ def broken(): raise OSError("no disk")
 def negative(): return TensorDataset(torch.rand(4, 1, 2, 2), torch.tensor([0, -1, 1, 0]))
 def one_class(): return TensorDataset(torch.rand(4, 1, 2, 2), torch.zeros(4))
 constant = 5
-'''
+"""
 
 
 @pytest.fixture(autouse=True)

@@ -98,6 +98,7 @@ def test_a_photograph_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
 
 def bomb(path: Path) -> None:
     """A PNG of 40,000 x 40,000 pixels in a few kB."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 

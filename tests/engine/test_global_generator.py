@@ -109,7 +109,10 @@ def test_in_a_run_only_the_net_draws(tmp_path: Path, counting: Counting, name: s
 
 
 def test_in_a_run_that_streams_only_the_net_draws(
-    tmp_path: Path, made: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    tmp_path: Path,
+    made: Path,
+    counting: Counting,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
 ) -> None:
     monkeypatch.setattr(folder_set, "free_memory", lambda: 0)
     folder_set._read.cache_clear()
@@ -123,7 +126,10 @@ def test_in_a_run_that_streams_only_the_net_draws(
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_without_dropout_the_generator_stands_where_it_was(
-    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch, streams: bool  # noqa: F811
+    tmp_path: Path,
+    made: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    streams: bool,  # noqa: F811
 ) -> None:
     """Whatever thread draws, the state tells. (The counter sees its own thread only.)"""
     if streams:
