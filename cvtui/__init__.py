@@ -8,7 +8,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cvtui.engine.watched import watch
+    from cvtui.engine.watch import watch
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "watch"]
@@ -16,7 +16,7 @@ __all__ = ["__version__", "watch"]
 
 def __getattr__(name: str) -> Any:
     if name == "watch":
-        from cvtui.engine.watched import watch
+        from cvtui.engine.watch import watch
 
         globals()["watch"] = watch
         return watch

@@ -74,7 +74,7 @@ def pytest_collection_finish() -> None:
 def _leave_compiling_out() -> None:
     """As the engine does: the first optimiser of a process takes two seconds otherwise."""
     if "torch" in sys.modules:
-        from cvtui.engine.quick_start import leave_dynamo_out
+        from cvtui.engine.runtime.fast_start import leave_dynamo_out
 
         leave_dynamo_out()
 

@@ -18,7 +18,7 @@ import pytest
 
 import cvtui
 from cvtui import door
-from cvtui.engine.weights import write_safetensors
+from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.errors import RequestError
 from cvtui.export import write_csv, write_html, write_svg
 from cvtui.recipe import dumps
@@ -333,9 +333,9 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "assets.py": ({"Path(__file__).resolve"}, "cvtui's own files"),
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "recipe/fields.py": ({"path.read_text"}, "cvtui's own files"),
-    "engine/data.py": ({"np.load"}, "cvtui's own files"),
+    "engine/data/loading.py": ({"np.load"}, "cvtui's own files"),
     "runlog/launch.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
-    "engine/folder_set.py": ({"Image.open"}, "images of a data set, of which folder_facts lists regular files only"),
+    "engine/data/image_folder.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
     "recipe/room.py": (
         {"own.read_text", "(folder / usage).read_text", "(folder / 'memory.stat').read_text",
@@ -343,20 +343,23 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
         "the kernel's own",
     ),
     "recipe/folder_facts.py": ({"os.walk", "os.scandir"}, "data sets: regular files only, links left out"),
-    "engine/stored/fetch.py": (
+    "engine/data/formats/download.py": (
         {"folder.mkdir", "path.unlink", "tempfile.mkstemp", "os.fdopen", "os.chmod", "os.replace", "os.unlink",
          "tempfile.TemporaryDirectory", "shutil.rmtree", "there.rglob", "target.parent.mkdir"},
         "data sets that it fetches itself",
     ),
-    "engine/stored/idx.py": ({"gzip.open", "path.open"}, "data sets, found by is_file"),
-    "engine/stored/mat.py": ({"path.read_bytes"}, "data sets, found by is_file"),
-    "engine/stored/cifar.py": ({"path.read_bytes"}, "data sets, found by is_file"),
-    "engine/stored_sets.py": ({"np.fromfile"}, "data sets, found by is_file"),
-    "engine/checkpoint.py": ({"torch.save", "torch.load"}, "on files that the door has opened"),
-    "engine/lottery.py": ({"torch.load"}, "on files that the door has opened"),
-    "engine/warm.py": ({"os.open"}, "/dev/null"),
+    "engine/data/formats/idx.py": ({"gzip.open", "path.open"}, "data sets, found by is_file"),
+    "engine/data/formats/mat.py": ({"path.read_bytes"}, "data sets, found by is_file"),
+    "engine/data/formats/cifar.py": ({"path.read_bytes"}, "data sets, found by is_file"),
+    "engine/data/torchvision_sets.py": ({"np.fromfile"}, "data sets, found by is_file"),
+    "engine/train/checkpoint.py": ({"torch.save", "torch.load"}, "on files that the door has opened"),
+    "engine/train/lottery.py": ({"torch.load"}, "on files that the door has opened"),
+    "engine/prewarm.py": ({"os.open"}, "/dev/null"),
     "cli/service.py": ({"os.open", "open"}, "/dev/null, and streams that are open already"),
-    "engine/weights.py": ({"path.parent.mkdir", "beside.write_bytes", "os.replace", "beside.unlink"}, "a user's place"),
+    "engine/train/export_weights.py": (
+        {"path.parent.mkdir", "beside.write_bytes", "os.replace", "beside.unlink"},
+        "a user's place",
+    ),
     "export/csv_tables.py": ({"folder.mkdir", "paths[0].open", "paths[1].open", "paths[2].open"}, "the user's place"),
     "export/report.py": ({"path.parent.mkdir", "path.write_text"}, "the user's place"),
     "export/tensorboard.py": ({"folder.mkdir"}, "the user's place"),

@@ -14,12 +14,12 @@ from cvtui.cli.calc_grid import Cell, Column, bar, binary_size, print_grid
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cvtui.engine.inspect import Inspected, ModuleRow
+    from cvtui.engine.nn.summary import Inspected, ModuleRow
 
 
 def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
     """Prints the table, or the JSON object, of a model that is given as PyTorch code."""
-    from cvtui.engine.inspect import inspect_target
+    from cvtui.engine.nn.summary import inspect_target
 
     found = inspect_target(target, size, classes)
     if as_json:

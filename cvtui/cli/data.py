@@ -14,7 +14,7 @@ from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.engine.stored.fetch import Source, Tell
+    from cvtui.engine.data.formats.download import Source, Tell
     from cvtui.recipe.choice import DataFacts
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.stored_files import Found
@@ -76,7 +76,7 @@ def provide(
         return
     if found is not None and not unsound(name, found) and not (thorough and altered(name, found)[1]):
         return
-    from cvtui.engine.stored.fetch import fetch
+    from cvtui.engine.data.formats.download import fetch
 
     with _bar() as tell:
         folder = fetch(name, data_dir, tell, found_at)
@@ -254,7 +254,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     """Counted and measured in the files. RequestError."""
     import torch
 
-    from cvtui.engine.data import channel_stats, load
+    from cvtui.engine.data.loading import channel_stats, load
 
     split = load(recipe)
     stats = channel_stats(split.train)

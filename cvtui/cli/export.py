@@ -52,7 +52,7 @@ def export(
             from cvtui.runlog.checkpoints import pick
 
             pick(folder, checkpoint)  # what is not there is said before torch is loaded
-            from cvtui.engine.weights import write_safetensors
+            from cvtui.engine.train.export_weights import write_safetensors
 
             name, count = write_safetensors(folder, safetensors, checkpoint)
             out.line(f"{safetensors}  ({count} tensors of {name})")

@@ -8,19 +8,7 @@ from typing import Any
 
 import click
 
-from cvtui.calc.matrix import (
-    MAX_ENTRIES,
-    MODES,
-    Matrix,
-    Mode,
-    Number,
-    Spec,
-    build,
-    parse_numbers,
-    rank,
-    sliding,
-    times,
-)
+from cvtui.calc.matrix import MAX_ENTRIES, MODES, Matrix, Mode, Number, Spec, build, parse_numbers, rank, sliding, times
 from cvtui.cli import out
 from cvtui.errors import RequestError, nearest
 

@@ -1,7 +1,7 @@
 """`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on
 (at the rate RATE, such as 0.001 or /10, where one is given); `--look N` shows what the layers of a run that is over
-make of validation image N (see late_look.py); `--warm` waits for what to do (see warm.py);
-`--facts CALLABLE SIZE SHARE` tells what data a callable gives (see callable_set.py).
+make of validation image N (see offline_maps.py); `--warm` waits for what to do (see warm.py);
+`--facts CALLABLE SIZE SHARE` tells what data a callable gives (see user_dataset.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged (or the disk refused weights or log), 2 the request was wrong,
 130 interrupted (143 by SIGTERM).
@@ -13,8 +13,8 @@ import os
 import sys
 from pathlib import Path
 
-from cvtui.engine.heap import keep_freed_memory
-from cvtui.engine.quick_start import end, loading
+from cvtui.engine.runtime.allocator import keep_freed_memory
+from cvtui.engine.runtime.fast_start import end, loading
 
 USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE] | --look N] | --warm"
 
@@ -24,16 +24,16 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     match arguments:
         case ["--facts", what, size, share]:
-            from cvtui.engine.callable_set import tell_facts  # somebody's own code may want all of PyTorch
+            from cvtui.engine.data.user_dataset import tell_facts  # somebody's own code may want all of PyTorch
 
             return tell_facts(what, size, float(share))
         case ["--check"]:
             with loading():
-                from cvtui.engine.checkup import tell_lines
+                from cvtui.engine.precheck import tell_lines
             return tell_lines()
         case [folder, "--look", number] if number.isdecimal():
             with loading():
-                from cvtui.engine.late_look import look_at
+                from cvtui.engine.offline_maps import look_at
             return look_at(Path(folder), int(number))
         case ["--warm"]:
             return _warm()
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 def _warm() -> int:
     keep_freed_memory()
     with loading():
-        from cvtui.engine.warm import wait_for_work
+        from cvtui.engine.prewarm import wait_for_work
     try:
         return wait_for_work()
     except (KeyboardInterrupt, BrokenPipeError):
@@ -54,7 +54,7 @@ def _warm() -> int:
 
 
 def _train(folder: Path, *, resume: bool, rate: str) -> int:
-    from cvtui.engine.control import Signals
+    from cvtui.engine.train.control import Signals
 
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
     keep_freed_memory()

@@ -1,146 +1,314 @@
-"""Looks at every layer at every Nth step: hooks that are there for that one step and come off after it, whatever
-happens.
+"""`cvtui.watch`: two lines around somebody's own PyTorch loop, and every screen of cvtui shows it.
 
-Nothing is read back on the step itself: the numbers stay on their device until `take`. Watching changes no bit of the
-training: it reads outputs and weights, draws no random numbers and leaves mode and buffers alone.
+with cvtui.watch(model, optimizer, name="mine") as run:
+    for epoch in range(10):
+        for x, y in loader:
+            loss = step(x, y)
+            run.step(loss=loss, accuracy=acc)     # tensors stay on their device; nothing is read back here
+        run.epoch(val_loss=…, val_accuracy=…)
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.memory import is_out_of_memory
-from cvtui.engine.sample import Pending, Sample, is_compiled, record_of, watched_layers
-from cvtui.runlog.events import LayersSampled
+from cvtui.engine.observe.data_checks import data_facts
+from cvtui.engine.observe.first_steps import Probe
+from cvtui.engine.observe.image_writer import Album
+from cvtui.engine.observe.layer_sample import is_compiled, watched_layers
+from cvtui.engine.observe.layer_watch import Watch
+from cvtui.engine.observe.live_doctor import AttendedWriter
+from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.runtime.device import describe
+from cvtui.engine.runtime.versions import libraries
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.control import Control, StopAsked
+from cvtui.engine.train.state import Clock, EpochSums
+from cvtui.engine.user_maps import Looker
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.lock import WorkerLock
+from cvtui.runlog.not_finite import words_of
 
-__all__ = ["Watch", "watched_layers"]
 
-FREE_SAMPLES = 40
-"""So many samples are taken at exactly every Nth step. Later ones, still at multiples of N, also keep a distance in
-time: a quarter of a second, so that the log of a long run grows slowly, and 50 times what the last sample took, so
-that watching costs at most 2 %. This moves no loss: what is sampled changes no bit of the training."""
-SECONDS_APART = 0.25
-COSTS_APART = 50.0
+class Stopped(Exception):
+    """The screen asked this run to stop. Raised by `run.step`; it ends the `with` block and is not seen outside."""
 
 
-class Watch:
-    """Layer statistics of `model` while `optimizer` trains it.
+class WatchedRun:
+    """Records a training loop into a run folder; made by `cvtui.watch`, which says what the arguments are.
 
-        watch.begin(number)           # hooks go on, if this step is due
-        forward, backward, optimizer.step()
-        watch.end()                   # and off
-        records = watch.take()        # now and then: what was sampled since
-
-    every: sample at steps that are multiples of it; 0 is never. Forward passes without gradients (a validation between
-    two steps) are not looked at; of several with gradients, the last before the update counts.
+    `folder` is its run folder. Commands from a screen are obeyed in `step`: pause, resume, a new rate (of all groups),
+    save (the model's state_dict), look (feature maps of a validation image) and stop.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, every: int) -> None:
-        self.layers = watched_layers(model)
-        self.root = None if is_compiled(model) else model
-        """Whose forward passes are looked at; None where hooks would not be called."""
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        *,
+        name: str = "",
+        every: int = 10,
+        runs: str | Path = "runs",
+        total_steps: int = 0,
+        steps_per_epoch: int = 0,
+        classes: tuple[str, ...] | list[str] = (),
+        train: Any = None,
+        validation: Any = None,
+    ) -> None:
+        if every < 0:
+            raise ValueError(f"every must be 0 (never) or more, not {every}")
+        self.model = model
         self.optimizer = optimizer
-        self._sample: Sample | None = None
+        self.name = name
         self.every = every
-        self.seconds = 0.0
-        """Spent on watching so far."""
-        self._lost: list[int] = []
-        """Steps whose sample there was no memory for."""
-        self._told = 0
-        self._samples = 0
-        self._last = 0.0
-        self._last_cost = 0.0
-        self._pending: list[Pending] = []
-        self._alive: dict[str, deque[Tensor]] = {}
-        self._born = time.perf_counter()
+        self.runs = Path(runs)
+        self.total_steps = total_steps
+        self.steps_per_epoch = steps_per_epoch
+        self.classes = list(classes)
+        self.train = train
+        self.validation = validation
+        self._looker = Looker(model, validation, self.classes)
+        # What the journal follows (see journal.Followed).
+        self.step_count = 0
+        self.clock = Clock()
+        self.sums = EpochSums()
+        self._epochs = 0
+        self._epoch_began = 0
+        self._best: float | None = None
 
-    def due(self, step: int) -> bool:
-        if not self.every or step % self.every:
-            return False
-        if self._samples < FREE_SAMPLES:
-            return True
-        return time.perf_counter() - self._last >= max(SECONDS_APART, COSTS_APART * self._last_cost)
+    # ------------------------------------------------------------------ the block
 
-    def begin(self, step: int) -> None:
-        """Before a training step: hooks go on if it is due."""
-        self.cancel()
-        if self.due(step):
-            self._sample = Sample(step, self.layers, self.root, self.optimizer, self._alive)
-            self._sample.hook()
-
-    @contextmanager
-    def step(self, step: int) -> Iterator[None]:
-        """`begin` and `end` around one training step; an exception passes through and leaves no hook and no record."""
-        self.begin(step)
-        try:
-            yield
-        except BaseException:
-            self.cancel()
-            raise
-        self.end()
-
-    def cancel(self) -> None:
-        """No hook stays, and no record comes of the step that was begun."""
-        if self._sample is not None:
-            self._sample.unhook()
-            self._sample = None
-
-    def end(self) -> None:
-        """After the step: hooks come off, and what they saw waits for `take`."""
-        sample = self._sample
-        if sample is None:
-            return
-        self.cancel()
-        begun = time.perf_counter()
-        gathered = None
-        try:
-            gathered = None if sample.lost else sample.gathered()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        self._samples += 1
-        self._last = time.perf_counter()
-        self._last_cost = sample.seconds + self._last - begun
-        self.seconds += self._last_cost
-        cost = self.seconds / max(self._last - self._born, 1e-9)
-        if gathered is None:
-            self._lost.append(sample.step)
-        else:
-            self._pending.append(Pending(sample.step, *gathered, cost))
-
-    def take(self) -> list[LayersSampled]:
-        """The samples since the last call, read from the device now."""
-        begun = time.perf_counter()
-        records = [record_of(pending) for pending in self._pending]
-        self._pending.clear()
-        self.seconds += time.perf_counter() - begun
-        return records
-
-    def trouble(self) -> str:
-        """What is to be said of samples that were lost, once for the first, the tenth, the hundredth …; else ""."""
-        count = len(self._lost)
-        if count < 10 * self._told or not count:
-            return ""
-        first, self._told = not self._told, 10 ** (len(str(count)) - 1)
-        if first:
-            return f"no memory to look at the layers at step {self._lost[0]:,}: left out; the training goes on"
-        return f"no memory to look at the layers: {count:,} looks were left out so far"
-
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> WatchedRun:
+        stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + type(self.model).__name__.lower()
+        self.folder = RunFolder.fresh(self.runs, stem, _RECIPE)
+        self._lock: WorkerLock = self.folder.lock()
+        self._writer = AttendedWriter(self.folder)
+        self._writer.write(self._started())
+        if is_compiled(self.model):
+            text = "this model is compiled: the outputs inside it can't be seen; weights and gradients are"
+            self._writer.write(Log(time=time.time(), text=text, level="warning"))
+        facts = data_facts(self.train, self.validation, classes=len(self.classes))
+        if facts is not None:
+            self._writer.write(facts)
+        self.clock = Clock()
+        place, watch = _Place(self), Watch(self.model, self.optimizer, self.every)
+        self._journal = Journal(self._writer, place, watch, strict=False)
+        self._control = Control(place, self._journal, watch, CommandReader(self.folder))
+        self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
+        self._journal.gather(self._probe)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.cancel()
+    ) -> bool:
+        """Hooks come off; the run ends as finished, stopped (from a screen or by ctrl+c), or failed with the reason."""
+        self._journal.close()
+        try:
+            self._journal.flush()
+            if (facts := self._probe.rest()) is not None:
+                self._writer.write(facts)
+            status, reason = _ending(value)
+            self._writer.write(RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason))
+        finally:
+            self._writer.close()
+            self._lock.release()
+        return isinstance(value, Stopped)
 
-    def forget_time(self, seconds: float) -> None:
-        """A pause of so many seconds does not count when the share of watching is worked out."""
-        self._born += seconds
+    def _started(self) -> RunStarted:
+        parameter = next(self.model.parameters(), None)
+        device = parameter.device if parameter is not None else torch.device("cpu")
+        group = self.optimizer.param_groups[0]
+        return RunStarted(
+            time=time.time(),
+            recipe={
+                "data": "your own",
+                "net": type(self.model).__name__,
+                "optimizer": type(self.optimizer).__name__.lower(),
+                "lr": float(group["lr"]),
+                "watch_every": self.every,
+                "name": self.folder.name,
+            },
+            layers=_layers(self.model),
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            steps_per_epoch=self.steps_per_epoch,
+            total_steps=self.total_steps,
+            device=describe(device),
+            threads=torch.get_num_threads(),
+            libraries=libraries(),
+            data=({"classes": self.classes} if self.classes else {}) | self._looker.facts,
+            kind="watch",
+        )
+
+    # ------------------------------------------------------------------ what the loop tells
+
+    def step(
+        self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Tensor | None = None
+    ) -> None:
+        """One optimiser step was done. loss: a scalar; accuracy: the batch's share of right answers, 0..1; labels: the
+        batch's, where they lie (the first few batches' tell the doctor whether classes are mixed).
+
+        Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
+        """
+        self.step_count += 1
+        self._journal.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
+        self._journal.flush_when_due()
+        try:
+            self._control.obey()
+        except StopAsked as asked:
+            raise Stopped(str(asked)) from None
+
+    def epoch(
+        self,
+        *,
+        val_loss: Tensor | float | None = None,
+        val_accuracy: Tensor | float | None = None,
+        confusion: list[list[int]] | None = None,
+    ) -> None:
+        """An epoch is over; what was measured on the validation images. Training means are those of its steps."""
+        self._journal.flush()
+        sums, self.sums = self.sums, EpochSums()
+        self._epochs += 1
+        accuracy = _number(val_accuracy)
+        best = accuracy is not None and (self._best is None or accuracy > self._best)
+        self._best = accuracy if best else self._best
+        seconds = self.clock.seconds()
+        began, self._epoch_began = self._epoch_began, self.step_count
+        told = {
+            "train_loss": sums.loss / sums.images if sums.images else None,
+            "train_accuracy": sums.right / sums.images if sums.images else None,
+            "val_loss": None if val_loss is None else float(val_loss),
+        }
+        self._journal.write(
+            EpochDone(
+                epoch=self._epochs,
+                step=self.step_count,
+                time=time.time(),
+                train_loss=_number(told["train_loss"]),
+                train_accuracy=_number(told.pop("train_accuracy")),
+                val_loss=_number(told["val_loss"]),
+                val_accuracy=accuracy,
+                seconds=round(seconds, 4),
+                images_per_second=0.0,
+                confusion=confusion or [],
+                best=best and self.step_count > began,
+                not_finite=words_of(told),
+            ),
+        )
+        if (facts := self._probe.mode_losses()) is not None:
+            self._journal.write(facts)
+
+    def log(self, text: str) -> None:
+        """A line for the log pane."""
+        self._journal.write(Log(time=time.time(), text=text, step=self.step_count))
+
+
+class _Place:
+    """A watched run as its journal knows it, and as commands steer it."""
+
+    def __init__(self, run: WatchedRun) -> None:
+        self._run = run
+        self.model = run.model
+        self.optimizer = run.optimizer
+
+    @property
+    def step(self) -> int:
+        return self._run.step_count
+
+    @property
+    def clock(self) -> Clock:
+        return self._run.clock
+
+    @property
+    def sums(self) -> EpochSums:
+        return self._run.sums
+
+    def set_rate(self, value: float) -> float:
+        """Of all groups; the first one's before."""
+        before = float(self.optimizer.param_groups[0]["lr"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+        return before
+
+    def look(self, number: int) -> str:
+        run = self._run
+        run._journal.flush()
+        return run._looker.look(number, run.step_count, Album(run.folder, run._journal.write))
+
+    def save(self) -> str:
+        """The model's state_dict as a checkpoint."""
+        run = self._run
+        name = f"step-{run.step_count:06d}.pt"
+        try:
+            checkpoint.save({"model": self.model.state_dict(), "step": run.step_count}, run.folder.checkpoints / name)
+        except OSError as error:
+            return f"not saved: {error.strerror or error}"
+        path = f"{run.folder.checkpoints.name}/{name}"
+        run._journal.write(CheckpointSaved(step=run.step_count, epoch=run._epochs, path=path, reason="asked"))
+        return f"saved at step {run.step_count:,}"
+
+
+_RECIPE = "# A loop of somebody's own, recorded by cvtui.watch: there is no recipe that would repeat it.\n"
+
+
+def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
+    """Records your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
+
+    model: any nn.Module (also compiled, or in DataParallel). optimizer: the one that trains it.
+    name: the run folder's name (-2, -3 … where it is taken); made of date and model without one.
+    every: look at all layers at every N-th step (10; 0 is never). runs: the folder of all runs ("runs").
+    total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.
+    train, validation: (images, labels) as tensors, or a Dataset of such pairs: looked through once before the first
+    step, for what the doctor can tell of them (labels, duplicates, values that are not finite). With `validation` the
+    screen can also show what every layer makes of one of its images, while the script runs.
+
+    Looking changes nothing: weights, losses, buffers, modes and random states are bit-equal with and without it.
+    """
+    return WatchedRun(model, optimizer, **options)
+
+
+def _layers(model: nn.Module) -> list[Layer]:
+    """Every watched layer, and every other module with parameters of its own, in the model's order."""
+    watched = {id(module): name for name, (_, module) in watched_layers(model).items()}
+    layers = []
+    for name, module in model.named_modules():
+        count = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        if id(module) in watched or count:
+            layers.append(
+                Layer(
+                    name=watched.get(id(module), name or type(module).__name__.lower()),
+                    expression=f"{type(module).__name__}({module.extra_repr()})"[:60],
+                    output=[],
+                    parameters=count,
+                    macs=0,
+                    watched=id(module) in watched,
+                )
+            )
+    return layers
+
+
+def _ending(error: BaseException | None) -> tuple[Any, str]:
+    if error is None:
+        return "finished", ""
+    if isinstance(error, Stopped):
+        return "stopped", str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", "stopped by ctrl+c"
+    text = " ".join(str(error).split())[:300]
+    return "failed", f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _number(value: Tensor | float | None) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None

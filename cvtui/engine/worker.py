@@ -13,23 +13,23 @@ import msgspec
 import torch
 
 from cvtui import door
-from cvtui.engine import checkpoint
-from cvtui.engine.attended import AttendedWriter
-from cvtui.engine.control import Signals, StopAsked
-from cvtui.engine.data import Tell
-from cvtui.engine.device import arithmetic, describe
-from cvtui.engine.forking import begin_as_fork
-from cvtui.engine.gone import ImagesGone
-from cvtui.engine.journal import Diverged
-from cvtui.engine.libraries import libraries
-from cvtui.engine.loop import Loop
-from cvtui.engine.lottery import prepare_run
-from cvtui.engine.memory import is_out_of_memory, smaller_batch
-from cvtui.engine.predict import predict
-from cvtui.engine.repeatable import told_of
-from cvtui.engine.resume import new_rate, newest_checkpoint, restore
-from cvtui.engine.training import Clock, Training
-from cvtui.engine.watch import watched_layers
+from cvtui.engine.data.loading import Tell
+from cvtui.engine.data.missing_files import ImagesGone
+from cvtui.engine.observe.layer_watch import watched_layers
+from cvtui.engine.observe.live_doctor import AttendedWriter
+from cvtui.engine.observe.recorder import Diverged
+from cvtui.engine.runtime.device import arithmetic, describe
+from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
+from cvtui.engine.runtime.versions import libraries
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.control import Signals, StopAsked
+from cvtui.engine.train.determinism import told_of
+from cvtui.engine.train.forecast import predict
+from cvtui.engine.train.fork import begin_as_fork
+from cvtui.engine.train.lottery import prepare_run
+from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
+from cvtui.engine.train.state import Clock, Training
+from cvtui.engine.train.trainer import Loop
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check
 from cvtui.recipe.room import gib, need_of

@@ -2,7 +2,7 @@
 
 import sys
 
-from cvtui.engine.quick_start import end
+from cvtui.engine.runtime.fast_start import end
 from cvtui.labs.worker import main
 
 if __name__ == "__main__":

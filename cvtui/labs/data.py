@@ -7,10 +7,10 @@ from functools import lru_cache
 import torch
 
 from cvtui.calc import Size, trace
-from cvtui.engine.data import Part, load
-from cvtui.engine.init import initialise
-from cvtui.engine.model import Net
-from cvtui.engine.toys import toy
+from cvtui.engine.data.loading import Part, load
+from cvtui.engine.data.toys import toy
+from cvtui.engine.nn.init import initialise
+from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.train import Split
 from cvtui.recipe.net import parse
@@ -19,7 +19,7 @@ from cvtui.recipe.recipe import Recipe
 
 @lru_cache(maxsize=2)
 def images(name: str, train: int = 100_000, validation: int = 100_000) -> Split:
-    """A set of `cvtui.engine.data`, its first images, [n, C, H, W], mean 0 and std 1 in each channel (training's)."""
+    """The first images of a set, [n, C, H, W], mean 0 and std 1 in each channel (training's)."""
     data = load(Recipe(data=name))
     x, y = _floats(data.train, train)
     val_x, val_y = _floats(data.validation, validation)

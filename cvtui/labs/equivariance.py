@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cvtui.calc import Flatten, GlobalPool, Linear, Size
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
 from cvtui.labs.data import build, images
 from cvtui.labs.moves import canvas, cut, outputs_of, shift_error, warp_error
 from cvtui.labs.report import Knobs, LabResult, Report, round4

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cvtui.calc import Conv, Size
 from cvtui.doctor.curves import knows
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.data import build, images
 from cvtui.labs.dense import conv_matrix

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvtui.calc import Activation, Row, Size
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
 from cvtui.labs.data import build, images
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table

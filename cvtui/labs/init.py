@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cvtui.engine.inits.fans import he_std, xavier_std
+from cvtui.engine.nn.inits.fans import he_std, xavier_std
 from cvtui.errors import RequestError
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.runlog.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms

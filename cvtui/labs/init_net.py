@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.calc import Activation
-from cvtui.engine.init import initialise
-from cvtui.engine.model import Net
+from cvtui.engine.nn.init import initialise
+from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.data import build
 from cvtui.labs.init import Way, figures

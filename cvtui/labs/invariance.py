@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cvtui.doctor.curves import knows
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
 from cvtui.labs.data import build, digits
 from cvtui.labs.moves import sample
 from cvtui.labs.report import Knobs, LabResult, Report, round4

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from cvtui.calc import Size
 from cvtui.doctor.curves import knows
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
 from cvtui.labs.data import build, images
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.labs.train import UNTOLD, Split, chance, evaluate, train

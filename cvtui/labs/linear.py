@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from cvtui.calc import Activation
 from cvtui.doctor.curves import knows
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
 from cvtui.labs.data import build, points
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.labs.train import UNTOLD, Split, chance, evaluate, train

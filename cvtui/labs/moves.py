@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
 
 CANVAS = 2
 """Pictures are cut out of a canvas twice as wide, so that what moves in from outside is real picture too."""

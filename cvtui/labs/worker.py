@@ -85,7 +85,7 @@ def _work(folder: LabFolder, name: str, knobs: dict[str, Any], writer: EventWrit
 
 
 def _begin(writer: EventWriter, name: str, knobs: dict[str, Any], threads: int) -> None:
-    from cvtui.engine.quick_start import loading
+    from cvtui.engine.runtime.fast_start import loading
 
     with loading():
         import torch

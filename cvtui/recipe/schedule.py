@@ -103,7 +103,7 @@ def range_test(moment: Moment, values: Values) -> float:
 
 def plateau(moment: Moment, values: Values) -> float:
     """factor^(drops so far). When they come depends on the validation loss, which no formula knows before: the run
-    writes them down in `Schedule.drops` (cvtui.engine.plateau has the rule); torch: ReduceLROnPlateau."""
+    writes them down in `Schedule.drops` (cvtui.engine.optim.plateau has the rule); torch: ReduceLROnPlateau."""
     return float(values["factor"] ** moment.drops)
 
 

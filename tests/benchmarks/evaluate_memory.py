@@ -15,8 +15,8 @@ import sys
 import torch
 from torch.utils.data import TensorDataset
 
-from cvtui.engine.evaluate import LARGEST_BATCH, Evaluation, evaluate
-from cvtui.engine.training import Training, prepare
+from cvtui.engine.train.evaluate import LARGEST_BATCH, Evaluation, evaluate
+from cvtui.engine.train.state import Training, prepare
 from cvtui.recipe import Recipe, check
 from tests.peak import peak_bytes
 

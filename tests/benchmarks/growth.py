@@ -96,9 +96,9 @@ class Trainer:
         import torch
 
         from cvtui.calc import trace
-        from cvtui.engine.model import Net
-        from cvtui.engine.quick_adam import AdamW
-        from cvtui.engine.watch import Watch
+        from cvtui.engine.nn.model import Net
+        from cvtui.engine.observe.layer_watch import Watch
+        from cvtui.engine.optim.fused_adam import AdamW
         from cvtui.recipe.net import parse
 
         torch.set_num_threads(1)
@@ -168,7 +168,7 @@ def sizes(quick: bool) -> None:
 def data_set(quick: bool) -> None:
     import torch
 
-    from cvtui.engine.data import epoch_order
+    from cvtui.engine.data.loading import epoch_order
 
     rows = []
     for power in range(3, 6 if quick else 7):

@@ -18,7 +18,7 @@ import numpy as np
 
 from cvtui.compare.lr_find import _smooth, _valley, bracket
 from cvtui.compare.lr_finder import DECADES, HIGHEST, STEPS
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe, check, dumps
 from cvtui.runlog import History, RunFolder

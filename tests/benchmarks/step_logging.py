@@ -96,9 +96,9 @@ def engine(base: Path) -> tuple[float, float]:
     """The journal of a real training, told of steps that cost nothing: µs of logging, and of the gradients' norm."""
     import torch
 
-    from cvtui.engine.journal import Journal
-    from cvtui.engine.training import prepare
-    from cvtui.engine.watch import Watch
+    from cvtui.engine.observe.layer_watch import Watch
+    from cvtui.engine.observe.recorder import Journal
+    from cvtui.engine.train.state import prepare
     from cvtui.recipe import Recipe, check, dumps
 
     recipe = Recipe(net="conv4-relu-conv4-relu-fc", threads=1, device="cpu", batch_size=32)

@@ -6,7 +6,7 @@ the screen of the watched run says ("watching costs 1.2 %"), which counts only t
 hooks make slower around them, and the log, come on top.
 
 Two figures each: `early`, the first samples (every tenth step, whatever it costs), and `steady`, once samples also
-keep their distance in time (see FREE_SAMPLES in cvtui/engine/watch.py). What the screen says belongs to `early`.
+keep their distance in time (see FREE_SAMPLES in layer_watch.py). What the screen says belongs to `early`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import torch
 from torch import nn
 
 import cvtui
-from cvtui.engine import watch as watching
-from cvtui.engine.model import Net
+from cvtui.engine.nn.model import Net
+from cvtui.engine.observe import layer_watch as watching
 from cvtui.recipe import Recipe, check
 from cvtui.runlog import History
 

@@ -20,7 +20,7 @@ import pytest
 
 from cvtui.cli.data import provide
 from cvtui.cli.main import main
-from cvtui.engine.stored.fetch import Source, fetch, sources
+from cvtui.engine.data.formats.download import Source, fetch, sources
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import DATA
 from cvtui.recipe.stored_files import locate, unsound

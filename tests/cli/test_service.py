@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import cvtui as package
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import dumps, load
 from cvtui.runlog import History, RunFolder, list_runs

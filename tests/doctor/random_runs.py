@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from cvtui.engine import attended, control, journal, loop, watch, worker
-from cvtui.engine.control import Signals
-from cvtui.engine.training import Training
+from cvtui.engine import worker
+from cvtui.engine.observe import layer_watch, live_doctor, recorder
+from cvtui.engine.train import control, trainer
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.state import Training
 from cvtui.errors import RequestError
 from cvtui.recipe import Checked, Recipe, check, dumps
 from cvtui.runlog import Command, History, RunFolder
@@ -98,7 +100,7 @@ class Hand:
 def by_steps(asked: list[tuple[int, Command]], piece: int) -> Iterator[None]:
     """Within it, engines of this process obey `asked` and write their log in pieces of so many steps."""
 
-    class Steered(loop.Loop):
+    class Steered(trainer.Loop):
         def __init__(self, training: Training, *rest: Any) -> None:
             super().__init__(training, *rest)
             self.control.reader = Hand(training, [(s, c) for s, c in asked if s >= training.step])  # type: ignore[assignment]
@@ -107,8 +109,8 @@ def by_steps(asked: list[tuple[int, Command]], piece: int) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         for place, name, value in (
-            (worker, "Loop", Steered), (control, "POLL_SECONDS", 0.0), (journal, "FLUSH_SECONDS", math.inf),
-            (journal, "FLUSH_STEPS", piece), (watch, "FREE_SAMPLES", 10**9), (attended, "SECONDS_APART", 0.0),
+            (worker, "Loop", Steered), (control, "POLL_SECONDS", 0.0), (recorder, "FLUSH_SECONDS", math.inf),
+            (recorder, "FLUSH_STEPS", piece), (layer_watch, "FREE_SAMPLES", 10**9), (live_doctor, "SECONDS_APART", 0.0),
         ):  # fmt: skip
             stack.enter_context(mock.patch.object(place, name, value))
         yield

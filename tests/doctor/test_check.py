@@ -13,9 +13,9 @@ import pytest
 
 from cvtui.doctor import Doctor
 from cvtui.doctor.checklist import Item, checklist, learnt
-from cvtui.engine.attended import AttendedWriter
-from cvtui.engine.checkup import checkup
-from cvtui.engine.control import Signals
+from cvtui.engine.observe.live_doctor import AttendedWriter
+from cvtui.engine.precheck import checkup
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import History, RunFolder

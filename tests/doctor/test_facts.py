@@ -14,8 +14,8 @@ from torch.optim import SGD
 
 import cvtui
 from cvtui.doctor import Diagnosis, examine
-from cvtui.engine.facts import Probe
-from cvtui.engine.facts_of_data import data_facts
+from cvtui.engine.observe.data_checks import data_facts
+from cvtui.engine.observe.first_steps import Probe
 from cvtui.runlog import Facts, History
 
 CLASSES = 4

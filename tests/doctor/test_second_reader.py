@@ -13,7 +13,7 @@ import pytest
 from cvtui.doctor import Doctor, catalogue, examine
 from cvtui.doctor.checklist import checklist
 from cvtui.doctor.telling import beside
-from cvtui.engine.checkup import checkup
+from cvtui.engine.precheck import checkup
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.events import AnyRecord, CommandApplied, Record, RunStarted

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from cvtui.engine.control import Signals
-from cvtui.engine.training import Training, prepare
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe, check, dumps
 from cvtui.runlog import History, RunFolder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import dumps, load
 from cvtui.runlog import RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.assets import asset
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe, dumps, load
 from cvtui.runlog import RunFolder
@@ -62,6 +62,8 @@ def test_shapes_are_beyond_a_linear_layer_and_within_a_small_cnn(tmp_path: Path)
 
 
 def test_the_engine_imports_neither_torchvision_nor_a_screen() -> None:
-    words = "import sys, cvtui.engine.warm; print([n for n in ('torchvision', 'textual', 'rich') if n in sys.modules])"
+    words = (
+        "import sys, cvtui.engine.prewarm; print([n for n in ('torchvision', 'textual', 'rich') if n in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=120)
     assert found.stdout.strip() == "[]", found.stderr

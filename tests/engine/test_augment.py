@@ -14,14 +14,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cvtui.engine.augment import CHANGES, Augment, jitter, moved, turned
-from cvtui.engine.control import Signals
-from cvtui.engine.evaluate import evaluate
-from cvtui.engine.predict import predict
-from cvtui.engine.preview import preview
-from cvtui.engine.seeds import AUGMENT, generator
-from cvtui.engine.training import first_batch
-from cvtui.engine.warm import answer
+from cvtui.engine.augment_preview import preview
+from cvtui.engine.data.augment import CHANGES, Augment, jitter, moved, turned
+from cvtui.engine.prewarm import answer
+from cvtui.engine.runtime.seeds import AUGMENT, generator
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.evaluate import evaluate
+from cvtui.engine.train.forecast import predict
+from cvtui.engine.train.state import first_batch
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.choices import AUGMENTS
 from cvtui.runlog.folder import RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvtui.engine.callable_set import read_callable
+from cvtui.engine.data.user_dataset import read_callable
 from cvtui.errors import RequestError
 from tests.cli.running import cvtui
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvtui.engine import checkpoint
+from cvtui.engine.train import checkpoint
 from cvtui.recipe import dumps, load
 from cvtui.recipe.fingerprint import differences, fingerprint
 from cvtui.recipe.folder_facts import _known

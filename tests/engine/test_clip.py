@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine.clip import Clip
-from cvtui.engine.control import Signals
-from cvtui.engine.loop import Loop
+from cvtui.engine.train.clip import Clip
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.trainer import Loop
 from cvtui.engine.worker import train_folder
 from cvtui.runlog.writer import EventWriter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.engine.checkpoint import load as load_checkpoint
+from cvtui.engine.train.checkpoint import load as load_checkpoint
 from cvtui.runlog import Command, History, RunFolder
 
 from ..waiting import wait_until

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine import data
-from cvtui.engine.data import SOURCES, Images, Split, batches, channel_stats
-from cvtui.engine.data import load as load_recipe
-from cvtui.engine.preprocess import PREPROCESSES, Preprocess
-from cvtui.engine.shapes import CLASSES, make_shapes
+from cvtui.engine.data import loading as data
+from cvtui.engine.data.loading import SOURCES, Images, Split, batches, channel_stats
+from cvtui.engine.data.loading import load as load_recipe
+from cvtui.engine.data.preprocess import PREPROCESSES, Preprocess
+from cvtui.engine.data.shapes import CLASSES, make_shapes
 from cvtui.recipe.checking import check
 from cvtui.recipe.choices import DATA
 from cvtui.recipe.choices import PREPROCESSES as CHOICES

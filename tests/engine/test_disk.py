@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cvtui.engine import checkpoint
+from cvtui.engine.train import checkpoint
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import Log, RunEnded, RunStarted
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from cvtui.engine import checkpoint
-from cvtui.engine.autopsy import batch_index, locate
-from cvtui.engine.guard import Guard, rule_of
-from cvtui.engine.journal import Journal, Streak
-from cvtui.engine.training import Training, first_batch
+from cvtui.engine.observe.recorder import Journal, Streak
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.nonfinite_guard import Guard, rule_of
+from cvtui.engine.train.nonfinite_trace import batch_index, locate
+from cvtui.engine.train.state import Training, first_batch
 from cvtui.runlog import RunFolder
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, Finding, RunEnded, RunStarted
 from cvtui.runlog.launch import launch

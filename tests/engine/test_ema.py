@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cvtui.engine import checkpoint
-from cvtui.engine.control import Signals
-from cvtui.engine.ema import Ema, decay_at
-from cvtui.engine.evaluate import evaluate
-from cvtui.engine.weights import write_safetensors
+from cvtui.engine.optim.ema import Ema, decay_at
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.evaluate import evaluate
+from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.engine.worker import train_folder
 from cvtui.runlog.fork import fork, pick
 
@@ -163,7 +163,7 @@ def test_a_fork_without_a_change_keeps_the_mean_and_the_drops(tmp_path: Path) ->
 
 
 def test_an_older_checkpoint_begins_its_mean_at_the_weights(tmp_path: Path) -> None:
-    from cvtui.engine.resume import restore
+    from cvtui.engine.train.resume import restore
 
     t = training(net=NET)
     state = {name: value for name, value in t.state().items() if name != "plateau"}

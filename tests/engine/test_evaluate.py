@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvtui.engine.control import StopAsked
-from cvtui.engine.evaluate import batch_size_for, evaluate
+from cvtui.engine.train.control import StopAsked
+from cvtui.engine.train.evaluate import batch_size_for, evaluate
 from tests.benchmarks.evaluate_memory import measured
 
 from .making import recipe, training

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cvtui.engine import folder_set
-from cvtui.engine.control import Signals
-from cvtui.engine.data import Images, batches, channel_stats, load
-from cvtui.engine.folder_set import decode, read_folder
-from cvtui.engine.folder_stream import Streamed
+from cvtui.engine.data import image_folder
+from cvtui.engine.data.image_folder import decode, read_folder
+from cvtui.engine.data.loading import Images, batches, channel_stats, load
+from cvtui.engine.data.streaming import Streamed
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check
@@ -133,10 +133,10 @@ def test_it_streams_the_same_batches_where_memory_is_short(tmp_path: Path, monke
     root = fill(tmp_path / "pictures")
     recipe = Recipe(data=f"folder:{root}", size="8", net="fc", batch_size=7, label_noise=0.3, limit=20)
     resident = load(recipe)
-    folder_set._read.cache_clear()
-    monkeypatch.setattr(folder_set, "MEMORY_SHARE", 0.0)
+    image_folder._read.cache_clear()
+    monkeypatch.setattr(image_folder, "MEMORY_SHARE", 0.0)
     streaming = load(recipe)
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
     assert isinstance(resident.train, Images)
     assert isinstance(streaming.train, Streamed)
     assert any("decoded anew" in note for note in streaming.notes)
@@ -145,7 +145,7 @@ def test_it_streams_the_same_batches_where_memory_is_short(tmp_path: Path, monke
         assert torch.equal(one.labels, other.labels)
     assert torch.equal(resident.validation.part(0, 3).pixels, streaming.validation.part(0, 3).pixels)
     whole = load(Recipe(data=recipe.data, size="8"))
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
     assert channel_stats(streaming.train).mean == pytest.approx(channel_stats(whole.train).mean)
 
 
@@ -153,12 +153,12 @@ def test_a_run_that_streams_trains_like_one_that_does_not(tmp_path: Path, monkey
     root = fill(tmp_path / "pictures")
     runs = []
     for name, share in (("resident", 0.25), ("streaming", 0.0)):
-        monkeypatch.setattr(folder_set, "MEMORY_SHARE", share)
-        folder_set._read.cache_clear()
+        monkeypatch.setattr(image_folder, "MEMORY_SHARE", share)
+        image_folder._read.cache_clear()
         run = run_folder(tmp_path / "runs", name, data=f"folder:{root}", size="8", net="conv4-relu-fc", batch_size=8)
         assert train_folder(run.path, Signals()) == 0, run.log.read_text()
         runs.append(history(run))
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
     assert runs[0].steps.loss.tobytes() == runs[1].steps.loss.tobytes()
     assert [e.val_loss for e in runs[0].epochs] == [e.val_loss for e in runs[1].epochs]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from textual.app import App
 
-from cvtui.engine.weights import write_safetensors
+from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.errors import RequestError
 from cvtui.recipe import dumps
 from cvtui.runlog import EventWriter, Finding, Log, RunEnded, RunFolder, list_runs

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import dumps

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from cvtui.engine import free_cores
-from cvtui.engine.free_cores import LEAST_SECONDS, FreeCores
+from cvtui.engine.runtime import idle_cores
+from cvtui.engine.runtime.idle_cores import LEAST_SECONDS, FreeCores
 from cvtui.runlog.launch import usable_cores
 from tests.waiting import wait_until
 
@@ -44,7 +44,7 @@ def test_it_counts_what_psutil_counts_over_the_same_time() -> None:
 
 def test_too_short_a_time_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(free_cores, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(idle_cores, "time", SimpleNamespace(monotonic=lambda: now))
     free = FreeCores()
     assert free() is None
     now += LEAST_SECONDS / 2

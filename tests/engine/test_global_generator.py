@@ -16,12 +16,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cvtui.engine import folder_set
-from cvtui.engine import training as preparing
-from cvtui.engine.checkup import checkup
-from cvtui.engine.control import Signals
-from cvtui.engine.model import Net
-from cvtui.engine.warm import answer
+from cvtui.engine.data import image_folder
+from cvtui.engine.nn.model import Net
+from cvtui.engine.precheck import checkup
+from cvtui.engine.prewarm import answer
+from cvtui.engine.train import state as preparing
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import check
 from cvtui.runlog import Command
@@ -110,16 +110,16 @@ def test_in_a_run_only_the_net_draws(tmp_path: Path, counting: Counting, name: s
 
 def test_in_a_run_that_streams_only_the_net_draws(
     tmp_path: Path,
-    made: Path,
+    made: Path,  # noqa: F811
     counting: Counting,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(folder_set, "free_memory", lambda: 0)
-    folder_set._read.cache_clear()
+    monkeypatch.setattr(image_folder, "free_memory", lambda: 0)
+    image_folder._read.cache_clear()
     run = folder(tmp_path, **{**DROPS, "data": f"folder:{made}", "size": "8"})
     with counting:
         assert train_folder(run.path, Signals()) == 0
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
     assert any("decoded anew" in log.text for log in history(run).logs)
     assert set(counting.draws) == {"net"}, counting.draws
 
@@ -127,18 +127,18 @@ def test_in_a_run_that_streams_only_the_net_draws(
 @pytest.mark.parametrize("streams", [False, True])
 def test_without_dropout_the_generator_stands_where_it_was(
     tmp_path: Path,
-    made: Path,
+    made: Path,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
-    streams: bool,  # noqa: F811
+    streams: bool,
 ) -> None:
     """Whatever thread draws, the state tells. (The counter sees its own thread only.)"""
     if streams:
-        monkeypatch.setattr(folder_set, "free_memory", lambda: 0)
-    folder_set._read.cache_clear()
+        monkeypatch.setattr(image_folder, "free_memory", lambda: 0)
+    image_folder._read.cache_clear()
     run = folder(tmp_path, **{**DROPS, **ALL, "net": "conv8-bn-relu-fc", "data": f"folder:{made}", "size": "8"})
     assert train_folder(run.path, Signals()) == 0
     after = torch.get_rng_state()
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
     preparing.prepare(check(recipe(net="fc", **{key: ALL[key] for key in ("augment", "ema")})))
     assert torch.equal(after, torch.get_rng_state())
 

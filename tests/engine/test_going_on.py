@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine import checkpoint
+from cvtui.engine.train import checkpoint
 from cvtui.recipe import FIELDS, check, dumps, load
 from cvtui.recipe.going_on import RULES, table_lines
 from cvtui.runlog import Command, History, RunFolder

@@ -8,10 +8,10 @@ from statistics import median
 import pytest
 import torch
 
-from cvtui.engine import governor as governor_module
-from cvtui.engine.control import Signals
-from cvtui.engine.governor import MACS_FOR_ALL, MACS_TO_SHARE, Governor, best_of, candidates, governor_of
-from cvtui.engine.loop import Loop
+from cvtui.engine.runtime import thread_tuner as governor_module
+from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, MACS_TO_SHARE, Governor, best_of, candidates, governor_of
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.trainer import Loop
 from cvtui.recipe import Recipe, load
 from cvtui.recipe.fields import FIELDS
 from cvtui.runlog import EventWriter

@@ -13,7 +13,7 @@ import pytest
 SCRIPT = """
 import resource, sys
 if sys.argv[1] == "keep":
-    from cvtui.engine.heap import keep_freed_memory
+    from cvtui.engine.runtime.allocator import keep_freed_memory
     assert keep_freed_memory()
 import numpy
 def faults():
@@ -47,7 +47,7 @@ def test_a_step_gets_its_memory_from_the_one_before() -> None:
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cvtui.engine import heap
+    from cvtui.engine.runtime import allocator
 
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _name: object())
-    assert not heap.keep_freed_memory()
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: object())
+    assert not allocator.keep_freed_memory()

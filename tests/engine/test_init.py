@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.calc import trace
-from cvtui.engine.init import INITS, initialise, needs_batch
-from cvtui.engine.inits.fans import random_walk_gain
-from cvtui.engine.inits.fixup import branches_of
-from cvtui.engine.inits.orthogonal import orthogonal_matrix
-from cvtui.engine.inits.place import Place, places
-from cvtui.engine.model import Net
-from cvtui.engine.seeds import WEIGHTS, generator
+from cvtui.engine.nn.init import INITS, initialise, needs_batch
+from cvtui.engine.nn.inits.fans import random_walk_gain
+from cvtui.engine.nn.inits.fixup import branches_of
+from cvtui.engine.nn.inits.layer import Place, places
+from cvtui.engine.nn.inits.orthogonal import orthogonal_matrix
+from cvtui.engine.nn.model import Net
+from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
 from cvtui.recipe import choices
 from cvtui.recipe.net import parse
@@ -234,7 +234,7 @@ def test_a_batch_that_says_nothing_harms_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["lsuv(0.01)", "data-dependent"])
 def test_a_run_measures_its_first_images(text: str) -> None:
-    from cvtui.engine.training import first_batch
+    from cvtui.engine.train.state import first_batch
 
     t = training(init=text, net="conv8-relu-fc")
     with torch.no_grad():

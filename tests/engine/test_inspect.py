@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Size
-from cvtui.engine.inspect import inspect_module, inspect_target
+from cvtui.engine.nn.summary import inspect_module, inspect_target
 from cvtui.errors import RequestError
 
 SIZE = (8, 8, 3)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.engine import checkpoint
-from cvtui.engine.keeping import seconds_of
-from cvtui.engine.resume import newest_checkpoint
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.checkpoint_files import seconds_of
+from cvtui.engine.train.resume import newest_checkpoint
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.events import CheckpointSaved
 

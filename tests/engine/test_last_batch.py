@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine import loop as looping
-from cvtui.engine.control import Signals, StopAsked
-from cvtui.engine.data import Images, batches, epoch_order
-from cvtui.engine.model import Net
+from cvtui.engine.data.loading import Images, batches, epoch_order
+from cvtui.engine.nn.model import Net
+from cvtui.engine.train import trainer as looping
+from cvtui.engine.train.control import Signals, StopAsked
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import check

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import cvtui
 from cvtui.assets import asset
-from cvtui.engine.album import LOOKED_AT
-from cvtui.engine.feature_maps import Validation, look_through
-from cvtui.engine.late_look import look_at
+from cvtui.engine.observe.feature_maps import Validation, look_through
+from cvtui.engine.observe.image_writer import LOOKED_AT
+from cvtui.engine.offline_maps import look_at
 from cvtui.runlog import Command, History, RunFolder
 
 from .making import folder, history, records, train

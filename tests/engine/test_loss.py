@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.loss import LOSSES, make_loss
+from cvtui.engine.optim.loss import LOSSES, make_loss
 from cvtui.errors import RequestError
 from cvtui.recipe import choices
 from cvtui.recipe.first_loss import first_loss, first_loss_or_none

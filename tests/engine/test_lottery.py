@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from cvtui.engine import checkpoint
-from cvtui.engine.control import Signals
-from cvtui.engine.inits.place import places
-from cvtui.engine.lottery import prepare_run, prune, shuffled
-from cvtui.engine.model import Net
-from cvtui.engine.training import Training, prepare
+from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.model import Net
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.lottery import prepare_run, prune, shuffled
+from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import check

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from cvtui.engine import sample
-from cvtui.engine import training as room_of_training
-from cvtui.engine.facts import KEPT_BYTES, Probe
-from cvtui.engine.memory import check_fits, is_out_of_memory, smaller_batch
-from cvtui.engine.pictures import Pictures
-from cvtui.engine.sample import Sample
-from cvtui.engine.watch import Watch
+from cvtui.engine.observe import layer_sample as sample
+from cvtui.engine.observe.first_steps import KEPT_BYTES, Probe
+from cvtui.engine.observe.layer_sample import Sample
+from cvtui.engine.observe.layer_watch import Watch
+from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_batch
+from cvtui.engine.train import state as room_of_training
+from cvtui.engine.train.snapshots import Pictures
 from cvtui.errors import RequestError
 from cvtui.recipe import check
 from cvtui.recipe.room import GIB, need_of

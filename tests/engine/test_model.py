@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cvtui.calc import trace
-from cvtui.engine.init import INITS, initialise
-from cvtui.engine.model import BitDropout, Net, ReLU
-from cvtui.engine.optim import parameter_groups
-from cvtui.engine.seeds import WEIGHTS, generator
+from cvtui.engine.nn.init import INITS, initialise
+from cvtui.engine.nn.model import BitDropout, Net, ReLU
+from cvtui.engine.optim.factory import parameter_groups
+from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
 from cvtui.recipe import choices
 from cvtui.recipe.net import parse

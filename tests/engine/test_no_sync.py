@@ -16,9 +16,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cvtui.engine import statistics
-from cvtui.engine.control import Signals
-from cvtui.engine.loop import Loop
+from cvtui.engine.observe import statistics
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.trainer import Loop
 from cvtui.runlog import EventWriter
 from cvtui.runlog.events import LayersSampled, Steps
 from tests.engine import making

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.calc.memory import OPTIMIZERS as OF_THE_RULE
-from cvtui.engine import unfused
-from cvtui.engine.optim import OPTIMIZERS, make_optimizer, parameter_groups
+from cvtui.engine.optim import skippable
+from cvtui.engine.optim.factory import OPTIMIZERS, make_optimizer, parameter_groups
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, choices
 
@@ -180,7 +180,7 @@ def test_muon_with_nothing_but_a_last_layer_is_adamw() -> None:
 
 def test_a_pytorch_without_muon_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.optim, "Muon")
-    assert not unfused.has_muon()
+    assert not skippable.has_muon()
     with pytest.raises(RequestError, match=r"muon needs a PyTorch that has torch\.optim\.Muon"):
         make_optimizer(small(), Recipe(optimizer="muon"))
 
@@ -244,17 +244,17 @@ def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
 ) -> None:
     """The way of the GPUs, gone on the CPU."""
 
-    def step(together: unfused.Together, closure: Any = None) -> None:
+    def step(together: skippable.Together, closure: Any = None) -> None:
         flag = together.found_inf
         together._update_on_device(torch.zeros(()) if flag is None else flag)
 
     def made(model: nn.Module) -> torch.optim.Optimizer:
         recipe = Recipe(optimizer=text, lr=0.01, weight_decay=0.01)
         if text == "adagrad":
-            return unfused.Together([torch.optim.Adagrad(parameter_groups(model, 0.01), lr=0.01, foreach=True)])
+            return skippable.Together([torch.optim.Adagrad(parameter_groups(model, 0.01), lr=0.01, foreach=True)])
         return make_optimizer(model, recipe)
 
-    monkeypatch.setattr(unfused.Together, "step", step)
+    monkeypatch.setattr(skippable.Together, "step", step)
     plain, flawed = small(), small()
     go(plain, made(plain), range(8))
     go(flawed, made(flawed), range(8), bad=(0, 3, 4))
@@ -265,8 +265,8 @@ def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("text", EVERY)
 def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:
-    from cvtui.engine.control import Signals
-    from cvtui.engine.loop import Loop
+    from cvtui.engine.train.control import Signals
+    from cvtui.engine.train.trainer import Loop
     from cvtui.runlog.writer import EventWriter
 
     from .making import folder, training
@@ -312,7 +312,7 @@ GOOD = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.03, "muon":
 )
 def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
     """Three epochs of the digits: better than guessing by far."""
-    from cvtui.engine.control import Signals
+    from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
 
     from .making import folder, history

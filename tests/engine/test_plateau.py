@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from cvtui.engine.control import Signals
-from cvtui.engine.plateau import Plateau
+from cvtui.engine.optim.plateau import Plateau
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.schedule import Schedule
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor
 
-from cvtui.engine import preprocess as module
-from cvtui.engine.control import Signals
-from cvtui.engine.data import ChannelStats, Images, channel_stats
-from cvtui.engine.preprocess import Preprocess, learn_zca
-from cvtui.engine.resume import restore
-from cvtui.engine.weights import write_safetensors
+from cvtui.engine.data import preprocess as module
+from cvtui.engine.data.loading import ChannelStats, Images, channel_stats
+from cvtui.engine.data.preprocess import Preprocess, learn_zca
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.export_weights import write_safetensors
+from cvtui.engine.train.resume import restore
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine import quick_adam, quick_sgd
+from cvtui.engine.optim import fused_adam, fused_sgd
 
 PAIRS = {
-    "adam": (quick_adam.Adam, torch.optim.Adam, {}),
-    "adamw": (quick_adam.AdamW, torch.optim.AdamW, {}),
-    "sgd": (quick_sgd.SGD, torch.optim.SGD, {}),
-    "momentum": (quick_sgd.SGD, torch.optim.SGD, {"momentum": 0.9, "dampening": 0.1}),
-    "nesterov": (quick_sgd.SGD, torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adam": (fused_adam.Adam, torch.optim.Adam, {}),
+    "adamw": (fused_adam.AdamW, torch.optim.AdamW, {}),
+    "sgd": (fused_sgd.SGD, torch.optim.SGD, {}),
+    "momentum": (fused_sgd.SGD, torch.optim.SGD, {"momentum": 0.9, "dampening": 0.1}),
+    "nesterov": (fused_sgd.SGD, torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 import sys
 import torch
-from cvtui.engine.quick_start import leave_dynamo_out
+from cvtui.engine.runtime.fast_start import leave_dynamo_out
 leave_dynamo_out()
 x = torch.ones(4, 3)
 def losses():
@@ -47,7 +47,7 @@ def test_looking_for_a_module_loads_nothing() -> None:
     `torch.testing.assert_close` makes, the real torch._dynamo cannot be loaded (PyTorch 2.14)."""
     script = """
 import inspect, sys, torch
-from cvtui.engine.quick_start import leave_dynamo_out
+from cvtui.engine.runtime.fast_start import leave_dynamo_out
 leave_dynamo_out()
 inspect.getmodule(inspect.currentframe())
 assert "torch._dynamo.eval_frame" not in sys.modules

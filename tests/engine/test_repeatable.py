@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine import device as devices
-from cvtui.engine.device import arithmetic, repeat
-from cvtui.engine.repeatable import told_of, without_deterministic_form
-from cvtui.engine.training import Training
+from cvtui.engine.runtime import device as devices
+from cvtui.engine.runtime.device import arithmetic, repeat
+from cvtui.engine.train.determinism import told_of, without_deterministic_form
+from cvtui.engine.train.state import Training
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.launch import launch
 from tests.cli.running import cvtui

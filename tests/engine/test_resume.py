@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine import checkpoint
-from cvtui.engine.control import Signals
-from cvtui.engine.resume import newest_checkpoint, restore
-from cvtui.engine.training import Training, prepare
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.resume import newest_checkpoint, restore
+from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check, dumps
@@ -105,7 +105,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
 
 def moved(training: Training, steps: int) -> list[float]:
     """The losses of the next steps, as the loop takes them."""
-    from cvtui.engine.data import batches
+    from cvtui.engine.data.loading import batches
 
     training.model.train()
     losses: list[float] = []

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from cvtui.engine.control import Signals
-from cvtui.engine.data import Split, load
-from cvtui.engine.folder_stream import Streamed
-from cvtui.engine.selection import Noise, changed, noisy, relabelled
+from cvtui.engine.data.loading import Split, load
+from cvtui.engine.data.selection import Noise, changed, noisy, relabelled
+from cvtui.engine.data.streaming import Streamed
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cvtui.engine import checkpoint
+from cvtui.engine.train import checkpoint
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import RunEnded
 

@@ -9,9 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine import statistics
-from cvtui.engine.meter import LARGE, Meter
-from cvtui.engine.statistics import BINS, SAMPLE, all_finite, flat_view, histogram, moments, norm, stride_for, zeros
+from cvtui.engine.observe import statistics
+from cvtui.engine.observe.statistics import (
+    BINS,
+    SAMPLE,
+    all_finite,
+    flat_view,
+    histogram,
+    moments,
+    norm,
+    stride_for,
+    zeros,
+)
+from cvtui.engine.observe.step_metrics import LARGE, Meter
 
 
 @pytest.mark.parametrize("shape", [(64, 32, 8, 8), (3, 5), (100, 200), (7, 3, 33, 31), (1, 1), (16, 64, 32, 32)])

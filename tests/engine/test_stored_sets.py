@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine.data import Images, load
-from cvtui.engine.stored.cifar import read_cifar
-from cvtui.engine.stored.damage import DamagedError
-from cvtui.engine.stored.idx import read_idx
-from cvtui.engine.stored.mat import read_mat
-from cvtui.engine.stored_sets import READERS, read, read_files
+from cvtui.engine.data.formats.cifar import read_cifar
+from cvtui.engine.data.formats.errors import DamagedError
+from cvtui.engine.data.formats.idx import read_idx
+from cvtui.engine.data.formats.mat import read_mat
+from cvtui.engine.data.loading import Images, load
+from cvtui.engine.data.torchvision_sets import READERS, read, read_files
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe
 from cvtui.recipe.stored_files import data_folder, in_bytes, locate, missing, unsound

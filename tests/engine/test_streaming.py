@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from cvtui.engine import folder_set
-from cvtui.engine.control import Signals
-from cvtui.engine.data import batches, load
-from cvtui.engine.folder_set import decode
-from cvtui.engine.folder_stream import Streamed
-from cvtui.engine.gone import ImagesGone
-from cvtui.engine.journal import Journal
+from cvtui.engine.data import image_folder
+from cvtui.engine.data.image_folder import decode
+from cvtui.engine.data.loading import batches, load
+from cvtui.engine.data.missing_files import ImagesGone
+from cvtui.engine.data.streaming import Streamed
+from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe
 from cvtui.runlog import History, RunFolder
@@ -56,15 +56,15 @@ def pictures(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Any:
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
     yield
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
 
 
 @pytest.fixture
 def streams(monkeypatch: pytest.MonkeyPatch) -> None:
     """No memory is free."""
-    monkeypatch.setattr(folder_set, "free_memory", lambda: 0)
+    monkeypatch.setattr(image_folder, "free_memory", lambda: 0)
 
 
 def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], None]) -> None:
@@ -93,8 +93,8 @@ def test_streamed_resident_and_resumed_are_equal_with_dropout(
     fields = {**RECIPE, "data": f"folder:{made}"}
     resident = folder(tmp_path, "resident", **fields)
     assert train(resident) == (0, "", "")
-    folder_set._read.cache_clear()
-    monkeypatch.setattr(folder_set, "free_memory", lambda: 0)
+    image_folder._read.cache_clear()
+    monkeypatch.setattr(image_folder, "free_memory", lambda: 0)
     streamed, stopped = folder(tmp_path, "streamed", **fields), folder(tmp_path, "stopped", **fields)
     assert train(streamed) == (0, "", "")
     assert any("decoded anew" in log.text for log in history(streamed).logs)
@@ -178,7 +178,7 @@ def test_many_that_vanish_end_the_run_and_it_goes_on_when_they_are_back(
     assert run.log.exists() is False or "Traceback" not in run.log.read_text()
     for path, data in kept.items():
         Path(path).write_bytes(data)
-    folder_set._read.cache_clear()
+    image_folder._read.cache_clear()
     assert train(run, resume=True) == (0, "", "")
     again = History(run)
     again.poll()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvtui.engine.control import Signals
-from cvtui.engine.toy_data import read_toy
-from cvtui.engine.toys import TOYS
+from cvtui.engine.data.toy_set import read_toy
+from cvtui.engine.data.toys import TOYS
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check

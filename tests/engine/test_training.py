@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cvtui.engine.training import RatesAhead
+from cvtui.engine.train.state import RatesAhead
 
 from .making import training
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine.data import batches
-from cvtui.engine.predict import first_pass
-from cvtui.engine.sample import DEAD_WINDOW, KINDS
-from cvtui.engine.watch import FREE_SAMPLES, Watch
+from cvtui.engine.data.loading import batches
+from cvtui.engine.observe.layer_sample import DEAD_WINDOW, KINDS
+from cvtui.engine.observe.layer_watch import FREE_SAMPLES, Watch
+from cvtui.engine.train.forecast import first_pass
 from cvtui.runlog.events import LayerStats
 
 from .making import training

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cvtui.assets import asset
-from cvtui.engine.watch import watched_layers
+from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.runlog import History, RunFolder
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.gallery import map_layers

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from cvtui import door
-from cvtui.engine import checkpoint
-from cvtui.engine.control import Signals
-from cvtui.engine.evaluate import evaluate
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.worker import train_folder
 from cvtui.runlog import Command, History, RunFolder, summary
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, RunEnded
@@ -177,7 +177,7 @@ def test_a_resumed_run_knows_what_its_best_file_holds(
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, epoch: int, signals: Signals) -> None:
     """SIGTERM in the first step after an epoch."""
-    from cvtui.engine.journal import Journal
+    from cvtui.engine.observe.recorder import Journal
 
     step = Journal.step
 

@@ -12,7 +12,7 @@ from PIL import Image
 from textual.color import Color
 from textual.theme import Theme
 
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import Command, CommandReader, Histogram, History, LayersSampled, LayerStats, RunFolder

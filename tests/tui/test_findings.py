@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from cvtui.doctor import examine
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.runlog import RunFolder
 from cvtui.tui.app import CvtuiApp

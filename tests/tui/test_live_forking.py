@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, OptionList
 
-from cvtui.engine.control import Signals
+from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.tui.app import CvtuiApp

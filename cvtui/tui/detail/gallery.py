@@ -19,7 +19,7 @@ MAPS = "feature maps"
 CONFUSION = "confusion matrix"
 FLOW = "gradient flow"
 LOOKED_AT = "validation image"
-"""The picture of the image itself; see cvtui/engine/album.py."""
+"""The picture of the image itself; see cvtui/engine/observe/image_writer.py."""
 _OF = "feature maps of "
 LARGEST_PNG = 4 << 20
 

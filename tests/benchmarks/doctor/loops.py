@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from cvtui.engine.watched import WatchedRun, watch
+from cvtui.engine.watch import WatchedRun, watch
 from tests.benchmarks.doctor.nets import MODULES
 from tests.benchmarks.doctor.sets import CLASSES, SETS, Data
 

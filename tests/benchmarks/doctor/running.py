@@ -57,7 +57,7 @@ def _begin() -> None:
 
 def train(case: Case, folder: Path) -> str:
     """One run into folder/<name>, whose log is written step by step. "" or why it could not be done."""
-    import cvtui.engine.journal as journal
+    import cvtui.engine.observe.recorder as journal
 
     place = folder / case.name
     if is_trained(case, folder):
@@ -83,7 +83,7 @@ def train(case: Case, folder: Path) -> str:
 
 
 def _train_recipe(case: Case, folder: Path) -> int:
-    from cvtui.engine.control import Signals
+    from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
     from cvtui.recipe import Recipe, dumps
     from cvtui.runlog.folder import RunFolder

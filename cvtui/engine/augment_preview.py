@@ -1,0 +1,50 @@
+"""What augmentation does to images, before a run begins: a few of the first step's, as they are and as they become."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cvtui.engine.train.state import Training
+
+SHOWN = 8
+"""Images."""
+LARGEST = 64
+"""Pixels a side; larger images are shown smaller."""
+
+
+def preview(training: Training) -> dict[str, Any] | None:
+    """`before` and `after`: lists of up to 8 PNGs (base64), the same images of the run's first step in the same order,
+    without and with the changes that this step will make. None where nothing is changed."""
+    if not training.augment or not training.data.train.are_pictures:
+        return None
+    images = next(training.batches(1))
+    changed = training.changed(images, 0)  # the whole batch: each image's changes depend on its place in it
+    before, after = images.pixels[:SHOWN].cpu(), changed.pixels[:SHOWN].cpu()
+    if before.dtype != torch.uint8:
+        before, after = _as_bytes(before, after)
+    return {"before": [png(image) for image in before], "after": [png(image) for image in after]}
+
+
+def png(image: Tensor) -> str:
+    """uint8 H x W x C as a PNG in base64: RGB for three channels, else the grey of their mean."""
+    from PIL import Image
+
+    pixels = image if image.shape[-1] == 3 else image.float().mean(-1).round().to(torch.uint8)
+    picture = Image.fromarray(pixels.numpy())
+    picture.thumbnail((LARGEST, LARGEST))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _as_bytes(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+    """Floats of any range, both on one scale: the least of `before` black, the most white."""
+    low, high = before.min(), before.max()
+    span = (high - low).clamp_min(1e-12)
+    one, two = (((x - low) / span * 255).nan_to_num(0).clamp(0, 255).to(torch.uint8) for x in (before, after))
+    return one, two

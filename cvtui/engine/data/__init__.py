@@ -1,0 +1,1 @@
+"""Images and labels: reading every source, batches, augmentation, preprocessing."""

@@ -1,0 +1,220 @@
+"""A folder of images as data: every file decoded once, by several threads, and kept as uint8; or, where that would take
+too much of the memory, decoded when it is needed (streaming.py).
+
+What can't be read is left out, counted and named; nothing is left out silently.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cvtui.errors import RequestError
+from cvtui.recipe.folder_facts import Listing, listing, parse_size
+from cvtui.recipe.room import free_memory
+from cvtui.runlog.launch import usable_cores
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from cvtui.engine.data.loading import Part, Split, Tell
+
+MEMORY_SHARE = 0.25
+"""Of the memory that is free: sets that would take more of it stream."""
+MOST_PIXELS = 64_000_000
+"""A larger image is not decoded: a file of some kB may unpack to gigabytes (a decompression bomb)."""
+NAMED = 5
+"""Files that a note names; the others it counts."""
+TELL_EVERY = 0.1
+"""Of all files: after so many more are decoded it is told."""
+
+
+class Files(NamedTuple):
+    """Some image files and their labels."""
+
+    paths: tuple[str, ...]
+    labels: tuple[int, ...]
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, size: str, val_share: float, seed: int, teller: _Teller) -> Split:
+    from cvtui.engine.data.loading import Split
+
+    found = listing(path, val_share, seed)
+    shape = parse_size(size)
+    parts, bad = [], []
+    count = len(found.train) + len(found.validation)
+    streams = count * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
+    teller.begin(count, "looking through" if streams else "decoding")
+    for files in (found.train, found.validation):
+        part, broken = _part(files, shape, found.classes, teller, streams)
+        parts.append(part)
+        bad += broken
+    return Split(parts[0], parts[1], tuple(_notes(found, bad, streams)))
+
+
+def read_folder(path: Path, size: str, val_share: float, seed: int, tell: Tell | None = None) -> Split:
+    """The folder's images as a split; `notes` say what was left out. RequestError where too little is left."""
+    return _read(path, size, val_share, seed, _Teller(tell))
+
+
+def _part(
+    files: Sequence[tuple[str, int]], shape: tuple[int, int], classes: tuple[str, ...], teller: _Teller, streams: bool
+) -> tuple[Part, list[tuple[str, str]]]:
+    """Decodes all; (the part, [(path, what is wrong with it)])."""
+    from cvtui.engine.data.loading import Images
+    from cvtui.engine.data.streaming import Streamed
+
+    high, wide = shape
+    pixels = None if streams else np.empty((len(files), high, wide, 3), np.uint8)
+    sums = Sums()
+    wrong: dict[int, str] = {}
+
+    def work(number: int) -> None:
+        try:
+            image = decode(files[number][0], shape)
+        except Unreadable as error:
+            wrong[number] = str(error)
+        else:
+            if pixels is None:
+                sums.add(image)
+            else:
+                pixels[number] = image
+        teller.step()
+
+    with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow lets go of the interpreter while it decodes
+        list(pool.map(work, range(len(files))))
+    good = [number for number in range(len(files)) if number not in wrong]
+    labels = torch.tensor([files[number][1] for number in good], dtype=torch.int64)
+    missing = [name for label, name in enumerate(classes) if not (labels == label).any()]
+    if missing:
+        raise RequestError(f"data: no image of the class {missing[0]!r} can be read", hint="see the run's log")
+    broken = [(files[number][0], words) for number, words in sorted(wrong.items())]
+    if pixels is None:
+        return Streamed([files[number][0] for number in good], labels, shape, classes, sums.stats()), broken
+    return Images(torch.from_numpy(pixels if not wrong else pixels[good]), labels), broken
+
+
+class Unreadable(Exception):
+    """A file that is no image, or none that is wanted; the words say why."""
+
+
+def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """An image file as height x width x 3: turned as its EXIF says, scaled to cover the shape, cut to its middle."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as opened:
+                if opened.width * opened.height > MOST_PIXELS:
+                    raise Unreadable(f"{opened.width}x{opened.height} pixels are too many")
+                opened.draft("RGB", (2 * shape[1], 2 * shape[0]))  # a JPEG is decoded smaller, several times as fast
+                image = _rgb(ImageOps.exif_transpose(opened))
+                high, wide = shape
+                fitted = ImageOps.fit(image, (wide, high), Image.Resampling.BILINEAR)
+                return np.asarray(fitted, dtype=np.uint8)
+    except Unreadable:
+        raise
+    except Image.DecompressionBombError:
+        raise Unreadable("its pixels are too many") from None
+    except Exception as error:  # Pillow's readers raise nearly anything on bytes that lie
+        words = " ".join(str(error).replace(path, "").replace("''", "").split()) or type(error).__name__
+        raise Unreadable("it can't be decoded: " + words[:80]) from None
+
+
+def _rgb(image: Image) -> Image:
+    """Grey, palette, CMYK, 16 bits, floats, transparent (on white): all become RGB of 8 bits."""
+    from PIL import Image as Pillow
+
+    if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits: Pillow would cut them off at 255
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+        image = Pillow.fromarray((values.clip(0, top) * (255 / top)).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = Pillow.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Pillow.alpha_composite(ground, image)
+    return image.convert("RGB")
+
+
+class Sums:
+    """Sums and squares of every channel, added up by many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.total = np.zeros(3, np.int64)
+        self.squares = np.zeros(3, np.int64)
+        self.count = 0
+
+    def add(self, image: NDArray[np.uint8]) -> None:
+        values = image.reshape(-1, 3).astype(np.int64)
+        total, squares = values.sum(0), np.square(values).sum(0)
+        with self._lock:
+            self.total += total
+            self.squares += squares
+            self.count += len(values)
+
+    def stats(self) -> tuple[list[float], list[float]]:
+        """Mean and std in 0..255."""
+        mean = self.total / max(1, self.count)
+        return mean.tolist(), np.sqrt(np.maximum(self.squares / max(1, self.count) - mean**2, 0)).tolist()
+
+
+class _Teller:
+    """Says now and then how far it is; any two are equal, so that a cache of what was read does not mind them."""
+
+    def __init__(self, tell: Tell | None) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._all = self._done = self._told = 0
+        self._verb = ""
+
+    def begin(self, count: int, verb: str) -> None:
+        self._all, self._verb = count, verb
+        if self._tell is not None:
+            self._tell(f"{verb} {count:,} images …")
+
+    def step(self) -> None:
+        with self._lock:
+            self._done += 1
+            due = self._done - self._told >= max(200, TELL_EVERY * self._all)
+            if due:
+                self._told = self._done
+        if due and self._tell is not None:
+            self._tell(f"{self._verb} images: {self._done:,} of {self._all:,} ({self._done / self._all:.0%})")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Teller)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[str]:
+    notes = []
+    if streams:
+        notes.append("the images don't fit into the memory at once: they are decoded anew in every epoch")
+    if bad:
+        named = "; ".join(f"{shown(path)} ({words})" for path, words in bad[:NAMED])
+        more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
+        notes.append(f"left out {len(bad):,} file{'s' if len(bad) != 1 else ''} that can't be read: {named}{more}")
+    if found.others:
+        notes.append(f"passed over {found.others:,} files that are no images by their names, or links")
+    return notes
+
+
+def shown(path: str) -> str:
+    """The last two parts, without what a terminal would obey."""
+    name = "/".join(path.split(os.sep)[-2:])
+    return name if name.isprintable() else ascii(name)[1:-1]

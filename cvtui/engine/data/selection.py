@@ -1,0 +1,115 @@
+"""Which images of a set a run sees, and which of their labels are changed. All of it follows from the seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cvtui.engine.runtime.seeds import NOISE, SELECTION, generator
+from cvtui.errors import RequestError
+from cvtui.recipe.selection import kept_classes, training_counts
+
+if TYPE_CHECKING:
+    from cvtui.engine.data.loading import Part, Split
+
+
+class Noise(NamedTuple):
+    """Labels that are replaced by another class, drawn evenly from the others."""
+
+    share: float
+    """Of the training labels; never of the validation's, which would measure the noise."""
+    seed: int
+
+
+def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, data: str, seed: int) -> Split:
+    """The part of `split` that the recipe asks for; labels are numbered anew where classes are left out.
+
+    only, limit, imbalance: as in `cvtui.recipe.selection`, which says how many of each class stay; which ones follows
+    from the seed. RequestError where classes are asked for that are not there.
+    """
+    from cvtui.engine.data.loading import Split
+
+    names = _names(split, data)
+    kept = kept_classes(only, names)
+    train, validation, notes = split
+    if len(kept) < len(names):
+        train, validation = (_classes(part, kept) for part in (train, validation))
+    if limit or imbalance < 1.0:
+        counts = torch.bincount(train.labels, minlength=len(kept)).tolist()
+        train = _counted(train, training_counts(counts, limit, imbalance), seed)
+    if noise.share:
+        train, changed = noisy(train, noise, len(kept))
+        notes = (*notes, f"labels changed: {changed:,} of {train.size:,} training labels name another class")
+    return Split(train, validation, notes)
+
+
+def _names(split: Split, data: str) -> tuple[str, ...]:
+    """The class names, as far as the selection needs them."""
+    from cvtui.recipe.choices import DATA
+    from cvtui.recipe.data_facts import folder_of, kind_of
+    from cvtui.recipe.toy_table import toy_facts
+
+    kind = kind_of(data)
+    if kind == "named":
+        return DATA[data].classes
+    if kind == "toy":
+        return toy_facts(data).classes
+    if kind == "callable":
+        from cvtui.engine.data.user_dataset import class_names
+
+        return class_names(data)
+    from cvtui.recipe.folder_facts import listing
+
+    folder = folder_of(data)
+    assert folder is not None
+    return listing(folder, 0.2).classes
+
+
+def _classes(part: Part, kept: list[int]) -> Part:
+    """Only the images of these classes, their labels 0, 1, 2 … in this order."""
+    number = torch.full((int(part.labels.max()) + 1,), -1, dtype=torch.int64)
+    number[torch.tensor([index for index in kept if index < len(number)])] = torch.arange(len(kept))
+    labels = number[part.labels]
+    places = (labels >= 0).nonzero().flatten()
+    if not len(places):
+        raise RequestError("only: no image of these classes is there")
+    return relabelled(part, places, labels[places])
+
+
+def _counted(part: Part, counts: list[int], seed: int) -> Part:
+    """So many images of each class, drawn from the seed; they stay in their order."""
+    random = generator(seed, SELECTION)
+    places = []
+    for label, count in enumerate(counts):
+        there = (part.labels == label).nonzero().flatten()
+        places.append(there[torch.randperm(len(there), generator=random)[:count]])
+    chosen = torch.cat(places).sort().values
+    return relabelled(part, chosen, part.labels[chosen])
+
+
+def noisy(part: Part, noise: Noise, classes: int) -> tuple[Part, int]:
+    """The same images with a share of their labels replaced by another class; how many were. Which ones: `changed`."""
+    chosen = changed(part.size, noise)
+    labels = part.labels.clone()
+    random = generator(noise.seed, NOISE, 1)
+    labels[chosen] = (labels[chosen] + torch.randint(1, classes, (len(chosen),), generator=random)) % classes
+    return relabelled(part, None, labels), len(chosen)
+
+
+def changed(count: int, noise: Noise) -> Tensor:
+    """The numbers of the training images whose label is not their own, rising."""
+    order = torch.randperm(count, generator=generator(noise.seed, NOISE))
+    return order[: round(noise.share * count)].sort().values
+
+
+def relabelled(part: Part, places: Tensor | None, labels: Tensor) -> Part:
+    """The images at `places` (None: all, and not copied) with these labels."""
+    from cvtui.engine.data.loading import Images
+
+    if isinstance(part, Images):
+        return Images(part.pixels if places is None else part.pixels[places], labels)
+    every = torch.arange(part.size) if places is None else places
+    again: Part = part.chosen(every, labels)  # type: ignore[attr-defined]
+    return again

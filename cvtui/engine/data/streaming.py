@@ -1,0 +1,140 @@
+"""Images that stay in their files and are decoded when a batch needs them, by the workers of a DataLoader.
+
+The order of an epoch, and so a run's losses, are those of the same images held in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cvtui.engine.data.image_folder import Unreadable, decode
+from cvtui.engine.data.loading import ChannelStats, Images
+from cvtui.engine.data.missing_files import Gone
+from cvtui.runlog.launch import usable_cores
+
+AHEAD = 4
+"""Batches that each worker decodes before they are asked for."""
+
+
+class _Decoded(Dataset[Tensor | str]):
+    """An image's pixels; what is wrong with it where it can't be read (any more)."""
+
+    def __init__(self, paths: Sequence[str], shape: tuple[int, int]) -> None:
+        self.paths = paths
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: int) -> Tensor | str:
+        try:
+            return torch.from_numpy(decode(self.paths[number], self.shape).copy())
+        except Unreadable as error:
+            return str(error)
+
+
+def _as_read(images: list[Tensor | str]) -> tuple[Tensor, dict[int, str]]:
+    """(pixels of those that could be read, {place in the batch: what is wrong with it} of the others)."""
+    read = [image for image in images if isinstance(image, Tensor)]
+    wrong = {place: image for place, image in enumerate(images) if isinstance(image, str)}
+    return torch.stack(read) if read else torch.empty(0, dtype=torch.uint8), wrong
+
+
+class Streamed:
+    """One part of a data set whose images come from files; see `cvtui.engine.data.loading.Part`."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        labels: Tensor,
+        shape: tuple[int, int],
+        classes: tuple[str, ...],
+        stats: tuple[list[float], list[float]] | ChannelStats,
+        device: torch.device | None = None,
+        gone: Gone | None = None,
+    ) -> None:
+        self.paths = list(paths)
+        self._labels = labels
+        self.shape = shape
+        self.classes = classes
+        self.stats = ChannelStats(*stats)
+        self.device = device or torch.device("cpu")
+        self.gone = Gone(len(paths)) if gone is None else gone
+
+    @property
+    def labels(self) -> Tensor:
+        return self._labels
+
+    @property
+    def size(self) -> int:
+        return len(self.paths)
+
+    @property
+    def bytes(self) -> int:
+        return self._labels.nbytes
+
+    @property
+    def are_pictures(self) -> bool:
+        return True
+
+    def to(self, device: torch.device) -> Streamed:
+        return Streamed(self.paths, self._labels, self.shape, self.classes, self.stats, device, self.gone)
+
+    def chosen(self, places: Tensor, labels: Tensor) -> Streamed:
+        """The images at `places`, with these labels; the statistics stay those of all."""
+        paths = [self.paths[place] for place in places.tolist()]
+        return Streamed(paths, labels, self.shape, self.classes, self.stats, self.device)
+
+    def batch(self, index: Tensor) -> Images:
+        source, places = _Decoded(self.paths, self.shape), index.tolist()
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            pixels, wrong = _as_read(list(pool.map(source.__getitem__, places)))
+        return self._filled(pixels, wrong, places)
+
+    def part(self, start: int, stop: int) -> Images:
+        return self.batch(torch.arange(start, min(stop, self.size)))
+
+    def stream(self, order: Tensor, size: int) -> Iterator[Images]:
+        """Batches in this order; workers decode the next ones while one is trained on. ImagesGone."""
+        places = [order[start : start + size].tolist() for start in range(0, len(order), size)]
+        if not places:  # no workers for nothing
+            return
+        loader = DataLoader(
+            _Decoded(self.paths, self.shape),
+            batch_sampler=places,
+            num_workers=max(1, usable_cores() - 1),
+            prefetch_factor=AHEAD,
+            collate_fn=_as_read,
+            # The workers' seeds, which nobody uses: without it they'd come out of the generator that is dropout's.
+            generator=torch.Generator(),
+        )
+        for (pixels, wrong), index in zip(loader, places, strict=True):
+            yield self._filled(pixels, wrong, index)
+
+    def _filled(self, pixels: Tensor, wrong: dict[int, str], places: list[int]) -> Images:
+        """A batch of its full size: what is gone is replaced by others of it, with their labels. (A black picture with
+        a label would be learnt.)"""
+        if wrong or self.gone:
+            self.gone.note([self.paths[place] for place in places], wrong)
+        if wrong:
+            read = [place for number, place in enumerate(places) if number not in wrong]
+            if not read:
+                pixels, read = self._next_readable(places[0])
+            order = torch.arange(len(places)) % len(read)
+            pixels, places = pixels[order], [read[number] for number in order.tolist()]
+        return Images(pixels, self._labels[places]).to(self.device)
+
+    def _next_readable(self, place: int) -> tuple[Tensor, list[int]]:
+        """The first image behind `place` that can be read. ImagesGone before all have been tried."""
+        source = _Decoded(self.paths, self.shape)
+        while True:
+            place = (place + 1) % self.size
+            pixels, wrong = _as_read([source[place]])
+            if not wrong:
+                return pixels, [place]
+            self.gone.note([self.paths[place]], wrong)

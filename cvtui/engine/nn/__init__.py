@@ -1,0 +1,1 @@
+"""The network: an expression as a module, initialisation, the layer table of any module."""

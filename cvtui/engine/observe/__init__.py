@@ -1,0 +1,1 @@
+"""What is measured of a training and written to its log: metrics, layers, images, findings."""

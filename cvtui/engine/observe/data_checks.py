@@ -1,0 +1,217 @@
+"""What the doctor must know of a data set: counts, labels, duplicates, values that are not finite, and whether labels
+and images have anything to do with each other. Bounded: about a second, whatever the size of the set."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cvtui.engine.data.loading import Images, Part
+from cvtui.runlog.events import Facts
+
+SECONDS = 1.5
+"""For the whole scan; what was not looked at by then is left out."""
+HASHED = 200_000
+QUERIES, REFERENCES, NEIGHBOURS = 1000, 4000, 10
+DIMENSIONS = 256
+SHOWN = 20
+STREAMED, STREAMED_BYTES = 1500, 64 << 20
+"""Images that are read of a part which lies in files, and when enough of them are held (twice for a moment)."""
+
+
+class Scanned(NamedTuple):
+    """Images (N x …, any type of number) and labels (int64, N), on the CPU. Labels may be known of more images."""
+
+    images: Tensor
+    labels: Tensor
+    size: int
+    """Images of the whole part."""
+
+
+def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None:
+    """train, validation: parts of a run's data, (images, labels) as tensors or arrays, or a Dataset of such pairs;
+    None: not known.
+
+    classes: their number where it is known otherwise. None when neither part could be read.
+    """
+    until = time.perf_counter() + SECONDS
+    parts = [part_of(source, until) for source in (train, validation)]
+    first, second = parts
+    if first is None and second is None:
+        return None
+    found: dict[str, Any] = {}
+    if first is not None:
+        found |= {"train": first.size} | _label_facts(first.labels, classes) | _bad_facts(first.images)
+    if second is not None:
+        found["validation"] = second.size
+    if first is not None and second is not None and first.images.shape[1:] == second.images.shape[1:]:
+        found |= _overlap(first, second, until) | _neighbour_facts(first, second)
+        if first.images.dtype == second.images.dtype:
+            found["raw_moments"] = [_moments(part.images) for part in (first, second)]
+    return Facts(**found)
+
+
+def part_of(source: Any, until: float) -> Scanned | None:
+    """What can be had of it; None when it is nothing of that kind."""
+    if source is None:
+        return None
+    if hasattr(source, "batch") and hasattr(source, "labels"):
+        return _from_part(source, until)
+    if isinstance(source, torch.utils.data.TensorDataset):
+        source = source.tensors
+    if isinstance(source, tuple | list) and len(source) == 2 and all(hasattr(half, "shape") for half in source):
+        images, labels = (torch.as_tensor(half).detach() for half in source)
+        if labels.dim() != 1 or len(images) != len(labels) or not len(labels) or labels.is_floating_point():
+            return None
+        return Scanned(images.cpu(), labels.cpu().long(), len(labels))
+    return _from_dataset(source, until)
+
+
+def _from_part(source: Part, until: float) -> Scanned | None:
+    """One part of a run's data: all of it where it lies in memory, else as many images as can be read in time."""
+    if isinstance(source, Images):
+        return Scanned(source.pixels.cpu(), source.labels.cpu(), source.size)
+    order = _even(source.size, STREAMED)
+    order = order[torch.randperm(len(order), generator=torch.Generator().manual_seed(0))]
+    pixels, labels, held = [], [], 0
+    for piece in torch.split(order, 32):
+        images = source.batch(piece)
+        pixels.append(images.pixels.cpu())
+        labels.append(images.labels.cpu())
+        held += pixels[-1].nbytes
+        if held > STREAMED_BYTES or time.perf_counter() > until - 0.3:
+            break
+    return Scanned(torch.cat(pixels), torch.cat(labels), source.size) if pixels else None
+
+
+def _from_dataset(source: Any, until: float) -> Scanned | None:
+    """Reads items at even distances until the time is over."""
+    try:
+        count = len(source)
+        places = range(0, count, max(1, count // 5000))
+        images, labels = [], []
+        for place in places:
+            image, label = source[place][:2]
+            images.append(torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image))
+            labels.append(int(label))
+            if time.perf_counter() > until - 0.5:
+                break
+        return Scanned(torch.stack(images), torch.tensor(labels), count) if images else None
+    except Exception:  # a stranger's data set may raise anything, and a check must not stop a training
+        return None
+
+
+def _moments(images: Tensor) -> list[float | None]:
+    """[mean, spread] before any preprocessing, of at most REFERENCES images: to be compared with the other part's
+    alone."""
+    numbers = images[_even(len(images), REFERENCES)].float()
+    return [_finite(numbers.mean()), _finite(numbers.std())]
+
+
+def _label_facts(labels: Tensor, classes: int) -> dict[str, Any]:
+    low, high = int(labels.min()), int(labels.max())
+    found: dict[str, Any] = {"label_range": [low, high]}
+    if low >= 0 and high < 100_000:
+        counts = torch.bincount(labels, minlength=classes)
+        found |= {"classes": classes or len(counts), "label_counts": counts.tolist()}
+    return found
+
+
+def _bad_facts(images: Tensor) -> dict[str, Any]:
+    if not images.is_floating_point():
+        return {"bad_count": 0}
+    bad = torch.cat([~piece.flatten(1).sum(1).isfinite() for piece in torch.split(images, 1024)])
+    return {"bad_count": int(bad.sum()), "bad_items": bad.nonzero()[:SHOWN, 0].tolist()}
+
+
+def _overlap(train: Scanned, validation: Scanned, until: float) -> dict[str, Any]:
+    """Validation images that are in the training set too, value for value."""
+    if len(train.images) + len(validation.images) > HASHED:
+        return {}
+    places: dict[bytes, int] = {}
+    for number, digest in enumerate(_digests(train.images)):
+        places.setdefault(digest, number)
+        if not number % 4096 and time.perf_counter() > until:
+            return {}
+    pairs = [[places[digest], number] for number, digest in enumerate(_digests(validation.images)) if digest in places]
+    return {"overlap": len(pairs), "overlap_pairs": pairs[:SHOWN]}
+
+
+def _digests(images: Tensor) -> Iterable[bytes]:
+    rows = images.contiguous().flatten(1)
+    array = rows.view(torch.uint8).numpy() if rows.element_size() > 1 else rows.numpy()
+    return (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in array)
+
+
+def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
+    """How often the nearest training images agree on an image's label: of training images (themselves left out) and of
+    validation images. Labels that were shuffled give chance; noise in the training labels alone shows as the lower of
+    the two."""
+    keep = _even(len(train.images), REFERENCES)
+    references, labels = _features(train.images, keep), train.labels[keep]
+    own = _even(len(keep), QUERIES)
+    others = _even(len(validation.images), QUERIES)
+    if len(keep) < 50 or len(others) < 20 or int(labels.min()) < 0:
+        return {}
+    classes = int(max(labels.max(), validation.labels.max())) + 1
+    if classes > 2000:
+        return {}
+    train_said = _vote(references[own], references, labels, classes, own)
+    val_said = _vote(_features(validation.images, others), references, labels, classes, None)
+    truth = validation.labels[others]
+    shares = torch.bincount(val_said, minlength=classes).double() / len(val_said)
+    chance = (shares * torch.bincount(truth.clamp_min(0), minlength=classes) / len(truth)).sum()
+    return {
+        "neighbours_train": _finite((train_said == labels[own]).double().mean()),
+        "neighbours_validation": _finite((val_said == truth).double().mean()),
+        "neighbours_chance": _finite(chance),
+        "neighbours_count": min(len(own), len(others)),
+    }
+
+
+def _even(count: int, most: int) -> Tensor:
+    """At most `most` of the numbers 0 … count − 1, at even distances (sets are often sorted)."""
+    if count <= most:
+        return torch.arange(count)
+    return torch.linspace(0, count - 1, most).round().long()
+
+
+def _features(images: Tensor, places: Tensor) -> Tensor:
+    """N x at most DIMENSIONS floats: the images at these places, made smaller; some at a time, since 4,000 of 224 x 224
+    would be 2.4 GB as floats."""
+    return torch.cat([_made_smaller(images[some]) for some in torch.split(places, 100)])
+
+
+def _made_smaller(images: Tensor) -> Tensor:
+    flat = images.float().nan_to_num(0.0, 0.0, 0.0)
+    if flat.dim() == 4:
+        if flat.shape[-1] in (1, 3, 4) and flat.shape[1] not in (1, 3, 4):
+            flat = flat.permute(0, 3, 1, 2)
+        side = max(1, math.isqrt(DIMENSIONS // flat.shape[1]))
+        if max(flat.shape[2:]) > side:
+            flat = torch.nn.functional.adaptive_avg_pool2d(flat, (min(side, flat.shape[2]), min(side, flat.shape[3])))
+    flat = flat.flatten(1)
+    return flat if flat.shape[1] <= 4 * DIMENSIONS else flat[:, :: -(-flat.shape[1] // DIMENSIONS)]
+
+
+def _vote(queries: Tensor, references: Tensor, labels: Tensor, classes: int, own: Tensor | None) -> Tensor:
+    """The label of the majority of the nearest references; ties go to the nearer sum. own: the queries' own numbers."""
+    distances = torch.cdist(queries, references)
+    if own is not None:
+        distances[torch.arange(len(own)), own] = math.inf
+    near = distances.topk(min(NEIGHBOURS, len(references) - 1), largest=False)
+    weights = 1.0 / (near.values + near.values[:, :1] + 1e-9)
+    votes = torch.zeros(len(queries), classes).scatter_add_(1, labels[near.indices], weights)
+    return votes.argmax(1)
+
+
+def _finite(number: Tensor) -> float | None:
+    value = float(number)
+    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,0 +1,105 @@
+"""Tiles as small PNGs in a run's folder, each told by a `picture` record."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cvtui import door
+from cvtui.engine.observe.feature_maps import LARGEST_TILE, Look
+from cvtui.runlog.events import PictureSaved
+from cvtui.runlog.folder import RunFolder
+
+LOOKED_AT = "validation image"
+"""Name of the picture of the image itself whose feature maps are shown."""
+
+
+GAP = (44, 54, 78)
+"""Colour between the tiles: no grey, so that a tile that is all black is seen as one."""
+
+
+class Album:
+    """Writes pictures into the folder and tells them. OSError when the disk refuses."""
+
+    def __init__(self, folder: RunFolder, tell: Callable[[PictureSaved], None]) -> None:
+        self.folder = folder
+        self.tell = tell
+
+    def write(
+        self,
+        step: int,
+        name: str,
+        tiles: Tensor,
+        note: str,
+        *,
+        around_zero: bool = False,
+        low: float | None = None,
+        high: float | None = None,
+        **more: Any,
+    ) -> None:
+        """tiles: N x (1 or 3) x H x W of any range, as one PNG and its record; `more`: other fields of it."""
+        from PIL import Image
+
+        if tiles.shape[-1] > LARGEST_TILE or tiles.shape[-2] > LARGEST_TILE:
+            smaller = (min(tiles.shape[-2], LARGEST_TILE), min(tiles.shape[-1], LARGEST_TILE))
+            tiles = nn.functional.adaptive_avg_pool2d(tiles, smaller)
+        sheet = sheet_of(tiles.cpu(), around_zero=around_zero, low=low, high=high)
+        which = f"-of-{more['image']}" if more.get("image") is not None else ""
+        file = f"{re.sub(r'[^A-Za-z0-9._#-]+', '-', name)[:120]}{which}-{step:06d}.png"
+        door.make_folder(self.folder.pictures)
+        with door.opened(self.folder.pictures / file, "wb") as opened:
+            Image.fromarray(sheet.numpy()).save(opened, "PNG")
+        path = f"{self.folder.pictures.name}/{file}"
+        self.tell(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
+
+    def write_look(self, step: int, number: int, image: Tensor, look: Look, truth: str, classes: list[str]) -> None:
+        """The feature maps of validation image `number`, and last the image itself (C x H x W, any range) with what the
+        model says of it: whoever waits for it has the maps already."""
+        for layer, (values, channels, height, width) in look.maps.items():
+            shown = f"the first {len(values)} of {channels}" if channels > len(values) else f"{channels}"
+            note = f"{shown} channel{'s' * (channels != 1)}, {height}x{width}; dark: low, bright: high"
+            self.write(step, f"feature maps of {layer}", values[:, None], note, layer=layer, image=number)
+        said, share = "", None
+        if look.shares is not None and bool(look.shares.isfinite().all()):
+            best = int(look.shares.argmax())
+            said = classes[best] if best < len(classes) else str(best)
+            share = round(float(look.shares[best]), 4)
+        raw = image.dtype == torch.uint8
+        tile = image.float()
+        tile = tile if tile.shape[0] in (1, 3) else tile.mean(0, keepdim=True)
+        self.write(
+            step, LOOKED_AT, tile[None], "", low=0.0 if raw else None, high=255.0 if raw else None,
+            image=number, truth=truth, said=said, share=share,
+        )  # fmt: skip
+
+
+def columns_of(count: int) -> int:
+    """Tiles a row: wider than high, as screens are."""
+    return min(count, max(1, math.ceil(math.sqrt(count * 2))))
+
+
+def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high: float | None = None) -> Tensor:
+    """uint8 H x W x 3: the tiles in rows, one pixel apart, the smallest value black, the largest white; with
+    `around_zero` 0 is the middle grey."""
+    finite = tiles[tiles.isfinite()]
+    if around_zero:
+        reach = float(finite.abs().max()) if len(finite) else 1.0
+        low, high = -reach, reach
+    low = low if low is not None else float(finite.min()) if len(finite) else 0.0
+    high = high if high is not None else float(finite.max()) if len(finite) else 1.0
+    span = high - low if high > low else 1.0
+    grey = ((tiles - low) / span * 255).nan_to_num(0).clamp(0, 255).round().to(torch.uint8)
+    grey = grey.expand(-1, 3, -1, -1) if grey.shape[1] == 1 else grey
+    count, _, height, width = grey.shape
+    columns = columns_of(count)
+    rows = -(-count // columns)
+    sheet = torch.tensor(GAP, dtype=torch.uint8).repeat(rows * (height + 1) - 1, columns * (width + 1) - 1, 1)
+    for number in range(count):
+        top, left = (number // columns) * (height + 1), (number % columns) * (width + 1)
+        sheet[top : top + height, left : left + width] = grey[number].permute(1, 2, 0)
+    return sheet

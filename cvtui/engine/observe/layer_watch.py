@@ -1,0 +1,146 @@
+"""Looks at every layer at every Nth step: hooks that are there for that one step and come off after it, whatever
+happens.
+
+Nothing is read back on the step itself: the numbers stay on their device until `take`. Watching changes no bit of the
+training: it reads outputs and weights, draws no random numbers and leaves mode and buffers alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cvtui.engine.observe.layer_sample import Pending, Sample, is_compiled, record_of, watched_layers
+from cvtui.engine.runtime.memory import is_out_of_memory
+from cvtui.runlog.events import LayersSampled
+
+__all__ = ["Watch", "watched_layers"]
+
+FREE_SAMPLES = 40
+"""So many samples are taken at exactly every Nth step. Later ones, still at multiples of N, also keep a distance in
+time: a quarter of a second, so that the log of a long run grows slowly, and 50 times what the last sample took, so
+that watching costs at most 2 %. This moves no loss: what is sampled changes no bit of the training."""
+SECONDS_APART = 0.25
+COSTS_APART = 50.0
+
+
+class Watch:
+    """Layer statistics of `model` while `optimizer` trains it.
+
+        watch.begin(number)           # hooks go on, if this step is due
+        forward, backward, optimizer.step()
+        watch.end()                   # and off
+        records = watch.take()        # now and then: what was sampled since
+
+    every: sample at steps that are multiples of it; 0 is never. Forward passes without gradients (a validation between
+    two steps) are not looked at; of several with gradients, the last before the update counts.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, every: int) -> None:
+        self.layers = watched_layers(model)
+        self.root = None if is_compiled(model) else model
+        """Whose forward passes are looked at; None where hooks would not be called."""
+        self.optimizer = optimizer
+        self._sample: Sample | None = None
+        self.every = every
+        self.seconds = 0.0
+        """Spent on watching so far."""
+        self._lost: list[int] = []
+        """Steps whose sample there was no memory for."""
+        self._told = 0
+        self._samples = 0
+        self._last = 0.0
+        self._last_cost = 0.0
+        self._pending: list[Pending] = []
+        self._alive: dict[str, deque[Tensor]] = {}
+        self._born = time.perf_counter()
+
+    def due(self, step: int) -> bool:
+        if not self.every or step % self.every:
+            return False
+        if self._samples < FREE_SAMPLES:
+            return True
+        return time.perf_counter() - self._last >= max(SECONDS_APART, COSTS_APART * self._last_cost)
+
+    def begin(self, step: int) -> None:
+        """Before a training step: hooks go on if it is due."""
+        self.cancel()
+        if self.due(step):
+            self._sample = Sample(step, self.layers, self.root, self.optimizer, self._alive)
+            self._sample.hook()
+
+    @contextmanager
+    def step(self, step: int) -> Iterator[None]:
+        """`begin` and `end` around one training step; an exception passes through and leaves no hook and no record."""
+        self.begin(step)
+        try:
+            yield
+        except BaseException:
+            self.cancel()
+            raise
+        self.end()
+
+    def cancel(self) -> None:
+        """No hook stays, and no record comes of the step that was begun."""
+        if self._sample is not None:
+            self._sample.unhook()
+            self._sample = None
+
+    def end(self) -> None:
+        """After the step: hooks come off, and what they saw waits for `take`."""
+        sample = self._sample
+        if sample is None:
+            return
+        self.cancel()
+        begun = time.perf_counter()
+        gathered = None
+        try:
+            gathered = None if sample.lost else sample.gathered()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        self._samples += 1
+        self._last = time.perf_counter()
+        self._last_cost = sample.seconds + self._last - begun
+        self.seconds += self._last_cost
+        cost = self.seconds / max(self._last - self._born, 1e-9)
+        if gathered is None:
+            self._lost.append(sample.step)
+        else:
+            self._pending.append(Pending(sample.step, *gathered, cost))
+
+    def take(self) -> list[LayersSampled]:
+        """The samples since the last call, read from the device now."""
+        begun = time.perf_counter()
+        records = [record_of(pending) for pending in self._pending]
+        self._pending.clear()
+        self.seconds += time.perf_counter() - begun
+        return records
+
+    def trouble(self) -> str:
+        """What is to be said of samples that were lost, once for the first, the tenth, the hundredth …; else ""."""
+        count = len(self._lost)
+        if count < 10 * self._told or not count:
+            return ""
+        first, self._told = not self._told, 10 ** (len(str(count)) - 1)
+        if first:
+            return f"no memory to look at the layers at step {self._lost[0]:,}: left out; the training goes on"
+        return f"no memory to look at the layers: {count:,} looks were left out so far"
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def forget_time(self, seconds: float) -> None:
+        """A pause of so many seconds does not count when the share of watching is worked out."""
+        self._born += seconds

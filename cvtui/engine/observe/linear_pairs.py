@@ -1,0 +1,132 @@
+"""Which modules a forward pass ran, in which order, and where two linear layers meet with nothing between them.
+
+Seen on the tensors themselves, so that a `torch.relu` in a model's own `forward` counts as what it is.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils.hooks import RemovableHandle
+
+from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.runlog.events import ModuleFact
+
+LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+PASSING = (
+    nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, nn.Flatten, nn.Identity, nn.Unflatten,
+    nn.AvgPool2d, nn.AdaptiveAvgPool2d,
+)  # fmt: skip
+"""Linear maps themselves (a norm in evaluation): what goes through them is still linear in what came in."""
+OPTIONS = ("p", "momentum", "eps", "in_features", "out_features", "in_channels", "out_channels", "num_features")
+MOST = 400
+SECONDS = 0.5
+
+
+class LinearPairs:
+    """Hooks on every module without children, for one forward pass with gradients."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.pairs: list[list[str]] = []
+        self._order: list[tuple[str, nn.Module]] = []
+        self._names: set[str] = set()
+        self._from: dict[tuple[int, int], tuple[str, StorageWeakRef]] = {}
+        """The reference tells whether the tensor's memory is still its own. (To keep the tensors themselves would hold
+        every output of the first step.)"""
+        self._handles: list[RemovableHandle] = []
+        self._over = False
+        self._until = 0.0
+
+    def hook(self) -> None:
+        leaves = [(name, module) for name, module in self.model.named_modules() if not any(module.children())]
+        for name, module in leaves[:MOST]:
+            if module is not self.model:
+                self._handles.append(module.register_forward_pre_hook(self._entering(plain_name(name))))
+                self._handles.append(module.register_forward_hook(self._leaving(plain_name(name))))
+
+    def close(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._from.clear()
+
+    def _source(self, tensors: Any) -> str | None:
+        """The linear layer that the first tensor comes from with nothing between."""
+        tensor = next((value for value in tensors if isinstance(value, Tensor)), None)
+        found = self._from.get(_key(tensor)) if tensor is not None else None
+        return found[0] if found is not None and not found[1].expired() else None  # type: ignore[no-untyped-call]
+
+    def forward_done(self) -> None:
+        """The forward pass of the whole model is over: what was kept of it is let go."""
+        if self._order and torch.is_grad_enabled():
+            self._over = True
+            self._from.clear()
+
+    def modules(self) -> list[ModuleFact]:
+        """In the order of the pass; in that of the model, where no pass was seen."""
+        order = self._order or [
+            (plain_name(name), module)
+            for name, module in self.model.named_modules()
+            if not any(module.children()) and name
+        ]
+        return [
+            ModuleFact(name=name, kind=type(module).__name__, options=_options(module)) for name, module in order[:MOST]
+        ]
+
+    def _looking(self) -> bool:
+        return not self._over and torch.is_grad_enabled()
+
+    def _entering(self, name: str) -> Any:
+        def enter(module: nn.Module, inputs: Any) -> None:
+            if not self._looking():
+                return
+            now = time.perf_counter()
+            if not self._order:
+                self._until = now + SECONDS
+            if now > self._until:  # a model that calls its modules ten thousand times
+                self._over = True
+                return
+            if name not in self._names:
+                self._names.add(name)
+                self._order.append((name, module))
+            source = self._source(inputs)
+            if source is not None and isinstance(module, LINEAR) and [source, name] not in self.pairs:
+                self.pairs.append([source, name])
+
+        return enter
+
+    def _leaving(self, name: str) -> Any:
+        def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+            if not self._looking() or not isinstance(output, Tensor):
+                return
+            if isinstance(module, LINEAR):
+                source: str | None = name
+            else:
+                source = self._source(inputs) if isinstance(module, PASSING) else None
+            if source is not None:
+                self._from[_key(output)] = source, StorageWeakRef(output.untyped_storage())  # type: ignore[no-untyped-call]
+            else:
+                self._from.pop(_key(output), None)
+
+        return leave
+
+
+def _key(tensor: Tensor) -> tuple[int, int]:
+    """A view has the memory of what it shows; writing into it counts the version up."""
+    return tensor.data_ptr(), tensor._version
+
+
+def _options(module: nn.Module) -> dict[str, float]:
+    found = {}
+    for name in OPTIONS:
+        value = getattr(module, name, None)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found[name] = float(value)
+    if getattr(module, "track_running_stats", True) is False:
+        found["momentum"] = 0.0
+    return found

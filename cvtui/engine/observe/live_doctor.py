@@ -1,0 +1,137 @@
+"""A training with its doctor beside it: it reads each record as it is written, and what it finds goes into the log."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from cvtui.doctor import Diagnosis, Doctor
+from cvtui.engine.data.loading import Split
+from cvtui.engine.observe.data_checks import data_facts
+from cvtui.runlog.events import EpochDone, Facts, Finding, Log, Record, RunEnded, RunStarted, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.writer import EventWriter
+
+EAGER_LOOKS = 50
+SECONDS_APART = 0.5
+"""Between two looks, after the first so many."""
+
+
+class AttendedWriter(EventWriter):
+    """An EventWriter whose records are read by a doctor; findings are written when they come up, each once (and again
+    when more is known to follow from it). A doctor that fails is sent away: it must not cost a training."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__(folder)
+        self._folder = folder
+        self._doctor: Doctor | None = Doctor()
+        self._told: dict[str, tuple[str, ...]] = {}
+        self._warned: dict[str, str] = {}
+        """Id -> name of what was told as a fault."""
+        self._looks = 0
+        self._seen_bad = False
+        self._again = 0.0
+        self.seconds = 0.0
+        """Spent on it so far."""
+
+    def write(self, record: Record) -> None:
+        """As EventWriter.write. The record `end` comes last, after what the doctor has to say of it."""
+        if isinstance(record, RunEnded):
+            self._attend(record)
+            self._take_back()
+            super().write(record)
+            return
+        super().write(record)
+        if isinstance(record, Finding):
+            self._told.setdefault("F03" if record.id == "not-finite" else record.id, ())
+        self._attend(record)
+
+    def _attend(self, record: Record) -> None:
+        if self._doctor is None:
+            return
+        begun = time.perf_counter()
+        try:
+            if isinstance(record, RunStarted) and record.step is not None:
+                self._doctor = self._fresh()  # a resume
+            self._doctor.take(record)
+            if self._due(record, begun):
+                for found in self._doctor.update():
+                    self._tell(found)
+        except Exception as error:
+            self._doctor = None
+            text = f"the doctor had to leave ({type(error).__name__}: {error}); `cvtui doctor` looks at the run again"
+            super().write(Log(time=time.time(), level="warning", text=text))
+        self.seconds += time.perf_counter() - begun
+
+    def _take_back(self) -> None:
+        """At the end: what was told as a fault and is none any more, in one line each."""
+        if self._doctor is None:
+            return
+        now = {one.id: one.severity for one in self._doctor.all}
+        for name, words in self._warned.items():
+            if now.get(name, "note") == "note":
+                what = "the run got over it" if name in now else "more steps have shown that it was none"
+                text = f"the doctor takes back its warning “{words}” ({name}): {what}"
+                super().write(Log(time=time.time(), text=text))
+
+    def _fresh(self) -> Doctor:
+        """A doctor who knows nothing of what came before but for how the rate was set by hand."""
+        self.flush()
+        doctor, history = Doctor(), History(self._folder)
+        history.poll()
+        doctor.remember(history)
+        return doctor
+
+    def _due(self, record: Record, now: float) -> bool:
+        if not isinstance(record, Steps):
+            return isinstance(record, Facts | EpochDone | RunEnded | Finding)
+        if self._looks >= EAGER_LOOKS and now < self._again:
+            return False
+        self._looks += 1
+        self._again = now + SECONDS_APART
+        return True
+
+    def _tell(self, found: Diagnosis) -> None:
+        if self._told.get(found.id) is not None and set(found.consequences) <= {*self._told[found.id], "F03"}:
+            return
+        if found.severity == "note" and found.kind == "static":
+            return  # worth knowing, and no news of this run: `cvtui doctor` has it
+        if found.id == "F03" and not self._seen_bad:
+            self._seen_bad = True  # the trainer tells where it came from a moment later
+            return
+        known = found.id in self._told
+        self._told[found.id] = found.consequences
+        if found.severity != "note":
+            self._warned[found.id] = found.name
+        if not known:
+            super().write(found.as_finding())
+
+
+class DataScan:
+    """Looks through the data in a thread of its own while the training begins."""
+
+    def __init__(self, split: Split, classes: int) -> None:
+        self._found: Facts | None = None
+        self._thread: threading.Thread | None = threading.Thread(target=self._scan, args=(split, classes), daemon=True)
+        self._thread.start()
+
+    def _scan(self, split: Split, classes: int) -> None:
+        try:
+            self._found = data_facts(split.train, split.validation, classes=classes)
+        except Exception:  # a check that can't be made is none
+            self._found = None
+
+    def take(self) -> Facts | None:
+        """What was found, once it is there; then None."""
+        if self._thread is None or self._thread.is_alive():
+            return None
+        self._thread = None
+        return self._found
+
+    def close(self) -> Facts | None:
+        """Waits for it (a second or so)."""
+        if self._thread is None:
+            return None
+        self._thread.join(5.0)
+        return self.take()

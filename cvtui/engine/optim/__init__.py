@@ -1,0 +1,1 @@
+"""Loss and optimizers: the factory, fused steps, weight averages, plateaus."""

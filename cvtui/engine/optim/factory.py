@@ -1,0 +1,128 @@
+"""The update rules, from PyTorch, fused where it has them so (one kernel for all parameters: 1.2 x on a small net).
+
+Each takes the groups of parameters, the recipe (with its rate written out), and the parameters of its choice. Whatever
+the rule, an update is left out where somebody has set the optimiser's `found_inf` (see nonfinite_guard.py): weights
+and state keep every bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Adagrad, Optimizer, RMSprop
+
+from cvtui.engine.optim.fused_adam import Adam, AdamW
+from cvtui.engine.optim.fused_sgd import SGD
+from cvtui.engine.optim.skippable import Groups, Together, has_muon, muon_and_adamw
+from cvtui.errors import RequestError
+from cvtui.recipe.choices import OPTIMIZERS as CHOICES
+from cvtui.recipe.choices import parse_choice
+from cvtui.recipe.rates import plainly
+from cvtui.recipe.recipe import Recipe
+
+
+def sgd(groups: Groups, recipe: Recipe) -> Optimizer:
+    """x −= lr dx"""
+    return SGD(groups, lr=recipe.lr, fused=True)
+
+
+def momentum(groups: Groups, recipe: Recipe, dampening: float = 0.0) -> Optimizer:
+    """v = rho v + (1 − dampening) dx; x −= lr v, from v = 0.
+
+    (PyTorch begins with v = dx whatever the dampening, so there the first step differs.)
+    """
+    return _from_rest(SGD(groups, lr=recipe.lr, momentum=recipe.momentum, dampening=dampening, fused=True))
+
+
+def nesterov(groups: Groups, recipe: Recipe) -> Optimizer:
+    """v = rho v + dx; x −= lr (dx + rho v): the lecture's "look ahead", written with the gradient at the place that is
+    looked at, as Sutskever 2013 and PyTorch have it."""
+    if not recipe.momentum:
+        return sgd(groups, recipe)  # nothing to look ahead with
+    return _from_rest(SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True))
+
+
+def _from_rest(optimizer: SGD) -> SGD:
+    """Velocities that are there, and 0, before the first step: PyTorch's fused kernel makes them of whatever lies in
+    memory where the very first update is left out."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group["momentum"] else ():
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
+
+
+def adagrad(groups: Groups, recipe: Recipe, eps: float, initial: float, decay: float) -> Optimizer:
+    """g += dx²; x −= lr dx / (sqrt(g) + eps) (Duchi 2011)."""
+    options: dict[str, Any] = {"lr": recipe.lr, "lr_decay": decay, "initial_accumulator_value": initial, "eps": eps}
+    if groups[0]["params"][0].device.type in ("cpu", "cuda"):
+        return Adagrad(groups, fused=True, **options)
+    return Together([Adagrad(groups, **options)])
+
+
+def rmsprop(
+    groups: Groups, recipe: Recipe, alpha: float, eps: float, momentum: float = 0.0, centred: float = 0.0
+) -> Optimizer:
+    """g = alpha g + (1 − alpha) dx²; x −= lr dx / (sqrt(g) + eps) (Tieleman & Hinton 2012)."""
+    options: dict[str, Any] = {"alpha": alpha, "eps": eps, "momentum": momentum, "centered": centred >= 0.5}
+    return Together([RMSprop(groups, lr=recipe.lr, **options)])
+
+
+def adam(groups: Groups, recipe: Recipe, beta1: float, beta2: float, eps: float, amsgrad: float = 0.0) -> Optimizer:
+    """Both moments with bias correction (Kingma 2015); the weight decay is part of the gradient."""
+    return Adam(groups, lr=recipe.lr, betas=(beta1, beta2), eps=eps, amsgrad=amsgrad >= 0.5, fused=True)
+
+
+def adamw(groups: Groups, recipe: Recipe, beta1: float, beta2: float, eps: float, amsgrad: float = 0.0) -> Optimizer:
+    """x −= lr wd x; then Adam (Loshchilov 2019)."""
+    return AdamW(groups, lr=recipe.lr, betas=(beta1, beta2), eps=eps, amsgrad=amsgrad >= 0.5, fused=True)
+
+
+def muon(groups: Groups, recipe: Recipe, momentum: float, nesterov: float, steps: float, match: float) -> Optimizer:
+    """v = rho v + (1 − rho) dx; x −= lr s UVᵀ where v = USVᵀ (Jordan 2024), with decoupled weight decay.
+
+    For the weights of convs (flattened to outputs x inputs·k²) and of fcs, but for the last layer; that one, biases
+    and norms get AdamW, at the same rate. s = 0.2 sqrt(max(rows, columns)) makes a step as long as AdamW's (Liu 2025).
+    RequestError where this PyTorch has no Muon.
+    """
+    if not has_muon():
+        raise RequestError(
+            f"optimizer: muon needs a PyTorch that has torch.optim.Muon (2.9 or newer); this is {torch.__version__}",
+            hint="adamw is the nearest",
+        )
+    options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov >= 0.5, "ns_steps": round(steps)}
+    options["adjust_lr_fn"] = "match_rms_adamw" if match >= 0.5 else "original"
+    return muon_and_adamw(groups, recipe.lr, options)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adagrad": adagrad,
+    "rmsprop": rmsprop,
+    "adam": adam,
+    "adamw": adamw,
+    "muon": muon,
+}
+"""By the names of `cvtui.recipe.choices.OPTIMIZERS`."""
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+    """The recipe's optimiser over all parameters of `model`, which must be on its device already."""
+    choice, values = parse_choice(recipe.optimizer, CHOICES, "optimizer")
+    return OPTIMIZERS[choice.name](parameter_groups(model, recipe.weight_decay), plainly(recipe), **values)
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
+    """Weights of convs and fcs decay; biases and norms don't: pulling those to 0 regularises nothing.
+
+    The last weight among the decaying ones is the classifier's.
+    """
+    decaying = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    known = {id(parameter) for parameter in decaying}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    groups: Groups = [{"params": decaying, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,98 @@
+"""An engine that waits with torch loaded: it answers what a recipe would do, and becomes the trainer when told to.
+
+One JSON object a line on stdin:
+    {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"}, with
+                                      "preview" where images are augmented (see preview.py); or {"recipe", "error"}
+    {"start": "FOLDER"}            -> stdin, stdout and stderr are let go (to worker.log), then FOLDER is trained
+    the end of stdin               -> exit code 0
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cvtui import door
+from cvtui.engine.augment_preview import preview
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.forecast import predict
+from cvtui.engine.train.state import prepare
+from cvtui.engine.worker import train_folder
+from cvtui.errors import RequestError
+from cvtui.recipe.checking import check
+from cvtui.recipe.text import from_table
+from cvtui.runlog.folder import RunFolder
+
+
+def wait_for_work() -> int:
+    """Answers line by line; the exit code."""
+    for line in sys.stdin.buffer:
+        if not line.strip():
+            continue
+        try:
+            request = msgspec.json.decode(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            request = None
+        if not isinstance(request, dict) or not ({"predict", "start"} & request.keys()):
+            _answer({"error": 'expected {"predict": {…}} or {"start": "FOLDER"}'})
+        elif "start" in request:
+            return _become_trainer(Path(str(request["start"])))
+        else:
+            _answer(answer(request["predict"]))
+    return 0
+
+
+def answer(fields: Any) -> dict[str, Any]:
+    """The prediction for a recipe's fields, or its error in one line; never raises for a wrong recipe."""
+    try:
+        if not isinstance(fields, dict):
+            raise RequestError("predict: expected the recipe's fields as an object")
+        training = prepare(check(from_table(fields)))
+        found = {"recipe": fields, "parameters": training.checked.table.parameters, **predict(training)}
+        shown = preview(training)
+        return found if shown is None else {**found, "preview": shown}
+    except RequestError as error:
+        return {"recipe": fields, "error": error.message}
+    except (RuntimeError, MemoryError) as error:  # a net that is too large for this machine
+        return {"recipe": fields, "error": " ".join(str(error).split())[:300] or type(error).__name__}
+
+
+def _answer(found: dict[str, Any]) -> None:
+    """Writes one line. Where the screen is gone nobody reads it, but the next line may be the run that it left us."""
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())  # what waits in the buffer goes there, and nothing raises any more
+        os.close(nothing)
+
+
+def _become_trainer(path: Path) -> int:
+    """From here on this process belongs to the run, not to the screen that started it."""
+    signals = Signals.install()
+    with contextlib.suppress(OSError, AttributeError):  # it leads a session already, or this system has none
+        os.setsid()
+    folder = RunFolder(path)
+    if path.is_dir():
+        _let_go(folder)
+    code = train_folder(path, signals)
+    signals.over()
+    return code
+
+
+def _let_go(folder: RunFolder) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = door.descriptor(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)

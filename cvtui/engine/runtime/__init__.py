@@ -1,0 +1,1 @@
+"""The machine below: device, threads, memory, seeds, versions, a fast start."""

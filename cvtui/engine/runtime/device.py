@@ -1,0 +1,86 @@
+"""Where a run computes, on how many threads, and in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from cvtui.errors import RequestError
+from cvtui.runlog.launch import worker_threads
+
+
+def pick_device(text: str) -> torch.device:
+    """`auto` is CUDA, else MPS, else the CPU. RequestError when what is asked for is not there."""
+    if text == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(text)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no usable NVIDIA GPU"
+            raise RequestError(f"device: {text!r} is not there ({why}); use 'cpu' or 'auto'")
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise RequestError(f"device: {text!r} is not there; this machine has cuda:0 to cuda:{count - 1}")
+        return torch.device("cuda", device.index or 0)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise RequestError("device: 'mps' is not there (it needs a Mac with Apple silicon); use 'cpu' or 'auto'")
+    return device
+
+
+MACS_A_THREAD = 30_000_000
+"""Multiply-adds of a step's forward pass for which one more thread is worth its while. Where other programs take cores
+too, a step of 29 million took 5.2, 4.1 and 5.2 ms on 1, 2 and 3 threads, one of 105 million 14, 13 and 10 ms; and
+threads that wait for a taken core can slow a small net a hundredfold (DESIGN, section 7)."""
+
+
+def set_threads(asked: int, macs: int) -> int:
+    """Sets PyTorch's CPU threads to what the recipe asks, or for 0 to a guess for a step of so many multiply-adds, with
+    which the governor begins (thread_tuner.py): at least 1, at most all cores but one. The number set."""
+    threads = asked or min(worker_threads(0), -(-macs // MACS_A_THREAD) or 1)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """What the forward pass and the loss run in: PyTorch's autocast for bfloat16, nothing for float32."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def repeat(device: torch.device, deterministic: str) -> None:
+    """Makes a CUDA device take only cuDNN's deterministic algorithms (`on`), or whichever is quickest (`off`). Other
+    devices have no such choice."""
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = deterministic == "on"
+        torch.backends.cudnn.benchmark = False  # it chooses by times that it measures: another choice every run
+
+
+TENSOR_FLOAT = (8, 0)
+"""Ampere: the first compute capability that multiplies in TF32."""
+
+
+def arithmetic(device: torch.device, precision: str, deterministic: str) -> dict[str, str]:
+    """In what a run multiplies, for its record: `convolutions` and `linear` (float32, tf32 or bfloat16), and on CUDA
+    whether cuDNN is `deterministic`."""
+    if device.type != "cuda":
+        return {"convolutions": precision, "linear": precision}
+    able = torch.cuda.get_device_capability(device) >= TENSOR_FLOAT
+    found = {
+        "convolutions": "tf32" if able and torch.backends.cudnn.allow_tf32 else "float32",
+        "linear": "tf32" if able and torch.backends.cuda.matmul.allow_tf32 else "float32",
+    }
+    if precision == "bfloat16":
+        found = dict.fromkeys(found, precision)
+    return {**found, "deterministic": deterministic}
+
+
+def describe(device: torch.device) -> str:
+    """`cpu`, or with the GPU's name: `cuda:0 (NVIDIA H100)`."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return str(device)

@@ -1,0 +1,1 @@
+"""The training itself: state, loop, evaluation, commands, checkpoints, resume and fork."""

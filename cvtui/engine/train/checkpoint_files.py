@@ -1,0 +1,167 @@
+"""Which weights stand on the disk under which name, and what is said where they don't.
+
+A save may fail (a full disk), and a process may be killed within one. So what best.pt holds is remembered apart from
+the best epoch that was seen, and a name that failed is not forgotten. last.pt, from which a run goes on, is given its
+name after the others: killed before that, the run goes on from the state before, and writes the others once more.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+from cvtui import door
+from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.state import Training
+from cvtui.runlog.events import CheckpointSaved, Log
+from cvtui.runlog.folder import RunFolder
+
+LAST, BEST = "last.pt", "best.pt"
+RETRY_SECONDS = 10.0
+"""After a checkpoint that the disk refused."""
+NAMED = 3
+"""Missing files that are named; the others are counted."""
+
+Names = list[tuple[checkpoint.Reason, str]]
+"""(why, file name)."""
+
+
+class Held(NamedTuple):
+    """What best.pt holds."""
+
+    epoch: int
+    accuracy: float
+
+
+def seconds_of(text: str) -> float:
+    """`30s`, `5m`, `1h` in seconds; infinite for an empty text."""
+    return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] if text else math.inf
+
+
+class Keeper:
+    """Writes a run's checkpoints, from the first to the last, and knows which of them are there."""
+
+    def __init__(self, training: Training, folder: RunFolder, journal: Journal) -> None:
+        self.training = training
+        self.folder = folder
+        self.journal = journal
+        self.rule = checkpoint.KeepRule(training.recipe.keep)
+        self.unsaved = ""
+        """Why the last checkpoint could not be written."""
+        self.held: Held | None = None
+        self._told: set[str] = set()
+        self._apart = seconds_of(training.recipe.save_every)
+        self._due_at = time.perf_counter() + self._apart
+        if self.rule.best and door.is_file(folder.checkpoints / BEST):
+            self._read_best()
+
+    def due(self) -> bool:
+        """Is it time for a checkpoint within the epoch?"""
+        return time.perf_counter() >= self._due_at
+
+    def save_epoch(self, accuracy: float | None, best: bool) -> None:
+        """After an epoch, which may be the best so far: all names that the rule gives it. It becomes best.pt also where
+        it is only better than what best.pt holds, because the best could not be written."""
+        better = accuracy is not None and (self.held is None or accuracy > self.held.accuracy)
+        self.save(self.rule.names(self.training.epoch, best or better), accuracy)
+
+    def save(self, names: Names, accuracy: float | None = None) -> str:
+        """Writes the state once, under each name; `accuracy` is that of the validation, where this state was validated.
+        A disk that refuses is a word in the log, no end. Why it refused; "" when all is written."""
+        self.journal.flush()
+        self._due_at = time.perf_counter() + self._apart
+        t, place, why = self.training, self.folder.checkpoints, ""
+        asked = [name for _, name in names]
+        missing = t.missing
+        t.accuracy, t.missing = accuracy, [name for name in missing if name not in asked]
+        done: Names = []
+        try:
+            if LAST in asked and door.is_file(place / LAST):
+                checkpoint.link(place / LAST, place / "last-1.pt")  # where the new one turns out to be damaged
+            for reason, name in sorted(names, key=lambda entry: entry[1] == LAST):
+                if done:
+                    checkpoint.link(place / done[0][1], place / name)
+                else:
+                    checkpoint.save(t.state(), place / name)
+                done.append((reason, name))
+        except OSError as error:
+            why = error.strerror or str(error)
+            self._due_at = min(self._due_at, time.perf_counter() + RETRY_SECONDS)
+        for reason, name in done:
+            path = f"{place.name}/{name}"
+            self.journal.write(
+                CheckpointSaved(step=t.step, epoch=t.epoch, path=path, reason=reason, val_accuracy=accuracy)
+            )
+        written = [name for _, name in done]
+        self._remember([name for name in asked if name not in written], written, why)
+        return why
+
+    def _remember(self, failed: list[str], written: list[str], why: str) -> None:
+        t = self.training
+        if BEST in written and t.accuracy is not None:
+            self.held = Held(t.epoch, t.accuracy)
+        if LAST in written:
+            self.unsaved = ""
+            self._told.clear()
+        t.missing += [name for name in failed if name not in (LAST, BEST)]
+        if not failed:
+            return
+        if LAST in failed:
+            self.unsaved = why
+        told = {f"{name}: {why}" for name in failed}
+        if not told <= self._told:  # said once, tried again and again
+            text = f"the checkpoint{'s' if len(failed) > 1 else ''} {', '.join(failed)} could not be written: {why}"
+            self.journal.write(Log(time=time.time(), text=text, level="error", step=t.step))
+        self._told |= told
+
+    def catch_up(self) -> None:
+        """In a run that goes on from the state after an epoch: writes the names of that epoch that are not there."""
+        t = self.training
+        if t.accuracy is None or t.place:
+            return
+        best = t.best_epoch == t.epoch and self.held != Held(t.epoch, t.accuracy)
+        names = [
+            (reason, name)
+            for reason, name in self.rule.names(t.epoch, best)
+            if name == BEST or (name != LAST and not door.is_file(self.folder.checkpoints / name))
+        ]
+        if names:
+            self.save(names, t.accuracy)
+
+    def thin(self) -> None:
+        """Removes what a run that has ended keeps no longer; nothing where a name is behind."""
+        if not self.words():
+            self.rule.thin(self.folder.checkpoints)
+
+    def words(self) -> str:
+        """What was to be kept and is not there, in words; "" when all is."""
+        t, parts = self.training, []
+        if self.unsaved:
+            parts.append(f"the last checkpoint could not be written: {self.unsaved}")
+        if t.missing:
+            more = f" and {len(t.missing) - NAMED:,} more" if len(t.missing) > NAMED else ""
+            parts.append(f"{', '.join(t.missing[:NAMED])}{more} could not be written")
+        held = self.held if door.is_file(self.folder.checkpoints / BEST) else None
+        if self.rule.best and t.best is not None and (held is None or held.accuracy < t.best):
+            holds = f"best.pt holds epoch {held.epoch} ({held.accuracy:.2%})" if held else "there is no best.pt"
+            parts.append(f"{holds}: the best, epoch {t.best_epoch} ({t.best:.2%}), is not on the disk")
+        return "; ".join(parts)
+
+    def _read_best(self) -> None:
+        """Of a run that goes on: what its best.pt holds."""
+        t, words = self.training, ""
+        try:
+            state = checkpoint.load(self.folder.checkpoints / BEST)
+            accuracy = state.get("val_accuracy", state["best"])
+            self.held = Held(int(state["epoch"]), float(accuracy))
+        except (checkpoint.Damaged, OSError, KeyError, TypeError, ValueError) as error:
+            words = f"{BEST} can't be read ({error}): the next epoch takes its place"
+        if self.held is not None and self.held.epoch > t.epoch:
+            words = (
+                f"{BEST} holds epoch {self.held.epoch} ({self.held.accuracy:.2%}), of after the checkpoint that the "
+                "run goes on from; it stays until an epoch is better than those before"
+            )
+        if words:
+            self.journal.write(Log(time=time.time(), text=words, level="warning", step=t.step))

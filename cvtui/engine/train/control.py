@@ -1,0 +1,197 @@
+"""What reaches a run from outside while it trains: commands in its folder, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Protocol
+
+from cvtui.runlog.events import Command, CommandApplied
+
+if TYPE_CHECKING:
+    from cvtui.engine.observe.layer_watch import Watch
+    from cvtui.engine.observe.recorder import Journal
+    from cvtui.engine.train.state import Clock, Training
+    from cvtui.runlog.commands import CommandReader
+
+POLL_SECONDS = 0.05
+"""How often commands.jsonl is looked at (one `stat`, 2 µs): well within the 200 ms that are promised."""
+SAME_SIGNAL_SECONDS = 0.5
+"""A ctrl+c reaches the whole process group, and the program in front hands it on as well: that is one signal."""
+
+
+class StopAsked(Exception):
+    """The run is to end here, with a checkpoint."""
+
+    def __init__(self, reason: str, code: int = 0) -> None:
+        super().__init__(reason)
+        self.code = code
+        """Exit code of the process."""
+
+
+class Signals:
+    """SIGINT and SIGTERM ask for a clean stop, a second one ends the process at once; SIGHUP (the terminal is gone)
+    means nothing to a training."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        """The signal that came; 0 is none."""
+        self._when = 0.0
+
+    @classmethod
+    def install(cls) -> Signals:
+        signals = cls()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signals._came)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        return signals
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.number and now - self._when > SAME_SIGNAL_SECONDS:
+            os._exit(128 + number)
+        if not self.number:
+            self.number, self._when = number, now
+
+    def over(self) -> None:
+        """All is saved and said: a second signal must not change the exit code while Python takes itself down."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+    def check(self) -> None:
+        """Raises StopAsked when a signal has come."""
+        if self.number:
+            raise StopAsked(f"stopped by {signal.Signals(self.number).name}", 128 + self.number)
+
+
+class Steered(Protocol):
+    """What commands are obeyed by: the engine's training, or somebody's own loop."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+
+    @property
+    def clock(self) -> Clock:
+        """The run's time, in which pauses do not count."""
+
+    def set_rate(self, value: float) -> float:
+        """Another learning rate from here on; the one before."""
+
+    def save(self) -> str:
+        """Writes a checkpoint because somebody asked for it; the words for the log."""
+
+    def look(self, number: int) -> str:
+        """Makes the feature maps of a validation image; the words for the log."""
+
+
+class SteeredTraining:
+    """The engine's own training."""
+
+    def __init__(self, training: Training, save: Callable[[], str], look: Callable[[int], str]) -> None:
+        self._training = training
+        self.save = save
+        self.look = look
+
+    @property
+    def step(self) -> int:
+        return self._training.step
+
+    @property
+    def clock(self) -> Clock:
+        return self._training.clock
+
+    def set_rate(self, value: float) -> float:
+        training = self._training
+        before = training.schedule.lr_at(training.step)
+        training.schedule = training.schedule.moved_to(training.step, value)
+        return before
+
+
+class Control:
+    """The one interpreter of commands: obeys them at any moment between two batches, of training and of validation
+    alike, in the engine and in `cvtui.watch`. `signals` belong to the process that is a trainer and nothing else."""
+
+    def __init__(
+        self, run: Steered, journal: Journal, watch: Watch, reader: CommandReader, signals: Signals | None = None
+    ) -> None:
+        self.run = run
+        self.journal = journal
+        self.watch = watch
+        self.reader = reader
+        self.signals = signals
+        self.paused = False
+        self._next_poll = 0.0
+
+    def obey(self) -> None:
+        """Called between batches: 0.2 µs when there is nothing to look at. Blocks while the run is paused.
+
+        StopAsked for a stop; Diverged (see Journal.flush) when the steps before a command turn out to be so.
+        """
+        self._check_signals()
+        now = time.perf_counter()
+        if now < self._next_poll:
+            return
+        self._next_poll = now + POLL_SECONDS
+        self._apply_all()
+        if self.paused:
+            self._wait()
+
+    def _check_signals(self) -> None:
+        if self.signals is not None and self.signals.number:
+            self.signals.check()
+
+    def _wait(self) -> None:
+        """Sleeps until `resume`; other commands are obeyed meanwhile, and the clocks stand still."""
+        begun = time.perf_counter()
+        try:
+            while self.paused:
+                time.sleep(POLL_SECONDS / 2)
+                self._check_signals()
+                self._apply_all()
+                self.journal.flush_when_due()
+        finally:
+            self._leave_out(time.perf_counter() - begun)
+
+    def _leave_out(self, seconds: float) -> None:
+        """The clocks of the training, and of what watching costs it, stood still so long."""
+        self.run.clock.leave_out(seconds)
+        self.watch.forget_time(seconds)
+
+    def _apply_all(self) -> None:
+        for command in self.reader.poll():
+            words = self._apply(command)
+            self.journal.write(
+                CommandApplied(
+                    step=self.run.step, time=time.time(), command=command.command, value=command.value, words=words
+                )
+            )
+            if command.command == "stop":
+                raise StopAsked("stopped when asked")
+
+    def _apply(self, command: Command) -> str:
+        """Does it; the words for the log."""
+        match command.command:
+            case "pause":
+                before, self.paused = self.paused, True
+                return "already paused" if before else "paused"
+            case "resume":
+                before, self.paused = self.paused, False
+                return "resumed" if before else "not paused"
+            case "set_lr":
+                assert command.value is not None
+                return f"rate {self.run.set_rate(command.value):.3g} → {command.value:.3g}"
+            case "save":
+                return self.run.save()
+            case "look":
+                assert command.value is not None
+                begun = time.perf_counter()
+                words = self.run.look(int(command.value))
+                if not self.paused:  # a pause leaves out its whole length
+                    self._leave_out(time.perf_counter() - begun)
+                return words
+        return "stopped"

@@ -1,0 +1,111 @@
+"""Beginning where another run was: its weights, and as much of the rest as the changed recipe leaves in place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from cvtui import door
+from cvtui.engine.optim.plateau import Plateau
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.resume import load_optimizer
+from cvtui.engine.train.state import Clock, EpochSums, Training
+from cvtui.errors import RequestError
+from cvtui.recipe.fingerprint import differences, same_classes
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import START, Parent, parent_of
+
+
+def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[str]] | None:
+    """Puts a fresh training where the parent's checkpoint was; who that is, and the words for the log. None for a run
+    that is no fork. RequestError when the checkpoint is damaged or belongs to another net.
+
+    Weights and buffers are taken over; the optimiser's state too where the update rule is the same. Steps and epochs
+    count on, so that the parent's curve goes on in the child's; the rate is that of the child's own schedule there.
+    With another batch size the count goes on from the start of the epoch that was under way.
+    """
+    parent = parent_of(folder)
+    path = folder.checkpoints / START
+    if parent is None or not door.is_file(path):
+        return None
+    try:
+        state = checkpoint.load(path)
+    except checkpoint.Damaged as error:
+        raise RequestError(f"{START} is damaged ({error}); fork from another checkpoint of {parent.run!r}") from None
+    above = folder.path.with_name(parent.run)
+    same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, above)
+    told = differences(state["data"], training.fingerprint) if "data" in state else []
+    try:
+        training.model.load_state_dict(state["model"])
+    except (RuntimeError, KeyError):
+        raise RequestError(
+            f"net: the weights of {parent.run!r} don't fit it; a fork keeps its parent's net and classes",
+            hint="to train another net, begin a new run",
+        ) from None
+    if training.ema is not None:
+        training.ema.load(checkpoint.judged(state))
+    told += _take_place(training, state)
+    _take_drops(training, state)
+    told += _take_optimizer(training, state)
+    _take_random(training, state)
+    training.clock = Clock()
+    return parent, told
+
+
+def _take_place(training: Training, state: dict[str, Any]) -> list[str]:
+    steps = training.checked.steps_per_epoch
+    training.epoch = int(state["epoch"])
+    if training.epoch >= training.recipe.epochs:
+        raise RequestError(
+            f"epochs: the fork begins after epoch {training.epoch}, so {training.recipe.epochs} leave nothing to do; "
+            f"allowed: more than {training.epoch}"
+        )
+    shift = int(state["schedule"].get("shift", 0))
+    same = state.get("data", {}).get("train", training.data.train.size) == training.data.train.size
+    if same and int(state["step"]) - int(state["place"]) + shift == training.epoch * steps:
+        training.schedule = replace(training.schedule, shift=shift)
+        training.step, training.place = int(state["step"]), int(state["place"])
+        training.sums = EpochSums(**state["sums"])
+        return []
+    training.step, training.place = training.epoch * steps, 0
+    return [f"an epoch has {steps:,} steps now: counting goes on from the start of epoch {training.epoch + 1}"]
+
+
+SHAPE = ("momentum", "amsgrad", "centered")
+"""Options that decide which tensors an update rule remembers."""
+
+
+def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
+    """Momentum and the like, where the rule that they belong to is the same; its options are the child's own."""
+    before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
+    now = training.recipe.optimizer.partition("(")[0]
+    if before != now:
+        return [f"the optimizer's state begins anew: {before} → {now}"]
+    fresh = training.optimizer.param_groups
+    saved = state["optimizer"].get("param_groups", ())
+    for group, old in zip(fresh, saved, strict=False):
+        for name in SHAPE:
+            if bool(group.get(name)) != bool(old.get(name)):
+                return [f"the optimizer's state begins anew: {name} {old.get(name) or 0:g} → {group.get(name) or 0:g}"]
+    try:
+        load_optimizer(training.optimizer, state["optimizer"])
+    except (RuntimeError, KeyError, ValueError):
+        return ["the optimizer's state does not fit and begins anew"]
+    return []
+
+
+def _take_drops(training: Training, state: dict[str, Any]) -> None:
+    """How often a plateau has lowered the rate, and how long it has waited, where the schedule is the parent's."""
+    if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
+        training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
+        training.plateau = Plateau(**state.get("plateau", {}))
+
+
+def _take_random(training: Training, state: dict[str, Any]) -> None:
+    if training.recipe.seed != state["recipe"].get("seed"):
+        return
+    torch.set_rng_state(state["random"]["torch"])
+    if training.device.type == "cuda" and "cuda" in state["random"]:
+        torch.cuda.set_rng_state(state["random"]["cuda"], training.device)

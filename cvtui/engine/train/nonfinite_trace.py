@@ -1,0 +1,127 @@
+"""Where did the first NaN come from? The batch is computed once more, with a hook on every layer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.engine.data.loading import Images, epoch_order
+from cvtui.engine.observe.statistics import all_finite
+from cvtui.engine.runtime.memory import is_out_of_memory
+from cvtui.engine.train.state import Training
+from cvtui.runlog.events import Finding
+
+SHOWN_IMAGES = 8
+
+
+class Place(NamedTuple):
+    layer: str
+    """"" where nothing that is not finite came up again."""
+    words: str
+
+
+def finding(training: Training, step: int, kept: str = "", since: int = 0) -> Finding:
+    """What is known of the first step whose loss or gradient was not finite: layer, step, batch, and the way on.
+
+    `kept` names the last good checkpoint; `since`: the step at which this process began. Leaves weights, running means
+    and random numbers as they were.
+    """
+    per_epoch = training.checked.steps_per_epoch
+    epoch, place = divmod(step + training.schedule.shift, per_epoch)
+    index = batch_index(training, epoch + 1, place)
+    batch = training.data.train.batch(index.to(training.data.train.labels.device))
+    found = locate(training, training.changed(batch, step))
+    where = f"step {step:,} (epoch {epoch + 1}, batch {place + 1} of {per_epoch:,})"
+    begun = f" since step {since:,}" if since else ""
+    sentence = f"the first value that is not finite{begun}: {found.words}, at {where}"
+    if not found.layer:
+        sentence = f"when the batch of {where} was computed once more, no value that is not finite came up"
+    numbers = ", ".join(map(str, index[:SHOWN_IMAGES].tolist())) + (", …" if len(index) > SHOWN_IMAGES else "")
+    return Finding(
+        step=step,
+        id="not-finite",
+        severity="stop",
+        sentence=sentence,
+        layer=found.layer,
+        evidence=f"training images {numbers}" + (f"; last good checkpoint: {kept}" if kept else ""),
+    )
+
+
+def batch_index(training: Training, epoch: int, place: int) -> Tensor:
+    """The numbers of the images in batch `place` (from 0) of an epoch (from 1)."""
+    size = training.recipe.batch_size
+    last = place + 1 == training.checked.steps_per_epoch  # it may be larger than the others
+    order = epoch_order(training.data.train.size, training.recipe.seed, epoch)
+    return order[place * size : None if last else (place + 1) * size]
+
+
+def locate(training: Training, batch: Images) -> Place:
+    """The first layer, in order of computation, whose output on `batch` is not finite; else the last whose gradient is
+    not (that is where the backward pass meets it first)."""
+    model = training.model
+    devices = [training.device] if training.device.type == "cuda" else []
+    buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    try:
+        with torch.random.fork_rng(devices=devices):
+            return _spoilt_weights(model) or _rerun(training, batch)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return Place("", "there was no memory to compute the batch once more")
+    finally:
+        for name, parameter in model.named_parameters():
+            parameter.grad = gradients[name]
+        with torch.no_grad():
+            for name, tensor in model.named_buffers():
+                tensor.copy_(buffers[name])
+
+
+def _spoilt_weights(model: nn.Module) -> Place | None:
+    for name, parameter in model.named_parameters():
+        if not all_finite(parameter):
+            layer, _, kind = name.rpartition(".")
+            return Place(layer, f"the {kind} of {layer}")
+    return None
+
+
+def _rerun(training: Training, batch: Images) -> Place:
+    model = training.model
+    found: list[Place] = []
+
+    def look(name: str, output: Tensor) -> None:
+        if not found and not all_finite(output.detach()):
+            found.append(Place(name, f"the output of {name}{_largest(model, name)}"))
+
+    handles = [
+        layer.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
+        for name, layer in model.layers().items()
+    ]
+    try:
+        model.zero_grad(set_to_none=True)
+        with torch.enable_grad(), training.autocast():
+            loss = training.loss(model(training.preprocess(batch.pixels)), batch.labels)
+        if found:
+            return found[0]
+        if not torch.isfinite(loss):
+            return Place("loss", "the loss itself (the last layer's outputs are finite)")
+        loss.backward()  # type: ignore[no-untyped-call]
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name, parameter in reversed(list(model.named_parameters())):
+        gradient = parameter.grad
+        if gradient is not None and not torch.isfinite(torch.linalg.vector_norm(gradient)):
+            layer, _, kind = name.rpartition(".")
+            return Place(layer, f"the gradient of {layer}'s {kind}")
+    return Place("", "none")
+
+
+def _largest(model: nn.Module, name: str) -> str:
+    """How large the layer's weights have become: the usual reason."""
+    weight = getattr(model.get_submodule(name), "weight", None)
+    if not isinstance(weight, Tensor):
+        return ""
+    return f" (its weights reach {weight.detach().abs().max().item():.2g})"

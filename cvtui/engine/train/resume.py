@@ -1,0 +1,160 @@
+"""Going on from a checkpoint: everything that the next step depends on is put back as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch.optim import Optimizer
+
+from cvtui import door
+from cvtui.engine.data.preprocess import Preprocess
+from cvtui.engine.optim.plateau import Plateau
+from cvtui.engine.runtime.device import describe
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.state import Clock, EpochSums, Training
+from cvtui.errors import RequestError
+from cvtui.recipe.fingerprint import differences, same_classes
+from cvtui.recipe.going_on import SCHEDULE, changes, obey
+from cvtui.recipe.rates import parse_rate
+from cvtui.recipe.schedule import Schedule
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import START
+
+ORDER = ("last.pt", "last-1.pt")
+"""The newest state and the one before it."""
+
+
+class Found(NamedTuple):
+    path: Path
+    state: dict[str, Any]
+    warnings: list[str]
+    """What is wrong with newer checkpoints, one line each."""
+
+
+def newest_checkpoint(folder: RunFolder) -> Found | None:
+    """The newest whole checkpoint of a run; None where there is none at all. RequestError when all are damaged."""
+    warnings: list[str] = []
+    for name in ORDER:
+        path = folder.checkpoints / name
+        if not door.is_file(path):
+            continue
+        try:
+            return Found(path, checkpoint.load(path), warnings)
+        except checkpoint.Damaged as error:
+            warnings.append(f"{name} is damaged ({error}); the checkpoint before it is used")
+    others = []  # best, every Nth epoch, asked for: the latest of those that are whole
+    for path in (folder.checkpoints / name for name in door.names(folder.checkpoints, ".pt")):
+        if path.name not in (*ORDER, START):
+            try:
+                others.append(Found(path, checkpoint.load(path), warnings))
+            except checkpoint.Damaged as error:
+                warnings.append(f"{path.name} is damaged ({error})")
+    if others:
+        return max(others, key=lambda found: int(found.state.get("step", 0)))
+    if warnings:
+        raise RequestError(
+            f"all checkpoints of {folder.name!r} are damaged: {'; '.join(warnings)}",
+            hint="repeat the run from its recipe.toml",
+        )
+    return None
+
+
+def restore(training: Training, state: dict[str, Any], run: Path = Path("run")) -> list[str]:
+    """Puts `training`, freshly prepared from the recipe of the run folder `run`, where the checkpoint was. The words to
+    tell: what of the recipe and of the data has changed, and what may make bits differ from an uninterrupted run.
+
+    RequestError when the checkpoint belongs to another net, to other classes, or to a recipe that a resume can't change
+    into this one (see recipe/going_on.py for each field).
+    """
+    told = obey(state.get("recipe", {}), training.recipe, run)
+    same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, run)
+    told += differences(state["data"], training.fingerprint) if "data" in state else []
+    try:
+        training.model.load_state_dict(state["model"])
+        if training.ema is not None:
+            training.ema.load(checkpoint.judged(state))
+        load_optimizer(training.optimizer, state["optimizer"])
+        training.step, training.epoch, training.place = state["step"], state["epoch"], state["place"]
+        training.sums = EpochSums(**state["sums"])
+        told += _take_schedule(training, state)
+        training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
+        training.accuracy, training.missing = state.get("val_accuracy"), list(state.get("missing", []))
+        training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
+        seconds = float(state["seconds"])
+        random = state["random"]
+        told += _differences(training, state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise RequestError(f"the checkpoint does not fit the recipe: {what}") from None
+    training.clock = Clock(seconds)
+    torch.set_rng_state(random["torch"])
+    if training.device.type == "cuda" and "cuda" in random:
+        torch.cuda.set_rng_state(random["cuda"], training.device)
+    return told
+
+
+def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """What the optimiser remembers (velocities, moments, steps) comes from the checkpoint; its options stay those of
+    the recipe. (torch's load_state_dict brings the options along.)"""
+    options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update(own)
+
+
+def _take_schedule(training: Training, state: dict[str, Any]) -> list[str]:
+    """The checkpoint's schedule, with all that was set by hand; a new one where the recipe's was changed; and either
+    fitted to the number of images that there are now."""
+    own, before = training.schedule, Schedule(**state["schedule"])
+    changed = changes(state.get("recipe", {}), training.recipe).keys() & set(SCHEDULE)
+    told = []
+    if changed <= {"epochs"}:
+        training.schedule = replace(before, epochs=own.epochs, steps_per_epoch=own.steps_per_epoch)
+        training.plateau = Plateau(**state.get("plateau", {}))
+    elif before.name == own.name == "plateau":
+        training.schedule = replace(own, drops=tuple(before.drops), shift=before.shift)
+        training.plateau = Plateau(**state.get("plateau", {}))
+    else:
+        training.schedule = replace(own, shift=before.shift)
+    if state.get("data", {}).get("train", training.data.train.size) != training.data.train.size:
+        told += _take_place(training)
+    if changed or told:
+        rates = before.lr_at(training.step), training.schedule.lr_at(training.step)
+        told.append(f"the schedule from here on: {training.schedule.describe()}; rate {rates[0]:.3g} → {rates[1]:.3g}")
+    return told
+
+
+def _take_place(training: Training) -> list[str]:
+    """Images came or went: the order of the epoch under way is another, so that epoch begins anew. Steps count on."""
+    steps = training.schedule.steps_per_epoch
+    place, training.place, training.sums = training.place, 0, EpochSums()
+    training.schedule = replace(training.schedule, shift=training.epoch * steps - training.step)
+    anew = f"; epoch {training.epoch + 1}, of which {place:,} steps were done, begins anew" if place else ""
+    return [f"an epoch has {steps:,} steps now{anew}"]
+
+
+def new_rate(training: Training, text: str) -> tuple[float, str]:
+    """Gives the rest of a run another rate: `0.001`, or `/10`, `*2` of what it would be now. The rate of the next step
+    and the words for the log. RequestError for another text."""
+    now = training.schedule.lr_at(training.step)
+    value = parse_rate(text, now)
+    training.schedule = training.schedule.moved_to(training.step, value)
+    return value, f"rate {now:.3g} → {value:.3g}"
+
+
+def _differences(training: Training, state: dict[str, Any]) -> list[str]:
+    """Exactness is promised for the same device, PyTorch and number of threads alone."""
+    if training.device.type == "cpu" and training.threads != state["threads"] and not training.recipe.threads:
+        torch.set_num_threads(state["threads"])
+        training.threads = state["threads"]
+    now = {
+        "device": describe(training.device) if "described" in state else str(training.device),
+        "threads": training.threads,
+        "torch": str(torch.__version__).split("+")[0],
+    }
+    before = {**state, "device": state.get("described", state["device"])}  # with the GPU's name
+    changed = [f"{name} {before[name]} → {value}" for name, value in now.items() if before[name] != value]
+    return [f"resumed with {', '.join(changed)}: the numbers may differ in their last bits"] if changed else []

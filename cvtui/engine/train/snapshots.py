@@ -1,0 +1,140 @@
+"""What can be looked at: filters, feature maps, samples as the net sees them, and its most confident mistakes.
+
+Small PNGs in the run folder, told by `picture` records. Made between epochs and when somebody asks for an image, never
+in a step, and harmless: no random number is drawn, batch-norm statistics and mode stay as they are.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.engine.observe.feature_maps import in_evaluation_mode, look_through, without_own_hooks
+from cvtui.engine.observe.image_writer import Album
+from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.runtime.memory import is_out_of_memory
+from cvtui.engine.train.evaluate import batch_size_for
+from cvtui.engine.train.forecast import untouched
+from cvtui.engine.train.state import Training, first_batch
+from cvtui.runlog.events import Log
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.writer import EventWriter
+
+TIMES = 10
+"""So many sets of pictures a run, spread evenly over its epochs (the first and the last among them)."""
+MOST_TILES = 64
+MOST_MISTAKES = 12
+
+
+class Pictures:
+    def __init__(self, training: Training, folder: RunFolder, journal: Journal | EventWriter) -> None:
+        self.training = training
+        self.image = 0
+        """The validation image whose feature maps are made; `look` chooses another."""
+        self.looked = False
+        """Did the latest `look` bring pictures?"""
+        self._write = journal.write
+        self._album = Album(folder, journal.write)
+        self._told = False
+        """That there was no memory for pictures."""
+        self._apart = max(1, training.recipe.epochs // TIMES)
+
+    def due(self) -> bool:
+        """After this epoch? (`training.epoch` epochs are done.)"""
+        epoch, epochs = self.training.epoch, self.training.recipe.epochs
+        return bool(self.training.recipe.watch_every) and (epoch == epochs or (epoch - 1) % self._apart == 0)
+
+    @torch.no_grad()
+    def save(self) -> None:
+        """All pictures of this moment. A disk that refuses, or memory that runs out, costs the pictures, not the
+        run."""
+        t = self.training
+        if not t.data.train.are_pictures:  # points on a plane are no pictures
+            return
+        try:
+            if t.epoch == 1:
+                images = t.preprocess(first_batch(t).pixels[:16])
+                after = "augmentation and preprocessing" if t.augment else "preprocessing"
+                self._album.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
+            self._filters()
+            self._maps()
+            self._mistakes()
+        except OSError:
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if not self._told:
+                self._told = True
+                text = "no memory for the pictures: they are left out; the training goes on"
+                self._write(Log(time=time.time(), text=text, level="warning", step=t.step))
+
+    def look(self, number: int) -> str:
+        """Feature maps of validation image `number` now, and of it from now on. The words for the mark: what was done,
+        or why not (it never ends a training)."""
+        t, self.looked = self.training, False
+        if not t.data.validation.are_pictures:
+            return "no feature maps: points are no images"
+        if not 0 <= number < t.data.validation.size:
+            return f"there is no validation image {number}: they go from 0 to {t.data.validation.size - 1}"
+        self.image = number
+        try:
+            self._maps()
+        except (OSError, RuntimeError) as error:
+            return f"no feature maps of validation image {number}: {' '.join(str(error).split())[:160]}"
+        self.looked = True
+        return f"feature maps of validation image {number}"
+
+    def _filters(self) -> None:
+        """The first conv layer's filters: RGB for three channels, else the mean over the channels."""
+        found = next(((n, m) for n, m in self.training.model.named_modules() if isinstance(m, nn.Conv2d)), None)
+        if found is None:
+            return
+        name, conv = found
+        weights = conv.weight.detach().float()[:MOST_TILES]
+        if weights.shape[1] not in (1, 3):
+            weights = weights.mean(1, keepdim=True)
+        note = f"{len(conv.weight)} filters; grey is 0"
+        self._album.write(self.training.step, f"filters of {name}", weights, note, around_zero=True)
+
+    def _maps(self) -> None:
+        """What every layer makes of the chosen validation image."""
+        t = self.training
+        images = t.data.validation.part(self.image, self.image + 1)
+        look = look_through(t.judged, t.preprocess(images.pixels), t.autocast())
+        classes = list(t.checked.data.classes)
+        self._album.write_look(
+            t.step, self.image, images.pixels[0].permute(2, 0, 1), look, classes[int(images.labels[0])], classes
+        )
+
+    def _mistakes(self) -> None:
+        """One pass over the validation images: the wrong answers of the highest probability, with words for each."""
+        t = self.training
+        images = t.data.validation
+        sure, said = self._answers()
+        labels = images.labels.to(said.device)  # those of images in files stay on the CPU
+        wrong = torch.where(said != labels, sure, torch.full_like(sure, -1.0))
+        chosen = wrong.topk(min(MOST_MISTAKES, len(wrong))).indices
+        chosen = chosen[wrong[chosen] >= 0]
+        if not len(chosen):
+            return
+        classes = t.checked.data.classes
+        words = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
+        pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
+        high = 255.0 if pixels.dtype == torch.uint8 else None  # floats have a range of their own
+        self._album.write(t.step, "mistakes", pixels.float(), words, low=high and 0.0, high=high)
+
+    @torch.no_grad()
+    def _answers(self) -> tuple[Tensor, Tensor]:
+        """Of all validation images: the largest share of the softmax, and whose it is; N each. (Of 10,000 classes, all
+        shares of 50,000 images would be 2 GB.)"""
+        t = self.training
+        model, images, size = t.judged, t.data.validation, min(500, batch_size_for(t))
+        with without_own_hooks(model), in_evaluation_mode(model), untouched(model), t.autocast():
+            chunks = [
+                model(t.preprocess(images.part(start, start + size).pixels)).float().softmax(1).max(1)
+                for start in range(0, images.size, size)
+            ]
+        return torch.cat([chunk.values for chunk in chunks]), torch.cat([chunk.indices for chunk in chunks])
