@@ -254,7 +254,8 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     """Counted and measured in the files. RequestError."""
     import torch
 
-    from cvtui.engine.data.loading import channel_stats, load
+    from cvtui.engine.data.images import channel_stats
+    from cvtui.engine.data.loading import load
 
     split = load(recipe)
     stats = channel_stats(split.train)

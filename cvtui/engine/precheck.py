@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import nn
 
-from cvtui.engine.data.loading import Images
+from cvtui.engine.data.images import Images
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch

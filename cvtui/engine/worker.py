@@ -13,8 +13,9 @@ import msgspec
 import torch
 
 from cvtui import door
-from cvtui.engine.data.loading import Tell
+from cvtui.engine.data.images import Tell
 from cvtui.engine.data.missing_files import ImagesGone
+from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.live_doctor import AttendedWriter
 from cvtui.engine.observe.recorder import Diverged
@@ -28,7 +29,7 @@ from cvtui.engine.train.forecast import predict
 from cvtui.engine.train.fork import begin_as_fork
 from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
-from cvtui.engine.train.state import Clock, Training
+from cvtui.engine.train.state import Training
 from cvtui.engine.train.trainer import Loop
 from cvtui.errors import RequestError
 from cvtui.recipe.checking import check

@@ -7,7 +7,8 @@ from functools import lru_cache
 import torch
 
 from cvtui.calc import Size, trace
-from cvtui.engine.data.loading import Part, load
+from cvtui.engine.data.images import Part
+from cvtui.engine.data.loading import load
 from cvtui.engine.data.toys import toy
 from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net

@@ -168,7 +168,7 @@ def sizes(quick: bool) -> None:
 def data_set(quick: bool) -> None:
     import torch
 
-    from cvtui.engine.data.loading import epoch_order
+    from cvtui.engine.data.batching import epoch_order
 
     rows = []
     for power in range(3, 6 if quick else 7):

@@ -12,7 +12,7 @@ def digits() -> Any:
     """(training, validation), as `data = "tests.benchmarks.sets:digits"` wants them; also what the peers get."""
     from torch.utils.data import TensorDataset
 
-    from cvtui.engine.data.loading import digits as read
+    from cvtui.engine.data.embedded import digits as read
 
     split = read()
     pairs = [(part.pixels.permute(0, 3, 1, 2), part.labels) for part in (split.train, split.validation)]
@@ -24,7 +24,7 @@ def shapes() -> Any:
     """The drawn shapes, for the peers."""
     from torch.utils.data import TensorDataset
 
-    from cvtui.engine.data.loading import shapes as read
+    from cvtui.engine.data.embedded import shapes as read
 
     split = read()
     return tuple(

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from cvtui.engine.data import batching
 from cvtui.engine.data import loading as data
-from cvtui.engine.data.loading import SOURCES, Images, Split, batches, channel_stats
+from cvtui.engine.data.batching import batches
+from cvtui.engine.data.embedded import SOURCES
+from cvtui.engine.data.images import Images, Split, channel_stats
 from cvtui.engine.data.loading import load as load_recipe
 from cvtui.engine.data.preprocess import PREPROCESSES, Preprocess
 from cvtui.engine.data.shapes import CLASSES, make_shapes
@@ -91,7 +94,7 @@ def test_batches_are_the_same_however_many_are_gathered_at_once(
 ) -> None:
     monkeypatch.setattr(data, "GATHERED_BYTES", gathered)
     images = Images(torch.arange(50 * 16, dtype=torch.uint8).view(50, 4, 4, 1), torch.arange(50))
-    order = data.epoch_order(50, 7, 2)[first * 8 :]
+    order = batching.epoch_order(50, 7, 2)[first * 8 :]
     found = list(batches(images, 8, 7, 2, first))
     assert [len(batch.labels) for batch in found] == [8] * (6 - first) + [2]
     for place, batch in enumerate(found):

@@ -11,8 +11,11 @@ import torch
 from PIL import Image
 
 from cvtui.engine.data import image_folder
-from cvtui.engine.data.image_folder import decode, read_folder
-from cvtui.engine.data.loading import Images, batches, channel_stats, load
+from cvtui.engine.data.batching import batches
+from cvtui.engine.data.decode import decode
+from cvtui.engine.data.image_folder import read_folder
+from cvtui.engine.data.images import Images, channel_stats
+from cvtui.engine.data.loading import load
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder

@@ -8,10 +8,10 @@ from statistics import median
 import pytest
 import torch
 
-from cvtui.engine.runtime import thread_tuner as governor_module
-from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, MACS_TO_SHARE, Governor, best_of, candidates, governor_of
+from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, MACS_TO_SHARE, Governor, best_of, candidates
+from cvtui.engine.train import trainer
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.trainer import Loop
+from cvtui.engine.train.trainer import Loop, governor_of
 from cvtui.recipe import Recipe, load
 from cvtui.recipe.fields import FIELDS
 from cvtui.runlog import EventWriter
@@ -105,7 +105,7 @@ def test_a_disturbed_first_trial_is_soon_made_again(step: float) -> None:
 
 
 def test_a_pause_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor_module, "usable_cores", lambda: 3)
+    monkeypatch.setattr(trainer, "usable_cores", lambda: 3)
     training = making.training(net="conv64-conv64-fc", threads=0, batch_size=64)
     found = governor_of(training)
     assert found is not None
@@ -264,7 +264,7 @@ def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
 
 def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the real loop, with steps enough for a whole trial: two numbers, three rounds, twenty steps at most."""
-    monkeypatch.setattr(governor_module, "usable_cores", lambda: 3)
+    monkeypatch.setattr(trainer, "usable_cores", lambda: 3)
     t = making.training(threads=0, net="conv48-relu-conv16-relu-gap-fc", batch_size=64, epochs=12)
     folder = making.folder(tmp_path, threads=0)
     try:

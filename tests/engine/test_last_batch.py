@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine.data.loading import Images, batches, epoch_order
+from cvtui.engine.data.batching import batches, epoch_order
+from cvtui.engine.data.images import Images
 from cvtui.engine.nn.model import Net
 from cvtui.engine.train import trainer as looping
 from cvtui.engine.train.control import Signals, StopAsked

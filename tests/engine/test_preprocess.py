@@ -16,7 +16,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from cvtui.engine.data import preprocess as module
-from cvtui.engine.data.loading import ChannelStats, Images, channel_stats
+from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.preprocess import Preprocess, learn_zca
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.export_weights import write_safetensors

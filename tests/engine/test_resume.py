@@ -105,7 +105,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
 
 def moved(training: Training, steps: int) -> list[float]:
     """The losses of the next steps, as the loop takes them."""
-    from cvtui.engine.data.loading import batches
+    from cvtui.engine.data.batching import batches
 
     training.model.train()
     losses: list[float] = []

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from cvtui.engine.data.loading import Split, load
+from cvtui.engine.data.images import Split
+from cvtui.engine.data.loading import load
 from cvtui.engine.data.selection import Noise, changed, noisy, relabelled
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.train.control import Signals

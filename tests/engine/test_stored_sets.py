@@ -20,7 +20,8 @@ from cvtui.engine.data.formats.cifar import read_cifar
 from cvtui.engine.data.formats.errors import DamagedError
 from cvtui.engine.data.formats.idx import read_idx
 from cvtui.engine.data.formats.mat import read_mat
-from cvtui.engine.data.loading import Images, load
+from cvtui.engine.data.images import Images
+from cvtui.engine.data.loading import load
 from cvtui.engine.data.torchvision_sets import READERS, read, read_files
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from cvtui.engine.data import image_folder
-from cvtui.engine.data.image_folder import decode
-from cvtui.engine.data.loading import batches, load
+from cvtui.engine.data.batching import batches
+from cvtui.engine.data.decode import decode
+from cvtui.engine.data.loading import load
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.observe.recorder import Journal

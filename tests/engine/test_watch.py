@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine.data.loading import batches
+from cvtui.engine.data.batching import batches
 from cvtui.engine.observe.layer_sample import DEAD_WINDOW, KINDS
 from cvtui.engine.observe.layer_watch import FREE_SAMPLES, Watch
 from cvtui.engine.train.forecast import first_pass

@@ -6,9 +6,7 @@ What can't be read is left out, counted and named; nothing is left out silently.
 
 from __future__ import annotations
 
-import os
 import threading
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -19,20 +17,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cvtui.engine.data.decode import Unreadable, decode, shown
 from cvtui.errors import RequestError
 from cvtui.recipe.folder_facts import Listing, listing, parse_size
 from cvtui.recipe.room import free_memory
 from cvtui.runlog.launch import usable_cores
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from cvtui.engine.data.loading import Part, Split, Tell
+    from cvtui.engine.data.images import Part, Split, Tell
 
 MEMORY_SHARE = 0.25
 """Of the memory that is free: sets that would take more of it stream."""
-MOST_PIXELS = 64_000_000
-"""A larger image is not decoded: a file of some kB may unpack to gigabytes (a decompression bomb)."""
 NAMED = 5
 """Files that a note names; the others it counts."""
 TELL_EVERY = 0.1
@@ -48,7 +43,7 @@ class Files(NamedTuple):
 
 @lru_cache(maxsize=2)
 def _read(path: Path, size: str, val_share: float, seed: int, teller: _Teller) -> Split:
-    from cvtui.engine.data.loading import Split
+    from cvtui.engine.data.images import Split
 
     found = listing(path, val_share, seed)
     shape = parse_size(size)
@@ -72,7 +67,7 @@ def _part(
     files: Sequence[tuple[str, int]], shape: tuple[int, int], classes: tuple[str, ...], teller: _Teller, streams: bool
 ) -> tuple[Part, list[tuple[str, str]]]:
     """Decodes all; (the part, [(path, what is wrong with it)])."""
-    from cvtui.engine.data.loading import Images
+    from cvtui.engine.data.images import Images
     from cvtui.engine.data.streaming import Streamed
 
     high, wide = shape
@@ -103,49 +98,6 @@ def _part(
     if pixels is None:
         return Streamed([files[number][0] for number in good], labels, shape, classes, sums.stats()), broken
     return Images(torch.from_numpy(pixels if not wrong else pixels[good]), labels), broken
-
-
-class Unreadable(Exception):
-    """A file that is no image, or none that is wanted; the words say why."""
-
-
-def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """An image file as height x width x 3: turned as its EXIF says, scaled to cover the shape, cut to its middle."""
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise Unreadable(f"{opened.width}x{opened.height} pixels are too many")
-                opened.draft("RGB", (2 * shape[1], 2 * shape[0]))  # a JPEG is decoded smaller, several times as fast
-                image = _rgb(ImageOps.exif_transpose(opened))
-                high, wide = shape
-                fitted = ImageOps.fit(image, (wide, high), Image.Resampling.BILINEAR)
-                return np.asarray(fitted, dtype=np.uint8)
-    except Unreadable:
-        raise
-    except Image.DecompressionBombError:
-        raise Unreadable("its pixels are too many") from None
-    except Exception as error:  # Pillow's readers raise nearly anything on bytes that lie
-        words = " ".join(str(error).replace(path, "").replace("''", "").split()) or type(error).__name__
-        raise Unreadable("it can't be decoded: " + words[:80]) from None
-
-
-def _rgb(image: Image) -> Image:
-    """Grey, palette, CMYK, 16 bits, floats, transparent (on white): all become RGB of 8 bits."""
-    from PIL import Image as Pillow
-
-    if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits: Pillow would cut them off at 255
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
-        image = Pillow.fromarray((values.clip(0, top) * (255 / top)).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        ground = Pillow.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Pillow.alpha_composite(ground, image)
-    return image.convert("RGB")
 
 
 class Sums:
@@ -212,9 +164,3 @@ def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[st
     if found.others:
         notes.append(f"passed over {found.others:,} files that are no images by their names, or links")
     return notes
-
-
-def shown(path: str) -> str:
-    """The last two parts, without what a terminal would obey."""
-    name = "/".join(path.split(os.sep)[-2:])
-    return name if name.isprintable() else ascii(name)[1:-1]

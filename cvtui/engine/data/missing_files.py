@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from cvtui.engine.data.image_folder import shown
+from cvtui.engine.data.decode import shown
 from cvtui.runlog.events import Log
 
 MOST_GONE = 0.1

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from cvtui.engine.data.loading import ChannelStats, Part
+from cvtui.engine.data.images import ChannelStats, Part
 from cvtui.recipe.choices import PREPROCESSES as CHOICES
 from cvtui.recipe.choices import parse_choice
 

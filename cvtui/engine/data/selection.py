@@ -12,7 +12,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.selection import kept_classes, training_counts
 
 if TYPE_CHECKING:
-    from cvtui.engine.data.loading import Part, Split
+    from cvtui.engine.data.images import Part, Split
 
 
 class Noise(NamedTuple):
@@ -29,7 +29,7 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     only, limit, imbalance: as in `cvtui.recipe.selection`, which says how many of each class stay; which ones follows
     from the seed. RequestError where classes are asked for that are not there.
     """
-    from cvtui.engine.data.loading import Split
+    from cvtui.engine.data.images import Split
 
     names = _names(split, data)
     kept = kept_classes(only, names)
@@ -106,7 +106,7 @@ def changed(count: int, noise: Noise) -> Tensor:
 
 def relabelled(part: Part, places: Tensor | None, labels: Tensor) -> Part:
     """The images at `places` (None: all, and not copied) with these labels."""
-    from cvtui.engine.data.loading import Images
+    from cvtui.engine.data.images import Images
 
     if isinstance(part, Images):
         return Images(part.pixels if places is None else part.pixels[places], labels)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cvtui.engine.data.image_folder import Unreadable, decode
-from cvtui.engine.data.loading import ChannelStats, Images
+from cvtui.engine.data.decode import Unreadable, decode
+from cvtui.engine.data.images import ChannelStats, Images
 from cvtui.engine.data.missing_files import Gone
 from cvtui.runlog.launch import usable_cores
 

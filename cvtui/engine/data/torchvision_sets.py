@@ -21,7 +21,7 @@ from cvtui.recipe.stored_files import Found, locate, missing, way_to_get
 from cvtui.recipe.stored_table import STORED
 
 if TYPE_CHECKING:
-    from cvtui.engine.data.loading import Split
+    from cvtui.engine.data.images import Split
 
 Arrays = tuple[np.ndarray, np.ndarray]
 """Pixels uint8 N x H x W x C, labels N from 0."""
@@ -43,7 +43,7 @@ def read(name: str, data_dir: str) -> Split:
 
 def read_files(name: str, found: Found) -> Split:
     """The images in these files, however many they are. DamagedError."""
-    from cvtui.engine.data.loading import Split, as_images
+    from cvtui.engine.data.images import Split, as_images
 
     train, validation = READERS[name](found.files)
     facts = STORED[name]

@@ -10,12 +10,12 @@ from cvtui.engine.data.toys import toy
 from cvtui.recipe.toy_table import TRAIN, VALIDATION, parse_toy, shares
 
 if TYPE_CHECKING:
-    from cvtui.engine.data.loading import Split
+    from cvtui.engine.data.images import Split
 
 
 def read_toy(text: str) -> Split:
     """`spiral(3)`: 400 points to train on and 100 to validate, float32 N x 2. One fixed set, like the others."""
-    from cvtui.engine.data.loading import Images, Split
+    from cvtui.engine.data.images import Images, Split
 
     name, classes = parse_toy(text)
     x, y = toy(name, TRAIN + VALIDATION, seed=0, classes=classes)

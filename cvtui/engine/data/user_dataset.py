@@ -20,7 +20,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.recipe.folder_facts import parse_size
 
 if TYPE_CHECKING:
-    from cvtui.engine.data.loading import Images, Split
+    from cvtui.engine.data.images import Images, Split
 
 
 @lru_cache(maxsize=2)
@@ -32,7 +32,7 @@ def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
     different sizes are brought to the recipe's `size`; those of one size keep theirs where none is given. Tensors of
     one dimension are points.
     """
-    from cvtui.engine.data.loading import Split
+    from cvtui.engine.data.images import Split
 
     function = _find(text)
     try:
@@ -87,7 +87,7 @@ def _find(text: str) -> Callable[[], Any]:
 
 def _part(source: Any, text: str, size: str) -> tuple[Images, tuple[str, ...]]:
     """All items of a Dataset."""
-    from cvtui.engine.data.loading import Images
+    from cvtui.engine.data.images import Images
 
     try:
         count = len(source)
@@ -116,7 +116,7 @@ def _part(source: Any, text: str, size: str) -> tuple[Images, tuple[str, ...]]:
 def _image(value: Any, text: str, number: int) -> Tensor:
     """uint8 H x W x C, or float32 of one dimension (a point) or of values beyond 0..1."""
     if hasattr(value, "convert") and hasattr(value, "mode"):  # a PIL image
-        from cvtui.engine.data.image_folder import _rgb
+        from cvtui.engine.data.decode import _rgb
 
         grey = value.mode in ("L", "1")
         array = np.asarray(value.convert("L") if grey else _rgb(value))
@@ -163,7 +163,7 @@ def _resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
 
 def _divided(images: Images, share: float, seed: int) -> Split:
     """`share` of each class for validation, drawn from the seed."""
-    from cvtui.engine.data.loading import Split
+    from cvtui.engine.data.images import Split
 
     random = generator(seed, SELECTION, 1)
     held = []

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvtui.engine.data.loading import Images, Part
+from cvtui.engine.data.images import Images, Part
 from cvtui.runlog.events import Facts
 
 SECONDS = 1.5

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.observe.layer_sample import _first_tensor, plain_name
-from cvtui.engine.train.forecast import untouched
+from cvtui.engine.observe.untouched import untouched
 
 MOST_MAPS = 16
 """Channels that are kept of a layer."""

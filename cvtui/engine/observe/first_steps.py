@@ -289,7 +289,7 @@ class Probe:
         if self.batch is None or not norms or is_compiled(self.model):
             return None
         images, labels = self.batch
-        from cvtui.engine.train.forecast import untouched
+        from cvtui.engine.observe.untouched import untouched
 
         modes = [(module, module.training) for module in self.model.modules()]
         self._quiet = True

@@ -6,7 +6,7 @@ import threading
 import time
 
 from cvtui.doctor import Diagnosis, Doctor
-from cvtui.engine.data.loading import Split
+from cvtui.engine.data.images import Split
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.runlog.events import EpochDone, Facts, Finding, Log, Record, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch
 from cvtui.engine.observe.step_metrics import Meter, Readings, rounded
-from cvtui.engine.train.state import Clock, EpochSums
 from cvtui.runlog.events import Log, Record, Steps
 from cvtui.runlog.not_finite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter

@@ -11,16 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import torch
 
-from cvtui.engine.runtime.idle_cores import FreeCores
 from cvtui.engine.runtime.thread_trials import TrialTimes
-from cvtui.runlog.launch import usable_cores
-
-if TYPE_CHECKING:
-    from cvtui.engine.train.state import Training
 
 LOOK_SECONDS = 0.5
 """So often the steps' times are looked at."""
@@ -66,26 +61,6 @@ def candidates(cores: int, macs: int) -> list[int]:
     most = cores - 1
     some = range(1, most) if most <= 4 else [1 << power for power in range(most.bit_length()) if 1 << power < most]
     return [*some, most, *([cores] if macs >= MACS_FOR_ALL or cores == 2 else [])]
-
-
-def governor_of(training: Training) -> Governor | None:
-    """The governor of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
-    if training.recipe.threads or training.device.type != "cpu":
-        return None
-    macs = training.checked.table.macs * training.recipe.batch_size
-    cores = usable_cores()
-    allowed = candidates(cores, macs)
-    if len({*allowed, training.threads}) < 2:
-        return None
-    # The training's clock stands still in a pause.
-    return Governor(
-        allowed,
-        training.threads,
-        clock=training.clock.seconds,
-        most_first=macs >= MACS_FOR_ALL,
-        cores=cores,
-        free=FreeCores(),
-    )
 
 
 class Governor:

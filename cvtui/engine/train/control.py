@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from cvtui.runlog.events import Command, CommandApplied
 
 if TYPE_CHECKING:
+    from cvtui.engine.observe.clock import Clock
     from cvtui.engine.observe.layer_watch import Watch
     from cvtui.engine.observe.recorder import Journal
-    from cvtui.engine.train.state import Clock, Training
+    from cvtui.engine.train.state import Training
     from cvtui.runlog.commands import CommandReader
 
 POLL_SECONDS = 0.05

@@ -13,8 +13,8 @@ import warnings
 
 import torch
 
-from cvtui.engine.data.loading import Images
-from cvtui.engine.train.forecast import untouched
+from cvtui.engine.data.images import Images
+from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.train.state import Training, first_batch
 
 FEW = 8

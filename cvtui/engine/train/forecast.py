@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
+from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.train.state import Training, first_batch
 from cvtui.recipe.first_loss import first_loss
 from cvtui.recipe.room import need_of
@@ -57,20 +56,6 @@ def first_pass(training: Training) -> tuple[float | None, dict[str, float]]:
             handle.remove()
     spread = {name: _finite(std.item()) for name, std in found.items()}
     return float(f"{loss:.6g}") if math.isfinite(loss) else None, spread
-
-
-@contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """Buffers (batch-norm statistics) and random states are afterwards what they were before."""
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
-    with torch.random.fork_rng(devices=[device.index for device in devices]):
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for buffer, before in buffers:
-                    buffer.copy_(before)
 
 
 def memory(training: Training) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from cvtui import door
+from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.resume import load_optimizer
-from cvtui.engine.train.state import Clock, EpochSums, Training
+from cvtui.engine.train.state import Training
 from cvtui.errors import RequestError
 from cvtui.recipe.fingerprint import differences, same_classes
 from cvtui.runlog.folder import RunFolder

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cvtui import door
-from cvtui.engine.data.loading import Part, Tell
+from cvtui.engine.data.images import Part, Tell
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.inits.layer import places
 from cvtui.engine.nn.model import Net

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.data.loading import Images, epoch_order
+from cvtui.engine.data.batching import epoch_order
+from cvtui.engine.data.images import Images
 from cvtui.engine.observe.statistics import all_finite
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train.state import Training

@@ -11,10 +11,11 @@ from torch.optim import Optimizer
 
 from cvtui import door
 from cvtui.engine.data.preprocess import Preprocess
+from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.state import Clock, EpochSums, Training
+from cvtui.engine.train.state import Training
 from cvtui.errors import RequestError
 from cvtui.recipe.fingerprint import differences, same_classes
 from cvtui.recipe.going_on import SCHEDULE, changes, obey

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from cvtui.engine.observe.feature_maps import in_evaluation_mode, look_through, without_own_hooks
 from cvtui.engine.observe.image_writer import Album
 from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train.evaluate import batch_size_for
-from cvtui.engine.train.forecast import untouched
 from cvtui.engine.train.state import Training, first_batch
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder

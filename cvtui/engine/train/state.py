@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -14,10 +13,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from cvtui.engine.data.augment import Augment
-from cvtui.engine.data.loading import ChannelStats, Images, Part, Split, Tell, batches, channel_stats, load
+from cvtui.engine.data.batching import batches
+from cvtui.engine.data.images import ChannelStats, Images, Part, Split, Tell, channel_stats
+from cvtui.engine.data.loading import load
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.model import Net
+from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
@@ -31,19 +33,6 @@ from cvtui.recipe.fingerprint import fingerprint
 from cvtui.recipe.folder_facts import listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.schedule import Schedule
-
-
-class Clock:
-    """Seconds since the run began, pauses not counted."""
-
-    def __init__(self, done: float = 0.0) -> None:
-        self._start = time.perf_counter() - done
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self._start
-
-    def leave_out(self, seconds: float) -> None:
-        self._start += seconds
 
 
 class RatesAhead:
@@ -64,16 +53,6 @@ class RatesAhead:
             self._schedule, self._first, place = schedule, step, 0
             self._rates = [schedule.lr_at(number) for number in range(step, step + self.COUNT)]
         return self._rates[place]
-
-
-@dataclass
-class EpochSums:
-    """What this epoch has gathered so far: sums over its images, and the seconds spent training."""
-
-    images: int = 0
-    loss: float = 0.0
-    right: float = 0.0
-    seconds: float = 0.0
 
 
 @dataclass

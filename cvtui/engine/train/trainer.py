@@ -7,12 +7,14 @@ import time
 from typing import Literal
 
 from cvtui import door
+from cvtui.engine.observe.clock import EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, Journal
 from cvtui.engine.observe.step_metrics import exact
-from cvtui.engine.runtime.thread_tuner import governor_of
+from cvtui.engine.runtime.idle_cores import FreeCores
+from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, Governor, candidates
 from cvtui.engine.train.checkpoint_files import Keeper, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, SteeredTraining
@@ -20,10 +22,11 @@ from cvtui.engine.train.evaluate import Evaluation, evaluate
 from cvtui.engine.train.nonfinite_guard import Guard, rule_of
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Pictures
-from cvtui.engine.train.state import EpochSums, Training
+from cvtui.engine.train.state import Training
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.launch import usable_cores
 from cvtui.runlog.not_finite import words_of
 from cvtui.runlog.writer import EventWriter
 
@@ -199,3 +202,23 @@ class Loop:
             names = [("last", "last.pt"), ("asked", f"step-{step:06d}.pt")]
         why = self.keeper.save(names)
         return f"not saved: {why}" if why else f"saved at step {step:,}"
+
+
+def governor_of(training: Training) -> Governor | None:
+    """The governor of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
+    if training.recipe.threads or training.device.type != "cpu":
+        return None
+    macs = training.checked.table.macs * training.recipe.batch_size
+    cores = usable_cores()
+    allowed = candidates(cores, macs)
+    if len({*allowed, training.threads}) < 2:
+        return None
+    # The training's clock stands still in a pause.
+    return Governor(
+        allowed,
+        training.threads,
+        clock=training.clock.seconds,
+        most_first=macs >= MACS_FOR_ALL,
+        cores=cores,
+        free=FreeCores(),
+    )

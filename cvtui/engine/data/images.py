@@ -1,0 +1,123 @@
+"""Images and labels of a data set as tensors, and the statistics of their channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+GATHERED_BYTES = 1 << 17
+"""Of pixels that are gathered at once, where a batch is smaller."""
+
+
+class Images(NamedTuple):
+    """One part of a data set, resident."""
+
+    pixels: Tensor
+    """uint8, N x H x W x C: the order in memory that PyTorch calls channels_last. (Points: float32, N x features.)"""
+    labels: Tensor
+    """int64, N."""
+
+    @property
+    def size(self) -> int:
+        """N. (A tuple's own len() is 2.)"""
+        return len(self.labels)
+
+    @property
+    def bytes(self) -> int:
+        """Of memory that it holds."""
+        return self.pixels.nbytes + self.labels.nbytes
+
+    @property
+    def are_pictures(self) -> bool:
+        """Or points on a plane?"""
+        return self.pixels.dim() == 4
+
+    def to(self, device: torch.device) -> Images:
+        return Images(self.pixels.to(device), self.labels.to(device))
+
+    def batch(self, index: Tensor) -> Images:
+        """The images of these numbers, in this order."""
+        return Images(self.pixels.index_select(0, index), self.labels.index_select(0, index))
+
+    def part(self, start: int, stop: int) -> Images:
+        """The images from `start` up to `stop`."""
+        return Images(self.pixels[start:stop], self.labels[start:stop])
+
+    def stream(self, order: Tensor, size: int) -> Iterator[Images]:
+        """Batches in this order, the last one smaller. Small ones are gathered some at a time and handed out as views:
+        on a small net, which finds nothing in the processor's caches between two steps, 27 µs a step are 7."""
+        order = order.to(self.labels.device)
+        at_once = size * max(1, GATHERED_BYTES * self.size // max(1, self.pixels.nbytes * size))
+        for start in range(0, len(order), at_once):
+            gathered = self.batch(order[start : start + at_once])
+            yield from map(Images, torch.split(gathered.pixels, size), torch.split(gathered.labels, size))
+
+
+class Part(Protocol):
+    """One part of a data set, wherever its images lie: `Images`, or those that come from files as they are needed."""
+
+    @property
+    def labels(self) -> Tensor: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def are_pictures(self) -> bool: ...
+    def to(self, device: torch.device) -> Part: ...
+    def batch(self, index: Tensor) -> Images: ...
+    def part(self, start: int, stop: int) -> Images: ...
+    def stream(self, order: Tensor, size: int) -> Iterator[Images]: ...
+
+
+class Split(NamedTuple):
+    """A whole data set."""
+
+    train: Part
+    validation: Part
+    notes: tuple[str, ...] = ()
+    """What its reader has to tell: files left out, labels changed."""
+
+    def to(self, device: torch.device) -> Split:
+        return Split(self.train.to(device), self.validation.to(device), self.notes)
+
+    @property
+    def bytes(self) -> int:
+        return self.train.bytes + self.validation.bytes
+
+
+Tell = Callable[[str], None]
+"""Takes a line about what is going on, for whoever waits."""
+
+
+class ChannelStats(NamedTuple):
+    """Of the training images, per channel, in 0..255 (of points, per feature)."""
+
+    mean: list[float]
+    std: list[float]
+
+
+def channel_stats(images: Part) -> ChannelStats:
+    """Mean and (population) standard deviation of each channel: exact, since whole numbers add up exactly."""
+    known = getattr(images, "stats", None)  # what streams was looked at once already
+    if isinstance(known, ChannelStats):
+        return known
+    total = squares = torch.zeros(1, dtype=torch.float64)
+    count = 0
+    for start in range(0, images.size, 512):
+        pixels = images.part(start, start + 512).pixels.cpu()
+        values = pixels.reshape(-1, pixels.shape[-1]).double()
+        total = total + values.sum(0)
+        squares = squares + values.square().sum(0)
+        count += len(values)
+    mean = total / count
+    return ChannelStats(mean.tolist(), (squares / count - mean.square()).clamp(min=0).sqrt().tolist())
+
+
+def as_images(pixels: np.ndarray, labels: np.ndarray) -> Images:
+    """From arrays: pixels N x H x W x C, labels N."""
+    return Images(torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels.astype(np.int64)))
