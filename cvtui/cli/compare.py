@@ -93,9 +93,9 @@ def curves(
     """The lecture's figure: the smoothed training loss of each run over steps, named by its shape."""
     import numpy as np
 
+    from cvtui.draw.figures import Curve, Curves
+    from cvtui.draw.text_figures import draw
     from cvtui.runlog.curves import Smoother
-    from cvtui.runlog.figures import Curve, Curves
-    from cvtui.tui.figures import draw
 
     drawn = []
     for outcome, label, verdict in zip(outcomes, labels, verdicts, strict=True):

@@ -220,7 +220,7 @@ class _Bar:
 def _print(entry: Lab, knobs: Mapping[str, Any], shown: Any) -> None:
     from rich.text import Text
 
-    from cvtui.tui.figures import draw_all
+    from cvtui.draw.text_figures import draw_all
 
     console = out.console()
     colour = console.color_system is not None and not console.no_color

@@ -182,7 +182,7 @@ def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
     from rich.text import Text
 
     from cvtui.compare.lottery import PROMISE, figure
-    from cvtui.tui.figures import draw
+    from cvtui.draw.text_figures import draw
 
     console = out.console()
     for line in draw(figure(trials), min(console.width, 100), colour=not console.no_color):

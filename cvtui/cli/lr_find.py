@@ -119,7 +119,7 @@ def _tell(found: Found, as_json: bool, *, scaled: bool) -> int:
 
 def _show(found: Bracket) -> None:
     """The curve over log lr."""
-    from cvtui.tui.figures import draw
+    from cvtui.draw.text_figures import draw
     from cvtui.tui.figures.range_test import range_curve
 
     console = out.console()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvtui.calc import Conv, Linear, Table
-from cvtui.runlog.figures import Curve, Curves
+from cvtui.draw.figures import Curve, Curves
 from cvtui.runlog.history import History
 from cvtui.runlog.ticket import Kind, Scope, left_after
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvtui.calc import Activation, Row, Size
+from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.data import build, images
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
 
 AGREE = 1e-6
 """Relative error up to which two gradients in double precision agree (1e-7 is usual; a kink of ReLU may cost more)."""

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cvtui.draw.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms
 from cvtui.engine.nn.inits.fans import he_std, xavier_std
 from cvtui.errors import RequestError
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.runlog.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms
 
 ACTIVATIONS = {
     "tanh": torch.tanh,

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from cvtui.calc import Size
 from cvtui.doctor.curves import knows
+from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Points, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.data import build, images
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.labs.train import UNTOLD, Split, chance, evaluate, train
-from cvtui.runlog.figures import AnyFigure, Curve, Curves, Heat, Points, Table
 
 STEPS_OF_PATH = 30
 

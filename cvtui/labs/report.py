@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cvtui.draw.figures import AnyFigure, LabShown
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.figures import AnyFigure, LabShown
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 

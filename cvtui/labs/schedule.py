@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from cvtui.doctor.curves import learnt
+from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.labs.data import digits
 from cvtui.labs.lr import problem
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.labs.train import evaluate, guess, smooth, thin, train
 from cvtui.recipe.choices import SCHEDULES, parse_choice
 from cvtui.recipe.schedule import Schedule
-from cvtui.runlog.figures import AnyFigure, Curve, Curves, Table
 
 BATCH = 32
 

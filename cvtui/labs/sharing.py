@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cvtui.draw.figures import AnyFigure, Curve, Curves, Link, Links, Table
 from cvtui.labs.report import Knobs, LabResult, Report
-from cvtui.runlog.figures import AnyFigure, Curve, Curves, Link, Links, Table
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:

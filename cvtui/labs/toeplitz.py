@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cvtui.calc.matrix import Spec, build
+from cvtui.draw.figures import AnyFigure, Curve, Curves, Image, Matrix, Picture, Table
 from cvtui.errors import RequestError
 from cvtui.labs.data import raw
 from cvtui.labs.dense import conv_matrix, output_side
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.runlog.figures import AnyFigure, Curve, Curves, Image, Matrix, Picture, Table
 
 FILTERS = {
     "edge": [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]],

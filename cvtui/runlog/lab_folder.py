@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from cvtui import door
+from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
 from cvtui.recipe.labs import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
-from cvtui.runlog.figures import LabShown
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.launch import start, worker_threads
 from cvtui.runlog.sane import cleaned

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from cvtui.draw.figures import LabShown
+from cvtui.draw.text_figures import draw_all
 from cvtui.errors import RequestError
 from cvtui.labs.report import Stopped, silent
 from cvtui.labs.worker import run_lab
 from cvtui.recipe.labs import Knob, check, find, labs
-from cvtui.runlog.figures import LabShown
-from cvtui.tui.figures import draw_all
 
 ISSUE = {
     "init", "linear", "fc-vs-conv", "equivariance", "invariance", "sharing", "toeplitz", "preprocess", "optim", "lr",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.style import Style
 
-from cvtui.tui.widgets import blocks, heat
+from cvtui.draw import blocks, half_blocks
 
 NAN = math.nan
 
@@ -76,8 +76,8 @@ def test_sparkline():
 @pytest.mark.parametrize("name", ["magma", "viridis"])
 def test_lightness_rises_evenly(name):
     for dark in (True, False):
-        table = heat.colour_map(name, dark)
-        lightness = heat._to_oklab(table.astype(np.float64) / 255)[:, 0]
+        table = half_blocks.colour_map(name, dark)
+        lightness = half_blocks._to_oklab(table.astype(np.float64) / 255)[:, 0]
         steps = np.diff(lightness) * (1 if dark else -1)
         assert (steps > -0.004).all()
         assert steps.max() < 0.02
@@ -85,7 +85,7 @@ def test_lightness_rises_evenly(name):
 
 def test_diverging_maps_are_even_on_both_sides():
     for dark in (True, False):
-        lightness = heat._to_oklab(heat.colour_map("diverging", dark).astype(np.float64) / 255)[:, 0]
+        lightness = half_blocks._to_oklab(half_blocks.colour_map("diverging", dark).astype(np.float64) / 255)[:, 0]
         assert np.abs(lightness - lightness[::-1]).max() < 0.1
         middle = lightness[128]
         assert middle == (lightness.min() if dark else lightness.max()) or abs(middle - lightness[127]) < 0.02
@@ -93,47 +93,52 @@ def test_diverging_maps_are_even_on_both_sides():
 
 def test_oklab_of_known_colours():
     """Ottosson's article: white is (1, 0, 0); sRGB red is about (0.628, 0.225, 0.126)."""
-    assert heat._to_oklab(np.array([[1.0, 1, 1], [1, 0, 0]])) == pytest.approx(
+    assert half_blocks._to_oklab(np.array([[1.0, 1, 1], [1, 0, 0]])) == pytest.approx(
         np.array([[1, 0, 0], [0.628, 0.225, 0.126]]), abs=1e-3
     )
     colours = np.random.default_rng(0).random((50, 3))
-    assert heat._from_oklab(heat._to_oklab(colours)) == pytest.approx(colours, abs=1e-6)
+    assert half_blocks._from_oklab(half_blocks._to_oklab(colours)) == pytest.approx(colours, abs=1e-6)
 
 
 def test_heat_takes_the_table_from_low_to_high():
     table = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
-    image = heat.heat([[0, 5, 10], [NAN, 20, -10]], table, 0, 10, missing=(1, 2, 3))
+    image = half_blocks.heat([[0, 5, 10], [NAN, 20, -10]], table, 0, 10, missing=(1, 2, 3))
     assert image[..., 0].tolist() == [[0, 128, 255], [1, 255, 0]]
     assert image[1, 0].tolist() == [1, 2, 3]
-    assert heat.heat([[0, 5, 10]], table)[0, :, 0].tolist() == [0, 128, 255]
-    assert heat.heat([[7, 7]], table)[0, :, 0].tolist() == [0, 0]
-    assert heat.heat([[NAN]], table).shape == (1, 1, 3)
+    assert half_blocks.heat([[0, 5, 10]], table)[0, :, 0].tolist() == [0, 128, 255]
+    assert half_blocks.heat([[7, 7]], table)[0, :, 0].tolist() == [0, 0]
+    assert half_blocks.heat([[NAN]], table).shape == (1, 1, 3)
 
 
 def test_resizing():
     image = np.array([[0, 10], [20, 30]], np.uint8)
-    assert heat.resize(image, 4, 4).tolist() == [[0, 0, 10, 10], [0, 0, 10, 10], [20, 20, 30, 30], [20, 20, 30, 30]]
-    assert heat.resize(image, 1, 1).tolist() == [[15]]
-    assert heat.resize(np.array([[0.0, 3, 6]]), 1, 2).tolist() == [[1, 5]]  # (0 + 3/2) / 1.5, (3/2 + 6) / 1.5
-    assert heat.resize(image, 2, 2) is image
+    assert half_blocks.resize(image, 4, 4).tolist() == [
+        [0, 0, 10, 10],
+        [0, 0, 10, 10],
+        [20, 20, 30, 30],
+        [20, 20, 30, 30],
+    ]
+    assert half_blocks.resize(image, 1, 1).tolist() == [[15]]
+    assert half_blocks.resize(np.array([[0.0, 3, 6]]), 1, 2).tolist() == [[1, 5]]  # (0 + 3/2) / 1.5, (3/2 + 6) / 1.5
+    assert half_blocks.resize(image, 2, 2) is image
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_resizing_keeps_the_mean(height, width):
     image = np.random.default_rng(1).random((20, 20, 3))
-    assert heat.resize(image, height, width).mean() == pytest.approx(image.mean())
+    assert half_blocks.resize(image, height, width).mean() == pytest.approx(image.mean())
 
 
 def test_stretched():
-    assert heat.stretched([[0.0, 1.0, 0.5]])[0, :, 1].tolist() == [0, 255, 128]
-    assert heat.stretched([[-1.0, 0.0, 2.0]], zero_grey=True)[0, :, 0].tolist() == [64, 128, 255]
-    assert heat.stretched([[NAN, 3.0]])[0, :, 0].tolist() == [0, 128]
-    assert heat.stretched(np.zeros((5, 5, 3))).shape == (5, 5, 3)
+    assert half_blocks.stretched([[0.0, 1.0, 0.5]])[0, :, 1].tolist() == [0, 255, 128]
+    assert half_blocks.stretched([[-1.0, 0.0, 2.0]], zero_grey=True)[0, :, 0].tolist() == [64, 128, 255]
+    assert half_blocks.stretched([[NAN, 3.0]])[0, :, 0].tolist() == [0, 128]
+    assert half_blocks.stretched(np.zeros((5, 5, 3))).shape == (5, 5, 3)
 
 
 def test_tiles():
     images = np.stack([np.full((2, 3, 3), number, np.uint8) for number in (1, 2, 3)])
-    sheet = heat.tiles(images, 2, gap=1, ground=(9, 9, 9))
+    sheet = half_blocks.tiles(images, 2, gap=1, ground=(9, 9, 9))
     assert sheet[..., 0].tolist() == [
         [1, 1, 1, 9, 2, 2, 2],
         [1, 1, 1, 9, 2, 2, 2],
@@ -163,14 +168,14 @@ def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
 @pytest.mark.parametrize("height", [1, 2, 5, 8])
 def test_strips_show_every_pixel(height):
     image = np.random.default_rng(3).integers(0, 3, (height, 11, 3)).astype(np.uint8) * 100
-    strips = heat.strips(image)
+    strips = half_blocks.strips(image)
     assert all(strip.cell_length == 11 for strip in strips)
     assert pixels(strips, height) == [[tuple(pixel) for pixel in row] for row in image.tolist()]
-    assert pixels(heat.strips(image[:1], ground=(7, 8, 9)), 2)[1] == [(7, 8, 9)] * 11
+    assert pixels(half_blocks.strips(image[:1], ground=(7, 8, 9)), 2)[1] == [(7, 8, 9)] * 11
 
 
 def test_equal_cells_share_a_segment():
     image = np.zeros((2, 40, 3), np.uint8)
     image[:, 20:] = 255
-    (strip,) = heat.strips(image)
+    (strip,) = half_blocks.strips(image)
     assert [segment.text for segment in strip] == [" " * 20, " " * 20]

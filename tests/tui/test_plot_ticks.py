@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.tui.widgets.scales import Limits
-from cvtui.tui.widgets.ticks import labels, linear_ticks, log_ticks, nice_step, read_out, time_step
+from cvtui.draw.scales import Limits
+from cvtui.draw.ticks import labels, linear_ticks, log_ticks, nice_step, read_out, time_step
 
 
 @pytest.mark.parametrize(

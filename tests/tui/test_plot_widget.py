@@ -13,10 +13,10 @@ from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.pilot import Pilot
 
+from cvtui.draw.plot_drawing import RasterCache, draw
+from cvtui.draw.scales import Limits
 from cvtui.tui.widgets.line_plot import Guide, Line, LinePlot, Mark
 from cvtui.tui.widgets.plot_colors import contrast
-from cvtui.tui.widgets.plot_drawing import RasterCache, draw
-from cvtui.tui.widgets.scales import Limits
 
 NAN = math.nan
 

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvtui.tui.widgets import raster
-from cvtui.tui.widgets.pyramid import FANOUT, Pyramid, Runs
-from cvtui.tui.widgets.scales import Limits, Scale, moved, sound, widened, zoomed
+from cvtui.draw import braille
+from cvtui.draw.min_max_pyramid import FANOUT, Pyramid, Runs
+from cvtui.draw.scales import Limits, Scale, moved, sound, widened, zoomed
 
 NAN, INF = math.nan, math.inf
 
 
-def drawn(x, y, size, x_limits=None, y_limits=None, kind="linear") -> raster.Raster:
+def drawn(x, y, size, x_limits=None, y_limits=None, kind="linear") -> braille.Raster:
     x, y = np.asarray(x, float), np.asarray(y, float)
     good = y[np.isfinite(y) & ((y > 0) | (kind == "linear"))]
     x_limits = x_limits or (x[0], x[-1])
     y_limits = y_limits or (good.min(), good.max())
     pyramid = Pyramid(positive=kind == "log")
     pyramid.extend(y)
-    return raster.rasterise(x, y, size, Scale(Limits(*x_limits)), Scale(Limits(*y_limits), kind), pyramid)
+    return braille.rasterise(x, y, size, Scale(Limits(*x_limits)), Scale(Limits(*y_limits), kind), pyramid)
 
 
 def grid(dots) -> list[str]:
@@ -105,7 +105,7 @@ def test_nothing_at_all():
     assert not drawn([0], [NAN], (3, 2), (0, 1), (0, 1)).dots.any()
     empty = Pyramid()
     unit = Scale(Limits(0, 1))
-    assert raster.rasterise(np.empty(0), np.empty(0), (3, 2), unit, unit, empty).dots.shape == (8, 6)
+    assert braille.rasterise(np.empty(0), np.empty(0), (3, 2), unit, unit, empty).dots.shape == (8, 6)
 
 
 def test_braille_patterns():
@@ -113,8 +113,8 @@ def test_braille_patterns():
     dots = np.zeros((4, 8), bool)
     dots[0, 0] = dots[3, 2] = dots[1, 5] = True
     dots[:, 6:] = True
-    assert "".join(raster.BRAILLE[raster.cells(dots)][0]) == "⠁⡀⠐⣿"
-    assert raster.BRAILLE[0] == " "
+    assert "".join(braille.BRAILLE[braille.cells(dots)][0]) == "⠁⡀⠐⣿"
+    assert braille.BRAILLE[0] == " "
 
 
 @given(st.integers(1, 5), st.integers(1, 4), st.data())
@@ -122,7 +122,7 @@ def test_cells_hold_the_dots_that_they_were_made_of(columns, rows, data):
     flat = data.draw(st.lists(st.booleans(), min_size=8 * columns * rows, max_size=8 * columns * rows))
     dots = np.array(flat).reshape(4 * rows, 2 * columns)
     bits = {(0, 0): 1, (1, 0): 2, (2, 0): 4, (0, 1): 8, (1, 1): 16, (2, 1): 32, (3, 0): 64, (3, 1): 128}
-    codes = raster.cells(dots)
+    codes = braille.cells(dots)
     for (row, column), dot in np.ndenumerate(dots):
         assert bool(codes[row // 4, column // 2] & bits[row % 4, column % 2]) == dot
 
@@ -130,10 +130,10 @@ def test_cells_hold_the_dots_that_they_were_made_of(columns, rows, data):
 def test_level_and_upright_lines_are_at_their_dot():
     expected = np.zeros((8, 6), bool)
     expected[5, [0, 1, 4, 5]] = True
-    assert (raster.level((3, 2), 5, 2, 4) == raster.cells(expected)).all()
+    assert (braille.level((3, 2), 5, 2, 4) == braille.cells(expected)).all()
     expected[:] = False
     expected[::2, 3] = True
-    assert (raster.upright((3, 2), 3, 2) == raster.cells(expected)).all()
+    assert (braille.upright((3, 2), 3, 2) == braille.cells(expected)).all()
 
 
 # ---------------------------------------------------------------------------- against brute force

@@ -9,7 +9,7 @@ from textual.content import Content
 from cvtui.calc import Row, Size, size_text
 from cvtui.calc.matrix import Spec, build
 from cvtui.calc.table import ReceptiveField
-from cvtui.runlog.figures import Link, Links, Matrix
+from cvtui.draw.figures import Link, Links, Matrix
 from cvtui.tui.calc.demo import Demo, demo_of, is_dense, show
 from cvtui.tui.setup import MUTED
 
@@ -229,7 +229,7 @@ def _edges(row: Row) -> tuple[int, list[list[tuple[int, int]]]]:
 
 
 def _connections(row: Row, place: int, size: Size, width: int, height: int) -> list[Content]:
-    from cvtui.tui.figures import draw as draw_figure
+    from cvtui.draw.text_figures import draw as draw_figure
 
     inputs, joined = _edges(row)
     if not joined:
@@ -258,7 +258,7 @@ def _connections(row: Row, place: int, size: Size, width: int, height: int) -> l
 
 
 def _matrix(row: Row, place: int, size: Size, width: int, height: int) -> list[Content]:
-    from cvtui.tui.figures import draw as draw_figure
+    from cvtui.draw.text_figures import draw as draw_figure
 
     inputs, joined = _edges(row)
     if not joined:

@@ -8,7 +8,7 @@ import numpy as np
 from textual.color import Color
 from textual.theme import Theme
 
-from cvtui.tui.widgets.heat import Image, colour_map
+from cvtui.draw.half_blocks import Image, colour_map
 
 LEAVES_GROUND = 48
 """Of 256 colours so many lead from the ground into the map."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from textual.strip import Strip
 from textual.widget import Widget
 
-from cvtui.tui.widgets.heat import resize, strips
+from cvtui.draw.half_blocks import resize, strips
 
 Image = NDArray[np.uint8]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from cvtui.draw.blocks import log_bar
 from cvtui.tui.detail.ground import map_on
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.words import clean, significant
-from cvtui.tui.widgets.blocks import log_bar
 
 if TYPE_CHECKING:
     from textual.theme import Theme

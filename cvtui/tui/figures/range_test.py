@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvtui.compare.lr_find import Bracket
-from cvtui.runlog.figures import Curve, Curves
+from cvtui.draw.figures import Curve, Curves
 
 
 def range_curve(found: Bracket) -> Curves:

@@ -13,7 +13,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from cvtui.runlog.figures import AnyFigure
+from cvtui.draw.figures import AnyFigure
 
 
 class FiguresView(Widget):
@@ -51,7 +51,7 @@ class FiguresView(Widget):
     def lines(self, width: int) -> list[Text]:
         """The drawing at a width, kept until something changes."""
         if self._drawn != (width, self.tall):
-            from cvtui.tui.figures import draw_all
+            from cvtui.draw.text_figures import draw_all
 
             began = time.perf_counter()
             self._lines = draw_all(self.figures, max(20, width), tall=self.tall) if self.figures else []
@@ -108,7 +108,7 @@ def _flat(numbers: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: object) -> str:
-    from cvtui.tui.figures.frame import short
+    from cvtui.draw.text_figures.frame import short
 
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
-from cvtui.runlog.figures import LabShown
 from cvtui.runlog.lab_folder import LabFolder, LabHistory
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]

@@ -12,9 +12,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
+from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
 from cvtui.recipe.labs import Lab
-from cvtui.runlog.figures import LabShown
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.figures_view import FiguresView, number_lines
 from cvtui.tui.labs.knobs import KnobForm

@@ -15,9 +15,9 @@ from textual.widgets import Button, Static
 
 from cvtui.compare.lr_find import NoBracket
 from cvtui.compare.lr_finder import Found, LrFinder
+from cvtui.draw.figures import AnyFigure, Curve, Curves
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check
-from cvtui.runlog.figures import AnyFigure, Curve, Curves
 from cvtui.tui.figures.range_test import range_curve
 from cvtui.tui.labs.figures_view import FiguresView
 from cvtui.tui.live.modals import BOX

@@ -16,13 +16,13 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from cvtui.draw.plot_data import Guide, Line, Mark, Track
+from cvtui.draw.plot_drawing import Picture, RasterCache, draw
+from cvtui.draw.plot_scene import WHOLE, Frame, Scene
+from cvtui.draw.plot_view import within
+from cvtui.draw.scales import Limits, Scale, moved, sound, zoomed
 from cvtui.tui.widgets.plot_colors import Palette
-from cvtui.tui.widgets.plot_data import Guide, Line, Mark, Track
-from cvtui.tui.widgets.plot_drawing import Picture, RasterCache, draw
 from cvtui.tui.widgets.plot_mouse import ZOOM, PlotMouse
-from cvtui.tui.widgets.plot_scene import WHOLE, Frame, Scene
-from cvtui.tui.widgets.plot_view import within
-from cvtui.tui.widgets.scales import Limits, Scale, moved, sound, zoomed
 
 __all__ = ["Guide", "Line", "LinePlot", "Mark"]
 

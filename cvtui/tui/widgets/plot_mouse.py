@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual import events
 from textual.widget import Widget
 
-from cvtui.tui.widgets.plot_scene import Frame, Scene
-from cvtui.tui.widgets.plot_view import Drag, within
-from cvtui.tui.widgets.scales import Limits, moved, sound
+from cvtui.draw.plot_scene import Frame, Scene
+from cvtui.draw.plot_view import Drag, within
+from cvtui.draw.scales import Limits, moved, sound
 
 ZOOM = 0.8
 """Width of the view after one notch of the wheel, as a share of the width before."""

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from cvtui.tui.widgets.raster import BRAILLE, Codes
+from cvtui.draw.braille import BRAILLE, Codes
 
 
 class Canvas:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cvtui.tui.widgets.pyramid import Pyramid
-from cvtui.tui.widgets.scales import Array, Floats, Kind
+from cvtui.draw.min_max_pyramid import Pyramid
+from cvtui.draw.scales import Array, Floats, Kind
 
 
 @dataclass(eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cvtui.tui.widgets.plot_scene import Frame
-from cvtui.tui.widgets.scales import Kind, Limits, Scale, moved
+from cvtui.draw.plot_scene import Frame
+from cvtui.draw.scales import Kind, Limits, Scale, moved
 
 
 @dataclass(slots=True)

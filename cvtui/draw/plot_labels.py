@@ -6,11 +6,11 @@ import math
 
 from rich.cells import cell_len, set_cell_size
 
-from cvtui.tui.widgets.plot_canvas import Canvas
-from cvtui.tui.widgets.plot_data import Line, Track
-from cvtui.tui.widgets.plot_scene import Frame, Scene
-from cvtui.tui.widgets.scales import Floats
-from cvtui.tui.widgets.ticks import read_out
+from cvtui.draw.plot_canvas import Canvas
+from cvtui.draw.plot_data import Line, Track
+from cvtui.draw.plot_scene import Frame, Scene
+from cvtui.draw.scales import Floats
+from cvtui.draw.ticks import read_out
 
 TAKEN = 3.0
 """In the map of busy cells: how much it would hide to write over words; a cell of a curve counts 1."""

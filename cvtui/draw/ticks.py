@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from cvtui.tui.widgets.scales import Limits
+from cvtui.draw.scales import Limits
 
 XKind: TypeAlias = Literal["step", "epoch", "samples", "time", "number", "rate"]
 YKind: TypeAlias = Literal["number", "percent", "rate"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from rich.cells import cell_len
 
-from cvtui.tui.widgets.plot_data import Guide, Mark, Track
-from cvtui.tui.widgets.scales import Kind, Limits, Scale, widened
-from cvtui.tui.widgets.ticks import labels, linear_ticks, log_ticks, nice_step
+from cvtui.draw.plot_data import Guide, Mark, Track
+from cvtui.draw.scales import Kind, Limits, Scale, widened
+from cvtui.draw.ticks import labels, linear_ticks, log_ticks, nice_step
 
 _X_NAMES = {"step": "step", "epoch": "epoch", "samples": "images", "time": "time", "rate": "rate"}
 WHOLE = ("step", "samples", "epoch")

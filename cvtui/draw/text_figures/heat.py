@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
-from cvtui.runlog.figures import Heat, Points
-from cvtui.tui.figures.curves import Axis, Dots
-from cvtui.tui.figures.frame import PALETTE, colour_of, legend, short
+from cvtui.draw.figures import Heat, Points
+from cvtui.draw.text_figures.curves import Axis, Dots
+from cvtui.draw.text_figures.frame import PALETTE, colour_of, legend, short
 
 Pixels = NDArray[np.float64]
 """[rows, columns, 3], red, green and blue from 0 to 1."""

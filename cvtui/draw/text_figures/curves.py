@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
-from cvtui.runlog.figures import Curve, Curves
-from cvtui.tui.figures.frame import colour_of, legend, log_ticks, short, ticks
+from cvtui.draw.figures import Curve, Curves
+from cvtui.draw.text_figures.frame import colour_of, legend, log_ticks, short, ticks
 
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)
 """Unicode's bit of each dot, by row and column in the cell."""

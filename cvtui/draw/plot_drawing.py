@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
 
-from cvtui.tui.widgets import raster
-from cvtui.tui.widgets.plot_canvas import Canvas, Layers
-from cvtui.tui.widgets.plot_data import Track
-from cvtui.tui.widgets.plot_scene import Frame, Scene, label_spans, lay_out
-from cvtui.tui.widgets.plot_words import TAKEN, Legend, Words, color_style, series_style
-from cvtui.tui.widgets.raster import Codes
-from cvtui.tui.widgets.scales import Floats
-from cvtui.tui.widgets.ticks import read_out
+from cvtui.draw import braille
+from cvtui.draw.braille import Codes
+from cvtui.draw.plot_canvas import Canvas, Layers
+from cvtui.draw.plot_data import Track
+from cvtui.draw.plot_labels import TAKEN, Legend, Words, color_style, series_style
+from cvtui.draw.plot_scene import Frame, Scene, label_spans, lay_out
+from cvtui.draw.scales import Floats
+from cvtui.draw.ticks import read_out
 
 _GRID, _LEVEL, _FAINT, _LINE = 1, 2, 3, 4
 """Ranks of the layers of dots, from the back to the front."""
@@ -45,13 +45,13 @@ class RasterCache:
     def _draw(track: Track, frame: Frame) -> tuple[Codes, Floats]:
         line, x, y = track.line, track.x, track.y
         pyramid = track.pyramid(frame.up.kind)
-        drawn = raster.rasterise(x, y, frame.size, frame.across, frame.up, pyramid)
-        dots = raster.dashed(drawn.dots) if line.dashed else drawn.dots
+        drawn = braille.rasterise(x, y, frame.size, frame.across, frame.up, pyramid)
+        dots = braille.dashed(drawn.dots) if line.dashed else drawn.dots
         if line.points or len(x) == 1:
             start, end = np.searchsorted(x, frame.across.limits[0]), np.searchsorted(x, frame.across.limits[1], "right")
             if 0 < end - start <= frame.columns // 3:
-                dots = dots | raster.markers(x[start:end], y[start:end], frame.size, frame.across, frame.up)
-        return raster.cells(dots), drawn.lost
+                dots = dots | braille.markers(x[start:end], y[start:end], frame.size, frame.across, frame.up)
+        return braille.cells(dots), drawn.lost
 
     def forget(self, tracks: list[Track]) -> None:
         """Keeps only what belongs to these."""
@@ -101,17 +101,17 @@ def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[
     layers = Layers(frame.columns, frame.rows)
     grid = np.zeros((frame.rows, frame.columns), np.uint8)
     for place in frame.y_axis.places:
-        grid |= raster.level(frame.size, 4 * frame.rows - 1 - place, 1, 4)
+        grid |= braille.level(frame.size, 4 * frame.rows - 1 - place, 1, 4)
     layers.add(grid, "grid", _GRID)
     for mark in scene.marks:
         if (column := frame.column_of(mark.x)) is not None:
-            layers.add(raster.upright(frame.size, column, 2), color_style(mark.color, "mark"), _LEVEL)
+            layers.add(braille.upright(frame.size, column, 2), color_style(mark.color, "mark"), _LEVEL)
     for guide in scene.guides:
         if (row := frame.row_of(guide.y)) is not None:
-            layers.add(raster.level(frame.size, row, 3, 6), color_style(guide.color, "guide"), _LEVEL)
+            layers.add(braille.level(frame.size, row, 3, 6), color_style(guide.color, "guide"), _LEVEL)
     for x, style, every in ((scene.now, "now", 2), (scene.cursor, "cursor", 1)):
         if x is not None and (column := frame.column_of(x)) is not None:
-            layers.add(raster.upright(frame.size, column, every), style, _LEVEL)
+            layers.add(braille.upright(frame.size, column, every), style, _LEVEL)
     gaps = []
     for number, track in sorted(enumerate(scene.tracks), key=lambda entry: not entry[1].line.dim):
         codes, lost = cache.cells(track, frame)

@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cvtui.tui.widgets.pyramid import Indices, Pyramid
-from cvtui.tui.widgets.scales import Array, Floats, Scale
+from cvtui.draw.min_max_pyramid import Indices, Pyramid
+from cvtui.draw.scales import Array, Floats, Scale
 
 Dots: TypeAlias = NDArray[np.bool_]
 """(4 x rows, 2 x columns), row 0 at the top."""

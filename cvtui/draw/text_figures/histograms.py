@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from rich.text import Text
 
-from cvtui.runlog.figures import HistogramRow, Histograms
-from cvtui.tui.figures.frame import colour_of
+from cvtui.draw.figures import HistogramRow, Histograms
+from cvtui.draw.text_figures.frame import colour_of
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 

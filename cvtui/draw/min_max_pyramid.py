@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cvtui.tui.widgets.scales import Array, Floats
+from cvtui.draw.scales import Array, Floats
 
 FANOUT = 16
 _FEW = 128

@@ -16,7 +16,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from cvtui.tui.widgets.scales import Array, Floats
+from cvtui.draw.scales import Array, Floats
 
 Image: TypeAlias = NDArray[np.uint8]
 """(height, width, 3), sRGB."""

@@ -1,4 +1,4 @@
-"""Figures as text: what labs show (`cvtui.runlog.figures`), drawn in character cells for the CLI and the Labs place.
+"""Figures as text: what labs show (`cvtui.draw.figures`), drawn in character cells for the CLI and the Labs place.
 
 Pure functions from a figure and a width to lines of rich's `Text`; Textual is not needed, nor imported. Braille for
 curves, half blocks for heat maps and pictures, eighth blocks for histograms. Without colour everything is drawn in
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cvtui.runlog.figures import AnyFigure, Bars, Curves, Heat, Histograms, Image, Links, Matrix, Table, Words
+from cvtui.draw.figures import AnyFigure, Bars, Curves, Heat, Histograms, Image, Links, Matrix, Table, Words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,27 +26,27 @@ def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bo
 
     height: lines for a figure that can have any (curves, heat); None is a good height for the width.
     """
-    from cvtui.tui.figures.frame import framed
+    from cvtui.draw.text_figures.frame import framed
 
     match figure:
         case Curves():
-            from cvtui.tui.figures.curves import draw_curves
+            from cvtui.draw.text_figures.curves import draw_curves
 
             return framed(figure, draw_curves(figure, width, height or max(8, min(14, width // 5)), colour), width)
         case Heat():
-            from cvtui.tui.figures.heat import draw_heat
+            from cvtui.draw.text_figures.heat import draw_heat
 
             return framed(figure, draw_heat(figure, width, height or max(6, min(18, width // 4)), colour), width)
         case Histograms():
-            from cvtui.tui.figures.histograms import draw_histograms
+            from cvtui.draw.text_figures.histograms import draw_histograms
 
             return framed(figure, draw_histograms(figure, width, colour), width)
         case Links():
-            from cvtui.tui.figures.links import draw_links
+            from cvtui.draw.text_figures.links import draw_links
 
             return framed(figure, draw_links(figure, width, colour), width)
         case Table() | Bars() | Words() | Matrix() | Image():
-            from cvtui.tui.figures.simple import draw_simple
+            from cvtui.draw.text_figures.simple import draw_simple
 
             return framed(figure, draw_simple(figure, width, colour), width)
 
@@ -58,7 +58,7 @@ def draw_all(figures: Sequence[AnyFigure], width: int, *, tall: int | None = Non
     """
     from rich.text import Text
 
-    from cvtui.tui.figures.frame import beside
+    from cvtui.draw.text_figures.frame import beside
 
     lines: list[Text] = []
     place = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from rich.text import Text
 
-from cvtui.runlog.figures import Link, Links
-from cvtui.tui.figures.curves import Dots
-from cvtui.tui.figures.frame import colour_of
+from cvtui.draw.figures import Link, Links
+from cvtui.draw.text_figures.curves import Dots
+from cvtui.draw.text_figures.frame import colour_of
 
 BETWEEN = 3
 """Lines of edges between two rows of units."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cvtui.tui.widgets.scales import Floats
+from cvtui.draw.scales import Floats
 
 UPRIGHT = " ▁▂▃▄▅▆▇█"
 LEVEL = " ▏▎▍▌▋▊▉█"

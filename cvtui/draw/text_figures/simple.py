@@ -7,8 +7,8 @@ import textwrap
 
 from rich.text import Text
 
-from cvtui.runlog.figures import Bars, Image, Matrix, Picture, Table, Words
-from cvtui.tui.figures.frame import colour_of, short
+from cvtui.draw.figures import Bars, Image, Matrix, Picture, Table, Words
+from cvtui.draw.text_figures.frame import colour_of, short
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from cvtui.runlog.figures import Figure
+from cvtui.draw.figures import Figure
 
 PALETTE = ("#4e9af1", "#f5a742", "#57c274", "#ef5f6b", "#b07fe0", "#45c4cf", "#d9c94a", "#f08fc0", "#9aa5b1", "#c98b5a")
 """Colours of curves, classes and parameters; each readable on black and on white."""
