@@ -369,7 +369,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
         "the run folder itself: made, listed, and taken away where it could be made by half only",
     ),
     "runlog/fork.py": ({"shutil.rmtree"}, "the run folder itself, which it has just made"),
-    "runlog/lab_folder.py": ({"base.mkdir", "folder.path.mkdir"}, "the run folder itself"),
+    "labs/folder.py": ({"base.mkdir", "folder.path.mkdir"}, "the run folder itself"),
     "runlog/housekeeping.py": ({"place.iterdir", "shutil.rmtree", "source.rename"}, "whole run folders, and the bin"),
     "runlog/lock.py": ({"FileLock", "os.utime"}, "on Windows, after the door; on a file that it has opened"),
     "tui/settings.py": (

@@ -10,7 +10,8 @@ import click
 
 from cvtui.cli import out
 from cvtui.errors import RequestError
-from cvtui.recipe.labs import Kind, Knob, Lab, find, labs
+from cvtui.labs.lookup import find, labs
+from cvtui.labs.spec import Kind, Knob, Lab
 
 _METAVARS: dict[Kind, str] = {
     "int": "N", "float": "X", "floats": "X,Y,…", "choices": "A,B,…", "net": "NET", "flag": "on|off",
@@ -124,8 +125,8 @@ def _callback(entry: Lab) -> Callable[..., None]:
 
 def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quiet: bool) -> None:
     """Starts the lab, waits for its end with a bar on a terminal, prints what it found. Exits 1 when it failed."""
-    from cvtui.recipe.labs import check
-    from cvtui.runlog.lab_folder import LabFolder
+    from cvtui.labs.folder import LabFolder
+    from cvtui.labs.lookup import check
 
     knobs = check(entry.name, given)
     folder = LabFolder.make(runs, entry.name, knobs)
@@ -155,7 +156,7 @@ def _wait(folder: Any, entry: Lab, quiet: bool) -> Any:
     import sys
     import time
 
-    from cvtui.runlog.lab_folder import LabHistory
+    from cvtui.labs.folder import LabHistory
 
     process: subprocess.Popen[bytes] = folder.start()
     history = LabHistory(folder)

@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from cvtui import __version__
 from cvtui.errors import RequestError
+from cvtui.labs.folder import LabFolder
+from cvtui.labs.lookup import threads_of
 from cvtui.labs.report import FolderReport, LabResult, Report, Stopped
-from cvtui.recipe.labs import threads_of
 from cvtui.runlog.events import Log, RunEnded, RunStarted
-from cvtui.runlog.lab_folder import LabFolder
 from cvtui.runlog.launch import worker_threads
 from cvtui.runlog.writer import EventWriter
 
@@ -28,8 +28,8 @@ Status = Literal["finished", "stopped", "diverged", "failed"]
 
 
 def run_lab(name: str, knobs: dict[str, Any], report: Report) -> LabResult:
-    """Runs one lab here and now, with knobs that `cvtui.recipe.labs.check` has passed."""
-    result = import_module(f"cvtui.labs.{name.replace('-', '_')}").run(knobs, report)
+    """Runs one lab here and now, with knobs that `cvtui.labs.lookup.check` has passed."""
+    result = import_module(f"cvtui.labs.experiments.{name.replace('-', '_')}").run(knobs, report)
     assert isinstance(result, LabResult)
     return result
 

@@ -15,8 +15,8 @@ from torch import nn
 import cvtui as package
 from cvtui.doctor import Doctor
 from cvtui.errors import RequestError
+from cvtui.labs.folder import LabFolder
 from cvtui.runlog import Command, History, RunFolder
-from cvtui.runlog.lab_folder import LabFolder
 from cvtui.runlog.origin import first_run, recipe_of
 from cvtui.tui.detail.looking import why_not
 from cvtui.tui.panes.story import way_out

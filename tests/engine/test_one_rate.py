@@ -182,7 +182,7 @@ BARE: dict[str, Any] = {
 
 def test_nobody_below_the_recipe_reads_its_raw_rate() -> None:
     """`recipe.lr` may stand for another batch size: whoever wants the rate asks for Checked.lr or RunStarted.lr. (The
-    update rules in optim.py are given a recipe whose rate is written out.)"""
+    update rules in optimizers.py are given a recipe whose rate is written out.)"""
     root = Path(cvtui.__file__).parent
     raw = []
     for path in sorted(root.rglob("*.py")):

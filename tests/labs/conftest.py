@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from cvtui.labs.lookup import check
 from cvtui.labs.report import LabResult, silent
 from cvtui.labs.worker import run_lab
-from cvtui.recipe.labs import check
 
 Run = Callable[..., LabResult]
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from cvtui.cli.lab import lab
 from cvtui.errors import RequestError
-from cvtui.recipe.labs import labs
+from cvtui.labs.lookup import labs
 from tests.waiting import wait_until
 
 

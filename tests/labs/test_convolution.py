@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from cvtui.errors import RequestError
-from cvtui.labs.dense import conv_matrix
-from cvtui.labs.moves import canvas, cut, relative, sample, shift_error
-from cvtui.labs.toeplitz import the_matrix
+from cvtui.labs.experiments.dense import conv_matrix
+from cvtui.labs.experiments.toeplitz import the_matrix
+from cvtui.labs.experiments.transforms import canvas, cut, relative, sample, shift_error
 from tests.labs.conftest import Run
 
 pytestmark = pytest.mark.long

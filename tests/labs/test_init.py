@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cvtui.errors import RequestError
-from cvtui.labs.init import weight_std
+from cvtui.labs.experiments.init import weight_std
 from cvtui.labs.report import LabResult
 from tests.labs.conftest import Run
 
@@ -42,7 +42,8 @@ def test_conv_stacks_keep_the_scale_too(run: Run) -> None:
 
 def test_gradients_are_autograds(run: Run) -> None:
     """The way back, layer by layer, equals one backward pass of autograd through the same stack."""
-    from cvtui.labs.init import Layers, Way, backward, forward
+    from cvtui.labs.experiments.init import Layers, backward, forward
+    from cvtui.labs.experiments.init_figures import Way
 
     layers = Layers("fc", 32, 3, 0)
     way = Way("tanh", "xavier")

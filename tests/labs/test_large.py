@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvtui.labs.data import build
-from cvtui.labs.landscape import directions, principal, project, weights
+from cvtui.labs.experiments.data import build
+from cvtui.labs.experiments.landscape import directions, principal, project, weights
 from tests.labs.conftest import Run
 
 

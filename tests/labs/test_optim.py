@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvtui.labs.optim import RULES, walk
-from cvtui.labs.surfaces import quadratic, saddle, surface
+from cvtui.labs.experiments.optimizers import RULES, walk
+from cvtui.labs.experiments.surfaces import quadratic, saddle, surface
 from tests.labs.conftest import Run
 
 pytestmark = pytest.mark.long

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.runlog.lab_folder import LabFolder, LabHistory
+from cvtui.labs.folder import LabFolder, LabHistory
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long

@@ -12,9 +12,10 @@ import pytest
 from cvtui.draw.figures import LabShown
 from cvtui.draw.text_figures import draw_all
 from cvtui.errors import RequestError
+from cvtui.labs.lookup import check, find, labs
 from cvtui.labs.report import Stopped, silent
+from cvtui.labs.spec import Knob
 from cvtui.labs.worker import run_lab
-from cvtui.recipe.labs import Knob, check, find, labs
 
 ISSUE = {
     "init", "linear", "fc-vs-conv", "equivariance", "invariance", "sharing", "toeplitz", "preprocess", "optim", "lr",
@@ -40,7 +41,7 @@ def test_the_fourteen_labs_are_there() -> None:
     assert set(labs()) == ISSUE
     for name, lab in labs().items():
         assert lab.name == name
-        assert callable(import_module(f"cvtui.labs.{name.replace('-', '_')}").run)
+        assert callable(import_module(f"cvtui.labs.experiments.{name.replace('-', '_')}").run)
         assert lab.claim.endswith(".")
         assert lab.notice.endswith(".")
         assert lab.page

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvtui.labs.preprocess import bowl, derivatives, pictures, two_features
-from cvtui.labs.train import batches, smooth
+from cvtui.labs.experiments.preprocess import bowl, derivatives, pictures, two_features
+from cvtui.labs.experiments.train import batches, smooth
 from tests.labs.conftest import Run
 
 pytestmark = pytest.mark.long

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from cvtui.recipe.labs import labs
+from cvtui.labs.folder import LabFolder
+from cvtui.labs.lookup import labs
 from cvtui.runlog import list_runs
-from cvtui.runlog.lab_folder import LabFolder
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.figures_view import number_lines

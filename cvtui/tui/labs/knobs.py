@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from cvtui.errors import RequestError
-from cvtui.recipe.labs import Knob, KnobValue
+from cvtui.labs.spec import Knob, KnobValue
 from cvtui.tui.setup import MUTED
 from cvtui.tui.setup.field_row import TextField, cut
 from cvtui.tui.setup.picker import Picker

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
-from cvtui.runlog.lab_folder import LabFolder, LabHistory
+from cvtui.labs.folder import LabFolder, LabHistory
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
 PATIENCE = (1.0, 4.0)

@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
-from cvtui.recipe.labs import Lab
+from cvtui.labs.spec import Lab
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.figures_view import FiguresView, number_lines
 from cvtui.tui.labs.knobs import KnobForm

@@ -17,7 +17,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
-from cvtui.recipe.labs import labs
+from cvtui.labs.lookup import labs
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun

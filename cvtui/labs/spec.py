@@ -1,15 +1,14 @@
 """What a lab is asked to do, as data: its page in the lecture, its claim, its knobs, and the one check of them all.
 
 The experiments themselves lie in `cvtui.labs`, one file each, by the same names; the table of all labs in
-`lab_table.py`. Nothing here needs torch, so that the list, the help and a wrong knob answer at once.
+`catalog.py`. Nothing here needs torch, so that the list, the help and a wrong knob answer at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from cvtui.errors import RequestError, nearest
 
@@ -175,36 +174,3 @@ COMMON = (
         doc="CPU threads; 0: one for small nets, else all cores but one",
     ),
 )
-
-
-def labs() -> dict[str, Lab]:
-    """All labs by name, in the lecture's order."""
-    from cvtui.recipe.lab_table import LABS
-
-    return LABS
-
-
-def find(name: str) -> Lab:
-    """The lab of that name. RequestError with the nearest where there is none."""
-    table = labs()
-    if name in table:
-        return table[name]
-    raise RequestError(f"there is no lab {name!a}; there are: {', '.join(table)}{nearest(name, list(table))}")
-
-
-def threads_of(name: str, asked: int) -> int:
-    """The number to ask `worker_threads` for: what was asked; for 0 what suits the lab (0: all cores but one)."""
-    return asked if asked > 0 or find(name).parallel else 1
-
-
-def check(name: str, given: Mapping[str, object]) -> dict[str, Any]:
-    """Every knob of the lab with its value, from those that were given (as text or in their own types).
-
-    RequestError in one line for a lab or knob that does not exist and for a value that is not allowed.
-    """
-    lab = find(name)
-    values: dict[str, Any] = {knob.name: knob.check(knob.default) for knob in lab.all_knobs}
-    for key, value in given.items():
-        knob = lab.knob(key)
-        values[knob.name] = knob.check(value)
-    return values

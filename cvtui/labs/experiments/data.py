@@ -13,7 +13,7 @@ from cvtui.engine.data.toys import toy
 from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
-from cvtui.labs.train import Split
+from cvtui.labs.experiments.train import Split
 from cvtui.recipe.net import parse
 from cvtui.recipe.recipe import Recipe
 

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from cvtui.calc.matrix import Spec, build
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Image, Matrix, Picture, Table
 from cvtui.errors import RequestError
-from cvtui.labs.data import raw
-from cvtui.labs.dense import conv_matrix, output_side
+from cvtui.labs.experiments.data import raw
+from cvtui.labs.experiments.dense import conv_matrix, output_side
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 FILTERS = {

@@ -9,8 +9,8 @@ from cvtui.calc import Activation
 from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
-from cvtui.labs.data import build
-from cvtui.labs.init import Way, figures
+from cvtui.labs.experiments.data import build
+from cvtui.labs.experiments.init_figures import Way, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 SIZE = (32, 32, 3)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from cvtui.doctor.curves import Seen, judge
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
-from cvtui.labs.data import digits
+from cvtui.labs.experiments.data import digits
+from cvtui.labs.experiments.train import evaluate, guess, he, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import evaluate, guess, he, smooth, thin, train
 
 OPTIMIZERS: dict[str, Callable[[list[Tensor], float], torch.optim.Optimizer]] = {
     "sgd": lambda weights, lr: torch.optim.SGD(weights, lr=lr),

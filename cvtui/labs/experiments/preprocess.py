@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points, Table
-from cvtui.labs.data import raw
+from cvtui.labs.experiments.data import raw
+from cvtui.labs.experiments.train import seeded
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import seeded
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)

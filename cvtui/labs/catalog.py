@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvtui.recipe.labs import Knob, Lab
+from cvtui.labs.spec import Knob, Lab
 from cvtui.recipe.schedule import SHAPES
 
 INIT = Lab(

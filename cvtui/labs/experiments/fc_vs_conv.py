@@ -12,10 +12,10 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Curve, Curves, Matrix, Table
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
-from cvtui.labs.data import build, images
-from cvtui.labs.dense import conv_matrix
+from cvtui.labs.experiments.data import build, images
+from cvtui.labs.experiments.dense import conv_matrix
+from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import UNTOLD, Split, chance, evaluate, smooth, thin, train
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 """Hidden units of the MLPs that are tried for the CNN's accuracy."""

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from cvtui.doctor.curves import learnt
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.errors import RequestError
-from cvtui.labs.data import digits
-from cvtui.labs.lr import problem
+from cvtui.labs.experiments.data import digits
+from cvtui.labs.experiments.lr import problem
+from cvtui.labs.experiments.train import UNTOLD, Split, evaluate, guess, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import UNTOLD, Split, evaluate, guess, train
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 

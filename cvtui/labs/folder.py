@@ -17,7 +17,7 @@ import msgspec
 from cvtui import door
 from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
-from cvtui.recipe.labs import check, threads_of
+from cvtui.labs.lookup import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.launch import start, worker_threads

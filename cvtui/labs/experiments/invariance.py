@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
-from cvtui.labs.data import build, digits
-from cvtui.labs.moves import sample
+from cvtui.labs.experiments.data import build, digits
+from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
+from cvtui.labs.experiments.transforms import sample
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import UNTOLD, Split, chance, evaluate, train
 
 BOOK = torch.tensor([0.1, 1.0, 0.2, 0.1])
 """The detector stage of the book's figure (Goodfellow, Bengio and Courville 2016, figure 9.8) …"""

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from cvtui.calc import Flatten, GlobalPool, Linear, Size
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
-from cvtui.labs.data import build, images
-from cvtui.labs.moves import canvas, cut, outputs_of, shift_error, warp_error
+from cvtui.labs.experiments.data import build, images
+from cvtui.labs.experiments.train import Split, train
+from cvtui.labs.experiments.transforms import canvas, cut, outputs_of, shift_error, warp_error
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import Split, train
 
 SIDE = 24
 ANGLES = (5.0, 10.0, 20.0, 45.0, 90.0)

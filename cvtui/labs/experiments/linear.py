@@ -12,9 +12,9 @@ from cvtui.calc import Activation
 from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points
 from cvtui.engine.nn.model import Net
-from cvtui.labs.data import build, points
+from cvtui.labs.experiments.data import build, points
+from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import UNTOLD, Split, chance, evaluate, train
 
 REACH = 1.6
 """The plane is drawn from −1.6 to 1.6."""

@@ -6,10 +6,10 @@ import torch
 
 from cvtui.doctor.curves import learnt
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
-from cvtui.labs.data import digits
-from cvtui.labs.lr import problem
+from cvtui.labs.experiments.data import digits
+from cvtui.labs.experiments.lr import problem
+from cvtui.labs.experiments.train import evaluate, guess, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import evaluate, guess, smooth, thin, train
 from cvtui.recipe.choices import SCHEDULES, parse_choice
 from cvtui.recipe.schedule import Schedule
 

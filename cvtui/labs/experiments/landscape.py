@@ -17,9 +17,9 @@ from cvtui.calc import Size
 from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Points, Table
 from cvtui.engine.nn.model import Net
-from cvtui.labs.data import build, images
+from cvtui.labs.experiments.data import build, images
+from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.train import UNTOLD, Split, chance, evaluate, train
 
 STEPS_OF_PATH = 30
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from cvtui.calc import Activation, Row, Size
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
-from cvtui.labs.data import build, images
+from cvtui.labs.experiments.data import build, images
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 AGREE = 1e-6

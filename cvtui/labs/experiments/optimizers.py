@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Points, Table
-from cvtui.labs.data import digits
+from cvtui.labs.experiments.data import digits
+from cvtui.labs.experiments.surfaces import Surface, surface
+from cvtui.labs.experiments.train import he, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.labs.surfaces import Surface, surface
-from cvtui.labs.train import he, smooth, thin, train
 
 Make = Callable[[list[Tensor], float], torch.optim.Optimizer]
 

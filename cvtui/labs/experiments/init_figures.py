@@ -1,0 +1,96 @@
+"""Figures of the initialisation lab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cvtui.draw.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms
+from cvtui.labs.report import round4
+
+ACTIVATIONS = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leakyrelu": F.leaky_relu,
+    "sigmoid": torch.sigmoid,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "elu": F.elu,
+}
+
+
+BINS = 32
+
+
+@dataclass
+class Way:
+    """One pair of activation and scheme on its way through the layers."""
+
+    activation: str
+    scheme: str
+    outputs: list[Tensor] = field(default_factory=list)
+    """h of each layer; the input first."""
+    before: list[Tensor] = field(default_factory=list)
+    """W h of each layer."""
+    stds: list[float] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
+    gradients: list[float] = field(default_factory=list)
+    """Root mean square of the loss's gradient at each layer's output, the last layer first."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.activation} {self.scheme.removeprefix('normal-')}"
+
+
+def histogram_row(values: Tensor, name: str, column: str, text: str) -> HistogramRow:
+    """32 bins over -1..1 where all values lie there (so that tanh's layers can be compared), else over their range."""
+    values = values.detach().flatten()
+    low, high = float(values.min()), float(values.max())
+    if low >= -1.0 and high <= 1.0 and low < 0.0:
+        low, high = -1.0, 1.0
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    counts = torch.histc(values, BINS, low, high)
+    return HistogramRow(
+        name=name, low=low, high=high, counts=[int(count) for count in counts.tolist()], text=text, column=column
+    )
+
+
+def figures(ways: Sequence[Way], names: Sequence[str] = ()) -> list[AnyFigure]:
+    """The histograms (of the first six layers and the last) and the gradient; `names`: of a net's layers."""
+    rows = [
+        histogram_row(
+            output,
+            names[index] if names else f"layer {index + 1}",
+            way.name,
+            f"{mean:+.2f} ± {std:.2f}" if std >= 0.005 else f"± {std:.0e}",
+        )
+        for way in ways
+        for index, (output, mean, std) in enumerate(zip(way.outputs[1:], way.means, way.stds, strict=False))
+        if index < 6 or index == len(way.stds) - 1
+    ]
+    shown: list[AnyFigure] = [Histograms(title="Activations of each layer (mean ± std)", rows=rows)]
+    depth = max((len(way.before) for way in ways), default=0)
+    if any(way.gradients for way in ways):
+        curves = [
+            Curve(
+                name=way.name,
+                x=[float(depth - index) for index in range(len(way.gradients))][::-1],
+                y=[round4(value) for value in way.gradients][::-1],
+            )
+            for way in ways
+        ]
+        shown.append(
+            Curves(
+                title="The gradient on its way back (root mean square; it begins with 1)",
+                x_label="layer",
+                whole_x=True,
+                log_y=True,
+                curves=curves,
+            )
+        )
+    return shown
