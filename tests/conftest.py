@@ -64,7 +64,7 @@ gc.disable()  # until all tests are loaded: nothing of that is garbage
 
 def pytest_collection_finish() -> None:
     """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
-    from cvtui.cli.session import collect_seldom
+    from cvtui.cli.screen import collect_seldom
 
     collect_seldom()
     _leave_compiling_out()

@@ -12,26 +12,35 @@ from typing import Any, NoReturn
 
 import click
 
-from cvtui.cli import service
+from cvtui.cli import process
 from cvtui.errors import RequestError, nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "train": ("cvtui.cli.train:train", "Train (what cvtui does without a command): on the screen, or with --no-ui."),
-    "resume": ("cvtui.cli.resume:resume", "Go on with a run from its newest checkpoint."),
-    "fork": ("cvtui.cli.fork:fork", "A new run from another's checkpoint, with a changed recipe."),
-    "attach": ("cvtui.cli.attach:attach", "Open the screen on a run, living or ended; the newest by default."),
-    "runs": ("cvtui.cli.runs:runs", "List the runs with their state and result."),
-    "data": ("cvtui.cli.data:data", "The data sets: what is in them, where they lie; --download fetches one."),
-    "calc": ("cvtui.cli.calc:calc", "Calculate a network: sizes, parameters, MACs, receptive fields, memory."),
-    "matrix": ("cvtui.cli.matrix:matrix", "A convolution written as a matrix."),
-    "lab": ("cvtui.cli.lab:lab", "The lecture's experiments."),
-    "compare": ("cvtui.cli.compare:compare", "Runs beside each other: curves, what differs, what came of it."),
-    "sweep": ("cvtui.cli.sweep:sweep", "A fair race between recipes: --lr 1e-1,1e-2,1e-3 …"),
-    "lottery": ("cvtui.cli.lottery:lottery", "How few weights are enough: prune, rewind, train again."),
-    "lr-find": ("cvtui.cli.lr_find:lr_find", "Which learning rate: a range test, a bracket, three short runs."),
-    "check": ("cvtui.cli.check:check", "Look at a recipe before it is trained: data, first steps, one batch by heart."),
-    "doctor": ("cvtui.cli.doctor:doctor", "What is wrong with a run, the evidence, and what would help."),
-    "export": ("cvtui.cli.export:export", "A run as an HTML report, SVG, CSV or TensorBoard events."),
+    "train": (
+        "cvtui.cli.commands.train:train",
+        "Train (what cvtui does without a command): on the screen, or with --no-ui.",
+    ),
+    "resume": ("cvtui.cli.commands.resume:resume", "Go on with a run from its newest checkpoint."),
+    "fork": ("cvtui.cli.commands.fork:fork", "A new run from another's checkpoint, with a changed recipe."),
+    "attach": ("cvtui.cli.commands.attach:attach", "Open the screen on a run, living or ended; the newest by default."),
+    "runs": ("cvtui.cli.commands.runs:runs", "List the runs with their state and result."),
+    "data": ("cvtui.cli.commands.data:data", "The data sets: what is in them, where they lie; --download fetches one."),
+    "calc": ("cvtui.cli.commands.calc:calc", "Calculate a network: sizes, parameters, MACs, receptive fields, memory."),
+    "matrix": ("cvtui.cli.commands.matrix:matrix", "A convolution written as a matrix."),
+    "lab": ("cvtui.cli.commands.lab:lab", "The lecture's experiments."),
+    "compare": ("cvtui.cli.commands.compare:compare", "Runs beside each other: curves, what differs, what came of it."),
+    "sweep": ("cvtui.cli.commands.sweep:sweep", "A fair race between recipes: --lr 1e-1,1e-2,1e-3 …"),
+    "lottery": ("cvtui.cli.commands.lottery:lottery", "How few weights are enough: prune, rewind, train again."),
+    "lr-find": (
+        "cvtui.cli.commands.lr_find:lr_find",
+        "Which learning rate: a range test, a bracket, three short runs.",
+    ),
+    "check": (
+        "cvtui.cli.commands.check:check",
+        "Look at a recipe before it is trained: data, first steps, one batch by heart.",
+    ),
+    "doctor": ("cvtui.cli.commands.doctor:doctor", "What is wrong with a run, the evidence, and what would help."),
+    "export": ("cvtui.cli.commands.export:export", "A run as an HTML report, SVG, CSV or TensorBoard events."),
 }
 """Name -> (module:attribute, one line of help). A new command is one line here and one file beside this one."""
 
@@ -63,7 +72,7 @@ class Program(click.Group):
         formatter.write_usage("cvtui", "COMMAND [ARGUMENTS] [OPTIONS]", prefix="       ")
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        from cvtui.cli.train import write_options
+        from cvtui.cli.commands.train import write_options
 
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
@@ -119,19 +128,19 @@ cli = Program(
 def main(args: list[str] | None = None) -> NoReturn:
     """The `cvtui` console script: runs the command line `args` (sys.argv by default) and exits with its code."""
     words = list(sys.argv[1:] if args is None else args)
-    service.open_streams()
-    service.note_output_errors()
-    service.end_on_signals()
+    process.open_streams()
+    process.note_output_errors()
+    process.end_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for '×', not a traceback
     debug = _take_debug(words)
     code = _run(words, debug)
-    if (error := service.output_error()) is not None:
+    if (error := process.output_error()) is not None:
         code = _lost(error, code)
-    elif service.lost is not None:
+    elif process.lost is not None:
         code = code or EXIT_FAILED
-    sys.exit(128 + service.came if service.came else code)
+    sys.exit(128 + process.came if process.came else code)
 
 
 def _take_debug(words: list[str]) -> bool:
@@ -161,7 +170,7 @@ def _said(error: Exception) -> int:
         case RequestError():
             say(error.message, error.hint)
             if error.source and error.column is not None:
-                from cvtui.cli.words import with_caret
+                from cvtui.cli.output.caret import with_caret
 
                 print(with_caret(error.source, error.column), file=sys.stderr)
             return EXIT_WRONG
@@ -172,7 +181,7 @@ def _said(error: Exception) -> int:
         case click.ClickException():
             say(_in_one_line(error))
             return EXIT_WRONG
-        case OSError() if (lost := service.output_error()) is not None or isinstance(error, BrokenPipeError):
+        case OSError() if (lost := process.output_error()) is not None or isinstance(error, BrokenPipeError):
             return _lost(lost or error, EXIT_FAILED)
         case _:
             say(f"a fault of cvtui itself: {type(error).__name__}: {error}", "--debug shows where")
@@ -181,7 +190,7 @@ def _said(error: Exception) -> int:
 
 def say(message: str, hint: str = "") -> None:
     """One line on stderr. Control characters (they may come from file names) are shown as U+FFFD."""
-    from cvtui.cli.words import harmless
+    from cvtui.cli.output.caret import harmless
 
     with contextlib.suppress(OSError):  # the terminal is gone
         print(harmless(f"cvtui: {message}" + (f"; {hint}" if hint else "")), file=sys.stderr)
@@ -190,7 +199,7 @@ def say(message: str, hint: str = "") -> None:
 def _show_traceback() -> None:
     import traceback
 
-    from cvtui.cli.words import harmless
+    from cvtui.cli.output.caret import harmless
 
     for line in traceback.format_exc().splitlines():
         print(harmless(line), file=sys.stderr)
@@ -230,9 +239,9 @@ def _options_of(context: click.Context | None) -> list[str]:
 
 def _lost(error: OSError, code: int) -> int:
     """What we print can't be written. Where its reader went away (`| head`), there is nothing more to say."""
-    service.forget_output()
+    process.forget_output()
     if isinstance(error, BrokenPipeError):
-        return service.EXIT_BROKEN_PIPE
-    if not service.came:
+        return process.EXIT_BROKEN_PIPE
+    if not process.came:
         say(f"the output can't be written: {error.strerror or error}")
     return code or EXIT_FAILED

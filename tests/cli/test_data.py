@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from cvtui.cli.data import provide
+from cvtui.cli.commands.data import provide
 from cvtui.cli.main import main
 from cvtui.engine.data.formats.download import Source, fetch, sources
 from cvtui.errors import RequestError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.cli.train import make_recipe
+from cvtui.cli.commands.train import make_recipe
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cvtui.calc import trace
-from cvtui.cli.lottery import lottery
+from cvtui.cli.commands.lottery import lottery
 from cvtui.compare.lottery import PROMISE, Trial, as_json, figure, judge_lottery, shares_left
 from cvtui.errors import RequestError
 from cvtui.recipe.net import parse

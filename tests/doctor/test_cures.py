@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvtui.cli.doctor import paragraph
+from cvtui.cli.commands.doctor import paragraph
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.catalogue import OFFERED
 from cvtui.doctor.cures import CURES, Tried, key, tried

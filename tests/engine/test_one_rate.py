@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import cvtui
-from cvtui.cli import lr_find
+from cvtui.cli.commands import lr_find
 from cvtui.compare.differences import compared
 from cvtui.compare.lr_find import Bracket
 from cvtui.compare.lr_finder import Found, LrFinder, Trial
@@ -192,7 +192,11 @@ def test_nobody_below_the_recipe_reads_its_raw_rate() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if _reads_raw_rate(node):
                 raw.append(f"{place}:{node.lineno}")  # type: ignore[attr-defined]
-    allowed = {"tui/live/doctoring.py", "tui/live/forking.py", "cli/report.py"}  # they multiply, or show the factors
+    allowed = {
+        "tui/live/doctoring.py",
+        "tui/live/forking.py",
+        "cli/output/progress.py",
+    }  # they multiply, or show the factors
     assert [line for line in raw if line.partition(":")[0] not in allowed] == []
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cvtui.cli.lab import lab
+from cvtui.cli.commands.lab import lab
 from cvtui.errors import RequestError
 from cvtui.labs.lookup import labs
 from tests.waiting import wait_until

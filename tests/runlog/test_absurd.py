@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cvtui.cli.runs import _cells, as_dict
+from cvtui.cli.commands.runs import _cells, as_dict
 from cvtui.compare import compare, judge
 from cvtui.doctor import Doctor
 from cvtui.export import write_csv, write_html, write_svg

@@ -367,7 +367,7 @@ def test_all_fields_have_words() -> None:
 
 
 def test_the_first_frame_needs_neither_torch_nor_numpy() -> None:
-    code = "import sys, cvtui.cli.session, cvtui.tui.app, cvtui.tui.screens.train; print(*sys.modules)"
+    code = "import sys, cvtui.cli.screen, cvtui.tui.app, cvtui.tui.screens.train; print(*sys.modules)"
     modules = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

@@ -55,7 +55,7 @@ async def ready(app: CvtuiApp) -> None:
 
 @pytest.mark.parametrize("attached", [False, True])
 async def test_the_first_picture_is_told_once(tmp_path: Path, attached: bool) -> None:
-    """Until then nothing is collected (cli/session.py), so a screen that never told would grow for ever."""
+    """Until then nothing is collected (cli/screen.py), so a screen that never told would grow for ever."""
     told: list[bool] = []
 
     def shown() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cvtui.cli.data import need
-from cvtui.cli.run_folders import RunName, find_run, runs_option
+from cvtui.cli.commands.data import need
+from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
 
@@ -50,10 +50,10 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
     may_go_on(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe)
     if no_ui or as_json:
-        from cvtui.cli.headless import follow
+        from cvtui.cli.follow import follow
 
         return follow(folder, checked, resume=True, rate=lr, as_json=as_json, quiet=quiet)
-    from cvtui.cli.session import check_terminal, run_session
+    from cvtui.cli.screen import check_terminal, run_session
     from cvtui.runlog.launch import launch
 
     check_terminal("--no-ui goes on without a screen")

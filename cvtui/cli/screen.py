@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cvtui.cli import service
+from cvtui.cli import process
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def collect_seldom() -> None:
 def _end_with_the_terminal() -> None:
     """Also where it was started with SIGHUP ignored (`nohup`): without its terminal the screen would stay for ever,
     and nobody could see it. The training does not end with it."""
-    service.let_signals_be("SIGTERM")
+    process.let_signals_be("SIGTERM")
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -67,7 +67,7 @@ def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None
     `fps`: frames of a live run a second, at most."""
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
     gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
-    from cvtui.cli.words import harmless
+    from cvtui.cli.output.caret import harmless
     from cvtui.runlog import CommandReader
     from cvtui.tui.app import CvtuiApp
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_folders import RunName, find_run, runs_option
+from cvtui.cli.run_argument import RunName, find_run, runs_option
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
@@ -45,7 +45,7 @@ def doctor(run: str | None, runs: Path, as_json: bool, everything: bool, cure: b
     roots = attending.update()
     found = [*roots, *others(roots, attending.all)] if everything else roots
     if cure:
-        from cvtui.cli.doctor_fix import fix
+        from cvtui.cli.commands.doctor_fix import fix
 
         return fix(history, roots, history.folder.path.parent, as_json=as_json)
     if as_json:
@@ -91,7 +91,7 @@ def paragraph(one: Diagnosis) -> list[Any]:
     from rich.padding import Padding
     from rich.text import Text
 
-    from cvtui.cli.words import harmless
+    from cvtui.cli.output.caret import harmless
     from cvtui.doctor import catalogue
 
     sign, style = SIGNS[one.severity]

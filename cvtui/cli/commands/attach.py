@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cvtui.cli.run_folders import RunName, find_run, runs_option
-from cvtui.cli.session import FPS
+from cvtui.cli.run_argument import RunName, find_run, runs_option
+from cvtui.cli.screen import FPS
 
 
 @click.command("attach")
@@ -19,6 +19,6 @@ def attach(run: str | None, runs: Path, fps: float) -> int:
 
     Closing the screen never stops a training.
     """
-    from cvtui.cli.session import run_session
+    from cvtui.cli.screen import run_session
 
     return run_session(runs=runs, attach=find_run(run, runs).path, fps=fps)

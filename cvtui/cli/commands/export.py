@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_folders import RunName
+from cvtui.cli.run_argument import RunName
 
 
 @click.command(name="export", short_help="A run as an HTML report, SVG, CSV, TensorBoard events; its weights.")
@@ -37,7 +37,7 @@ def export(
 ) -> None:
     """Takes what is seen of RUN (a name or a folder; the newest by default) out into files."""
     from cvtui import export as room
-    from cvtui.cli.run_folders import find_run
+    from cvtui.cli.run_argument import find_run
     from cvtui.errors import RequestError
     from cvtui.runlog import History
 

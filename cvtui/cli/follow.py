@@ -15,9 +15,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from cvtui import door
-from cvtui.cli import service
+from cvtui.cli import process
 from cvtui.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
-from cvtui.cli.report import Report
+from cvtui.cli.output.progress import Report
 from cvtui.runlog import History, RunFolder, fresh_name
 from cvtui.runlog.launch import launch
 from cvtui.runlog.tail import Tail
@@ -71,8 +71,8 @@ def follow(
                 report.show(history, worker.signals)
         except BrokenPipeError:  # nobody reads any more: what runs in the foreground ends with its pipe
             worker.stop()
-            service.forget_output()
-            return service.EXIT_BROKEN_PIPE
+            process.forget_output()
+            return process.EXIT_BROKEN_PIPE
         finally:
             report.close()
     code = exit_code(worker, history)
@@ -95,7 +95,7 @@ def _pass_on(records: Tail) -> None:
     """Prints the new records exactly as they were logged."""
     lines = [line for _, line in records.lines()]
     if lines:
-        with service.training_goes_on():
+        with process.training_goes_on():
             sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
             sys.stdout.buffer.flush()
 

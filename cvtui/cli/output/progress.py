@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cvtui import door
-from cvtui.cli import out, service
+from cvtui.cli import out, process
+from cvtui.cli.commands.runs import duration
 from cvtui.cli.main import say
-from cvtui.cli.runs import duration
-from cvtui.cli.words import harmless
+from cvtui.cli.output.caret import harmless
 
 if TYPE_CHECKING:
     from cvtui.recipe import Checked, Recipe
@@ -166,7 +166,7 @@ class Report:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        with service.training_goes_on():
+        with process.training_goes_on():
             if self._bar:
                 self._bar.above(harmless(text), to_stdout=True)
             else:
@@ -175,7 +175,7 @@ class Report:
     def _talk(self, text: str) -> None:
         if not self.talk:
             return
-        with service.training_goes_on():
+        with process.training_goes_on():
             if self._bar:
                 self._bar.above(harmless(text), to_stdout=False)
             else:

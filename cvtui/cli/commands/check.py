@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
+from cvtui.cli.commands.train import make_recipe, recipe_options
 from cvtui.cli.main import EXIT_FAILED, EXIT_WRONG
-from cvtui.cli.train import make_recipe, recipe_options
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def show(items: list[Item], roots: list[Diagnosis]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cvtui.cli.doctor import paragraph
-    from cvtui.cli.words import harmless
+    from cvtui.cli.commands.doctor import paragraph
+    from cvtui.cli.output.caret import harmless
 
     console = out.console()
     signs = {"ok": ("✓", "green"), "doubt": ("?", "yellow"), "fault": ("✗", "red"), "unknown": ("·", "dim")}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_folders import runs_option
+from cvtui.cli.run_argument import runs_option
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -68,7 +68,7 @@ def _print(found: list[RunSummary]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cvtui.cli.words import harmless
+    from cvtui.cli.output.caret import harmless
 
     console = out.console()
     if not console.is_terminal:
@@ -92,7 +92,7 @@ def _cells(entry: RunSummary) -> dict[str, Text]:
     """What stands in each column."""
     from rich.text import Text
 
-    from cvtui.cli.words import harmless
+    from cvtui.cli.output.caret import harmless
 
     best = "" if entry.best_val_accuracy is None else f"{100 * entry.best_val_accuracy:.2f} %"
     return {

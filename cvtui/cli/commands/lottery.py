@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.data import need
-from cvtui.cli.run_folders import runs_option
-from cvtui.cli.sweep import watch_race
-from cvtui.cli.train import FieldType, check_place, make_recipe
+from cvtui.cli.commands.data import need
+from cvtui.cli.commands.sweep import watch_race
+from cvtui.cli.commands.train import FieldType, check_place, make_recipe
+from cvtui.cli.run_argument import runs_option
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
 

@@ -26,7 +26,7 @@ def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bo
     It forks from the last checkpoint before the fault was seen; where there is none, it begins anew. RequestError where
     no finding has a cure that is a change of the recipe.
     """
-    from cvtui.cli.headless import follow
+    from cvtui.cli.follow import follow
     from cvtui.recipe import check, dumps
     from cvtui.runlog import History
     from cvtui.runlog import fork as forking

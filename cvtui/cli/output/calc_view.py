@@ -11,7 +11,7 @@ from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
 from cvtui.calc.memory import OPTIMIZERS, training_memory
 from cvtui.calc.solve import Answer, Solution
-from cvtui.cli.calc_grid import Cell, Column, bar, binary_size, print_grid
+from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
 
 _COLOURS = {
     "conv": "cyan",

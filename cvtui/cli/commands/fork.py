@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from cvtui.cli.data import need
-from cvtui.cli.run_folders import RunName, find_run, runs_option
-from cvtui.cli.train import Train, check_place, recipe_options
+from cvtui.cli.commands.data import need
+from cvtui.cli.commands.train import Train, check_place, recipe_options
+from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
 
@@ -73,10 +73,10 @@ def fork(
     need(checked.recipe)
     folder = forking.fork(parent, saved, runs, name, dumps(checked.recipe))
     if no_ui or as_json:
-        from cvtui.cli.headless import follow
+        from cvtui.cli.follow import follow
 
         return follow(folder, checked, as_json=as_json, quiet=quiet)
-    from cvtui.cli.session import check_terminal, run_session
+    from cvtui.cli.screen import check_terminal, run_session
     from cvtui.runlog.launch import launch
 
     check_terminal("--no-ui trains without a screen")

@@ -9,7 +9,7 @@ import click
 
 from cvtui.calc import Size, size_text
 from cvtui.cli import out
-from cvtui.cli.calc_grid import Cell, Column, bar, binary_size, print_grid
+from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
 
 if TYPE_CHECKING:
     from rich.console import Console

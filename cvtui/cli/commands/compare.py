@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_folders import RunName, find_run, runs_option
+from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ def matrix(
     if as_json:
         click.echo(json.dumps(_json(built, numbers, x, y)))
         return
-    from cvtui.cli.matrix_view import print_matrix
+    from cvtui.cli.output.matrix_view import print_matrix
 
     print_matrix(out.console(markup=True), built, numbers, x, y, _rank(built, numbers))
 

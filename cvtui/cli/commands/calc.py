@@ -123,7 +123,7 @@ def _is_recipe(net: str) -> bool:
 
 def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool) -> None:
     from cvtui.calc import net_expression
-    from cvtui.cli.calc_view import print_against_dense, print_memory, print_solution, print_table
+    from cvtui.cli.output.calc_view import print_against_dense, print_memory, print_solution, print_table
 
     console = out.console(markup=True)
     if solution.answers:
@@ -138,7 +138,7 @@ def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool)
 def _json(solution: Solution, against_fc: bool) -> dict[str, object]:
     from cvtui.calc import expression
     from cvtui.calc.dense import against_dense
-    from cvtui.cli.calc_view import as_json
+    from cvtui.cli.output.calc_view import as_json
 
     found: dict[str, object] = as_json(solution.table)
     if solution.answers:
@@ -169,6 +169,6 @@ def _json(solution: Solution, against_fc: bool) -> dict[str, object]:
 
 def _module(net: str, size: Size | None, classes: int | None, as_json: bool) -> None:
     """A net of torchvision's or of the user's own, built and run on the meta device."""
-    from cvtui.cli.calc_module import show_module
+    from cvtui.cli.commands.calc_module import show_module
 
     show_module(net, size, classes, as_json)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cvtui.cli.run_folders import runs_option
-from cvtui.cli.session import FPS
+from cvtui.cli.run_argument import runs_option
+from cvtui.cli.screen import FPS
 from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.choices import Choice
@@ -97,14 +97,14 @@ def train(
 
         check_machine(checked)
     if download or no_ui or as_json:
-        from cvtui.cli.data import provide
+        from cvtui.cli.commands.data import provide
 
         provide(checked.recipe.data, checked.recipe.data_dir, download=download)
     if no_ui or as_json:
-        from cvtui.cli.headless import train_headless
+        from cvtui.cli.follow import train_headless
 
         return train_headless(checked, runs, strict_name="name" in changes, as_json=as_json, quiet=quiet)
-    from cvtui.cli.session import run_session
+    from cvtui.cli.screen import run_session
 
     given = recipe is not None or bool(changes)
     return run_session(recipe=checked.recipe if given else None, runs=runs, fps=fps)

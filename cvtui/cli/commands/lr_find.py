@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.data import need
-from cvtui.cli.run_folders import runs_option
-from cvtui.cli.train import FieldType, make_recipe
+from cvtui.cli.commands.data import need
+from cvtui.cli.commands.train import FieldType, make_recipe
+from cvtui.cli.run_argument import runs_option
 from cvtui.compare.lr_finder import FIXED
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
@@ -62,7 +62,7 @@ lr_find.params[1:1] = [
 
 def _watch(finder: LrFinder, *, quiet: bool) -> None:
     """Until it is found: a picture of the runs on a terminal, a line a stage elsewhere."""
-    from cvtui.cli.sweep import race_picture
+    from cvtui.cli.commands.sweep import race_picture
     from cvtui.compare import Judge
 
     console = out.console(stderr=True)

@@ -1,0 +1,1 @@
+"""The commands of cvtui: one module each, fetched when it is called."""

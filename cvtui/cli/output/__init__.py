@@ -1,0 +1,1 @@
+"""What commands print: tables, progress, a caret below a mistake."""
