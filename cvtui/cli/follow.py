@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvtui import door
 from cvtui.cli import process
-from cvtui.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
+from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
 from cvtui.cli.output.progress import Report
 from cvtui.runlog import History, RunFolder, fresh_name
 from cvtui.runlog.launch import launch
@@ -72,7 +72,7 @@ def follow(
         except BrokenPipeError:  # nobody reads any more: what runs in the foreground ends with its pipe
             worker.stop()
             process.forget_output()
-            return process.EXIT_BROKEN_PIPE
+            return EXIT_BROKEN_PIPE
         finally:
             report.close()
     code = exit_code(worker, history)

@@ -5,7 +5,6 @@ Kept light, because `cvtui calc` should start in a blink: a subcommand is import
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
@@ -13,39 +12,9 @@ from typing import Any, NoReturn
 import click
 
 from cvtui.cli import process
+from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG, say
+from cvtui.cli.registry import COMMANDS, DEFAULT
 from cvtui.errors import RequestError, nearest
-
-COMMANDS: dict[str, tuple[str, str]] = {
-    "train": (
-        "cvtui.cli.commands.train:train",
-        "Train (what cvtui does without a command): on the screen, or with --no-ui.",
-    ),
-    "resume": ("cvtui.cli.commands.resume:resume", "Go on with a run from its newest checkpoint."),
-    "fork": ("cvtui.cli.commands.fork:fork", "A new run from another's checkpoint, with a changed recipe."),
-    "attach": ("cvtui.cli.commands.attach:attach", "Open the screen on a run, living or ended; the newest by default."),
-    "runs": ("cvtui.cli.commands.runs:runs", "List the runs with their state and result."),
-    "data": ("cvtui.cli.commands.data:data", "The data sets: what is in them, where they lie; --download fetches one."),
-    "calc": ("cvtui.cli.commands.calc:calc", "Calculate a network: sizes, parameters, MACs, receptive fields, memory."),
-    "matrix": ("cvtui.cli.commands.matrix:matrix", "A convolution written as a matrix."),
-    "lab": ("cvtui.cli.commands.lab:lab", "The lecture's experiments."),
-    "compare": ("cvtui.cli.commands.compare:compare", "Runs beside each other: curves, what differs, what came of it."),
-    "sweep": ("cvtui.cli.commands.sweep:sweep", "A fair race between recipes: --lr 1e-1,1e-2,1e-3 …"),
-    "lottery": ("cvtui.cli.commands.lottery:lottery", "How few weights are enough: prune, rewind, train again."),
-    "lr-find": (
-        "cvtui.cli.commands.lr_find:lr_find",
-        "Which learning rate: a range test, a bracket, three short runs.",
-    ),
-    "check": (
-        "cvtui.cli.commands.check:check",
-        "Look at a recipe before it is trained: data, first steps, one batch by heart.",
-    ),
-    "doctor": ("cvtui.cli.commands.doctor:doctor", "What is wrong with a run, the evidence, and what would help."),
-    "export": ("cvtui.cli.commands.export:export", "A run as an HTML report, SVG, CSV or TensorBoard events."),
-}
-"""Name -> (module:attribute, one line of help). A new command is one line here and one file beside this one."""
-
-DEFAULT = "train"
-EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class Program(click.Group):
@@ -72,11 +41,13 @@ class Program(click.Group):
         formatter.write_usage("cvtui", "COMMAND [ARGUMENTS] [OPTIONS]", prefix="       ")
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        from cvtui.cli.commands.train import write_options
+        from cvtui.cli.recipe_options import write_options
 
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
-        write_options(formatter)
+        default = self.get_command(context, DEFAULT)
+        assert default is not None
+        write_options(formatter, default)
         with formatter.section("Other"):
             rows = (parameter.get_help_record(context) for parameter in self.get_params(context))
             formatter.write_dl([row for row in rows if row])
@@ -188,18 +159,10 @@ def _said(error: Exception) -> int:
             return EXIT_FAILED
 
 
-def say(message: str, hint: str = "") -> None:
-    """One line on stderr. Control characters (they may come from file names) are shown as U+FFFD."""
-    from cvtui.cli.output.caret import harmless
-
-    with contextlib.suppress(OSError):  # the terminal is gone
-        print(harmless(f"cvtui: {message}" + (f"; {hint}" if hint else "")), file=sys.stderr)
-
-
 def _show_traceback() -> None:
     import traceback
 
-    from cvtui.cli.output.caret import harmless
+    from cvtui.text import harmless
 
     for line in traceback.format_exc().splitlines():
         print(harmless(line), file=sys.stderr)
@@ -241,7 +204,7 @@ def _lost(error: OSError, code: int) -> int:
     """What we print can't be written. Where its reader went away (`| head`), there is nothing more to say."""
     process.forget_output()
     if isinstance(error, BrokenPipeError):
-        return process.EXIT_BROKEN_PIPE
+        return EXIT_BROKEN_PIPE
     if not process.came:
         say(f"the output can't be written: {error.strerror or error}")
     return code or EXIT_FAILED

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cvtui.cli.output.caret import harmless
+from cvtui.text import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console

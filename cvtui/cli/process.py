@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, BinaryIO, cast
 
-EXIT_BROKEN_PIPE = 141
-
 
 class Ended(KeyboardInterrupt):
     """SIGTERM or SIGHUP came: what a command has started is stopped on the way out, as after ctrl+c."""
@@ -126,7 +124,7 @@ def training_goes_on() -> Iterator[None]:
             return  # stderr's: there is nowhere to say it
         lost = error
         forget_output()
-        from cvtui.cli.main import say
+        from cvtui.cli.exit import say
 
         say(f"the output can't be written: {error.strerror}", "the training goes on")
 

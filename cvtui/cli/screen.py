@@ -67,8 +67,8 @@ def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None
     `fps`: frames of a live run a second, at most."""
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
     gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
-    from cvtui.cli.output.caret import harmless
     from cvtui.runlog import CommandReader
+    from cvtui.text import harmless
     from cvtui.tui.app import CvtuiApp
 
     app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps, shown=collect_seldom)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.cli.main import COMMANDS
+from cvtui.cli.registry import COMMANDS
 from tests.cli.running import cvtui
 from tests.cli.terminal import Terminal
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cvtui import __version__
-from cvtui.cli.main import COMMANDS
+from cvtui.cli.registry import COMMANDS
 from cvtui.recipe import FIELDS
 from tests.cli.running import command, cvtui, environment
 

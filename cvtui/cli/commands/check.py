@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.commands.train import make_recipe, recipe_options
-from cvtui.cli.main import EXIT_FAILED, EXIT_WRONG
+from cvtui.cli.commands.train import make_recipe
+from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG
+from cvtui.cli.recipe_options import recipe_options
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def show(items: list[Item], roots: list[Diagnosis]) -> None:
     from rich.text import Text
 
     from cvtui.cli.commands.doctor import paragraph
-    from cvtui.cli.output.caret import harmless
+    from cvtui.text import harmless
 
     console = out.console()
     signs = {"ok": ("✓", "green"), "doubt": ("?", "yellow"), "fault": ("✗", "red"), "unknown": ("·", "dim")}

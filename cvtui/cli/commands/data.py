@@ -154,8 +154,8 @@ def _list(data_dir: str, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cvtui.cli.output.caret import harmless
     from cvtui.recipe.stored_files import data_folder
+    from cvtui.text import harmless
 
     console = out.console()
     if not console.is_terminal:
@@ -228,7 +228,7 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
 
 
 def _head(facts: DataFacts, found: Found | None) -> Iterator[str]:
-    from cvtui.cli.output.caret import harmless
+    from cvtui.text import harmless
 
     yield f"{harmless(facts.name)}: {harmless(facts.summary)}"
     yield f"  images       {facts.train:,} to train on, {facts.validation:,} for validation"
@@ -267,7 +267,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
 
 
 def _body(facts: DataFacts, contents: dict[str, Any]) -> Iterator[str]:
-    from cvtui.cli.output.caret import harmless
+    from cvtui.text import harmless
 
     pictures = len(facts.size) == 3
     for name, key in (("mean", "mean"), ("deviation", "std")):

@@ -91,8 +91,8 @@ def paragraph(one: Diagnosis) -> list[Any]:
     from rich.padding import Padding
     from rich.text import Text
 
-    from cvtui.cli.output.caret import harmless
     from cvtui.doctor import catalogue
+    from cvtui.text import harmless
 
     sign, style = SIGNS[one.severity]
     head = Text.assemble(

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from cvtui.cli.commands.data import need
-from cvtui.cli.commands.train import Train, check_place, recipe_options
+from cvtui.cli.commands.train import Train, check_place
+from cvtui.cli.recipe_options import recipe_options
 from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 

@@ -12,7 +12,8 @@ import click
 from cvtui.cli import out
 from cvtui.cli.commands.data import need
 from cvtui.cli.commands.sweep import watch_race
-from cvtui.cli.commands.train import FieldType, check_place, make_recipe
+from cvtui.cli.commands.train import check_place, make_recipe
+from cvtui.cli.recipe_options import FieldType
 from cvtui.cli.run_argument import runs_option
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS

@@ -10,6 +10,7 @@ import click
 
 from cvtui.cli import out
 from cvtui.cli.run_argument import runs_option
+from cvtui.text import duration
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -68,7 +69,7 @@ def _print(found: list[RunSummary]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cvtui.cli.output.caret import harmless
+    from cvtui.text import harmless
 
     console = out.console()
     if not console.is_terminal:
@@ -92,7 +93,7 @@ def _cells(entry: RunSummary) -> dict[str, Text]:
     """What stands in each column."""
     from rich.text import Text
 
-    from cvtui.cli.output.caret import harmless
+    from cvtui.text import harmless
 
     best = "" if entry.best_val_accuracy is None else f"{100 * entry.best_val_accuracy:.2f} %"
     return {
@@ -104,12 +105,3 @@ def _cells(entry: RunSummary) -> dict[str, Text]:
         "data": Text(harmless(entry.data)),
         "net": Text(harmless(entry.net)),
     }
-
-
-def duration(seconds: float) -> str:
-    """ "3.2 s", "4:05", "1:02:03"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

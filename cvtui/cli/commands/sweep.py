@@ -11,7 +11,8 @@ import click
 from cvtui.cli import out
 from cvtui.cli.commands.compare import curves, print_json, show_result
 from cvtui.cli.commands.data import need
-from cvtui.cli.commands.train import FieldType, make_recipe
+from cvtui.cli.commands.train import make_recipe
+from cvtui.cli.recipe_options import FieldType
 from cvtui.cli.run_argument import runs_option
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS

@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from cvtui.cli.recipe_options import recipe_options, write_options
 from cvtui.cli.run_argument import runs_option
 from cvtui.cli.screen import FPS
-from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.choices import Choice
-from cvtui.recipe.fields import FIELDS, Field, grouped
+from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from cvtui.recipe import Checked
-
-METAVARS = {"whole": "N", "number": "X", "choice": "NAME"}
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
-
-class FieldType(TextParam):
-    """A field of the recipe as an option's value: text here, checked by the recipe; the shell completes choices."""
-
-    def __init__(self, field: Field) -> None:
-        self.field = field
-        self.name = field.kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        words = DEVICES if self.field.name == "device" else self.field.allowed
-        table: Mapping[str, Any] = self.field.table or {}
-        return [
-            CompletionItem(word, help=table[word].summary if word in table else None)
-            for word in words
-            if word.startswith(incomplete.lower())
-        ]
-
-
-def _metavar(field: Field) -> str:
-    if field.kind == "word":
-        return "|".join(field.allowed)
-    return METAVARS.get(field.kind, field.name.upper())
-
-
-def recipe_options() -> list[click.Parameter]:
-    return [
-        click.Option([field.option, field.name], type=FieldType(field), metavar=_metavar(field), help=field.doc)
-        for field in FIELDS.values()
-    ]
 
 
 class Train(click.Command):
     """Help in groups, with every choice in a line of its own."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        write_options(formatter, {parameter.name for parameter in self.params})
+        write_options(formatter, self, {parameter.name for parameter in self.params})
 
 
 @click.command("train", cls=Train)
@@ -147,7 +106,7 @@ def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) ->
 
 def _recipe_file(text: str) -> Path:
     """The file that the word on the command line means. RequestError says what else it may have meant."""
-    from cvtui.cli.main import COMMANDS
+    from cvtui.cli.registry import COMMANDS
     from cvtui.runlog.folder import is_run
 
     path = Path(text)
@@ -188,31 +147,3 @@ def check_place(runs: Path, name: str | None) -> None:
 
 
 # ------------------------------------------------------------------ help
-
-
-def write_options(formatter: click.HelpFormatter, own: Collection[str | None] = ("download",)) -> None:
-    """The options of the main job in groups, each choice below its option. `own`: what a command takes besides."""
-    for title, fields in grouped():
-        rows = [row for field in fields for row in _rows(field)]
-        if title == "Data" and "download" in own:
-            rows += _own_rows("download")
-        if title == "Run":
-            rows += _own_rows("runs", "fps")
-        with formatter.section(title):
-            formatter.write_dl(rows, col_max=28)
-    with formatter.section("Without the screen"):
-        formatter.write_dl(_own_rows("no_ui", "as_json", "quiet"), col_max=28)
-
-
-def _rows(field: Field) -> Iterator[tuple[str, str]]:
-    default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
-    shown = f"  [default: {default}]" if default else ""
-    yield f"{field.option} {_metavar(field)}", field.doc + shown
-    for word, entry in (field.table or {}).items():
-        yield f"    {entry.usage() if isinstance(entry, Choice) else word}", entry.summary
-
-
-def _own_rows(*names: str) -> list[tuple[str, str]]:
-    context = click.Context(train)
-    rows = [parameter.get_help_record(context) for parameter in train.params if parameter.name in names]
-    return [row for row in rows if row]

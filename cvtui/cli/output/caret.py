@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+from cvtui.text import harmless
+
 WIDEST = 100
-
-
-def harmless(text: str) -> str:
-    """`text` in one line, without anything that a terminal would obey: control characters become U+FFFD."""
-    return "".join(sign if sign.isprintable() else " " if sign in "\n\t" else "\ufffd" for sign in text)
 
 
 def with_caret(source: str, column: int) -> str:

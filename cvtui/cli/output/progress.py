@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cvtui import door
 from cvtui.cli import out, process
-from cvtui.cli.commands.runs import duration
-from cvtui.cli.main import say
-from cvtui.cli.output.caret import harmless
+from cvtui.cli.exit import say
+from cvtui.text import duration, harmless
 
 if TYPE_CHECKING:
     from cvtui.recipe import Checked, Recipe
