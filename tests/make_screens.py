@@ -15,7 +15,7 @@ from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import RunFolder
 from cvtui.runlog.launch import launch
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
+from cvtui.tui.train import LiveView
 from tests.waiting import wait_until_async
 
 PICTURE = Path(__file__).resolve().parent.parent / "assets" / "screen.svg"

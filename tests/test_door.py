@@ -374,13 +374,13 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "runlog/lock.py": ({"FileLock", "os.utime"}, "on Windows, after the door; on a file that it has opened"),
     "tui/settings.py": (
         {"file.parent.mkdir", "tempfile.mkstemp", "open", "os.replace", "os.unlink"}, "the person's own settings"),
-    "tui/live/check_modal.py": (
+    "tui/train/precheck_modal.py": (
         {"tempfile.TemporaryDirectory", "(path / 'recipe.toml').write_text", "open", "(path / 'out').read_bytes",
          "(path / 'err').read_text"},
         "a temporary folder of its own",
     ),
-    "tui/detail/gallery.py": ({"Pillow.open"}, "on bytes that the door has read"),
-    "tui/setup/augmented.py": ({"Image.open"}, "on bytes that came through a pipe"),
+    "tui/detail/picture_index.py": ({"Pillow.open"}, "on bytes that the door has read"),
+    "tui/form/augment_preview.py": ({"Image.open"}, "on bytes that came through a pipe"),
 }  # fmt: skip
 """Module -> the calls that go around the door, and why they may."""
 NOT_FILES = {"RunFolder.open", "self.open", "self._bar.open", "self._setup.open", "walk", "formatter.write_text",

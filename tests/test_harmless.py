@@ -11,9 +11,9 @@ from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.launch import launch
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.plan import PANES
-from cvtui.tui.screens.places import PLACES
+from cvtui.tui.screens.base import PLACES
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.pane_layout import PANES
 from tests.waiting import wait_until, wait_until_async
 
 RECIPE = Recipe(

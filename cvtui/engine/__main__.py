@@ -1,6 +1,6 @@
 """`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on
 (at the rate RATE, such as 0.001 or /10, where one is given); `--look N` shows what the layers of a run that is over
-make of validation image N (see offline_maps.py); `--warm` waits for what to do (see warm.py);
+make of validation image N (see offline_maps.py); `--warm` waits for what to do (see prewarm.py);
 `--facts CALLABLE SIZE SHARE` tells what data a callable gives (see user_dataset.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged (or the disk refused weights or log), 2 the request was wrong,

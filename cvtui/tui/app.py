@@ -16,13 +16,13 @@ from cvtui.errors import RequestError
 from cvtui.recipe import Recipe
 from cvtui.runlog import RunFolder
 from cvtui.tui import settings
-from cvtui.tui.screens.places import PLACES, PlaceScreen, TopBar
+from cvtui.tui.screens.base import PLACES, PlaceScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
-    from cvtui.tui.live.modals import Leaving
-    from cvtui.tui.live.run_requests import Left
     from cvtui.tui.screens.train import TrainScreen
+    from cvtui.tui.train.modals import Leaving
+    from cvtui.tui.train.run_commands import Left
 
 
 class CvtuiApp(App[None]):
@@ -188,7 +188,7 @@ class CvtuiApp(App[None]):
         if not alive:
             self.exit()
             return
-        from cvtui.tui.live.modals import LeaveModal
+        from cvtui.tui.train.modals import LeaveModal
 
         def take(choice: Leaving | None) -> None:
             if choice == "stop":

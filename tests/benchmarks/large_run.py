@@ -36,8 +36,8 @@ from cvtui.runlog import (
     RunStarted,
     Steps,
 )
-from cvtui.tui.live import LiveView
 from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.train import LiveView
 
 SIZE = (160, 45)
 RECORD = 30

@@ -16,8 +16,8 @@ from statistics import median
 
 import numpy as np
 
-from cvtui.compare.lr_find import _smooth, _valley, bracket
-from cvtui.compare.lr_finder import DECADES, HIGHEST, STEPS
+from cvtui.compare.lr_range_rule import _smooth, _valley, bracket
+from cvtui.compare.lr_search import DECADES, HIGHEST, STEPS
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe import Recipe, check, dumps

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from textual.app import App, ComposeResult
 
-from cvtui.tui.widgets.line_plot import Line, LinePlot
+from cvtui.tui.plot.line_plot import Line, LinePlot
 
 CASES = [(1, 1_000), (1, 100_000), (1, 1_000_000), (1, 10_000_000), (3, 1_000), (3, 100_000), (3, 1_000_000)]
 GROWTH = 1_000

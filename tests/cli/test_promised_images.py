@@ -17,10 +17,10 @@ from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.folder_facts import listing
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import RunStarted
-from cvtui.tui.panes.foretold import foretell
+from cvtui.tui.form.preview import _numbers
+from cvtui.tui.form.validation import examine
 from cvtui.tui.panes.prediction import compare
-from cvtui.tui.setup.draft import examine
-from cvtui.tui.setup.preview import _numbers
+from cvtui.tui.panes.predictions import foretell
 
 
 @pytest.fixture

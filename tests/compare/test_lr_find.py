@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cvtui.compare.lr_find import NoBracket, bracket
+from cvtui.compare.lr_range_rule import NoBracket, bracket
 
 LR = np.logspace(-7, 1, 160)
 

@@ -17,7 +17,7 @@ from cvtui.recipe.folder_facts import _known
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.curves import position
 from cvtui.runlog.fork import fork, pick
-from cvtui.tui.panes.foretold import Ahead, foretell
+from cvtui.tui.panes.predictions import Ahead, foretell
 from tests.cli.running import cvtui
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after

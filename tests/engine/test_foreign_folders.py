@@ -16,7 +16,7 @@ from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.errors import RequestError
 from cvtui.recipe import dumps
 from cvtui.runlog import EventWriter, Finding, Log, RunEnded, RunFolder, list_runs
-from cvtui.tui.live import LiveView
+from cvtui.tui.train import LiveView
 from tests.cli.running import cvtui
 from tests.runlog.making import started, write_steps
 

@@ -15,7 +15,7 @@ from cvtui.recipe import FIELDS, check, dumps, load
 from cvtui.recipe.going_on import RULES, table_lines
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.fork import fork, pick
-from cvtui.tui.panes.foretold import Ahead, foretell
+from cvtui.tui.panes.predictions import Ahead, foretell
 from tests.cli.running import cvtui
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after

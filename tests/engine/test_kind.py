@@ -18,8 +18,8 @@ from cvtui.errors import RequestError
 from cvtui.labs.folder import LabFolder
 from cvtui.runlog import Command, History, RunFolder
 from cvtui.runlog.origin import first_run, recipe_of
-from cvtui.tui.detail.looking import why_not
-from cvtui.tui.panes.story import way_out
+from cvtui.tui.detail.feature_map_request import why_not
+from cvtui.tui.panes.log_entries import way_out
 from tests.cli.running import TINY, cvtui
 from tests.engine.making import folder, history, train
 from tests.waiting import wait_until

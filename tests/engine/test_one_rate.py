@@ -16,8 +16,8 @@ import pytest
 import cvtui
 from cvtui.cli.commands import lr_find
 from cvtui.compare.differences import compared
-from cvtui.compare.lr_find import Bracket
-from cvtui.compare.lr_finder import Found, LrFinder, Trial
+from cvtui.compare.lr_range_rule import Bracket
+from cvtui.compare.lr_search import Found, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
 from cvtui.doctor import Diagnosis, Doctor, examine
 from cvtui.engine.precheck import checkup
@@ -193,8 +193,8 @@ def test_nobody_below_the_recipe_reads_its_raw_rate() -> None:
             if _reads_raw_rate(node):
                 raw.append(f"{place}:{node.lineno}")  # type: ignore[attr-defined]
     allowed = {
-        "tui/live/doctoring.py",
-        "tui/live/forking.py",
+        "tui/train/findings_control.py",
+        "tui/train/fork_modal.py",
         "cli/output/progress.py",
     }  # they multiply, or show the factors
     assert [line for line in raw if line.partition(":")[0] not in allowed] == []

@@ -425,7 +425,7 @@ def test_at_first_glance_a_cut_pickle_and_a_web_page_are_seen(tmp_path: Path) ->
 
 def test_the_form_says_that_a_set_has_to_be_fetched(tmp_path: Path) -> None:
     from cvtui.recipe.fields import FIELDS
-    from cvtui.tui.setup.draft import examine
+    from cvtui.tui.form.validation import examine
 
     texts = {name: str(field.default) for name, field in FIELDS.items()}
     texts |= {"data": "mnist", "data_dir": str(tmp_path), "size": "", "name": ""}

@@ -15,8 +15,8 @@ from cvtui.assets import asset
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.runlog import History, RunFolder
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.detail.gallery import map_layers
-from cvtui.tui.live.live_view import LiveView
+from cvtui.tui.detail.picture_index import map_layers
+from cvtui.tui.train.live_view import LiveView
 from tests.waiting import wait_until, wait_until_async
 
 CHANGES = {

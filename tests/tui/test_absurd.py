@@ -11,10 +11,10 @@ import pytest
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import RunFolder
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.plan import PANES
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.pane_layout import PANES
 from tests.runlog.absurd import ABSURD, RECORDS, together
 from tests.waiting import wait_until_async
 

@@ -13,12 +13,12 @@ from textual.pilot import Pilot
 
 from cvtui.recipe import FIELDS, Recipe, check
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.form.field_row import FieldRow, TextField
+from cvtui.tui.form.form_view import Setup
+from cvtui.tui.screens.base import PLACES, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen
-from cvtui.tui.screens.places import PLACES, TooSmall, TopBar
 from cvtui.tui.screens.train import TrainScreen
-from cvtui.tui.setup.field_row import FieldRow, TextField
-from cvtui.tui.setup.picker import Picker
-from cvtui.tui.setup.setup import Setup
+from cvtui.tui.widgets.picker import Picker
 from tests.waiting import wait_until_async
 
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
@@ -371,5 +371,5 @@ def test_the_first_frame_needs_neither_torch_nor_numpy() -> None:
     modules = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
-    assert "cvtui.tui.setup.setup" in modules
+    assert "cvtui.tui.form.form_view" in modules
     assert not {"torch", "torchvision", "numpy", "cvtui.engine"} & modules

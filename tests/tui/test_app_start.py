@@ -12,10 +12,10 @@ from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check, load
 from cvtui.runlog import History, RunFolder, list_runs
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.modals import LeaveModal
-from cvtui.tui.screens.places import TopBar
+from cvtui.tui.screens.base import TopBar
 from cvtui.tui.screens.train import TrainScreen
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.modals import LeaveModal
 from tests.tui.written_runs import finished_run
 from tests.waiting import wait_until, wait_until_async
 

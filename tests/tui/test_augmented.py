@@ -13,8 +13,8 @@ from PIL import Image
 from cvtui.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.raster_view import RasterView
+from cvtui.tui.form.augment_preview import AugmentedCard, pictures, sheet
 from cvtui.tui.screens.train import TrainScreen
-from cvtui.tui.setup.augmented import AugmentedCard, pictures, sheet
 from tests.waiting import wait_until_async
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from cvtui.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live.check_modal import CheckModal
 from cvtui.tui.screens.train import TrainScreen
+from cvtui.tui.train.precheck_modal import CheckModal
 from tests.waiting import wait_until_async
 
 

@@ -19,12 +19,12 @@ from cvtui.runlog import Command, CommandReader, Histogram, History, LayersSampl
 from cvtui.runlog.events import CommandApplied, RunStarted
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.detail.gallery import CONFUSION, FLOW, MAPS, picture_names, read_png
-from cvtui.tui.detail.ground import map_on
+from cvtui.tui.detail.heat_colors import map_on
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
+from cvtui.tui.detail.picture_index import CONFUSION, FLOW, MAPS, picture_names, read_png
 from cvtui.tui.detail.pictures_view import PicturesView, layer_list, pages
-from cvtui.tui.detail.tables import confusion, gradient_flow
+from cvtui.tui.detail.text_pages import confusion, gradient_flow
 from cvtui.tui.screens.themes import DARK, LIGHT
 from tests.waiting import wait_until_async
 

@@ -12,10 +12,10 @@ from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.runlog import RunFolder
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.finding_modal import FindingModal, changes_of
-from cvtui.tui.live.forking import ForkModal, parse_changes
 from cvtui.tui.panes.findings import FindingsPane
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.finding_modal import FindingModal, changes_of
+from cvtui.tui.train.fork_modal import ForkModal, parse_changes
 from tests.engine.making import folder, history
 from tests.waiting import wait_until_async
 

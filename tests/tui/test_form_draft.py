@@ -9,9 +9,9 @@ import pytest
 
 from cvtui.recipe import FIELDS, Recipe, check, override
 from cvtui.recipe.fields import grouped
-from cvtui.tui.setup.draft import Draft, examine
-from cvtui.tui.setup.field_text import join_text, split_text, summaries
-from cvtui.tui.setup.texts import texts_of
+from cvtui.tui.form.field_text import join_text, split_text, summaries
+from cvtui.tui.form.field_values import texts_of
+from cvtui.tui.form.validation import Draft, examine
 
 PLAIN = Recipe(epochs=15, batch_size=64, optimizer="adam")
 SEVERAL = [

@@ -9,8 +9,8 @@ from textual.app import App, ComposeResult
 
 from cvtui.calc import Table, trace
 from cvtui.recipe.net import parse
-from cvtui.tui.setup.grid import Column, fit
-from cvtui.tui.setup.layer_table import LayerTable
+from cvtui.tui.form.layer_table import LayerTable
+from cvtui.tui.widgets.table import Column, fit
 from tests.waiting import wait_until_async
 
 COLUMNS = LayerTable.COLUMNS

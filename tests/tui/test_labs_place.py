@@ -12,13 +12,13 @@ from cvtui.labs.lookup import labs
 from cvtui.runlog import list_runs
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.labs.action_line import ActionLine
-from cvtui.tui.labs.figures_view import number_lines
 from cvtui.tui.labs.knobs import default_text
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.page import LabPage, Words
 from cvtui.tui.labs.place import LabsPlace
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
+from cvtui.tui.widgets.figures_view import number_lines
 from tests.waiting import wait_until, wait_until_async
 
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]

@@ -10,12 +10,12 @@ from textual.app import App, ComposeResult
 
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.curves import Positions, XAxis, position, step_at
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.time_cursor import epoch_over, stepped, stride
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
-from cvtui.tui.panes.lines import Lines
+from cvtui.tui.panes.styled_lines import Lines
 from cvtui.tui.panes.view_state import X_AXES
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.time_cursor import epoch_over, stepped, stride
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 

@@ -11,8 +11,8 @@ from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.forking import ForkModal, parse_changes
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.fork_modal import ForkModal, parse_changes
 from tests.engine.making import folder
 from tests.waiting import wait_until_async
 

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.rates import parse_rate
-from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
+from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from textual.app import App, ComposeResult
 from textual.widgets import SelectionList
 
 from cvtui.runlog import EpochDone, RunFolder
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.others import OthersModal
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.lines import Lines
+from cvtui.tui.panes.styled_lines import Lines
 from cvtui.tui.panes.values import best_epochs, nearest_epoch
-from cvtui.tui.widgets.line_plot import Line
+from cvtui.tui.plot.line_plot import Line
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.overlay_runs import OthersModal
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.tui.live.plan import PANES, plan
+from cvtui.tui.train.pane_layout import PANES, plan
 
 
 @given(st.integers(1, 400), st.integers(1, 200), st.integers(0, 80))

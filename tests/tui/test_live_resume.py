@@ -11,9 +11,9 @@ from textual.app import App
 
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.launch import launch
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.resuming import ResumeModal
-from cvtui.tui.panes.lines import Lines
+from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.resume_modal import ResumeModal
 from tests.engine.making import folder
 from tests.waiting import wait_until, wait_until_async
 

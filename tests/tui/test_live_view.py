@@ -17,15 +17,15 @@ from textual.widgets import Input
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import CommandReader, RunFolder, usable_cores
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.modals import LeaveModal, RateModal, StopModal, WhyModal
-from cvtui.tui.live.pace import CROWDED_SECONDS
-from cvtui.tui.live.plan import PANES
-from cvtui.tui.live.run_requests import Left
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
-from cvtui.tui.panes.lines import Lines
-from cvtui.tui.screens.keys import KeyBar
+from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.frame_budget import CROWDED_SECONDS
+from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
+from cvtui.tui.train.pane_layout import PANES
+from cvtui.tui.train.run_commands import Left
+from cvtui.tui.widgets.key_bar import KeyBar
 from tests.tui.written_runs import PLAIN, WrittenRun, finished_run
 from tests.waiting import wait_until_async
 

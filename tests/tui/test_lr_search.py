@@ -8,8 +8,8 @@ import pytest
 
 from cvtui.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.form.lr_search import LrSearch
 from cvtui.tui.screens.train import TrainScreen
-from cvtui.tui.setup.lr_search import LrSearch
 from tests.waiting import wait_until_async
 
 RECIPE = Recipe(net="fc16-relu-fc", optimizer="sgd", threads=1, device="cpu", batch_size=128)

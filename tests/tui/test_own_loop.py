@@ -11,9 +11,9 @@ from torch import nn
 
 import cvtui
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live.live_view import LiveView
-from cvtui.tui.panes.foretold import Ahead, foretell
 from cvtui.tui.panes.header import RunHeader
+from cvtui.tui.panes.predictions import Ahead, foretell
+from cvtui.tui.train.live_view import LiveView
 from tests.waiting import wait_until_async
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cvtui.tui.live import pace as pace_module
-from cvtui.tui.live.pace import CPU_SHARE, CROWDED_SECONDS, FREE_SECONDS, SLOWEST_SECONDS, Pace
+from cvtui.tui.train import frame_budget as pace_module
+from cvtui.tui.train.frame_budget import CPU_SHARE, CROWDED_SECONDS, FREE_SECONDS, SLOWEST_SECONDS, Pace
 
 TICK = 0.1
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cvtui.runlog import History, Steps
 from cvtui.runlog.curves import Positions, Smoothed, Smoother, epoch_middles, position, speed
-from cvtui.tui.panes.foretold import Ahead, foretell, time_left
+from cvtui.tui.panes.predictions import Ahead, foretell, time_left
 from tests.tui.written_runs import PLAIN, SECONDS_A_STEP, WrittenRun
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=400)

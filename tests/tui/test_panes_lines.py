@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 from textual.content import Content
 
-from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.styled_lines import Line, Lines
 from tests.waiting import wait_until_async
 
 

@@ -11,12 +11,12 @@ from textual.app import App, ComposeResult
 
 from cvtui.runlog import History, RunFolder
 from cvtui.runlog.curves import epoch_middles
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.plan import PANES
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
-from cvtui.tui.panes.lines import Lines
-from cvtui.tui.widgets.line_plot import Line
+from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.plot.line_plot import Line
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.pane_layout import PANES
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.name for path in RECORDINGS.iterdir() if path.is_dir())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.runlog import CheckpointSaved, Finding, History
-from cvtui.tui.panes.story import Story, way_out
+from cvtui.tui.panes.log_entries import Story, way_out
 from tests.tui.written_runs import WrittenRun, finished_run
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.tui.panes import words
+from cvtui.tui.panes import format as words
 
 
 @pytest.mark.parametrize(

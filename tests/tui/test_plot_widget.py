@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 
 from cvtui.draw.plot_drawing import RasterCache, draw
 from cvtui.draw.scales import Limits
-from cvtui.tui.widgets.line_plot import Guide, Line, LinePlot, Mark
-from cvtui.tui.widgets.plot_colors import contrast
+from cvtui.tui.plot.line_plot import Guide, Line, LinePlot, Mark
+from cvtui.tui.plot.theme_colors import contrast
 
 NAN = math.nan
 

@@ -13,7 +13,7 @@ from cvtui.recipe import Recipe
 from cvtui.runlog import History, note, summary
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
-from cvtui.tui.panes.story import way_out
+from cvtui.tui.panes.log_entries import way_out
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS, age, short_duration
 from cvtui.tui.screens.train import TrainScreen

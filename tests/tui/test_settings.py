@@ -10,9 +10,9 @@ from textual.app import App, ComposeResult
 from cvtui.runlog import RunFolder
 from cvtui.tui import settings
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.live import LiveView
-from cvtui.tui.live.choices import remember, remembered
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.train import LiveView
+from cvtui.tui.train.saved_view import remember, remembered
 from tests.tui.written_runs import finished_run
 
 

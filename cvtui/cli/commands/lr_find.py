@@ -14,14 +14,14 @@ from cvtui.cli.commands.data import need
 from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.recipe_options import FieldType
 from cvtui.cli.run_argument import runs_option
-from cvtui.compare.lr_finder import FIXED
+from cvtui.compare.lr_search import FIXED
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.rates import options_at
 
 if TYPE_CHECKING:
-    from cvtui.compare.lr_find import Bracket
-    from cvtui.compare.lr_finder import Found, LrFinder
+    from cvtui.compare.lr_range_rule import Bracket
+    from cvtui.compare.lr_search import Found, LrFinder
 
 POLL_SECONDS = 0.2
 
@@ -38,8 +38,8 @@ def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json:
     """Which learning rate? The loss while the rate climbs from very low to very high (Smith 2015) gives a bracket;
     three short runs at a third of, at, and at three times its middle decide. Nothing of yours is touched: each run is a
     process of its own that starts from fresh weights."""
-    from cvtui.compare.lr_find import NoBracket
-    from cvtui.compare.lr_finder import LrFinder
+    from cvtui.compare.lr_range_rule import NoBracket
+    from cvtui.compare.lr_search import LrFinder
 
     given = {name: text for name, text in options.items() if text is not None}
     checked = make_recipe(recipe, given)
@@ -120,8 +120,8 @@ def _tell(found: Found, as_json: bool, *, scaled: bool) -> int:
 
 def _show(found: Bracket) -> None:
     """The curve over log lr."""
+    from cvtui.compare.lr_figure import range_curve
     from cvtui.draw.text_figures import draw
-    from cvtui.tui.figures.range_test import range_curve
 
     console = out.console()
     for line in draw(range_curve(found), min(console.width, 100), colour=not console.no_color):

@@ -12,7 +12,9 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from cvtui.tui import settings
-from cvtui.tui.detail.gallery import (
+from cvtui.tui.detail.feature_map_request import Looking
+from cvtui.tui.detail.picture_box import PictureBox
+from cvtui.tui.detail.picture_index import (
     CONFUSION,
     FLOW,
     MAPS,
@@ -26,12 +28,10 @@ from cvtui.tui.detail.gallery import (
     read_png,
     validation_count,
 )
-from cvtui.tui.detail.looking import Looking
-from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
-from cvtui.tui.detail.tables import confusion, gradient_flow
+from cvtui.tui.detail.text_pages import confusion, gradient_flow
+from cvtui.tui.panes.format import clean, count, percent
 from cvtui.tui.panes.pane import MUTED
-from cvtui.tui.panes.words import clean, count, percent
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:

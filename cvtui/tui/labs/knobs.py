@@ -16,9 +16,9 @@ from textual.widgets import Input
 
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Knob, KnobValue
-from cvtui.tui.setup import MUTED
-from cvtui.tui.setup.field_row import TextField, cut
-from cvtui.tui.setup.picker import Picker
+from cvtui.tui.form import MUTED
+from cvtui.tui.form.field_row import TextField, cut
+from cvtui.tui.widgets.picker import Picker
 
 LABEL = 12
 CONTROL = 15

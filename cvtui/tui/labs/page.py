@@ -15,13 +15,13 @@ from textual.widget import Widget
 from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Lab
+from cvtui.tui.form import MUTED
+from cvtui.tui.form.field_row import cut
 from cvtui.tui.labs.action_line import ActionLine
-from cvtui.tui.labs.figures_view import FiguresView, number_lines
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
-from cvtui.tui.setup import MUTED
-from cvtui.tui.setup.cards import Card
-from cvtui.tui.setup.field_row import cut
+from cvtui.tui.widgets.figures_view import FiguresView, number_lines
+from cvtui.tui.widgets.frame import Card
 
 PAUSES = 5
 """Figures are drawn anew after so many times as long as the last drawing took, or longer."""

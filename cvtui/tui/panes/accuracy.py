@@ -8,10 +8,10 @@ import numpy as np
 
 from cvtui.runlog.curves import Smoothed, epoch_middles, numbers, position
 from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.format import percent
 from cvtui.tui.panes.overlay import lines_of_others
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import percent
-from cvtui.tui.widgets.line_plot import Line
+from cvtui.tui.plot.line_plot import Line
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 
 from cvtui.draw.ticks import XKind, YKind
 from cvtui.runlog.curves import Positions, XAxis, position
+from cvtui.tui.panes.format import clean
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import clean
-from cvtui.tui.widgets.line_plot import LinePlot, Mark
+from cvtui.tui.plot.line_plot import LinePlot, Mark
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

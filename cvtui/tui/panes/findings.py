@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 
-from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.format import clean, count
 from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.styled_lines import Line, Lines
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import clean, count
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis

@@ -8,9 +8,9 @@ import numpy as np
 
 from cvtui.runlog.curves import Smoothed
 from cvtui.tui.panes.curve_pane import CurvePane
+from cvtui.tui.panes.format import significant
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import significant
-from cvtui.tui.widgets.line_plot import Line
+from cvtui.tui.plot.line_plot import Line
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

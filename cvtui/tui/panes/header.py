@@ -8,10 +8,10 @@ from textual.content import Content
 from textual.widget import Widget
 
 from cvtui.runlog.curves import speed
-from cvtui.tui.panes.foretold import images_per_second, time_left
+from cvtui.tui.panes.format import clean, count, duration, percent
 from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.panes.predictions import images_per_second, time_left
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import clean, count, duration, percent
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

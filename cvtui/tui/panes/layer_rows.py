@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cvtui.tui.panes.words import clean, percent, significant
+from cvtui.tui.panes.format import clean, percent, significant
 
 if TYPE_CHECKING:
     from cvtui.runlog import History, Layer, LayerStats

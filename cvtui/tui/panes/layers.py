@@ -8,11 +8,11 @@ import numpy as np
 from textual import on
 from textual.app import ComposeResult
 
+from cvtui.tui.panes.format import count
 from cvtui.tui.panes.layer_rows import LayerRow, layer_rows
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import count
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

@@ -15,8 +15,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from cvtui.tui.panes.format import percent, shape, significant, tiny
 from cvtui.tui.panes.layer_rows import LayerRow, strip
-from cvtui.tui.panes.words import percent, shape, significant, tiny
 
 if TYPE_CHECKING:
     from cvtui.runlog import LayerStats

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.content import Content
 
-from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.format import clean
+from cvtui.tui.panes.log_entries import Entry, Story, way_out
 from cvtui.tui.panes.pane import MUTED, Pane
-from cvtui.tui.panes.story import Entry, Story, way_out
+from cvtui.tui.panes.styled_lines import Line, Lines
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import clean
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

@@ -8,11 +8,11 @@ import numpy as np
 
 from cvtui.runlog.curves import Smoothed, epoch_middles, numbers, position
 from cvtui.tui.panes.curve_pane import CurvePane, smoothing_words
-from cvtui.tui.panes.foretold import first_loss
+from cvtui.tui.panes.format import significant
 from cvtui.tui.panes.overlay import lines_of_others
+from cvtui.tui.panes.predictions import first_loss
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import significant
-from cvtui.tui.widgets.line_plot import Guide, Line
+from cvtui.tui.plot.line_plot import Guide, Line
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cvtui.runlog.curves import Positions, Smoothed, numbers, position
-from cvtui.tui.panes.words import clean
-from cvtui.tui.widgets.line_plot import Line
+from cvtui.tui.panes.format import clean
+from cvtui.tui.plot.line_plot import Line
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.content import Content
 
-from cvtui.tui.panes.foretold import Foretold, foretell
-from cvtui.tui.panes.lines import Line, Lines
+from cvtui.tui.panes.format import clean, count, significant, size_of
 from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.predictions import Foretold, foretell
+from cvtui.tui.panes.styled_lines import Line, Lines
 from cvtui.tui.panes.view_state import ViewState
-from cvtui.tui.panes.words import clean, count, significant, size_of
 
 if TYPE_CHECKING:
     from cvtui.runlog import History

@@ -13,11 +13,11 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.widgets import Static
 
-from cvtui.tui.screens.keys import spelled
+from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
-    from cvtui.tui.screens.places import PlaceScreen
+    from cvtui.tui.screens.base import PlaceScreen
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.place import LabsPlace
-from cvtui.tui.screens.places import PlaceScreen
+from cvtui.tui.screens.base import PlaceScreen
 
 
 class LabsScreen(PlaceScreen):

@@ -16,13 +16,13 @@ from textual.widgets import Input, Static
 from cvtui.errors import RequestError
 from cvtui.runlog import RunFolder, RunSummary, list_runs, summary
 from cvtui.runlog.run_filter import Keeps, parse_filter
-from cvtui.tui.panes.words import clean
-from cvtui.tui.screens.places import PlaceScreen
-from cvtui.tui.screens.runs_care import RunsCare
+from cvtui.tui.form import MUTED
+from cvtui.tui.panes.format import clean
+from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.screens.runs_actions import RunsCare
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
-from cvtui.tui.setup import MUTED
-from cvtui.tui.setup.cards import Card
-from cvtui.tui.setup.grid import Grid
+from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.table import Grid
 
 REFRESH_SECONDS = 1.0
 SLICE = 0.03

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from cvtui.recipe.rates import rate_told
 from cvtui.runlog import RunSummary
+from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.panes.header import STATES
-from cvtui.tui.panes.words import clean, percent
-from cvtui.tui.setup.grid import Cell, Column, Grid
+from cvtui.tui.widgets.table import Cell, Column, Grid
 
 TONES = {"$text-success": "good", "$text-primary": "accent", "$text-warning": "warn", "$text-error": "bad"}
 

@@ -13,12 +13,12 @@ from textual.widget import Widget
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, dumps
 from cvtui.runlog import RunFolder, fresh_name
-from cvtui.tui.screens.places import PlaceScreen
-from cvtui.tui.setup.setup import Setup
+from cvtui.tui.form.form_view import Setup
+from cvtui.tui.screens.base import PlaceScreen
 
 if TYPE_CHECKING:
-    from cvtui.tui.live import LiveView
-    from cvtui.tui.live.run_requests import Forked
+    from cvtui.tui.train import LiveView
+    from cvtui.tui.train.run_commands import Forked
 
 
 class TrainScreen(PlaceScreen):
@@ -74,7 +74,7 @@ class TrainScreen(PlaceScreen):
 
     async def show_folder(self, folder: RunFolder) -> None:
         """Opens a run, live or ended, in this place."""
-        from cvtui.tui.live import LiveView  # numpy and the panes: not needed for the first frame
+        from cvtui.tui.train import LiveView  # numpy and the panes: not needed for the first frame
 
         if self._view is None or self._view.folder != folder:
             if self._view is not None:

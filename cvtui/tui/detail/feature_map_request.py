@@ -1,0 +1,132 @@
+"""Getting feature maps of a validation image: a run that lives is asked, one that is over is looked at by a process of
+its own. No Textual here."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from cvtui.errors import RequestError
+from cvtui.runlog import Command
+from cvtui.runlog.launch import launch_look
+from cvtui.tui.detail.picture_index import LOOKED_AT, image_of, validation_count
+from cvtui.tui.panes.format import clean
+
+if TYPE_CHECKING:
+    from cvtui.runlog import History
+    from cvtui.runlog.events import PictureSaved
+
+QUIET_SECONDS = 0.25
+"""Nobody is asked while the person still pages on."""
+GRACE_SECONDS = 5.0
+"""Between the end of the process that looked, and its pictures in the log."""
+
+
+class Looking:
+    """One wish at a time, the latest. `waiting`: pictures are on their way; `words`: why there are none."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.wanted: int | None = None
+        self.words = ""
+        self._not_before = 0.0
+        self._asked_at = 0.0
+        """Unix time at which a living run was asked; 0: it was not."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._looks_for: int | None = None
+        self._over_at = 0.0
+        self._pictures = 0
+
+    @property
+    def waiting(self) -> bool:
+        return self.wanted is not None
+
+    def ask(self, image: int) -> None:
+        """The person wants to see this image; replaces what was wanted before."""
+        self.wanted, self.words, self._asked_at, self._over_at = image, why_not(self.history), 0.0, 0.0
+        self._pictures = len(self.history.pictures)
+        if self.words:
+            self.wanted = None
+        self._not_before = time.monotonic() + QUIET_SECONDS
+
+    def forget(self) -> None:
+        """The person looks at something that is there already."""
+        self.wanted, self.words = None, ""
+
+    def tick(self) -> None:
+        """Called now and then: asks, or finds out what became of it."""
+        if self.wanted is None or time.monotonic() < self._not_before:
+            return
+        alive = self.history.end is None and self.history.folder.alive()
+        if self._asked_at and alive:
+            self._wait_for_answer()
+        elif self._process is not None:
+            self._wait_for_process(self._process)
+        elif alive:
+            self._ask_run()
+        else:
+            self._start_process()
+
+    def _ask_run(self) -> None:
+        assert self.wanted is not None
+        self._asked_at = time.time()
+        try:
+            self.history.folder.send(Command(command="look", time=self._asked_at, value=self.wanted))
+        except RequestError as error:
+            self._give_up(error.message)
+
+    def _wait_for_answer(self) -> None:
+        for command in reversed(self.history.commands):
+            if command.time < self._asked_at:
+                return
+            if command.command == "look" and command.value == self.wanted:
+                shown = any(one.name == LOOKED_AT and image_of(one) == self.wanted for one in self.history.pictures)
+                self._give_up("" if shown else clean(command.words))
+                return
+
+    def _start_process(self) -> None:
+        assert self.wanted is not None
+        self._looks_for, self._over_at, self._pictures = self.wanted, 0.0, len(self.history.pictures)
+        try:
+            self._process = launch_look(self.history.folder, self.wanted)
+        except (RequestError, OSError) as error:
+            self._give_up(str(error))
+
+    def _wait_for_process(self, process: subprocess.Popen[bytes]) -> None:
+        code = process.poll()
+        if code is None:
+            return
+        if self._looks_for != self.wanted:  # the person has gone on to another image meanwhile
+            self._process = None
+        elif code:
+            self._process = None
+            lines = self.history.last_log_lines(1)
+            self._give_up(clean(lines[0]).removeprefix("cvtui: ") if lines else "the look failed")
+        elif any(one.name == LOOKED_AT and image_of(one) == self.wanted for one in self._fresh()):
+            self._process = None
+            self._give_up("")
+        else:
+            self._over_at = self._over_at or time.monotonic()
+            if time.monotonic() - self._over_at > GRACE_SECONDS:
+                self._process = None
+                self._give_up("its pictures did not come")
+
+    def _fresh(self) -> list[PictureSaved]:
+        return self.history.pictures[self._pictures :]
+
+    def _give_up(self, words: str) -> None:
+        self.wanted, self.words, self._asked_at = None, words, 0.0
+
+
+def why_not(history: History) -> str:
+    """Why there can be no feature maps of an image of this run now; "" where there can."""
+    run = history.run
+    if run is None:
+        return "The run has not begun yet."
+    if run.kind == "watch":
+        if validation_count(history) is None:
+            return "No validation images are known: cvtui.watch(…, validation=…) tells them."
+        if history.end is not None or not history.folder.alive():
+            return "The images of a loop of your own are known only while its script runs."
+    return ""

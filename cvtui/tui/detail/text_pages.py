@@ -1,0 +1,63 @@
+"""Pages of the pictures that are drawn with characters: confusion matrix, and the gradient's way through the net."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from cvtui.draw.blocks import log_bar
+from cvtui.tui.detail.heat_colors import map_on
+from cvtui.tui.panes.format import clean, significant
+from cvtui.tui.panes.pane import MUTED
+
+if TYPE_CHECKING:
+    from textual.theme import Theme
+
+    from cvtui.runlog.events import LayersSampled
+
+
+def gradient_flow(sample: LayersSampled, width: int) -> Content:
+    """One bar a layer from first to last, its length the logarithm of its gradient's norm: vanishing and exploding
+    gradients are seen as a slope."""
+    norms = [(layer.name, layer.grad_norm) for layer in sample.layers if layer.grad_norm is not None]
+    known = [norm for _, norm in norms if norm > 0]
+    if not known:
+        return Content.styled("No gradient was recorded.", MUTED)
+    low, high = min(known) / 3, max(known)
+    label = min(24, max(len(name) for name, _ in norms))
+    room = max(8, width - label - 14)
+    lines = [Content.styled("norm of each layer's gradient, log scale; first layer first", MUTED)]
+    for name, norm in norms:
+        filled = log_bar(norm, low, high, room)
+        title = (f"{clean(name)[:label]:<{label}}  ", MUTED)
+        lines.append(Content.assemble(title, (f"{filled:<{room}}", "$primary"), f"  {significant(norm)}"))
+    first, last = norms[0][1], norms[-1][1]
+    if first and last:
+        lines.append(Content.styled(f"first / last: {significant(first / last)}", MUTED))
+    return Content("\n").join(lines)
+
+
+def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Theme) -> Content:
+    """Rows the true class, columns the predicted one: counts, on a ground as strong as the share of the row."""
+    size = len(matrix)
+    names = names if len(names) == size else [str(number) for number in range(size)]
+    cell = max(3, max(len(str(number)) for row in matrix for number in row) + 1)
+    cell = max(cell, min(max(map(len, names)) + 1, (width - 26) // max(1, size)))
+    label = min(max(map(len, names)), 12)
+    if label + 2 + size * cell > width:
+        cell = max(2, (width - label - 2) // size)
+    table = map_on(theme)
+    head = " " * (label + 2) + "".join(f"{name[: cell - 1]:>{cell}}" for name in names)
+    lines = [Content.styled(f"{'true':<{label}}  predicted", MUTED), Content.styled(head, MUTED)]
+    for number_of_row, (name, row) in enumerate(zip(names, matrix, strict=True)):
+        total = max(1, sum(row))
+        parts: list[Content | tuple[str, str]] = [(f"{name[:label]:<{label}}  ", MUTED)]
+        for number in row:
+            red, green, blue = (int(part) for part in table[min(255, round(255 * number / total))])
+            ink = "#000000" if 0.3 * red + 0.59 * green + 0.11 * blue > 128 else "#ffffff"
+            text = (str(number) if number else "·").rjust(cell)[:cell]
+            parts.append((text, f"{ink} on #{red:02x}{green:02x}{blue:02x}"))
+        parts.append((f"  {row[number_of_row] / total:>5.0%} right", MUTED))
+        lines.append(Content.assemble(*parts))
+    return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)

@@ -1,0 +1,281 @@
+"""One field of the recipe in the form: its name, what is filled in, a word about it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from cvtui.recipe.choices import Choice, DataFacts
+from cvtui.recipe.fields import Field
+from cvtui.tui.form import MUTED
+from cvtui.tui.form.field_text import hint_for, join_text, split_text, summaries, takes_more
+from cvtui.tui.form.field_values import Problem
+from cvtui.tui.widgets.picker import Picker
+
+if TYPE_CHECKING:
+    from textual.validation import ValidationResult
+
+LABEL = 15
+"""Cells of the name, with a space after it."""
+CONTROL = 22
+"""Cells of the part to be filled in, and of a choice's parameters."""
+LONG = ("net", "augment")
+"""Fields as wide as the form."""
+
+USED_WITH = {"momentum": ("optimizer", ("momentum", "nesterov"))}
+"""Fields that count only beside some choices of another: the others may stand there, but are faint."""
+
+
+class Underline:
+    """Marks a place in an Input's text: a rich highlighter (called with the text, gives it back with styles)."""
+
+    def __init__(self) -> None:
+        self.column: int | None = None
+        self.color = "red"
+
+    def __call__(self, text: Text | str) -> Text:
+        if isinstance(text, str):
+            text = Text(text, no_wrap=True, end="")
+        if self.column is not None and len(text):
+            start = min(self.column, len(text) - 1)
+            text.stylize(f"underline bold {self.color}", start, word_end(text.plain, start))
+        return text
+
+
+def word_end(text: str, start: int) -> int:
+    """Where the layer or bracket that begins at `start` ends."""
+    end = start + 1
+    while end < len(text) and text[start].isalnum() and (text[end].isalnum() or text[end] in ".?"):
+        end += 1
+    return end
+
+
+class TextField(Input):
+    """A one-line Input that leaves up and down to the form."""
+
+    DEFAULT_CSS = """
+    TextField {
+        background: $surface; padding: 0 1; border: none; height: 1;
+        &:hover { background: $surface-lighten-1; }
+        &:focus { background: $primary 30%; background-tint: $foreground 0%; border: none; }
+        &.-wrong { color: $text-error; }
+        &.-wrong:focus { color: $foreground; }
+    }
+    """
+
+    def __init__(self, value: str, placeholder: str = "", *, classes: str = "") -> None:
+        # Not `compact`: that toggles a class, and with it the styles are worked out twice (6 ms a field).
+        self.underline = Underline()
+        super().__init__(
+            value,
+            placeholder,
+            highlighter=self.underline,  # type: ignore[arg-type]
+            classes=classes,
+            select_on_focus=len(value) < 10,  # a number is typed anew, a net is mended
+        )
+        self.cursor_blink = False
+
+    def validate(self, value: str) -> ValidationResult | None:
+        """The form judges, not the field: Input's own way toggles two classes a field (6 ms)."""
+        return None
+
+    def mark(self, column: int | None) -> None:
+        if self.underline.column != column:
+            self.underline.column = column
+            self.underline.color = self.app.theme_variables.get("error", "red")
+            self.refresh()
+
+
+class FieldRow(Widget):
+    """Draws name, word and error itself, so that a field costs two widgets."""
+
+    DEFAULT_CSS = """
+    FieldRow {
+        height: 1; width: 1fr; layout: horizontal; color: $foreground;
+        & > .control { width: 22; margin-left: 15; }
+        & > .parameters { width: 1fr; margin-left: 1; }
+        &.-long > .control { width: 1fr; }
+    }
+    """
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    class Changed(Message):
+        """The field's text is another."""
+
+        def __init__(self, row: FieldRow) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self, field: Field, text: str) -> None:
+        super().__init__(id=f"field-{field.name}", classes="-long" if field.name in LONG else "")
+        self.field = field
+        self.problem: Problem | None = None
+        self.unused = False
+        self._text = text
+        self._lines: list[str] = []
+        self.control = self._control()
+        """What takes the focus for the field."""
+
+    def _control(self) -> Picker | TextField:
+        if self.field.kind not in ("choice", "word"):
+            return TextField(self._text, placeholder=placeholder(self.field), classes="control")
+        name, choices = split_text(self.field, self._text)[0], summaries(self.field)
+        return Picker(name if name in choices else self.field.allowed[0], choices, classes="control")
+
+    def compose(self) -> ComposeResult:
+        yield self.control
+        if isinstance(self.control, Picker):
+            name, more = split_text(self.field, self._text)
+            if takes_more(self.field, name):
+                yield self._parameters(name, more)
+
+    def _parameters(self, name: str, more: str = "") -> TextField:
+        return TextField(more, placeholder=hint_for(self.field, name), classes="parameters")
+
+    @property
+    def text(self) -> str:
+        """What the field says now: `64`, `adam`, `normal(std=0.02)`."""
+        control = self.control
+        if not isinstance(control, Picker):
+            return control.value
+        inside = next((field.value.strip() for field in self.query(TextField)), "")
+        return join_text(self.field, control.value, inside)
+
+    async def set_text(self, text: str) -> None:
+        """Fills the field in, as if it had been typed."""
+        control = self.control
+        if not isinstance(control, Picker):
+            control.value = text
+            return
+        control.value, more = split_text(self.field, text)
+        await self._follow_choice(more)
+
+    async def _follow_choice(self, more: str = "") -> None:
+        """The field for parameters stands there for the choices that have some."""
+        control = self.control
+        assert isinstance(control, Picker)
+        await self.query(TextField).remove()
+        if takes_more(self.field, control.value):
+            await self.mount(self._parameters(control.value, more))
+        self.refresh()
+        self.post_message(self.Changed(self))
+
+    @on(Picker.Changed)
+    async def _picked(self, event: Picker.Changed) -> None:
+        event.stop()
+        await self._follow_choice()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.problem is not None and self.problem.column is not None:
+            self.refresh()
+        self.post_message(self.Changed(self))
+
+    # ------------------------------------------------------------------ what is wrong
+
+    def show_problem(self, problem: Problem | None) -> None:
+        self.problem = problem
+        for field in self.query(TextField):
+            field.set_class(problem is not None, "-wrong")
+            field.mark(problem.column if problem is not None else None)
+        self._arrange()
+
+    def show_unused(self, unused: bool) -> None:
+        if unused != self.unused:
+            self.unused = unused
+            self.refresh()
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """The row grows by what the error needs."""
+        self._lines = self._problem_lines()
+        height = 1 + len(self._lines)
+        if self.styles.height is None or self.styles.height.value != height:
+            self.styles.height = height
+        self.refresh()
+
+    def _problem_lines(self) -> list[str]:
+        """The message below the field; where a place can be named, with a caret below it."""
+        width = self.size.width - LABEL - 1
+        if self.problem is None or width <= 0:
+            return []
+        message, column = self.problem.message, self.problem.column
+        if column is None:
+            return [cut(message, width)]
+        at = column - self.query_one(TextField).scroll_offset.x
+        if not 0 <= at < width:
+            return [cut(message, width)]
+        if at + 2 + len(message) <= width:
+            return [" " * at + "^ " + message]
+        if len(message) + 1 <= at:
+            return [message.rjust(at - 1) + " ^"]
+        return [" " * at + "^", cut(message, width)]
+
+    # ------------------------------------------------------------------ drawing
+
+    def render(self) -> Content:
+        label = self.field.name.replace("_", " ")
+        wrong = self.problem is not None
+        style = "$text-error" if wrong else MUTED if self.unused else "$foreground 85%"
+        parts: list[Content | tuple[str, str]] = [(f" {label}".ljust(LABEL), style)]
+        room = self.size.width - LABEL - CONTROL - 2
+        if not self.has_class("-long") and len(self.children) < 2 and room > 8:
+            parts.append((" " * (CONTROL + 1) + cut(self.word, room), MUTED))
+        for line in self._lines:
+            parts.append(("\n" + " " * (LABEL + 1) + line, "$text-error"))
+        return Content.assemble(*parts)
+
+    @property
+    def word(self) -> str:
+        """What stands beside the field: what the choice is, or what the number means."""
+        if self.unused:
+            other, names = USED_WITH[self.field.name]
+            return f"only with {other} {names[0]}"
+        control = self.control
+        if isinstance(control, Picker) and self.field.kind == "choice":
+            return control.choices.get(control.value, "")
+        return re.split(r"[.;:] ", self.field.doc)[0].rstrip(".")
+
+
+def placeholder(field: Field) -> str:
+    return {
+        "name": "made of date, data and net",
+        "augment": "flip, crop(4)",
+        "size": "64",
+        "only": "all classes",
+        "data_dir": "the cache folder",
+        "save_every": "5m",
+    }.get(field.name, "")
+
+
+def explanation(field: Field, text: str, problem: Problem | None = None) -> Content:
+    """The lines at the foot of the form for the field that is being filled in; what is wrong comes in full."""
+    if problem is not None:
+        hint = f"\n{problem.hint}" if problem.hint else f"\n{field.doc}"
+        return Content.assemble((problem.message, "$text-error"), (hint, MUTED))
+    entry = (field.table or {}).get(text.partition("(")[0])
+    parts: list[Content | tuple[str, str]] = [(field.doc, "$foreground 85%")]
+    if isinstance(entry, Choice):
+        parts.append((f"\n{entry.name}: {entry.summary}. {entry.formula}", MUTED))
+    elif isinstance(entry, DataFacts):
+        size = "x".join(map(str, entry.size))
+        sizes = f"{size}, {len(entry.classes)} classes, {entry.train:,} to train and {entry.validation:,} to validate"
+        parts.append((f"\n{entry.name}: {sizes}", MUTED))
+    else:
+        parts.append((f"\n{field.option} on the command line; {field.allowed_in_words()}", MUTED))
+    return Content.assemble(*parts)
+
+
+def cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"

@@ -1,0 +1,387 @@
+"""The Train place before a run: the form on the left, what it will give on the right, Start below."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from cvtui.recipe import Recipe
+from cvtui.tui.form import MUTED
+from cvtui.tui.form.field_row import FieldRow, explanation
+from cvtui.tui.form.field_values import to_text
+from cvtui.tui.form.form import Form
+from cvtui.tui.widgets.frame import Frame
+
+if TYPE_CHECKING:
+    from cvtui.tui.form.preview import Preview
+    from cvtui.tui.form.validation import Draft
+    from cvtui.tui.prewarm import WarmEngine
+
+PREDICT_AFTER = 0.3
+"""Seconds without a keystroke before the engine is asked."""
+SLOW = 0.03
+"""An examination that took longer (a net of thousands of layers) waits for a pause in the typing, too."""
+
+
+class Tabs(Widget):
+    """Where form and preview don't fit side by side: which of them is shown."""
+
+    DEFAULT_CSS = """
+    Tabs { height: 1; width: 1fr; display: none; padding: 0 1; pointer: pointer; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preview = False
+
+    def show(self, preview: bool) -> None:
+        self.preview = preview
+        self.refresh()
+
+    def render(self) -> Content:
+        on, off = "bold $text-primary", "$foreground 60%"
+        return Content.assemble(
+            ("Recipe", off if self.preview else on),
+            ("  │  ", "$foreground 25%"),
+            ("Preview", on if self.preview else off),
+            ("   ctrl+o", "$foreground 40%"),
+        )
+
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(Setup.FoldAsked(event.x > len(" Recipe  ")))
+
+
+class StartButton(Widget, can_focus=True):
+    """Enter, space or a click. (Textual's Button brings 200 lines of style rules into the first frame.)"""
+
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "Start", show=False)]
+    DEFAULT_CSS = """
+    StartButton {
+        width: 18; height: 1; content-align: center middle; text-style: bold; pointer: pointer;
+        background: $primary 70%; color: $background;
+        &:hover { background: $primary 85%; }
+        &:focus { background: $primary; }
+        &.-blocked { background: $surface; color: $foreground 50%; }
+        &.-blocked:focus { background: $surface-lighten-2; }
+    }
+    """
+
+    class Pressed(Message):
+        pass
+
+    def render(self) -> Content:
+        return Content("▶ Start  ctrl+r")
+
+    def action_press(self) -> None:
+        self.post_message(self.Pressed())
+
+    def on_click(self) -> None:
+        self.action_press()
+
+
+class Setup(Widget):
+    """Asks for a recipe. Posts `Start` with one that can be trained; what happens then is the place's business."""
+
+    BINDING_GROUP_TITLE = "The form"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
+        Binding("ctrl+l", "find_lr", "Find lr", tooltip="Search the learning rate: a range test and three short runs"),
+        Binding("ctrl+k", "check", "Check", tooltip="A look before the run: data, first steps, one batch by heart"),
+        Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
+        Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
+    ]
+    SCOPED_CSS = False  # some rules begin at the screen, which knows how large the terminal is
+    DEFAULT_CSS = """
+    Setup {
+        layout: horizontal; width: 1fr; height: 1fr;
+        & #form-side {
+            width: 46%; min-width: 64; max-width: 100; height: 1fr; padding: 0; border-title-color: $foreground;
+        }
+        & #explanation { height: 3; padding: 0 1; color: $foreground; }
+        & #start-bar { height: 1; }
+        & #status { width: 1fr; height: 1; padding: 0 1; }
+    }
+    Screen.-tall Setup {
+        & #form-side { padding: 1 0 0 0; }
+        & #explanation { height: 4; padding: 0 1 1 1; }
+    }
+    Screen.-narrow Setup {
+        layout: vertical;
+        & Tabs { display: block; }
+        & #form-side { width: 1fr; max-width: 100%; border: none; padding: 0; }
+        & #explanation { background: $panel; }
+        & Preview { display: none; }
+        &.-preview #form-side { display: none; }
+        &.-preview Preview { display: block; }
+    }
+    """
+
+    class Start(Message):
+        def __init__(self, recipe: Recipe) -> None:
+            super().__init__()
+            self.recipe = recipe
+
+    class FoldAsked(Message):
+        def __init__(self, preview: bool) -> None:
+            super().__init__()
+            self.preview = preview
+
+    def __init__(self, recipe: Recipe, runs: Path, *, warm: bool = True) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._runs = runs
+        self._warms = warm
+        self._warm: WarmEngine | None = None
+        self._preview: Preview | None = None
+        self._draft: Draft | None = None
+        self._predict_timer: Timer | None = None
+        self._examine_timer: Timer | None = None
+        self._cost = 0.0
+        self._optimizer = recipe.optimizer
+
+    def compose(self) -> ComposeResult:
+        yield Tabs()
+        with Frame(id="form-side") as card:  # not a Card: its 50 widgets would be styled anew (25 ms)
+            card.border_title = "Recipe"
+            yield Form(self._recipe)
+            yield Static(id="explanation")
+            with Horizontal(id="start-bar"):
+                yield StartButton(id="start")
+                yield Static(id="status")
+
+    @property
+    def form(self) -> Form:
+        return self.query_one(Form)
+
+    @property
+    def preview(self) -> Preview:
+        assert self._preview is not None, "it comes after the first frame"
+        return self._preview
+
+    @property
+    def warm(self) -> WarmEngine:
+        assert self._warm is not None, "it comes after the first frame"
+        return self._warm
+
+    @property
+    def draft(self) -> Draft:
+        """What can be said about the form as it stood at the last look."""
+        assert self._draft is not None, "it comes after the first frame"
+        return self._draft
+
+    # ------------------------------------------------------------------ following what is typed
+
+    def on_mount(self) -> None:
+        # The app paints nothing before its own message loop runs; what costs time waits for the frame after that.
+        self.app.call_later(self.screen.call_after_refresh, self._after_first_frame)
+
+    def _after_first_frame(self) -> None:
+        self.run_worker(self._complete(), group="complete")  # a worker ends with the screen
+
+    async def _complete(self) -> None:
+        """Loads and shows what the first frame did without: the calculator, the preview, the engine, numpy."""
+        from cvtui.tui.form.preview import Preview
+        from cvtui.tui.prewarm import WarmEngine
+
+        self._warm = WarmEngine(self._warm_changed, enabled=self._warms)
+        preview = Preview()
+        await self.mount(preview)
+        if not self.is_attached:  # left in the meantime
+            return
+        self._preview = preview
+        self.examine()
+        self.open()
+        await preview.add_plot()
+
+    @property
+    def complete(self) -> bool:
+        """Is everything there, but for the curve?"""
+        return self._draft is not None
+
+    def open(self) -> None:
+        """The form is shown (again): warms an engine, and asks for predictions."""
+        if self._draft is not None:
+            recipe = self._draft.recipe
+            self.warm.start(recipe.threads if recipe is not None else 0)
+            self._ask()
+
+    def close(self) -> None:
+        if self._warm is not None:
+            self._warm.close()
+
+    def on_unmount(self) -> None:
+        self.close()
+
+    @on(Form.Changed)
+    async def _changed(self, event: Form.Changed) -> None:
+        event.stop()
+        await self._follow_optimizer()
+        if self._examine_timer is not None:
+            self._examine_timer.stop()
+            self._examine_timer = None
+        if self._cost > SLOW:
+            self._examine_timer = self.set_timer(PREDICT_AFTER, self.examine)
+        else:
+            self.examine()
+
+    async def _follow_optimizer(self) -> None:
+        """A weight decay that nobody chose goes with the optimizer."""
+        now, before = self.form.rows["optimizer"].text, self._optimizer
+        if now == before:
+            return
+        from cvtui.recipe.text import usual_decay
+
+        self._optimizer = now
+        decay = self.form.rows["weight_decay"]
+        if decay.text == to_text(usual_decay(before)):
+            await decay.set_text(to_text(usual_decay(now)))
+
+    def examine(self, *, again: bool = False) -> None:
+        """Judges what stands in the form, and shows it; the engine is asked after a pause.
+
+        `again`: also when no text has changed, for the world may have (a name is taken now).
+        """
+        from cvtui.tui.form.validation import examine
+
+        texts = self.form.texts
+        if self._preview is None or self._warm is None:
+            return
+        if self._draft is not None and texts == self._draft.texts and not again:
+            return
+        began = time.perf_counter()
+        with self.app.batch_update():
+            self._draft = examine(texts, self._runs)
+            self.form.show_problems(self._draft.problems)
+            self._preview.show(self._draft, self._warm)
+            self._say_status(self._draft)
+            self._explain(self.form.current)
+        self._cost = time.perf_counter() - began
+        if self._predict_timer is not None:
+            self._predict_timer.stop()
+        self._predict_timer = self.set_timer(PREDICT_AFTER, self._ask)
+
+    def _ask(self) -> None:
+        if self._draft is not None and self._draft.recipe is not None:
+            self.warm.predict(self._draft.recipe)
+
+    def _warm_changed(self) -> None:
+        if self.is_mounted and self._draft is not None:
+            self.preview.show_predictions(self.draft, self.warm)
+
+    def _say_status(self, draft: Draft) -> None:
+        status = self.query_one("#status", Static)
+        self.query_one("#start").set_class(not draft.ready, "-blocked")
+        if draft.ready and draft.table is not None:
+            text = f"{len(draft.table.rows)} layers, {draft.table.parameters:,} parameters"
+            text += f", {draft.data.at_most if draft.data is not None else ''}{draft.total_steps:,} steps"
+            status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
+            return
+        names = [name.replace("_", " ") for name in draft.problems]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        status.update(Content.styled(f"✗ wrong: {', '.join(names[:3])}{more}", "$text-error"))
+
+    @on(Form.Focused)
+    def _field_focused(self, event: Form.Focused) -> None:
+        event.stop()
+        self._explain(event.row)
+
+    def _explain(self, row: FieldRow | None) -> None:
+        if row is not None:
+            text = explanation(row.field, row.text, row.problem)
+            self.query_one("#explanation", Static).update(text)
+
+    # ------------------------------------------------------------------ what can be done
+
+    async def fill(self, recipe: Recipe) -> None:
+        """The form as in `recipe`."""
+        await self.form.fill(recipe)
+
+    async def set_net(self, net: str) -> None:
+        await self.form.rows["net"].set_text(net)
+
+    @on(StartButton.Pressed)
+    def _start_pressed(self, event: StartButton.Pressed) -> None:
+        event.stop()
+        self.action_start()
+
+    @on(Form.Submitted)
+    def _submitted(self, event: Form.Submitted) -> None:
+        event.stop()
+        self.query_one("#start").focus()
+
+    def action_start(self) -> None:
+        """Starts, or goes to the first field that is wrong."""
+        self.examine(again=True)
+        if self._draft is None:  # ctrl+r was quicker than the first look: it counts all the same
+            self.set_timer(0.02, self.action_start)
+            return
+        if self.draft.recipe is not None:
+            self.post_message(self.Start(self.draft.recipe))
+            return
+        self.fold(False)
+        first = next(name for name in self.form.rows if name in self.draft.problems)
+        self.form.focus_field(first)
+        self.app.notify(f"{first}: {self.draft.problems[first].message}", severity="error", markup=False)
+
+    def action_check(self) -> None:
+        """`cvtui check` of the form as it stands."""
+        self.examine(again=True)
+        if self._draft is None or self._draft.recipe is None:
+            self.app.notify("What is wrong in the form comes first.", severity="error")
+            return
+        from cvtui.tui.train.precheck_modal import CheckModal
+
+        self.app.push_screen(CheckModal(self._draft.recipe))
+
+    def action_find_lr(self) -> None:
+        """Searches the rate for the form as it stands; what is chosen goes into the field."""
+        self.examine(again=True)
+        if self._draft is None or self._draft.recipe is None:
+            self.app.notify("What is wrong in the form comes first.", severity="error")
+            return
+        from cvtui.tui.form.lr_search import LrSearch
+
+        async def take(rate: float | None) -> None:
+            if rate is not None:
+                await self.form.rows["lr"].set_text(f"{rate:g}")
+                if self.form.rows["scale_lr"].text.strip() not in ("", "0"):
+                    await self.form.rows["scale_lr"].set_text("0")  # it was found for this batch size
+                self.form.focus_field("lr")
+
+        self.app.push_screen(LrSearch(self._draft.recipe, self._runs), take)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "fold" or self.screen.has_class("-narrow")
+
+    def action_leave_field(self) -> None:
+        self.fold(False)
+        self.query_one("#start").focus()
+
+    def action_fold(self) -> None:
+        self.fold(not self.has_class("-preview"))
+
+    @on(FoldAsked)
+    def _fold_asked(self, event: FoldAsked) -> None:
+        event.stop()
+        self.fold(event.preview)
+
+    def fold(self, preview: bool) -> None:
+        """On a narrow screen: the preview instead of the form, or the form again."""
+        self.set_class(preview, "-preview")
+        self.query_one(Tabs).show(preview)
+        if preview and self._preview is not None:
+            self._preview.table.focus()
+        elif self.form.current is None and self.has_focus_within:
+            self.form.focus_field("data")

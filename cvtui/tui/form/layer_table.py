@@ -1,0 +1,118 @@
+"""The layer table of a net that is being written: one row a layer, redrawn at every keystroke."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from cvtui.calc import Row, Table, size_text
+from cvtui.tui.panes.format import count, significant
+from cvtui.tui.widgets.table import Cell, Column, Grid
+
+WAITING = "…"
+
+
+class LayerTable(Grid[Row]):
+    """Shows a `Table`; while the net is wrong, the last one that was right, faint.
+
+    `set_stds` adds a column with the std of each layer's output at the start of the run.
+    """
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(key="name", title="layer", least=5, most=14),
+        Column(key="expression", title="", need=2, least=5, most=18),
+        Column(key="output", title="output", least=6, most=16),
+        Column(key="parameters", title="parameters", align="right", need=1, least=6, most=14),
+        Column(key="std", title="std at start", align="right", need=2, least=6, most=12),
+        Column(key="macs", title="MACs", align="right", need=3, least=5, most=16),
+        Column(key="field", title="rec. field", align="right", need=4, least=3, most=12),
+        Column(key="formula", title="output size", need=5, least=16, most=34),
+        Column(key="counting", title="parameters counted", need=6, least=18, most=34),
+        Column(key="note", title="remark", need=7, least=24, most=24, stretch=1),
+    )
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self.table: Table | None = None
+        self.stds: Mapping[str, float | None] | None = None
+        self.stale = False
+        self._waiting = False
+
+    def set_table(self, table: Table | None) -> None:
+        """Shows `table`; for None (the net is wrong) what was there becomes faint."""
+        self.stale = table is None
+        if table is not None:
+            self.table = table
+            self.set_rows(table.rows)
+        self.refresh()
+
+    def set_stds(self, stds: Mapping[str, float | None] | None, *, waiting: bool = False) -> None:
+        """std by layer name; None where nothing is known (`waiting`: not yet, and "…" is shown)."""
+        if stds == self.stds and waiting == self._waiting:
+            return
+        self.stds, self._waiting = stds, waiting
+        self.set_rows(self.rows)
+
+    @property
+    def row(self) -> Row | None:
+        return self.rows[self.cursor] if self.rows else None
+
+    @property
+    def has_total(self) -> bool:
+        return self.table is not None
+
+    def cell(self, row: Row, key: str) -> Cell:
+        text, style = self._cell(row, key)
+        return Cell(text, "quiet" if self.stale else style)
+
+    def _cell(self, row: Row, key: str) -> tuple[str, str]:
+        match key:
+            case "name":
+                mark = "▲" if row.note else ""
+                return "  " * row.depth + row.name + mark, "warn" if row.note else "text"
+            case "expression":
+                return row.expression, "quiet"
+            case "output":
+                return size_text(row.output), "text"
+            case "parameters":
+                return (count(row.parameters), "text") if row.parameters else ("", "quiet")
+            case "std":
+                return self._std(row)
+            case "macs":
+                return (count(row.macs), "quiet") if row.macs else ("", "quiet")
+            case "field":
+                seen = row.receptive_field
+                return ("x".join(map(str, seen.size)) if seen is not None else "", "quiet")
+            case "formula":
+                return row.formula, "quiet"
+            case "counting":
+                return row.counting, "quiet"
+        return row.note, "warn"
+
+    def _std(self, row: Row) -> tuple[str, str]:
+        if self._waiting:
+            return WAITING, "quiet"
+        if self.stds is None or row.name not in self.stds:
+            return "", "quiet"
+        std = self.stds[row.name]
+        # Far from 1 the signal fades or blows up from layer to layer: nothing reaches the weights behind.
+        style = "text" if std is not None and 0.1 <= std <= 10 else "warn"
+        if std is None or not 0.001 <= std <= 1000:
+            style = "bad"
+        return significant(std), style
+
+    def total_cell(self, key: str) -> Cell:
+        table = self.table
+        if table is None:
+            return Cell("")
+        style = "quiet" if self.stale else "key"
+        match key:
+            case "name":
+                return Cell("total", style)
+            case "output":
+                return Cell(f"{len(table.rows)} layers", style)
+            case "parameters":
+                return Cell(count(table.parameters), style)
+            case "macs":
+                return Cell(count(table.macs), style)
+        return Cell("")

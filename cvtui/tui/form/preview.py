@@ -1,0 +1,274 @@
+"""What can be said before the run: the layer table, the curve of the learning rate, and numbers to expect."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.widget import Widget
+
+from cvtui.tui.form import MUTED
+from cvtui.tui.form.layer_table import LayerTable
+from cvtui.tui.form.validation import Draft
+from cvtui.tui.panes.format import count, significant, size_of
+from cvtui.tui.widgets.frame import Card
+
+if TYPE_CHECKING:
+    from cvtui.recipe import Schedule
+    from cvtui.tui.form.augment_preview import AugmentedCard
+    from cvtui.tui.plot.line_plot import LinePlot
+    from cvtui.tui.prewarm import WarmEngine
+
+POINTS = 600
+"""Of the schedule's curve."""
+
+
+class Facts(Widget):
+    """Names and numbers in one column, or in two where there is room."""
+
+    DEFAULT_CSS = "Facts { height: auto; width: 1fr; color: $foreground; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts: list[tuple[str, str, str]] = []
+        self.word = Content("")
+
+    def show(self, facts: list[tuple[str, str, str]], word: Content) -> None:
+        """facts: (name, number, remark); word: a line below them."""
+        if (facts, word) != (self.facts, self.word):
+            self.facts, self.word = facts, word
+            self.refresh(layout=True)
+
+    @property
+    def text(self) -> str:
+        return self.render().plain
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return -(-len(self.facts) // self._columns(width)) + len(self._words(width))
+
+    def _words(self, width: int) -> list[Content]:
+        return self.word.wrap(max(1, width)) if self.word else []
+
+    def _columns(self, width: int) -> int:
+        return 1 if width < 66 else 2 if width < 130 else 3
+
+    def render(self) -> Content:
+        width = self.size.width
+        columns = self._columns(width)
+        names = max((len(name) for name, _, _ in self.facts), default=0)
+        height = -(-len(self.facts) // columns)
+        lines = []
+        for y in range(height):
+            parts: list[Content] = []
+            for x in range(columns):
+                place = x * height + y
+                if place < len(self.facts):
+                    part = _fact(*self.facts[place], names)
+                    parts.append(part.truncate(width // columns - 1, ellipsis=True).pad_right(0))
+                    gap = width // columns - parts[-1].cell_length
+                    parts.append(Content(" " * gap))
+            lines.append(Content.assemble(*parts))
+        return Content("\n").join([*lines, *self._words(width)])
+
+
+def _fact(name: str, number: str, remark: str, wide: int) -> Content:
+    return Content.assemble(
+        (name.ljust(wide) + "  ", MUTED), (number, "bold"), (f"  {remark}" if remark else "", MUTED)
+    )
+
+
+class Preview(Container):
+    """Follows a `Draft`; what the warm engine says is added when it is there."""
+
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    Preview {
+        layout: vertical; width: 1fr; height: 1fr;
+        & #card-net { height: 1fr; min-height: 6; }
+        & #card-below { height: 1fr; layout: vertical; }
+        & #card-rate { height: 1fr; max-height: 22; min-height: 6; width: 1fr; }
+        & #card-rate > LinePlot { height: 1fr; }
+        & #card-rate > .describe { height: 1; color: $foreground 80%; }
+        & #card-facts { height: auto; width: 1fr; }
+    }
+    Screen.-narrow Preview, Screen.-vast Preview {
+        & #card-below { layout: horizontal; height: 10; }
+        & #card-rate { height: 1fr; }
+        & #card-facts { height: 1fr; width: 38; }
+    }
+    Screen.-vast Preview {
+        & #card-below { height: 1fr; }
+        & #card-rate { max-height: 100%; }
+        & #card-facts { width: 48; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._schedule: Schedule | None = None
+        self._plot: LinePlot | None = None
+        self._images: AugmentedCard | None = None
+
+    def compose(self) -> ComposeResult:
+        with Card(id="card-net") as net:
+            net.border_title = "Net"
+            yield LayerTable()
+        with Container(id="card-below"):
+            with Card(id="card-rate") as rate:
+                rate.border_title = "Learning rate"
+                yield Described(classes="describe")
+            with Card(id="card-facts") as facts:
+                facts.border_title = "Before the run"
+                yield Facts()
+
+    @property
+    def table(self) -> LayerTable:
+        return self.query_one(LayerTable)
+
+    @property
+    def facts(self) -> Facts:
+        return self.query_one(Facts)
+
+    @property
+    def plot(self) -> LinePlot | None:
+        """The curve; None until numpy is loaded."""
+        return self._plot
+
+    async def add_plot(self) -> None:
+        """Loads numpy beside the event loop and puts the curve in: the first frame does not wait for it."""
+        if self._plot is not None:
+            return
+        await asyncio.to_thread(_import_heavy)
+        if not self.is_attached:  # somebody was quick to leave
+            return
+        from cvtui.tui.plot.line_plot import LinePlot
+
+        plot = LinePlot(x_kind="step", y_kind="rate", id="schedule-plot")
+        plot.empty = "no curve while a field is wrong"
+        plot.legend = False
+        plot.can_focus = False
+        self._plot = plot
+        await self.query_one("#card-rate").mount(plot, before=0)
+        from cvtui.tui.form.augment_preview import AugmentedCard
+
+        self._images = AugmentedCard()
+        await self.mount(self._images)
+        self._draw_schedule()
+
+    def show(self, draft: Draft, warm: WarmEngine) -> None:
+        """Table, curve and numbers for what stands in the form now."""
+        self.table.set_table(draft.table)
+        net = self.query_one("#card-net")
+        if draft.table is not None:
+            net.border_subtitle = f"one {draft.data.name} image: {_shape(draft)}" if draft.data is not None else ""
+        if draft.schedule is not None or "net" not in draft.problems:
+            self._schedule = draft.schedule
+            self.query_one(Described).say(draft.schedule.describe() if draft.schedule is not None else "–")
+            self._draw_schedule()
+        self.show_predictions(draft, warm)
+
+    def show_predictions(self, draft: Draft, warm: WarmEngine) -> None:
+        answer = warm.answer if draft.recipe is not None and warm.answered == draft.recipe else None
+        waiting = draft.ready and answer is None and warm.expected
+        stds = answer.get("activation_std") if answer is not None else None
+        self.table.set_stds(stds if isinstance(stds, dict) else None, waiting=waiting)
+        if self._images is not None and not waiting:
+            self._images.show(answer.get("preview") if answer is not None else None)
+        said = answer.get("memory") if answer is not None else None
+        memory = said if isinstance(said, int) else draft.memory
+        self.facts.show(_numbers(draft, memory), _word(warm, answer, waiting))
+
+    def _draw_schedule(self) -> None:
+        if self._plot is None:
+            return
+        from cvtui.tui.plot.line_plot import Line
+
+        if self._schedule is None:
+            self._plot.set_lines([])
+            return
+        points = self._schedule.curve(POINTS)
+        import numpy as np
+
+        steps, rates = np.array(points, dtype=np.float64).T
+        self._plot.set_lines([Line("lr", steps, rates, "primary")])
+
+
+class Described(Widget):
+    """The schedule in plain words, on one line."""
+
+    def __init__(self, classes: str = "") -> None:
+        super().__init__(classes=classes)
+        self.line = ""
+
+    def say(self, line: str) -> None:
+        if line != self.line:
+            self.line = line
+            self.refresh()
+
+    def render(self) -> Content:
+        return Content(self.line).truncate(max(1, self.size.width), ellipsis=True)
+
+
+def _import_heavy() -> None:
+    """numpy, the plot, and the panes of a run: at Start they are there."""
+    import cvtui.tui.form.augment_preview
+    import cvtui.tui.plot.line_plot
+    import cvtui.tui.train  # noqa: F401
+
+
+def _shape(draft: Draft) -> str:
+    return "x".join(map(str, draft.data.size)) if draft.data is not None else ""
+
+
+def _divided(draft: Draft, batch: str) -> str:
+    """How the steps of an epoch come about."""
+    if draft.data is None or not draft.steps_per_epoch:
+        return ""
+    joins = batch.isdecimal() and draft.steps_per_epoch * int(batch) < draft.data.train
+    return f"{draft.data.train:,} / {batch}{', the last one joins' if joins else ''}"
+
+
+def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
+    table = draft.table
+    batch = draft.texts.get("batch_size", "").strip()
+    loss = draft.first_loss
+    at_most = draft.data.at_most if draft.data is not None else ""
+    return [
+        (
+            "steps per epoch",
+            at_most + _or_dash(draft.steps_per_epoch) if draft.steps_per_epoch else "–",
+            _divided(draft, batch),
+        ),
+        ("steps in all", at_most + _or_dash(draft.total_steps) if draft.total_steps else "–", ""),
+        ("first loss", significant(loss.value, 4) if loss is not None else "–", loss.words if loss is not None else ""),
+        ("parameters", _or_dash(table.parameters if table is not None else None), ""),
+        (
+            "memory",
+            size_of(memory) if memory is not None else "–",
+            f"(batch {batch})" if memory is not None else "",
+        ),
+        ("MACs per image", _or_dash(table.macs if table is not None else None), ""),
+    ]
+
+
+def _word(warm: WarmEngine, answer: dict[str, object] | None, waiting: bool) -> Content:
+    """One line about where the std of the layers comes from."""
+    if answer is not None and "error" in answer:
+        return Content.styled(f"✗ the engine can't predict this: {answer['error']}", "$text-warning")
+    if warm.state == "dead":
+        return Content.styled(
+            f"✗ the warm engine died ({warm.last_words}); no std is foretold, Start takes a fresh one", "$text-warning"
+        )
+    if waiting:
+        what = "PyTorch is loading" if warm.state != "ready" else "one batch runs through the new net"
+        return Content.styled(f"… {what}; the std of each layer follows", MUTED)
+    if answer is not None:
+        return Content.styled("✓ std: one real batch, freshly drawn weights", MUTED)
+    return Content("")
+
+
+def _or_dash(number: int | None) -> str:
+    return "–" if number is None else count(number)

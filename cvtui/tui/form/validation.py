@@ -1,0 +1,181 @@
+"""What stands in the form, and what can be said about it at once: pure functions, without Textual and without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvtui.calc import Table
+from cvtui.calc.memory import OPTIMIZERS, training_memory
+from cvtui.errors import RequestError
+from cvtui.recipe import Checked, Recipe, Schedule, check, parse_choice
+from cvtui.recipe.checking import check_net, make_schedule, steps_of
+from cvtui.recipe.choices import OPTIMIZERS as UPDATE_RULES
+from cvtui.recipe.choices import DataFacts
+from cvtui.recipe.copies import extra_copies
+from cvtui.recipe.data_facts import DATA_FIELDS, facts, kind_of
+from cvtui.recipe.fields import FIELDS, Value
+from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
+from cvtui.recipe.stored_files import missing, way_to_get
+from cvtui.tui.form.field_values import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What can be said about the texts of a form. Whatever does not depend on a wrong field is there all the same."""
+
+    texts: Mapping[str, str]
+    problems: Mapping[str, Problem]
+    """By the field's name; empty when the run can start."""
+    recipe: Recipe | None = None
+    """Set when there is no problem."""
+    data: DataFacts | None = None
+    table: Table | None = None
+    schedule: Schedule | None = None
+    steps_per_epoch: int | None = None
+    total_steps: int | None = None
+    memory: int | None = None
+    """Bytes that training holds: parameters, gradients, the optimiser's state, activations, images."""
+
+    @property
+    def ready(self) -> bool:
+        return not self.problems
+
+    @property
+    def first_loss(self) -> FirstLoss | None:
+        """What a net that knows nothing loses: ln C of a cross-entropy."""
+        if self.data is None or "loss" in self.problems:
+            return None
+        return first_loss_or_none(self.texts.get("loss"), len(self.data.classes))
+
+
+def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:
+    """Converts every text and checks what it can. `runs`: where a name may be taken already."""
+    values: dict[str, Value] = {}
+    problems: dict[str, Problem] = {}
+    for name, field in FIELDS.items():
+        try:
+            values[name] = field.convert(texts[name], label=name)
+        except RequestError as error:
+            problems[name] = _problem(name, error)
+    if "net" in problems and texts["net"].strip() == "":
+        problems["net"] = Problem("the net is empty; for example (conv32-relu)*2-pool-fc", column=0)
+    if runs is not None and "name" not in problems and (problem := _taken(runs, str(values["name"]))):
+        problems["name"] = problem
+    if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _absent(values)):
+        problems["data"] = problem
+    if not problems:
+        try:
+            return _whole(texts, check(Recipe(**values)))  # type: ignore[arg-type]
+        except RequestError as error:
+            name = _field_of(error)
+            problems[name] = _problem(name, error)
+    return _parts(texts, values, problems)
+
+
+def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
+    recipe = checked.recipe
+    return Draft(
+        texts=texts,
+        problems={},
+        recipe=recipe,
+        data=checked.data,
+        table=checked.table,
+        schedule=checked.schedule,
+        steps_per_epoch=checked.steps_per_epoch,
+        total_steps=checked.total_steps,
+        memory=_memory(checked.table, checked.data, recipe.batch_size, recipe.optimizer, recipe.ema),
+    )
+
+
+def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Draft:
+    """What the fields that are right say by themselves."""
+    data = _facts(values, problems)
+    table, schedule, steps, total, memory = None, None, None, None, None
+    if data is not None and "net" in values:
+        try:
+            table = check_net(str(values["net"]), data)
+        except RequestError as error:
+            problems.setdefault("net", _problem("net", error))
+    batch, epochs = values.get("batch_size"), values.get("epochs")
+    if data is not None and isinstance(batch, int):
+        if batch > data.train:
+            text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.at_most}{data.train:,}"
+            problems.setdefault("batch_size", Problem(text))
+        else:
+            steps = steps_of(data.train, batch, table)
+            if table is not None and "optimizer" in values:
+                memory = _memory(table, data, batch, str(values["optimizer"]), float(values.get("ema", 0)))
+    if steps is not None and isinstance(epochs, int):
+        total = steps * epochs
+        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "scale_lr")
+        if all(name in values for name in needed):
+            try:
+                schedule = make_schedule(Recipe(**{name: values[name] for name in needed}), steps)  # type: ignore[arg-type]
+            except RequestError as error:
+                problems.setdefault(_field_of(error), _problem(_field_of(error), error))
+    return Draft(
+        texts=texts,
+        problems=problems,
+        data=data,
+        table=table,
+        schedule=schedule,
+        steps_per_epoch=steps,
+        total_steps=total,
+        memory=memory,
+    )
+
+
+def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFacts | None:
+    """Of the data that is chosen; a callable is asked only when the run is started, since that runs its code."""
+    known = {name: value for name, value in values.items() if name in DATA_FIELDS}
+    if "data" not in known or kind_of(str(known["data"])) == "callable":
+        return None
+    try:
+        return facts(Recipe(**known))  # type: ignore[arg-type]
+    except RequestError as error:
+        name = _field_of(error, "data")
+        problems.setdefault(name, _problem(name, error))
+        return None
+
+
+def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: float) -> int | None:
+    """What the net takes, and the images, which lie in memory as bytes."""
+    name = parse_choice(optimizer, UPDATE_RULES)[0].name
+    if name not in OPTIMIZERS:
+        return None
+    pixels = (data.train + data.validation) * math.prod(data.size)
+    net = training_memory(table, batch)
+    return net.total(name) + extra_copies(optimizer, ema) * net.parameters + pixels
+
+
+def _taken(runs: Path, name: str) -> Problem | None:
+    if not name:
+        return None
+    try:
+        exists = (runs / name).exists()
+    except (OSError, ValueError):
+        return None
+    return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
+
+
+def _absent(values: Mapping[str, Value]) -> Problem | None:
+    """Of a set that has to be fetched first, and wasn't."""
+    name, data_dir = str(values["data"]), str(values["data_dir"])
+    if missing(name, data_dir) is None:
+        return None
+    return Problem(f"{name} is not on this computer yet; {way_to_get(name, data_dir)}")
+
+
+def _field_of(error: RequestError, otherwise: str = "net") -> str:
+    """The key that an error begins with ("batch_size: …")."""
+    word = error.message.partition(":")[0].strip()
+    return word if word in FIELDS else otherwise
+
+
+def _problem(name: str, error: RequestError) -> Problem:
+    """Without the field's name, which stands before the line anyway."""
+    message = error.message.removeprefix(f"{name}: ")
+    return Problem(message, error.hint, error.column)

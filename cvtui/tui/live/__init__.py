@@ -1,5 +1,0 @@
-"""The live view of one run: `LiveView(folder)`."""
-
-from cvtui.tui.live.live_view import LiveView
-
-__all__ = ["LiveView"]

@@ -1,0 +1,1 @@
+"""The line plot: axes, curves, mouse, the colours of a theme."""

@@ -1,0 +1,186 @@
+"""The places of the session, and what they have in common: the bar with their names, the keys, the smallest size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widget import Widget
+
+from cvtui.tui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from cvtui.tui.app import CvtuiApp
+
+LEAST = (80, 24)
+"""Columns and lines that every place can live with."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceFacts:
+    key: str
+    name: str
+    title: str
+    home: str
+    """module:class of its screen, imported when the place is first gone to."""
+    about: str
+
+    def screen(self) -> PlaceScreen:
+        module, _, name = self.home.partition(":")
+        found = getattr(import_module(module), name)()
+        assert isinstance(found, PlaceScreen)
+        return found
+
+
+PLACES: tuple[PlaceFacts, ...] = (
+    PlaceFacts("1", "train", "Train", "cvtui.tui.screens.train:TrainScreen", "Fill in a recipe, start it, watch it"),
+    PlaceFacts("2", "calc", "Calc", "cvtui.tui.screens.calc:CalcScreen", "Every number of a net before it is built"),
+    PlaceFacts("3", "labs", "Labs", "cvtui.tui.screens.labs:LabsScreen", "The lecture's experiments, with knobs"),
+    PlaceFacts("4", "runs", "Runs", "cvtui.tui.screens.runs:RunsScreen", "All runs, live and ended"),
+)
+
+
+class TopBar(Widget):
+    """The places' names, each one click away; at the right the run that is shown, from wherever one is."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    TopBar {
+        dock: top; height: 1; background: $panel; color: $foreground; pointer: pointer;
+    }
+    """
+
+    run: reactive[tuple[str, str] | None] = reactive(None)
+    """(name, state) of the run in the Train place."""
+
+    def __init__(self, here: str) -> None:
+        super().__init__()
+        self._here = here
+        self._spots: list[tuple[int, int, str]] = []
+
+    def render(self) -> Content:
+        parts: list[Content] = [Content.styled(" cvtui  ", "bold $text-primary")]
+        self._spots = []
+        at = parts[0].cell_length
+        for place in PLACES:
+            style = "bold $foreground on $primary 35%" if place.name == self._here else "$foreground 75%"
+            parts.append(Content.styled(f" {place.key} {place.title} ", style))
+            self._spots.append((at, at + parts[-1].cell_length, f"app.place('{place.name}')"))
+            at += parts[-1].cell_length
+        right = self._run(max(0, self.size.width - at - 2))
+        start = max(at + 1, self.size.width - right.cell_length - 1)
+        self._spots.append((start, start + right.cell_length, "app.show_run"))
+        return Content.assemble(*parts, " " * (start - at), right)
+
+    def _run(self, room: int) -> Content:
+        if self.run is None or room < 12 or self.has_class("-run-is-here"):  # its own header says it below
+            return Content("")
+        from cvtui.tui.panes.header import STATES
+
+        name, state = self.run
+        glyph, colour, word = STATES[state]
+        name = name if len(name) + len(word) + 3 <= room else name[: room - len(word) - 4] + "…"
+        return Content.assemble((f"{glyph} {word} ", colour), (name, "$foreground 75%"))
+
+    async def on_click(self, event: events.Click) -> None:
+        for start, end, action in self._spots:
+            if start <= event.x < end:
+                await self.run_action(action)
+
+
+class TooSmall(Widget):
+    """Covers a place whose terminal is too small, and goes when it is large enough again."""
+
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    TooSmall {
+        layer: over; dock: top; width: 100%; height: 100%; display: none;
+        background: $background; color: $foreground; content-align: center middle; text-align: center;
+    }
+    Screen.-too-narrow TooSmall, Screen.-too-short TooSmall { display: block; }
+    """
+
+    def render(self) -> Content:
+        wide, high = self.size
+        lines = [
+            f"This terminal is {wide}x{high}.",
+            f"cvtui needs {LEAST[0]}x{LEAST[1]}.",
+            "",
+            "Enlarge it; nothing is lost.",
+        ]
+        return Content("\n").join([Content.styled(lines[0], "bold"), *map(Content, lines[1:])])
+
+
+class PlaceScreen(Screen[None]):
+    """One place. Subclasses compose what stands between the bar and the keys in `compose_place`."""
+
+    PLACE: ClassVar[str] = ""
+    BINDING_GROUP_TITLE = "This place"
+    BINDINGS: ClassVar[list[BindingType]] = []
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (declared by Screen)
+        (0, "-too-narrow"),
+        (LEAST[0], "-narrow"),
+        (120, "-wide"),
+        (200, "-vast"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-too-short"),
+        (LEAST[1], "-short"),
+        (36, "-tall"),
+    ]
+    DEFAULT_CSS = """
+    PlaceScreen {
+        layers: base over; background: $background;
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = False
+        # The classes that the first resize would set: else every widget's styles are worked out twice (40 ms).
+        width, height = self.app.size
+        for size, points in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS)):
+            self.add_class([name for least, name in points if size >= least][-1])
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.PLACE)
+        yield from self.compose_place()
+        yield KeyBar()
+        yield TooSmall()
+
+    def compose_place(self) -> ComposeResult:
+        return iter(())
+
+    @property
+    def session(self) -> CvtuiApp:
+        from cvtui.tui.app import CvtuiApp
+
+        assert isinstance(self.app, CvtuiApp)
+        return self.app
+
+    @property
+    def bar(self) -> TopBar:
+        return self.query_one(TopBar)
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        if not self._seen:  # its styles are as fresh as can be: working them all out again costs 25 ms
+            self._seen, event.refresh_styles = True, False
+        self.bar.run = self.session.shown_run
+
+    def own_widgets(self) -> Iterator[Widget]:
+        """Displayed widgets of ours, for the page of keys."""
+        for widget in self.walk_children(Widget):
+            if type(widget).__module__.startswith("cvtui.") and widget.is_mounted and _displayed(widget):
+                yield widget
+
+
+def _displayed(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

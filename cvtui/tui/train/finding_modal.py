@@ -1,0 +1,105 @@
+"""Why the doctor says what it says: evidence, threshold with its source, what follows from it, and the cure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from cvtui.doctor.catalogue import FAULTS
+from cvtui.doctor.diagnosis import Diagnosis
+from cvtui.tui.panes.findings import heading
+from cvtui.tui.panes.format import clean
+from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets.modal import Modal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TESTS = {
+    "rate/10": "Train 50 steps at a tenth of the rate: if the loss falls then, it was the rate.",
+    "overfit": "Train on one batch alone: a net that can't learn 32 images by heart has another fault.",
+    "zeroed": "Train with all inputs set to 0: if it does as well, the images don't reach the loss.",
+}
+"""The short tests that tell look-alikes apart, by the doctor's names for them."""
+
+
+def changes_of(cure: dict[str, object]) -> str:
+    """A cure as it is typed into the fork's line: `lr=0.001 init=he`."""
+    import shlex
+
+    return " ".join(shlex.quote(f"{name}={value}") for name, value in cure.items())
+
+
+class FindingModal(Modal[str | None]):
+    """Gives "cure", "go", "test" (the short test that would tell it from what looks like it) or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "dismiss('cure')", "Cure"),
+        Binding("g", "dismiss('go')", "Go there"),
+        Binding("t", "test", "Test"),
+        Binding("escape,enter,q", "dismiss(None)", "Back"),
+    ]
+    DEFAULT_CSS = BOX.format(name="FindingModal") + "\n    FindingModal > .box { width: 84; }\n"
+
+    def __init__(self, finding: Diagnosis) -> None:
+        super().__init__()
+        self.finding = finding
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="box") as box:
+            box.border_title = "Why"
+            with_it = " with the cure" if self.finding.cure else ""
+            box.border_subtitle = f"f: fork{with_it} · g: go to the step · esc: back"
+            yield Static(Content("\n").join(self.lines()))
+            with Horizontal(classes="buttons"):
+                words = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
+                yield Button(words, id="cure", variant="primary", compact=True)
+                yield Button("Back", id="back", compact=True)
+
+    def lines(self) -> Iterator[Content]:
+        one = self.finding
+        yield heading(one)
+        yield Content("")
+        yield Content(clean(one.sentence))
+        yield Content("")
+        if one.evidence:
+            yield _fact("evidence", clean(one.evidence))
+        if one.threshold is not None:
+            yield _fact("threshold", f"{one.threshold:g}  (source: {clean(one.source)})")
+        yield _fact("how sure", f"{one.sure:.0%}, {_KINDS[one.kind]}")
+        if one.consequences:
+            names = [FAULTS[name].name if name in FAULTS else name for name in one.consequences]
+            yield _fact("follows", ", ".join(names))
+        if one.advice:
+            yield _fact("what to do", clean(one.advice))
+        if one.cure:
+            yield _fact("cure", clean(changes_of(one.cure)))
+            yield _fact("", clean(one.tried))
+        if one.test in TESTS:
+            yield _fact("to be sure", f"{TESTS[one.test]} t runs it.")
+
+    def action_test(self) -> None:
+        if self.finding.test:
+            self.dismiss("test")
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss("cure" if event.button.id == "cure" else None)
+
+
+_KINDS = {
+    "exact": "a rule that can't be broken by chance",
+    "static": "seen before the first step",
+    "heuristic": "a signal beyond what healthy runs show",
+}
+
+
+def _fact(name: str, words: str) -> Content:
+    return Content.assemble((f"{name:<11} ", MUTED), words)

@@ -1,0 +1,162 @@
+"""A new run from a checkpoint of this one: which checkpoint, and what is changed in the recipe."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from cvtui.errors import RequestError
+from cvtui.recipe import Recipe, check, dumps, override
+from cvtui.recipe.rates import full_rate
+from cvtui.runlog import History, RunFolder
+from cvtui.runlog.events import CheckpointSaved
+from cvtui.runlog.fork import afresh, checkpoints_of, fork
+from cvtui.runlog.origin import recipe_of
+from cvtui.tui.panes.format import clean, count, percent
+from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets.modal import Modal
+
+AFRESH = CheckpointSaved(step=0, epoch=0, path="", reason="asked")
+"""Stands for no checkpoint at all."""
+
+
+def parse_changes(text: str) -> dict[str, str]:
+    """`lr=1e-4 epochs=40` -> {"lr": "1e-4", "epochs": "40"}. RequestError for a word that is no key=value."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise RequestError("a quotation mark is not closed") from None
+    changes = {}
+    for word in words:
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not equals:
+            raise RequestError(f"{word!r} is no change; write key=value, such as lr=1e-4")
+        changes[key] = value
+    return changes
+
+
+def changed_recipe(parent: RunFolder, saved: CheckpointSaved, text: str) -> Recipe:
+    """The child's recipe. RequestError where a change is wrong, or leaves nothing to train."""
+    changed = override(recipe_of(parent, "forked"), {"name": "", **parse_changes(text)})
+    recipe = check(changed).recipe
+    if saved.epoch >= recipe.epochs:
+        raise RequestError(
+            f"it has done {saved.epoch} of {recipe.epochs} epochs there; add epochs={saved.epoch + 5}, or fork earlier"
+        )
+    return recipe
+
+
+class ForkModal(Modal[RunFolder | None]):
+    """Makes and starts the child; gives its folder, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    DEFAULT_CSS = (
+        BOX.format(name="ForkModal")
+        + """
+    ForkModal > .box { width: 76; }
+    ForkModal OptionList { height: auto; max-height: 8; border: none; padding: 0; background: transparent; }
+    ForkModal #fork-changes { width: 1fr; }
+    ForkModal #fork-said.wrong { color: $text-error; }
+    """
+    )
+
+    def __init__(self, history: History, changes: str = "", epoch: int | None = None) -> None:
+        """`changes` stands in the line at first; `epoch`: the checkpoint that is chosen at first is the last one up to
+        it (by default the newest)."""
+        super().__init__()
+        self._history = history
+        self._changes = changes
+        self._there: list[CheckpointSaved] = [*reversed(checkpoints_of(history)), AFRESH]
+        self._at = next(place for place, saved in enumerate(self._there) if epoch is None or saved.epoch <= epoch)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = "Fork: a new run from a checkpoint of this one"
+            box.border_subtitle = "enter: start · esc: cancel"
+            yield OptionList(*(Option(self._line(saved)) for saved in self._there), compact=True)
+            yield Static("\nWhat is changed in its recipe:", markup=False)
+            yield Input(self._changes, placeholder="lr=1e-4 epochs=40 name=slower", id="fork-changes", compact=True)
+            yield Static("", id="fork-said", markup=False)
+            yield Static(
+                "Weights, optimizer state, steps and epochs go on from there; this run stays as it is.",
+                classes="quiet",
+                markup=False,
+            )
+            with Horizontal(classes="buttons"):
+                yield Button("Start", id="fork-start", variant="primary", compact=True)
+                yield Button("Cancel", id="fork-cancel", compact=True)
+
+    def _line(self, saved: CheckpointSaved) -> Content:
+        if saved is AFRESH:
+            return Content.assemble("from the start  ", ("with new weights", "$foreground 60%"))
+        done = next((e.val_accuracy for e in self._history.epochs if e.epoch == saved.epoch), saved.val_accuracy)
+        best = f"val {percent(done)}" if done is not None else ""
+        told = f"epoch {saved.epoch:>3}  step {count(saved.step):>8}  {best:<12}  "
+        return Content.assemble(told, (clean(Path(saved.path).name), "$foreground 60%"))
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).highlighted = self._at
+        self.query_one(Input).focus()
+        self._judge()
+
+    @property
+    def saved(self) -> CheckpointSaved:
+        return self._there[self.query_one(OptionList).highlighted or 0]
+
+    @on(Input.Changed)
+    @on(OptionList.OptionHighlighted)
+    def _judge(self) -> Recipe | None:
+        """Says what is wrong with the changes, or that nothing is."""
+        said = self.query_one("#fork-said", Static)
+        try:
+            recipe = changed_recipe(self._history.folder, self.saved, self.query_one(Input).value)
+        except RequestError as error:
+            said.update(f"✗ {clean(error.message)}")
+            said.add_class("wrong")
+            return None
+        said.remove_class("wrong")
+        left = recipe.epochs - self.saved.epoch
+        more = f"{left} epoch{'s' if left != 1 else ''}"
+        more = more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}"
+        rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+        said.update(f"{more}, at a rate of {rate:g}" if recipe.scale_lr else more)
+        return recipe
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self) -> None:
+        self.query_one(Input).focus()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#fork-start")
+    def _start(self) -> None:
+        recipe = self._judge()
+        if recipe is None:
+            return
+        from cvtui.runlog.launch import launch
+
+        parent = self._history.folder
+        try:
+            if self.saved is AFRESH:
+                child = afresh(parent, parent.path.parent, recipe.name, dumps(recipe))
+            else:
+                child = fork(parent, self.saved, parent.path.parent, recipe.name, dumps(recipe))
+            launch(child, detached=True)
+        except RequestError as error:
+            said = self.query_one("#fork-said", Static)
+            said.update(f"✗ {clean(error.message)}")
+            said.add_class("wrong")
+            return
+        self.dismiss(child)
+
+    @on(Button.Pressed, "#fork-cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,206 @@
+"""The questions that the live view asks: a new rate, stop or not, leave or not; and the words behind `v`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Button, Input, Static
+
+from cvtui.errors import RequestError
+from cvtui.recipe.rates import parse_rate
+from cvtui.tui.panes.format import clean, rate
+from cvtui.tui.widgets.modal import Modal
+
+BOX = """
+    {name} {{
+        align: center middle;
+        & > .box {{
+            width: 64; max-width: 95%; height: auto; max-height: 95%;
+            padding: 1 2; background: $surface; border: round $primary;
+            border-title-color: $text-primary; border-title-style: bold;
+        }}
+        & Static {{ width: 1fr; height: auto; }}
+        & .quiet {{ color: $foreground 60%; }}
+        & .buttons {{ height: auto; margin-top: 1; align-horizontal: right; }}
+        & Button {{ margin-left: 2; min-width: 8; padding: 0 1; }}
+    }}
+"""
+
+
+class RateModal(Modal[float | None]):
+    """Asks for a new learning rate; gives it, or None. Enter takes it, escape leaves all as it is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    DEFAULT_CSS = (
+        BOX.format(name="RateModal")
+        + """
+    RateModal #new-rate { width: 1fr; margin-top: 1; }
+    RateModal #said.wrong { color: $text-error; }
+    """
+    )
+
+    def __init__(self, now: float, lr: float | None) -> None:
+        """`now`: the rate of the last step; `lr`: the recipe's, as a reminder."""
+        super().__init__()
+        self.now = now
+        self._asked = lr
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = "Change the learning rate"
+            recipe = "" if self._asked is None else f"  (the recipe's highest: {rate(self._asked)})"
+            yield Static(f"now {rate(self.now)}{recipe}", markup=False)
+            yield Input(placeholder="0.001, or /10, or *2", id="new-rate", compact=True)
+            yield Static("", id="said", markup=False)
+            yield Static(
+                "What is left of the schedule is scaled to pass through the new rate.", classes="quiet", markup=False
+            )
+            with Horizontal(classes="buttons"):
+                yield Button("Change", id="take", variant="primary", compact=True)
+                yield Button("Cancel", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        self._say("")
+
+    def _say(self, text: str) -> float | None:
+        said = self.query_one("#said", Static)
+        said.remove_class("wrong")
+        if not text.strip():
+            said.update(" ")
+            return None
+        try:
+            value = parse_rate(text, self.now, "rate", may_be_0=True)
+        except RequestError as error:
+            said.update(f"✗ {error.message.removeprefix('rate: ')}")
+            said.add_class("wrong")
+            return None
+        said.update(f"{rate(self.now)} → {rate(value)}" + (": the weights stand still" if value == 0 else ""))
+        return value
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._say(event.value)
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#take")
+    def _take(self) -> None:
+        value = self._say(self.query_one(Input).value)
+        if value is not None:
+            self.dismiss(value)
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+
+class StopModal(Modal[bool]):
+    """Asks whether the run should end now (True) or go on (False)."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,n", "dismiss(False)", "Go on"),
+        Binding("y", "dismiss(True)", "Stop"),
+    ]
+    DEFAULT_CSS = BOX.format(name="StopModal")
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = "Stop the run?"
+            yield Static("The model is saved first. A run that was stopped counts as ended.", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Stop (y)", id="yes", variant="warning", compact=True)
+                yield Button("Go on (n)", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#no").focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+
+Leaving = Literal["keep", "stop", "stay"]
+
+
+class LeaveModal(Modal[Leaving]):
+    """On leaving while the run lives: keep training, stop after saving, or stay here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("k", "dismiss('keep')", "Keep training"),
+        Binding("s", "dismiss('stop')", "Stop"),
+        Binding("escape", "dismiss('stay')", "Stay"),
+    ]
+    DEFAULT_CSS = BOX.format(name="LeaveModal")
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name_of_run = clean(name)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = "Leave: what about the run?"
+            yield Static(f"{self._name_of_run} is still training.", markup=False)
+            yield Static(
+                f"Kept, it goes on without this screen; `cvtui attach {self._name_of_run}` shows it again.",
+                classes="quiet",
+                markup=False,
+            )
+            with Horizontal(classes="buttons"):
+                yield Button("Keep training (k)", id="keep", variant="primary", compact=True)
+                yield Button("Save and stop (s)", id="stop", variant="warning", compact=True)
+                yield Button("Stay", id="stay", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#keep").focus()
+
+    @on(Button.Pressed, "#keep")
+    def _keep(self) -> None:
+        self.dismiss("keep")
+
+    @on(Button.Pressed, "#stop")
+    def _stop(self) -> None:
+        self.dismiss("stop")
+
+    @on(Button.Pressed, "#stay")
+    def _stay(self) -> None:
+        self.dismiss("stay")
+
+
+WHY = """\
+The two curves are not measured the same way, so validation can lie below training without anything being wrong:
+
+[b]While or after.[/b] The training loss of an epoch is the mean over its batches, taken while the weights moved: its \
+first half comes from a worse network. It is drawn at the epoch's middle for that reason. Validation is measured once, \
+at the epoch's end, with the better weights. While learning is fast this alone puts validation below.
+
+[b]With or without noise.[/b] Dropout, augmentation and batch statistics make training harder on purpose. They are off \
+when the network is validated.
+
+[b]Other images.[/b] The validation images are fewer and may happen to be easier. That gap stays the same size from \
+epoch to epoch.
+
+When to look closer: validation far [i]above[/i] training and rising while training falls is overfitting. Validation \
+below training to the end, with dropout on, says that there is room for a larger network or less dropout.\
+"""
+
+
+class WhyModal(Modal[None]):
+    """Why validation can lie below training, with this run's own last numbers."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,q,enter", "dismiss(None)", "Back")]
+    DEFAULT_CSS = BOX.format(name="WhyModal") + "\n    WhyModal > .box { width: 78; }\n"
+
+    def __init__(self, here: str) -> None:
+        super().__init__()
+        self._here = here
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="box") as box:
+            box.border_title = "Why can validation lie below training?"
+            box.border_subtitle = "escape: back"
+            if self._here:
+                yield Static(self._here + "\n", markup=False)
+            yield Static(WHY)

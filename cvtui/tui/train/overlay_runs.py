@@ -1,0 +1,141 @@
+"""The runs that are drawn over the one in view, and the question which ones (`o`)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import SelectionList, Static
+from textual.widgets.selection_list import Selection
+
+from cvtui.errors import RequestError
+from cvtui.runlog import History, RunFolder, RunSummary, list_runs, summary
+from cvtui.runlog.folder import is_run
+from cvtui.runlog.fork import parent_of
+from cvtui.runlog.housekeeping import is_pinned
+from cvtui.tui.panes.format import clean, percent
+from cvtui.tui.panes.overlay import COLOURS, Other, OverlayCurves
+from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets.modal import Modal
+
+POLL_SECONDS = 0.5
+MOST_BYTES = 8_000_000
+"""Read of one other run at a poll: a long one comes in pieces, and the screen stays alive."""
+LISTED = 200
+
+
+class Others:
+    """The chosen runs, each with a history of its own that is read on while the run lives."""
+
+    def __init__(self) -> None:
+        self._chosen: dict[str, Other] = {}
+        self._polled = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._chosen)
+
+    @property
+    def shown(self) -> tuple[Other, ...]:
+        return tuple(self._chosen.values())
+
+    def choose(self, folders: list[RunFolder]) -> None:
+        """Draws these, as many as there are colours; those that were drawn before keep theirs."""
+        wanted = {folder.name: folder for folder in folders[: len(COLOURS)]}
+        kept = {name: other for name, other in self._chosen.items() if name in wanted}
+        free = [color for color in COLOURS if color not in {other.color for other in kept.values()}]
+        for name, folder in wanted.items():
+            if name not in kept:
+                kept[name] = Other(History(folder), free.pop(0), 0, OverlayCurves())
+        self._chosen = kept
+        self._polled = 0.0
+
+    def poll(self) -> None:
+        """Takes in what is new, twice a second at most."""
+        if not self._chosen or time.monotonic() - self._polled < POLL_SECONDS:
+            return
+        self._polled = time.monotonic()
+        for name, other in self._chosen.items():
+            if other.history.poll(MOST_BYTES):
+                version = other.history.version
+                self._chosen[name] = Other(other.history, other.color, version, other.curves)
+
+
+def drawn_at_first(folder: RunFolder) -> list[RunFolder]:
+    """The run that this one was forked from, whose curve goes on in it, and those that are pinned."""
+    parent = parent_of(folder)
+    beside = folder.path.parent
+    found = []
+    if parent is not None and Path(parent.run).name == parent.run and is_run(beside / parent.run):
+        found.append(RunFolder(beside / parent.run))
+    try:
+        pinned = [run for run in list_runs(beside)[:LISTED] if run != folder and is_pinned(run)]
+    except OSError:
+        pinned = []
+    return [*found, *(run for run in pinned if run not in found)]
+
+
+def other_runs(folder: RunFolder) -> list[RunSummary]:
+    """The runs beside this one, newest first. Those that can't be read are left out."""
+    try:
+        return [summary(run) for run in list_runs(folder.path.parent)[:LISTED] if run.path != folder.path]
+    except (RequestError, OSError):
+        return []
+
+
+class OthersModal(Modal[list[RunFolder] | None]):
+    """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,o", "take", "Draw them"),
+        Binding("n", "none", "None"),
+    ]
+    DEFAULT_CSS = (
+        BOX.format(name="OthersModal")
+        + """
+    OthersModal > .box { width: 76; }
+    OthersModal SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
+    """
+    )
+
+    def __init__(self, runs: list[RunSummary], chosen: list[str]) -> None:
+        super().__init__()
+        self._runs = runs
+        self._ticked = chosen
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = "Draw other runs over this one"
+            box.border_subtitle = "space: tick · n: none · esc: done"
+            if self._runs:
+                yield SelectionList(*(self._line(run) for run in self._runs), compact=True)
+            else:
+                yield Static("There is no other run in this folder.", classes="quiet", markup=False)
+            yield Static("", id="others-said", classes="quiet", markup=False)
+
+    def _line(self, run: RunSummary) -> Selection[str]:
+        best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else "–"
+        told = Content.assemble(
+            f"{clean(run.name)[:28]:<28}  {run.state:<9} {best:>7}  ", (clean(run.net)[:20], "$foreground 60%")
+        )
+        return Selection(told, run.name, run.name in self._ticked)
+
+    @on(SelectionList.SelectedChanged)
+    def _say(self) -> None:
+        over = len(self.query_one(SelectionList).selected) - len(COLOURS)
+        words = f"At most {len(COLOURS)} at once: the first of the list are drawn." if over > 0 else ""
+        self.query_one("#others-said", Static).update(words)
+
+    def action_none(self) -> None:
+        for ticks in self.query(SelectionList):
+            ticks.deselect_all()
+
+    def action_take(self) -> None:
+        ticked = {name for ticks in self.query(SelectionList) for name in ticks.selected}
+        self.dismiss([run.folder for run in self._runs if run.name in ticked])

@@ -1,0 +1,137 @@
+"""Where the panes stand: slots of `plan`, one pane visible in each, the others as tabs in its title."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+from textual.containers import Container
+from textual.content import Content
+from textual.geometry import Offset, Region, Size, Spacing
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.message import Message
+from textual.widget import Widget
+
+from cvtui.tui.train.pane_layout import Slot, plan
+
+if TYPE_CHECKING:
+    from cvtui.tui.panes.pane import Pane
+
+
+class _SlotLayout(Layout):
+    """Places the active pane of each slot; the others get no place, so they're neither drawn nor hit by the mouse."""
+
+    name = "slots"
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        assert isinstance(parent, Stage)
+        panes = {child.id: child for child in children}
+        placements = []
+        for slot in parent.slots(size):
+            pane = panes.get(f"pane-{parent.active(slot)}")
+            if pane is not None:
+                region = Region(slot.x, slot.y, slot.width, slot.height)
+                placements.append(WidgetPlacement(region, Offset(0, 0), Spacing(), pane))
+        return placements
+
+
+class Stage(Container):
+    """Holds the panes. The plan depends on its size alone, so a resize moves panes and loses nothing."""
+
+    class Rearranged(Message):
+        """Other panes are visible than before."""
+
+    DEFAULT_CSS = "Stage { width: 1fr; height: 1fr; overflow: hidden; }"
+
+    def __init__(self, panes: list[Pane], alone: str = "") -> None:
+        super().__init__(*panes)
+        self.panes: dict[str, Pane] = {pane.NAME: pane for pane in panes}
+        self.current = alone or panes[0].NAME
+        """The pane that has, or last had, the focus."""
+        self.alone = alone
+        """The maximised pane, or empty."""
+        self._last_used: dict[str, int] = {}
+        self._clock = 0
+        self._layer_rows = 12
+        self._visible: tuple[str, ...] = ()
+        self._layout_of_slots = _SlotLayout()
+
+    @property
+    def layout(self) -> Layout:
+        return self._layout_of_slots
+
+    def slots(self, size: Size | None = None) -> list[Slot]:
+        size = self.size if size is None else size
+        return plan(size.width, size.height, self._layer_rows, self.alone)
+
+    def active(self, slot: Slot) -> str:
+        """The pane that a slot shows: the one used last, or its first."""
+        return max(slot.panes, key=lambda name: self._last_used.get(name, 0))
+
+    def visible_panes(self) -> list[Pane]:
+        return [self.panes[self.active(slot)] for slot in self.slots()]
+
+    def show(self, name: str) -> None:
+        """Brings a pane to the front of its slot, and makes it the current one."""
+        self._clock += 1
+        self._last_used[name] = self._clock
+        self.current = name
+        if self.alone and self.alone != name:
+            self.alone = name
+        elif name in self._visible:
+            return
+        self.rearrange()
+
+    def bring(self, name: str) -> None:
+        """Brings a pane to the front of its slot, but not before the current one."""
+        for slot in self.slots():
+            if name in slot.panes and self.current not in slot.panes and self.active(slot) != name:
+                self._clock += 1
+                self._last_used[name] = self._clock
+                self.rearrange()
+
+    def step(self, by: int) -> str:
+        """Goes on to the next pane (by = 1) or the one before (−1), visible or not; returns its name."""
+        names = list(self.panes)
+        name = names[(names.index(self.current) + by) % len(names)]
+        self.show(name)
+        return name
+
+    def maximise(self) -> None:
+        """The current pane alone, or back to all of them."""
+        self.alone = "" if self.alone else self.current
+        self.rearrange()
+
+    def set_layer_rows(self, rows: int) -> None:
+        """The table takes the room that it needs, the curves the rest."""
+        if rows != self._layer_rows:
+            self._layer_rows = rows
+            self.rearrange()
+
+    def rearrange(self) -> None:
+        """After a change of size, tab or plan: lays out, and writes the tabs into the titles."""
+        self.panes[self.current].refresh(layout=True)  # a child's: it makes Textual forget the stage's arrangement
+        visible = []
+        for slot in self.slots():
+            active = self.active(slot)
+            visible.append(active)
+            self.panes[active].border_title = self._title(slot, active)
+        if tuple(visible) != self._visible:
+            self._visible = tuple(visible)
+            self.post_message(self.Rearranged())
+
+    def _title(self, slot: Slot, active: str) -> Any:
+        if len(slot.panes) == 1:
+            title = self.panes[active].TITLE
+            return Content(f"{title} (alone, z: back)" if self.alone and len(self.panes) > 1 else title)
+        parts: list[Content] = []
+        for name in slot.panes:
+            text = self.panes[name].TAB or self.panes[name].TITLE
+            if name == active:
+                parts.append(Content.styled(text, "bold $text-primary"))
+            else:
+                parts.append(Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]{text}[/]"))
+        return Content(" │ ").join(parts)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.rearrange()

@@ -1,0 +1,93 @@
+"""`cvtui check` on the screen: a look at a recipe in a process of its own, and its list of questions and answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from cvtui.recipe import Recipe, dumps
+from cvtui.tui.panes.format import clean
+from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets.modal import Modal
+
+POLL_SECONDS = 0.1
+LOOKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
+
+
+class CheckModal(Modal[None]):
+    """Starts the check when it is shown; leaving ends it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Back")]
+    DEFAULT_CSS = BOX.format(name="CheckModal") + "\n    CheckModal > .box { width: 88; }\n"
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="cvtui-check-")
+        self.told: dict[str, Any] | None = None
+        """What the check said, once it is there."""
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="box") as box:
+            box.border_title = "A look before the run"
+            box.border_subtitle = "esc: back"
+            yield Static("… data, first steps, and whether it can learn one batch by heart (some seconds)", id="check")
+
+    def on_mount(self) -> None:
+        path = Path(self._folder.name)
+        (path / "recipe.toml").write_text(dumps(self._recipe), encoding="utf-8")
+        with open(path / "out", "wb") as out, open(path / "err", "wb") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cvtui", "check", str(path / "recipe.toml"), "--json"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        self._timer = self.set_interval(POLL_SECONDS, self._look)
+
+    def on_unmount(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def _look(self) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            return
+        self._timer.stop()
+        path = Path(self._folder.name)
+        try:
+            self.told = msgspec.json.decode((path / "out").read_bytes(), type=dict[str, Any])
+        except (OSError, msgspec.MsgspecError):
+            last = (path / "err").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            words = clean(last[0]) if last else f"it ended with code {self._process.returncode}"
+            self.query_one("#check", Static).update(Content.styled(f"✗ {words}", "$text-error"))
+            return
+        self.query_one("#check", Static).update(Content("\n").join(self.lines(self.told)))
+
+    def lines(self, told: dict[str, Any]) -> list[Content]:
+        """One line a question, and below them what was found."""
+        lines = []
+        for item in told.get("checks", []):
+            glyph, colour = LOOKS.get(str(item.get("mark")), LOOKS["unknown"])
+            question, answer = clean(str(item.get("question", ""))), clean(str(item.get("answer", "")))
+            lines.append(Content.assemble((f"{glyph} {question:<40.40} ", colour), (answer, MUTED)))
+        for finding in told.get("findings", []):
+            lines.append(Content(""))
+            lines.append(Content.styled(f"▲ {clean(str(finding.get('name', '')))}", "bold $text-warning"))
+            lines.append(Content(clean(str(finding.get("sentence", "")))))
+        return lines

@@ -1,0 +1,70 @@
+"""Going on with a run that ended early: the question, and the start of its trainer."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Static
+
+from cvtui.runlog import History, RunFolder
+from cvtui.tui.panes.format import clean, count
+from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets.modal import Modal
+
+RESUMABLE = ("stopped", "lost", "diverged", "failed")
+"""States of a run that ended early."""
+
+
+def resume(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:
+    """Starts the trainer on the run's newest checkpoint, at another `rate` (`/10`) where one is given. RequestError."""
+    from cvtui.runlog.launch import launch
+
+    return launch(folder, detached=True, resume=True, rate=rate)
+
+
+class ResumeModal(Modal[str | None]):
+    """Asks how to go on: "" as it was, "/10" with a tenth of the rate, None not at all."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "dismiss('')", "Go on"),
+        Binding("l", "dismiss('/10')", "With rate / 10"),
+        Binding("escape", "dismiss(None)", "Leave it"),
+    ]
+    DEFAULT_CSS = BOX.format(name="ResumeModal")
+
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._history = history
+        self._diverged = history.state() == "diverged"
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = "Go on with the run?"
+            yield Static(self._where(), markup=False)
+            if self._diverged:
+                yield Static(
+                    "At the same rate it would most likely fall apart once more.", classes="quiet", markup=False
+                )
+            with Horizontal(classes="buttons"):
+                lower, same = "primary" if self._diverged else "default", "default" if self._diverged else "primary"
+                yield Button("Go on (u)", id="same", variant=same, compact=True)  # type: ignore[arg-type]
+                yield Button("With rate / 10 (l)", id="lower", variant=lower, compact=True)  # type: ignore[arg-type]
+                yield Button("Leave it", id="cancel", compact=True)
+
+    def _where(self) -> str:
+        last = max(self._history.checkpoints, key=lambda saved: saved.step, default=None)
+        if last is None:
+            return "There is no checkpoint yet: it begins anew, with the same weights as the first time."
+        return f"It goes on from {clean(last.path)}, step {count(last.step)}; what came after is done again."
+
+    def on_mount(self) -> None:
+        self.query_one("#lower" if self._diverged else "#same").focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss({"same": "", "lower": "/10"}.get(event.button.id or ""))
