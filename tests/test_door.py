@@ -106,7 +106,7 @@ def read_everything(run: RunFolder, base: Path) -> str:
     history.poll()
     told(lambda: (history.state(), history.last_log_lines(), history.trouble, summary(run), forking.parent_of(run)))
     told(lambda: (keeping.note_of(run), keeping.is_pinned(run), run.alive(), run.age(), list_runs(run.path.parent)))
-    told(lambda: CommandReader(run).poll())
+    told(lambda: CommandReader(run.commands).poll())
     told(lambda: ticket_of(run))
     told(lambda: load(run.recipe))
     told(lambda: forking.pick(history))

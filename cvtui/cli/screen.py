@@ -75,7 +75,7 @@ def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None
     _end_with_the_terminal()
     app.run()
     for run in app.living():
-        commands = CommandReader(run).poll()
+        commands = CommandReader(run.commands).poll()
         if not commands or commands[-1].command != "stop":
             print(f"{harmless(str(run.path))} trains on; `cvtui attach` shows it again", file=sys.stderr)
     return app.return_code or 0

@@ -103,7 +103,7 @@ class WatchedRun:
         self.clock = Clock()
         place, watch = _Place(self), Watch(self.model, self.optimizer, self.every)
         self._journal = Journal(self._writer, place, watch, strict=False)
-        self._control = Control(place, self._journal, watch, CommandReader(self.folder))
+        self._control = Control(place, self._journal, watch, CommandReader(self.folder.commands))
         self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
         self._journal.gather(self._probe)
         return self

@@ -64,7 +64,7 @@ class FolderReport:
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.commands = CommandReader(self.folder)
+        self.commands = CommandReader(self.folder.commands)
         self.figures: Sequence[AnyFigure] = []
         self._looked = 0.0
         self._drawn = 0.0

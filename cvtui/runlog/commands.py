@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
 from cvtui.errors import RequestError
 from cvtui.runlog.events import Command
 from cvtui.runlog.tail import Tail, append_line
-
-if TYPE_CHECKING:
-    from cvtui.runlog.folder import RunFolder
 
 _decoder = msgspec.json.Decoder(Command)
 
@@ -25,18 +22,18 @@ def _makes_sense(command: Command) -> bool:
     return True
 
 
-def send(folder: RunFolder, command: Command) -> None:
-    """Appends `command` as one line, whole or not at all, whoever else writes. RequestError when it can't be sent."""
+def send(file: Path, command: Command) -> None:
+    """Append `command` to a run's commands.jsonl as one line, whole or not at all. RequestError when it can't be sent."""
     if not _makes_sense(command):
         what = "the number of an image" if command.command == "look" else "a new rate"
         kind = "whole" if command.command == "look" else "finite"
         raise RequestError(f"{what} must be a {kind} number from 0 up, not {command.value}")
-    if not folder.path.is_dir():
-        raise RequestError(f"the run folder {str(folder.path)!r} is gone")
+    if not file.parent.is_dir():
+        raise RequestError(f"the run folder {str(file.parent)!r} is gone")
     try:
-        append_line(folder.commands, msgspec.json.encode(command))
+        append_line(file, msgspec.json.encode(command))
     except OSError as error:
-        raise RequestError(f"can't write {str(folder.commands)!r}: {error.strerror}") from None
+        raise RequestError(f"can't write {str(file)!r}: {error.strerror}") from None
 
 
 class CommandReader:
@@ -47,8 +44,8 @@ class CommandReader:
     reached. Lines that are no command are counted in `skipped`.
     """
 
-    def __init__(self, folder: RunFolder, offset: int | None = 0) -> None:
-        self._tail = Tail(folder.commands, offset or 0)
+    def __init__(self, file: Path, offset: int | None = 0) -> None:
+        self._tail = Tail(file, offset or 0)
         self.skipped = 0
         if offset is None:
             for _ in self._tail.lines():

@@ -156,10 +156,10 @@ class RunFolder:
         return found is not None and time.time() - found.st_mtime >= seconds
 
     def send(self, command: Command) -> None:
-        """Appends one command for the worker; see `cvtui.runlog.commands.send`."""
+        """Append one command for the worker. RequestError when it can't be sent."""
         from cvtui.runlog.commands import send
 
-        send(self, command)
+        send(self.commands, command)
 
     def age(self) -> float:
         """Seconds since the recipe was written (infinite where nothing can be read; negative for one from the future,

@@ -161,7 +161,7 @@ def main() -> None:
         weights = wandb(base)
         words = "not installed" if weights is None else f"{weights[0]:6.2f} µs, {weights[1]:.0f} bytes a step (offline)"
         print(f"W&B         {words}")
-        reader = CommandReader(RunFolder.create(base, "commands", ""))
+        reader = CommandReader(RunFolder.create(base, "commands", "").commands)
         begun = time.perf_counter()
         for _ in range(10_000):
             reader.poll()

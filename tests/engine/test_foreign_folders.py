@@ -157,7 +157,7 @@ def test_what_is_no_file_does_not_hang_a_reader(tmp_path: Path) -> None:
             history = History(folder)
             history.poll()
             assert history.state()
-            assert CommandReader(folder).poll() == []
+            assert CommandReader(folder.commands).poll() == []
             assert summary(folder).state
             history.last_log_lines()
     assert len(list_runs(tmp_path)) == 15

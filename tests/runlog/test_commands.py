@@ -26,7 +26,7 @@ for number in range(500):
 
 def test_two_senders_at_once_each_command_once_and_in_order(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
-    reader = CommandReader(folder)
+    reader = CommandReader(folder.commands)
     senders = [subprocess.Popen([sys.executable, "-c", SENDER, folder.path, str(who)]) for who in (1, 2)]
     found: list[Command] = []
 
@@ -52,17 +52,17 @@ def test_two_senders_at_once_each_command_once_and_in_order(tmp_path: Path) -> N
 def test_commands_that_were_there_before_the_reader(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     folder.send(Command(command="pause", time=1.0))
-    early, resumed = CommandReader(folder), CommandReader(folder, offset=None)
+    early, resumed = CommandReader(folder.commands), CommandReader(folder.commands, offset=None)
     folder.send(Command(command="stop", time=2.0))
     assert [command.command for command in early.poll()] == ["pause", "stop"]
     assert [command.command for command in resumed.poll()] == ["stop"]
     assert early.offset == resumed.offset == folder.commands.stat().st_size
-    assert CommandReader(folder, offset=early.offset).poll() == []
+    assert CommandReader(folder.commands, offset=early.offset).poll() == []
 
 
 def test_a_torn_command_waits_and_broken_ones_are_counted(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
-    reader = CommandReader(folder)
+    reader = CommandReader(folder.commands)
     assert reader.poll() == []
     whole = msgspec.json.encode(Command(command="save", time=1.0))
     folder.commands.write_bytes(
@@ -83,7 +83,7 @@ def test_a_torn_line_of_a_killed_screen_spoils_only_itself(tmp_path: Path) -> No
     folder = make_folder(tmp_path)
     folder.commands.write_bytes(b'{"command":"sa')
     folder.send(Command(command="stop", time=1.0))
-    reader = CommandReader(folder)
+    reader = CommandReader(folder.commands)
     assert [command.command for command in reader.poll()] == ["stop"]
     assert reader.skipped == 1
 

@@ -115,7 +115,7 @@ def test_a_log_that_is_cut_and_written_while_it_is_read(tmp_path: Path, deeds: l
         assert history.state()
     fresh = read(folder)
     assert len(history.steps) >= len(fresh.steps)
-    assert CommandReader(folder).poll() == []
+    assert CommandReader(folder.commands).poll() == []
 
 
 @given(st.binary(max_size=300))
@@ -126,7 +126,7 @@ def test_no_bytes_make_the_other_readers_raise(tmp_path: Path, data: bytes) -> N
     folder = make_folder(Path(tempfile.mkdtemp(dir=tmp_path)))
     for path in (folder.commands, folder.note, folder.log, folder.events):
         path.write_bytes(data)
-    CommandReader(folder).poll()
+    CommandReader(folder.commands).poll()
     assert len(note.read(folder.note)) <= note.LENGTH
     history = read(folder)
     history.last_log_lines()

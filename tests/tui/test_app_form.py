@@ -13,12 +13,13 @@ from textual.pilot import Pilot
 
 from cvtui.recipe import FIELDS, Recipe, check
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.form.field_row import FieldRow, TextField
+from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.form.form_view import Setup
 from cvtui.tui.screens.base import PLACES, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.train import TrainScreen
 from cvtui.tui.widgets.picker import Picker
+from cvtui.tui.widgets.text_field import TextField
 from tests.waiting import wait_until_async
 
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]

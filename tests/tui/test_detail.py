@@ -180,7 +180,7 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
             await pilot.press("i")
             view = app.screen
             assert isinstance(view, PicturesView)
-            reader, words = CommandReader(folder), "there is no such image"
+            reader, words = CommandReader(folder.commands), "there is no such image"
             for keys, number in (((), 0), (("right_square_bracket",) * 3, 3)):  # the page asks by itself at first
                 await pilot.press(*keys)
                 (command,) = await wait_until_async(reader.poll, what="the command")

@@ -78,7 +78,7 @@ def growing(tmp_path: Path) -> Iterator[WrittenRun]:
 
 
 def asked(run: WrittenRun) -> list[tuple[str, float | None]]:
-    return [(command.command, command.value) for command in CommandReader(run.folder).poll()]
+    return [(command.command, command.value) for command in CommandReader(run.folder.commands).poll()]
 
 
 # ---------------------------------------------------------------------- an ended run
@@ -363,7 +363,7 @@ async def test_leaving_a_run_whose_trainer_still_loads_asks_too(tmp_path: Path) 
         assert isinstance(app.screen, LeaveModal)
         await pilot.press("s")
         await pilot.pause()
-    assert [command.command for command in CommandReader(folder).poll()] == ["stop"]
+    assert [command.command for command in CommandReader(folder.commands).poll()] == ["stop"]
     assert app.left == ["stop"]
 
 

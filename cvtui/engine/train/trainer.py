@@ -55,7 +55,7 @@ class Loop:
         self.keeper = Keeper(training, folder, self.journal)
         self._begun = training.step
         # A resumed run does not obey the commands of its first life once more.
-        reader = CommandReader(folder, offset=None if training.resumed else 0)
+        reader = CommandReader(folder.commands, offset=None if training.resumed else 0)
         steered = SteeredTraining(training, lambda: self.save_now("asked"), self.pictures.look)
         self.control = Control(steered, self.journal, self.watch, reader, signals)
 

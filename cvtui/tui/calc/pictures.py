@@ -11,7 +11,7 @@ from cvtui.calc.matrix import Spec, build
 from cvtui.calc.table import ReceptiveField
 from cvtui.draw.figures import Link, Links, Matrix
 from cvtui.tui.calc.demo import Demo, demo_of, is_dense, show
-from cvtui.tui.form import MUTED
+from cvtui.tui.widgets import MUTED
 
 VIEWS: dict[str, str] = {
     "filter": "the filter slides over the input",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
@@ -15,13 +14,14 @@ from textual.widgets import Input
 
 from cvtui.recipe.choices import Choice, DataFacts
 from cvtui.recipe.fields import Field
-from cvtui.tui.form import MUTED
 from cvtui.tui.form.field_text import hint_for, join_text, split_text, summaries, takes_more
 from cvtui.tui.form.field_values import Problem
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.picker import Picker
+from cvtui.tui.widgets.text_field import TextField
 
 if TYPE_CHECKING:
-    from textual.validation import ValidationResult
+    pass
 
 LABEL = 15
 """Cells of the name, with a space after it."""
@@ -32,66 +32,6 @@ LONG = ("net", "augment")
 
 USED_WITH = {"momentum": ("optimizer", ("momentum", "nesterov"))}
 """Fields that count only beside some choices of another: the others may stand there, but are faint."""
-
-
-class Underline:
-    """Marks a place in an Input's text: a rich highlighter (called with the text, gives it back with styles)."""
-
-    def __init__(self) -> None:
-        self.column: int | None = None
-        self.color = "red"
-
-    def __call__(self, text: Text | str) -> Text:
-        if isinstance(text, str):
-            text = Text(text, no_wrap=True, end="")
-        if self.column is not None and len(text):
-            start = min(self.column, len(text) - 1)
-            text.stylize(f"underline bold {self.color}", start, word_end(text.plain, start))
-        return text
-
-
-def word_end(text: str, start: int) -> int:
-    """Where the layer or bracket that begins at `start` ends."""
-    end = start + 1
-    while end < len(text) and text[start].isalnum() and (text[end].isalnum() or text[end] in ".?"):
-        end += 1
-    return end
-
-
-class TextField(Input):
-    """A one-line Input that leaves up and down to the form."""
-
-    DEFAULT_CSS = """
-    TextField {
-        background: $surface; padding: 0 1; border: none; height: 1;
-        &:hover { background: $surface-lighten-1; }
-        &:focus { background: $primary 30%; background-tint: $foreground 0%; border: none; }
-        &.-wrong { color: $text-error; }
-        &.-wrong:focus { color: $foreground; }
-    }
-    """
-
-    def __init__(self, value: str, placeholder: str = "", *, classes: str = "") -> None:
-        # Not `compact`: that toggles a class, and with it the styles are worked out twice (6 ms a field).
-        self.underline = Underline()
-        super().__init__(
-            value,
-            placeholder,
-            highlighter=self.underline,  # type: ignore[arg-type]
-            classes=classes,
-            select_on_focus=len(value) < 10,  # a number is typed anew, a net is mended
-        )
-        self.cursor_blink = False
-
-    def validate(self, value: str) -> ValidationResult | None:
-        """The form judges, not the field: Input's own way toggles two classes a field (6 ms)."""
-        return None
-
-    def mark(self, column: int | None) -> None:
-        if self.underline.column != column:
-            self.underline.column = column
-            self.underline.color = self.app.theme_variables.get("error", "red")
-            self.refresh()
 
 
 class FieldRow(Widget):

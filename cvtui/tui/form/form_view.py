@@ -17,10 +17,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from cvtui.recipe import Recipe
-from cvtui.tui.form import MUTED
 from cvtui.tui.form.field_row import FieldRow, explanation
 from cvtui.tui.form.field_values import to_text
 from cvtui.tui.form.form import Form
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Frame
 
 if TYPE_CHECKING:

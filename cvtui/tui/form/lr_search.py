@@ -19,9 +19,9 @@ from cvtui.compare.lr_search import Found, LrFinder
 from cvtui.draw.figures import AnyFigure, Curve, Curves
 from cvtui.errors import RequestError
 from cvtui.recipe import Recipe, check
-from cvtui.tui.form import MUTED
 from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView
 from cvtui.tui.widgets.modal import Modal
 

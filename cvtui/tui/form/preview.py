@@ -10,10 +10,10 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
-from cvtui.tui.form import MUTED
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.form.validation import Draft
 from cvtui.tui.panes.format import count, significant, size_of
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
 if TYPE_CHECKING:

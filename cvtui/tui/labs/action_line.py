@@ -7,9 +7,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from cvtui.tui.form import MUTED
 from cvtui.tui.form.field_row import cut
 from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.widgets import MUTED
 
 BAR = 24
 """Cells of the bar where there is room."""

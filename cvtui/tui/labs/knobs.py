@@ -16,9 +16,10 @@ from textual.widgets import Input
 
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Knob, KnobValue
-from cvtui.tui.form import MUTED
-from cvtui.tui.form.field_row import TextField, cut
+from cvtui.tui.form.field_row import cut
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.picker import Picker
+from cvtui.tui.widgets.text_field import TextField
 
 LABEL = 12
 CONTROL = 15

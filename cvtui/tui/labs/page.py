@@ -15,11 +15,11 @@ from textual.widget import Widget
 from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Lab
-from cvtui.tui.form import MUTED
 from cvtui.tui.form.field_row import cut
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView, number_lines
 from cvtui.tui.widgets.frame import Card
 

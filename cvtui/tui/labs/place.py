@@ -18,11 +18,11 @@ from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
 from cvtui.labs.lookup import labs
-from cvtui.tui.form import MUTED
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.page import LabPage, Words
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
 BESIDE = 110

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cvtui.runlog.curves import Positions, Smoothed, numbers, position
+from cvtui.runlog.curves import numbers, position
 from cvtui.tui.panes.format import clean
 from cvtui.tui.plot.line_plot import Line
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
     from cvtui.tui.panes.view_state import ViewState
 
 COLOURS = (3, 4, 6, 7, 8)
 """Series colours that the run itself doesn't use; so many runs at most are drawn over it."""
 PALE_BETA = 0.98
 """Smoothing of their training curves where that of the run itself is off: five raw curves would hide each other."""
-
-
-class OverlayCurves:
-    """What has been worked out of one other run; kept while it is drawn, so that only new steps cost anything."""
-
-    def __init__(self) -> None:
-        self.positions = Positions()
-        self.smoothed = {name: Smoothed(name) for name in ("loss", "accuracy")}
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """One other run at one moment; another `version` is another picture."""
-
-    history: History
-    color: int
-    version: int
-    curves: OverlayCurves = field(compare=False)
-
-    @property
-    def name(self) -> str:
-        return self.history.folder.name
 
 
 def lines_of_others(view: ViewState, column: Literal["loss", "accuracy"]) -> list[Line]:

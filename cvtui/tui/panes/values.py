@@ -10,10 +10,9 @@ from textual.content import Content
 
 from cvtui.runlog.curves import Smoothed
 from cvtui.tui.panes.format import clean, count, duration, percent, rate, significant
-from cvtui.tui.panes.overlay import Other
 from cvtui.tui.panes.pane import MUTED, Pane
 from cvtui.tui.panes.styled_lines import Line, Lines
-from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.panes.view_state import Other, ViewState
 
 if TYPE_CHECKING:
     from cvtui.runlog import EpochDone, History

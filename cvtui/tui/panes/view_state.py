@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cvtui.runlog.curves import XAxis
-from cvtui.tui.panes.overlay import Other
+from cvtui.runlog.curves import Positions, Smoothed, XAxis
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
+    from cvtui.runlog import History
 
 X_AXES: tuple[XAxis, ...] = ("steps", "epochs", "samples", "time")
 SMOOTHINGS: tuple[tuple[str, float], ...] = (("light", 0.9), ("medium", 0.98), ("strong", 0.995), ("off", 0.0))
@@ -48,3 +48,25 @@ class ViewState:
     def alive(self) -> bool:
         """Is there a process that could obey?"""
         return self.state in ("starting", "running", "paused")
+
+
+class OverlayCurves:
+    """What has been worked out of one other run; kept while it is drawn, so that only new steps cost anything."""
+
+    def __init__(self) -> None:
+        self.positions = Positions()
+        self.smoothed = {name: Smoothed(name) for name in ("loss", "accuracy")}
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """One other run at one moment; another `version` is another picture."""
+
+    history: History
+    color: int
+    version: int
+    curves: OverlayCurves = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.history.folder.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -18,7 +18,7 @@ from textual.widget import Widget
 from cvtui.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
-    from cvtui.tui.app import CvtuiApp
+    from cvtui.tui.session import Session
 
 LEAST = (80, 24)
 """Columns and lines that every place can live with."""
@@ -160,11 +160,8 @@ class PlaceScreen(Screen[None]):
         return iter(())
 
     @property
-    def session(self) -> CvtuiApp:
-        from cvtui.tui.app import CvtuiApp
-
-        assert isinstance(self.app, CvtuiApp)
-        return self.app
+    def session(self) -> Session:
+        return cast("Session", self.app)
 
     @property
     def bar(self) -> TopBar:

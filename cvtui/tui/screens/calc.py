@@ -19,13 +19,14 @@ from cvtui.recipe.choices import DATA
 from cvtui.recipe.net import parse
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.pictures import VIEWS
-from cvtui.tui.form import MUTED
-from cvtui.tui.form.field_row import TextField, cut
+from cvtui.tui.form.field_row import cut
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.panes.format import count
 from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 from cvtui.tui.widgets.table import Grid
+from cvtui.tui.widgets.text_field import TextField
 
 LABEL = 10
 

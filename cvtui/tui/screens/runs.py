@@ -16,11 +16,10 @@ from textual.widgets import Input, Static
 from cvtui.errors import RequestError
 from cvtui.runlog import RunFolder, RunSummary, list_runs, summary
 from cvtui.runlog.run_filter import Keeps, parse_filter
-from cvtui.tui.form import MUTED
 from cvtui.tui.panes.format import clean
-from cvtui.tui.screens.base import PlaceScreen
 from cvtui.tui.screens.runs_actions import RunsCare
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 from cvtui.tui.widgets.table import Grid
 
@@ -29,7 +28,7 @@ SLICE = 0.03
 """Seconds that reading summaries may take at once: a first look at many long runs must not freeze the keys."""
 
 
-class RunsScreen(RunsCare, PlaceScreen):
+class RunsScreen(RunsCare):
     """Looks into the folder every second while it is visible, and only then."""
 
     PLACE = "runs"

@@ -10,13 +10,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.runlog import RunSummary
 from cvtui.runlog import housekeeping as keeping
 from cvtui.tui.panes.format import clean
+from cvtui.tui.screens.base import PlaceScreen
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 
@@ -61,7 +61,7 @@ class Deleted(NamedTuple):
     name: str
 
 
-class RunsCare(Screen[None]):
+class RunsCare(PlaceScreen):
     """The part of the Runs place that changes folders. `look` reads them again, `chosen_run` is under the cursor."""
 
     _deleted: list[Deleted]
@@ -137,10 +137,7 @@ class RunsCare(Screen[None]):
         """The run that was deleted last, in this session or before it."""
         last = self._deleted[-1] if self._deleted else None
         if last is None:
-            from cvtui.tui.app import CvtuiApp
-
-            assert isinstance(self.app, CvtuiApp)
-            binned = keeping.in_bin(self.app.runs)
+            binned = keeping.in_bin(self.session.runs)
             if not binned:
                 self.app.notify("The bin is empty.", markup=False)
                 return

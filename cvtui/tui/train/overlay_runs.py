@@ -20,7 +20,8 @@ from cvtui.runlog.folder import is_run
 from cvtui.runlog.fork import parent_of
 from cvtui.runlog.housekeeping import is_pinned
 from cvtui.tui.panes.format import clean, percent
-from cvtui.tui.panes.overlay import COLOURS, Other, OverlayCurves
+from cvtui.tui.panes.overlay import COLOURS
+from cvtui.tui.panes.view_state import Other, OverlayCurves
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 

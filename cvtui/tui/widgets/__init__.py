@@ -1,1 +1,4 @@
-"""What is drawn by our own hands: curves, histogram strips, bars, heat maps. Import from the submodules."""
+"""Widgets that more than one place uses. Import from the submodules."""
+
+MUTED = "$foreground 60%"
+"""Style of what is there to be looked up, not to be seen first."""

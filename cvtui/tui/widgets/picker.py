@@ -63,6 +63,9 @@ class Picker(Widget, can_focus=True):
         place = names.index(self.value) + by if self.value in names else 0
         self.value = names[min(max(place, 0), len(names) - 1)]
 
+    def _take(self, name: str) -> None:
+        self.value = name
+
     @property
     def list(self) -> PickerList | None:
         """The open list."""
@@ -77,7 +80,7 @@ class Picker(Widget, can_focus=True):
         from cvtui.tui.widgets.picker_list import PickerList  # OptionList costs time, and is needed only now
 
         if self.list is None:
-            await self.mount(PickerList(self.choices, self.value))
+            await self.mount(PickerList(self.choices, self.value, self._take))
 
     async def on_click(self, event: events.Click) -> None:
         event.stop()

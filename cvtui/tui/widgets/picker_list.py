@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
-
-if TYPE_CHECKING:
-    from cvtui.tui.widgets.picker import Picker
 
 
 class PickerList(OptionList):
@@ -34,7 +32,8 @@ class PickerList(OptionList):
     }
     """
 
-    def __init__(self, choices: Mapping[str, str], value: str) -> None:
+    def __init__(self, choices: Mapping[str, str], value: str, take: Callable[[str], None]) -> None:
+        """`take` is called with the name that is chosen."""
         wide = max((len(name) for name in choices), default=0)
         super().__init__(
             *(
@@ -44,12 +43,7 @@ class PickerList(OptionList):
         )
         self._names = list(choices)
         self._value = value
-
-    @property
-    def picker(self) -> Picker:
-        from cvtui.tui.widgets.picker import Picker
-
-        return cast(Picker, self.parent)
+        self._take = take
 
     def on_mount(self) -> None:
         self.highlighted = self._names.index(self._value) if self._value in self._names else 0
@@ -70,13 +64,13 @@ class PickerList(OptionList):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        picker = self.picker
-        picker.value = event.option_id or picker.value
+        if event.option_id:
+            self._take(event.option_id)
         self.action_close()
 
     def action_close(self) -> None:
-        if self.has_focus:
-            self.picker.focus()
+        if self.has_focus and isinstance(self.parent, Widget):
+            self.parent.focus()
         self.remove()
 
     def on_blur(self, event: events.Blur) -> None:

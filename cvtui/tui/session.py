@@ -1,0 +1,40 @@
+"""What the screens ask of the session: its recipe, its runs, and the ways from one place to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cvtui.recipe import Recipe
+    from cvtui.runlog import RunFolder
+
+
+class Session(Protocol):
+    """The app, as its screens see it."""
+
+    recipe: Recipe
+    """Of the form."""
+    runs: Path
+    """Where run folders are made and listed."""
+    attach: RunFolder | None
+    """A run to open at once."""
+    started: list[RunFolder]
+    """Runs of this session."""
+    shown_run: tuple[str, str] | None
+    """(name, state) of the run in the Train place."""
+    warm: bool
+    """Is an engine kept loaded while the form is open?"""
+
+    def shown(self) -> None:
+        """The first picture is there."""
+
+    def tell_run(self, name: str, state: str) -> None: ...
+
+    async def open_run(self, folder: RunFolder) -> None: ...
+
+    async def use_net(self, net: str) -> None: ...
+
+    async def action_new_run(self) -> None: ...
+
+    def fork_shown_run(self) -> None: ...
