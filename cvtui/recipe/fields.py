@@ -16,6 +16,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.recipe import choices
 from cvtui.recipe.choices import Choice, DataFacts, in_span, parse_choice, span_in_words
 from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.run_name import check_name
 
 Value: TypeAlias = str | int | float
 Kind: TypeAlias = Literal["text", "word", "choice", "whole", "number"]
@@ -99,8 +100,6 @@ class Field:
         if self.name == "augment":
             choices.parse_chain(value, choices.AUGMENTS, label)
         if self.name == "name" and value:
-            from cvtui.runlog.folder import check_name
-
             check_name(value, label)
         return value
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         RunStarted,
         Steps,
     )
-    from cvtui.runlog.folder import RunFolder, check_name, fresh_name, list_runs, newest
+    from cvtui.runlog.folder import RunFolder, fresh_name, list_runs, newest
     from cvtui.runlog.history import History
     from cvtui.runlog.launch import usable_cores, worker_environment, worker_threads
     from cvtui.runlog.lock import WorkerLock
@@ -43,7 +43,7 @@ _HOMES = {
         "AnyRecord", "CheckpointSaved", "Command", "CommandApplied", "EpochDone", "Facts", "Finding", "Histogram",
         "Layer", "LayersSampled", "LayerStats", "Log", "PictureSaved", "RunEnded", "RunStarted", "Steps",
     ),
-    "folder": ("RunFolder", "check_name", "fresh_name", "list_runs", "newest"),
+    "folder": ("RunFolder", "fresh_name", "list_runs", "newest"),
     "history": ("History",),
     "launch": ("usable_cores", "worker_environment", "worker_threads"),
     "lock": ("WorkerLock",),
@@ -78,7 +78,6 @@ __all__ = [
     "StepBuffer",
     "Steps",
     "WorkerLock",
-    "check_name",
     "fresh_name",
     "list_runs",
     "newest",

@@ -23,7 +23,7 @@ def _makes_sense(command: Command) -> bool:
 
 
 def send(file: Path, command: Command) -> None:
-    """Append `command` to a run's commands.jsonl as one line, whole or not at all. RequestError when it can't be sent."""
+    """Append `command` to a run's commands.jsonl as one line, whole or not at all. RequestError if it can't be."""
     if not _makes_sense(command):
         what = "the number of an image" if command.command == "look" else "a new rate"
         kind = "whole" if command.command == "look" else "finite"

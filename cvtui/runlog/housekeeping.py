@@ -12,7 +12,8 @@ from pathlib import Path
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.runlog.folder import RunFolder, check_name, starting
+from cvtui.recipe.run_name import check_name
+from cvtui.runlog.folder import RunFolder, starting
 
 NOTE, PINNED, BIN = "note.txt", "pinned", ".bin"
 LONGEST_NOTE = 500

@@ -89,7 +89,7 @@ class RunsCare(PlaceScreen):
             return
 
         def check(name: str) -> str:
-            from cvtui.runlog import check_name
+            from cvtui.recipe.run_name import check_name
 
             try:
                 check_name(name, "name")
