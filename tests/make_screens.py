@@ -11,9 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.worker_process import launch
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.train import LiveView
 from tests.waiting import wait_until_async

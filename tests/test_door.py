@@ -21,14 +21,18 @@ from cvtui import door
 from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.errors import RequestError
 from cvtui.export import write_csv, write_html, write_svg
-from cvtui.recipe import dumps
-from cvtui.recipe.text import load
-from cvtui.runlog import Command, CommandReader, EventWriter, History, Log, RunFolder, list_runs, summary
+from cvtui.recipe.toml import dumps, load
 from cvtui.runlog import checkpoints as kept
 from cvtui.runlog import fork as forking
-from cvtui.runlog import housekeeping as keeping
-from cvtui.runlog.launch import launch
-from cvtui.runlog.ticket import ticket_of
+from cvtui.runlog import manage as keeping
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import Command, Log
+from cvtui.runlog.folder import RunFolder, list_runs
+from cvtui.runlog.history import History
+from cvtui.runlog.lottery_note import ticket_of
+from cvtui.runlog.run_summary import summary
+from cvtui.runlog.worker_process import launch
+from cvtui.runlog.writer import EventWriter
 from tests.cli.running import cvtui as program
 from tests.cli.running import environment
 
@@ -209,7 +213,7 @@ def test_a_recipe_that_is_no_file_is_refused_in_one_line(tmp_path: Path, command
 def test_a_pipe_in_a_folder_of_images_is_no_image(tmp_path: Path) -> None:
     from PIL import Image
 
-    from cvtui.recipe.folder_facts import listing
+    from cvtui.recipe.datasets.image_folder import listing
 
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -334,15 +338,15 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "recipe/fields.py": ({"path.read_text"}, "cvtui's own files"),
     "engine/data/loading.py": ({"np.load"}, "cvtui's own files"),
-    "runlog/launch.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
+    "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
     "engine/data/image_folder.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
-    "recipe/room.py": (
+    "recipe/memory_check.py": (
         {"own.read_text", "(folder / usage).read_text", "(folder / 'memory.stat').read_text",
          "(folder / limit).read_text"},
         "the kernel's own",
     ),
-    "recipe/folder_facts.py": ({"os.walk", "os.scandir"}, "data sets: regular files only, links left out"),
+    "recipe/datasets/image_folder.py": ({"os.walk", "os.scandir"}, "data sets: regular files only, links left out"),
     "engine/data/formats/download.py": (
         {"folder.mkdir", "path.unlink", "tempfile.mkstemp", "os.fdopen", "os.chmod", "os.replace", "os.unlink",
          "tempfile.TemporaryDirectory", "shutil.rmtree", "there.rglob", "target.parent.mkdir"},
@@ -370,7 +374,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     ),
     "runlog/fork.py": ({"shutil.rmtree"}, "the run folder itself, which it has just made"),
     "labs/folder.py": ({"base.mkdir", "folder.path.mkdir"}, "the run folder itself"),
-    "runlog/housekeeping.py": ({"place.iterdir", "shutil.rmtree", "source.rename"}, "whole run folders, and the bin"),
+    "runlog/manage.py": ({"place.iterdir", "shutil.rmtree", "source.rename"}, "whole run folders, and the bin"),
     "runlog/lock.py": ({"FileLock", "os.utime"}, "on Windows, after the door; on a file that it has opened"),
     "tui/settings.py": (
         {"file.parent.mkdir", "tempfile.mkstemp", "open", "os.replace", "os.unlink"}, "the person's own settings"),

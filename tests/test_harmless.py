@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import Command, History, RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.screens.base import PLACES
 from cvtui.tui.train import LiveView

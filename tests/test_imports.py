@@ -45,7 +45,7 @@ def run(*words: str) -> str:
     [
         ("import cvtui", HEAVY | {"cvtui.calc"}),
         ("import cvtui.calc", HEAVY | {"cvtui.recipe", "cvtui.runlog"}),
-        ("import cvtui.calc, cvtui.recipe.net; cvtui.recipe.net.parse('conv8-fc')", HEAVY),
+        ("import cvtui.calc, cvtui.calc.net.parser; cvtui.calc.net.parser.parse('conv8-fc')", HEAVY),
         ("import cvtui.recipe; cvtui.recipe.check(cvtui.recipe.Recipe())", HEAVY - {"msgspec"}),
         ("import cvtui.runlog; cvtui.runlog.EventWriter", HEAVY - {"msgspec"}),
         ("import cvtui.runlog; cvtui.runlog.History", {"torch", "textual", "rich", "click"}),

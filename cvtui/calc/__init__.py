@@ -1,10 +1,9 @@
 """The lecture's formulas, in plain Python: nothing here imports more than the standard library.
 
-`trace` turns a net (a `Chain`, from `cvtui.recipe.net.parse`) and an input size into a `Table` of `Row`s.
+`trace` turns a net (a `Chain`, from `cvtui.calc.net.parser.parse`) and an input size into a `Table` of `Row`s.
 """
 
-from cvtui.calc.expression import expression, net_expression
-from cvtui.calc.nodes import (
+from cvtui.calc.net.nodes import (
     ACTIVATIONS,
     Activation,
     BatchNorm,
@@ -22,6 +21,7 @@ from cvtui.calc.nodes import (
     Residual,
     Softmax,
 )
+from cvtui.calc.net.printer import expression, net_expression
 from cvtui.calc.table import ReceptiveField, Row, Size, Table, size_text, values
 from cvtui.calc.trace import trace
 

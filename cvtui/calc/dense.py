@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cvtui.calc.nodes import Conv
+from cvtui.calc.net.nodes import Conv
 from cvtui.calc.table import Row, Table, values
 
 

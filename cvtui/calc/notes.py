@@ -5,8 +5,8 @@ Never a refusal: half of all valid convolutions leave something over.
 
 from __future__ import annotations
 
-from cvtui.calc.nodes import Conv, Pair, Pool
-from cvtui.calc.windows import conv_places, extent, left_over, pool_places
+from cvtui.calc.net.nodes import Conv, Pair, Pool
+from cvtui.calc.pooling_windows import conv_places, extent, left_over, pool_places
 
 
 def conv_note(node: Conv, size: Pair, implied: bool) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from itertools import product
 from typing import NamedTuple
 
-from cvtui.calc.expression import expression
-from cvtui.calc.nodes import Chain, Concat, Conv, Node, Pair, Repeat, Residual
+from cvtui.calc.net.nodes import Chain, Concat, Conv, Node, Pair, Repeat, Residual
+from cvtui.calc.net.printer import expression
+from cvtui.calc.pooling_windows import conv_places, extent, formula, left_over, same_padding
 from cvtui.calc.table import Size, Table, size_text
 from cvtui.calc.trace import UnknownLeft, trace
-from cvtui.calc.windows import conv_places, extent, formula, left_over, same_padding
 from cvtui.errors import RequestError
 
 MAX_WORK = 5_000

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from cvtui.calc.expression import expression
-from cvtui.calc.nodes import Conv, Linear, Node, Pair
-from cvtui.calc.windows import taps_inside
+from cvtui.calc.net.nodes import Conv, Linear, Node, Pair
+from cvtui.calc.net.printer import expression
+from cvtui.calc.pooling_windows import taps_inside
 
 Size: TypeAlias = tuple[int, int, int] | tuple[int]
 

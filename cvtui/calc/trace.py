@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cvtui.calc.fields import Field, Window, everything, identity, joined, slid
-from cvtui.calc.nodes import (
+from cvtui.calc.net.nodes import (
     Activation,
     BatchNorm,
     Chain,
@@ -28,9 +27,10 @@ from cvtui.calc.nodes import (
     Softmax,
 )
 from cvtui.calc.notes import conv_note, pool_note
+from cvtui.calc.pooling_windows import conv_places, extent, formula, pool_places, same_padding
+from cvtui.calc.receptive_fields import Field, Window, everything, identity, joined, slid
 from cvtui.calc.sizes import MAX_SIDE
 from cvtui.calc.table import Row, Size, Table, size_text, values
-from cvtui.calc.windows import conv_places, extent, formula, pool_places, same_padding
 from cvtui.errors import RequestError
 
 

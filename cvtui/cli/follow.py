@@ -18,12 +18,13 @@ from cvtui import door
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
 from cvtui.cli.output.progress import Report
-from cvtui.runlog import History, RunFolder, fresh_name
-from cvtui.runlog.launch import launch
+from cvtui.runlog.folder import RunFolder, fresh_name
+from cvtui.runlog.history import History
 from cvtui.runlog.tail import Tail
+from cvtui.runlog.worker_process import launch
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Checked
+    from cvtui.recipe.validation import Checked
 
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 3.0
@@ -82,7 +83,7 @@ def follow(
 
 def make_folder(checked: Checked, runs: Path, strict_name: bool) -> RunFolder:
     """The run's folder with its recipe. RequestError when it exists or can't be written."""
-    from cvtui.recipe import dumps
+    from cvtui.recipe.toml import dumps
 
     recipe = checked.recipe
     text = dumps(recipe)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli.text_param import TextParam
-from cvtui.recipe.choices import Choice
+from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.fields import FIELDS, Field, grouped
 
 if TYPE_CHECKING:

@@ -14,15 +14,14 @@ from cvtui.errors import RequestError, nearest
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from cvtui.runlog import RunFolder
+    from cvtui.runlog.folder import RunFolder
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 
 
 def find_run(run: str | None, runs: Path) -> RunFolder:
     """The run folder of that name in `runs`, or at that path; the newest in `runs` without one. RequestError."""
-    from cvtui.runlog import RunFolder, list_runs, newest
-    from cvtui.runlog.folder import is_run
+    from cvtui.runlog.folder import RunFolder, is_run, list_runs, newest
 
     if run is None:
         found = newest(runs)
@@ -56,7 +55,7 @@ class RunName(TextParam):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        from cvtui.runlog import list_runs
+        from cvtui.runlog.folder import list_runs
 
         runs = list_runs(Path(ctx.params.get("runs") or "runs"))
         return [CompletionItem(folder.name) for folder in runs if folder.name.startswith(incomplete)]

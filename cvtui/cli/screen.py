@@ -15,7 +15,7 @@ from cvtui.cli import process
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Recipe
+    from cvtui.recipe.recipe import Recipe
 
 SMALLEST = (80, 24)
 
@@ -67,7 +67,7 @@ def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None
     `fps`: frames of a live run a second, at most."""
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
     gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
-    from cvtui.runlog import CommandReader
+    from cvtui.runlog.commands import CommandReader
     from cvtui.text import harmless
     from cvtui.tui.app import CvtuiApp
 

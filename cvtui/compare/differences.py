@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cvtui.runlog import History, RunFolder
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 UNINTERESTING = frozenset({"name"})
 

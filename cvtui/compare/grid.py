@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Checked, Recipe, check, override
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import override
+from cvtui.recipe.validation import Checked, check
 
 MOST = 200
 

@@ -14,7 +14,7 @@ from typing import Any
 from cvtui.calc import Conv, Linear, Table
 from cvtui.draw.figures import Curve, Curves
 from cvtui.runlog.history import History
-from cvtui.runlog.ticket import Kind, Scope, left_after
+from cvtui.runlog.lottery_note import Kind, Scope, left_after
 
 PROMISE = (
     "Frankle & Carbin 2019 promise: a part of the net (in the paper down to a fifth or a tenth of its weights) reaches "

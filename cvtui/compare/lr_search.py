@@ -20,8 +20,9 @@ from cvtui.compare.lr_range_rule import Bracket, bracket, round_rate
 from cvtui.compare.race import Race
 from cvtui.compare.verdict import Verdict, judge
 from cvtui.errors import RequestError
-from cvtui.recipe import Checked, Recipe, check
-from cvtui.recipe.rates import at_rate
+from cvtui.recipe.learning_rate import at_rate
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import Checked, check
 
 HIGHEST = 10.0
 DECADES = 8

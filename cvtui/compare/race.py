@@ -13,9 +13,12 @@ import msgspec
 
 from cvtui.compare.grid import Entrant
 from cvtui.errors import RequestError
-from cvtui.recipe import dumps
-from cvtui.runlog import Command, EventWriter, History, RunEnded, RunFolder, usable_cores
-from cvtui.runlog.launch import launch
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import Command, RunEnded
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch, usable_cores
+from cvtui.runlog.writer import EventWriter
 
 PATIENCE_SECONDS = 10.0
 

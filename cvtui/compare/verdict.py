@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cvtui.doctor import Doctor, curves
 from cvtui.doctor.curves import Seen, Verdict
-from cvtui.runlog import History
+from cvtui.runlog.history import History
 
 __all__ = ["Judge", "Verdict", "judge"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
 from cvtui.doctor.curves import got_there
 from cvtui.doctor.layers import Layers
-from cvtui.doctor.windows import Windows
+from cvtui.doctor.metric_windows import Windows
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis, Severity
-from cvtui.recipe.rates import at_rate
+from cvtui.recipe.learning_rate import at_rate
 
 
 @dataclass(frozen=True)

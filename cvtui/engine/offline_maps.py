@@ -11,7 +11,7 @@ from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.resume import newest_checkpoint, restore
 from cvtui.engine.train.snapshots import Pictures
 from cvtui.errors import RequestError
-from cvtui.recipe.checking import check
+from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.lock import Busy, WorkerLock, take

@@ -24,9 +24,9 @@ from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import started
-from cvtui.recipe.checking import check
-from cvtui.recipe.rates import at_rate
+from cvtui.recipe.learning_rate import at_rate
 from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from cvtui.runlog.events import Facts, Record
 from cvtui.runlog.writer import EventWriter
 
@@ -182,7 +182,7 @@ def tell_lines() -> int:
     import sys
 
     from cvtui.errors import RequestError
-    from cvtui.recipe.text import loads
+    from cvtui.recipe.toml import loads
 
     def tell(record: Record) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")

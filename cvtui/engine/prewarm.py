@@ -24,8 +24,8 @@ from cvtui.engine.train.forecast import predict
 from cvtui.engine.train.state import prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe.checking import check
-from cvtui.recipe.text import from_table
+from cvtui.recipe.toml import from_table
+from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 
 

@@ -37,7 +37,7 @@ from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.lock import WorkerLock
-from cvtui.runlog.not_finite import words_of
+from cvtui.runlog.nonfinite import words_of
 
 
 class Stopped(Exception):

@@ -32,10 +32,10 @@ from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.train.state import Training
 from cvtui.engine.train.trainer import Loop
 from cvtui.errors import RequestError
-from cvtui.recipe.checking import check
-from cvtui.recipe.room import gib, need_of
-from cvtui.recipe.text import dumps, load
-from cvtui.runlog import note
+from cvtui.recipe.memory_check import gib, need_of
+from cvtui.recipe.toml import dumps, load
+from cvtui.recipe.validation import check
+from cvtui.runlog import disk_note as note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.origin import places_told, recipe_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cvtui.runlog import History
-from cvtui.runlog.not_finite import told_of_steps, word
+from cvtui.runlog.history import History
+from cvtui.runlog.nonfinite import told_of_steps, word
 
 STEP_COLUMNS = ("loss", "accuracy", "lr", "grad_norm", "seconds")
 EPOCH_COLUMNS = (

@@ -13,9 +13,9 @@ from cvtui.export.chart import Chart, Curve, draw
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
-from cvtui.runlog import History
-from cvtui.runlog.curves import Floats, Smoother, epoch_middles, numbers
+from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
 from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved
+from cvtui.runlog.history import History
 from cvtui.runlog.series import Column
 
 SMOOTHING = 0.98

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 from cvtui.errors import RequestError
-from cvtui.runlog import History
-from cvtui.runlog.not_finite import WORDS, told_of_steps
+from cvtui.runlog.history import History
+from cvtui.runlog.nonfinite import WORDS, told_of_steps
 
 TAGS = {"loss": "loss/train", "accuracy": "accuracy/train", "lr": "lr", "grad_norm": "grad_norm"}
 

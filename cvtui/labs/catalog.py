@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvtui.labs.spec import Knob, Lab
-from cvtui.recipe.schedule import SHAPES
+from cvtui.recipe.choices.schedules import SHAPES
 
 INIT = Lab(
     name="init",

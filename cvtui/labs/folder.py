@@ -20,9 +20,9 @@ from cvtui.errors import RequestError
 from cvtui.labs.lookup import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.launch import start, worker_threads
-from cvtui.runlog.sane import cleaned
+from cvtui.runlog.record_limits import cleaned
 from cvtui.runlog.tail import Tail
+from cvtui.runlog.worker_process import start, worker_threads
 
 LABS_FOLDER = "labs"
 

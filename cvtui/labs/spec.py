@@ -116,8 +116,8 @@ class Knob:
         raise self._refuse(text)
 
     def _net(self, text: str) -> str:
-        from cvtui.recipe.net import format as written
-        from cvtui.recipe.net import parse
+        from cvtui.calc.net.parser import format as written
+        from cvtui.calc.net.parser import parse
 
         if not text and self.default == "":
             return ""

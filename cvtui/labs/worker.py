@@ -21,7 +21,7 @@ from cvtui.labs.folder import LabFolder
 from cvtui.labs.lookup import threads_of
 from cvtui.labs.report import FolderReport, LabResult, Report, Stopped
 from cvtui.runlog.events import Log, RunEnded, RunStarted
-from cvtui.runlog.launch import worker_threads
+from cvtui.runlog.worker_process import worker_threads
 from cvtui.runlog.writer import EventWriter
 
 Status = Literal["finished", "stopped", "diverged", "failed"]

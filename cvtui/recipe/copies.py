@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cvtui.recipe.choices import OPTIMIZERS, parse_choice
+from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.tables import OPTIMIZERS
 
 
 def extra_copies(optimizer: str, ema: float) -> int:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe import choices
-from cvtui.recipe.choices import Choice, DataFacts, in_span, parse_choice, span_in_words
+from cvtui.recipe.choices import tables
+from cvtui.recipe.choices.spec import Choice, in_span, parse_chain, parse_choice, span_in_words
+from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.run_name import check_name
 
@@ -98,7 +100,7 @@ class Field:
         if self.pattern and not re.fullmatch(self.pattern, value.strip()):
             raise self._wrong(label, value, "is not understood")
         if self.name == "augment":
-            choices.parse_chain(value, choices.AUGMENTS, label)
+            parse_chain(value, tables.AUGMENTS, label)
         if self.name == "name" and value:
             check_name(value, label)
         return value
@@ -119,7 +121,7 @@ class Field:
     def _check_choice(self, value: str, label: str) -> str:
         assert self.table is not None
         if self.name == "data":
-            from cvtui.recipe.data_facts import check_source
+            from cvtui.recipe.datasets.facts import check_source
 
             return check_source(value, label)
         table: Mapping[str, Any] = self.table
@@ -187,13 +189,13 @@ _PATTERNS: dict[str, tuple[str, str]] = {
 }
 
 _TABLES: dict[str, Mapping[str, Choice] | Mapping[str, DataFacts]] = {
-    "data": choices.DATA,
-    "preprocess": choices.PREPROCESSES,
-    "init": choices.INITS,
-    "loss": choices.LOSSES,
-    "optimizer": choices.OPTIMIZERS,
-    "schedule": choices.SCHEDULES,
-    "on_nan": choices.ON_NAN,
+    "data": DATA,
+    "preprocess": tables.PREPROCESSES,
+    "init": tables.INITS,
+    "loss": tables.LOSSES,
+    "optimizer": tables.OPTIMIZERS,
+    "schedule": tables.SCHEDULES,
+    "on_nan": tables.ON_NAN,
 }
 
 
@@ -228,7 +230,7 @@ def _make(name: str, default: Value) -> Field:
         kind: Kind = "whole" if annotation == "int" else "number"
         return Field(name=name, doc=doc, kind=kind, default=default, **_SPANS[name])
     pattern, example = _PATTERNS.get(name, ("", "any text"))
-    table = choices.AUGMENTS if name == "augment" else None
+    table = tables.AUGMENTS if name == "augment" else None
     return Field(name=name, doc=doc, kind="text", default=default, table=table, pattern=pattern, example=example)
 
 

@@ -6,7 +6,8 @@ import math
 from typing import NamedTuple
 
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import LOSSES, parse_choice
+from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.tables import LOSSES
 
 
 class FirstLoss(NamedTuple):

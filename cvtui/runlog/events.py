@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cvtui.recipe.rates import rate_told
+from cvtui.recipe.learning_rate import rate_told
 
 FORMAT_VERSION = "1.0"
 

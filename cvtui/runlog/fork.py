@@ -16,7 +16,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.runlog.sane import cleaned
+from cvtui.runlog.record_limits import cleaned
 
 START = "start.pt"
 NOTE = "fork.json"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui import door
-from cvtui.runlog import events, note
+from cvtui.runlog import disk_note, events
 from cvtui.runlog.folder import RunFolder, starting
-from cvtui.runlog.sane import cleaned
+from cvtui.runlog.record_limits import cleaned
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.thinning import thinned
@@ -131,7 +131,7 @@ class History:
             changed = True
         self._settle()
         if door.is_file(self._tail.path) or self.run is None:
-            trouble = note.read(self.folder.note)
+            trouble = disk_note.read(self.folder.note)
         else:
             trouble = "" if self.folder.path.is_dir() else "the run folder is gone"
         changed |= trouble != self.trouble

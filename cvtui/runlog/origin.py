@@ -12,10 +12,11 @@ import msgspec
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, load
-from cvtui.recipe.data_facts import folder_of
-from cvtui.recipe.fingerprint import same_classes
-from cvtui.recipe.going_on import obey
+from cvtui.recipe.datasets.facts import folder_of
+from cvtui.recipe.datasets.fingerprint import same_classes
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.resume_rules import obey
+from cvtui.recipe.toml import load
 from cvtui.runlog.events import RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.rates import rate_told
-from cvtui.runlog.summaries import RunSummary
+from cvtui.recipe.learning_rate import rate_told
+from cvtui.runlog.run_summary import RunSummary
 
 Keeps = Callable[[RunSummary], bool]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cvtui import door
-from cvtui.runlog import note
+from cvtui.runlog import disk_note
 from cvtui.runlog.events import Log, Record, RunStarted, Steps
 from cvtui.runlog.tail import ends_torn
 
@@ -158,7 +158,7 @@ class EventWriter:
         if not self.trouble:
             self.flush()  # the word about a trouble that has just ended
         if self.trouble:  # nothing waits any more
-            note.write(self._note, f"the log could not be written to its end ({self.trouble})")
+            disk_note.write(self._note, f"the log could not be written to its end ({self.trouble})")
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -213,14 +213,14 @@ class EventWriter:
             self._since = now
         if why != self.trouble:
             self.trouble = why
-            note.write(self._note, f"the log can't be written ({why}): it waits in memory, and training goes on")
+            disk_note.write(self._note, f"the log can't be written ({why}): it waits in memory, and training goes on")
 
     def _out_of_trouble(self) -> None:
         lost = f", {self.dropped} layer samples were let go" if self.dropped else "; nothing was lost"
         seconds = time.monotonic() - self._since
         text = f"the log could not be written for {seconds:.1f} s ({self.trouble}){lost}"
         self.trouble = ""
-        note.write(self._note, "")
+        disk_note.write(self._note, "")
         self._put(Log(time=time.time(), level="warning", text=text))  # goes out with what comes next
 
     def _opened(self) -> int:
@@ -236,7 +236,7 @@ class EventWriter:
         file = door.descriptor(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         self._file = file
         with contextlib.suppress(OSError):
-            note.prepare(self._note)
+            disk_note.prepare(self._note)
         if self._head and self._head not in self._waiting and not os.fstat(file).st_size:
             os.write(file, self._head)  # the log was deleted: whoever reads the new one must know what it is about
         if ends_torn(file):  # what a killed process left: its torn line must not swallow our first one

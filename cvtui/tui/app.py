@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe
-from cvtui.runlog import RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.runlog.folder import RunFolder
 from cvtui.tui import settings
 from cvtui.tui.screens.base import PLACES, PlaceScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
@@ -176,7 +176,7 @@ class CvtuiApp(App[None]):
 
     def living(self) -> list[RunFolder]:
         """Runs of this session that still train."""
-        from cvtui.runlog import summary
+        from cvtui.runlog.run_summary import summary
 
         return [run for run in self.started if summary(run).state in ("starting", "running", "paused")]
 
@@ -200,7 +200,7 @@ class CvtuiApp(App[None]):
             self.push_screen(LeaveModal(", ".join(run.name for run in alive)), take)
 
     def _stop(self, runs: list[RunFolder]) -> None:
-        from cvtui.runlog import Command
+        from cvtui.runlog.events import Command
 
         for run in runs:
             try:

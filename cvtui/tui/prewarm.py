@@ -19,8 +19,9 @@ from typing import IO, Any, Literal, TypeAlias
 import msgspec
 
 from cvtui import door
-from cvtui.recipe import Recipe
-from cvtui.runlog import RunFolder, worker_environment, worker_threads
+from cvtui.recipe.recipe import Recipe
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.worker_process import worker_environment, worker_threads
 
 State: TypeAlias = Literal["off", "loading", "ready", "dead", "spent"]
 """not started; torch is being loaded; it has answered; it died; it has become a trainer."""

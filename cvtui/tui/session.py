@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Recipe
-    from cvtui.runlog import RunFolder
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.runlog.folder import RunFolder
 
 
 class Session(Protocol):

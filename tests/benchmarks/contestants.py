@@ -18,9 +18,13 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from cvtui.recipe import Recipe, check, dumps
-from cvtui.runlog import Command, History, RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.recipe.validation import check
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch
 from tests.benchmarks.cases import Case
 
 

@@ -17,7 +17,8 @@ from torch.utils.data import TensorDataset
 
 from cvtui.engine.train.evaluate import LARGEST_BATCH, Evaluation, evaluate
 from cvtui.engine.train.state import Training, prepare
-from cvtui.recipe import Recipe, check
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from tests.peak import peak_bytes
 
 CLASSES = int(os.environ.get("CVTUI_BENCH_CLASSES", "10000"))

@@ -18,7 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cvtui.runlog import EventWriter, History, RunFolder, Steps
+from cvtui.runlog.events import Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.writer import EventWriter
 
 RECORD = 30
 """Steps a record: those of 100 ms at 300 steps a second."""
@@ -96,10 +99,10 @@ class Trainer:
         import torch
 
         from cvtui.calc import trace
+        from cvtui.calc.net.parser import parse
         from cvtui.engine.nn.model import Net
         from cvtui.engine.observe.layer_watch import Watch
         from cvtui.engine.optim.fused_adam import AdamW
-        from cvtui.recipe.net import parse
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
@@ -131,7 +134,7 @@ def layers(quick: bool) -> None:
     import msgspec
 
     from cvtui.calc import trace
-    from cvtui.recipe.net import parse
+    from cvtui.calc.net.parser import parse
 
     rows = []
     for count in (10, 30, 100, 300) if quick else (10, 30, 100, 300, 1000):

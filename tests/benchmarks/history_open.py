@@ -16,8 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from cvtui.runlog import EpochDone, EventWriter, Histogram, History, LayersSampled, LayerStats, RunFolder, Steps
-from cvtui.runlog import summary as summarise
+from cvtui.runlog.events import EpochDone, Histogram, LayersSampled, LayerStats, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary as summarise
+from cvtui.runlog.writer import EventWriter
 
 
 def write(folder: RunFolder, steps: int, record: int) -> None:

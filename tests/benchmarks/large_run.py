@@ -24,18 +24,11 @@ from pathlib import Path
 import msgspec
 from textual.app import App, ComposeResult
 
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import (
-    EpochDone,
-    EventWriter,
-    Histogram,
-    Layer,
-    LayersSampled,
-    LayerStats,
-    RunFolder,
-    RunStarted,
-    Steps,
-)
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import EpochDone, Histogram, Layer, LayersSampled, LayerStats, RunStarted, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.writer import EventWriter
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.train import LiveView
 
@@ -150,7 +143,7 @@ async def opened(folder: RunFolder) -> tuple[float, float]:
         await pilot._wait_for_screen()
         paint(app)
         whole = time.perf_counter() - begin
-        from cvtui.runlog import History
+        from cvtui.runlog.history import History
 
         begin = time.perf_counter()
         History(folder).poll()

@@ -10,9 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import Command, History, RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch
 from tests.cli.terminal import Terminal
 from tests.waiting import wait_until
 

@@ -20,8 +20,11 @@ from cvtui.compare.lr_range_rule import _smooth, _valley, bracket
 from cvtui.compare.lr_search import DECADES, HIGHEST, STEPS
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import Recipe, check, dumps
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.recipe.validation import check
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 NETS = {
     "MLP": "fc64-relu-fc",

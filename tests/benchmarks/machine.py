@@ -8,7 +8,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from cvtui.runlog.launch import usable_cores
+from cvtui.runlog.worker_process import usable_cores
 
 
 def facts(device: str) -> list[str]:

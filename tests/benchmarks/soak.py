@@ -18,9 +18,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cvtui.recipe import Recipe, check, dumps
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.recipe.validation import check
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch
 
 RECIPE = Recipe(net="gap-fc", batch_size=1, threads=1, device="cpu", optimizer="sgd", lr=1e-3, watch_every=1000)
 STEP_BYTES = sum(kind.itemsize for kind in map(np.dtype, ("f8", "f8", "f4", "f4", "f8")))

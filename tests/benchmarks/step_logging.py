@@ -18,7 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cvtui.runlog import CommandReader, EventWriter, RunFolder, Steps
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.writer import EventWriter
 
 STEPS = 20_000
 ROUNDS = 7
@@ -99,7 +102,9 @@ def engine(base: Path) -> tuple[float, float]:
     from cvtui.engine.observe.layer_watch import Watch
     from cvtui.engine.observe.recorder import Journal
     from cvtui.engine.train.state import prepare
-    from cvtui.recipe import Recipe, check, dumps
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.recipe.toml import dumps
+    from cvtui.recipe.validation import check
 
     recipe = Recipe(net="conv4-relu-conv4-relu-fc", threads=1, device="cpu", batch_size=32)
     training = prepare(check(recipe))

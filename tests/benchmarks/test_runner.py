@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.recipe import Recipe, check
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.contestants import Engine, as_a_user
 

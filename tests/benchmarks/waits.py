@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from cvtui.runlog import Command, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
 from tests.benchmarks.large_run import Long
 from tests.benchmarks.machine import facts
 from tests.cli.terminal import Terminal

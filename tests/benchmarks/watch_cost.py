@@ -24,8 +24,9 @@ from torch import nn
 import cvtui
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe import layer_watch as watching
-from cvtui.recipe import Recipe, check
-from cvtui.runlog import History
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
+from cvtui.runlog.history import History
 
 EVERY = 10
 

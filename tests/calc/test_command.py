@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from cvtui.calc import trace
+from cvtui.calc.net.parser import parse
 from cvtui.cli.main import main
-from cvtui.recipe.net import parse
 
 BLOCK = "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cvtui.calc import Row, Size, Table, trace
+from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
-from cvtui.recipe.net import parse
 
 
 def table(net: str, size: Size, classes: int = 10) -> Table:

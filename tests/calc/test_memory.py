@@ -9,8 +9,8 @@ from torch import nn
 
 from cvtui.calc import Chain, Size, trace
 from cvtui.calc.memory import OPTIMIZERS, kept_activations, training_memory
+from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
-from cvtui.recipe.net import parse
 from tests.calc.nets import nets, sizes
 from tests.calc.oracle import Built, as_shape
 

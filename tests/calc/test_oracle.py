@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Chain, ReceptiveField, Size, Table, net_expression, trace, values
+from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
-from cvtui.recipe.net import parse
 from tests.calc.nets import nets, sizes
 from tests.calc.oracle import Built, as_shape, as_size, own_parameters
 

@@ -8,10 +8,10 @@ import pytest
 
 from cvtui.calc import Size, expression
 from cvtui.calc.dense import against_dense
+from cvtui.calc.net.parser import parse
 from cvtui.calc.solve import Solution, solve
 from cvtui.calc.trace import trace
 from cvtui.errors import RequestError
-from cvtui.recipe.net import parse
 
 
 def solved(net: str, size: Size, wanted: Size | None = None) -> Solution:

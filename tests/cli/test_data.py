@@ -22,9 +22,9 @@ from cvtui.cli.commands.data import provide
 from cvtui.cli.main import main
 from cvtui.engine.data.formats.download import Source, fetch, sources
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import DATA
-from cvtui.recipe.stored_files import locate, unsound
-from cvtui.recipe.stored_table import STORAGE, STORED, File
+from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.datasets.locate import locate, unsound
+from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED, File
 from tests.cli.running import cvtui
 from tests.engine.stored_making import images, write
 

@@ -12,10 +12,13 @@ from cvtui.cli.commands.train import make_recipe
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import choices, dumps
+from cvtui.recipe.choices import tables as choices
+from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.datasets.torchvision_sets import STORED
 from cvtui.recipe.fields import FIELDS
-from cvtui.recipe.stored_table import STORED
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from tests.cli.running import cvtui
 
 SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 720"
@@ -25,10 +28,10 @@ POINTS = "--net fc32-tanh-fc32-tanh-fc --epochs 15 --lr 0.03 --schedule constant
 
 def words() -> Iterator[tuple[str, str]]:
     """(option and value, what else it needs)."""
-    for name in choices.DATA:
+    for name in DATA:
         if name in STORED:
             continue  # fetched only when asked for
-        if len(choices.DATA[name].size) == 1:
+        if len(DATA[name].size) == 1:
             yield f"--data {name}", POINTS
         else:
             yield f"--data {name}", "--limit 300 --epochs 4"
@@ -104,7 +107,7 @@ def test_every_choice_trains_from_the_shell(tmp_path: Path, word: str, more: str
 def test_help_has_a_line_for_every_choice(tmp_path: Path) -> None:
     said = " ".join(cvtui("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
     tables = (
-        choices.DATA, choices.PREPROCESSES, choices.AUGMENTS, choices.INITS, choices.LOSSES, choices.OPTIMIZERS,
+        DATA, choices.PREPROCESSES, choices.AUGMENTS, choices.INITS, choices.LOSSES, choices.OPTIMIZERS,
         choices.SCHEDULES, choices.ON_NAN,
     )  # fmt: skip
     for table in tables:

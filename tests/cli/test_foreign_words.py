@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from cvtui.recipe import dumps
-from cvtui.runlog import (
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import (
     CheckpointSaved,
     CommandApplied,
-    EventWriter,
     Finding,
     Layer,
     LayersSampled,
     LayerStats,
     Log,
     RunEnded,
-    RunFolder,
 )
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.writer import EventWriter
 from tests.cli.running import cvtui
 from tests.cli.terminal import Terminal
 from tests.engine.making import recipe

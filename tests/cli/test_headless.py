@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.recipe import Recipe, load
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import load
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from tests.cli.running import TINY, command, cvtui, environment, start
 from tests.cli.terminal import Terminal, plain
 from tests.waiting import wait_until

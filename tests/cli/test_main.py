@@ -9,7 +9,7 @@ import pytest
 
 from cvtui import __version__
 from cvtui.cli.registry import COMMANDS
-from cvtui.recipe import FIELDS
+from cvtui.recipe.fields import FIELDS
 from tests.cli.running import command, cvtui, environment
 
 

@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 from cvtui.cli.main import main
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.data_facts import facts
+from cvtui.recipe.datasets.facts import facts
+from cvtui.recipe.datasets.image_folder import listing
 from cvtui.recipe.fields import FIELDS
-from cvtui.recipe.folder_facts import listing
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from cvtui.runlog.events import RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.tui.form.preview import _numbers
 from cvtui.tui.form.validation import examine
 from cvtui.tui.panes.prediction import compare

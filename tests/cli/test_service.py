@@ -14,8 +14,9 @@ import pytest
 import cvtui as package
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import dumps, load
-from cvtui.runlog import History, RunFolder, list_runs
+from cvtui.recipe.toml import dumps, load
+from cvtui.runlog.folder import RunFolder, list_runs
+from cvtui.runlog.history import History
 from tests.cli.running import TINY, command, environment, start
 from tests.engine.making import folder, recipe
 from tests.waiting import wait_until
@@ -139,7 +140,7 @@ def test_a_run_without_a_screen_outlives_its_terminal(tmp_path: Path) -> None:
 
 
 def stop(run: RunFolder) -> None:
-    from cvtui.runlog import Command
+    from cvtui.runlog.events import Command
 
     run.send(Command(command="stop", time=time.time()))
     wait_until(lambda: not run.alive(), what="the end")

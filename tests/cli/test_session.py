@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from tests.cli.running import TINY, cvtui
 from tests.cli.terminal import Terminal
 from tests.waiting import wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvtui.runlog import RunFolder
+from cvtui.runlog.folder import RunFolder
 from tests.cli.running import cvtui
 from tests.engine.making import folder, train
 

@@ -6,7 +6,7 @@ import pytest
 
 from cvtui.compare import expand
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe
+from cvtui.recipe.recipe import Recipe
 
 
 def test_every_combination_once() -> None:

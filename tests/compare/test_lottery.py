@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cvtui.calc import trace
+from cvtui.calc.net.parser import parse
 from cvtui.cli.commands.lottery import lottery
 from cvtui.compare.lottery import PROMISE, Trial, as_json, figure, judge_lottery, shares_left
 from cvtui.errors import RequestError
-from cvtui.recipe.net import parse
 from tests.cli.running import cvtui
 
 

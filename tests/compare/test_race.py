@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.runlog import History, RunFolder, list_runs
+from cvtui.runlog.folder import RunFolder, list_runs
+from cvtui.runlog.history import History
 
 COMMAND = [sys.executable, "-m", "cvtui", "sweep", "--net", "fc16-relu-fc", "--epochs", "2", "--optimizer", "sgd"]
 

@@ -14,8 +14,9 @@ from cvtui.compare.grid import split_values
 from cvtui.doctor import examine
 from cvtui.doctor.curves import Seen, Verdict
 from cvtui.doctor.curves import judge as judge_seen
-from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import Record
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from tests.doctor.making import sample, started, story
 

@@ -21,9 +21,13 @@ from cvtui.engine.train import control, trainer
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import Training
 from cvtui.errors import RequestError
-from cvtui.recipe import Checked, Recipe, check, dumps
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.recipe.validation import Checked, check
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
+from cvtui.runlog.history import History
 
 NETS = (
     "fc", "fc16-relu-fc", "fc32-relu-fc16-relu-fc", "conv4s2-relu-fc", "conv4s2-bn-relu-fc",

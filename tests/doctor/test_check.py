@@ -17,9 +17,11 @@ from cvtui.engine.observe.live_doctor import AttendedWriter
 from cvtui.engine.precheck import checkup
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
 from cvtui.runlog.events import AnyRecord, Facts, Finding, LayersSampled, RunEnded, RunStarted, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from tests.doctor.making import learning, sample, started, story
 
 

@@ -13,9 +13,11 @@ from click.testing import CliRunner
 from cvtui.cli.main import cli
 from cvtui.doctor import Doctor, catalogue, examine
 from cvtui.doctor.doctor import arrange
-from cvtui.doctor.windows import Windows
-from cvtui.runlog import EventWriter, Finding, History, RunFolder
-from cvtui.runlog.events import Record
+from cvtui.doctor.metric_windows import Windows
+from cvtui.runlog.events import Finding, Record
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.writer import EventWriter
 from tests.doctor.making import attended, learning, sample, started, story
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"

@@ -16,7 +16,8 @@ import cvtui
 from cvtui.doctor import Diagnosis, examine
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
-from cvtui.runlog import Facts, History
+from cvtui.runlog.events import Facts
+from cvtui.runlog.history import History
 
 CLASSES = 4
 

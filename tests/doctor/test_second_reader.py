@@ -12,11 +12,13 @@ import pytest
 
 from cvtui.doctor import Doctor, catalogue, examine
 from cvtui.doctor.checklist import checklist
-from cvtui.doctor.telling import beside
+from cvtui.doctor.phrases import beside
 from cvtui.engine.precheck import checkup
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import Command, History, RunFolder
-from cvtui.runlog.events import AnyRecord, CommandApplied, Record, RunStarted
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import AnyRecord, Command, CommandApplied, Record, RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from tests.doctor import random_runs
 from tests.doctor.making import attended
 from tests.doctor.second_log import SecondReader

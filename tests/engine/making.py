@@ -15,9 +15,12 @@ import msgspec
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import Recipe, check, dumps
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.recipe.validation import check
 from cvtui.runlog.events import AnyRecord
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 SMALL = "conv4s2-relu-fc"
 """A net whose step takes half a millisecond."""

@@ -10,8 +10,8 @@ import msgspec
 
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import dumps, load
-from cvtui.runlog import RunFolder
+from cvtui.recipe.toml import dumps, load
+from cvtui.runlog.folder import RunFolder
 
 
 class SignalAfter(Signals):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvtui.recipe.stored_table import STORAGE, STORED
+from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED
 
 Part = tuple[np.ndarray, np.ndarray]
 """Pixels uint8 N x H x W x C, labels N from 0."""

@@ -12,8 +12,9 @@ import pytest
 from cvtui.assets import asset
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import Recipe, dumps, load
-from cvtui.runlog import RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps, load
+from cvtui.runlog.folder import RunFolder
 
 from .making import folder, history, train
 

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from cvtui.engine.train import checkpoint
-from cvtui.recipe import dumps, load
-from cvtui.recipe.fingerprint import differences, fingerprint
-from cvtui.recipe.folder_facts import _known
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.curves import position
+from cvtui.recipe.datasets.fingerprint import differences, fingerprint
+from cvtui.recipe.datasets.image_folder import _known
+from cvtui.recipe.toml import dumps, load
+from cvtui.runlog.axes import position
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
+from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import Ahead, foretell
 from tests.cli.running import cvtui
 from tests.engine.making import folder, history, recipe, train

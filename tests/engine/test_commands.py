@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from cvtui.engine.train.checkpoint import load as load_checkpoint
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 from ..waiting import wait_until
 from .making import finish, folder, start

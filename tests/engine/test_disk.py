@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from cvtui.engine.train import checkpoint
-from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import Log, RunEnded, RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 from ..waiting import wait_until
 from .making import finish, folder, records, start

@@ -15,9 +15,9 @@ from cvtui.engine.train import checkpoint
 from cvtui.engine.train.nonfinite_guard import Guard, rule_of
 from cvtui.engine.train.nonfinite_trace import batch_index, locate
 from cvtui.engine.train.state import Training, first_batch
-from cvtui.runlog import RunFolder
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, Finding, RunEnded, RunStarted
-from cvtui.runlog.launch import launch
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.worker_process import launch
 
 from .making import folder, history, records, train, training
 

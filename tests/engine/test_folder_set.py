@@ -20,8 +20,9 @@ from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.folder_facts import folder_facts, listing
+from cvtui.recipe.datasets.image_folder import folder_facts, listing
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from tests.engine.making import folder as run_folder
 from tests.engine.making import history
 

@@ -14,8 +14,10 @@ from textual.app import App
 
 from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.errors import RequestError
-from cvtui.recipe import dumps
-from cvtui.runlog import EventWriter, Finding, Log, RunEnded, RunFolder, list_runs
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import Finding, Log, RunEnded
+from cvtui.runlog.folder import RunFolder, list_runs
+from cvtui.runlog.writer import EventWriter
 from cvtui.tui.train import LiveView
 from tests.cli.running import cvtui
 from tests.runlog.making import started, write_steps
@@ -152,7 +154,9 @@ def test_what_is_no_file_does_not_hang_a_reader(tmp_path: Path) -> None:
                 path.mkdir()
             else:
                 path.symlink_to(path)
-            from cvtui.runlog import CommandReader, History, summary
+            from cvtui.runlog.commands import CommandReader
+            from cvtui.runlog.history import History
+            from cvtui.runlog.run_summary import summary
 
             history = History(folder)
             history.poll()

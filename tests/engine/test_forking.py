@@ -11,9 +11,10 @@ import torch
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import dumps
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, parent_of, pick
+from cvtui.runlog.history import History
 from tests.engine.making import folder, history, recipe
 
 NET = "conv4s2-bn-relu-drop0.3-fc"

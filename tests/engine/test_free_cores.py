@@ -12,7 +12,7 @@ import pytest
 
 from cvtui.engine.runtime import idle_cores
 from cvtui.engine.runtime.idle_cores import LEAST_SECONDS, FreeCores
-from cvtui.runlog.launch import usable_cores
+from cvtui.runlog.worker_process import usable_cores
 from tests.waiting import wait_until
 
 

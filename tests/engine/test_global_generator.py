@@ -23,8 +23,8 @@ from cvtui.engine.prewarm import answer
 from cvtui.engine.train import state as preparing
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import check
-from cvtui.runlog import Command
+from cvtui.recipe.validation import check
+from cvtui.runlog.events import Command
 
 from .making import folder, history, recipe
 from .test_streaming import made  # noqa: F401  # the 240 pictures

@@ -11,10 +11,14 @@ import pytest
 import torch
 
 from cvtui.engine.train import checkpoint
-from cvtui.recipe import FIELDS, check, dumps, load
-from cvtui.recipe.going_on import RULES, table_lines
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.recipe.fields import FIELDS
+from cvtui.recipe.resume_rules import RULES, table_lines
+from cvtui.recipe.toml import dumps, load
+from cvtui.recipe.validation import check
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
+from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import Ahead, foretell
 from tests.cli.running import cvtui
 from tests.engine.making import folder, history, recipe, train

@@ -12,11 +12,12 @@ from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, MACS_TO_SHARE, Gover
 from cvtui.engine.train import trainer
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.trainer import Loop, governor_of
-from cvtui.recipe import Recipe, load
 from cvtui.recipe.fields import FIELDS
-from cvtui.runlog import EventWriter
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import load
 from cvtui.runlog.events import Log
-from cvtui.runlog.launch import usable_cores
+from cvtui.runlog.worker_process import usable_cores
+from cvtui.runlog.writer import EventWriter
 from tests.engine import making
 
 

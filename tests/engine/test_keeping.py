@@ -10,8 +10,9 @@ import pytest
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.checkpoint_files import seconds_of
 from cvtui.engine.train.resume import newest_checkpoint
-from cvtui.runlog import Command, History, RunFolder
-from cvtui.runlog.events import CheckpointSaved
+from cvtui.runlog.events import CheckpointSaved, Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 from ..waiting import wait_until
 from .making import SMALL, finish, folder, records, start, train

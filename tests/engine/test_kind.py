@@ -16,7 +16,9 @@ import cvtui as package
 from cvtui.doctor import Doctor
 from cvtui.errors import RequestError
 from cvtui.labs.folder import LabFolder
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.runlog.origin import first_run, recipe_of
 from cvtui.tui.detail.feature_map_request import why_not
 from cvtui.tui.panes.log_entries import way_out

@@ -17,9 +17,8 @@ from cvtui.engine.train import trainer as looping
 from cvtui.engine.train.control import Signals, StopAsked
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import check
-from cvtui.recipe.checking import flat_norm, joins_last, steps_of
-from cvtui.runlog.curves import position
+from cvtui.recipe.validation import check, flat_norm, joins_last, steps_of
+from cvtui.runlog.axes import position
 from tests.cli.running import cvtui
 
 from .making import folder, history, recipe, train, training

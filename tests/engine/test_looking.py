@@ -16,7 +16,9 @@ from cvtui.assets import asset
 from cvtui.engine.observe.feature_maps import Validation, look_through
 from cvtui.engine.observe.image_writer import LOOKED_AT
 from cvtui.engine.offline_maps import look_at
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 from .making import folder, history, records, train
 

@@ -19,10 +19,10 @@ from cvtui.engine.train.lottery import prepare_run, prune, shuffled
 from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import check
-from cvtui.recipe.choices import OPTIMIZERS
-from cvtui.runlog import RunFolder
-from cvtui.runlog.ticket import MASK, REWIND, Ticket, left_after, ticket_of, write_ticket
+from cvtui.recipe.choices.tables import OPTIMIZERS
+from cvtui.recipe.validation import check
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.lottery_note import MASK, REWIND, Ticket, left_after, ticket_of, write_ticket
 from tests.engine.making import folder, history, recipe
 
 NET = "conv8s2-bn-relu-fc16-relu-fc"

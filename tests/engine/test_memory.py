@@ -22,8 +22,8 @@ from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_ba
 from cvtui.engine.train import state as room_of_training
 from cvtui.engine.train.snapshots import Pictures
 from cvtui.errors import RequestError
-from cvtui.recipe import check
-from cvtui.recipe.room import GIB, need_of
+from cvtui.recipe.memory_check import GIB, need_of
+from cvtui.recipe.validation import check
 from cvtui.runlog.events import AnyRecord, LayersSampled, Log, PictureSaved, RunEnded
 
 from .making import folder, recipe, records, train, training

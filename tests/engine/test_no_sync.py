@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cvtui.engine.observe import statistics
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.trainer import Loop
-from cvtui.runlog import EventWriter
 from cvtui.runlog.events import LayersSampled, Steps
+from cvtui.runlog.writer import EventWriter
 from tests.engine import making
 
 READING = {

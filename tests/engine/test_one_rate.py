@@ -21,13 +21,15 @@ from cvtui.compare.lr_search import Found, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
 from cvtui.doctor import Diagnosis, Doctor, examine
 from cvtui.engine.precheck import checkup
-from cvtui.recipe import Recipe, check, dumps, load, override
-from cvtui.recipe.rates import full_rate, rate_told
-from cvtui.runlog import Command, History
-from cvtui.runlog.events import Facts, Record, RunStarted, Steps
+from cvtui.recipe.learning_rate import full_rate, rate_told
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps, load, override
+from cvtui.recipe.validation import check
+from cvtui.runlog.events import Command, Facts, Record, RunStarted, Steps
 from cvtui.runlog.fork import fork, pick
+from cvtui.runlog.history import History
 from cvtui.runlog.run_filter import parse_filter
-from cvtui.runlog.summaries import summary
+from cvtui.runlog.run_summary import summary
 from tests.cli.running import cvtui as command
 from tests.engine.making import folder, history, recipe, train
 

@@ -13,7 +13,8 @@ from cvtui.calc.memory import OPTIMIZERS as OF_THE_RULE
 from cvtui.engine.optim import skippable
 from cvtui.engine.optim.factory import OPTIMIZERS, make_optimizer, parameter_groups
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, choices
+from cvtui.recipe.choices import tables
+from cvtui.recipe.recipe import Recipe
 
 LR = 0.02
 Rule = Callable[[Tensor, Tensor, dict[str, Any], int], Tensor]
@@ -118,7 +119,7 @@ def test_the_lectures_rule_for_fifty_steps(text: str, rule: Rule, decoupled: boo
 
 
 def test_each_choice_has_its_function_and_is_fused_where_pytorch_can() -> None:
-    assert set(OPTIMIZERS) == set(choices.OPTIMIZERS)
+    assert set(OPTIMIZERS) == set(tables.OPTIMIZERS)
     for name in set(OPTIMIZERS) - {"rmsprop", "muon"}:  # PyTorch has no fused kernel for these
         optimizer = make_optimizer(small(), Recipe(optimizer=name))
         assert all(group["fused"] for group in optimizer.param_groups), name
@@ -305,8 +306,8 @@ GOOD = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.03, "muon":
     "choice",
     [
         *(("optimizer", name) for name in OPTIMIZERS),
-        *(("loss", name) for name in choices.LOSSES),
-        *(("schedule", name) for name in choices.SCHEDULES),
+        *(("loss", name) for name in tables.LOSSES),
+        *(("schedule", name) for name in tables.SCHEDULES),
     ],
     ids="-".join,
 )

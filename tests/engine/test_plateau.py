@@ -14,7 +14,7 @@ from torch import nn
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe.schedule import Schedule
+from cvtui.recipe.choices.schedules import Schedule
 
 from .making import folder, history
 

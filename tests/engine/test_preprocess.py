@@ -23,9 +23,9 @@ from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.engine.train.resume import restore
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.checking import checked_on
-from cvtui.recipe.choices import DATA
+from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check, checked_on
 
 from .making import folder, history, training
 

@@ -17,8 +17,9 @@ from cvtui.engine.runtime import device as devices
 from cvtui.engine.runtime.device import arithmetic, repeat
 from cvtui.engine.train.determinism import told_of, without_deterministic_form
 from cvtui.engine.train.state import Training
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch
 from tests.cli.running import cvtui
 from tests.waiting import wait_until
 

@@ -18,9 +18,12 @@ from cvtui.engine.train.resume import newest_checkpoint, restore
 from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check, dumps
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.recipe.validation import check
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch
 from tests.waiting import wait_until
 
 RECIPE = Recipe(

@@ -19,10 +19,12 @@ from cvtui.engine.runtime import memory
 from cvtui.engine.train.checkpoint import load as load_checkpoint
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.worker import in_one_line
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.room import gib, need_of
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.memory_check import gib, need_of
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from cvtui.runlog.events import CheckpointSaved, EpochDone, LayersSampled, Log, RunEnded, RunStarted, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 from ..waiting import wait_until
 from .making import finish, folder, history, recipe, records, start, train, training

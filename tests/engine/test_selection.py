@@ -15,8 +15,9 @@ from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.selection import training_counts
+from cvtui.recipe.datasets.selection import training_counts
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 
 from .making import folder, history
 

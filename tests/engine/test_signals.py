@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from cvtui.engine.train import checkpoint
-from cvtui.runlog import History, RunFolder
 from cvtui.runlog.events import RunEnded
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 from ..waiting import wait_until
 from .making import finish, folder, records, start

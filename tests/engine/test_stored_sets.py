@@ -24,9 +24,9 @@ from cvtui.engine.data.images import Images
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.torchvision_sets import READERS, read, read_files
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe
-from cvtui.recipe.stored_files import data_folder, in_bytes, locate, missing, unsound
-from cvtui.recipe.stored_table import STORAGE, STORED
+from cvtui.recipe.datasets.locate import data_folder, in_bytes, locate, missing, unsound
+from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED
+from cvtui.recipe.recipe import Recipe
 from tests.engine.stored_making import Part, idx, images, matlab, python2_pickle, write
 
 IDX_SETS = ("mnist", "fashion-mnist", "kmnist", "emnist")

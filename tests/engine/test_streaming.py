@@ -20,8 +20,9 @@ from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.observe.recorder import Journal
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import Recipe
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 
 from .making import folder, history, train
 

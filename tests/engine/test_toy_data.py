@@ -12,8 +12,9 @@ from cvtui.engine.data.toys import TOYS
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.toy_table import CLASS_RANGE, toy_facts
+from cvtui.recipe.datasets.toy_sets import CLASS_RANGE, toy_facts
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 
 from .making import folder, history
 

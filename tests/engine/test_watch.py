@@ -158,7 +158,7 @@ def test_later_samples_keep_their_distance_in_time() -> None:
 
 
 def test_the_kinds_are_those_that_a_net_can_hold() -> None:
-    from cvtui.calc.nodes import ACTIVATIONS
+    from cvtui.calc.net.nodes import ACTIVATIONS
 
     assert set(KINDS.values()) == {"conv", "fc", *ACTIVATIONS}
 

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import cvtui
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from tests.waiting import wait_until
 
 

@@ -13,7 +13,8 @@ import torch
 
 from cvtui.assets import asset
 from cvtui.engine.observe.layer_watch import watched_layers
-from cvtui.runlog import History, RunFolder
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.picture_index import map_layers
 from cvtui.tui.train.live_view import LiveView

@@ -20,8 +20,10 @@ from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.worker import train_folder
-from cvtui.runlog import Command, History, RunFolder, summary
-from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, RunEnded
+from cvtui.runlog.events import CheckpointSaved, Command, CommandApplied, EpochDone, RunEnded
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary
 from tests.cli.running import cvtui
 
 from .making import folder, history, records, train, training

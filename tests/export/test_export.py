@@ -20,9 +20,11 @@ import torch
 import cvtui
 from cvtui.export import write_csv, write_html, write_svg, write_tensorboard
 from cvtui.export.chart import Chart, Curve, draw, nice_ticks
-from cvtui.runlog import CommandApplied, EpochDone, EventWriter, History, Log, PictureSaved, RunFolder
-from cvtui.runlog.events import Steps
-from cvtui.runlog.not_finite import told_of_steps
+from cvtui.runlog.events import CommandApplied, EpochDone, Log, PictureSaved, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.nonfinite import told_of_steps
+from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, sampled, started
 
 

@@ -8,8 +8,12 @@ import sys
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe import FIELDS, Recipe, check
-from cvtui.recipe.choices import DATA, INITS, LOSSES, OPTIMIZERS, PREPROCESSES, SCHEDULES, parse_choice
+from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.tables import INITS, LOSSES, OPTIMIZERS, PREPROCESSES, SCHEDULES
+from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.fields import FIELDS
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 
 
 def test_the_default_recipe_is_possible() -> None:
@@ -132,7 +136,7 @@ def imported(code: str) -> set[str]:
 
 
 def test_reading_a_net_costs_no_third_party() -> None:
-    assert not imported("import cvtui.recipe.net, cvtui.recipe.schedule, cvtui.recipe.choices") & {
+    assert not imported("import cvtui.calc.net.parser, cvtui.recipe.choices.schedules, cvtui.recipe.choices.tables") & {
         "msgspec", "numpy", "torch", "filelock",
     }  # fmt: skip
 

@@ -25,8 +25,8 @@ from cvtui.calc import (
     Residual,
     Softmax,
 )
+from cvtui.calc.net.parser import LAYERS, format, parse  # noqa: A004
 from cvtui.errors import RequestError
-from cvtui.recipe.net import LAYERS, format, parse  # noqa: A004
 from tests.calc.nets import nets
 
 RELU = Activation(kind="relu")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.room import GIB, check_room, free_memory, group_room, need_of
+from cvtui.recipe.memory_check import GIB, check_room, free_memory, group_room, need_of
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 
 HUGE = "fc2000000-fc2000000-fc"
 """4e12 weights: 16 TB before anything else."""
@@ -82,7 +83,7 @@ def test_a_container_of_the_old_kind_whose_path_is_not_seen_from_inside(tmp_path
 def test_a_limit_of_ones_own_counts() -> None:
     """In a process of its own with a real `ulimit -v`."""
     code = (
-        "import resource; from cvtui.recipe.room import free_memory, _own_room;"
+        "import resource; from cvtui.recipe.memory_check import free_memory, _own_room;"
         "assert not list(_own_room());"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
         "print(free_memory())"

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.recipe import Recipe, check
-from cvtui.recipe.choices import SCHEDULES, parse_choice
-from cvtui.recipe.schedule import SHAPES, Schedule
+from cvtui.recipe.choices.schedules import SHAPES, Schedule
+from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.tables import SCHEDULES
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 
 LR = 0.1
 PER_EPOCH = 7

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvtui.errors import RequestError
-from cvtui.recipe import FIELDS, Recipe, dumps, load, loads, override
-from cvtui.recipe.text import LARGEST_FILE, from_table
+from cvtui.recipe.fields import FIELDS
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import LARGEST_FILE, dumps, from_table, load, loads, override
 
 words = {
     "data": st.sampled_from(["digits", "shapes"]),

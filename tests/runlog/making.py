@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvtui.runlog import (
+from cvtui.runlog.events import (
     CheckpointSaved,
     CommandApplied,
     EpochDone,
-    EventWriter,
     Finding,
     Histogram,
     Layer,
@@ -17,9 +16,10 @@ from cvtui.runlog import (
     Log,
     PictureSaved,
     RunEnded,
-    RunFolder,
     RunStarted,
 )
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.writer import EventWriter
 
 RECIPE = 'data = "digits"\nnet = "fc"\nepochs = 3\n'
 

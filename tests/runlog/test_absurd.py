@@ -13,8 +13,11 @@ from cvtui.cli.commands.runs import _cells, as_dict
 from cvtui.compare import compare, judge
 from cvtui.doctor import Doctor
 from cvtui.export import write_csv, write_html, write_svg
-from cvtui.runlog import History, RunFolder, summaries, summary
-from cvtui.runlog.sane import cleaned, recipe_values
+from cvtui.runlog import run_summary
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.record_limits import cleaned, recipe_values
+from cvtui.runlog.run_summary import summary
 from tests.cli.running import cvtui
 from tests.runlog.absurd import ABSURD, HUGE, logs, together
 from tests.runlog.making import epoch_done, started
@@ -24,7 +27,7 @@ QUICK = (1e308, HUGE, -1, None, [HUGE], {"a": {"b": [1e308]}})
 
 def look(run: RunFolder, base: Path, whole: bool) -> None:
     """What lists, screens, the doctor and reports ask of a run."""
-    summaries._scans.clear()
+    run_summary._scans.clear()
     found = summary(run)
     assert sum(len(str(cell)) for cell in _cells(found).values()) < 300, "one line stays one line"
     msgspec.json.encode(as_dict(found))

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.runlog import Command, CommandReader
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import Command
 from tests.runlog.making import make_folder
 from tests.waiting import wait_until
 

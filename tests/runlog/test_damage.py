@@ -11,7 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cvtui.runlog import CommandReader, EventWriter, History, Log, RunEnded, RunFolder, summary
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import Log, RunEnded
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary
+from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, started, write_run, write_steps
 
 
@@ -121,13 +126,13 @@ def test_a_log_that_is_cut_and_written_while_it_is_read(tmp_path: Path, deeds: l
 @given(st.binary(max_size=300))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 def test_no_bytes_make_the_other_readers_raise(tmp_path: Path, data: bytes) -> None:
-    from cvtui.runlog import note
+    from cvtui.runlog import disk_note
 
     folder = make_folder(Path(tempfile.mkdtemp(dir=tmp_path)))
     for path in (folder.commands, folder.note, folder.log, folder.events):
         path.write_bytes(data)
     CommandReader(folder.commands).poll()
-    assert len(note.read(folder.note)) <= note.LENGTH
+    assert len(disk_note.read(folder.note)) <= disk_note.LENGTH
     history = read(folder)
     history.last_log_lines()
     assert history.state()

@@ -13,8 +13,8 @@ import pytest
 
 from cvtui.errors import RequestError
 from cvtui.recipe.run_name import check_name
-from cvtui.runlog import RunFolder, fresh_name, list_runs, newest
-from cvtui.runlog.launch import launch, usable_cores, worker_environment, worker_threads
+from cvtui.runlog.folder import RunFolder, fresh_name, list_runs, newest
+from cvtui.runlog.worker_process import launch, usable_cores, worker_environment, worker_threads
 from tests.runlog.making import RECIPE, make_folder
 from tests.waiting import wait_until
 

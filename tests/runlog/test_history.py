@@ -15,7 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cvtui.runlog import CommandApplied, EventWriter, History, RunEnded, RunFolder, Steps, summary
+from cvtui.runlog.events import CommandApplied, RunEnded, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary
+from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import epoch_done, make_folder, sampled, started, write_run, write_steps
 from tests.waiting import wait_until
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.runlog import EpochDone, EventWriter, RunFolder, list_runs, summary
-from cvtui.runlog import housekeeping as keeping
+from cvtui.runlog import manage as keeping
+from cvtui.runlog.events import EpochDone
+from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import parse_filter
+from cvtui.runlog.run_summary import summary
+from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, started
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvtui.runlog import CommandApplied, EventWriter, History, summary
+from cvtui.runlog.events import CommandApplied
+from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary
+from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import epoch_done, make_folder, started, write_run, write_steps
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvtui.runlog import EpochDone, EventWriter, History
+from cvtui.runlog.events import EpochDone
+from cvtui.runlog.history import History
 from cvtui.runlog.thinning import MOST, NEWEST
+from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, started
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from cvtui.runlog import EventWriter, History, Log, Steps
-from cvtui.runlog.events import RunEnded
+from cvtui.runlog.events import Log, RunEnded, Steps
+from cvtui.runlog.history import History
+from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, sampled, started, write_steps
 from tests.waiting import wait_until
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import RunFolder
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS

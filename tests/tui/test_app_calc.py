@@ -8,7 +8,7 @@ import pytest
 from textual import events
 
 from cvtui.calc import trace
-from cvtui.recipe.net import parse
+from cvtui.calc.net.parser import parse
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.screens.calc import CalcScreen, words
 from cvtui.tui.screens.train import TrainScreen

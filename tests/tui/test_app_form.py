@@ -11,7 +11,9 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from cvtui.recipe import FIELDS, Recipe, check
+from cvtui.recipe.fields import FIELDS
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.form.form_view import Setup

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check, load
-from cvtui.runlog import History, RunFolder, list_runs
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import load
+from cvtui.recipe.validation import check
+from cvtui.runlog.folder import RunFolder, list_runs
+from cvtui.runlog.history import History
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.screens.base import TopBar
 from cvtui.tui.screens.train import TrainScreen

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvtui.recipe import Recipe
+from cvtui.recipe.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.raster_view import RasterView
 from cvtui.tui.form.augment_preview import AugmentedCard, pictures, sheet

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from cvtui.calc import trace
-from cvtui.recipe.net import parse
+from cvtui.calc.net.parser import parse
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.calc.demo import Demo, demo_of
 from cvtui.tui.calc.pictures import VIEWS, View, draw, places_of

@@ -14,9 +14,12 @@ from textual.theme import Theme
 
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import Command, CommandReader, Histogram, History, LayersSampled, LayerStats, RunFolder
-from cvtui.runlog.events import CommandApplied, RunStarted
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import Command, CommandApplied, Histogram, LayersSampled, LayerStats, RunStarted
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.heat_colors import map_on

@@ -10,7 +10,7 @@ from textual.widgets import Input
 from cvtui.doctor import examine
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
-from cvtui.runlog import RunFolder
+from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.findings import FindingsPane
 from cvtui.tui.train import LiveView

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.recipe import FIELDS, Recipe, check, override
-from cvtui.recipe.fields import grouped
+from cvtui.recipe.fields import FIELDS, grouped
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import override
+from cvtui.recipe.validation import check
 from cvtui.tui.form.field_text import join_text, split_text, summaries
 from cvtui.tui.form.field_values import texts_of
 from cvtui.tui.form.validation import Draft, examine

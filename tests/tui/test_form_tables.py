@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
 from cvtui.calc import Table, trace
-from cvtui.recipe.net import parse
+from cvtui.calc.net.parser import parse
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.widgets.table import Column, fit
 from tests.waiting import wait_until_async

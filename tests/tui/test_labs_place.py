@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from cvtui.labs.folder import LabFolder
 from cvtui.labs.lookup import labs
-from cvtui.runlog import list_runs
+from cvtui.runlog.folder import list_runs
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import default_text

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from textual.app import App, ComposeResult
 
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.curves import Positions, XAxis, position, step_at
+from cvtui.runlog.axes import Positions, XAxis, position, step_at
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.styled_lines import Lines

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
-from cvtui.recipe.rates import parse_rate
+from cvtui.recipe.learning_rate import parse_rate
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
 
 

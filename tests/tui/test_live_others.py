@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.widgets import SelectionList
 
-from cvtui.runlog import EpochDone, RunFolder
+from cvtui.runlog.events import EpochDone
+from cvtui.runlog.folder import RunFolder
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.styled_lines import Lines
 from cvtui.tui.panes.values import best_epochs, nearest_epoch

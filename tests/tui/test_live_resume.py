@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from textual.app import App
 
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.launch import launch
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import launch
 from cvtui.tui.panes.styled_lines import Lines
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.resume_modal import ResumeModal

@@ -14,8 +14,11 @@ from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.widgets import Input
 
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import CommandReader, RunFolder, usable_cores
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.worker_process import usable_cores
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.recipe import Recipe
+from cvtui.recipe.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.form.lr_search import LrSearch
 from cvtui.tui.screens.train import TrainScreen

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.runlog import History, Steps
-from cvtui.runlog.curves import Positions, Smoothed, Smoother, epoch_middles, position, speed
+from cvtui.runlog.axes import Positions, Smoothed, Smoother, epoch_middles, position, speed
+from cvtui.runlog.events import Steps
+from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import Ahead, foretell, time_left
 from tests.tui.written_runs import PLAIN, SECONDS_A_STEP, WrittenRun
 

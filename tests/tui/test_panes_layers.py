@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.runlog import Histogram, History, LayersSampled, LayerStats
+from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
+from cvtui.runlog.history import History
 from cvtui.tui.panes.layer_rows import health, layer_rows, strip
 from cvtui.tui.panes.layers_table import COLUMNS, fit, mean_and_std
 from tests.tui.written_runs import WrittenRun

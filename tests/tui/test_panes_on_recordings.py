@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from textual.app import App, ComposeResult
 
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.curves import epoch_middles
+from cvtui.runlog.axes import epoch_middles
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.styled_lines import Lines

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.runlog import CheckpointSaved, Finding, History
+from cvtui.runlog.events import CheckpointSaved, Finding
+from cvtui.runlog.history import History
 from cvtui.tui.panes.log_entries import Story, way_out
 from tests.tui.written_runs import WrittenRun, finished_run
 

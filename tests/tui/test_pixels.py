@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import PictureSaved, RunEnded, RunFolder, RunStarted
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.events import PictureSaved, RunEnded, RunStarted
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.picture_box import PictureBox, enlarged

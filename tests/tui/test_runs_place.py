@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from cvtui.recipe import Recipe
-from cvtui.runlog import History, note, summary
+from cvtui.recipe.recipe import Recipe
+from cvtui.runlog import disk_note
+from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.log_entries import way_out
@@ -235,7 +237,7 @@ async def test_what_a_full_disk_let_a_run_say_is_shown_here_and_in_the_run(tmp_p
     lost = WrittenRun(tmp_path, "full", Recipe(epochs=2))
     lost.step(23)
     lost.close()
-    note.write(lost.folder.note, WORDS)
+    disk_note.write(lost.folder.note, WORDS)
     assert summary(lost.folder).trouble == WORDS
     app = session(tmp_path)
     async with app.run_test(size=(200, 45)) as pilot:

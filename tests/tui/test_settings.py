@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.app import App, ComposeResult
 
-from cvtui.runlog import RunFolder
+from cvtui.runlog.folder import RunFolder
 from cvtui.tui import settings
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.view_state import ViewState

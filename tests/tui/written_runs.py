@@ -10,21 +10,23 @@ from typing import Any
 import msgspec
 
 from cvtui.calc import expression
-from cvtui.recipe import Recipe, check, dumps
-from cvtui.runlog import (
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.recipe.validation import check
+from cvtui.runlog.events import (
     CheckpointSaved,
     CommandApplied,
     EpochDone,
-    EventWriter,
     Histogram,
     Layer,
     LayersSampled,
     LayerStats,
     Log,
     RunEnded,
-    RunFolder,
     RunStarted,
 )
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.writer import EventWriter
 
 START = 1_790_000_000.0
 SECONDS_A_STEP = 0.01

@@ -91,12 +91,12 @@ def calc(
 
 def _request(net: str, size: Size | None, classes: int | None, batch: int | None) -> _Request:
     """NET as text, or out of a recipe file together with its data's sizes; options win over the recipe."""
-    from cvtui.recipe.net import parse
+    from cvtui.calc.net.parser import parse
 
     if not _is_recipe(net):
         return _Request(net, parse(net), size or DEFAULT_INPUT, classes or DEFAULT_CLASSES, batch or DEFAULT_BATCH)
-    from cvtui.recipe import load
-    from cvtui.recipe.choices import DATA
+    from cvtui.recipe.datasets.catalog import DATA
+    from cvtui.recipe.toml import load
 
     recipe = load(Path(net))
     facts = DATA.get(recipe.data)

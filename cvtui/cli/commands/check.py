@@ -17,7 +17,7 @@ from cvtui.errors import RequestError
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis, Doctor
     from cvtui.doctor.checklist import Item
-    from cvtui.recipe import Recipe
+    from cvtui.recipe.recipe import Recipe
 
 
 @click.command("check")
@@ -29,7 +29,7 @@ def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
     to call that a fault. The exit code is 1 when something is wrong."""
     checked = make_recipe(recipe, {name: text for name, text in options.items() if text is not None})
     from cvtui.doctor.checklist import checklist
-    from cvtui.recipe.room import check_machine
+    from cvtui.recipe.memory_check import check_machine
 
     check_machine(checked)
     doctor = examined(checked.recipe)
@@ -59,9 +59,9 @@ def examined(recipe: Recipe) -> Doctor:
     import msgspec
 
     from cvtui.doctor import Doctor
-    from cvtui.recipe import dumps
+    from cvtui.recipe.toml import dumps
     from cvtui.runlog.events import AnyRecord
-    from cvtui.runlog.launch import worker_environment, worker_threads
+    from cvtui.runlog.worker_process import worker_environment, worker_threads
 
     done = subprocess.run(
         [sys.executable, "-m", "cvtui.engine", "--check"],

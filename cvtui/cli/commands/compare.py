@@ -15,7 +15,7 @@ from cvtui.errors import RequestError
 if TYPE_CHECKING:
     from cvtui.compare import Compared, Verdict
     from cvtui.compare.differences import Outcome
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 
 @click.command("compare")
@@ -95,7 +95,7 @@ def curves(
 
     from cvtui.draw.figures import Curve, Curves
     from cvtui.draw.text_figures import draw
-    from cvtui.runlog.curves import Smoother
+    from cvtui.runlog.axes import Smoother
 
     drawn = []
     for outcome, label, verdict in zip(outcomes, labels, verdicts, strict=True):

@@ -15,9 +15,9 @@ from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
     from cvtui.engine.data.formats.download import Source, Tell
-    from cvtui.recipe.choice import DataFacts
+    from cvtui.recipe.datasets.data_facts import DataFacts
+    from cvtui.recipe.datasets.locate import Found
     from cvtui.recipe.recipe import Recipe
-    from cvtui.recipe.stored_files import Found
 
 WIDE = 10_000
 
@@ -30,7 +30,7 @@ class SetName(TextParam):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from cvtui.recipe.choices import DATA
+        from cvtui.recipe.datasets.catalog import DATA
 
         return [CompletionItem(name, help=DATA[name].summary) for name in DATA if name.startswith(incomplete.lower())]
 
@@ -46,7 +46,7 @@ def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
     With NAME (of a set, or folder:PATH): what is known of it, the images of each class, and mean and standard deviation
     of the training pixels.
     """
-    from cvtui.recipe.data_facts import check_source
+    from cvtui.recipe.datasets.facts import check_source
 
     if name is None:
         if download:
@@ -64,8 +64,8 @@ def provide(
 ) -> None:
     """Is the set there? Where it isn't (or is damaged), it is fetched with `download`. Nothing is asked of sets that
     are not fetched. `thorough`: damaged is also what has another checksum than the published one. RequestError."""
-    from cvtui.recipe.stored_files import altered, locate, missing, unsound
-    from cvtui.recipe.stored_table import STORAGE
+    from cvtui.recipe.datasets.locate import altered, locate, missing, unsound
+    from cvtui.recipe.datasets.torchvision_sets import STORAGE
 
     if name not in STORAGE:
         return
@@ -86,8 +86,8 @@ def provide(
 def need(recipe: Recipe) -> None:
     """Asked before anything starts: is the recipe's set there (RequestError says how to get it), and can its net fit
     into the memory?"""
-    from cvtui.recipe import check
-    from cvtui.recipe.room import check_machine
+    from cvtui.recipe.memory_check import check_machine
+    from cvtui.recipe.validation import check
 
     provide(recipe.data, recipe.data_dir, download=False)
     check_machine(check(recipe))
@@ -96,7 +96,7 @@ def need(recipe: Recipe) -> None:
 @contextmanager
 def _bar() -> Iterator[Tell]:
     """Shows what comes in: a bar on a terminal, else a line per file; on stderr, as all talk."""
-    from cvtui.recipe.stored_files import in_bytes
+    from cvtui.recipe.datasets.locate import in_bytes
 
     console = out.console(stderr=True)
     if not console.is_terminal:
@@ -132,8 +132,8 @@ def _say(text: str) -> None:
 
 def _state(name: str, data_dir: str) -> tuple[str, str]:
     """Where a set lies, and "ready", "missing" or what is wrong with it."""
-    from cvtui.recipe.stored_files import in_bytes, locate, unsound
-    from cvtui.recipe.stored_table import STORAGE
+    from cvtui.recipe.datasets.locate import in_bytes, locate, unsound
+    from cvtui.recipe.datasets.torchvision_sets import STORAGE
 
     if name not in STORAGE:
         return "comes with cvtui", "ready"
@@ -145,7 +145,7 @@ def _state(name: str, data_dir: str) -> tuple[str, str]:
 
 
 def _list(data_dir: str, as_json: bool) -> None:
-    from cvtui.recipe.choices import DATA
+    from cvtui.recipe.datasets.catalog import DATA
 
     if as_json:
         for facts in DATA.values():
@@ -154,7 +154,7 @@ def _list(data_dir: str, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cvtui.recipe.stored_files import data_folder
+    from cvtui.recipe.datasets.locate import data_folder
     from cvtui.text import harmless
 
     console = out.console()
@@ -200,10 +200,10 @@ def _print_json(entry: dict[str, Any]) -> None:
 def _show(name: str, data_dir: str, as_json: bool) -> int:
     """Everything about one set. What is known without its files is told first; RequestError where they are not there
     or damaged. A folder's images are opened before anything is told of them."""
-    from cvtui.recipe.data_facts import source_facts
+    from cvtui.recipe.datasets.facts import source_facts
+    from cvtui.recipe.datasets.locate import locate
+    from cvtui.recipe.datasets.torchvision_sets import STORAGE
     from cvtui.recipe.recipe import Recipe
-    from cvtui.recipe.stored_files import locate
-    from cvtui.recipe.stored_table import STORAGE
 
     recipe = Recipe(data=name, data_dir=data_dir)
     facts = source_facts(recipe)
@@ -239,7 +239,7 @@ def _head(facts: DataFacts, found: Found | None) -> Iterator[str]:
 
 
 def _sums(name: str, found: Found) -> str:
-    from cvtui.recipe.stored_files import altered
+    from cvtui.recipe.datasets.locate import altered
 
     try:
         known, wrong = altered(name, found)

@@ -13,7 +13,7 @@ from cvtui.cli.run_argument import RunName, find_run, runs_option
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 TESTS = {
     "rate/10": "To be sure: train for 50 steps at a tenth of the rate; if that learns, it was the rate.",
@@ -37,7 +37,7 @@ def doctor(run: str | None, runs: Path, as_json: bool, everything: bool, cure: b
     import msgspec
 
     from cvtui.doctor import Doctor
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
     history = History(find_run(run, runs))
     history.poll()

@@ -15,9 +15,9 @@ from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
-    from cvtui.recipe import Recipe
-    from cvtui.runlog import History
+    from cvtui.recipe.recipe import Recipe
     from cvtui.runlog.events import CheckpointSaved
+    from cvtui.runlog.history import History
 
 
 def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bool) -> int:
@@ -27,9 +27,10 @@ def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bo
     no finding has a cure that is a change of the recipe.
     """
     from cvtui.cli.follow import follow
-    from cvtui.recipe import check, dumps
-    from cvtui.runlog import History
+    from cvtui.recipe.toml import dumps
+    from cvtui.recipe.validation import check
     from cvtui.runlog import fork as forking
+    from cvtui.runlog.history import History
     from cvtui.runlog.origin import recipe_of
 
     parent = history.folder
@@ -58,7 +59,7 @@ def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bo
 
 
 def _cured(recipe: Recipe, ill: Diagnosis) -> Recipe:
-    from cvtui.recipe import override
+    from cvtui.recipe.toml import override
 
     changes = {name: repr(value) if isinstance(value, float) else str(value) for name, value in ill.cure.items()}
     return override(recipe, {"name": "", **changes})

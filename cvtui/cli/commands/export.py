@@ -39,7 +39,7 @@ def export(
     from cvtui import export as room
     from cvtui.cli.run_argument import find_run
     from cvtui.errors import RequestError
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
     if not (html or svg or csv_folder or tensorboard or safetensors):
         ways = "--html FILE, --svg FILE, --csv DIR, --tensorboard DIR or --safetensors FILE"

@@ -51,9 +51,10 @@ def fork(
     Weights, and the optimizer's state where the rule stays the same, are taken over; steps and epochs count on from
     there, and RUN's curve goes on in the new one. The net and the classes stay.
     """
-    from cvtui.recipe import check, dumps, override
-    from cvtui.runlog import History
+    from cvtui.recipe.toml import dumps, override
+    from cvtui.recipe.validation import check
     from cvtui.runlog import fork as forking
+    from cvtui.runlog.history import History
     from cvtui.runlog.origin import recipe_of, same_as_told
 
     parent = find_run(run, runs)
@@ -78,7 +79,7 @@ def fork(
 
         return follow(folder, checked, as_json=as_json, quiet=quiet)
     from cvtui.cli.screen import check_terminal, run_session
-    from cvtui.runlog.launch import launch
+    from cvtui.runlog.worker_process import launch
 
     check_terminal("--no-ui trains without a screen")
     launch(folder, detached=True)

@@ -20,8 +20,8 @@ from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
     from cvtui.compare.lottery import Judgement, Trial
-    from cvtui.recipe import Checked
-    from cvtui.runlog.ticket import Kind, Scope
+    from cvtui.recipe.validation import Checked
+    from cvtui.runlog.lottery_note import Kind, Scope
 
 ROUNDS = 8
 PRUNE = 0.2
@@ -139,8 +139,8 @@ class _Draw:
 
         from cvtui.compare import Entrant, Race
         from cvtui.compare.lottery import trial_of
-        from cvtui.recipe import check
-        from cvtui.runlog.ticket import Ticket, write_ticket
+        from cvtui.recipe.validation import check
+        from cvtui.runlog.lottery_note import Ticket, write_ticket
 
         checked = check(msgspec.structs.replace(self.base.recipe, keep="last", name=""))
         entrants = [

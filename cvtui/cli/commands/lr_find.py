@@ -17,7 +17,7 @@ from cvtui.cli.run_argument import runs_option
 from cvtui.compare.lr_search import FIXED
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
-from cvtui.recipe.rates import options_at
+from cvtui.recipe.learning_rate import options_at
 
 if TYPE_CHECKING:
     from cvtui.compare.lr_range_rule import Bracket

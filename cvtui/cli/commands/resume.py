@@ -27,9 +27,9 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
     RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
     out: docs/reliability.md has the table.
     """
-    from cvtui.recipe import check
-    from cvtui.recipe.rates import parse_rate
-    from cvtui.runlog import History
+    from cvtui.recipe.learning_rate import parse_rate
+    from cvtui.recipe.validation import check
+    from cvtui.runlog.history import History
     from cvtui.runlog.origin import may_go_on, recipe_of
 
     if lr:
@@ -54,7 +54,7 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
 
         return follow(folder, checked, resume=True, rate=lr, as_json=as_json, quiet=quiet)
     from cvtui.cli.screen import check_terminal, run_session
-    from cvtui.runlog.launch import launch
+    from cvtui.runlog.worker_process import launch
 
     check_terminal("--no-ui goes on without a screen")
     launch(folder, detached=True, resume=True, rate=lr)

@@ -15,7 +15,7 @@ from cvtui.text import duration
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from cvtui.runlog import RunSummary
+    from cvtui.runlog.run_summary import RunSummary
 
 STYLES = {
     "running": "green", "starting": "green", "paused": "yellow", "finished": "", "stopped": "dim",
@@ -37,8 +37,9 @@ WIDE = 10_000
 @click.option("--filter", "text", default="", metavar="TEXT", help="Only some: 'acc>0.97 net~conv lr<=0.01 digits'.")
 def runs(runs: Path, as_json: bool, text: str) -> None:
     """List the runs, newest first: state, epochs, best validation accuracy, data and net."""
-    from cvtui.runlog import list_runs, summary
+    from cvtui.runlog.folder import list_runs
     from cvtui.runlog.run_filter import parse_filter
+    from cvtui.runlog.run_summary import summary
 
     keeps = parse_filter(text)
     every = [summary(folder) for folder in list_runs(runs)]

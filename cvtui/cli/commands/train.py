@@ -16,7 +16,7 @@ from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Checked
+    from cvtui.recipe.validation import Checked
 
 
 class Train(click.Command):
@@ -52,7 +52,7 @@ def train(
     checked = make_recipe(recipe, changes)
     check_place(runs, changes.get("name"))
     if recipe is not None or changes:
-        from cvtui.recipe.room import check_machine
+        from cvtui.recipe.memory_check import check_machine
 
         check_machine(checked)
     if download or no_ui or as_json:
@@ -74,7 +74,8 @@ train.params[1:1] = recipe_options()
 
 def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
     """The checked recipe of a file (or the defaults) with the command line's changes. RequestError."""
-    from cvtui.recipe import check, override
+    from cvtui.recipe.toml import override
+    from cvtui.recipe.validation import check
 
     base = Recipe() if path is None else _base(_recipe_file(path))
     try:
@@ -85,10 +86,10 @@ def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
 
 def _base(path: Path) -> Recipe:
     """The recipe of a file; that of a run's folder only where a recipe trained the run."""
-    from cvtui.recipe import load
+    from cvtui.recipe.toml import load
 
     if path.name == "recipe.toml" and (path.parent / "events.jsonl").is_file():
-        from cvtui.runlog import RunFolder
+        from cvtui.runlog.folder import RunFolder
         from cvtui.runlog.origin import recipe_of
 
         return recipe_of(RunFolder(path.parent), "repeated")
@@ -111,7 +112,7 @@ def _recipe_file(text: str) -> Path:
 
     path = Path(text)
     if path.is_dir() and is_run(path):
-        from cvtui.runlog import RunFolder
+        from cvtui.runlog.folder import RunFolder
         from cvtui.runlog.origin import first_run
 
         run = first_run(RunFolder(path))

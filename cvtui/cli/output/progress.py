@@ -12,9 +12,11 @@ from cvtui.cli.exit import say
 from cvtui.text import duration, harmless
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Checked, Recipe
-    from cvtui.runlog import History, RunFolder
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.recipe.validation import Checked
     from cvtui.runlog.events import EpochDone, RunStarted
+    from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.history import History
 
 
 class Report:

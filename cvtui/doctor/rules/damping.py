@@ -8,10 +8,10 @@ import numpy as np
 
 from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import TYPICAL_RATES
+from cvtui.doctor.phrases import change, rise
+from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import Found, limit, percent, rule, short
 from cvtui.doctor.rules.speed import middles, ratios
-from cvtui.doctor.telling import change, rise
-from cvtui.doctor.telling import guess as guess_words
 
 
 @rule("F29", "facts", "steps", "layers", "end")

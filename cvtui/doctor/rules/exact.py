@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from cvtui.doctor.case import Case
+from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import Found, limit, percent, rule, some
-from cvtui.doctor.telling import change
 
 FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from cvtui.doctor.case import Case
+from cvtui.doctor.phrases import change
+from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import Found, limit, percent, rule, some
 from cvtui.doctor.rules.speed import too_fast, too_slow
 from cvtui.doctor.rules.symptoms import not_learning
-from cvtui.doctor.telling import change
-from cvtui.doctor.telling import guess as guess_words
 from cvtui.runlog.events import EpochDone
 
 

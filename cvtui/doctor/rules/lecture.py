@@ -19,7 +19,7 @@ def table(case: Case) -> Table | None:
 
 
 def _table(case: Case) -> Table | None:
-    from cvtui.recipe.net import parse
+    from cvtui.calc.net.parser import parse
 
     size = case.run.data.get("input") if case.run else None
     if case.own_loop or not isinstance(size, list) or len(size) not in (1, 2, 3) or not case.classes:

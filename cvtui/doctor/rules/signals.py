@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.doctor.case import Array, Case
+from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import Found, limit, percent, rule
-from cvtui.doctor.telling import change
 
 Mask = NDArray[np.bool_]
 FEW = 16

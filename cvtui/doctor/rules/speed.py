@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cvtui.doctor.case import Array, Case
+from cvtui.doctor.phrases import beside, change, guess, loss_by, peak, rise, told_change
 from cvtui.doctor.registry import Found, limit, nice, percent, rule, short
-from cvtui.doctor.telling import beside, change, guess, loss_by, peak, rise, told_change
 
 
 class Pace(NamedTuple):

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from cvtui.doctor.case import Case
+from cvtui.doctor.phrases import change, lowest_by
+from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import Found, limit, rule
-from cvtui.doctor.telling import change, lowest_by
-from cvtui.doctor.telling import guess as guess_words
 
 
 def patience(case: Case, steps: float) -> float:

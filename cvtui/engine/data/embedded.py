@@ -9,7 +9,7 @@ import numpy as np
 from cvtui.assets import asset
 from cvtui.engine.data.images import Split, as_images
 from cvtui.engine.data.shapes import make_shapes
-from cvtui.recipe.choices import DATA
+from cvtui.recipe.datasets.catalog import DATA
 
 
 def digits() -> Split:
@@ -29,4 +29,4 @@ def shapes() -> Split:
 
 
 SOURCES: dict[str, Callable[[], Split]] = {"digits": digits, "shapes": shapes}
-"""Where the embedded sets of `cvtui.recipe.choices.DATA` come from, by the same names."""
+"""Where the embedded sets of `cvtui.recipe.choices.tables.DATA` come from, by the same names."""

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from cvtui.engine.data.decode import Unreadable, decode, shown
 from cvtui.errors import RequestError
-from cvtui.recipe.folder_facts import Listing, listing, parse_size
-from cvtui.recipe.room import free_memory
-from cvtui.runlog.launch import usable_cores
+from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
+from cvtui.recipe.memory_check import free_memory
+from cvtui.runlog.worker_process import usable_cores
 
 if TYPE_CHECKING:
     from cvtui.engine.data.images import Part, Split, Tell

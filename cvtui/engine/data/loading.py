@@ -13,7 +13,7 @@ from cvtui.engine.data.embedded import SOURCES
 from cvtui.engine.data.images import Split, Tell
 from cvtui.engine.data.selection import Noise, select
 from cvtui.errors import RequestError
-from cvtui.recipe.data_facts import folder_of, kind_of
+from cvtui.recipe.datasets.facts import folder_of, kind_of
 from cvtui.recipe.recipe import Recipe
 
 

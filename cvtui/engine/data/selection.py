@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cvtui.engine.runtime.seeds import NOISE, SELECTION, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.selection import kept_classes, training_counts
+from cvtui.recipe.datasets.selection import kept_classes, training_counts
 
 if TYPE_CHECKING:
     from cvtui.engine.data.images import Part, Split
@@ -26,7 +26,7 @@ class Noise(NamedTuple):
 def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, data: str, seed: int) -> Split:
     """The part of `split` that the recipe asks for; labels are numbered anew where classes are left out.
 
-    only, limit, imbalance: as in `cvtui.recipe.selection`, which says how many of each class stay; which ones follows
+    only, limit, imbalance: `cvtui.recipe.datasets.selection` says how many of each class stay; which ones follows
     from the seed. RequestError where classes are asked for that are not there.
     """
     from cvtui.engine.data.images import Split
@@ -47,9 +47,9 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
 
 def _names(split: Split, data: str) -> tuple[str, ...]:
     """The class names, as far as the selection needs them."""
-    from cvtui.recipe.choices import DATA
-    from cvtui.recipe.data_facts import folder_of, kind_of
-    from cvtui.recipe.toy_table import toy_facts
+    from cvtui.recipe.datasets.catalog import DATA
+    from cvtui.recipe.datasets.facts import folder_of, kind_of
+    from cvtui.recipe.datasets.toy_sets import toy_facts
 
     kind = kind_of(data)
     if kind == "named":
@@ -60,7 +60,7 @@ def _names(split: Split, data: str) -> tuple[str, ...]:
         from cvtui.engine.data.user_dataset import class_names
 
         return class_names(data)
-    from cvtui.recipe.folder_facts import listing
+    from cvtui.recipe.datasets.image_folder import listing
 
     folder = folder_of(data)
     assert folder is not None

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.data.images import ChannelStats, Images
 from cvtui.engine.data.missing_files import Gone
-from cvtui.runlog.launch import usable_cores
+from cvtui.runlog.worker_process import usable_cores
 
 AHEAD = 4
 """Batches that each worker decodes before they are asked for."""

@@ -17,8 +17,8 @@ from cvtui.engine.data.formats.errors import MOST_BYTES, DamagedError
 from cvtui.engine.data.formats.idx import read_idx
 from cvtui.engine.data.formats.mat import read_mat
 from cvtui.errors import RequestError
-from cvtui.recipe.stored_files import Found, locate, missing, way_to_get
-from cvtui.recipe.stored_table import STORED
+from cvtui.recipe.datasets.locate import Found, locate, missing, way_to_get
+from cvtui.recipe.datasets.torchvision_sets import STORED
 
 if TYPE_CHECKING:
     from cvtui.engine.data.images import Split

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cvtui.engine.data.toys import toy
-from cvtui.recipe.toy_table import TRAIN, VALIDATION, parse_toy, shares
+from cvtui.recipe.datasets.toy_sets import TRAIN, VALIDATION, parse_toy, shares
 
 if TYPE_CHECKING:
     from cvtui.engine.data.images import Split

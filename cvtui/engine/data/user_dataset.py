@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cvtui.engine.runtime.seeds import SELECTION, generator
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.folder_facts import parse_size
+from cvtui.recipe.datasets.image_folder import parse_size
 
 if TYPE_CHECKING:
     from cvtui.engine.data.images import Images, Split

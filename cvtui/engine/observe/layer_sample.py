@@ -32,7 +32,7 @@ from cvtui.engine.observe.statistics import (
 )
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
-from cvtui.runlog.not_finite import words_of
+from cvtui.runlog.nonfinite import words_of
 
 KINDS: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv",

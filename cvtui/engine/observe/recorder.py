@@ -17,7 +17,7 @@ from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch
 from cvtui.engine.observe.step_metrics import Meter, Readings, rounded
 from cvtui.runlog.events import Log, Record, Steps
-from cvtui.runlog.not_finite import places_of
+from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
 

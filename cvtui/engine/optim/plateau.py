@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from cvtui.recipe.schedule import Schedule
+from cvtui.recipe.choices.schedules import Schedule
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cvtui.errors import RequestError
-from cvtui.runlog.launch import worker_threads
+from cvtui.runlog.worker_process import worker_threads
 
 
 def pick_device(text: str) -> torch.device:

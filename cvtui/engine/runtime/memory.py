@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from cvtui.recipe.checking import Checked
-from cvtui.recipe.room import check_room, free_memory, gib, need_of
+from cvtui.recipe.memory_check import check_room, free_memory, gib, need_of
+from cvtui.recipe.validation import Checked
 
 _SIGNS = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED", "can't allocate memory")
 """Of the CPU's allocator, of CUDA itself, of cuBLAS and cuDNN: they raise a plain RuntimeError."""

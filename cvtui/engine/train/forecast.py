@@ -13,7 +13,7 @@ from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.train.state import Training, first_batch
 from cvtui.recipe.first_loss import first_loss
-from cvtui.recipe.room import need_of
+from cvtui.recipe.memory_check import need_of
 
 
 def predict(training: Training) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cvtui.engine.train import checkpoint
 from cvtui.engine.train.resume import load_optimizer
 from cvtui.engine.train.state import Training
 from cvtui.errors import RequestError
-from cvtui.recipe.fingerprint import differences, same_classes
+from cvtui.recipe.datasets.fingerprint import differences, same_classes
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START, Parent, parent_of
 

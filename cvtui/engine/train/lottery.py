@@ -22,9 +22,9 @@ from cvtui.engine.runtime.seeds import generator
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.state import Training, prepare, start_weights
 from cvtui.errors import RequestError
-from cvtui.recipe.checking import Checked
+from cvtui.recipe.validation import Checked
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.ticket import MASK, REWIND, Scope, Ticket, beside, left_after, ticket_of
+from cvtui.runlog.lottery_note import MASK, REWIND, Scope, Ticket, beside, left_after, ticket_of
 
 MASKS = 7
 """The stream of random numbers that random masks are shuffled with."""

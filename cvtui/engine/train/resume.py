@@ -17,10 +17,10 @@ from cvtui.engine.runtime.device import describe
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.state import Training
 from cvtui.errors import RequestError
-from cvtui.recipe.fingerprint import differences, same_classes
-from cvtui.recipe.going_on import SCHEDULE, changes, obey
-from cvtui.recipe.rates import parse_rate
-from cvtui.recipe.schedule import Schedule
+from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.datasets.fingerprint import differences, same_classes
+from cvtui.recipe.learning_rate import parse_rate
+from cvtui.recipe.resume_rules import SCHEDULE, changes, obey
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START
 
@@ -68,7 +68,7 @@ def restore(training: Training, state: dict[str, Any], run: Path = Path("run")) 
     tell: what of the recipe and of the data has changed, and what may make bits differ from an uninterrupted run.
 
     RequestError when the checkpoint belongs to another net, to other classes, or to a recipe that a resume can't change
-    into this one (see recipe/going_on.py for each field).
+    into this one (see recipe/resume_rules.py for each field).
     """
     told = obey(state.get("recipe", {}), training.recipe, run)
     same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, run)

@@ -27,12 +27,12 @@ from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
-from cvtui.recipe.checking import Checked, checked_on
-from cvtui.recipe.data_facts import folder_of
-from cvtui.recipe.fingerprint import fingerprint
-from cvtui.recipe.folder_facts import listing
+from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.datasets.facts import folder_of
+from cvtui.recipe.datasets.fingerprint import fingerprint
+from cvtui.recipe.datasets.image_folder import listing
 from cvtui.recipe.recipe import Recipe
-from cvtui.recipe.schedule import Schedule
+from cvtui.recipe.validation import Checked, checked_on
 
 
 class RatesAhead:
@@ -80,7 +80,7 @@ class Training:
     best: float | None = None
     """Best validation accuracy so far."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
-    """Of the data (recipe/fingerprint.py), as they were when they were read."""
+    """Of the data (recipe/datasets/fingerprint.py), as they were when they were read."""
     best_epoch: int = 0
     """The epoch of it (0: none, or not known)."""
     accuracy: float | None = None

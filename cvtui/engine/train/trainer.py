@@ -26,8 +26,8 @@ from cvtui.engine.train.state import Training
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.launch import usable_cores
-from cvtui.runlog.not_finite import words_of
+from cvtui.runlog.nonfinite import words_of
+from cvtui.runlog.worker_process import usable_cores
 from cvtui.runlog.writer import EventWriter
 
 

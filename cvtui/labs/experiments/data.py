@@ -7,6 +7,7 @@ from functools import lru_cache
 import torch
 
 from cvtui.calc import Size, trace
+from cvtui.calc.net.parser import parse
 from cvtui.engine.data.images import Part
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.toys import toy
@@ -14,7 +15,6 @@ from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.train import Split
-from cvtui.recipe.net import parse
 from cvtui.recipe.recipe import Recipe
 
 

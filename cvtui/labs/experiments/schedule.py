@@ -10,8 +10,9 @@ from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.lr import problem
 from cvtui.labs.experiments.train import evaluate, guess, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.recipe.choices import SCHEDULES, parse_choice
-from cvtui.recipe.schedule import Schedule
+from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.tables import SCHEDULES
 
 BATCH = 32
 

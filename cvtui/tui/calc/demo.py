@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
 from cvtui.calc import Conv, Linear, Pool, Row
-from cvtui.calc.nodes import Pair
-from cvtui.calc.windows import conv_places, extent, pool_places
+from cvtui.calc.net.nodes import Pair
+from cvtui.calc.pooling_windows import conv_places, extent, pool_places
 
 Kind: TypeAlias = Literal["conv", "max", "average", "sum"]
 

@@ -8,14 +8,14 @@ import time
 from typing import TYPE_CHECKING
 
 from cvtui.errors import RequestError
-from cvtui.runlog import Command
-from cvtui.runlog.launch import launch_look
+from cvtui.runlog.events import Command
+from cvtui.runlog.worker_process import launch_look
 from cvtui.tui.detail.picture_index import LOOKED_AT, image_of, validation_count
 from cvtui.tui.panes.format import clean
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
     from cvtui.runlog.events import PictureSaved
+    from cvtui.runlog.history import History
 
 QUIET_SECONDS = 0.25
 """Nobody is asked while the person still pages on."""

@@ -23,8 +23,8 @@ from cvtui.tui.plot.line_plot import LinePlot
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
     from cvtui.runlog.events import Histogram, LayerStats
+    from cvtui.runlog.history import History
 
 REFRESH_SECONDS = 1.0
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvtui.runlog.events import Histogram, LayerStats
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from cvtui import door
 from cvtui.tui.detail.raster_view import Image
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
     from cvtui.runlog.events import EpochDone, PictureSaved
+    from cvtui.runlog.history import History
 
 MAPS = "feature maps"
 CONFUSION = "confusion matrix"

@@ -35,8 +35,8 @@ from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
     from cvtui.runlog.events import PictureSaved
+    from cvtui.runlog.history import History
     from cvtui.tui.detail.pixels import Pixels
 
 REFRESH_SECONDS = 0.2

@@ -12,7 +12,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from cvtui.recipe.choices import Choice, DataFacts
+from cvtui.recipe.choices.spec import Choice
+from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
 from cvtui.tui.form.field_text import hint_for, join_text, split_text, summaries, takes_more
 from cvtui.tui.form.field_values import Problem

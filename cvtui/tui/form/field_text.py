@@ -6,9 +6,9 @@ and a path, `package.module:callable` the choice python and that word.
 
 from __future__ import annotations
 
-from cvtui.recipe.choices import Choice
+from cvtui.recipe.choices.spec import Choice
+from cvtui.recipe.datasets.toy_sets import CLASS_RANGE
 from cvtui.recipe.fields import Field
-from cvtui.recipe.toy_table import CLASS_RANGE
 
 FOLDER, PYTHON = "folder", "python"
 OPEN: dict[str, tuple[str, str]] = {

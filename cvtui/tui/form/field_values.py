@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cvtui.recipe import Recipe
 from cvtui.recipe.fields import FIELDS, Value
+from cvtui.recipe.recipe import Recipe
 
 
 def to_text(value: Value) -> str:

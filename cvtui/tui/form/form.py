@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from cvtui.recipe import Recipe
 from cvtui.recipe.fields import grouped
+from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import USED_WITH, FieldRow
 from cvtui.tui.form.field_values import Problem, texts_of
 from cvtui.tui.widgets.picker import Picker

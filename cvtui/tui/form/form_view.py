@@ -16,7 +16,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from cvtui.recipe import Recipe
+from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import FieldRow, explanation
 from cvtui.tui.form.field_values import to_text
 from cvtui.tui.form.form import Form
@@ -241,7 +241,7 @@ class Setup(Widget):
         now, before = self.form.rows["optimizer"].text, self._optimizer
         if now == before:
             return
-        from cvtui.recipe.text import usual_decay
+        from cvtui.recipe.toml import usual_decay
 
         self._optimizer = now
         decay = self.form.rows["weight_decay"]

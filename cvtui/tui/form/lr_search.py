@@ -18,7 +18,8 @@ from cvtui.compare.lr_range_rule import NoBracket
 from cvtui.compare.lr_search import Found, LrFinder
 from cvtui.draw.figures import AnyFigure, Curve, Curves
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED

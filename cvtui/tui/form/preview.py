@@ -17,7 +17,7 @@ from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Schedule
+    from cvtui.recipe.choices.schedules import Schedule
     from cvtui.tui.form.augment_preview import AugmentedCard
     from cvtui.tui.plot.line_plot import LinePlot
     from cvtui.tui.prewarm import WarmEngine

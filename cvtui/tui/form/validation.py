@@ -10,15 +10,17 @@ from pathlib import Path
 from cvtui.calc import Table
 from cvtui.calc.memory import OPTIMIZERS, training_memory
 from cvtui.errors import RequestError
-from cvtui.recipe import Checked, Recipe, Schedule, check, parse_choice
-from cvtui.recipe.checking import check_net, make_schedule, steps_of
-from cvtui.recipe.choices import OPTIMIZERS as UPDATE_RULES
-from cvtui.recipe.choices import DataFacts
+from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.tables import OPTIMIZERS as UPDATE_RULES
 from cvtui.recipe.copies import extra_copies
-from cvtui.recipe.data_facts import DATA_FIELDS, facts, kind_of
+from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.facts import DATA_FIELDS, facts, kind_of
+from cvtui.recipe.datasets.locate import missing, way_to_get
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
-from cvtui.recipe.stored_files import missing, way_to_get
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
 from cvtui.tui.form.field_values import Problem
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cvtui.runlog.curves import Smoothed, epoch_middles, numbers, position
+from cvtui.runlog.axes import Smoothed, epoch_middles, numbers, position
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.format import percent
 from cvtui.tui.panes.overlay import lines_of_others
@@ -14,7 +14,7 @@ from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 
 class AccuracyPane(CurvePane):

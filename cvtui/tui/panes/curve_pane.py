@@ -10,14 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from cvtui.draw.ticks import XKind, YKind
-from cvtui.runlog.curves import Positions, XAxis, position
+from cvtui.runlog.axes import Positions, XAxis, position
 from cvtui.tui.panes.format import clean
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import LinePlot, Mark
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 
 def marks_of(history: History, view: ViewState) -> list[Mark]:

@@ -16,7 +16,7 @@ from cvtui.tui.panes.view_state import ViewState
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 LOOKS = {"stop": ("✗", "$text-error"), "warn": ("▲", "$text-warning"), "note": ("·", MUTED)}
 """Severity -> glyph and colour."""

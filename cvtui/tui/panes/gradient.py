@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cvtui.runlog.curves import Smoothed
+from cvtui.runlog.axes import Smoothed
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.format import significant
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 
 class GradientPane(CurvePane):

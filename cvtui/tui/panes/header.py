@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
-from cvtui.runlog.curves import speed
+from cvtui.runlog.axes import speed
 from cvtui.tui.panes.format import clean, count, duration, percent
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.predictions import images_per_second, time_left
 from cvtui.tui.panes.view_state import ViewState
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 STATES: dict[str, tuple[str, str, str]] = {
     "starting": ("◌", "$text-primary", "starting"),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from cvtui.tui.panes.format import clean, percent, significant
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History, Layer, LayerStats
-    from cvtui.runlog.events import Histogram
+    from cvtui.runlog.events import Histogram, Layer, LayerStats
+    from cvtui.runlog.history import History
 
 Level = Literal["good", "warn", "bad", "none"]
 

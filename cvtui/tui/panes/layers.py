@@ -15,7 +15,7 @@ from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 
 class LayersPane(Pane):

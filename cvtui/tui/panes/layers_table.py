@@ -19,7 +19,7 @@ from cvtui.tui.panes.format import percent, shape, significant, tiny
 from cvtui.tui.panes.layer_rows import LayerRow, strip
 
 if TYPE_CHECKING:
-    from cvtui.runlog import LayerStats
+    from cvtui.runlog.events import LayerStats
 
 GLYPHS = {"good": "●", "warn": "▲", "bad": "✗", "none": "·"}
 

@@ -7,22 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cvtui.recipe.rates import options_at
+from cvtui.recipe.learning_rate import options_at
 from cvtui.runlog.origin import weights_of
 from cvtui.tui.panes.format import clean, count, percent, significant
 
 if TYPE_CHECKING:
-    from cvtui.runlog import (
-        CheckpointSaved,
-        CommandApplied,
-        EpochDone,
-        Finding,
-        History,
-        Log,
-        RunEnded,
-        RunFolder,
-        RunStarted,
-    )
+    from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Finding, Log, RunEnded, RunStarted
+    from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.history import History
 
 Tone = Literal["plain", "quiet", "good", "warn", "bad", "mark"]
 

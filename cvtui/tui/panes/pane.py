@@ -13,7 +13,7 @@ from textual.widget import Widget
 from cvtui.tui.panes.view_state import ViewState
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 
 MUTED = "$foreground 60%"

@@ -16,7 +16,7 @@ from cvtui.tui.panes.styled_lines import Line, Lines
 from cvtui.tui.panes.view_state import ViewState
 
 if TYPE_CHECKING:
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 
 FIRST_LOSS = "first loss ("

@@ -11,12 +11,14 @@ import numpy as np
 
 from cvtui.errors import RequestError
 from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
-from cvtui.runlog.curves import Floats, speed
+from cvtui.runlog.axes import Floats, speed
 from cvtui.tui.panes.layer_rows import predicted_stds
 
 if TYPE_CHECKING:
-    from cvtui.recipe import Checked, Schedule
-    from cvtui.runlog import History, RunStarted
+    from cvtui.recipe.choices.schedules import Schedule
+    from cvtui.recipe.validation import Checked
+    from cvtui.runlog.events import RunStarted
+    from cvtui.runlog.history import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def foretell(history: History) -> Foretold:
 
 def _schedule(checked: Checked, run: RunStarted) -> Schedule:
     """Over the steps that the run really makes: some of a folder's files may be no images."""
-    from cvtui.recipe.checking import make_schedule
+    from cvtui.recipe.validation import make_schedule
 
     if checked.data.opened or run.steps_per_epoch < 1:
         return checked.schedule
@@ -73,11 +75,12 @@ def _schedule(checked: Checked, run: RunStarted) -> Schedule:
 
 
 def _checked(run: RunStarted) -> Checked | None:
-    from cvtui import recipe as recipes
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.recipe.validation import check
     from cvtui.runlog.origin import located
 
     try:
-        return recipes.check(located(msgspec.convert(run.recipe, recipes.Recipe), run))
+        return check(located(msgspec.convert(run.recipe, Recipe), run))
     except (msgspec.ValidationError, RequestError):
         return None
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.content import Content
 
-from cvtui.runlog.curves import Smoothed
+from cvtui.runlog.axes import Smoothed
 from cvtui.tui.panes.format import clean, count, duration, percent, rate, significant
 from cvtui.tui.panes.pane import MUTED, Pane
 from cvtui.tui.panes.styled_lines import Line, Lines
 from cvtui.tui.panes.view_state import Other, ViewState
 
 if TYPE_CHECKING:
-    from cvtui.runlog import EpochDone, History
+    from cvtui.runlog.events import EpochDone
+    from cvtui.runlog.history import History
 
 BEST = 5
 """So many epochs are listed."""

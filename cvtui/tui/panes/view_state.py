@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cvtui.runlog.curves import Positions, Smoothed, XAxis
+from cvtui.runlog.axes import Positions, Smoothed, XAxis
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
-    from cvtui.runlog import History
+    from cvtui.runlog.history import History
 
 X_AXES: tuple[XAxis, ...] = ("steps", "epochs", "samples", "time")
 SMOOTHINGS: tuple[tuple[str, float], ...] = (("light", 0.9), ("medium", 0.98), ("strong", 0.995), ("off", 0.0))

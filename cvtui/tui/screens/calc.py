@@ -13,10 +13,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from cvtui.calc import Row, Table, size_text, trace
+from cvtui.calc.net.parser import parse
 from cvtui.calc.sizes import parse_size
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import DATA
-from cvtui.recipe.net import parse
+from cvtui.recipe.datasets.catalog import DATA
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.pictures import VIEWS
 from cvtui.tui.form.field_row import cut

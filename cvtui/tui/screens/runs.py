@@ -14,8 +14,9 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
-from cvtui.runlog import RunFolder, RunSummary, list_runs, summary
+from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import Keeps, parse_filter
+from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.tui.panes.format import clean
 from cvtui.tui.screens.runs_actions import RunsCare
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable

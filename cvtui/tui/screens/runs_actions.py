@@ -13,8 +13,8 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
-from cvtui.runlog import RunSummary
-from cvtui.runlog import housekeeping as keeping
+from cvtui.runlog import manage as keeping
+from cvtui.runlog.run_summary import RunSummary
 from cvtui.tui.panes.format import clean
 from cvtui.tui.screens.base import PlaceScreen
 from cvtui.tui.train.modals import BOX

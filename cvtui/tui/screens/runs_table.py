@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from cvtui.recipe.rates import rate_told
-from cvtui.runlog import RunSummary
+from cvtui.recipe.learning_rate import rate_told
+from cvtui.runlog.run_summary import RunSummary
 from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.panes.header import STATES
 from cvtui.tui.widgets.table import Cell, Column, Grid

@@ -11,8 +11,9 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, dumps
-from cvtui.runlog import RunFolder, fresh_name
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
+from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.tui.form.form_view import Setup
 from cvtui.tui.screens.base import PlaceScreen
 
@@ -152,7 +153,7 @@ class TrainScreen(PlaceScreen):
         """The warm engine takes the folder; where it can't any more, a fresh one does."""
         if await setup.warm.train(folder):
             return
-        from cvtui.runlog.launch import launch
+        from cvtui.runlog.worker_process import launch
 
         try:
             launch(folder, detached=True)

@@ -71,7 +71,7 @@ class Doctoring(RunRequests):
 
     def _test(self, test: str) -> None:
         """The short test that tells two causes apart: an epoch at a tenth of the rate, or the check of the recipe."""
-        from cvtui.recipe.rates import at_rate, full_rate
+        from cvtui.recipe.learning_rate import at_rate, full_rate
         from cvtui.runlog.origin import recipe_of
         from cvtui.tui.train.precheck_modal import CheckModal
 

@@ -15,11 +15,14 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
-from cvtui.recipe import Recipe, check, dumps, override
-from cvtui.recipe.rates import full_rate
-from cvtui.runlog import History, RunFolder
+from cvtui.recipe.learning_rate import full_rate
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps, override
+from cvtui.recipe.validation import check
 from cvtui.runlog.events import CheckpointSaved
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import afresh, checkpoints_of, fork
+from cvtui.runlog.history import History
 from cvtui.runlog.origin import recipe_of
 from cvtui.tui.panes.format import clean, count, percent
 from cvtui.tui.train.modals import BOX
@@ -141,7 +144,7 @@ class ForkModal(Modal[RunFolder | None]):
         recipe = self._judge()
         if recipe is None:
             return
-        from cvtui.runlog.launch import launch
+        from cvtui.runlog.worker_process import launch
 
         parent = self._history.folder
         try:

@@ -16,9 +16,10 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from cvtui.doctor import Doctor
-from cvtui.runlog import History, RunFolder
-from cvtui.runlog.curves import step_at
-from cvtui.runlog.launch import usable_cores
+from cvtui.runlog.axes import step_at
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.worker_process import usable_cores
 from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.findings import FindingsPane

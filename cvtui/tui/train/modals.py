@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Static
 
 from cvtui.errors import RequestError
-from cvtui.recipe.rates import parse_rate
+from cvtui.recipe.learning_rate import parse_rate
 from cvtui.tui.panes.format import clean, rate
 from cvtui.tui.widgets.modal import Modal
 

@@ -15,10 +15,11 @@ from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from cvtui.errors import RequestError
-from cvtui.runlog import History, RunFolder, RunSummary, list_runs, summary
-from cvtui.runlog.folder import is_run
+from cvtui.runlog.folder import RunFolder, is_run, list_runs
 from cvtui.runlog.fork import parent_of
-from cvtui.runlog.housekeeping import is_pinned
+from cvtui.runlog.history import History
+from cvtui.runlog.manage import is_pinned
+from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.panes.overlay import COLOURS
 from cvtui.tui.panes.view_state import Other, OverlayCurves

@@ -15,7 +15,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from cvtui.recipe import Recipe, dumps
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps
 from cvtui.tui.panes.format import clean
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.train.modals import BOX

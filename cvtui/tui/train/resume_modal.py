@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from cvtui.runlog import History, RunFolder
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.tui.panes.format import clean, count
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
@@ -22,7 +23,7 @@ RESUMABLE = ("stopped", "lost", "diverged", "failed")
 
 def resume(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:
     """Starts the trainer on the run's newest checkpoint, at another `rate` (`/10`) where one is given. RequestError."""
-    from cvtui.runlog.launch import launch
+    from cvtui.runlog.worker_process import launch
 
     return launch(folder, detached=True, resume=True, rate=rate)
 

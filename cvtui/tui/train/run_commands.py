@@ -10,7 +10,9 @@ from textual.message import Message
 from textual.widget import Widget
 
 from cvtui.errors import RequestError
-from cvtui.runlog import Command, History, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
 from cvtui.tui.panes.format import clean
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train.modals import LeaveModal, Leaving, RateModal, StopModal

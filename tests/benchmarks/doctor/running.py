@@ -85,7 +85,8 @@ def train(case: Case, folder: Path) -> str:
 def _train_recipe(case: Case, folder: Path) -> int:
     from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
-    from cvtui.recipe import Recipe, dumps
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.recipe.toml import dumps
     from cvtui.runlog.folder import RunFolder
 
     fields: dict[str, Any] = {**case.recipe, "name": case.name}

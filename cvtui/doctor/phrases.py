@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cvtui.doctor.case import Case, RateChange
-from cvtui.doctor.windows import STEPS
+from cvtui.doctor.metric_windows import STEPS
 
 
 class Mean(NamedTuple):

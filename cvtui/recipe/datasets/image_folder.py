@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvtui.errors import RequestError
-from cvtui.recipe.choice import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 DEFAULT_SIDE = 64

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from cvtui.errors import RequestError
-from cvtui.recipe.choice import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts
 
 SECONDS = 300.0
 _known: dict[tuple[str, str, float], DataFacts] = {}

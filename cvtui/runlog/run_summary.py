@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from cvtui import door
+from cvtui.runlog import disk_note as worker_note
 from cvtui.runlog import events
-from cvtui.runlog import note as worker_note
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import BROKEN, state_without_end
-from cvtui.runlog.housekeeping import is_pinned, note_of
-from cvtui.runlog.sane import LIMITS, cleaned, recipe_values
+from cvtui.runlog.manage import is_pinned, note_of
+from cvtui.runlog.record_limits import LIMITS, cleaned, recipe_values
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(

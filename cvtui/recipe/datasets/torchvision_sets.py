@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass
 
-from cvtui.recipe.choice import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cvtui.calc import Table, trace
-from cvtui.calc.nodes import BatchNorm
+from cvtui.calc.net.nodes import BatchNorm
+from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import AUGMENTS, SCHEDULES, DataFacts, parse_chain, parse_choice
-from cvtui.recipe.data_facts import facts
+from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.choices.spec import parse_chain, parse_choice
+from cvtui.recipe.choices.tables import AUGMENTS, SCHEDULES
+from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
-from cvtui.recipe.net import parse
-from cvtui.recipe.rates import full_rate
+from cvtui.recipe.learning_rate import full_rate
 from cvtui.recipe.recipe import Recipe
-from cvtui.recipe.schedule import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)

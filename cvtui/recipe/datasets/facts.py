@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from cvtui.errors import RequestError
-from cvtui.recipe.choice import DataFacts, find
-from cvtui.recipe.choices import DATA
+from cvtui.recipe.choices.spec import find
+from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.selection import kept_classes, training_counts
+from cvtui.recipe.datasets.toy_sets import CLASS_RANGE, parse_toy, toy_facts
 from cvtui.recipe.recipe import Recipe
-from cvtui.recipe.selection import kept_classes, training_counts
-from cvtui.recipe.toy_table import CLASS_RANGE, parse_toy, toy_facts
 
 DATA_FIELDS = ("data", "data_dir", "size", "val_share", "only", "limit", "imbalance")
 """The fields that the facts depend on."""
@@ -67,12 +68,12 @@ def source_facts(recipe: Recipe) -> DataFacts:
     """Of the whole set, before anything is selected. RequestError where it is not there."""
     folder = folder_of(recipe.data)
     if folder is not None:
-        from cvtui.recipe.folder_facts import folder_facts
+        from cvtui.recipe.datasets.image_folder import folder_facts
 
         return folder_facts(folder, recipe.size, recipe.val_share)
     match kind_of(recipe.data):
         case "callable":
-            from cvtui.recipe.callable_facts import callable_facts
+            from cvtui.recipe.datasets.user_dataset import callable_facts
 
             return callable_facts(recipe.data, recipe.size, recipe.val_share)
         case "toy":

@@ -13,9 +13,9 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import NamedTuple, TypeAlias
 
-from cvtui.calc.nodes import Pair
+from cvtui.calc.net.nodes import Pair
+from cvtui.calc.pooling_windows import extent
 from cvtui.calc.table import ReceptiveField
-from cvtui.calc.windows import extent
 
 MOST_POSITIONS = 1 << 14
 """Maps and filters longer than this are not followed position by position."""

@@ -1,11 +1,11 @@
-"""A net, or one layer of it, back as text: the inverse of `cvtui.recipe.net.parse`.
+"""A net, or one layer of it, back as text: the inverse of `cvtui.calc.net.parser.parse`.
 
 The text is canonical: what equals the default is left out, groups are round, and parsing it gives an equal net.
 """
 
 from __future__ import annotations
 
-from cvtui.calc.nodes import (
+from cvtui.calc.net.nodes import (
     Activation,
     BatchNorm,
     Chain,

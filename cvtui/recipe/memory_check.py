@@ -11,9 +11,10 @@ import psutil
 
 from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
-from cvtui.recipe.checking import Checked
-from cvtui.recipe.choices import OPTIMIZERS, parse_choice
+from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.tables import OPTIMIZERS
 from cvtui.recipe.copies import extra_copies
+from cvtui.recipe.validation import Checked
 
 GIB = 1 << 30
 GPU_SIGNS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cvtui.errors import RequestError
-from cvtui.recipe.choice import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts
 
 TRAIN, VALIDATION = 400, 100
 """Points."""

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cvtui.calc.expression import net_expression
-from cvtui.calc.nodes import (
+from cvtui.calc.net.nodes import (
     ACTIVATIONS,
     Activation,
     BatchNorm,
@@ -37,6 +36,7 @@ from cvtui.calc.nodes import (
     Residual,
     Softmax,
 )
+from cvtui.calc.net.printer import net_expression
 from cvtui.errors import RequestError, nearest
 
 MAX_TEXT = 100_000

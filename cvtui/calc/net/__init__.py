@@ -1,0 +1,1 @@
+"""A network expression: its nodes, parser and printer."""

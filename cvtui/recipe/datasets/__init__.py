@@ -1,0 +1,1 @@
+"""Data sets as facts: what is known of each before its images are read."""

@@ -1,0 +1,33 @@
+"""The data sets that have a name."""
+
+from __future__ import annotations
+
+from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.torchvision_sets import STORED
+from cvtui.recipe.datasets.toy_sets import TOYS
+
+DATA: dict[str, DataFacts] = {
+    "digits": DataFacts(
+        name="digits",
+        summary="1,797 handwritten digits, 8x8, grey (UCI); comes with cvtui",
+        size=(8, 8, 1),
+        classes=tuple("0123456789"),
+        train=1437,
+        validation=360,
+        train_counts=(142, 145, 142, 146, 145, 146, 145, 143, 139, 144),
+        validation_counts=(36, 37, 35, 37, 36, 36, 36, 36, 35, 36),
+    ),
+    "shapes": DataFacts(
+        name="shapes",
+        summary="6,000 drawn shapes, 32x32, colour, ten classes; drawn when asked for",
+        size=(32, 32, 3),
+        classes=(
+            "disc", "ring", "square", "triangle", "cross", "star", "stripes", "checker", "gradient", "blob",
+        ),
+        train=5000,
+        validation=1000,
+    ),
+    **TOYS,
+    **STORED,
+}  # fmt: skip
+"""The sets that have a name. (`folder:PATH` and `package.module:callable` are data too: see facts.py.)"""

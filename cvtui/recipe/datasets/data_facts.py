@@ -1,0 +1,42 @@
+"""What is known of a data set before it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """What is known of a data set before it is loaded."""
+
+    name: str
+    summary: str
+    size: tuple[int, int, int] | tuple[int]
+    """(H, W, C) of one image, or (features,) of a point."""
+    classes: tuple[str, ...]
+    train: int
+    """Images to train on."""
+    validation: int
+    train_counts: tuple[int, ...] = ()
+    """Training images of each class; empty: equally many."""
+    validation_counts: tuple[int, ...] = ()
+    opened: bool = True
+    """Its images were looked at. Else the counts are of files by their names: what can't be read is not known yet, and
+    there are at most so many."""
+
+    @property
+    def at_most(self) -> str:
+        """What stands before a count of images, or of steps: "at most ", or nothing."""
+        return "" if self.opened else "at most "
+
+    def counts(self) -> tuple[int, ...]:
+        """Training images of each class."""
+        return self.train_counts or _evenly(self.train, len(self.classes))
+
+    def held_out(self) -> tuple[int, ...]:
+        """Validation images of each class."""
+        return self.validation_counts or _evenly(self.validation, len(self.classes))
+
+
+def _evenly(total: int, classes: int) -> tuple[int, ...]:
+    return tuple(total // classes + (number < total % classes) for number in range(classes))
