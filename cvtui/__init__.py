@@ -7,10 +7,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cvtui._version import __version__
+
 if TYPE_CHECKING:
     from cvtui.engine.watch import watch
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "watch"]
 
 

@@ -46,10 +46,13 @@ def run(*words: str) -> str:
         ("import cvtui", HEAVY | {"cvtui.calc"}),
         ("import cvtui.calc", HEAVY | {"cvtui.recipe", "cvtui.runlog"}),
         ("import cvtui.calc, cvtui.calc.net.parser; cvtui.calc.net.parser.parse('conv8-fc')", HEAVY),
-        ("import cvtui.recipe; cvtui.recipe.check(cvtui.recipe.Recipe())", HEAVY - {"msgspec"}),
-        ("import cvtui.runlog; cvtui.runlog.EventWriter", HEAVY - {"msgspec"}),
-        ("import cvtui.runlog; cvtui.runlog.History", {"torch", "textual", "rich", "click"}),
-        ("import cvtui.tui.app", {"torch", "torchvision", "cvtui.engine", "cvtui.labs", "cvtui.cli"}),
+        (
+            "from cvtui.recipe.recipe import Recipe; from cvtui.recipe.validation import check; check(Recipe())",
+            HEAVY - {"msgspec"},
+        ),
+        ("import cvtui.runlog.writer", HEAVY - {"msgspec"}),
+        ("import cvtui.runlog.history", {"torch", "textual", "rich", "click"}),
+        ("import cvtui.tui.app", {"torch", "torchvision", "cvtui.engine", "cvtui.labs.experiments", "cvtui.cli"}),
         ("import cvtui.engine.__main__", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli"}),
         pytest.param(
             *("import cvtui.engine.train.trainer", {"textual", "click", "cvtui.tui", "cvtui.cli", "torchvision"}),

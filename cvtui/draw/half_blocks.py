@@ -1,7 +1,4 @@
-"""Heat maps and pictures in half blocks: each cell holds two pixels, one above the other, in full colour.
-
-Pure numpy up to the image; `strips` makes Textual's strips of it.
-"""
+"""Heat maps and pictures in half blocks: each cell holds two pixels, one above the other, in full colour."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
 
 from cvtui.draw.scales import Array, Floats
 
@@ -156,8 +152,11 @@ def tiles(images: NDArray[np.uint8], columns: int, gap: int = 1, ground: tuple[i
     return sheet
 
 
-def strips(image: Image, ground: tuple[int, int, int] | None = None) -> list[Strip]:
-    """One strip for each two rows of pixels. `ground`: below the last of an odd number; None: the terminal's own."""
+def segments(image: Image, ground: tuple[int, int, int] | None = None) -> list[list[Segment]]:
+    """One row of segments for each two rows of pixels.
+
+    `ground`: below the last of an odd number; None: the terminal's own.
+    """
     height, width, _ = image.shape
     packed = image.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
     found = []
@@ -171,12 +170,12 @@ def strips(image: Image, ground: tuple[int, int, int] | None = None) -> list[Str
         cuts = np.flatnonzero((np.diff(upper) != 0) | (np.diff(lower) != 0)) + 1
         edges = [0, *cuts.tolist(), width]
         above, below = upper.tolist(), lower.tolist()
-        segments = []
+        row = []
         for start, end in itertools.pairwise(edges):
             one, other = above[start], below[start]
             text = " " if one == other else "▀"
-            segments.append(Segment(text * (end - start), _style(one, other)))
-        found.append(Strip(segments, width))
+            row.append(Segment(text * (end - start), _style(one, other)))
+        found.append(row)
     return found
 
 

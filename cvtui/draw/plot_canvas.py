@@ -1,4 +1,4 @@
-"""A grid of characters with styles by name, and its way to strips. No widget, no theme."""
+"""A grid of characters with styles by name, and its rows of segments. No widget, no theme."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from rich.cells import get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
 
 from cvtui.draw.braille import BRAILLE, Codes
 
@@ -54,24 +53,23 @@ class Canvas:
         self.chars[y : y + height, x : x + width] = BRAILLE[layers.codes]
         self.styles[y : y + height, x : x + width] = numbers[layers.owner]
 
-    def strips(self, style_of: Callable[[str], Style]) -> list[Strip]:
-        """One strip a row; neighbouring cells of one style share a segment."""
+    def segments(self, style_of: Callable[[str], Style]) -> list[list[Segment]]:
+        """One list a row; neighbouring cells of one style share a segment."""
         styles = [style_of(name) for name in self.names]
         # An empty cell takes the style before it, so that dots and the gaps between them make one segment.
         seen = np.where((self.styles == 0) & (self.chars == " "), 0, np.arange(self.width))
         filled = np.take_along_axis(self.styles, np.maximum.accumulate(seen, axis=1), axis=1)
         ground = np.array([style.reverse or style.bgcolor != styles[0].bgcolor for style in styles], bool)
         filled = np.where(ground[filled], self.styles, filled)
-        strips = []
+        rows = []
         for chars, numbers in zip(self.chars, filled, strict=True):
             cuts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), self.width]
             cells = chars.tolist()
             row = numbers.tolist()
-            segments = [
-                Segment("".join(cells[start:end]), styles[row[start]]) for start, end in itertools.pairwise(cuts)
-            ]
-            strips.append(Strip(segments, self.width))
-        return strips
+            rows.append(
+                [Segment("".join(cells[start:end]), styles[row[start]]) for start, end in itertools.pairwise(cuts)]
+            )
+        return rows
 
     def text(self) -> list[str]:
         """The rows without style."""

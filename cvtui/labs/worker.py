@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from cvtui import __version__
+from cvtui._version import __version__
 from cvtui.errors import RequestError
 from cvtui.labs.folder import LabFolder
 from cvtui.labs.lookup import threads_of

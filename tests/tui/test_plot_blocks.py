@@ -168,14 +168,14 @@ def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
 @pytest.mark.parametrize("height", [1, 2, 5, 8])
 def test_strips_show_every_pixel(height):
     image = np.random.default_rng(3).integers(0, 3, (height, 11, 3)).astype(np.uint8) * 100
-    strips = half_blocks.strips(image)
+    strips = half_blocks.segments(image)
     assert all(strip.cell_length == 11 for strip in strips)
     assert pixels(strips, height) == [[tuple(pixel) for pixel in row] for row in image.tolist()]
-    assert pixels(half_blocks.strips(image[:1], ground=(7, 8, 9)), 2)[1] == [(7, 8, 9)] * 11
+    assert pixels(half_blocks.segments(image[:1], ground=(7, 8, 9)), 2)[1] == [(7, 8, 9)] * 11
 
 
 def test_equal_cells_share_a_segment():
     image = np.zeros((2, 40, 3), np.uint8)
     image[:, 20:] = 255
-    (strip,) = half_blocks.strips(image)
+    (strip,) = half_blocks.segments(image)
     assert [segment.text for segment in strip] == [" " * 20, " " * 20]

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from cvtui import __version__
+from cvtui._version import __version__
 
 
 def libraries() -> dict[str, str]:

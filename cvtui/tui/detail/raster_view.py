@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from textual.strip import Strip
 from textual.widget import Widget
 
-from cvtui.draw.half_blocks import resize, strips
+from cvtui.draw.half_blocks import resize, segments
 
 Image = NDArray[np.uint8]
 
@@ -44,9 +44,10 @@ class RasterView(Widget):
             return []
         high, wide = self.image.shape[:2]
         if not self.sharp:
-            return strips(resize(self.image, 2 * height, width).astype(np.uint8))
+            return [Strip(row, width) for row in segments(resize(self.image, 2 * height, width).astype(np.uint8))]
         scale = min(width / wide, 2 * height / high)
         scale = float(int(scale)) if scale >= 1 else scale
         shown = resize(self.image, max(1, int(high * scale)), max(1, int(wide * scale)))
         ground = self.background_colors[1].rgb
-        return [strip.adjust_cell_length(width, self.rich_style) for strip in strips(shown.astype(np.uint8), ground)]
+        rows = segments(shown.astype(np.uint8), ground)
+        return [Strip(row).adjust_cell_length(width, self.rich_style) for row in rows]

@@ -255,7 +255,8 @@ class LinePlot(PlotMouse, can_focus=True):
         if key != self._key:
             self._picture = draw(scene, size.width, size.height, self._cache, self._corner)
             self._corner = self._picture.corner
-            self._strips = self._picture.canvas.strips(self._palette.style)
+            canvas = self._picture.canvas
+            self._strips = [Strip(row, canvas.width) for row in canvas.segments(self._palette.style)]
             self._key = key
         return self._strips
 
