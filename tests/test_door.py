@@ -235,8 +235,8 @@ def test_nothing_in_a_run_folder_is_writable_for_others_whatever_the_umask(tmp_p
     program_text = (
         f"import os; os.umask(0o{mask})\n"
         "from tests.engine.making import folder, train\n"
-        "from cvtui.runlog import Command\n"
-        "from cvtui.runlog import housekeeping as keeping\n"
+        "from cvtui.runlog.events import Command\n"
+        "from cvtui.runlog import manage as keeping\n"
         "from pathlib import Path\n"
         f"run = folder(Path({str(tmp_path / 'runs')!r}))\n"
         "run.send(Command(command='save', time=1.0))\n"
@@ -423,7 +423,7 @@ def test_the_scanner_sees_what_goes_around() -> None:
 
 def test_a_lock_handed_on_for_another_file_means_nothing(tmp_path: Path) -> None:
     run = fresh(tmp_path)
-    code = "import sys; from pathlib import Path; from cvtui.runlog import RunFolder\n" \
+    code = "import sys; from pathlib import Path; from cvtui.runlog.folder import RunFolder\n" \
            "with RunFolder(Path(sys.argv[1])).lock(): print('held')"  # fmt: skip
     for word in ("0", "1", "99", "-3", "x"):
         done = subprocess.run(

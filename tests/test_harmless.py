@@ -1,5 +1,5 @@
 """Looking changes nothing: the losses of a run are bit-equal with the screen attached, with every pane opened in turn,
-and without it. (That watching changes nothing either is tested in engine/test_run.py.)"""
+and without it. (That watching changes nothing either is tested in tests/engine/test_run.py.)"""
 
 from __future__ import annotations
 

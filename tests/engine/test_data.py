@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cvtui.engine.data import batching
-from cvtui.engine.data import loading as data
+from cvtui.engine.data import images as images_module
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.embedded import SOURCES
 from cvtui.engine.data.images import Images, Split, channel_stats
@@ -92,7 +92,7 @@ def test_a_batch_holds_the_images_of_its_labels() -> None:
 def test_batches_are_the_same_however_many_are_gathered_at_once(
     monkeypatch: pytest.MonkeyPatch, gathered: int, first: int
 ) -> None:
-    monkeypatch.setattr(data, "GATHERED_BYTES", gathered)
+    monkeypatch.setattr(images_module, "GATHERED_BYTES", gathered)
     images = Images(torch.arange(50 * 16, dtype=torch.uint8).view(50, 4, 4, 1), torch.arange(50))
     order = batching.epoch_order(50, 7, 2)[first * 8 :]
     found = list(batches(images, 8, 7, 2, first))

@@ -113,7 +113,7 @@ def test_the_batch_size_to_try_is_one_that_fits() -> None:
 PEAK = """
 import sys, torch
 from tests.peak import peak_bytes
-from cvtui.engine import statistics as s
+from cvtui.engine.observe import statistics as s
 torch.set_num_threads(1)
 kind = sys.argv[1]
 if kind == "float32":

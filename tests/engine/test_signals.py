@@ -172,7 +172,7 @@ SAVER = """
 import os, sys
 from pathlib import Path
 import torch
-from cvtui.engine import checkpoint
+from cvtui.engine.train import checkpoint
 folder = Path(sys.argv[1])
 last = folder / "last.pt"
 weights = torch.randn(256, 1024)

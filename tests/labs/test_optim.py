@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvtui.labs.experiments.optimizers import RULES, walk
+from cvtui.labs.experiments.optim import RULES, walk
 from cvtui.labs.experiments.surfaces import quadratic, saddle, surface
 from tests.labs.conftest import Run
 

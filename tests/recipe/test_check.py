@@ -142,5 +142,8 @@ def test_reading_a_net_costs_no_third_party() -> None:
 
 
 def test_checking_a_recipe_costs_msgspec_alone() -> None:
-    modules = imported("from cvtui.recipe import Recipe, check, dumps; check(Recipe(name='a')); dumps(Recipe())")
+    modules = imported(
+        "from cvtui.recipe.recipe import Recipe; from cvtui.recipe.validation import check; "
+        "from cvtui.recipe.toml import dumps; check(Recipe(name='a')); dumps(Recipe())"
+    )
     assert not modules & {"numpy", "torch", "filelock", "textual", "rich", "click"}

@@ -18,7 +18,8 @@ from tests.waiting import wait_until
 SENDER = """
 import sys
 from pathlib import Path
-from cvtui.runlog import Command, RunFolder
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
 folder, who = RunFolder(Path(sys.argv[1])), float(sys.argv[2])
 for number in range(500):
     folder.send(Command(command="set_lr", time=who, value=float(number)))

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 HOLD = """
 import sys
 from pathlib import Path
-from cvtui.runlog import RunFolder
+from cvtui.runlog.folder import RunFolder
 with RunFolder(Path(sys.argv[1])).lock():
     print("held", flush=True)
     sys.stdin.read()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.style import Style
+from textual.strip import Strip
 
 from cvtui.draw import blocks, half_blocks
 
@@ -165,17 +166,21 @@ def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
     return rows[:height]
 
 
+def strips(image, ground=None):
+    return [Strip(row) for row in half_blocks.segments(image, ground)]
+
+
 @pytest.mark.parametrize("height", [1, 2, 5, 8])
 def test_strips_show_every_pixel(height):
     image = np.random.default_rng(3).integers(0, 3, (height, 11, 3)).astype(np.uint8) * 100
-    strips = half_blocks.segments(image)
-    assert all(strip.cell_length == 11 for strip in strips)
-    assert pixels(strips, height) == [[tuple(pixel) for pixel in row] for row in image.tolist()]
-    assert pixels(half_blocks.segments(image[:1], ground=(7, 8, 9)), 2)[1] == [(7, 8, 9)] * 11
+    found = strips(image)
+    assert all(strip.cell_length == 11 for strip in found)
+    assert pixels(found, height) == [[tuple(pixel) for pixel in row] for row in image.tolist()]
+    assert pixels(strips(image[:1], ground=(7, 8, 9)), 2)[1] == [(7, 8, 9)] * 11
 
 
 def test_equal_cells_share_a_segment():
     image = np.zeros((2, 40, 3), np.uint8)
     image[:, 20:] = 255
-    (strip,) = half_blocks.segments(image)
+    (strip,) = strips(image)
     assert [segment.text for segment in strip] == [" " * 20, " " * 20]
