@@ -23,6 +23,7 @@ from cvtui.engine.observe.step_metrics import exact
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.state import Training, prepare
+from cvtui.engine.train.step import PlainStep, training_step
 from cvtui.engine.worker import started
 from cvtui.recipe.learning_rate import at_rate
 from cvtui.recipe.recipe import Recipe
@@ -75,28 +76,22 @@ def _first_steps(training: Training, tell: Callable[[Record], None]) -> None:
     watch = Watch(training.model, training.optimizer, min(training.recipe.watch_every or OFTEN, OFTEN))
     journal = Journal(_Passing(tell), training, watch, strict=False)
     clip = Clip(training.optimizer, journal, training.recipe.clip) if training.recipe.clip else None
+    if clip is not None:
+        training.before_update.append(clip.arm)
     probe = Probe(training.model, training.optimizer)
     journal.gather(probe)
     training.model.train()
     until = time.perf_counter() + STEP_SECONDS
     try:
         for images in chain.from_iterable(map(training.batches, range(1, training.recipe.epochs + 1))):
-            images = training.changed(images, training.step)
             rate = training.set_rate()
-            with training.autocast():
-                logits = training.model(training.preprocess(images.pixels))
-                loss = training.loss(logits, images.labels)
-            training.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if clip is not None:
-                clip.arm()
-            training.optimizer.step()
-            training.step += 1
+            loss, logits = training_step(training, images)
             journal.step(rate, loss, logits=logits, labels=images.labels)
             if training.step >= STEPS or time.perf_counter() > until:
                 break
         journal.flush()
     finally:
+        training.before_update.clear()
         if clip is not None:
             clip.close()
         journal.close()
@@ -134,21 +129,18 @@ def _learn(
     training.model.load_state_dict(weights)
     changes = {**at_rate(training.checked.lr * times), "weight_decay": 0.0}
     optimizer = make_optimizer(training.model, msgspec.structs.replace(training.recipe, **changes))
-    inputs = training.preprocess(images.pixels)
+    step = PlainStep(training.model, training.loss, optimizer)
+    batch = Images(training.preprocess(images.pixels), images.labels)
     until = time.perf_counter() + LEARN_SECONDS
     loss, right = math.inf, 0.0
     training.model.train()
     with _without_dropout(training.model):
-        for step in range(1, LEARN_STEPS + 1):
-            logits = training.model(inputs).float()
-            cost = training.loss(logits, images.labels)
-            optimizer.zero_grad(set_to_none=True)
-            cost.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if step % 5 == 0 or step == LEARN_STEPS:
+        for number in range(1, LEARN_STEPS + 1):
+            cost, logits = training_step(step, batch)
+            if number % 5 == 0 or number == LEARN_STEPS:
                 loss, right = cost.item(), float((logits.argmax(1) == images.labels).float().mean())
                 if not math.isfinite(loss) or (right == 1.0 and loss < 0.1) or time.perf_counter() > until:
-                    return loss, right, step
+                    return loss, right, number
     return loss, right, LEARN_STEPS
 
 

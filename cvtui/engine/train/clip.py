@@ -28,7 +28,7 @@ class Clip:
         self.largest = largest
         self._handle: RemovableHandle | None = None
 
-    def arm(self) -> None:
+    def arm(self, *_: object) -> None:
         """Puts the scaling behind every hook that is there now."""
         self.close()
         self._handle = self.optimizer.register_step_pre_hook(self._scale)

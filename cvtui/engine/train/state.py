@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.data.augment import Augment
@@ -92,6 +92,8 @@ class Training:
     sums: EpochSums = field(default_factory=EpochSums)
     clock: Clock = field(default_factory=Clock)
     rates: RatesAhead = field(default_factory=RatesAhead)
+    before_update: list[Callable[[Tensor], object]] = field(default_factory=list)
+    """Called with the loss of every step, between backward and update (see step.py)."""
 
     @property
     def recipe(self) -> Recipe:
@@ -104,6 +106,17 @@ class Training:
 
     def autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.device, self.recipe.precision)
+
+    def inputs(self, pixels: Tensor) -> Tensor:
+        """Augment (as in this step) and normalize the pixels of a batch."""
+        return self.preprocess(self.augment(pixels, self.step) if self.augment else pixels)
+
+    def updated(self) -> None:
+        """Count the step that was done; the running mean of the weights follows it."""
+        if self.ema is not None:
+            self.ema.update(self.step)
+        self.step += 1
+        self.place += 1
 
     def changed(self, images: Images, step: int) -> Images:
         """The batch of step `step` after its random changes."""

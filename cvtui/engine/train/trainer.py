@@ -23,6 +23,7 @@ from cvtui.engine.train.nonfinite_guard import Guard, rule_of
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Pictures
 from cvtui.engine.train.state import Training
+from cvtui.engine.train.step import training_step
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Facts, Log
 from cvtui.runlog.folder import RunFolder
@@ -50,6 +51,10 @@ class Loop:
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
         self.governor = governor_of(training)
         self.clip = Clip(training.optimizer, self.journal, training.recipe.clip) if training.recipe.clip else None
+        if self.guard is not None:
+            training.before_update.append(self.guard.expect)
+        if self.clip is not None:
+            training.before_update.append(self.clip.arm)
         self.ends_on_nan = training.recipe.on_nan.startswith("stop")
         self._told_bad = False
         self.keeper = Keeper(training, folder, self.journal)
@@ -89,6 +94,7 @@ class Loop:
 
     def close(self) -> None:
         """No hook stays on model and optimiser."""
+        self.training.before_update.clear()
         if self.guard is not None:
             self.guard.close()
         if self.clip is not None:
@@ -101,30 +107,14 @@ class Loop:
     def train_epoch(self) -> None:
         """Every training image once."""
         t = self.training
-        model, preprocess, loss_of, optimizer = t.model, t.preprocess, t.loss, t.optimizer
-        begun, guard, governor, augment = t.clock.seconds(), self.guard, self.governor, t.augment
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        begun, guard, governor = t.clock.seconds(), self.guard, self.governor
         if governor is not None:
             governor.begin()
-        for pixels, labels in t.batches(t.epoch + 1, t.place):
+        for batch in t.batches(t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
-            with t.autocast():
-                logits = model(preprocess(augment(pixels, t.step) if augment else pixels))  # forward
-                loss = loss_of(logits, labels)
-            for parameter in parameters:  # what zero_grad does, in 1 µs instead of 12 to 16
-                parameter.grad = None
-            loss.backward()  # type: ignore[no-untyped-call]  # backward
-            if guard is not None:
-                guard.expect(loss)
-            if self.clip is not None:
-                self.clip.arm()
-            optimizer.step()  # update
-            if t.ema is not None:
-                t.ema.update(t.step)
-            t.step += 1
-            t.place += 1
-            self.journal.step(rate, loss, logits=logits, labels=labels)
+            loss, logits = training_step(t, batch)
+            self.journal.step(rate, loss, logits=logits, labels=batch.labels)
             self.journal.flush_when_due()
             if self.journal.streak.total and not self._told_bad and guard is not None:
                 self.tell_bad(self.journal.streak.earliest)

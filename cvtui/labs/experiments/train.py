@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cvtui.engine.data.images import Images
+from cvtui.engine.train.step import PlainStep, training_step
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
@@ -86,15 +89,13 @@ def train(
     lr_at: the rate of each step, where it changes.
     """
     order = batches(len(data.x), batch, seed)
+    state = PlainStep(model, F.cross_entropy, optimizer)
     for number in range(steps):
         picked = next(order)
         if lr_at is not None:
             for group in optimizer.param_groups:
                 group["lr"] = lr_at(number)
-        loss = F.cross_entropy(model(data.x[picked]), data.y[picked])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        loss, _ = training_step(state, Images(data.x[picked], data.y[picked]))
         yield Step(number=number, loss=loss.item())
 
 
