@@ -54,7 +54,7 @@ class Race:
         self.missing: dict[str, str] = {}
         self.found: dict[str, list[float]] = {}
         self.threads: dict[str, str] = {}
-        """What each governor last said."""
+        """What each thread tuner last said."""
         self._in: dict[str, Contestant] = {}
         for name in who:
             try:

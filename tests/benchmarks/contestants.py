@@ -107,7 +107,7 @@ class Engine:
     """A run of cvtui as `cvtui --no-ui` starts it: the real engine, watching every tenth step; paused between turns.
 
     A step's time is that of the run's own clock, which stands still in a pause, from step to step within an epoch: so
-    flushing, logging, watching and the governor count, and what the others don't do (validation and the checkpoint
+    flushing, logging, watching and the thread tuner count, and what the others don't do (validation and the checkpoint
     after an epoch) does not.
     """
 
@@ -170,7 +170,7 @@ class Engine:
         return float(len(within) / within.sum())
 
     def threads(self) -> str:
-        """What the governor last said."""
+        """What the thread tuner last said."""
         said = [log.text for log in self._history.logs if log.threads]
         return said[-1] if said else ""
 

@@ -39,7 +39,7 @@ threads that wait for a taken core can slow a small net a hundredfold (DESIGN, s
 
 def set_threads(asked: int, macs: int) -> int:
     """Sets PyTorch's CPU threads to what the recipe asks, or for 0 to a guess for a step of so many multiply-adds, with
-    which the governor begins (thread_tuner.py): at least 1, at most all cores but one. The number set."""
+    which the thread tuner begins (thread_tuner.py): at least 1, at most all cores but one. The number set."""
     threads = asked or min(worker_threads(0), -(-macs // MACS_A_THREAD) or 1)
     torch.set_num_threads(threads)
     return threads

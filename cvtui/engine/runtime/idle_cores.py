@@ -1,4 +1,4 @@
-"""How many CPU cores have nothing to do: what the governor asks before it tries more threads."""
+"""How many CPU cores have nothing to do: what the thread tuner asks before it tries more threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEAST_SECONDS = 0.2
 """The kernel counts in hundredths of a second: over a shorter time they say too little."""
 
 
-class FreeCores:
+class IdleCores:
     """Called again and again: cores of this process that were idle since the call before, on average.
 
     None at the first call, at one that comes too soon, and where the system does not count. A call costs 50 µs.

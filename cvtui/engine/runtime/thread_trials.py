@@ -1,4 +1,4 @@
-"""When the governor tries other numbers of threads again: by what the last trial cost, what came of it, and whether a
+"""When the thread tuner tries other numbers of threads again: by what the last trial cost, what came of it, and whether a
 core has become free."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ that was disturbed (a screen that opens beside the first steps takes a core for 
 seem slow), and when a core has become free; after one that changed the number; after one that changed nothing."""
 
 
-class TrialTimes:
+class ThreadTrials:
     """Between two trials.
 
     times.begin()                       # a trial

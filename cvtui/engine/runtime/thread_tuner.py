@@ -3,7 +3,7 @@
 A small net is fastest on one or two threads, and threads that wait for a core which another program has taken can slow
 every step a hundredfold (a step of 9 ms on 1 to 3 threads took 65 on all 4 of a machine with one other busy program).
 What is measured are real steps, so nothing is done twice; a step costs 0.3 µs here. Other numbers of threads add up in
-another order, so bits repeat only where the recipe fixes the number: then there is no governor.
+another order, so bits repeat only where the recipe fixes the number: then there is no tuner.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import torch
 
-from cvtui.engine.runtime.thread_trials import TrialTimes
+from cvtui.engine.runtime.thread_trials import ThreadTrials
 
 LOOK_SECONDS = 0.5
 """So often the steps' times are looked at."""
@@ -63,12 +63,12 @@ def candidates(cores: int, macs: int) -> list[int]:
     return [*some, most, *([cores] if macs >= MACS_FOR_ALL or cores == 2 else [])]
 
 
-class Governor:
+class ThreadTuner:
     """Chooses among `allowed` numbers of threads, beginning with `threads`.
 
-    governor.begin()                # before the first step, and after anything that is no step
+    thread_tuner.begin()                # before the first step, and after anything that is no step
     forward, backward, update
-    words = governor.step()         # after each step; for the log when the number has changed
+    words = thread_tuner.step()         # after each step; for the log when the number has changed
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Governor:
         self._apply = apply
         self._clock = clock
         self._cores = cores
-        self._when = TrialTimes(clock, free)
+        self._when = ThreadTrials(clock, free)
         self._running = threads
         self._times: list[float] = []
         self._usual = float("inf")

@@ -13,8 +13,8 @@ from cvtui.engine.observe.layer_watch import Watch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, Journal
 from cvtui.engine.observe.step_metrics import exact
-from cvtui.engine.runtime.idle_cores import FreeCores
-from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, Governor, candidates
+from cvtui.engine.runtime.idle_cores import IdleCores
+from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import Keeper, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, SteeredTraining
@@ -49,7 +49,7 @@ class Loop:
         self.journal.sources += self.gone
         self.pictures = Pictures(training, folder, self.journal)
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
-        self.governor = governor_of(training)
+        self.thread_tuner = thread_tuner_of(training)
         self.clip = Clip(training.optimizer, self.journal, training.recipe.clip) if training.recipe.clip else None
         if self.guard is not None:
             training.before_update.append(self.guard.expect)
@@ -107,9 +107,9 @@ class Loop:
     def train_epoch(self) -> None:
         """Every training image once."""
         t = self.training
-        begun, guard, governor = t.clock.seconds(), self.guard, self.governor
-        if governor is not None:
-            governor.begin()
+        begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
+        if thread_tuner is not None:
+            thread_tuner.begin()
         for batch in t.batches(t.epoch + 1, t.place):
             self.control.obey()
             rate = t.set_rate()
@@ -118,8 +118,8 @@ class Loop:
             self.journal.flush_when_due()
             if self.journal.streak.total and not self._told_bad and guard is not None:
                 self.tell_bad(self.journal.streak.earliest)
-            if governor is not None and (words := governor.step()):
-                t.threads = governor.threads
+            if thread_tuner is not None and (words := thread_tuner.step()):
+                t.threads = thread_tuner.threads
                 self.journal.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))
             if self.keeper.due():
                 self.keeper.save([("last", "last.pt")])
@@ -194,8 +194,8 @@ class Loop:
         return f"not saved: {why}" if why else f"saved at step {step:,}"
 
 
-def governor_of(training: Training) -> Governor | None:
-    """The governor of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
+def thread_tuner_of(training: Training) -> ThreadTuner | None:
+    """The thread tuner of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
     if training.recipe.threads or training.device.type != "cpu":
         return None
     macs = training.checked.table.macs * training.recipe.batch_size
@@ -204,11 +204,11 @@ def governor_of(training: Training) -> Governor | None:
     if len({*allowed, training.threads}) < 2:
         return None
     # The training's clock stands still in a pause.
-    return Governor(
+    return ThreadTuner(
         allowed,
         training.threads,
         clock=training.clock.seconds,
         most_first=macs >= MACS_FOR_ALL,
         cores=cores,
-        free=FreeCores(),
+        free=IdleCores(),
     )

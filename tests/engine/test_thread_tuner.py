@@ -8,10 +8,10 @@ from statistics import median
 import pytest
 import torch
 
-from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, MACS_TO_SHARE, Governor, best_of, candidates
+from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, MACS_TO_SHARE, ThreadTuner, best_of, candidates
 from cvtui.engine.train import trainer
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.trainer import Loop, governor_of
+from cvtui.engine.train.trainer import Loop, thread_tuner_of
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import load
@@ -50,13 +50,13 @@ class Machine:
         return (self.serial + self.shared / self.threads) * waiting * hiccup * self.slow
 
 
-def governor(machine: Machine, allowed: list[int], threads: int = 1) -> Governor:
+def thread_tuner(machine: Machine, allowed: list[int], threads: int = 1) -> ThreadTuner:
     machine.threads = threads
-    return Governor(allowed, threads, machine.set_threads, machine.clock)
+    return ThreadTuner(allowed, threads, machine.set_threads, machine.clock)
 
 
-def run(machine: Machine, found: Governor, seconds: float) -> list[str]:
-    """So many seconds of steps; what the governor said."""
+def run(machine: Machine, found: ThreadTuner, seconds: float) -> list[str]:
+    """So many seconds of steps; what the thread tuner said."""
     said = []
     end = machine.now + seconds
     while machine.now < end:
@@ -71,7 +71,7 @@ def run(machine: Machine, found: Governor, seconds: float) -> list[str]:
 )
 def test_the_quickest_number_is_found_at_the_start_and_said_once(serial: float, shared: float, best: int) -> None:
     machine = Machine(serial, shared)
-    found = governor(machine, [1, 2, 3], threads=2)
+    found = thread_tuner(machine, [1, 2, 3], threads=2)
     said = run(machine, found, 30.0)
     assert found.threads == best
     assert len(said) == 1
@@ -82,7 +82,7 @@ def test_the_quickest_number_is_found_at_the_start_and_said_once(serial: float, 
 def test_long_steps_are_tried_on_the_most_threads_first_and_on_fewer_when_cores_are_taken() -> None:
     machine = Machine(0.0, 1.5)
     machine.threads = 3
-    found = Governor([1, 2, 3, 4], 3, machine.set_threads, machine.clock, most_first=True)
+    found = ThreadTuner([1, 2, 3, 4], 3, machine.set_threads, machine.clock, most_first=True)
     said = run(machine, found, 20.0)
     assert found.threads == 4
     assert said[0].startswith("threads 3 → 4, measured (a step on 3: ")
@@ -95,7 +95,7 @@ def test_long_steps_are_tried_on_the_most_threads_first_and_on_fewer_when_cores_
 def test_a_disturbed_first_trial_is_soon_made_again(step: float) -> None:
     """A screen that opens beside the first steps takes a core, most of the time, for a second."""
     machine = Machine(0.0, step)
-    found = governor(machine, [1, 4])
+    found = thread_tuner(machine, [1, 4])
     while found._trial is not None:
         machine.taken = int(machine.steps % 4 > 0)
         run(machine, found, 1e-9)
@@ -108,11 +108,11 @@ def test_a_disturbed_first_trial_is_soon_made_again(step: float) -> None:
 def test_a_pause_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "usable_cores", lambda: 3)
     training = making.training(net="conv64-conv64-fc", threads=0, batch_size=64)
-    found = governor_of(training)
+    found = thread_tuner_of(training)
     assert found is not None
     before = found._clock()
     training.clock.leave_out(100.0)
-    assert found._clock() < before  # what the training leaves out, the governor does not see
+    assert found._clock() < before  # what the training leaves out, the thread tuner does not see
 
 
 def test_the_fewest_of_equals_are_taken() -> None:
@@ -125,7 +125,7 @@ def test_the_fewest_of_equals_are_taken() -> None:
 @pytest.mark.parametrize("step", [0.0007, 0.006, 0.1])
 def test_threads_drop_when_cores_are_taken_and_climb_back_when_they_are_free(step: float) -> None:
     machine = Machine(0.0, 3 * step)
-    found = governor(machine, [1, 2, 3])
+    found = thread_tuner(machine, [1, 2, 3])
     run(machine, found, max(1.0, 150 * step))
     assert found.threads == 3
     machine.taken = 2
@@ -142,7 +142,7 @@ def test_threads_drop_when_cores_are_taken_and_climb_back_when_they_are_free(ste
 
 def test_more_threads_are_tried_only_while_cores_are_free_and_at_once_when_they_become_free() -> None:
     machine = Machine(0.0, 0.012)
-    found = Governor([1, 2, 3, 4], 1, machine.set_threads, machine.clock, free=machine.free)
+    found = ThreadTuner([1, 2, 3, 4], 1, machine.set_threads, machine.clock, free=machine.free)
     run(machine, found, 10.0)
     assert found.threads == 4
     machine.taken = 2
@@ -162,7 +162,7 @@ def test_more_threads_are_tried_only_while_cores_are_free_and_at_once_when_they_
 def test_a_neighbour_of_a_few_seconds_costs_a_few_seconds() -> None:
     """With steps of 40 ms a trial takes a second and a half, and the next would otherwise come fifteen later."""
     machine = Machine(0.0, 0.08)
-    found = Governor([1, 2], 1, machine.set_threads, machine.clock, free=machine.free)
+    found = ThreadTuner([1, 2], 1, machine.set_threads, machine.clock, free=machine.free)
     run(machine, found, 10.0)
     assert found.threads == 2
     machine.taken = 3
@@ -176,7 +176,7 @@ def test_a_neighbour_of_a_few_seconds_costs_a_few_seconds() -> None:
 def test_threads_that_are_lost_again_and_again_are_tried_more_and_more_seldom() -> None:
     """A neighbour that takes three cores for a second in every four, for five minutes."""
     machine = Machine(0.0, 0.004)
-    found = Governor([1, 4], 1, machine.set_threads, machine.clock, free=machine.free)
+    found = ThreadTuner([1, 4], 1, machine.set_threads, machine.clock, free=machine.free)
     said = []
     for _ in range(75):
         machine.taken = 0
@@ -194,13 +194,13 @@ def test_all_cores_are_taken_for_a_real_gain_alone() -> None:
     slower = Machine(0.001, 0.00030)  # a step on 4 threads takes 0.93 of one on 2
     quicker = Machine(0.001, 0.00060)  # 0.88
     for machine, best in ((slower, 2), (quicker, 4)):
-        found = Governor([2, 4], 2, machine.set_threads, machine.clock, cores=4)
+        found = ThreadTuner([2, 4], 2, machine.set_threads, machine.clock, cores=4)
         run(machine, found, 5.0)
         assert found.threads == best
-    found = Governor([2, 4], 2, slower.set_threads, slower.clock)
+    found = ThreadTuner([2, 4], 2, slower.set_threads, slower.clock)
     run(slower, found, 5.0)
     assert found.threads == 4, "where another core is left"
-    found = Governor([2, 4], 2, quicker.set_threads, quicker.clock, cores=4)
+    found = ThreadTuner([2, 4], 2, quicker.set_threads, quicker.clock, cores=4)
     run(quicker, found, 5.0)
     quicker.shared = 0.0
     run(quicker, found, 30.0)
@@ -209,7 +209,7 @@ def test_all_cores_are_taken_for_a_real_gain_alone() -> None:
 
 def test_beside_busy_cores_nearly_the_whole_speed_of_what_is_left_is_had() -> None:
     machine = Machine(0.0, 0.006)
-    found = governor(machine, [1, 2, 3])
+    found = thread_tuner(machine, [1, 2, 3])
     machine.taken = 2
     run(machine, found, 5.0)
     before = machine.steps
@@ -220,7 +220,7 @@ def test_beside_busy_cores_nearly_the_whole_speed_of_what_is_left_is_had() -> No
 
 def test_a_machine_that_becomes_slower_as_a_whole_keeps_its_threads() -> None:
     machine = Machine(0.0, 0.006)
-    found = governor(machine, [1, 2, 3])
+    found = thread_tuner(machine, [1, 2, 3])
     run(machine, found, 5.0)
     machine.slow = 2.5
     assert run(machine, found, 60.0) == []
@@ -230,7 +230,7 @@ def test_a_machine_that_becomes_slower_as_a_whole_keeps_its_threads() -> None:
 def test_what_is_no_step_does_not_count() -> None:
     """Epochs of five steps, and a validation of ten times their length after each."""
     machine = Machine(0.0, 0.06)
-    found = governor(machine, [1, 2, 3])
+    found = thread_tuner(machine, [1, 2, 3])
     said = []
     for _ in range(200):
         machine.now += 1.0
@@ -256,9 +256,9 @@ def test_candidates_leave_a_core_to_the_screen_and_small_nets_alone() -> None:
 
 def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
     large = "conv64-relu-conv64-relu-pool-fc"
-    assert governor_of(making.training(threads=2, net=large)) is None
-    assert governor_of(making.training(threads=0)) is None
-    found = governor_of(making.training(threads=0, net=large))
+    assert thread_tuner_of(making.training(threads=2, net=large)) is None
+    assert thread_tuner_of(making.training(threads=0)) is None
+    found = thread_tuner_of(making.training(threads=0, net=large))
     torch.set_num_threads(1)
     assert (found is None) == (usable_cores() == 1)
 
@@ -271,21 +271,21 @@ def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path, monkeypatch
     try:
         with EventWriter(folder) as writer:
             loop = Loop(t, folder, writer, Signals())
-            assert loop.governor is not None
+            assert loop.thread_tuner is not None
             loop.run()
             loop.close()
     finally:
         torch.set_num_threads(1)
     said = [record for record in making.records(folder) if isinstance(record, Log) and record.threads]
     assert all(log.text.startswith("threads") for log in said)
-    assert said[-1].threads == loop.governor.threads == making.history(folder).threads
-    assert t.threads == t.state()["threads"] == loop.governor.threads
+    assert said[-1].threads == loop.thread_tuner.threads == making.history(folder).threads
+    assert t.threads == t.state()["threads"] == loop.thread_tuner.threads
 
 
 def test_a_step_costs_next_to_nothing() -> None:
     import time
 
-    found = Governor([1, 2, 3], 1, lambda threads: None)
+    found = ThreadTuner([1, 2, 3], 1, lambda threads: None)
     rounds: list[float] = []
     for _ in range(7):
         begun = time.perf_counter()

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from cvtui.engine.runtime import idle_cores
-from cvtui.engine.runtime.idle_cores import LEAST_SECONDS, FreeCores
+from cvtui.engine.runtime.idle_cores import LEAST_SECONDS, IdleCores
 from cvtui.runlog.worker_process import usable_cores
 from tests.waiting import wait_until
 
@@ -20,7 +20,7 @@ def test_a_process_that_spins_is_not_free() -> None:
     """Others use the machine too: what the spinning process had of a core was not idle, whatever they do."""
     spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        process, free = psutil.Process(spinning.pid), FreeCores()
+        process, free = psutil.Process(spinning.pid), IdleCores()
         free()
         begun, before = time.monotonic(), process.cpu_times().user
         wait_until(lambda: process.cpu_times().user - before > 0.5)
@@ -33,7 +33,7 @@ def test_a_process_that_spins_is_not_free() -> None:
 
 
 def test_it_counts_what_psutil_counts_over_the_same_time() -> None:
-    free, usable = FreeCores(), sorted(psutil.Process().cpu_affinity() or [])
+    free, usable = IdleCores(), sorted(psutil.Process().cpu_affinity() or [])
     psutil.cpu_percent(percpu=True)
     free()
     begun = time.monotonic()
@@ -45,7 +45,7 @@ def test_it_counts_what_psutil_counts_over_the_same_time() -> None:
 def test_too_short_a_time_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(idle_cores, "time", SimpleNamespace(monotonic=lambda: now))
-    free = FreeCores()
+    free = IdleCores()
     assert free() is None
     now += LEAST_SECONDS / 2
     assert free() is None
@@ -57,7 +57,7 @@ def test_a_machine_that_does_not_count_is_not_known(monkeypatch: pytest.MonkeyPa
     def hidden(percpu: bool) -> None:
         raise PermissionError("/proc/stat")
 
-    free = FreeCores()
+    free = IdleCores()
     monkeypatch.setattr(psutil, "cpu_times", hidden)
     assert free() is None
     monkeypatch.undo()
