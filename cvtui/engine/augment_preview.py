@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 
 SHOWN = 8
 """Images."""
@@ -17,7 +17,7 @@ LARGEST = 64
 """Pixels a side; larger images are shown smaller."""
 
 
-def preview(training: Training) -> dict[str, Any] | None:
+def preview(training: TrainingState) -> dict[str, Any] | None:
     """`before` and `after`: lists of up to 8 PNGs (base64), the same images of the run's first step in the same order,
     without and with the changes that this step will make. None where nothing is changed."""
     if not training.augment or not training.data.train.are_pictures:

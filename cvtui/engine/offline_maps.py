@@ -9,7 +9,7 @@ import torch
 
 from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.resume import newest_checkpoint, restore
-from cvtui.engine.train.snapshots import Pictures
+from cvtui.engine.train.snapshots import Snapshots
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
@@ -20,7 +20,7 @@ from cvtui.runlog.writer import EventWriter
 
 LOCK = "look.lock"
 """Not the trainer's: whoever holds that one is a training, and to a screen the run would be alive again."""
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def look_at(path: Path, number: int) -> int:
@@ -40,7 +40,7 @@ def look_at(path: Path, number: int) -> int:
 
 def _alone(folder: RunFolder) -> WorkerLock:
     try:
-        return take(folder.path / LOCK, PATIENCE_SECONDS)
+        return take(folder.path / LOCK, TIMEOUT_SECONDS)
     except Busy:
         raise RequestError("another look at this run takes too long") from None
     except OSError as error:
@@ -61,6 +61,6 @@ def _look(folder: RunFolder, number: int) -> tuple[str, bool]:
     restore(training, found.state, folder.path)
     torch.set_num_threads(1)  # one image; the cores belong to whatever trains meanwhile
     with EventWriter(folder) as writer:
-        pictures = Pictures(training, folder, writer)
-        words = pictures.look(number)
-    return words, pictures.looked
+        snapshots = Snapshots(training, folder, writer)
+        words = snapshots.look(number)
+    return words, snapshots.looked

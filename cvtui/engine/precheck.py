@@ -17,12 +17,12 @@ from torch import nn
 from cvtui.engine.data.images import Images
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
-from cvtui.engine.observe.layer_watch import Watch
-from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.observe.layer_watch import LayerWatch
+from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.step_metrics import exact
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
-from cvtui.engine.train.state import Training, prepare
+from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.engine.train.step import PlainStep, training_step
 from cvtui.engine.worker import started
 from cvtui.recipe.learning_rate import at_rate
@@ -71,35 +71,35 @@ def checkup(recipe: Recipe, tell: Callable[[Record], None]) -> None:
     tell(_one_batch(training, weights))
 
 
-def _first_steps(training: Training, tell: Callable[[Record], None]) -> None:
+def _first_steps(training: TrainingState, tell: Callable[[Record], None]) -> None:
     """The first steps of the run."""
-    watch = Watch(training.model, training.optimizer, min(training.recipe.watch_every or OFTEN, OFTEN))
-    journal = Journal(_Passing(tell), training, watch, strict=False)
-    clip = Clip(training.optimizer, journal, training.recipe.clip) if training.recipe.clip else None
+    watch = LayerWatch(training.model, training.optimizer, min(training.recipe.watch_every or OFTEN, OFTEN))
+    recorder = StepRecorder(_Passing(tell), training, watch, strict=False)
+    clip = Clip(training.optimizer, recorder, training.recipe.clip) if training.recipe.clip else None
     if clip is not None:
         training.before_update.append(clip.arm)
     probe = Probe(training.model, training.optimizer)
-    journal.gather(probe)
+    recorder.gather(probe)
     training.model.train()
     until = time.perf_counter() + STEP_SECONDS
     try:
         for images in chain.from_iterable(map(training.batches, range(1, training.recipe.epochs + 1))):
-            rate = training.set_rate()
+            rate = training.update_lr()
             loss, logits = training_step(training, images)
-            journal.step(rate, loss, logits=logits, labels=images.labels)
+            recorder.step(rate, loss, logits=logits, labels=images.labels)
             if training.step >= STEPS or time.perf_counter() > until:
                 break
-        journal.flush()
+        recorder.flush()
     finally:
         training.before_update.clear()
         if clip is not None:
             clip.close()
-        journal.close()
+        recorder.close()
     if (facts := probe.rest()) is not None:
         tell(facts)
 
 
-def _one_batch(training: Training, weights: dict[str, torch.Tensor]) -> Facts:
+def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Facts:
     """Can the net learn a few images by heart, without dropout, decay and random changes? At the recipe's rate, and
     where that fails at a tenth, a hundredth and ten times of it."""
     first = next(training.batches(1))
@@ -123,7 +123,7 @@ def _one_batch(training: Training, weights: dict[str, torch.Tensor]) -> Facts:
 
 
 def _learn(
-    training: Training, weights: dict[str, torch.Tensor], images: Images, times: float
+    training: TrainingState, weights: dict[str, torch.Tensor], images: Images, times: float
 ) -> tuple[float, float, int]:
     """(loss, accuracy, steps) of the last step on the same images, from the first weights at `times` the rate."""
     training.model.load_state_dict(weights)
@@ -145,7 +145,7 @@ def _learn(
 
 
 @torch.no_grad()
-def _loss_of_nothing(training: Training, images: Images) -> float:
+def _loss_of_nothing(training: TrainingState, images: Images) -> float:
     """What the same labels cost when all inputs are 0: a net that looks at its input does worse."""
     inputs = torch.zeros_like(training.preprocess(images.pixels))
     return float(training.loss(training.model(inputs).float(), images.labels))

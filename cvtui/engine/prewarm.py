@@ -20,7 +20,7 @@ import msgspec
 from cvtui import door
 from cvtui.engine.augment_preview import preview
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.forecast import predict
+from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.state import prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
@@ -53,7 +53,7 @@ def answer(fields: Any) -> dict[str, Any]:
         if not isinstance(fields, dict):
             raise RequestError("predict: expected the recipe's fields as an object")
         training = prepare(check(from_table(fields)))
-        found = {"recipe": fields, "parameters": training.checked.table.parameters, **predict(training)}
+        found = {"recipe": fields, "parameters": training.checked.table.parameters, **forecast(training)}
         shown = preview(training)
         return found if shown is None else {**found, "preview": shown}
     except RequestError as error:

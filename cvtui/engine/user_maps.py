@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.observe.feature_maps import Validation, look_through
-from cvtui.engine.observe.image_writer import Album
+from cvtui.engine.observe.image_writer import ImageWriter
 
 NOT_TOLD = "no validation images are known: give cvtui.watch(…, validation=(images, labels)) or a Dataset"
 
@@ -28,8 +28,8 @@ class Looker:
                 self._why = f"no feature maps: {_line(error)}"
         self.facts: dict[str, Any] = {"validation": self._images.size} if self._images is not None else {}
 
-    def look(self, number: int, step: int, album: Album) -> str:
-        """Pictures of validation image `number` into the album; the words for the log: what was done, or why not."""
+    def look(self, number: int, step: int, writer: ImageWriter) -> str:
+        """Pictures of validation image `number` into the writer; the words for the log: what was done, or why not."""
         images = self._images
         if images is None:
             return self._why
@@ -47,7 +47,7 @@ class Looker:
             # Not in the loop's own autocast: its copies of the weights, made here without gradients, would stay.
             look = look_through(self.model, given, torch.autocast(parameter.device.type, enabled=False))
             truth = "" if label is None else self.classes[label] if 0 <= label < len(self.classes) else str(label)
-            album.write_look(step, number, image.cpu(), look, truth, self.classes)
+            writer.write_look(step, number, image.cpu(), look, truth, self.classes)
         except OSError as error:
             return f"the pictures can't be written: {error.strerror or error}"
         except Exception as error:

@@ -23,11 +23,11 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
-from cvtui.engine.observe.image_writer import Album
+from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.layer_sample import is_compiled, watched_layers
-from cvtui.engine.observe.layer_watch import Watch
-from cvtui.engine.observe.live_doctor import AttendedWriter
-from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.observe.layer_watch import LayerWatch
+from cvtui.engine.observe.live_doctor import LiveDoctorWriter
+from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
@@ -78,7 +78,7 @@ class WatchedRun:
         self.train = train
         self.validation = validation
         self._looker = Looker(model, validation, self.classes)
-        # What the journal follows (see journal.Followed).
+        # What the recorder follows (see recorder.RecordedTraining).
         self.step_count = 0
         self.clock = Clock()
         self.sums = EpochSums()
@@ -92,7 +92,7 @@ class WatchedRun:
         stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + type(self.model).__name__.lower()
         self.folder = RunFolder.fresh(self.runs, stem, _RECIPE)
         self._lock: WorkerLock = self.folder.lock()
-        self._writer = AttendedWriter(self.folder)
+        self._writer = LiveDoctorWriter(self.folder)
         self._writer.write(self._started())
         if is_compiled(self.model):
             text = "this model is compiled: the outputs inside it can't be seen; weights and gradients are"
@@ -101,20 +101,20 @@ class WatchedRun:
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock()
-        place, watch = _Place(self), Watch(self.model, self.optimizer, self.every)
-        self._journal = Journal(self._writer, place, watch, strict=False)
-        self._control = Control(place, self._journal, watch, CommandReader(self.folder.commands))
+        place, watch = _Place(self), LayerWatch(self.model, self.optimizer, self.every)
+        self._recorder = StepRecorder(self._writer, place, watch, strict=False)
+        self._control = Control(place, self._recorder, watch, CommandReader(self.folder.commands))
         self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
-        self._journal.gather(self._probe)
+        self._recorder.gather(self._probe)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Hooks come off; the run ends as finished, stopped (from a screen or by ctrl+c), or failed with the reason."""
-        self._journal.close()
+        self._recorder.close()
         try:
-            self._journal.flush()
+            self._recorder.flush()
             if (facts := self._probe.rest()) is not None:
                 self._writer.write(facts)
             status, reason = _ending(value)
@@ -160,8 +160,8 @@ class WatchedRun:
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
         self.step_count += 1
-        self._journal.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
-        self._journal.flush_when_due()
+        self._recorder.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
+        self._recorder.flush_when_due()
         try:
             self._control.obey()
         except StopAsked as asked:
@@ -175,7 +175,7 @@ class WatchedRun:
         confusion: list[list[int]] | None = None,
     ) -> None:
         """An epoch is over; what was measured on the validation images. Training means are those of its steps."""
-        self._journal.flush()
+        self._recorder.flush()
         sums, self.sums = self.sums, EpochSums()
         self._epochs += 1
         accuracy = _number(val_accuracy)
@@ -188,7 +188,7 @@ class WatchedRun:
             "train_accuracy": sums.right / sums.images if sums.images else None,
             "val_loss": None if val_loss is None else float(val_loss),
         }
-        self._journal.write(
+        self._recorder.write(
             EpochDone(
                 epoch=self._epochs,
                 step=self.step_count,
@@ -205,15 +205,15 @@ class WatchedRun:
             ),
         )
         if (facts := self._probe.mode_losses()) is not None:
-            self._journal.write(facts)
+            self._recorder.write(facts)
 
     def log(self, text: str) -> None:
         """A line for the log pane."""
-        self._journal.write(Log(time=time.time(), text=text, step=self.step_count))
+        self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
 
 
 class _Place:
-    """A watched run as its journal knows it, and as commands steer it."""
+    """A watched run as its recorder knows it, and as commands steer it."""
 
     def __init__(self, run: WatchedRun) -> None:
         self._run = run
@@ -232,7 +232,7 @@ class _Place:
     def sums(self) -> EpochSums:
         return self._run.sums
 
-    def set_rate(self, value: float) -> float:
+    def set_lr(self, value: float) -> float:
         """Of all groups; the first one's before."""
         before = float(self.optimizer.param_groups[0]["lr"])
         for group in self.optimizer.param_groups:
@@ -241,8 +241,8 @@ class _Place:
 
     def look(self, number: int) -> str:
         run = self._run
-        run._journal.flush()
-        return run._looker.look(number, run.step_count, Album(run.folder, run._journal.write))
+        run._recorder.flush()
+        return run._looker.look(number, run.step_count, ImageWriter(run.folder, run._recorder.write))
 
     def save(self) -> str:
         """The model's state_dict as a checkpoint."""
@@ -253,7 +253,7 @@ class _Place:
         except OSError as error:
             return f"not saved: {error.strerror or error}"
         path = f"{run.folder.checkpoints.name}/{name}"
-        run._journal.write(CheckpointSaved(step=run.step_count, epoch=run._epochs, path=path, reason="asked"))
+        run._recorder.write(CheckpointSaved(step=run.step_count, epoch=run._epochs, path=path, reason="asked"))
         return f"saved at step {run.step_count:,}"
 
 

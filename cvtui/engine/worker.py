@@ -17,7 +17,7 @@ from cvtui.engine.data.images import Tell
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
-from cvtui.engine.observe.live_doctor import AttendedWriter
+from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.recorder import Diverged
 from cvtui.engine.runtime.device import arithmetic, describe
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
@@ -25,12 +25,12 @@ from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals, StopAsked
 from cvtui.engine.train.determinism import told_of
-from cvtui.engine.train.forecast import predict
+from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.fork import begin_as_fork
 from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
-from cvtui.engine.train.state import Training
-from cvtui.engine.train.trainer import Loop
+from cvtui.engine.train.state import TrainingState
+from cvtui.engine.train.trainer import Trainer
 from cvtui.errors import RequestError
 from cvtui.recipe.memory_check import gib, need_of
 from cvtui.recipe.toml import dumps, load
@@ -42,7 +42,7 @@ from cvtui.runlog.origin import places_told, recipe_of
 from cvtui.runlog.writer import EventWriter
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """How a run ended, and the exit code that says so."""
 
     status: Literal["finished", "stopped", "diverged", "failed"]
@@ -71,7 +71,7 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
             _own_folders(folder)
             for place in (folder.path, folder.checkpoints):
                 checkpoint.clear_parts(place)
-            with AttendedWriter(folder) as writer:
+            with LiveDoctorWriter(folder) as writer:
                 outcome = _work(folder, writer, signals, resume, rate)
                 writer.write(_ended(outcome))
             return _last_word(folder, outcome, writer.trouble)
@@ -80,12 +80,12 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
         return 2
 
 
-def _ended(outcome: Outcome) -> RunEnded:
+def _ended(outcome: RunOutcome) -> RunEnded:
     reason = "; ".join(filter(None, [outcome.reason, outcome.missing]))
     return RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=reason, missing=outcome.missing)
 
 
-def _last_word(folder: RunFolder, outcome: Outcome, trouble: str) -> int:
+def _last_word(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
     """The exit code: a run whose weights or log are not on the disk must not end as if all were well. It is said on
     stderr, and where the log does not end (`trouble` is the disk's word) in worker.note too."""
     lost = f"its log could not be written to its end: {trouble}" if trouble else ""
@@ -108,8 +108,8 @@ def _own_folders(folder: RunFolder) -> None:
             )
 
 
-def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> Outcome:
-    training: Training | None = None
+def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> RunOutcome:
+    training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
         training, ticket = prepare_run(check(recipe), folder, _teller(writer))
@@ -128,15 +128,15 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
             writer.write(Log(time=time.time(), text=words, level="warning", step=training.step))
         if ticket:
             writer.write(Log(time=time.time(), text=ticket, step=training.step))
-        return _train(Loop(training, folder, writer, signals))
+        return _train(Trainer(training, folder, writer, signals))
     except RequestError as error:
         _tell(error)
-        return Outcome("failed", _in_words(error), 2, training.step if training else 0)
+        return RunOutcome("failed", _in_words(error), 2, training.step if training else 0)
     except ImagesGone as gone:
-        return Outcome("failed", str(gone), 1, training.step if training else 0)
+        return RunOutcome("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
         _remember(folder)
-        return Outcome("failed", in_one_line(error, training), 1, training.step if training else 0)
+        return RunOutcome("failed", in_one_line(error, training), 1, training.step if training else 0)
 
 
 def _teller(writer: EventWriter) -> Tell:
@@ -149,9 +149,9 @@ def _teller(writer: EventWriter) -> Tell:
     return tell
 
 
-def _resume(training: Training, folder: RunFolder, writer: EventWriter, rate: str) -> None:
+def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rate: str) -> None:
     """Puts the training where the newest checkpoint was (at the start where there is none) and says so in the log."""
-    prediction = predict(training)  # of the fresh weights: what was foretold stays what it was
+    prediction = forecast(training)  # of the fresh weights: what was foretold stays what it was
     found = newest_checkpoint(folder)
     if found is None and _begin_as_fork(training, folder, writer):
         return
@@ -176,7 +176,7 @@ def _resume(training: Training, folder: RunFolder, writer: EventWriter, rate: st
         writer.write(CommandApplied(step=training.step, time=time.time(), command="set_lr", value=value, words=words))
 
 
-def _begin_as_fork(training: Training, folder: RunFolder, writer: EventWriter) -> bool:
+def _begin_as_fork(training: TrainingState, folder: RunFolder, writer: EventWriter) -> bool:
     """Puts a forked run where its parent was, and says so in the log. False for any other run."""
     found = begin_as_fork(training, folder)
     if found is None:
@@ -190,40 +190,42 @@ def _begin_as_fork(training: Training, folder: RunFolder, writer: EventWriter) -
     return True
 
 
-def _train(loop: Loop) -> Outcome:
+def _train(trainer: Trainer) -> RunOutcome:
     """Runs the loop to whatever end it comes to."""
     try:
         try:
-            loop.run()
+            trainer.run()
         except StopAsked as asked:
-            loop.save_now("stop")
-            _rescue(loop)
-            return Outcome("stopped", str(asked), asked.code, loop.training.step, loop.keeper.words())
-        _rescue(loop)
-        return Outcome("finished", "", 0, loop.training.step, loop.keeper.words())
+            trainer.save_now("stop")
+            _rescue(trainer)
+            return RunOutcome(
+                "stopped", str(asked), asked.code, trainer.training.step, trainer.checkpoint_files.missing()
+            )
+        _rescue(trainer)
+        return RunOutcome("finished", "", 0, trainer.training.step, trainer.checkpoint_files.missing())
     except ImagesGone:
-        loop.save_now("stop")  # when they are back it goes on right here
+        trainer.save_now("stop")  # when they are back it goes on right here
         raise
     except Diverged as found:
-        loop.tell_bad(min(found.step, loop.training.step - 1))
-        return Outcome("diverged", str(found), 1, found.step, loop.keeper.words())
+        trainer.tell_bad(min(found.step, trainer.training.step - 1))
+        return RunOutcome("diverged", str(found), 1, found.step, trainer.checkpoint_files.missing())
     finally:
-        loop.close()
+        trainer.close()
 
 
-def _rescue(loop: Loop) -> None:
+def _rescue(trainer: Trainer) -> None:
     """The run folder was deleted while we trained: at the end it is made once more, for the weights and the log that
     waits in memory."""
-    folder = loop.folder
+    folder = trainer.folder
     if folder.path.is_dir():
         return
     with contextlib.suppress(OSError):
         folder.path.mkdir(door.FOLDER_MODE, parents=True)
-        door.write(folder.recipe, dumps(loop.training.recipe).encode())
-        loop.save_now("stop")
+        door.write(folder.recipe, dumps(trainer.training.recipe).encode())
+        trainer.save_now("stop")
 
 
-def started(training: Training, prediction: dict[str, Any] | None = None) -> RunStarted:
+def started(training: TrainingState, prediction: dict[str, Any] | None = None) -> RunStarted:
     """The record `run`; the prediction is made of the weights as they are, where none is given."""
     recipe, table, facts = training.recipe, training.checked.table, training.checked.data
     watched = watched_layers(training.model) if recipe.watch_every else {}
@@ -258,7 +260,7 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
             "std": [round(value, 4) for value in training.stats.std],
             **places_told(recipe),
         },
-        prediction=predict(training) if prediction is None else prediction,
+        prediction=forecast(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,
         schedule=training.schedule.told(),
         kind="engine",
@@ -282,7 +284,7 @@ def _remember(folder: RunFolder) -> None:
         traceback.print_exc()
 
 
-def _peak(training: Training) -> int:
+def _peak(training: TrainingState) -> int:
     """The most memory held so far, in bytes: of the GPU's, or of the process."""
     if training.device.type == "cuda":
         return torch.cuda.max_memory_allocated(training.device)
@@ -292,7 +294,7 @@ def _peak(training: Training) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def in_one_line(error: Exception, training: Training | None) -> str:
+def in_one_line(error: Exception, training: TrainingState | None) -> str:
     """What went wrong, for the record `end`: of a lack of memory, batch size, peak, what the training itself needs, and
     the way out. (Watching never ends a run for want of memory, and is not counted.)"""
     if is_out_of_memory(error):

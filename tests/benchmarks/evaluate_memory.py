@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from cvtui.engine.train.evaluate import LARGEST_BATCH, Evaluation, evaluate
-from cvtui.engine.train.state import Training, prepare
+from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.peak import peak_bytes
@@ -33,12 +33,12 @@ def many() -> tuple[TensorDataset, TensorDataset]:
     return tuple(TensorDataset(torch.rand(count, 1, 8, 8, generator=random), labels) for count, labels in parts)  # type: ignore[return-value]
 
 
-def as_before(training: Training) -> Evaluation:
+def as_before(training: TrainingState) -> Evaluation:
     """The evaluation of commit 1ef052f."""
     images, classes = training.data.validation, len(training.checked.data.classes)
     losses = []
     pairs = torch.zeros(classes * classes, dtype=torch.int64, device=training.device)
-    model = training.judged
+    model = training.eval_model
     model.eval()
     for start in range(0, images.size, LARGEST_BATCH):
         pixels, labels = images.part(start, start + LARGEST_BATCH)

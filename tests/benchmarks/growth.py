@@ -101,7 +101,7 @@ class Trainer:
         from cvtui.calc import trace
         from cvtui.calc.net.parser import parse
         from cvtui.engine.nn.model import Net
-        from cvtui.engine.observe.layer_watch import Watch
+        from cvtui.engine.observe.layer_watch import LayerWatch
         from cvtui.engine.optim.fused_adam import AdamW
 
         torch.set_num_threads(1)
@@ -109,7 +109,7 @@ class Trainer:
         self.table = trace(parse(net), (side, side, 3), 10)
         self.model = Net(self.table).to(memory_format=torch.channels_last)
         self.optimizer = AdamW([{"params": list(self.model.parameters())}], fused=True)
-        self.watch = Watch(self.model, self.optimizer, 1)
+        self.watch = LayerWatch(self.model, self.optimizer, 1)
         self.images = torch.randn(batch, 3, side, side).to(memory_format=torch.channels_last)
         self.labels = torch.randint(10, (batch,))
         self.number = 0

@@ -96,11 +96,11 @@ def wandb(base: Path) -> tuple[float, float] | None:
 
 
 def engine(base: Path) -> tuple[float, float]:
-    """The journal of a real training, told of steps that cost nothing: µs of logging, and of the gradients' norm."""
+    """The recorder of a real training, told of steps that cost nothing: µs of logging, and of the gradients' norm."""
     import torch
 
-    from cvtui.engine.observe.layer_watch import Watch
-    from cvtui.engine.observe.recorder import Journal
+    from cvtui.engine.observe.layer_watch import LayerWatch
+    from cvtui.engine.observe.recorder import StepRecorder
     from cvtui.engine.train.state import prepare
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.toml import dumps
@@ -113,27 +113,27 @@ def engine(base: Path) -> tuple[float, float]:
     for parameter in training.model.parameters():
         parameter.grad = torch.ones_like(parameter)
     with EventWriter(folder) as out:
-        journal = Journal(out, training, Watch(training.model, training.optimizer, 0))
+        recorder = StepRecorder(out, training, LayerWatch(training.model, training.optimizer, 0))
 
-        journal._take_norm(training.optimizer)
-        norm = journal.norm
+        recorder._take_norm(training.optimizer)
+        norm = recorder.norm
 
         def work() -> int:
             for number in range(5_000):
-                journal._norm = norm
+                recorder._norm = norm
                 training.step += 1
-                journal.step(0.001 + training.step * 1e-9, loss, logits=logits, labels=labels)
+                recorder.step(0.001 + training.step * 1e-9, loss, logits=logits, labels=labels)
                 if number % 100 == 99:  # 100 ms of steps of 1 ms
-                    journal.flush()
+                    recorder.flush()
             return 5_000
 
         def measure() -> int:
             for _ in range(5_000):
-                journal._take_norm(training.optimizer)
+                recorder._take_norm(training.optimizer)
             return 5_000
 
         found = least(work), least(measure)
-        journal.close()
+        recorder.close()
     return found
 
 

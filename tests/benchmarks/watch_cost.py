@@ -84,7 +84,7 @@ def measure(
         watched.block(EVERY, run)  # the doctor's probe looks at the first five steps
         for phase in ("early", "steady"):
             if phase == "steady":
-                run._journal.watch._samples = watching.FREE_SAMPLES  # those that keep no distance are taken
+                run._recorder.watch._samples = watching.FREE_SAMPLES  # those that keep no distance are taken
                 said = _told(run)
             for number in range(pairs):
                 turns = [("plain", plain, None), (phase, watched, run)]
@@ -92,7 +92,7 @@ def measure(
                     begun = time.perf_counter()
                     times[name].append(contender.block(steps, told))
                     if told is None:  # the watched loop stood still meanwhile
-                        run._journal.watch.forget_time(time.perf_counter() - begun)
+                        run._recorder.watch.forget_time(time.perf_counter() - begun)
     median = {name: statistics.median(found) for name, found in times.items()}
     early, steady = (median[phase] / median["plain"] - 1 for phase in ("early", "steady"))
     return Cost(1000 * median["plain"] / steps, early, steady, said)
@@ -100,7 +100,7 @@ def measure(
 
 def _told(run: Any) -> float:
     """What the screen says of the watched loop now."""
-    run._journal.flush()
+    run._recorder.flush()
     history = History(run.folder)
     history.poll()
     sample = history.latest_layers

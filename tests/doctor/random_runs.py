@@ -19,7 +19,7 @@ from cvtui.engine import worker
 from cvtui.engine.observe import layer_watch, live_doctor, recorder
 from cvtui.engine.train import control, trainer
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
@@ -89,7 +89,7 @@ def hand_of(dice: random.Random, steps: int, lr: float, stops: bool) -> list[tup
 class Hand:
     """Stands where the reader of commands.jsonl does: gives each command when its step has come."""
 
-    def __init__(self, training: Training, asked: list[tuple[int, Command]]) -> None:
+    def __init__(self, training: TrainingState, asked: list[tuple[int, Command]]) -> None:
         self.training = training
         self.asked = list(asked)
 
@@ -105,7 +105,7 @@ def by_steps(asked: list[tuple[int, Command]], piece: int) -> Iterator[None]:
     """Within it, engines of this process obey `asked` and write their log in pieces of so many steps."""
 
     class Steered(trainer.Loop):
-        def __init__(self, training: Training, *rest: Any) -> None:
+        def __init__(self, training: TrainingState, *rest: Any) -> None:
             super().__init__(training, *rest)
             self.control.reader = Hand(training, [(s, c) for s, c in asked if s >= training.step])  # type: ignore[assignment]
             if self.scan is not None and self.scan._thread is not None:

@@ -13,8 +13,8 @@ import pytest
 
 from cvtui.doctor import Doctor
 from cvtui.doctor.checklist import Item, checklist, learnt
-from cvtui.engine.observe.live_doctor import AttendedWriter
-from cvtui.engine.precheck import checkup
+from cvtui.engine.observe.live_doctor import LiveDoctorWriter
+from cvtui.engine.precheck import precheck
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
@@ -27,7 +27,7 @@ from tests.doctor.making import learning, sample, started, story
 
 def examined(**fields: object) -> tuple[Doctor, dict[str, Item]]:
     doctor = Doctor()
-    checkup(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
+    precheck(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
     doctor.update()
     return doctor, {item.question: item for item in checklist(doctor.case, doctor.all)}
 
@@ -76,7 +76,7 @@ def test_what_is_found_goes_into_the_log_once_and_before_its_end(tmp_path: Path)
         rate=lambda step: 2.0,
         look=lambda step: sample(step, update_ratio=0.4),
     )
-    with AttendedWriter(folder) as writer:
+    with LiveDoctorWriter(folder) as writer:
         for record in records:
             writer.write(record)
     history = History(folder)
@@ -91,7 +91,7 @@ def test_what_is_found_goes_into_the_log_once_and_before_its_end(tmp_path: Path)
 
 def test_a_healthy_run_has_no_word_of_it(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
-    with AttendedWriter(folder) as writer:
+    with LiveDoctorWriter(folder) as writer:
         for record in story():
             writer.write(record)
     history = History(folder)
@@ -102,7 +102,7 @@ def test_a_healthy_run_has_no_word_of_it(tmp_path: Path) -> None:
 def test_where_the_trainer_has_said_where_it_came_from_it_is_not_said_again(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
     records = story(loss=lambda step: learning(step) if step < 60 else None, ended=False, steps=70)
-    with AttendedWriter(folder) as writer:
+    with LiveDoctorWriter(folder) as writer:
         for record in records:
             writer.write(record)
         writer.write(Finding(step=60, id="not-finite", severity="stop", sentence="the output of fc1"))
@@ -114,7 +114,7 @@ def test_where_the_trainer_has_said_where_it_came_from_it_is_not_said_again(tmp_
 
 def test_a_doctor_that_fails_is_sent_away(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run", 'data = "digits"\n')
-    with AttendedWriter(folder) as writer:
+    with LiveDoctorWriter(folder) as writer:
         for record in story():
             if isinstance(record, Steps) and record.first == 100:
                 record = msgspec.structs.replace(record, accuracy=[0.5] * 3)  # its columns do not fit together
@@ -166,7 +166,7 @@ AGREED = [
 def test_the_check_says_what_the_doctor_says_of_the_same_steps(fields: dict[str, Any], tmp_path: Path) -> None:
     recipe = Recipe(**({"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0} | fields))
     doctor = Doctor()
-    checkup(recipe, doctor.take)
+    precheck(recipe, doctor.take)
     doctor.update()
     assert {(one.id, one.severity) for one in doctor.all} == in_the_run(tmp_path, recipe)
 
@@ -191,7 +191,7 @@ def test_a_warning_that_came_to_nothing_is_taken_back_in_the_log(tmp_path: Path)
         rate=lambda step: 0.3,
         look=lambda step: sample(step, update_ratio=0.3 if step < 30 else 0.01),
     )
-    with AttendedWriter(folder) as writer:
+    with LiveDoctorWriter(folder) as writer:
         for record in records:
             writer.write(record)
     history = History(folder)

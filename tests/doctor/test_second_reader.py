@@ -13,7 +13,7 @@ import pytest
 from cvtui.doctor import Doctor, catalogue, examine
 from cvtui.doctor.checklist import checklist
 from cvtui.doctor.phrases import beside
-from cvtui.engine.precheck import checkup
+from cvtui.engine.precheck import precheck
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.events import AnyRecord, Command, CommandApplied, Record, RunStarted
@@ -155,7 +155,7 @@ def untrue_in_check_up(seed: int) -> list[str]:
         reader.feed(msgspec.json.encode(record))
         doctor.take(record)
 
-    checkup(random_runs.recipe(random.Random(seed), False)[0].recipe, hear)
+    precheck(random_runs.recipe(random.Random(seed), False)[0].recipe, hear)
     doctor.update()
     found = [words for one in doctor.all for words in faults(reader, msgspec.to_builtins(one))]
     for item in checklist(doctor.case, doctor.all):

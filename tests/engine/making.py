@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.state import Training, prepare
+from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
@@ -31,7 +31,7 @@ def recipe(**changes: Any) -> Recipe:
     return Recipe(**{"net": SMALL, "epochs": 2, "batch_size": 128, "threads": 1, "device": "cpu", **changes})
 
 
-def training(**changes: Any) -> Training:
+def training(**changes: Any) -> TrainingState:
     return prepare(check(recipe(**changes)))
 
 

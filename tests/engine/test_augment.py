@@ -20,7 +20,7 @@ from cvtui.engine.prewarm import answer
 from cvtui.engine.runtime.seeds import AUGMENT, generator
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.evaluate import evaluate
-from cvtui.engine.train.forecast import predict
+from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.state import first_batch
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.choices.tables import AUGMENTS
@@ -197,9 +197,9 @@ def test_a_step_sees_the_changed_images_and_what_is_foretold_is_of_them() -> Non
     first, second = (t.changed(plain, step).pixels for step in (0, 1))
     assert ((first != plain.pixels).flatten(1).any(1).float().mean()) > 0.9
     assert not torch.equal(first, second)
-    assert predict(t)["start_loss"] != predict(training(batch_size=1437))["start_loss"]
+    assert forecast(t)["start_loss"] != forecast(training(batch_size=1437))["start_loss"]
     oracle = t.loss(t.model(t.preprocess(first_batch(t).pixels)), first_batch(t).labels).item()
-    assert predict(t)["start_loss"] == pytest.approx(oracle, rel=1e-5)
+    assert forecast(t)["start_loss"] == pytest.approx(oracle, rel=1e-5)
 
 
 RESUMED: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ from torch import nn
 
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.trainer import Loop
+from cvtui.engine.train.trainer import Trainer
 from cvtui.engine.worker import train_folder
 from cvtui.runlog.writer import EventWriter
 
@@ -26,21 +26,21 @@ def test_gradients_are_clipped_as_pytorch_does_and_logged_as_they_were(tmp_path:
     run = folder(tmp_path, net=NET, clip=largest, watch_every=1)
     t, expected = training(net=NET, clip=largest), training(net=NET)
     with EventWriter(run) as writer:
-        loop = Loop(t, run, writer, Signals())
-        assert loop.clip is not None
+        trainer = Trainer(t, run, writer, Signals())
+        assert trainer.clip is not None
         batch = t.data.train.batch(torch.arange(64))
         for each in (t, expected):
             torch.manual_seed(0)
             each.loss(each.model(each.preprocess(batch.pixels)), batch.labels).backward()
         norms = torch.stack([p.grad.norm() for p in expected.model.parameters()])
-        loop.clip.arm()
+        trainer.clip.arm()
         t.optimizer.step()
         total = torch.nn.utils.clip_grad_norm_(expected.model.parameters(), largest)
-        assert loop.journal.norm is not None
+        assert trainer.recorder.norm is not None
         assert total.item() == pytest.approx(norms.norm().item())
-        assert loop.journal.norm.item() == pytest.approx(total.item())
+        assert trainer.recorder.norm.item() == pytest.approx(total.item())
         expected.optimizer.step()
-        loop.close()
+        trainer.close()
     for (name, ours), theirs in zip(t.model.named_parameters(), expected.model.parameters(), strict=True):
         assert torch.equal(ours, theirs), name
         assert torch.equal(ours.grad, theirs.grad), name
@@ -65,17 +65,17 @@ def test_a_gradient_that_is_not_finite_is_left_out_with_clipping_too(tmp_path: P
     t = training(net=NET, clip=0.1)
     run = folder(tmp_path, net=NET, clip=0.1)
     with EventWriter(run) as writer:
-        loop = Loop(t, run, writer, Signals())
-        assert loop.clip is not None
-        assert loop.guard is not None
+        trainer = Trainer(t, run, writer, Signals())
+        assert trainer.clip is not None
+        assert trainer.guard is not None
         before = {name: value.clone() for name, value in t.model.state_dict().items()}
         loss = t.loss(t.model(t.preprocess(t.data.train.batch(torch.arange(8)).pixels)), torch.arange(8))
         loss.backward()
         next(t.model.parameters()).grad.view(-1)[0] = math.inf
-        loop.guard.expect(loss)
-        loop.clip.arm()
+        trainer.guard.expect(loss)
+        trainer.clip.arm()
         t.optimizer.step()
-        loop.close()
+        trainer.close()
     moving = {"bn1.num_batches_tracked"}
     assert all(torch.equal(value, before[name]) for name, value in t.model.state_dict().items() if name not in moving)
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from cvtui.engine.observe.recorder import Journal, Streak
+from cvtui.engine.observe.recorder import StepRecorder, Streak
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.nonfinite_guard import Guard, rule_of
-from cvtui.engine.train.nonfinite_trace import batch_index, locate
-from cvtui.engine.train.state import Training, first_batch
+from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
+from cvtui.engine.train.nonfinite_trace import image_numbers, locate
+from cvtui.engine.train.state import TrainingState, first_batch
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, Finding, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import launch
@@ -48,16 +48,16 @@ def wrecked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 # ---------------------------------------------------------------- the guard
 
 
-def steps(t: Training, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
+def steps(t: TrainingState, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
     """Takes `count` steps on the first batch; at some, one weight's gradient is set to a number."""
-    journal = Journal.__new__(Journal)  # only its hook is needed here
-    journal._norm = None
-    handle = t.optimizer.register_step_pre_hook(journal._take_norm)
-    guard = Guard(t.model, t.optimizer, journal) if guarded else None
+    recorder = StepRecorder.__new__(StepRecorder)  # only its hook is needed here
+    recorder._norm = None
+    handle = t.optimizer.register_step_pre_hook(recorder._take_norm)
+    guard = NonfiniteGuard(t.model, t.optimizer, recorder) if guarded else None
     batch, losses = first_batch(t), []
     t.model.train()
     for number in range(count):
-        t.set_rate()
+        t.update_lr()
         loss = t.loss(t.model(t.preprocess(batch.pixels)), batch.labels)
         t.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -108,17 +108,17 @@ def test_the_device_path_does_the_same_as_the_one_on_the_cpu() -> None:
     """What runs on a GPU (a flag, no reading back) gives the same bits, asked of the CPU."""
     plain, flagged = training(net=NORMED, optimizer="adamw"), training(net=NORMED, optimizer="adamw")
     expected = steps(plain, {3: math.nan, 4: math.inf}, 12)
-    init = Guard.__init__
+    init = NonfiniteGuard.__init__
 
-    def on_device(self: Guard, *words: Any) -> None:
+    def on_device(self: NonfiniteGuard, *words: Any) -> None:
         init(self, *words)
         self._on_cpu = False
 
-    Guard.__init__ = on_device  # type: ignore[method-assign]
+    NonfiniteGuard.__init__ = on_device  # type: ignore[method-assign]
     try:
         assert steps(flagged, {3: math.nan, 4: math.inf}, 12) == expected
     finally:
-        Guard.__init__ = init  # type: ignore[method-assign]
+        NonfiniteGuard.__init__ = init  # type: ignore[method-assign]
 
 
 def test_streaks_are_counted_over_flushes() -> None:
@@ -133,10 +133,10 @@ def test_streaks_are_counted_over_flushes() -> None:
 
 
 def test_the_rules() -> None:
-    assert rule_of("stop") == (True, 3)
-    assert rule_of("stop(1)") == (True, 1)
-    assert rule_of("skip(steps=7)") == (True, 7)
-    assert rule_of("continue") == (False, 0)
+    assert nonfinite_rule("stop") == (True, 3)
+    assert nonfinite_rule("stop(1)") == (True, 1)
+    assert nonfinite_rule("skip(steps=7)") == (True, 7)
+    assert nonfinite_rule("continue") == (False, 0)
 
 
 # ---------------------------------------------------------------- where it came from
@@ -172,7 +172,7 @@ def test_a_diverged_run_names_layer_step_and_batch_and_keeps_good_weights(wrecke
     assert finding.layer in ("fc1", "fc2", "fc3", "loss")
     epoch, place = divmod(end.step, 12)
     assert f"step {end.step:,} (epoch {epoch + 1}, batch {place + 1} of 12)" in finding.sentence
-    index = batch_index(training(**WILD), epoch + 1, place).tolist()
+    index = image_numbers(training(**WILD), epoch + 1, place).tolist()
     assert finding.evidence.startswith(f"training images {', '.join(map(str, index[:8]))}")
     kept = checkpoint.load(wrecked.checkpoints / "last.pt")
     assert "last good checkpoint: checkpoints/last.pt" in finding.evidence
@@ -222,8 +222,8 @@ def test_continue_trains_to_the_end(tmp_path: Path) -> None:
 def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
     t = training(net="[conv32-bn-relu]*2-pool-fc", batch_size=64)
     batch = first_batch(t)
-    journal = Journal.__new__(Journal)
-    guard = Guard(t.model, t.optimizer, journal)
+    recorder = StepRecorder.__new__(StepRecorder)
+    guard = NonfiniteGuard(t.model, t.optimizer, recorder)
 
     def step() -> torch.Tensor:
         loss = t.loss(t.model(t.preprocess(batch.pixels)), batch.labels)
@@ -232,7 +232,7 @@ def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
         return loss
 
     loss = step()
-    journal._take_norm(t.optimizer)
+    recorder._take_norm(t.optimizer)
 
     def look() -> None:
         guard.expect(loss)

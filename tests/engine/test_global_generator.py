@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cvtui.engine.data import image_folder
 from cvtui.engine.nn.model import Net
-from cvtui.engine.precheck import checkup
+from cvtui.engine.precheck import precheck
 from cvtui.engine.prewarm import answer
 from cvtui.engine.train import state as preparing
 from cvtui.engine.train.control import Signals
@@ -145,7 +145,7 @@ def test_without_dropout_the_generator_stands_where_it_was(
 
 def test_a_check_and_a_prediction_draw_only_in_the_net(counting: Counting) -> None:
     with counting:
-        checkup(recipe(**{**DROPS, **ALL}), lambda record: None)
+        precheck(recipe(**{**DROPS, **ALL}), lambda record: None)
         counting.counts = False  # making a net draws, which the seeding afterwards undoes
         answer({"net": DROPS["net"], "augment": "flip"})
     assert set(counting.draws) == {"net"}, counting.draws

@@ -136,14 +136,14 @@ def test_stopped_and_resumed_it_is_the_same(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(looping, "evaluate", evaluating)
         if step != 4:
-            journal_step = looping.Journal.step
+            journal_step = looping.StepRecorder.step
 
             def stepping(self: Any, *args: Any, **more: Any) -> None:
                 journal_step(self, *args, **more)
                 if self.training.step == step:
                     raise StopAsked("stopped", 143)
 
-            patch.setattr(looping.Journal, "step", stepping)
+            patch.setattr(looping.StepRecorder, "step", stepping)
         assert train_folder(stopped.path, Signals()) == 143
     assert history(stopped).steps_done == step
     assert train(stopped, resume=True) == (0, "", "")

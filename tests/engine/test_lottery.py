@@ -16,7 +16,7 @@ from cvtui.engine.nn.model import Net
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.lottery import prepare_run, prune, shuffled
-from cvtui.engine.train.state import Training, prepare
+from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.tables import OPTIMIZERS
@@ -45,7 +45,7 @@ def later(base: Path, kind: Any = "ticket", number: int = 1, parent: str = "dens
     return ready(base, ticket, **changes)
 
 
-def begun(run: RunFolder, **changes: Any) -> Training:
+def begun(run: RunFolder, **changes: Any) -> TrainingState:
     """The training as its engine has it before the first step."""
     found, words = prepare_run(check(recipe(**{"net": NET, "epochs": 1, **changes})), run)
     assert words

@@ -16,11 +16,11 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from cvtui.engine.observe import layer_sample as sample
 from cvtui.engine.observe.first_steps import KEPT_BYTES, Probe
-from cvtui.engine.observe.layer_sample import Sample
-from cvtui.engine.observe.layer_watch import Watch
+from cvtui.engine.observe.layer_sample import LayerSample
+from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_batch
 from cvtui.engine.train import state as room_of_training
-from cvtui.engine.train.snapshots import Pictures
+from cvtui.engine.train.snapshots import Snapshots
 from cvtui.errors import RequestError
 from cvtui.recipe.memory_check import GIB, need_of
 from cvtui.recipe.validation import check
@@ -231,7 +231,7 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
 
     monkeypatch.setattr(sample, "moments", broken)
     t = training()
-    with pytest.raises(RuntimeError, match="expected scalar type"), Watch(t.model, t.optimizer, 1).step(0):
+    with pytest.raises(RuntimeError, match="expected scalar type"), LayerWatch(t.model, t.optimizer, 1).step(0):
         t.model(t.preprocess(t.data.train.part(0, 4).pixels))
 
 
@@ -240,14 +240,14 @@ def test_wherever_in_a_sample_memory_runs_out(tmp_path: Path, monkeypatch: pytes
     """torch.OutOfMemoryError, as CUDA's allocator raises it, from each part of every sample but the first."""
     plain = folder(tmp_path, "plain", watch_every=0)
     assert train(plain)[0] == 0
-    original = getattr(Sample, where)
+    original = getattr(LayerSample, where)
 
-    def short(self: Sample, *arguments: Any) -> Any:
+    def short(self: LayerSample, *arguments: Any) -> Any:
         if self.step:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 64.00 GiB.")
         return original(self, *arguments)
 
-    monkeypatch.setattr(Sample, where, short)
+    monkeypatch.setattr(LayerSample, where, short)
     watched = folder(tmp_path, "watched", watch_every=2)
     assert train(watched)[0] == 0
     found = records(watched)
@@ -262,10 +262,10 @@ def test_wherever_in_a_sample_memory_runs_out(tmp_path: Path, monkeypatch: pytes
 
 
 def test_pictures_that_find_no_memory_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def short(self: Pictures) -> None:
+    def short(self: Snapshots) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(Pictures, "_mistakes", short)
+    monkeypatch.setattr(Snapshots, "_mistakes", short)
     run = folder(tmp_path)
     assert train(run)[0] == 0
     found = records(run)
@@ -294,7 +294,7 @@ def test_a_watched_step_writes_over_what_a_plain_one_writes_over() -> None:
         if over:
             t.model.write_over()
         images = t.data.train.part(0, 64)
-        watch = Watch(t.model, t.optimizer, 1)
+        watch = LayerWatch(t.model, t.optimizer, 1)
         seen: list[int] = []
         layers, note = t.model.layers(), seen.append
         with watch.step(0):

@@ -1,7 +1,7 @@
 """Nothing is read back from the device on a step: on a GPU each reading waits until all kernels before it are done.
 
 Tested on the CPU, which stands in for a GPU: the code takes the ways that it takes there, and whatever hands a tensor's
-value to Python (`.item()`, `.tolist()`, `.cpu()`, `if tensor:` …) is an error, but at a flush of the journal.
+value to Python (`.item()`, `.tolist()`, `.cpu()`, `if tensor:` …) is an error, but at a flush of the recorder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cvtui.engine.observe import statistics
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.trainer import Loop
+from cvtui.engine.train.trainer import Trainer
 from cvtui.runlog.events import LayersSampled, Steps
 from cvtui.runlog.writer import EventWriter
 from tests.engine import making
@@ -59,36 +59,36 @@ class _InOperations(TorchDispatchMode):
 
 
 @contextmanager
-def as_on_a_gpu(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def as_on_a_gpu(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Readings are an error while this lasts, but inside a flush; yields the steps at which there was one."""
     monkeypatch.setattr(statistics, "on_cpu", lambda tensor: False)
-    assert loop.guard is not None
-    loop.guard._on_cpu = False
+    assert trainer.guard is not None
+    trainer.guard._on_cpu = False
     inside = [0]
     flushed: list[int] = []
-    flush = loop.journal.flush
+    flush = trainer.recorder.flush
 
     def counted() -> None:
         inside[0] += 1
-        flushed.append(loop.training.step)
+        flushed.append(trainer.training.step)
         try:
             flush()
         finally:
             inside[0] -= 1
 
-    monkeypatch.setattr(loop.journal, "flush", counted)
+    monkeypatch.setattr(trainer.recorder, "flush", counted)
     with _InPython(lambda: inside[0] > 0), _InOperations(lambda: inside[0] > 0):
         yield flushed
 
 
 @contextmanager
-def looping(path: Path, **changes: Any) -> Iterator[tuple[Loop, Any]]:
+def looping(path: Path, **changes: Any) -> Iterator[tuple[Trainer, Any]]:
     folder = making.folder(path, **changes)
     with EventWriter(folder) as writer:
-        loop = Loop(making.training(**changes), folder, writer, Signals())
-        loop.training.model.train()
-        yield loop, folder
-        loop.close()
+        trainer = Trainer(making.training(**changes), folder, writer, Signals())
+        trainer.training.model.train()
+        yield trainer, folder
+        trainer.close()
 
 
 RECIPE = {"net": "conv8-bn-relu-pool-drop0.2-fc32-tanh-fc", "batch_size": 32, "watch_every": 5, "optimizer": "adamw"}
@@ -101,9 +101,9 @@ EVERY = "flip, shift(1), crop(1), rotate, cutout(2), jitter"
     ids=str,
 )
 def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> None:
-    with looping(tmp_path, **{**RECIPE, **changes}) as (loop, folder), as_on_a_gpu(loop, monkeypatch) as flushed:
-        loop.train_epoch()
-    steps = loop.training.step
+    with looping(tmp_path, **{**RECIPE, **changes}) as (trainer, folder), as_on_a_gpu(trainer, monkeypatch) as flushed:
+        trainer.train_epoch()
+    steps = trainer.training.step
     assert steps == 45
     assert len(flushed) < 20, "it is the flushes that are rare"
     records = making.records(folder)
@@ -129,7 +129,7 @@ def test_it_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, re
             case "nonzero":
                 (output > 0).nonzero()
 
-    with looping(tmp_path, **RECIPE) as (loop, _):
-        loop.training.model.register_forward_hook(reads)
-        with as_on_a_gpu(loop, monkeypatch), pytest.raises(Waited):
-            loop.train_epoch()
+    with looping(tmp_path, **RECIPE) as (trainer, _):
+        trainer.training.model.register_forward_hook(reads)
+        with as_on_a_gpu(trainer, monkeypatch), pytest.raises(Waited):
+            trainer.train_epoch()

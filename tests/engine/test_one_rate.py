@@ -20,7 +20,7 @@ from cvtui.compare.lr_range_rule import Bracket
 from cvtui.compare.lr_search import Found, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
 from cvtui.doctor import Diagnosis, Doctor, examine
-from cvtui.engine.precheck import checkup
+from cvtui.engine.precheck import precheck
 from cvtui.recipe.learning_rate import full_rate, rate_told
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, load, override
@@ -56,7 +56,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[History, History]:
 
 def told(rate: dict[str, float]) -> list[Record]:
     records: list[Record] = []
-    checkup(recipe(**{**SMALL, "net": DEEPER}, **rate), records.append)
+    precheck(recipe(**{**SMALL, "net": DEEPER}, **rate), records.append)
     return records
 
 

@@ -267,7 +267,7 @@ def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
 @pytest.mark.parametrize("text", EVERY)
 def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:
     from cvtui.engine.train.control import Signals
-    from cvtui.engine.train.trainer import Loop
+    from cvtui.engine.train.trainer import Trainer
     from cvtui.runlog.writer import EventWriter
 
     from .making import folder, training
@@ -277,23 +277,23 @@ def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:
     batch = t.data.train.batch(torch.arange(64, device="cuda"))
     run = folder(tmp_path, **changes)
     with EventWriter(run) as writer:
-        loop = Loop(t, run, writer, Signals())
+        trainer = Trainer(t, run, writer, Signals())
         for number in range(6):
             torch.cuda.set_sync_debug_mode("error" if number else "default")
             try:
                 loss = t.loss(t.model(t.preprocess(batch.pixels)), batch.labels)
                 t.optimizer.zero_grad()
                 loss.backward()
-                assert loop.guard is not None
-                assert loop.clip is not None
+                assert trainer.guard is not None
+                assert trainer.clip is not None
                 assert t.ema is not None
-                loop.guard.expect(loss)
-                loop.clip.arm()
+                trainer.guard.expect(loss)
+                trainer.clip.arm()
                 t.optimizer.step()
                 t.ema.update(number)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-        loop.close()
+        trainer.close()
 
 
 # ---------------------------------------------------------------- whole runs

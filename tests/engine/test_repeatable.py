@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cvtui.engine.runtime import device as devices
 from cvtui.engine.runtime.device import arithmetic, repeat
 from cvtui.engine.train.determinism import told_of, without_deterministic_form
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
@@ -49,13 +49,13 @@ class Unsure(nn.ReLU):
 NET = "conv4-bn-relu-drop0.5-fc"
 
 
-def unsure() -> Training:
+def unsure() -> TrainingState:
     made = training(net=NET)
     made.model.relu1 = Unsure()
     return made
 
 
-def on_cuda(made: Training, deterministic: str = "on") -> Training:
+def on_cuda(made: TrainingState, deterministic: str = "on") -> TrainingState:
     """The same, as if it were on a GPU (its tensors stay where they are)."""
     recipe = msgspec.structs.replace(made.recipe, deterministic=deterministic)
     return replace(made, device=CUDA, checked=replace(made.checked, recipe=recipe))

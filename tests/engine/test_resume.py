@@ -15,7 +15,7 @@ import torch
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.resume import newest_checkpoint, restore
-from cvtui.engine.train.state import Training, prepare
+from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
@@ -106,7 +106,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
 # ---------------------------------------------------------------- what a checkpoint must hold
 
 
-def moved(training: Training, steps: int) -> list[float]:
+def moved(training: TrainingState, steps: int) -> list[float]:
     """The losses of the next steps, as the loop takes them."""
     from cvtui.engine.data.batching import batches
 
@@ -114,22 +114,26 @@ def moved(training: Training, steps: int) -> list[float]:
     losses: list[float] = []
     while len(losses) < steps:
         images = batches(
-            training.data.train, training.recipe.batch_size, training.recipe.seed, training.epoch + 1, training.place
+            training.data.train,
+            training.recipe.batch_size,
+            training.recipe.seed,
+            training.epoch + 1,
+            training.batch_index,
         )
         for batch in images:
             pixels, labels = training.changed(batch, training.step)
-            training.set_rate()
+            training.update_lr()
             loss = training.loss(training.model(training.preprocess(pixels)), labels)
             training.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             training.optimizer.step()
             training.ema.update(training.step)
             training.step += 1
-            training.place += 1
+            training.batch_index += 1
             losses.append(loss.item())
             if len(losses) == steps:
                 return losses
-        training.epoch, training.place = training.epoch + 1, 0
+        training.epoch, training.batch_index = training.epoch + 1, 0
     return losses
 
 

@@ -21,7 +21,7 @@ from cvtui.engine.observe.statistics import (
     stride_for,
     zeros,
 )
-from cvtui.engine.observe.step_metrics import LARGE, Meter
+from cvtui.engine.observe.step_metrics import LARGE, StepMetrics
 
 
 @pytest.mark.parametrize("shape", [(64, 32, 8, 8), (3, 5), (100, 200), (7, 3, 33, 31), (1, 1), (16, 64, 32, 32)])
@@ -111,7 +111,7 @@ def test_values_that_are_not_finite_are_left_out_of_the_histogram() -> None:
 @pytest.mark.parametrize("classes", [10, LARGE])
 def test_the_meter_reads_what_every_step_was(classes: int) -> None:
     torch.manual_seed(0)
-    meter, expected = Meter(), []
+    meter, expected = StepMetrics(), []
     for size in (4, 4, 4, 3):
         logits, labels = torch.randn(size, classes), torch.randint(classes, (size,))
         labels[0] = logits[0].argmax()

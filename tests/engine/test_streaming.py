@@ -17,7 +17,7 @@ from cvtui.engine.data.decode import decode
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.data.streaming import Streamed
-from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
@@ -71,14 +71,14 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], None]) -> None:
     """Does something right after a step."""
-    whole = Journal.step
+    whole = StepRecorder.step
 
-    def stepping(self: Journal, *args: Any, **more: Any) -> None:
+    def stepping(self: StepRecorder, *args: Any, **more: Any) -> None:
         whole(self, *args, **more)
         if self.training.step == step:
             act()
 
-    monkeypatch.setattr(Journal, "step", stepping)
+    monkeypatch.setattr(StepRecorder, "step", stepping)
 
 
 def assert_same(one: RunFolder, other: RunFolder) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, MACS_TO_SHARE, ThreadTuner, best_of, candidates
-from cvtui.engine.train import trainer
+from cvtui.engine.train import trainer as trainer_module
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.trainer import Loop, thread_tuner_of
+from cvtui.engine.train.trainer import Trainer, thread_tuner_of
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import load
@@ -106,7 +106,7 @@ def test_a_disturbed_first_trial_is_soon_made_again(step: float) -> None:
 
 
 def test_a_pause_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "usable_cores", lambda: 3)
+    monkeypatch.setattr(trainer_module, "usable_cores", lambda: 3)
     training = making.training(net="conv64-conv64-fc", threads=0, batch_size=64)
     found = thread_tuner_of(training)
     assert found is not None
@@ -264,22 +264,22 @@ def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
 
 
 def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the real loop, with steps enough for a whole trial: two numbers, three rounds, twenty steps at most."""
-    monkeypatch.setattr(trainer, "usable_cores", lambda: 3)
+    """Through the trainer, with steps enough for a whole trial: two numbers, three rounds, twenty steps at most."""
+    monkeypatch.setattr(trainer_module, "usable_cores", lambda: 3)
     t = making.training(threads=0, net="conv48-relu-conv16-relu-gap-fc", batch_size=64, epochs=12)
     folder = making.folder(tmp_path, threads=0)
     try:
         with EventWriter(folder) as writer:
-            loop = Loop(t, folder, writer, Signals())
-            assert loop.thread_tuner is not None
-            loop.run()
-            loop.close()
+            trainer = Trainer(t, folder, writer, Signals())
+            assert trainer.thread_tuner is not None
+            trainer.run()
+            trainer.close()
     finally:
         torch.set_num_threads(1)
     said = [record for record in making.records(folder) if isinstance(record, Log) and record.threads]
     assert all(log.text.startswith("threads") for log in said)
-    assert said[-1].threads == loop.thread_tuner.threads == making.history(folder).threads
-    assert t.threads == t.state()["threads"] == loop.thread_tuner.threads
+    assert said[-1].threads == trainer.thread_tuner.threads == making.history(folder).threads
+    assert t.threads == t.state()["threads"] == trainer.thread_tuner.threads
 
 
 def test_a_step_costs_next_to_nothing() -> None:

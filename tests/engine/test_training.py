@@ -20,7 +20,7 @@ def test_the_rates_ahead_are_the_schedules_whatever_happens_to_it() -> None:
 
 def test_each_step_gets_the_rate_that_somebody_has_just_set() -> None:
     t = training(schedule="linear", lr=0.1)
-    assert t.set_rate() == t.schedule.lr_at(0) == t.optimizer.param_groups[0]["lr"]
+    assert t.update_lr() == t.schedule.lr_at(0) == t.optimizer.param_groups[0]["lr"]
     t.step += 1
     t.schedule = t.schedule.moved_to(1, 0.02)
-    assert t.set_rate() == 0.02 == t.optimizer.param_groups[-1]["lr"]
+    assert t.update_lr() == 0.02 == t.optimizer.param_groups[-1]["lr"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from cvtui.engine.data.batching import batches
 from cvtui.engine.observe.layer_sample import DEAD_WINDOW, KINDS
-from cvtui.engine.observe.layer_watch import FREE_SAMPLES, Watch
+from cvtui.engine.observe.layer_watch import FREE_SAMPLES, LayerWatch
 from cvtui.engine.train.forecast import first_pass
 from cvtui.runlog.events import LayerStats
 
@@ -21,7 +21,7 @@ from .making import training
 def watched(model: nn.Module, x: torch.Tensor, steps: int = 1, lr: float = 0.0) -> dict[str, LayerStats]:
     """The last sample of some steps of SGD on the sum of the outputs."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    watch = Watch(model, optimizer, every=1)
+    watch = LayerWatch(model, optimizer, every=1)
     for step in range(steps):
         with watch.step(step):
             optimizer.zero_grad()
@@ -71,7 +71,7 @@ def test_a_channel_is_dead_only_when_it_was_silent_for_all_of_the_last_samples()
     layer.weight.data = torch.tensor([[1.0], [-1.0]])
     model = nn.Sequential(layer, nn.ReLU())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    watch = Watch(model, optimizer, every=1)
+    watch = LayerWatch(model, optimizer, every=1)
     dead = []
     for step in range(DEAD_WINDOW + 2):
         x = torch.full((4, 1), -1.0 if step == 1 else 1.0)
@@ -97,7 +97,7 @@ def states(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Ten
 def test_watching_every_step_leaves_every_bit_as_it_was() -> None:
     def run(every: int) -> tuple[list[float], list[torch.Tensor]]:
         t = training(net="conv8-bn-relu-drop0.3-res(conv8-relu)-tanh-gap-fc", optimizer="adam")
-        watch = Watch(t.model, t.optimizer, every)
+        watch = LayerWatch(t.model, t.optimizer, every)
         losses = []
         t.model.train()
         for step, (pixels, labels) in enumerate(batches(t.data.train, 64, 0, 1)):
@@ -125,7 +125,7 @@ def hooks_of(model: nn.Module) -> list[Any]:
 def test_hooks_come_off_when_the_step_fails_and_nothing_is_recorded() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    watch = Watch(model, optimizer, every=5)
+    watch = LayerWatch(model, optimizer, every=5)
 
     def failing_step() -> None:
         with watch.step(0):
@@ -145,7 +145,7 @@ def test_hooks_come_off_when_the_step_fails_and_nothing_is_recorded() -> None:
 def test_later_samples_keep_their_distance_in_time() -> None:
     model = nn.Sequential(nn.Linear(1, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    watch = Watch(model, optimizer, every=2)
+    watch = LayerWatch(model, optimizer, every=2)
     for step in range(2 * FREE_SAMPLES + 100):
         with watch.step(step):
             optimizer.zero_grad()

@@ -179,16 +179,16 @@ def test_a_resumed_run_knows_what_its_best_file_holds(
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, epoch: int, signals: Signals) -> None:
     """SIGTERM in the first step after an epoch."""
-    from cvtui.engine.observe.recorder import Journal
+    from cvtui.engine.observe.recorder import StepRecorder
 
-    step = Journal.step
+    step = StepRecorder.step
 
-    def stepping(self: Journal, *args: Any, **more: Any) -> None:
+    def stepping(self: StepRecorder, *args: Any, **more: Any) -> None:
         step(self, *args, **more)
         if self.training.step == epoch * 12 + 1:
             signals.number = signal.SIGTERM
 
-    monkeypatch.setattr(Journal, "step", stepping)
+    monkeypatch.setattr(StepRecorder, "step", stepping)
 
 
 # ---------------------------------------------------------------- kills

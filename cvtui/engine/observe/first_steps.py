@@ -179,7 +179,7 @@ class Probe:
         self._met.clear()
         self._updates += 1
 
-    # ------------------------------------------------------------------ what the journal tells
+    # ------------------------------------------------------------------ what the recorder tells
 
     def step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None = None) -> None:
         """A step is over: its loss and its labels (N), where they are known."""

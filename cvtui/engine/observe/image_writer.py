@@ -23,7 +23,7 @@ GAP = (44, 54, 78)
 """Colour between the tiles: no grey, so that a tile that is all black is seen as one."""
 
 
-class Album:
+class ImageWriter:
     """Writes pictures into the folder and tells them. OSError when the disk refuses."""
 
     def __init__(self, folder: RunFolder, tell: Callable[[PictureSaved], None]) -> None:

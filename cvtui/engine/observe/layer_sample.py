@@ -101,7 +101,7 @@ class Pending(NamedTuple):
     cost: float
 
 
-class Sample:
+class LayerSample:
     """The hooks of one step, and what they saw.
 
     root: the model whose forward pass begins a look anew (None: outputs can't be seen, only weights and gradients).

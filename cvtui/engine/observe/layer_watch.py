@@ -16,11 +16,11 @@ from types import TracebackType
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.layer_sample import Pending, Sample, is_compiled, record_of, watched_layers
+from cvtui.engine.observe.layer_sample import LayerSample, Pending, is_compiled, record_of, watched_layers
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import LayersSampled
 
-__all__ = ["Watch", "watched_layers"]
+__all__ = ["LayerWatch", "watched_layers"]
 
 FREE_SAMPLES = 40
 """So many samples are taken at exactly every Nth step. Later ones, still at multiples of N, also keep a distance in
@@ -30,7 +30,7 @@ SECONDS_APART = 0.25
 COSTS_APART = 50.0
 
 
-class Watch:
+class LayerWatch:
     """Layer statistics of `model` while `optimizer` trains it.
 
         watch.begin(number)           # hooks go on, if this step is due
@@ -47,7 +47,7 @@ class Watch:
         self.root = None if is_compiled(model) else model
         """Whose forward passes are looked at; None where hooks would not be called."""
         self.optimizer = optimizer
-        self._sample: Sample | None = None
+        self._sample: LayerSample | None = None
         self.every = every
         self.seconds = 0.0
         """Spent on watching so far."""
@@ -72,7 +72,7 @@ class Watch:
         """Before a training step: hooks go on if it is due."""
         self.cancel()
         if self.due(step):
-            self._sample = Sample(step, self.layers, self.root, self.optimizer, self._alive)
+            self._sample = LayerSample(step, self.layers, self.root, self.optimizer, self._alive)
             self._sample.hook()
 
     @contextmanager
@@ -133,7 +133,7 @@ class Watch:
             return f"no memory to look at the layers at step {self._lost[0]:,}: left out; the training goes on"
         return f"no memory to look at the layers: {count:,} looks were left out so far"
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> LayerWatch:
         return self
 
     def __exit__(

@@ -18,7 +18,7 @@ SECONDS_APART = 0.5
 """Between two looks, after the first so many."""
 
 
-class AttendedWriter(EventWriter):
+class LiveDoctorWriter(EventWriter):
     """An EventWriter whose records are read by a doctor; findings are written when they come up, each once (and again
     when more is known to follow from it). A doctor that fails is sent away: it must not cost a training."""
 

@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
-from cvtui.engine.observe.layer_watch import Watch
-from cvtui.engine.observe.step_metrics import Meter, Readings, rounded
+from cvtui.engine.observe.layer_watch import LayerWatch
+from cvtui.engine.observe.step_metrics import Readings, StepMetrics, rounded
 from cvtui.runlog.events import Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
@@ -58,8 +58,8 @@ class Streak:
         return self._why if self.length == self.patience else None
 
 
-class Followed(Protocol):
-    """What a journal must know of the training that it follows: our own, or a stranger's."""
+class RecordedTraining(Protocol):
+    """What a recorder must know of the training that it follows: our own, or a stranger's."""
 
     @property
     def model(self) -> nn.Module: ...
@@ -79,7 +79,7 @@ class FactSource(Protocol):
         """What is new; None when nothing is."""
 
 
-class Journal:
+class StepRecorder:
     """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
     optimiser, which takes the gradients' norm right before each update."""
 
@@ -87,7 +87,13 @@ class Journal:
     """One object for all steps: as a decorator it costs 2 µs more."""
 
     def __init__(
-        self, writer: EventWriter, training: Followed, watch: Watch, *, strict: bool = True, patience: int = 1
+        self,
+        writer: EventWriter,
+        training: RecordedTraining,
+        watch: LayerWatch,
+        *,
+        strict: bool = True,
+        patience: int = 1,
     ) -> None:
         self.writer = writer
         self.strict = strict
@@ -96,7 +102,7 @@ class Journal:
         self.streak = Streak(patience)
         self.training = training
         self.watch = watch
-        self._meter = Meter()
+        self._metrics = StepMetrics()
         self._first = training.step
         self._rates: list[float] = []
         self._seconds: list[float] = []
@@ -147,9 +153,9 @@ class Journal:
         self.watch.end()
         norm, self._norm = self._norm, None
         if logits is not None and labels is not None and isinstance(loss, Tensor):
-            self._meter.add(loss, norm, logits, labels)
+            self._metrics.add(loss, norm, logits, labels)
         else:
-            self._meter.add_share(loss, norm, accuracy)
+            self._metrics.add_share(loss, norm, accuracy)
         if self.probe is not None:
             self.probe.step(loss, labels, logits)
         self._rates.append(rate)
@@ -168,7 +174,7 @@ class Journal:
         if not self._rates:
             self.writer.flush()
             return
-        readings = self._meter.read()
+        readings = self._metrics.read()
         count, found = len(readings.loss), None
         if self.strict:
             for index, (loss, norm) in enumerate(zip(readings.loss, readings.grad_norm, strict=True)):

@@ -35,7 +35,7 @@ class Readings:
     """Places of steps that had no gradient (their norm is NaN here)."""
 
 
-class Meter:
+class StepMetrics:
     def __init__(self) -> None:
         self._clear()
 

@@ -1,5 +1,7 @@
-"""When the thread tuner tries other numbers of threads again: by what the last trial cost, what came of it, and whether a
-core has become free."""
+"""Schedule thread-count trials with back-off.
+
+The next one is due by what the last one cost, what it changed, and whether a core has become free.
+"""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     return state
 
 
-def judged(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def eval_weights(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """The weights that were validated, and that are good for use: the running mean where there is one."""
     weights: dict[str, torch.Tensor] = state.get("ema") or state["model"]
     return weights

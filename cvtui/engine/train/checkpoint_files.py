@@ -12,9 +12,9 @@ import time
 from typing import NamedTuple
 
 from cvtui import door
-from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 from cvtui.runlog.events import CheckpointSaved, Log
 from cvtui.runlog.folder import RunFolder
 
@@ -28,7 +28,7 @@ Names = list[tuple[checkpoint.Reason, str]]
 """(why, file name)."""
 
 
-class Held(NamedTuple):
+class BestOnDisk(NamedTuple):
     """What best.pt holds."""
 
     epoch: int
@@ -40,20 +40,20 @@ def seconds_of(text: str) -> float:
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] if text else math.inf
 
 
-class Keeper:
+class CheckpointFiles:
     """Writes a run's checkpoints, from the first to the last, and knows which of them are there."""
 
-    def __init__(self, training: Training, folder: RunFolder, journal: Journal) -> None:
+    def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder) -> None:
         self.training = training
         self.folder = folder
-        self.journal = journal
+        self.recorder = recorder
         self.rule = checkpoint.KeepRule(training.recipe.keep)
         self.unsaved = ""
         """Why the last checkpoint could not be written."""
-        self.held: Held | None = None
+        self.held: BestOnDisk | None = None
         self._told: set[str] = set()
-        self._apart = seconds_of(training.recipe.save_every)
-        self._due_at = time.perf_counter() + self._apart
+        self._interval = seconds_of(training.recipe.save_every)
+        self._due_at = time.perf_counter() + self._interval
         if self.rule.best and door.is_file(folder.checkpoints / BEST):
             self._read_best()
 
@@ -70,8 +70,8 @@ class Keeper:
     def save(self, names: Names, accuracy: float | None = None) -> str:
         """Writes the state once, under each name; `accuracy` is that of the validation, where this state was validated.
         A disk that refuses is a word in the log, no end. Why it refused; "" when all is written."""
-        self.journal.flush()
-        self._due_at = time.perf_counter() + self._apart
+        self.recorder.flush()
+        self._due_at = time.perf_counter() + self._interval
         t, place, why = self.training, self.folder.checkpoints, ""
         asked = [name for _, name in names]
         missing = t.missing
@@ -91,7 +91,7 @@ class Keeper:
             self._due_at = min(self._due_at, time.perf_counter() + RETRY_SECONDS)
         for reason, name in done:
             path = f"{place.name}/{name}"
-            self.journal.write(
+            self.recorder.write(
                 CheckpointSaved(step=t.step, epoch=t.epoch, path=path, reason=reason, val_accuracy=accuracy)
             )
         written = [name for _, name in done]
@@ -101,7 +101,7 @@ class Keeper:
     def _remember(self, failed: list[str], written: list[str], why: str) -> None:
         t = self.training
         if BEST in written and t.accuracy is not None:
-            self.held = Held(t.epoch, t.accuracy)
+            self.held = BestOnDisk(t.epoch, t.accuracy)
         if LAST in written:
             self.unsaved = ""
             self._told.clear()
@@ -113,15 +113,15 @@ class Keeper:
         told = {f"{name}: {why}" for name in failed}
         if not told <= self._told:  # said once, tried again and again
             text = f"the checkpoint{'s' if len(failed) > 1 else ''} {', '.join(failed)} could not be written: {why}"
-            self.journal.write(Log(time=time.time(), text=text, level="error", step=t.step))
+            self.recorder.write(Log(time=time.time(), text=text, level="error", step=t.step))
         self._told |= told
 
     def catch_up(self) -> None:
         """In a run that goes on from the state after an epoch: writes the names of that epoch that are not there."""
         t = self.training
-        if t.accuracy is None or t.place:
+        if t.accuracy is None or t.batch_index:
             return
-        best = t.best_epoch == t.epoch and self.held != Held(t.epoch, t.accuracy)
+        best = t.best_epoch == t.epoch and self.held != BestOnDisk(t.epoch, t.accuracy)
         names = [
             (reason, name)
             for reason, name in self.rule.names(t.epoch, best)
@@ -132,10 +132,10 @@ class Keeper:
 
     def thin(self) -> None:
         """Removes what a run that has ended keeps no longer; nothing where a name is behind."""
-        if not self.words():
+        if not self.missing():
             self.rule.thin(self.folder.checkpoints)
 
-    def words(self) -> str:
+    def missing(self) -> str:
         """What was to be kept and is not there, in words; "" when all is."""
         t, parts = self.training, []
         if self.unsaved:
@@ -155,7 +155,7 @@ class Keeper:
         try:
             state = checkpoint.load(self.folder.checkpoints / BEST)
             accuracy = state.get("val_accuracy", state["best"])
-            self.held = Held(int(state["epoch"]), float(accuracy))
+            self.held = BestOnDisk(int(state["epoch"]), float(accuracy))
         except (checkpoint.Damaged, OSError, KeyError, TypeError, ValueError) as error:
             words = f"{BEST} can't be read ({error}): the next epoch takes its place"
         if self.held is not None and self.held.epoch > t.epoch:
@@ -164,4 +164,4 @@ class Keeper:
                 "run goes on from; it stays until an epoch is better than those before"
             )
         if words:
-            self.journal.write(Log(time=time.time(), text=words, level="warning", step=t.step))
+            self.recorder.write(Log(time=time.time(), text=words, level="warning", step=t.step))

@@ -1,4 +1,4 @@
-"""Gradients that are too long are shortened to a given 2-norm, all by one factor, so that they point where they did."""
+"""Gradient clipping by the global 2-norm: all are scaled by one factor and keep their direction."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import torch
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.observe.recorder import StepRecorder
 
 
 class Clip:
-    """Scales what the next update is made of: dx *= min(1, largest / ‖dx‖) (Pascanu 2013; torch's clip_grad_norm_).
+    """Scale gradients before the update: dx *= min(1, max_norm / ‖dx‖) (Pascanu 2013; torch's clip_grad_norm_).
 
         clip.arm()
         optimizer.step()
 
-    It comes last of all that looks at the gradients before an update, so the journal's norm and the watched layers' are
-    those before clipping; and it takes the norm from the journal, so that it is not worked out twice. Nothing is read
-    back from the device. A norm that is NaN or infinite clips nothing well: the guard leaves such updates out.
+    It runs last of the optimizer's pre-step hooks, so the norms of the recorder and of the watched layers are those
+    before clipping; it takes the recorder's norm, so that it is not worked out twice. Nothing is read back from the
+    device. A norm that is NaN or infinite clips nothing well: NonfiniteGuard skips such updates.
     """
 
-    def __init__(self, optimizer: Optimizer, journal: Journal, largest: float) -> None:
+    def __init__(self, optimizer: Optimizer, recorder: StepRecorder, max_norm: float) -> None:
         self.optimizer = optimizer
-        self.journal = journal
-        self.largest = largest
+        self.recorder = recorder
+        self.max_norm = max_norm
         self._handle: RemovableHandle | None = None
 
     def arm(self, *_: object) -> None:
-        """Puts the scaling behind every hook that is there now."""
+        """Register clipping last among the optimizer's pre-step hooks."""
         self.close()
         self._handle = self.optimizer.register_step_pre_hook(self._scale)
 
@@ -40,6 +40,6 @@ class Clip:
 
     @torch.no_grad()
     def _scale(self, optimizer: Optimizer, *_: Any) -> None:
-        if self.journal.norm is not None:
+        if self.recorder.norm is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.largest, self.journal.norm)
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.max_norm, self.recorder.norm)

@@ -13,9 +13,9 @@ from cvtui.runlog.events import Command, CommandApplied
 
 if TYPE_CHECKING:
     from cvtui.engine.observe.clock import Clock
-    from cvtui.engine.observe.layer_watch import Watch
-    from cvtui.engine.observe.recorder import Journal
-    from cvtui.engine.train.state import Training
+    from cvtui.engine.observe.layer_watch import LayerWatch
+    from cvtui.engine.observe.recorder import StepRecorder
+    from cvtui.engine.train.state import TrainingState
     from cvtui.runlog.commands import CommandReader
 
 POLL_SECONDS = 0.05
@@ -80,7 +80,7 @@ class Steered(Protocol):
     def clock(self) -> Clock:
         """The run's time, in which pauses do not count."""
 
-    def set_rate(self, value: float) -> float:
+    def set_lr(self, value: float) -> float:
         """Another learning rate from here on; the one before."""
 
     def save(self) -> str:
@@ -93,7 +93,7 @@ class Steered(Protocol):
 class SteeredTraining:
     """The engine's own training."""
 
-    def __init__(self, training: Training, save: Callable[[], str], look: Callable[[int], str]) -> None:
+    def __init__(self, training: TrainingState, save: Callable[[], str], look: Callable[[int], str]) -> None:
         self._training = training
         self.save = save
         self.look = look
@@ -106,7 +106,7 @@ class SteeredTraining:
     def clock(self) -> Clock:
         return self._training.clock
 
-    def set_rate(self, value: float) -> float:
+    def set_lr(self, value: float) -> float:
         training = self._training
         before = training.schedule.lr_at(training.step)
         training.schedule = training.schedule.moved_to(training.step, value)
@@ -118,10 +118,15 @@ class Control:
     alike, in the engine and in `cvtui.watch`. `signals` belong to the process that is a trainer and nothing else."""
 
     def __init__(
-        self, run: Steered, journal: Journal, watch: Watch, reader: CommandReader, signals: Signals | None = None
+        self,
+        run: Steered,
+        recorder: StepRecorder,
+        watch: LayerWatch,
+        reader: CommandReader,
+        signals: Signals | None = None,
     ) -> None:
         self.run = run
-        self.journal = journal
+        self.recorder = recorder
         self.watch = watch
         self.reader = reader
         self.signals = signals
@@ -131,7 +136,7 @@ class Control:
     def obey(self) -> None:
         """Called between batches: 0.2 µs when there is nothing to look at. Blocks while the run is paused.
 
-        StopAsked for a stop; Diverged (see Journal.flush) when the steps before a command turn out to be so.
+        StopAsked for a stop; Diverged (see StepRecorder.flush) when the steps before a command turn out to be so.
         """
         self._check_signals()
         now = time.perf_counter()
@@ -154,7 +159,7 @@ class Control:
                 time.sleep(POLL_SECONDS / 2)
                 self._check_signals()
                 self._apply_all()
-                self.journal.flush_when_due()
+                self.recorder.flush_when_due()
         finally:
             self._leave_out(time.perf_counter() - begun)
 
@@ -166,7 +171,7 @@ class Control:
     def _apply_all(self) -> None:
         for command in self.reader.poll():
             words = self._apply(command)
-            self.journal.write(
+            self.recorder.write(
                 CommandApplied(
                     step=self.run.step, time=time.time(), command=command.command, value=command.value, words=words
                 )
@@ -185,7 +190,7 @@ class Control:
                 return "resumed" if before else "not paused"
             case "set_lr":
                 assert command.value is not None
-                return f"rate {self.run.set_rate(command.value):.3g} → {command.value:.3g}"
+                return f"rate {self.run.set_lr(command.value):.3g} → {command.value:.3g}"
             case "save":
                 return self.run.save()
             case "look":

@@ -15,7 +15,7 @@ import torch
 
 from cvtui.engine.data.images import Images
 from cvtui.engine.observe.untouched import untouched
-from cvtui.engine.train.state import Training, first_batch
+from cvtui.engine.train.state import TrainingState, first_batch
 
 FEW = 8
 """Images that are enough to run every operation of a step once."""
@@ -31,14 +31,14 @@ def words_of(operations: list[str]) -> str:
     return f"two runs may differ in their last bits: {names} {verb} no deterministic form in this PyTorch"
 
 
-def told_of(training: Training) -> str:
+def told_of(training: TrainingState) -> str:
     """What the log says of a run that is asked to repeat: on a GPU alone, where something in it can't."""
     if training.device.type != "cuda" or training.recipe.deterministic == "off":
         return ""
     return words_of(without_deterministic_form(training))
 
 
-def without_deterministic_form(training: Training) -> list[str]:
+def without_deterministic_form(training: TrainingState) -> list[str]:
     """PyTorch's names of the operations in a step of this net that differ from run to run and can't be told not to.
 
     A forward and a backward pass of some images are made for it (about the time of one step), with PyTorch asked to

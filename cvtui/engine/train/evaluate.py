@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 
 MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
 """Batches are larger than in training (on 8x8 images 1.5 x as fast as those of 32; inference mode instead of no_grad
@@ -27,14 +27,14 @@ class Evaluation(NamedTuple):
     """Row the true class, column the predicted one; empty for more than LARGEST_CONFUSION classes."""
 
 
-def batch_size_for(training: Training) -> int:
+def batch_size_for(training: TrainingState) -> int:
     macs = max(1, training.checked.table.macs)
     fits = MACS_A_BATCH.get(training.device.type, 400_000_000) // macs
     answers = LARGEST_ANSWER // len(training.checked.data.classes)
     return max(training.recipe.batch_size, min(LARGEST_BATCH, fits, answers))
 
 
-def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
+def evaluate(training: TrainingState, between: Callable[[], None]) -> Evaluation:
     """Loss, accuracy and confusion over the validation images; `between` is called after each batch (it may raise).
 
     With a running mean of the weights it is that which is judged.
@@ -49,7 +49,7 @@ def evaluate(training: Training, between: Callable[[], None]) -> Evaluation:
     small = classes <= LARGEST_CONFUSION
     right = torch.zeros((), dtype=torch.int64, device=training.device)
     pairs = torch.zeros(classes * classes if small else 0, dtype=torch.int64, device=training.device)
-    model = training.judged
+    model = training.eval_model
     model.eval()
     try:
         for start in range(0, images.size, size):

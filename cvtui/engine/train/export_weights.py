@@ -28,7 +28,7 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    tensors = {key: value.contiguous() for key, value in checkpoint.judged(state).items()}
+    tensors = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
     plain = {key: state[key] for key in ("recipe", "classes", "step", "epoch")}
     plain["preprocess"] = {}
     for key, value in state["preprocess"].items():

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
 from cvtui.engine.observe.untouched import untouched
-from cvtui.engine.train.state import Training, first_batch
+from cvtui.engine.train.state import TrainingState, first_batch
 from cvtui.recipe.first_loss import first_loss
 from cvtui.recipe.memory_check import need_of
 
 
-def predict(training: Training) -> dict[str, Any]:
+def forecast(training: TrainingState) -> dict[str, Any]:
     """`first_loss` (all classes alike: ln C of a cross-entropy), `start_loss` (of the run's first batch, with the
     weights as they are), `activation_std` (by layer, on that batch), `memory` (bytes).
 
@@ -31,7 +31,7 @@ def predict(training: Training) -> dict[str, Any]:
     }
 
 
-def first_pass(training: Training) -> tuple[float | None, dict[str, float]]:
+def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]:
     """The first batch through the weights as they are: its loss (None where it is not finite), and the standard
     deviation of every watched layer's output."""
     found: dict[str, Tensor] = {}
@@ -58,7 +58,7 @@ def first_pass(training: Training) -> tuple[float | None, dict[str, float]]:
     return float(f"{loss:.6g}") if math.isfinite(loss) else None, spread
 
 
-def memory(training: Training) -> int:
+def memory(training: TrainingState) -> int:
     """Bytes that training holds on its device: weights, gradients, optimiser state, kept activations, the images.
 
     With a running mean of the weights, that too."""

@@ -12,14 +12,14 @@ from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.resume import load_optimizer
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.fingerprint import differences, same_classes
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START, Parent, parent_of
 
 
-def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[str]] | None:
+def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, list[str]] | None:
     """Puts a fresh training where the parent's checkpoint was; who that is, and the words for the log. None for a run
     that is no fork. RequestError when the checkpoint is damaged or belongs to another net.
 
@@ -46,7 +46,7 @@ def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[s
             hint="to train another net, begin a new run",
         ) from None
     if training.ema is not None:
-        training.ema.load(checkpoint.judged(state))
+        training.ema.load(checkpoint.eval_weights(state))
     told += _take_place(training, state)
     _take_drops(training, state)
     told += _take_optimizer(training, state)
@@ -55,7 +55,7 @@ def begin_as_fork(training: Training, folder: RunFolder) -> tuple[Parent, list[s
     return parent, told
 
 
-def _take_place(training: Training, state: dict[str, Any]) -> list[str]:
+def _take_place(training: TrainingState, state: dict[str, Any]) -> list[str]:
     steps = training.checked.steps_per_epoch
     training.epoch = int(state["epoch"])
     if training.epoch >= training.recipe.epochs:
@@ -67,10 +67,10 @@ def _take_place(training: Training, state: dict[str, Any]) -> list[str]:
     same = state.get("data", {}).get("train", training.data.train.size) == training.data.train.size
     if same and int(state["step"]) - int(state["place"]) + shift == training.epoch * steps:
         training.schedule = replace(training.schedule, shift=shift)
-        training.step, training.place = int(state["step"]), int(state["place"])
+        training.step, training.batch_index = int(state["step"]), int(state["place"])
         training.sums = EpochSums(**state["sums"])
         return []
-    training.step, training.place = training.epoch * steps, 0
+    training.step, training.batch_index = training.epoch * steps, 0
     return [f"an epoch has {steps:,} steps now: counting goes on from the start of epoch {training.epoch + 1}"]
 
 
@@ -78,7 +78,7 @@ SHAPE = ("momentum", "amsgrad", "centered")
 """Options that decide which tensors an update rule remembers."""
 
 
-def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
+def _take_optimizer(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """Momentum and the like, where the rule that they belong to is the same; its options are the child's own."""
     before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
     now = training.recipe.optimizer.partition("(")[0]
@@ -97,14 +97,14 @@ def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
     return []
 
 
-def _take_drops(training: Training, state: dict[str, Any]) -> None:
+def _take_drops(training: TrainingState, state: dict[str, Any]) -> None:
     """How often a plateau has lowered the rate, and how long it has waited, where the schedule is the parent's."""
     if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
         training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
         training.plateau = Plateau(**state.get("plateau", {}))
 
 
-def _take_random(training: Training, state: dict[str, Any]) -> None:
+def _take_random(training: TrainingState, state: dict[str, Any]) -> None:
     if training.recipe.seed != state["recipe"].get("seed"):
         return
     torch.set_rng_state(state["random"]["torch"])

@@ -20,7 +20,7 @@ from cvtui.engine.nn.inits.layer import places
 from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import generator
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.state import Training, prepare, start_weights
+from cvtui.engine.train.state import TrainingState, prepare, start_weights
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import Checked
 from cvtui.runlog.folder import RunFolder
@@ -33,7 +33,7 @@ Masks = dict[str, Tensor]
 """Layer name -> bool, of its weight's shape: True is kept."""
 
 
-def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -> tuple[Training, str]:
+def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -> tuple[TrainingState, str]:
     """The training of a run folder: that of its recipe, and of its ticket where it has one; the words for the log.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
@@ -145,7 +145,7 @@ def _rewind(model: Net, origin: Path) -> None:
         raise RequestError(f"{origin.name!r} trained another net") from None
 
 
-def _keep_weights(training: Training, folder: RunFolder, steps: int) -> None:
+def _keep_weights(training: TrainingState, folder: RunFolder, steps: int) -> None:
     """Writes the model down as it is after so many steps."""
 
     def keep() -> None:
@@ -165,21 +165,21 @@ def _keep_weights(training: Training, folder: RunFolder, steps: int) -> None:
     handle = training.optimizer.register_step_post_hook(after_update)
 
 
-Held = list[tuple[Tensor, Tensor]]
+PrunedWeights = list[tuple[Tensor, Tensor]]
 """Weights and their masks, on the device."""
 
 
-def _held(model: Net, masks: Masks) -> Held:
+def _held(model: Net, masks: Masks) -> PrunedWeights:
     return [(place.weight, masks[place.name].to(place.weight.device)) for place in places(model)]
 
 
 @torch.no_grad()
-def _put_to_0(held: Held) -> None:
+def _put_to_0(held: PrunedWeights) -> None:
     for weight, mask in held:
         weight.mul_(mask)
 
 
-def _hold(optimizer: Optimizer, held: Held) -> None:
+def _hold(optimizer: Optimizer, held: PrunedWeights) -> None:
     """What is pruned stays 0, whatever the optimiser does (momentum, Muon's mixing), and adds nothing to the length of
     the gradient."""
     for weight, mask in held:

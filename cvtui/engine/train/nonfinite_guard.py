@@ -18,10 +18,10 @@ from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.choices.tables import ON_NAN
 
 if TYPE_CHECKING:
-    from cvtui.engine.observe.recorder import Journal
+    from cvtui.engine.observe.recorder import StepRecorder
 
 
-class Rule(NamedTuple):
+class NonfiniteRule(NamedTuple):
     """What the recipe's `on_nan` asks."""
 
     guarded: bool
@@ -30,24 +30,24 @@ class Rule(NamedTuple):
     """So many bad steps in a row end the run; 0: none do."""
 
 
-def rule_of(text: str) -> Rule:
+def nonfinite_rule(text: str) -> NonfiniteRule:
     """`stop`, `stop(5)`, `skip(steps=100)`, `continue`."""
     choice, values = parse_choice(text, ON_NAN, "on_nan")
-    return Rule(choice.name != "continue", int(values.get("steps", 0)))
+    return NonfiniteRule(choice.name != "continue", int(values.get("steps", 0)))
 
 
-class Guard:
+class NonfiniteGuard:
     """Stands between the gradients of a step and its update.
 
         guard.expect(loss)
         optimizer.step()      # does nothing where the loss or a gradient is not finite
 
-    It takes the gradients' norm from the journal, so the journal must be there first.
+    It takes the gradients' norm from the recorder, so the recorder must be there first.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, journal: Journal) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer, recorder: StepRecorder) -> None:
         self.optimizer = optimizer
-        self.journal = journal
+        self.recorder = recorder
         device = next(model.parameters()).device
         self._on_cpu = device.type == "cpu"
         self._loss: Tensor | None = None
@@ -69,7 +69,7 @@ class Guard:
     @torch.no_grad()
     def _look(self, optimizer: Optimizer, *_: Any) -> None:
         loss, self._loss = self._loss, None
-        numbers = [number for number in (self.journal.norm, loss) if number is not None]
+        numbers = [number for number in (self.recorder.norm, loss) if number is not None]
         if not self._on_cpu:
             self._look_on_device(numbers)
             return

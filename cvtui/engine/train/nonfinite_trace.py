@@ -11,19 +11,19 @@ from cvtui.engine.data.batching import epoch_order
 from cvtui.engine.data.images import Images
 from cvtui.engine.observe.statistics import all_finite
 from cvtui.engine.runtime.memory import is_out_of_memory
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 from cvtui.runlog.events import Finding
 
 SHOWN_IMAGES = 8
 
 
-class Place(NamedTuple):
+class Culprit(NamedTuple):
     layer: str
     """"" where nothing that is not finite came up again."""
     words: str
 
 
-def finding(training: Training, step: int, kept: str = "", since: int = 0) -> Finding:
+def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) -> Finding:
     """What is known of the first step whose loss or gradient was not finite: layer, step, batch, and the way on.
 
     `kept` names the last good checkpoint; `since`: the step at which this process began. Leaves weights, running means
@@ -31,7 +31,7 @@ def finding(training: Training, step: int, kept: str = "", since: int = 0) -> Fi
     """
     per_epoch = training.checked.steps_per_epoch
     epoch, place = divmod(step + training.schedule.shift, per_epoch)
-    index = batch_index(training, epoch + 1, place)
+    index = image_numbers(training, epoch + 1, place)
     batch = training.data.train.batch(index.to(training.data.train.labels.device))
     found = locate(training, training.changed(batch, step))
     where = f"step {step:,} (epoch {epoch + 1}, batch {place + 1} of {per_epoch:,})"
@@ -50,7 +50,7 @@ def finding(training: Training, step: int, kept: str = "", since: int = 0) -> Fi
     )
 
 
-def batch_index(training: Training, epoch: int, place: int) -> Tensor:
+def image_numbers(training: TrainingState, epoch: int, place: int) -> Tensor:
     """The numbers of the images in batch `place` (from 0) of an epoch (from 1)."""
     size = training.recipe.batch_size
     last = place + 1 == training.checked.steps_per_epoch  # it may be larger than the others
@@ -58,7 +58,7 @@ def batch_index(training: Training, epoch: int, place: int) -> Tensor:
     return order[place * size : None if last else (place + 1) * size]
 
 
-def locate(training: Training, batch: Images) -> Place:
+def locate(training: TrainingState, batch: Images) -> Culprit:
     """The first layer, in order of computation, whose output on `batch` is not finite; else the last whose gradient is
     not (that is where the backward pass meets it first)."""
     model = training.model
@@ -71,7 +71,7 @@ def locate(training: Training, batch: Images) -> Place:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return Place("", "there was no memory to compute the batch once more")
+        return Culprit("", "there was no memory to compute the batch once more")
     finally:
         for name, parameter in model.named_parameters():
             parameter.grad = gradients[name]
@@ -80,21 +80,21 @@ def locate(training: Training, batch: Images) -> Place:
                 tensor.copy_(buffers[name])
 
 
-def _spoilt_weights(model: nn.Module) -> Place | None:
+def _spoilt_weights(model: nn.Module) -> Culprit | None:
     for name, parameter in model.named_parameters():
         if not all_finite(parameter):
             layer, _, kind = name.rpartition(".")
-            return Place(layer, f"the {kind} of {layer}")
+            return Culprit(layer, f"the {kind} of {layer}")
     return None
 
 
-def _rerun(training: Training, batch: Images) -> Place:
+def _rerun(training: TrainingState, batch: Images) -> Culprit:
     model = training.model
-    found: list[Place] = []
+    found: list[Culprit] = []
 
     def look(name: str, output: Tensor) -> None:
         if not found and not all_finite(output.detach()):
-            found.append(Place(name, f"the output of {name}{_largest(model, name)}"))
+            found.append(Culprit(name, f"the output of {name}{_largest(model, name)}"))
 
     handles = [
         layer.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
@@ -107,7 +107,7 @@ def _rerun(training: Training, batch: Images) -> Place:
         if found:
             return found[0]
         if not torch.isfinite(loss):
-            return Place("loss", "the loss itself (the last layer's outputs are finite)")
+            return Culprit("loss", "the loss itself (the last layer's outputs are finite)")
         loss.backward()  # type: ignore[no-untyped-call]
     finally:
         for handle in handles:
@@ -116,8 +116,8 @@ def _rerun(training: Training, batch: Images) -> Place:
         gradient = parameter.grad
         if gradient is not None and not torch.isfinite(torch.linalg.vector_norm(gradient)):
             layer, _, kind = name.rpartition(".")
-            return Place(layer, f"the gradient of {layer}'s {kind}")
-    return Place("", "none")
+            return Culprit(layer, f"the gradient of {layer}'s {kind}")
+    return Culprit("", "none")
 
 
 def _largest(model: nn.Module, name: str) -> str:

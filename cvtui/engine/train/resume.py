@@ -15,7 +15,7 @@ from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.datasets.fingerprint import differences, same_classes
@@ -28,14 +28,14 @@ ORDER = ("last.pt", "last-1.pt")
 """The newest state and the one before it."""
 
 
-class Found(NamedTuple):
+class LoadedCheckpoint(NamedTuple):
     path: Path
     state: dict[str, Any]
     warnings: list[str]
     """What is wrong with newer checkpoints, one line each."""
 
 
-def newest_checkpoint(folder: RunFolder) -> Found | None:
+def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
     """The newest whole checkpoint of a run; None where there is none at all. RequestError when all are damaged."""
     warnings: list[str] = []
     for name in ORDER:
@@ -43,14 +43,14 @@ def newest_checkpoint(folder: RunFolder) -> Found | None:
         if not door.is_file(path):
             continue
         try:
-            return Found(path, checkpoint.load(path), warnings)
+            return LoadedCheckpoint(path, checkpoint.load(path), warnings)
         except checkpoint.Damaged as error:
             warnings.append(f"{name} is damaged ({error}); the checkpoint before it is used")
     others = []  # best, every Nth epoch, asked for: the latest of those that are whole
     for path in (folder.checkpoints / name for name in door.names(folder.checkpoints, ".pt")):
         if path.name not in (*ORDER, START):
             try:
-                others.append(Found(path, checkpoint.load(path), warnings))
+                others.append(LoadedCheckpoint(path, checkpoint.load(path), warnings))
             except checkpoint.Damaged as error:
                 warnings.append(f"{path.name} is damaged ({error})")
     if others:
@@ -63,7 +63,7 @@ def newest_checkpoint(folder: RunFolder) -> Found | None:
     return None
 
 
-def restore(training: Training, state: dict[str, Any], run: Path = Path("run")) -> list[str]:
+def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("run")) -> list[str]:
     """Puts `training`, freshly prepared from the recipe of the run folder `run`, where the checkpoint was. The words to
     tell: what of the recipe and of the data has changed, and what may make bits differ from an uninterrupted run.
 
@@ -76,9 +76,9 @@ def restore(training: Training, state: dict[str, Any], run: Path = Path("run")) 
     try:
         training.model.load_state_dict(state["model"])
         if training.ema is not None:
-            training.ema.load(checkpoint.judged(state))
+            training.ema.load(checkpoint.eval_weights(state))
         load_optimizer(training.optimizer, state["optimizer"])
-        training.step, training.epoch, training.place = state["step"], state["epoch"], state["place"]
+        training.step, training.epoch, training.batch_index = state["step"], state["epoch"], state["place"]
         training.sums = EpochSums(**state["sums"])
         told += _take_schedule(training, state)
         training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
@@ -106,7 +106,7 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
         group.update(own)
 
 
-def _take_schedule(training: Training, state: dict[str, Any]) -> list[str]:
+def _take_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """The checkpoint's schedule, with all that was set by hand; a new one where the recipe's was changed; and either
     fitted to the number of images that there are now."""
     own, before = training.schedule, Schedule(**state["schedule"])
@@ -128,16 +128,16 @@ def _take_schedule(training: Training, state: dict[str, Any]) -> list[str]:
     return told
 
 
-def _take_place(training: Training) -> list[str]:
+def _take_place(training: TrainingState) -> list[str]:
     """Images came or went: the order of the epoch under way is another, so that epoch begins anew. Steps count on."""
     steps = training.schedule.steps_per_epoch
-    place, training.place, training.sums = training.place, 0, EpochSums()
+    place, training.batch_index, training.sums = training.batch_index, 0, EpochSums()
     training.schedule = replace(training.schedule, shift=training.epoch * steps - training.step)
     anew = f"; epoch {training.epoch + 1}, of which {place:,} steps were done, begins anew" if place else ""
     return [f"an epoch has {steps:,} steps now{anew}"]
 
 
-def new_rate(training: Training, text: str) -> tuple[float, str]:
+def new_rate(training: TrainingState, text: str) -> tuple[float, str]:
     """Gives the rest of a run another rate: `0.001`, or `/10`, `*2` of what it would be now. The rate of the next step
     and the words for the log. RequestError for another text."""
     now = training.schedule.lr_at(training.step)
@@ -146,7 +146,7 @@ def new_rate(training: Training, text: str) -> tuple[float, str]:
     return value, f"rate {now:.3g} → {value:.3g}"
 
 
-def _differences(training: Training, state: dict[str, Any]) -> list[str]:
+def _differences(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """Exactness is promised for the same device, PyTorch and number of threads alone."""
     if training.device.type == "cpu" and training.threads != state["threads"] and not training.recipe.threads:
         torch.set_num_threads(state["threads"])

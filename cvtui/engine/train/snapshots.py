@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.observe.feature_maps import in_evaluation_mode, look_through, without_own_hooks
-from cvtui.engine.observe.image_writer import Album
-from cvtui.engine.observe.recorder import Journal
+from cvtui.engine.observe.image_writer import ImageWriter
+from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train.evaluate import batch_size_for
-from cvtui.engine.train.state import Training, first_batch
+from cvtui.engine.train.state import TrainingState, first_batch
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
@@ -28,23 +28,23 @@ MOST_TILES = 64
 MOST_MISTAKES = 12
 
 
-class Pictures:
-    def __init__(self, training: Training, folder: RunFolder, journal: Journal | EventWriter) -> None:
+class Snapshots:
+    def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder | EventWriter) -> None:
         self.training = training
         self.image = 0
         """The validation image whose feature maps are made; `look` chooses another."""
         self.looked = False
         """Did the latest `look` bring pictures?"""
-        self._write = journal.write
-        self._album = Album(folder, journal.write)
+        self._write = recorder.write
+        self._images = ImageWriter(folder, recorder.write)
         self._told = False
         """That there was no memory for pictures."""
-        self._apart = max(1, training.recipe.epochs // TIMES)
+        self._interval = max(1, training.recipe.epochs // TIMES)
 
     def due(self) -> bool:
         """After this epoch? (`training.epoch` epochs are done.)"""
         epoch, epochs = self.training.epoch, self.training.recipe.epochs
-        return bool(self.training.recipe.watch_every) and (epoch == epochs or (epoch - 1) % self._apart == 0)
+        return bool(self.training.recipe.watch_every) and (epoch == epochs or (epoch - 1) % self._interval == 0)
 
     @torch.no_grad()
     def save(self) -> None:
@@ -57,7 +57,7 @@ class Pictures:
             if t.epoch == 1:
                 images = t.preprocess(first_batch(t).pixels[:16])
                 after = "augmentation and preprocessing" if t.augment else "preprocessing"
-                self._album.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
+                self._images.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
             self._filters()
             self._maps()
             self._mistakes()
@@ -97,15 +97,15 @@ class Pictures:
         if weights.shape[1] not in (1, 3):
             weights = weights.mean(1, keepdim=True)
         note = f"{len(conv.weight)} filters; grey is 0"
-        self._album.write(self.training.step, f"filters of {name}", weights, note, around_zero=True)
+        self._images.write(self.training.step, f"filters of {name}", weights, note, around_zero=True)
 
     def _maps(self) -> None:
         """What every layer makes of the chosen validation image."""
         t = self.training
         images = t.data.validation.part(self.image, self.image + 1)
-        look = look_through(t.judged, t.preprocess(images.pixels), t.autocast())
+        look = look_through(t.eval_model, t.preprocess(images.pixels), t.autocast())
         classes = list(t.checked.data.classes)
-        self._album.write_look(
+        self._images.write_look(
             t.step, self.image, images.pixels[0].permute(2, 0, 1), look, classes[int(images.labels[0])], classes
         )
 
@@ -124,14 +124,14 @@ class Pictures:
         words = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
         pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
         high = 255.0 if pixels.dtype == torch.uint8 else None  # floats have a range of their own
-        self._album.write(t.step, "mistakes", pixels.float(), words, low=high and 0.0, high=high)
+        self._images.write(t.step, "mistakes", pixels.float(), words, low=high and 0.0, high=high)
 
     @torch.no_grad()
     def _answers(self) -> tuple[Tensor, Tensor]:
         """Of all validation images: the largest share of the softmax, and whose it is; N each. (Of 10,000 classes, all
         shares of 50,000 images would be 2 GB.)"""
         t = self.training
-        model, images, size = t.judged, t.data.validation, min(500, batch_size_for(t))
+        model, images, size = t.eval_model, t.data.validation, min(500, batch_size_for(t))
         with without_own_hooks(model), in_evaluation_mode(model), untouched(model), t.autocast():
             chunks = [
                 model(t.preprocess(images.part(start, start + size).pixels)).float().softmax(1).max(1)

@@ -56,7 +56,7 @@ class RatesAhead:
 
 
 @dataclass
-class Training:
+class TrainingState:
     checked: Checked
     device: torch.device
     threads: int
@@ -75,7 +75,7 @@ class Training:
     """Steps done."""
     epoch: int = 0
     """Epochs done."""
-    place: int = 0
+    batch_index: int = 0
     """Batches done of the epoch that is under way."""
     best: float | None = None
     """Best validation accuracy so far."""
@@ -100,7 +100,7 @@ class Training:
         return self.checked.recipe
 
     @property
-    def judged(self) -> nn.Module:
+    def eval_model(self) -> nn.Module:
         """The model that is validated: that of the mean weights where there are such."""
         return self.model if self.ema is None else self.ema.model
 
@@ -116,7 +116,7 @@ class Training:
         if self.ema is not None:
             self.ema.update(self.step)
         self.step += 1
-        self.place += 1
+        self.batch_index += 1
 
     def changed(self, images: Images, step: int) -> Images:
         """The batch of step `step` after its random changes."""
@@ -127,7 +127,7 @@ class Training:
         recipe = self.recipe
         return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
 
-    def set_rate(self) -> float:
+    def update_lr(self) -> float:
         """Gives the optimiser the rate of this step; the rate."""
         rate = self.rates.at(self.schedule, self.step)
         for group in self.optimizer.param_groups:
@@ -145,7 +145,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "epoch": self.epoch,
-            "place": self.place,
+            "place": self.batch_index,
             "best": self.best,
             "best_epoch": self.best_epoch,
             "val_accuracy": self.accuracy,
@@ -170,7 +170,7 @@ Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
-def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = None) -> Training:
+def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = None) -> TrainingState:
     """Data, model, loss and optimiser of a recipe, at their start. RequestError for a device that is not there.
 
     `begin` changes the first weights before anything else has seen them; `tell` hears what takes its time.
@@ -198,7 +198,7 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
         begin(model, data.train, preprocess)
     optimizer = make_optimizer(model, recipe)
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
-    return Training(
+    return TrainingState(
         checked=checked,
         device=device,
         threads=threads,
@@ -252,7 +252,7 @@ def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preproces
     initialise(model, recipe.init, generator(recipe.seed, WEIGHTS, number), batch)
 
 
-def first_batch(training: Training) -> Images:
+def first_batch(training: TrainingState) -> Images:
     """The images of the run's first step, as the net gets to see them but for the preprocessing."""
     return training.changed(next(training.batches(1)), 0)
 

@@ -9,20 +9,20 @@ from typing import Literal
 from cvtui import door
 from cvtui.engine.observe.clock import EpochSums
 from cvtui.engine.observe.first_steps import Probe
-from cvtui.engine.observe.layer_watch import Watch
+from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
-from cvtui.engine.observe.recorder import Diverged, Journal
+from cvtui.engine.observe.recorder import Diverged, StepRecorder
 from cvtui.engine.observe.step_metrics import exact
 from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
-from cvtui.engine.train.checkpoint_files import Keeper, Names
+from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, SteeredTraining
 from cvtui.engine.train.evaluate import Evaluation, evaluate
-from cvtui.engine.train.nonfinite_guard import Guard, rule_of
+from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
-from cvtui.engine.train.snapshots import Pictures
-from cvtui.engine.train.state import Training
+from cvtui.engine.train.snapshots import Snapshots
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import training_step
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Facts, Log
@@ -32,37 +32,37 @@ from cvtui.runlog.worker_process import usable_cores
 from cvtui.runlog.writer import EventWriter
 
 
-class Loop:
-    def __init__(self, training: Training, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
+class Trainer:
+    def __init__(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
         training.model.write_over()
-        self.watch = Watch(training.model, training.optimizer, training.recipe.watch_every)
-        rule = rule_of(training.recipe.on_nan)
-        self.journal = Journal(writer, training, self.watch, patience=rule.patience)
+        self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every)
+        rule = nonfinite_rule(training.recipe.on_nan)
+        self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None
         self.scan: DataScan | None = None
         if not training.step:
             self.probe, self.scan = self._facts()
         self.gone = [part.gone for part in training.data[:2] if hasattr(part, "gone")]
         """Of images that come from files as they are needed: what can't be read any more."""
-        self.journal.sources += self.gone
-        self.pictures = Pictures(training, folder, self.journal)
-        self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
+        self.recorder.sources += self.gone
+        self.snapshots = Snapshots(training, folder, self.recorder)
+        self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder) if rule.guarded else None
         self.thread_tuner = thread_tuner_of(training)
-        self.clip = Clip(training.optimizer, self.journal, training.recipe.clip) if training.recipe.clip else None
+        self.clip = Clip(training.optimizer, self.recorder, training.recipe.clip) if training.recipe.clip else None
         if self.guard is not None:
             training.before_update.append(self.guard.expect)
         if self.clip is not None:
             training.before_update.append(self.clip.arm)
         self.ends_on_nan = training.recipe.on_nan.startswith("stop")
         self._told_bad = False
-        self.keeper = Keeper(training, folder, self.journal)
+        self.checkpoint_files = CheckpointFiles(training, folder, self.recorder)
         self._begun = training.step
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder.commands, offset=None if training.resumed else 0)
-        steered = SteeredTraining(training, lambda: self.save_now("asked"), self.pictures.look)
-        self.control = Control(steered, self.journal, self.watch, reader, signals)
+        steered = SteeredTraining(training, lambda: self.save_now("asked"), self.snapshots.look)
+        self.control = Control(steered, self.recorder, self.watch, reader, signals)
 
     def _facts(self) -> tuple[Probe, DataScan]:
         """What gathers facts for the doctor in a run that begins."""
@@ -70,12 +70,12 @@ class Loop:
         probe, scan = Probe(t.model, t.optimizer), DataScan(t.data, len(t.checked.data.classes))
         total = t.checked.total_steps
         places = sorted({round(total * share / 200) for share in range(201)} - {total})
-        self.journal.writer.write(
+        self.recorder.writer.write(
             Facts(
                 rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.recipe.loss.partition("(")[0]
             )
         )
-        self.journal.gather(probe, scan)
+        self.recorder.gather(probe, scan)
         return probe, scan
 
     def run(self) -> None:
@@ -83,14 +83,14 @@ class Loop:
         t = self.training
         t.model.train()
         if t.resumed:
-            self.keeper.catch_up()
+            self.checkpoint_files.catch_up()
         while t.epoch < t.recipe.epochs:
             self.train_epoch()
             self.control.obey()
             found = evaluate(t, between=self.control.obey)
-            t.epoch, t.place = t.epoch + 1, 0
+            t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(found)
-        self.keeper.thin()
+        self.checkpoint_files.thin()
 
     def close(self) -> None:
         """No hook stays on model and optimiser."""
@@ -99,10 +99,10 @@ class Loop:
             self.guard.close()
         if self.clip is not None:
             self.clip.close()
-        self.journal.close()
+        self.recorder.close()
         late = [self.scan.close() if self.scan else None, self.probe.rest() if self.probe else None]
         for record in filter(None, [*late, *(gone.take() for gone in self.gone)]):
-            self.journal.writer.write(record)
+            self.recorder.writer.write(record)
 
     def train_epoch(self) -> None:
         """Every training image once."""
@@ -110,20 +110,20 @@ class Loop:
         begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
         if thread_tuner is not None:
             thread_tuner.begin()
-        for batch in t.batches(t.epoch + 1, t.place):
+        for batch in t.batches(t.epoch + 1, t.batch_index):
             self.control.obey()
-            rate = t.set_rate()
+            rate = t.update_lr()
             loss, logits = training_step(t, batch)
-            self.journal.step(rate, loss, logits=logits, labels=batch.labels)
-            self.journal.flush_when_due()
-            if self.journal.streak.total and not self._told_bad and guard is not None:
-                self.tell_bad(self.journal.streak.earliest)
+            self.recorder.step(rate, loss, logits=logits, labels=batch.labels)
+            self.recorder.flush_when_due()
+            if self.recorder.streak.total and not self._told_bad and guard is not None:
+                self.tell_bad(self.recorder.streak.earliest)
             if thread_tuner is not None and (words := thread_tuner.step()):
                 t.threads = thread_tuner.threads
-                self.journal.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))
-            if self.keeper.due():
-                self.keeper.save([("last", "last.pt")])
-        self.journal.flush()
+                self.recorder.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))
+            if self.checkpoint_files.due():
+                self.checkpoint_files.save([("last", "last.pt")])
+        self.recorder.flush()
         t.sums.seconds += t.clock.seconds() - begun
 
     def tell_bad(self, step: int) -> None:
@@ -131,11 +131,11 @@ class Loop:
         if self._told_bad:
             return
         self._told_bad = True
-        if self.journal.streak.total:
-            step = self.journal.streak.earliest
+        if self.recorder.streak.total:
+            step = self.recorder.streak.earliest
         last = self.folder.checkpoints / "last.pt"
         kept = f"{self.folder.checkpoints.name}/last.pt" if door.is_file(last) else ""
-        self.journal.writer.write(finding(self.training, step, kept, self._begun))
+        self.recorder.writer.write(finding(self.training, step, kept, self._begun))
 
     def record_epoch(self, found: Evaluation) -> None:
         """Both curves into the log, the model into its files. Diverged when the validation loss is not finite."""
@@ -145,7 +145,7 @@ class Loop:
         finite = math.isfinite(found.loss)
         if best and finite:
             t.best, t.best_epoch = found.accuracy, t.epoch
-        self.journal.write(
+        self.recorder.write(
             EpochDone(
                 epoch=t.epoch,
                 step=t.step,
@@ -164,13 +164,13 @@ class Loop:
         if not finite and self.guard is not None:
             if self.ends_on_nan:
                 raise Diverged(t.step, found.loss, "the validation loss")
-            self.journal.write(Log(time=time.time(), level="warning", text="the validation loss is not finite"))
+            self.recorder.write(Log(time=time.time(), level="warning", text="the validation loss is not finite"))
         self.lower_rate(found.loss)
         if self.probe is not None and (facts := self.probe.mode_losses()) is not None:
-            self.journal.write(facts)
-        if self.pictures.due():
-            self.pictures.save()
-        self.keeper.save_epoch(found.accuracy if finite else None, best and finite)
+            self.recorder.write(facts)
+        if self.snapshots.due():
+            self.snapshots.save()
+        self.checkpoint_files.save_epoch(found.accuracy if finite else None, best and finite)
 
     def lower_rate(self, loss: float) -> None:
         """Where the schedule waits for a plateau of the validation loss: is this one? Told as a command is."""
@@ -180,7 +180,7 @@ class Loop:
         after = t.schedule.lr_at(t.step)
         if after != before:
             words = f"plateau: rate {before:.3g} → {after:.3g}"
-            self.journal.write(
+            self.recorder.write(
                 CommandApplied(step=t.step, time=time.time(), command="set_lr", value=after, words=words)
             )
 
@@ -190,11 +190,11 @@ class Loop:
         names: Names = [("stop", "last.pt")]
         if reason == "asked":  # last.pt is always the newest
             names = [("last", "last.pt"), ("asked", f"step-{step:06d}.pt")]
-        why = self.keeper.save(names)
+        why = self.checkpoint_files.save(names)
         return f"not saved: {why}" if why else f"saved at step {step:,}"
 
 
-def thread_tuner_of(training: Training) -> ThreadTuner | None:
+def thread_tuner_of(training: TrainingState) -> ThreadTuner | None:
     """The thread tuner of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
     if training.recipe.threads or training.device.type != "cpu":
         return None

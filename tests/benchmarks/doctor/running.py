@@ -57,15 +57,15 @@ def _begin() -> None:
 
 def train(case: Case, folder: Path) -> str:
     """One run into folder/<name>, whose log is written step by step. "" or why it could not be done."""
-    import cvtui.engine.observe.recorder as journal
+    import cvtui.engine.observe.recorder as recorder
 
     place = folder / case.name
     if is_trained(case, folder):
         return ""
     if place.exists():
         shutil.rmtree(place)
-    usual = vars(journal)["FLUSH_STEPS"]
-    vars(journal)["FLUSH_STEPS"] = 1  # so that the log tells what could be known at each step
+    usual = vars(recorder)["FLUSH_STEPS"]
+    vars(recorder)["FLUSH_STEPS"] = 1  # so that the log tells what could be known at each step
     try:
         with contextlib.redirect_stderr(io.StringIO()) as said:
             code = _train_recipe(case, folder) if case.kind == "recipe" else _train_loop(case, folder)
@@ -74,7 +74,7 @@ def train(case: Case, folder: Path) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     finally:
-        vars(journal)["FLUSH_STEPS"] = usual
+        vars(recorder)["FLUSH_STEPS"] = usual
     for part in ("checkpoints", "pictures"):
         shutil.rmtree(place / part, ignore_errors=True)
     (place / CASE_FILE).write_bytes(msgspec.json.encode(case))
