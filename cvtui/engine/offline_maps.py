@@ -63,4 +63,4 @@ def _look(folder: RunFolder, number: int) -> tuple[str, bool]:
     with EventWriter(folder) as writer:
         snapshots = Snapshots(training, folder, writer)
         words = snapshots.look(number)
-    return words, snapshots.looked
+    return words, snapshots.maps.written

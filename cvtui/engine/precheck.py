@@ -55,7 +55,7 @@ class _Passing(EventWriter):
         """There is nothing that waits."""
 
 
-def checkup(recipe: Recipe, tell: Callable[[Record], None]) -> None:
+def precheck(recipe: Recipe, tell: Callable[[Record], None]) -> None:
     """Tells records as a run of the recipe would begin, and facts. RequestError for a recipe that can't be trained."""
     training = prepare(check(recipe))
     tell(started(training))
@@ -181,7 +181,7 @@ def tell_lines() -> int:
         sys.stdout.buffer.flush()
 
     try:
-        checkup(loads(sys.stdin.buffer.read().decode("utf-8")), tell)
+        precheck(loads(sys.stdin.buffer.read().decode("utf-8")), tell)
     except RequestError as error:
         print(f"{error.message}{f'; {error.hint}' if error.hint else ''}", file=sys.stderr)
         return 2

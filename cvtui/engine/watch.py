@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_checks import data_facts
+from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.layer_sample import is_compiled, watched_layers
@@ -32,7 +33,6 @@ from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopAsked
-from cvtui.engine.user_maps import Looker
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
@@ -77,8 +77,8 @@ class WatchedRun:
         self.classes = list(classes)
         self.train = train
         self.validation = validation
-        self._looker = Looker(model, validation, self.classes)
-        # What the recorder follows (see recorder.RecordedTraining).
+        self._images = UserImages(validation, model)
+        # What the recorder follows (RecordedTraining in recorder.py).
         self.step_count = 0
         self.clock = Clock()
         self.sums = EpochSums()
@@ -101,9 +101,11 @@ class WatchedRun:
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock()
-        place, watch = _Place(self), LayerWatch(self.model, self.optimizer, self.every)
-        self._recorder = StepRecorder(self._writer, place, watch, strict=False)
-        self._control = Control(place, self._recorder, watch, CommandReader(self.folder.commands))
+        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizer, self.every)
+        self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
+        images = ImageWriter(self.folder, self._recorder.write)
+        self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
+        self._control = Control(loop, self._recorder, watch, CommandReader(self.folder.commands))
         self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
         self._recorder.gather(self._probe)
         return self
@@ -145,9 +147,15 @@ class WatchedRun:
             device=describe(device),
             threads=torch.get_num_threads(),
             libraries=libraries(),
-            data=({"classes": self.classes} if self.classes else {}) | self._looker.facts,
+            data=({"classes": self.classes} if self.classes else {})
+            | ({} if self._images.missing else {"validation": self._images.size}),
             kind="watch",
         )
+
+    def _without_autocast(self) -> torch.autocast:
+        # Not in the loop's own autocast: its copies of the weights, made here without gradients, would stay.
+        parameter = next(self.model.parameters(), torch.zeros(()))
+        return torch.autocast(parameter.device.type, enabled=False)
 
     # ------------------------------------------------------------------ what the loop tells
 
@@ -212,8 +220,8 @@ class WatchedRun:
         self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
 
 
-class _Place:
-    """A watched run as its recorder knows it, and as commands steer it."""
+class _UserLoop:
+    """A watched run as its recorder sees it (RecordedTraining) and as commands move it (ControlledRun)."""
 
     def __init__(self, run: WatchedRun) -> None:
         self._run = run
@@ -242,7 +250,7 @@ class _Place:
     def look(self, number: int) -> str:
         run = self._run
         run._recorder.flush()
-        return run._looker.look(number, run.step_count, ImageWriter(run.folder, run._recorder.write))
+        return run._maps.look(number, run.step_count)
 
     def save(self) -> str:
         """The model's state_dict as a checkpoint."""

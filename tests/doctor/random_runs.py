@@ -104,7 +104,7 @@ class Hand:
 def by_steps(asked: list[tuple[int, Command]], piece: int) -> Iterator[None]:
     """Within it, engines of this process obey `asked` and write their log in pieces of so many steps."""
 
-    class Steered(trainer.Loop):
+    class Steered(trainer.Trainer):
         def __init__(self, training: TrainingState, *rest: Any) -> None:
             super().__init__(training, *rest)
             self.control.reader = Hand(training, [(s, c) for s, c in asked if s >= training.step])  # type: ignore[assignment]
@@ -113,7 +113,7 @@ def by_steps(asked: list[tuple[int, Command]], piece: int) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         for place, name, value in (
-            (worker, "Loop", Steered), (control, "POLL_SECONDS", 0.0), (recorder, "FLUSH_SECONDS", math.inf),
+            (worker, "Trainer", Steered), (control, "POLL_SECONDS", 0.0), (recorder, "FLUSH_SECONDS", math.inf),
             (recorder, "FLUSH_STEPS", piece), (layer_watch, "FREE_SAMPLES", 10**9), (live_doctor, "SECONDS_APART", 0.0),
         ):  # fmt: skip
             stack.enter_context(mock.patch.object(place, name, value))

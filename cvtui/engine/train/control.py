@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from cvtui.engine.observe.clock import Clock
     from cvtui.engine.observe.layer_watch import LayerWatch
     from cvtui.engine.observe.recorder import StepRecorder
-    from cvtui.engine.train.state import TrainingState
     from cvtui.runlog.commands import CommandReader
 
 POLL_SECONDS = 0.05
@@ -69,48 +67,25 @@ class Signals:
             raise StopAsked(f"stopped by {signal.Signals(self.number).name}", 128 + self.number)
 
 
-class Steered(Protocol):
-    """What commands are obeyed by: the engine's training, or somebody's own loop."""
+class ControlledRun(Protocol):
+    """Run that commands act on: the trainer, or a loop under `cvtui.watch`."""
 
     @property
     def step(self) -> int:
-        """Steps done."""
+        """Number of steps done."""
 
     @property
     def clock(self) -> Clock:
-        """The run's time, in which pauses do not count."""
+        """Clock of the run, which leaves out pauses."""
 
     def set_lr(self, value: float) -> float:
-        """Another learning rate from here on; the one before."""
+        """Set the learning rate from here on; return the one before."""
 
     def save(self) -> str:
-        """Writes a checkpoint because somebody asked for it; the words for the log."""
+        """Write a checkpoint; return the message for the log."""
 
     def look(self, number: int) -> str:
-        """Makes the feature maps of a validation image; the words for the log."""
-
-
-class SteeredTraining:
-    """The engine's own training."""
-
-    def __init__(self, training: TrainingState, save: Callable[[], str], look: Callable[[int], str]) -> None:
-        self._training = training
-        self.save = save
-        self.look = look
-
-    @property
-    def step(self) -> int:
-        return self._training.step
-
-    @property
-    def clock(self) -> Clock:
-        return self._training.clock
-
-    def set_lr(self, value: float) -> float:
-        training = self._training
-        before = training.schedule.lr_at(training.step)
-        training.schedule = training.schedule.moved_to(training.step, value)
-        return before
+        """Write the feature maps of a validation image; return the message for the log."""
 
 
 class Control:
@@ -119,7 +94,7 @@ class Control:
 
     def __init__(
         self,
-        run: Steered,
+        run: ControlledRun,
         recorder: StepRecorder,
         watch: LayerWatch,
         reader: CommandReader,

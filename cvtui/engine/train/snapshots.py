@@ -11,7 +11,8 @@ import time
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.observe.feature_maps import in_evaluation_mode, look_through, without_own_hooks
+from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
+from cvtui.engine.observe.feature_maps import in_evaluation_mode, without_own_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.untouched import untouched
@@ -28,15 +29,30 @@ MOST_TILES = 64
 MOST_MISTAKES = 12
 
 
+class _RunImages:
+    """Validation images of a run (feature_map_writer.ValidationImages)."""
+
+    def __init__(self, training: TrainingState) -> None:
+        self._training = training
+        self.size = training.data.validation.size
+        self.missing = "" if training.data.validation.are_pictures else "no feature maps: points are no images"
+
+    def image(self, number: int) -> ValidationImage:
+        pixels, labels = self._training.data.validation.part(number, number + 1)
+        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]))
+
+
 class Snapshots:
     def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder | EventWriter) -> None:
         self.training = training
         self.image = 0
         """The validation image whose feature maps are made; `look` chooses another."""
-        self.looked = False
-        """Did the latest `look` bring pictures?"""
         self._write = recorder.write
         self._images = ImageWriter(folder, recorder.write)
+        classes = list(training.checked.data.classes)
+        self.maps = FeatureMapWriter(
+            training.eval_model, _RunImages(training), self._images, classes, training.autocast
+        )
         self._told = False
         """That there was no memory for pictures."""
         self._interval = max(1, training.recipe.epochs // TIMES)
@@ -59,7 +75,7 @@ class Snapshots:
                 after = "augmentation and preprocessing" if t.augment else "preprocessing"
                 self._images.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
             self._filters()
-            self._maps()
+            self.maps.write(self.image, t.step)
             self._mistakes()
         except OSError:
             return
@@ -72,20 +88,10 @@ class Snapshots:
                 self._write(Log(time=time.time(), text=text, level="warning", step=t.step))
 
     def look(self, number: int) -> str:
-        """Feature maps of validation image `number` now, and of it from now on. The words for the mark: what was done,
-        or why not (it never ends a training)."""
-        t, self.looked = self.training, False
-        if not t.data.validation.are_pictures:
-            return "no feature maps: points are no images"
-        if not 0 <= number < t.data.validation.size:
-            return f"there is no validation image {number}: they go from 0 to {t.data.validation.size - 1}"
-        self.image = number
-        try:
-            self._maps()
-        except (OSError, RuntimeError) as error:
-            return f"no feature maps of validation image {number}: {' '.join(str(error).split())[:160]}"
-        self.looked = True
-        return f"feature maps of validation image {number}"
+        """Write the feature maps of validation image `number`, now and after later epochs; return the message."""
+        if not self.maps.images.missing and 0 <= number < self.maps.images.size:
+            self.image = number
+        return self.maps.look(number, self.training.step)
 
     def _filters(self) -> None:
         """The first conv layer's filters: RGB for three channels, else the mean over the channels."""
@@ -98,16 +104,6 @@ class Snapshots:
             weights = weights.mean(1, keepdim=True)
         note = f"{len(conv.weight)} filters; grey is 0"
         self._images.write(self.training.step, f"filters of {name}", weights, note, around_zero=True)
-
-    def _maps(self) -> None:
-        """What every layer makes of the chosen validation image."""
-        t = self.training
-        images = t.data.validation.part(self.image, self.image + 1)
-        look = look_through(t.eval_model, t.preprocess(images.pixels), t.autocast())
-        classes = list(t.checked.data.classes)
-        self._images.write_look(
-            t.step, self.image, images.pixels[0].permute(2, 0, 1), look, classes[int(images.labels[0])], classes
-        )
 
     def _mistakes(self) -> None:
         """One pass over the validation images: the wrong answers of the highest probability, with words for each."""

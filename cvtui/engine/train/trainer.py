@@ -7,7 +7,7 @@ import time
 from typing import Literal
 
 from cvtui import door
-from cvtui.engine.observe.clock import EpochSums
+from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
@@ -17,7 +17,7 @@ from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
-from cvtui.engine.train.control import Control, Signals, SteeredTraining
+from cvtui.engine.train.control import Control, Signals
 from cvtui.engine.train.evaluate import Evaluation, evaluate
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
@@ -61,8 +61,7 @@ class Trainer:
         self._begun = training.step
         # A resumed run does not obey the commands of its first life once more.
         reader = CommandReader(folder.commands, offset=None if training.resumed else 0)
-        steered = SteeredTraining(training, lambda: self.save_now("asked"), self.snapshots.look)
-        self.control = Control(steered, self.recorder, self.watch, reader, signals)
+        self.control = Control(self, self.recorder, self.watch, reader, signals)
 
     def _facts(self) -> tuple[Probe, DataScan]:
         """What gathers facts for the doctor in a run that begins."""
@@ -183,6 +182,31 @@ class Trainer:
             self.recorder.write(
                 CommandApplied(step=t.step, time=time.time(), command="set_lr", value=after, words=words)
             )
+
+    # ------------------------------------------------------------------ commands (control.ControlledRun)
+
+    @property
+    def step(self) -> int:
+        return self.training.step
+
+    @property
+    def clock(self) -> Clock:
+        return self.training.clock
+
+    def set_lr(self, value: float) -> float:
+        """Set the learning rate from here on; return the one before."""
+        t = self.training
+        before = t.schedule.lr_at(t.step)
+        t.schedule = t.schedule.moved_to(t.step, value)
+        return before
+
+    def save(self) -> str:
+        """Write a checkpoint; return the message for the log."""
+        return self.save_now("asked")
+
+    def look(self, number: int) -> str:
+        """Write the feature maps of a validation image; return the message for the log."""
+        return self.snapshots.look(number)
 
     def save_now(self, reason: Literal["asked", "stop"]) -> str:
         """A checkpoint of this moment: `step-N.pt` when somebody asked, `last.pt` before a stop. What came of it."""
