@@ -104,3 +104,5 @@ class Adam(_Quick):
 
 class AdamW(_Quick, PlainAdamW):
     """torch.optim.AdamW with fused=True."""
+
+    PLAIN = PlainAdamW

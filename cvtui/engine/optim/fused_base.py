@@ -8,10 +8,12 @@ that says that it is `hooked` is left without it.
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch.optim import Optimizer
+
+from cvtui.engine.runtime.plain import plain
 
 
 class QuickStep(Optimizer):
@@ -20,6 +22,13 @@ class QuickStep(Optimizer):
 
     PLAIN: ClassVar[Any]
     """PyTorch's class."""
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Make PyTorch's own optimizer where `CVTUI_PLAIN=1` asks for it."""
+        if not plain():
+            return super().__new__(cls)
+        made: Self = cls.PLAIN(*arguments, **options)
+        return made
 
     def step(self, closure: Any = None) -> Any:
         for hook in tuple(self._optimizer_step_pre_hooks.values()):

@@ -1,9 +1,9 @@
-"""A process that loads PyTorch, and is over, without doing what nobody needs.
+"""Speed up start and exit: lazy `torch._dynamo`, frozen GC, skipped teardown.
 
-Leaves torch.compile's machinery out of a process that compiles nothing. Constructing an optimiser, and each of its
-steps, imports `torch._dynamo`, for two calls that do nothing outside of a compiled function. With what that imports
-(inductor, sympy) it costs 1.7 s of the 4.6 s before a first step. Here a stand-in takes its place, which knows those
-two; whoever asks for anything else gets the real one, loaded right then.
+Constructing an optimizer, and each of its steps, imports `torch._dynamo`, for two calls that do nothing outside of a
+compiled function. With what that imports (inductor, sympy) it costs 1.7 s of the 4.6 s before a first step. Here a
+stand-in takes its place, which knows those two; any other attribute loads the real module right then.
+`CVTUI_PLAIN=1` leaves `torch._dynamo` as it is (see plain.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NoReturn
+
+from cvtui.engine.runtime.plain import plain
 
 NAME = "torch._dynamo"
 
@@ -65,10 +67,10 @@ class _StandIn(ModuleType):
 
 
 def leave_dynamo_out() -> None:
-    """Call before the first optimiser is made. Does nothing where torch._dynamo is there already."""
+    """Put the stand-in where `torch._dynamo` is not loaded yet; call it before the first optimizer is made."""
     import torch
 
-    if NAME not in sys.modules:
+    if NAME not in sys.modules and not plain():
         stand_in = _StandIn(NAME)
         sys.modules[NAME] = stand_in
         torch._dynamo = stand_in  # type: ignore[assignment,unused-ignore]
