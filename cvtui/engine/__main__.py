@@ -1,7 +1,8 @@
-"""`python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks, with `--resume` from its newest checkpoint on
-(at the rate RATE, such as 0.001 or /10, where one is given); `--look N` shows what the layers of a run that is over
-make of validation image N (see offline_maps.py); `--warm` waits for what to do (see prewarm.py);
-`--facts CALLABLE SIZE SHARE` tells what data a callable gives (see user_dataset.py).
+"""Entry point of the engine: `python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks.
+
+`--resume` goes on from its newest checkpoint, at the rate RATE (0.001, /10) where one is given; `--look N` makes
+feature maps of validation image N for a run that is over (offline_maps.py); `--warm` waits for requests (prewarm.py);
+`--check` reads a recipe on stdin (precheck.py); `--facts CALLABLE SIZE SHARE` reads a user's data (user_dataset.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged (or the disk refused weights or log), 2 the request was wrong,
 130 interrupted (143 by SIGTERM).
@@ -29,8 +30,8 @@ def main(arguments: list[str]) -> int:
             return tell_facts(what, size, float(share))
         case ["--check"]:
             with loading():
-                from cvtui.engine.precheck import tell_lines
-            return tell_lines()
+                from cvtui.engine.precheck import check_stdin
+            return check_stdin()
         case [folder, "--look", number] if number.isdecimal():
             with loading():
                 from cvtui.engine.offline_maps import look_at

@@ -1,4 +1,4 @@
-"""What augmentation does to images, before a run begins: a few of the first step's, as they are and as they become."""
+"""Preview of the augmentation: a few images of the first step, before and after."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ LARGEST = 64
 
 
 def preview(training: TrainingState) -> dict[str, Any] | None:
-    """`before` and `after`: lists of up to 8 PNGs (base64), the same images of the run's first step in the same order,
-    without and with the changes that this step will make. None where nothing is changed."""
+    """Make `before` and `after`: up to 8 PNGs each (base64) of images of the run's first step.
+
+    Same images, same order, without and with the changes of this step. None where nothing is changed.
+    """
     if not training.augment or not training.data.train.are_pictures:
         return None
     images = next(training.batches(1))

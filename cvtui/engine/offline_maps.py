@@ -1,4 +1,4 @@
-"""Feature maps of a run that is over: its newest checkpoint looks at one validation image."""
+"""Compute feature maps of one validation image from a finished run's last checkpoint."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ TIMEOUT_SECONDS = 60.0
 
 
 def look_at(path: Path, number: int) -> int:
-    """Adds the feature maps of validation image `number` to the run folder `path`. Exit code 0, or 2 with a line on
-    stderr that says why there are none."""
+    """Add the feature maps of validation image `number` to the run folder `path`.
+
+    Exit code 0, or 2 with a line on stderr that says why there are none.
+    """
     try:
         folder = RunFolder.open(path)
         with _alone(folder):

@@ -1,5 +1,7 @@
-"""What can be found out of a recipe in a few seconds, before anybody waits for its run: its data, its first steps, and
-whether it can learn one batch by heart. Nothing is kept."""
+"""Pre-flight check: data, first steps, overfit one batch.
+
+It takes a few seconds, and nothing is kept.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ LEARN_SECONDS = 4.0
 OTHER_RATES = (0.1, 0.01, 10.0)
 
 
-class _Passing(EventWriter):
+class _CallbackWriter(EventWriter):
     """Hands each record on and writes nothing."""
 
     def __init__(self, tell: Callable[[Record], None]) -> None:
@@ -56,7 +58,7 @@ class _Passing(EventWriter):
 
 
 def precheck(recipe: Recipe, tell: Callable[[Record], None]) -> None:
-    """Tells records as a run of the recipe would begin, and facts. RequestError for a recipe that can't be trained."""
+    """Report records as a run of the recipe would begin, and facts. RequestError for a recipe that can't be trained."""
     training = prepare(check(recipe))
     tell(started(training))
     total = training.checked.total_steps
@@ -72,9 +74,9 @@ def precheck(recipe: Recipe, tell: Callable[[Record], None]) -> None:
 
 
 def _first_steps(training: TrainingState, tell: Callable[[Record], None]) -> None:
-    """The first steps of the run."""
+    """Train the first steps of the run, recorded as the run would be."""
     watch = LayerWatch(training.model, training.optimizer, min(training.recipe.watch_every or OFTEN, OFTEN))
-    recorder = StepRecorder(_Passing(tell), training, watch, strict=False)
+    recorder = StepRecorder(_CallbackWriter(tell), training, watch, strict=False)
     clip = Clip(training.optimizer, recorder, training.recipe.clip) if training.recipe.clip else None
     if clip is not None:
         training.before_update.append(clip.arm)
@@ -100,16 +102,18 @@ def _first_steps(training: TrainingState, tell: Callable[[Record], None]) -> Non
 
 
 def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Facts:
-    """Can the net learn a few images by heart, without dropout, decay and random changes? At the recipe's rate, and
-    where that fails at a tenth, a hundredth and ten times of it."""
+    """Overfit one batch, without dropout, decay and augmentation.
+
+    At the recipe's rate, and where that fails at a tenth, a hundredth and ten times of it.
+    """
     first = next(training.batches(1))
     few = Images(first.pixels[:LEARN_IMAGES], first.labels[:LEARN_IMAGES])
-    loss, accuracy, steps = _learn(training, weights, few, 1.0)
-    zeroed = _loss_of_nothing(training, few)
+    loss, accuracy, steps = _overfit(training, weights, few, 1.0)
+    zeroed = _loss_of_zeros(training, few)
     others = []
     if accuracy < 1.0:
         for times in OTHER_RATES:
-            other = _learn(training, weights, few, times)
+            other = _overfit(training, weights, few, times)
             others.append([exact(training.checked.lr * times), _short(other[0]), _short(other[1])])
     return Facts(
         step=training.step,
@@ -122,7 +126,7 @@ def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Fac
     )
 
 
-def _learn(
+def _overfit(
     training: TrainingState, weights: dict[str, torch.Tensor], images: Images, times: float
 ) -> tuple[float, float, int]:
     """(loss, accuracy, steps) of the last step on the same images, from the first weights at `times` the rate."""
@@ -145,8 +149,8 @@ def _learn(
 
 
 @torch.no_grad()
-def _loss_of_nothing(training: TrainingState, images: Images) -> float:
-    """What the same labels cost when all inputs are 0: a net that looks at its input does worse."""
+def _loss_of_zeros(training: TrainingState, images: Images) -> float:
+    """Loss of the same labels when all inputs are 0: a net that looks at its input does worse."""
     inputs = torch.zeros_like(training.preprocess(images.pixels))
     return float(training.loss(training.model(inputs).float(), images.labels))
 
@@ -168,9 +172,11 @@ def _short(number: float) -> float:
     return float(f"{number:.6g}")
 
 
-def tell_lines() -> int:
-    """`python -m cvtui.engine --check`: a recipe's TOML on stdin, records on stdout, one JSON object a line. The exit
-    code: 0, 1 where training it fails, 2 for a wrong recipe (said on stderr)."""
+def check_stdin() -> int:
+    """Check a recipe's TOML on stdin; records on stdout, one JSON object a line (`python -m cvtui.engine --check`).
+
+    The exit code: 0, 1 where training it fails, 2 for a wrong recipe (said on stderr).
+    """
     import sys
 
     from cvtui.errors import RequestError

@@ -1,8 +1,8 @@
-"""An engine that waits with torch loaded: it answers what a recipe would do, and becomes the trainer when told to.
+"""Prewarmed engine: waits with torch loaded, answers forecasts, and becomes the trainer when told to.
 
 One JSON object a line on stdin:
     {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"}, with
-                                      "preview" where images are augmented (see preview.py); or {"recipe", "error"}
+                                      "preview" where images are augmented (augment_preview.py); or {"recipe", "error"}
     {"start": "FOLDER"}            -> stdin, stdout and stderr are let go (to worker.log), then FOLDER is trained
     the end of stdin               -> exit code 0
 """
@@ -30,7 +30,7 @@ from cvtui.runlog.folder import RunFolder
 
 
 def wait_for_work() -> int:
-    """Answers line by line; the exit code."""
+    """Answer line by line; return the exit code."""
     for line in sys.stdin.buffer:
         if not line.strip():
             continue
@@ -48,7 +48,7 @@ def wait_for_work() -> int:
 
 
 def answer(fields: Any) -> dict[str, Any]:
-    """The prediction for a recipe's fields, or its error in one line; never raises for a wrong recipe."""
+    """Forecast of a recipe's fields, or its error in one line; never raises for a wrong recipe."""
     try:
         if not isinstance(fields, dict):
             raise RequestError("predict: expected the recipe's fields as an object")
@@ -63,7 +63,7 @@ def answer(fields: Any) -> dict[str, Any]:
 
 
 def _answer(found: dict[str, Any]) -> None:
-    """Writes one line. Where the screen is gone nobody reads it, but the next line may be the run that it left us."""
+    """Write one line. With the screen gone nothing reads it, but the next line may be the run that it left us."""
     try:
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
         sys.stdout.buffer.flush()
@@ -74,7 +74,7 @@ def _answer(found: dict[str, Any]) -> None:
 
 
 def _become_trainer(path: Path) -> int:
-    """From here on this process belongs to the run, not to the screen that started it."""
+    """Train the folder; from here on the process belongs to the run, not to the screen that started it."""
     signals = Signals.install()
     with contextlib.suppress(OSError, AttributeError):  # it leads a session already, or this system has none
         os.setsid()

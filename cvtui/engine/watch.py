@@ -1,4 +1,4 @@
-"""`cvtui.watch`: two lines around somebody's own PyTorch loop, and every screen of cvtui shows it.
+"""`cvtui.watch`: two lines around a PyTorch training loop, and every screen of cvtui shows it.
 
 with cvtui.watch(model, optimizer, name="mine") as run:
     for epoch in range(10):
@@ -41,13 +41,13 @@ from cvtui.runlog.nonfinite import words_of
 
 
 class Stopped(Exception):
-    """The screen asked this run to stop. Raised by `run.step`; it ends the `with` block and is not seen outside."""
+    """Stop asked for on a screen. Raised by `run.step`; it ends the `with` block and is not seen outside."""
 
 
 class WatchedRun:
-    """Records a training loop into a run folder; made by `cvtui.watch`, which says what the arguments are.
+    """Recorder of a training loop into a run folder; made by `cvtui.watch`, which says what the arguments are.
 
-    `folder` is its run folder. Commands from a screen are obeyed in `step`: pause, resume, a new rate (of all groups),
+    `folder` is its run folder. Commands from a screen are applied in `step`: pause, resume, a new rate (of all groups),
     save (the model's state_dict), look (feature maps of a validation image) and stop.
     """
 
@@ -113,7 +113,7 @@ class WatchedRun:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Hooks come off; the run ends as finished, stopped (from a screen or by ctrl+c), or failed with the reason."""
+        """Remove the hooks and end the run: finished, stopped (from a screen, by ctrl+c), or failed."""
         self._recorder.close()
         try:
             self._recorder.flush()
@@ -162,8 +162,10 @@ class WatchedRun:
     def step(
         self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Tensor | None = None
     ) -> None:
-        """One optimiser step was done. loss: a scalar; accuracy: the batch's share of right answers, 0..1; labels: the
-        batch's, where they lie (the first few batches' tell the doctor whether classes are mixed).
+        """Record one optimizer step.
+
+        loss: a scalar. accuracy: the batch's share of right answers, 0..1. labels: the batch's, where they lie (the
+        first few batches' tell the doctor whether classes are mixed).
 
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
@@ -182,7 +184,7 @@ class WatchedRun:
         val_accuracy: Tensor | float | None = None,
         confusion: list[list[int]] | None = None,
     ) -> None:
-        """An epoch is over; what was measured on the validation images. Training means are those of its steps."""
+        """Record the end of an epoch, with its validation results. Training means are those of its steps."""
         self._recorder.flush()
         sums, self.sums = self.sums, EpochSums()
         self._epochs += 1
@@ -216,7 +218,7 @@ class WatchedRun:
             self._recorder.write(facts)
 
     def log(self, text: str) -> None:
-        """A line for the log pane."""
+        """Add a line to the log pane."""
         self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
 
 
@@ -241,7 +243,7 @@ class _UserLoop:
         return self._run.sums
 
     def set_lr(self, value: float) -> float:
-        """Of all groups; the first one's before."""
+        """Set the rate of all groups; return the first one's before."""
         before = float(self.optimizer.param_groups[0]["lr"])
         for group in self.optimizer.param_groups:
             group["lr"] = value
@@ -253,7 +255,7 @@ class _UserLoop:
         return run._maps.look(number, run.step_count)
 
     def save(self) -> str:
-        """The model's state_dict as a checkpoint."""
+        """Save the model's state_dict as a checkpoint; return the message."""
         run = self._run
         name = f"step-{run.step_count:06d}.pt"
         try:
@@ -269,7 +271,7 @@ _RECIPE = "# A loop of somebody's own, recorded by cvtui.watch: there is no reci
 
 
 def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
-    """Records your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
+    """Record your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
 
     model: any nn.Module (also compiled, or in DataParallel). optimizer: the one that trains it.
     name: the run folder's name (-2, -3 … where it is taken); made of date and model without one.
@@ -277,7 +279,7 @@ def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
     total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.
     train, validation: (images, labels) as tensors, or a Dataset of such pairs: looked through once before the first
     step, for what the doctor can tell of them (labels, duplicates, values that are not finite). With `validation` the
-    screen can also show what every layer makes of one of its images, while the script runs.
+    screen can also show every layer's output for one of its images, while the script runs.
 
     Looking changes nothing: weights, losses, buffers, modes and random states are bit-equal with and without it.
     """

@@ -1,4 +1,4 @@
-"""One run from its folder's recipe to its record `end`, in the process that calls it."""
+"""Train one run folder, from its recipe to its record `end`, in this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals, StopAsked
-from cvtui.engine.train.determinism import told_of
+from cvtui.engine.train.determinism import determinism_warning
 from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.fork import begin_as_fork
 from cvtui.engine.train.lottery import prepare_run
@@ -43,7 +43,7 @@ from cvtui.runlog.writer import EventWriter
 
 
 class RunOutcome(NamedTuple):
-    """How a run ended, and the exit code that says so."""
+    """Status, reason and exit code of a run that has ended."""
 
     status: Literal["finished", "stopped", "diverged", "failed"]
     reason: str
@@ -54,11 +54,11 @@ class RunOutcome(NamedTuple):
 
 
 def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: str = "") -> int:
-    """Trains what path/recipe.toml asks and writes the run folder; with `resume`, from its newest checkpoint on (at
-    another `rate`, such as 0.001 or /10, where one is given).
+    """Train what path/recipe.toml asks and write the run folder; return the exit code.
 
-    The exit code: 0 finished or stopped, 1 failed, diverged, or done with weights or log
-    that the disk refused, 2 a wrong request, 128 + n ended by signal n.
+    resume: from its newest checkpoint on, at another `rate` (0.001, /10) where one is given. Exit codes: 0 finished or
+    stopped, 1 failed, diverged, or done with weights or log that the disk refused, 2 a wrong request, 128 + n ended by
+    signal n.
     """
     try:
         folder = RunFolder.open(path)
@@ -86,8 +86,10 @@ def _ended(outcome: RunOutcome) -> RunEnded:
 
 
 def _last_word(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
-    """The exit code: a run whose weights or log are not on the disk must not end as if all were well. It is said on
-    stderr, and where the log does not end (`trouble` is the disk's word) in worker.note too."""
+    """Return the exit code: a run whose weights or log are not on the disk must not end as if all were well.
+
+    It is said on stderr, and where the log does not end (`trouble` is the disk's word) in worker.note too.
+    """
     lost = f"its log could not be written to its end: {trouble}" if trouble else ""
     if not lost and not outcome.missing:
         return outcome.code
@@ -112,7 +114,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
     training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
-        training, ticket = prepare_run(check(recipe), folder, _teller(writer))
+        training, ticket = prepare_run(check(recipe), folder, _progress_log(writer))
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):
@@ -124,7 +126,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
             size = training.recipe.batch_size + 1
             text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
             writer.write(Log(time=time.time(), text=text, step=training.step))
-        if not resume and (words := told_of(training)):
+        if not resume and (words := determinism_warning(training)):
             writer.write(Log(time=time.time(), text=words, level="warning", step=training.step))
         if ticket:
             writer.write(Log(time=time.time(), text=ticket, step=training.step))
@@ -139,8 +141,8 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         return RunOutcome("failed", in_one_line(error, training), 1, training.step if training else 0)
 
 
-def _teller(writer: EventWriter) -> Tell:
-    """What takes its time before the first step is told in the log at once."""
+def _progress_log(writer: EventWriter) -> Tell:
+    """Make a callback that logs progress before the first step at once."""
 
     def tell(text: str) -> None:
         writer.write(Log(time=time.time(), text=text))
@@ -150,7 +152,7 @@ def _teller(writer: EventWriter) -> Tell:
 
 
 def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rate: str) -> None:
-    """Puts the training where the newest checkpoint was (at the start where there is none) and says so in the log."""
+    """Put the training where the newest checkpoint was (at the start where there is none) and log it."""
     prediction = forecast(training)  # of the fresh weights: what was foretold stays what it was
     found = newest_checkpoint(folder)
     if found is None and _begin_as_fork(training, folder, writer):
@@ -177,7 +179,7 @@ def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rat
 
 
 def _begin_as_fork(training: TrainingState, folder: RunFolder, writer: EventWriter) -> bool:
-    """Puts a forked run where its parent was, and says so in the log. False for any other run."""
+    """Put a forked run where its parent was, and log it. False for any other run."""
     found = begin_as_fork(training, folder)
     if found is None:
         return False
@@ -191,7 +193,7 @@ def _begin_as_fork(training: TrainingState, folder: RunFolder, writer: EventWrit
 
 
 def _train(trainer: Trainer) -> RunOutcome:
-    """Runs the loop to whatever end it comes to."""
+    """Run the trainer to its end, whatever that is."""
     try:
         try:
             trainer.run()
@@ -214,8 +216,7 @@ def _train(trainer: Trainer) -> RunOutcome:
 
 
 def _rescue(trainer: Trainer) -> None:
-    """The run folder was deleted while we trained: at the end it is made once more, for the weights and the log that
-    waits in memory."""
+    """Make the run folder anew if it was deleted meanwhile, for the weights and the log that waits in memory."""
     folder = trainer.folder
     if folder.path.is_dir():
         return
@@ -226,7 +227,7 @@ def _rescue(trainer: Trainer) -> None:
 
 
 def started(training: TrainingState, prediction: dict[str, Any] | None = None) -> RunStarted:
-    """The record `run`; the prediction is made of the weights as they are, where none is given."""
+    """Make the record `run`; the forecast is made of the weights as they are, where none is given."""
     recipe, table, facts = training.recipe, training.checked.table, training.checked.data
     watched = watched_layers(training.model) if recipe.watch_every else {}
     layers = [
@@ -276,7 +277,7 @@ def _tell(error: RequestError) -> None:
 
 
 def _remember(folder: RunFolder) -> None:
-    """The traceback of what is being handled goes to worker.log, and nowhere else."""
+    """Append the traceback of what is being handled to worker.log."""
     try:
         with door.opened(folder.log, "ab") as file:
             file.write(traceback.format_exc().encode("utf-8", "replace"))
@@ -285,7 +286,7 @@ def _remember(folder: RunFolder) -> None:
 
 
 def _peak(training: TrainingState) -> int:
-    """The most memory held so far, in bytes: of the GPU's, or of the process."""
+    """Most memory held so far, in bytes: of the GPU's, or of the process."""
     if training.device.type == "cuda":
         return torch.cuda.max_memory_allocated(training.device)
     import resource
@@ -295,8 +296,10 @@ def _peak(training: TrainingState) -> int:
 
 
 def in_one_line(error: Exception, training: TrainingState | None) -> str:
-    """What went wrong, for the record `end`: of a lack of memory, batch size, peak, what the training itself needs, and
-    the way out. (Watching never ends a run for want of memory, and is not counted.)"""
+    """Error message for the record `end`; out of memory also says batch size, peak, the estimate, and the way out.
+
+    (Watching never ends a run for want of memory, and is not counted.)
+    """
     if is_out_of_memory(error):
         if training is None:
             return "out of memory while the net was built: it has too many weights for this machine"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.runtime import device as devices
 from cvtui.engine.runtime.device import arithmetic, repeat
-from cvtui.engine.train.determinism import told_of, without_deterministic_form
+from cvtui.engine.train.determinism import determinism_warning, without_deterministic_form
 from cvtui.engine.train.state import TrainingState
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -72,16 +72,16 @@ def test_an_operation_without_a_deterministic_form_is_named_once_and_nothing_is_
     assert torch.equal(made.model.fc1.weight.grad, torch.ones_like(made.model.fc1.weight))
     assert made.model.conv1.weight.grad is None
     assert not torch.are_deterministic_algorithms_enabled()
-    assert told_of(on_cuda(made)) == (
+    assert determinism_warning(on_cuda(made)) == (
         "two runs may differ in their last bits: put_ has no deterministic form in this PyTorch"
     )
 
 
 def test_nothing_is_said_where_all_have_one_or_it_is_not_asked_for() -> None:
     assert without_deterministic_form(training(net=NET)) == []
-    assert told_of(on_cuda(training(net=NET))) == ""
-    assert told_of(on_cuda(unsure(), "off")) == ""
-    assert told_of(unsure()) == "", "on the CPU runs repeat by themselves"
+    assert determinism_warning(on_cuda(training(net=NET))) == ""
+    assert determinism_warning(on_cuda(unsure(), "off")) == ""
+    assert determinism_warning(unsure()) == "", "on the CPU runs repeat by themselves"
 
 
 def test_it_sets_cudnn_and_leaves_it_alone_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

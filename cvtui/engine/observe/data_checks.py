@@ -1,5 +1,7 @@
-"""What the doctor must know of a data set: counts, labels, duplicates, values that are not finite, and whether labels
-and images have anything to do with each other. Bounded: about a second, whatever the size of the set."""
+"""Data checks for the doctor: counts, labels, duplicates, non-finite values, agreement of nearest neighbours.
+
+Bounded: about a second, whatever the size of the set.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +38,10 @@ class Scanned(NamedTuple):
 
 
 def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None:
-    """train, validation: parts of a run's data, (images, labels) as tensors or arrays, or a Dataset of such pairs;
-    None: not known.
+    """Check both parts of a data set; None when neither could be read.
 
-    classes: their number where it is known otherwise. None when neither part could be read.
+    train, validation: parts of a run's data, (images, labels) as tensors or arrays, or a Dataset of such pairs;
+    None: not known. classes: their number where it is known otherwise.
     """
     until = time.perf_counter() + SECONDS
     parts = [part_of(source, until) for source in (train, validation)]
@@ -59,7 +61,7 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None
 
 
 def part_of(source: Any, until: float) -> Scanned | None:
-    """What can be had of it; None when it is nothing of that kind."""
+    """Read what the checks need of one part; None when it is nothing of that kind."""
     if source is None:
         return None
     if hasattr(source, "batch") and hasattr(source, "labels"):
@@ -75,7 +77,7 @@ def part_of(source: Any, until: float) -> Scanned | None:
 
 
 def _from_part(source: Part, until: float) -> Scanned | None:
-    """One part of a run's data: all of it where it lies in memory, else as many images as can be read in time."""
+    """Read one part of a run's data: all of it in memory, else as many images as the time allows."""
     if isinstance(source, Images):
         return Scanned(source.pixels.cpu(), source.labels.cpu(), source.size)
     order = _even(source.size, STREAMED)
@@ -92,7 +94,7 @@ def _from_part(source: Part, until: float) -> Scanned | None:
 
 
 def _from_dataset(source: Any, until: float) -> Scanned | None:
-    """Reads items at even distances until the time is over."""
+    """Read items at even distances until the time is over."""
     try:
         count = len(source)
         places = range(0, count, max(1, count // 5000))
@@ -109,8 +111,7 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
 
 
 def _moments(images: Tensor) -> list[float | None]:
-    """[mean, spread] before any preprocessing, of at most REFERENCES images: to be compared with the other part's
-    alone."""
+    """[mean, std] of at most REFERENCES images before preprocessing, for comparison with the other part alone."""
     numbers = images[_even(len(images), REFERENCES)].float()
     return [_finite(numbers.mean()), _finite(numbers.std())]
 
@@ -132,7 +133,7 @@ def _bad_facts(images: Tensor) -> dict[str, Any]:
 
 
 def _overlap(train: Scanned, validation: Scanned, until: float) -> dict[str, Any]:
-    """Validation images that are in the training set too, value for value."""
+    """Find validation images that are also training images, value for value."""
     if len(train.images) + len(validation.images) > HASHED:
         return {}
     places: dict[bytes, int] = {}
@@ -151,9 +152,10 @@ def _digests(images: Tensor) -> Iterable[bytes]:
 
 
 def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
-    """How often the nearest training images agree on an image's label: of training images (themselves left out) and of
-    validation images. Labels that were shuffled give chance; noise in the training labels alone shows as the lower of
-    the two."""
+    """Label agreement of the nearest training images, for training images (themselves left out) and validation images.
+
+    Labels that were shuffled give chance; noise in the training labels alone shows as the lower of the two.
+    """
     keep = _even(len(train.images), REFERENCES)
     references, labels = _features(train.images, keep), train.labels[keep]
     own = _even(len(keep), QUERIES)
@@ -184,8 +186,10 @@ def _even(count: int, most: int) -> Tensor:
 
 
 def _features(images: Tensor, places: Tensor) -> Tensor:
-    """N x at most DIMENSIONS floats: the images at these places, made smaller; some at a time, since 4,000 of 224 x 224
-    would be 2.4 GB as floats."""
+    """Downsized images at these indices: N x at most DIMENSIONS floats.
+
+    Some at a time, since 4,000 of 224 x 224 would be 2.4 GB as floats.
+    """
     return torch.cat([_made_smaller(images[some]) for some in torch.split(places, 100)])
 
 
@@ -202,7 +206,10 @@ def _made_smaller(images: Tensor) -> Tensor:
 
 
 def _vote(queries: Tensor, references: Tensor, labels: Tensor, classes: int, own: Tensor | None) -> Tensor:
-    """The label of the majority of the nearest references; ties go to the nearer sum. own: the queries' own numbers."""
+    """Majority label of the nearest references; ties go to the nearer sum.
+
+    own: the queries' own indices among the references, which are left out.
+    """
     distances = torch.cdist(queries, references)
     if own is not None:
         distances[torch.arange(len(own)), own] = math.inf

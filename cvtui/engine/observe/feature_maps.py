@@ -1,4 +1,4 @@
-"""What every layer makes of one image: a look that leaves model, random numbers and everybody's hooks as they were."""
+"""Feature maps: every layer's output for one image, with model, random state and hooks left as they were."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Look(NamedTuple):
 
 @torch.no_grad()
 def look_through(model: nn.Module, image: Tensor, around: AbstractContextManager[Any]) -> Look:
-    """One image (1 x C x H x W, as the model gets it) through the model in evaluation mode, inside `around`.
+    """Run one image (1 x C x H x W, as the model gets it) through the model in evaluation mode, inside `around`.
 
     Layers are modules without children whose output is N x C x H x W. A compiled model is looked at as it was before
     it was compiled (PyTorch does not call the hooks of modules inside a compiled one), a DataParallel one by itself.
@@ -64,7 +64,7 @@ def look_through(model: nn.Module, image: Tensor, around: AbstractContextManager
 
 
 def _hook(name: str, found: dict[str, Maps]) -> Any:
-    def seen(module: nn.Module, inputs: Any, output: Any) -> None:
+    def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
         if not isinstance(output, Tensor) or output.dim() != 4 or len(found) >= MOST_LAYERS or not output.numel():
             return
         values = output[:1, :MOST_MAPS].detach().float()
@@ -82,7 +82,7 @@ def _hook(name: str, found: dict[str, Maps]) -> Any:
 
 
 def plain_model(model: nn.Module) -> nn.Module:
-    """The model inside what torch.compile and DataParallel put around it."""
+    """Unwrap what torch.compile and DataParallel put around a model."""
     while True:
         inside = getattr(model, "_orig_mod", None)
         if inside is None and isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
@@ -94,8 +94,10 @@ def plain_model(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def without_own_hooks(model: nn.Module) -> Iterator[None]:
-    """Our own observers of the training must not take a look for a training or validation pass. Others' hooks stay:
-    weight norm and pruning work by them."""
+    """Take off cvtui's own hooks for a while, so that observers of the training don't see this pass.
+
+    Others' hooks stay: weight norm and pruning work by them.
+    """
     kept = []
     for module in model.modules():
         for hooks in (module._forward_hooks, module._forward_pre_hooks):
@@ -117,7 +119,10 @@ def _is_ours(hook: Any) -> bool:
 
 @contextmanager
 def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Each module has afterwards the mode that it had before. (Set by hand: somebody's own `train()` may do more.)"""
+    """Set evaluation mode for a while; each module gets its own mode back.
+
+    Set attribute by attribute: a user's own `train()` may do more.
+    """
     modes = [(module, module.training) for module in model.modules()]
     try:
         for module, _ in modes:
@@ -129,8 +134,10 @@ def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 class Validation:
-    """Somebody's own validation images: (images, labels) as tensors or arrays, a Dataset of such pairs, or a DataLoader
-    of one. ValueError where they are nothing of that kind."""
+    """Validation images of a user: (images, labels) as tensors or arrays, a Dataset of pairs, or a DataLoader of one.
+
+    ValueError where they are nothing of that kind.
+    """
 
     def __init__(self, source: Any) -> None:
         source = getattr(source, "dataset", source) if isinstance(source, torch.utils.data.DataLoader) else source
@@ -157,7 +164,7 @@ class Validation:
 
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
-    """Of PyTorch (CPU), Python and NumPy."""
+    """Restore the random states of PyTorch (CPU), Python and NumPy."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         try:

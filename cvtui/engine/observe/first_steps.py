@@ -1,4 +1,4 @@
-"""What the doctor must know of a training besides its curves, gathered before and in its first steps.
+"""Collect diagnostic facts from the first training steps.
 
 Nothing is read back from the device on a step: what is computed there waits until the log is flushed. Nothing that is
 trained changes by a bit: values are looked at, no random number is drawn, every buffer stays.
@@ -84,7 +84,7 @@ class Probe:
     # ------------------------------------------------------------------ hooks
 
     def _hook(self) -> None:
-        """All of them, on a run that begins; one that goes on has no first steps."""
+        """Register all hooks in a run that begins; one that is resumed has no first steps."""
         if not is_compiled(self.model):
             self._root.append(self.model.register_forward_pre_hook(self._before_forward))
             if self._fresh_run:
@@ -135,14 +135,14 @@ class Probe:
                 self._validation = moments(images.detach())[:4]
                 self._words["validation_mode"] = module.training
 
-    def _after_forward(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _after_forward(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self._pairs.forward_done()
         if torch.is_grad_enabled() and not self._quiet and not self.seen and isinstance(output, Tensor):
             self._first["output"] = output.detach()
 
     def _gradient_hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
         def arrives(gradient: Tensor) -> None:
-            """Called before the new gradient is added to what lies there."""
+            """Compare the gradient with what lies there, before it is added."""
             if id(parameter) in self._met or self._quiet:
                 return
             self._met.add(id(parameter))
@@ -156,7 +156,7 @@ class Probe:
 
     @contextmanager
     def _within_memory(self) -> Iterator[None]:
-        """What there is no memory for is not found out, and ends no training."""
+        """Leave out what there is no memory for; it ends no training."""
         try:
             yield
         except (RuntimeError, MemoryError) as error:
@@ -165,24 +165,24 @@ class Probe:
             self._trouble = self._trouble or "no memory for all that the doctor looks at; the training goes on"
 
     def trouble(self) -> str:
-        """That there was no memory to look, once; else ""."""
+        """Return the message about missing memory, once; else ""."""
         if not self._trouble or self._told_trouble:
             return ""
         self._told_trouble = True
         return self._trouble
 
-    def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+    def _before_update(self, *_: Any) -> None:
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 
-    def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
+    def _after_update(self, *_: Any) -> None:
         self._met.clear()
         self._updates += 1
 
     # ------------------------------------------------------------------ what the recorder tells
 
     def step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None = None) -> None:
-        """A step is over: its loss and its labels (N), where they are known."""
+        """Take one step's loss and, where they are known, its labels (N)."""
         self.number += 1
         if self._told_batches or not self._fresh_run:
             return
@@ -206,7 +206,7 @@ class Probe:
             self._handles.clear()
 
     def take(self) -> Facts | None:
-        """What is new, read from the device now."""
+        """Return what is new, read from the device now."""
         found: dict[str, Any] = {}
         if not self._told_static and self.seen >= 1:
             self._told_static = True
@@ -231,7 +231,7 @@ class Probe:
         return Facts(step=self.number, **found) if found else None
 
     def rest(self) -> Facts | None:
-        """What a run that ended within its first steps left behind."""
+        """Return what a run that ended within its first steps left behind."""
         found = {} if self._told_batches or not self._counts else self._read_batches()
         self._told_batches = True
         return Facts(step=self.number, **found) if found else None
@@ -283,8 +283,10 @@ class Probe:
     # ------------------------------------------------------------------ both modes
 
     def mode_losses(self) -> Facts | None:
-        """The first batch once more with the weights as they are, in training and in evaluation mode; None for a model
-        without batch norm, or where the batch is not known. The model is left as it was."""
+        """Loss of the first batch with the present weights, in training and in evaluation mode.
+
+        None for a model without batch norm, or where the batch is not known. The model is left as it was.
+        """
         norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.model.modules())
         if self.batch is None or not norms or is_compiled(self.model):
             return None
@@ -314,7 +316,7 @@ class Probe:
 
 
 def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
-    """Fields of `Facts`: which parameters the optimiser holds, and how it is set."""
+    """Fields of `Facts` about the optimizer: parameters it holds, its options."""
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     named = list(model.named_parameters())
     own = {id(p) for _, p in named}
@@ -337,10 +339,11 @@ def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
 
 @torch.no_grad()
 def _weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
-    """(name, fan-in, [mean, std, min, max]) of every layer's weights; the numbers stay there.
+    """(name, fan-in, [mean, std, min, max]) of every layer's weights; the numbers stay on the device.
 
     A parameter whose numbers all lie along one axis (C x 1 x 1, ConvNeXt's layer_scale, 1 x 1 x D, a token) holds a
-    scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that."""
+    scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that.
+    """
     found = []
     layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
     for name, parameter in model.named_parameters():
@@ -370,13 +373,13 @@ def _weight_facts(numbers: list[tuple[str, int, Tensor]]) -> list[WeightFact]:
 
 
 def _first_of(images: Tensor) -> Tensor:
-    """The batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
+    """Return the batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
     count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
     return images if count >= len(images) else images[:count].clone()
 
 
 def _output_facts(output: Tensor, labels: Tensor | None, loss: float | None) -> dict[str, Any]:
-    """Of the first batch's outputs, N x C, and the loss that was told of it."""
+    """Facts of the first batch's outputs, N x C, and of the loss reported for it."""
     sums = output.sum(1)
     is_share = bool(((output >= 0).all() & (output <= 1).all() & ((sums - 1).abs() < 1e-3).all()).item())
     found: dict[str, Any] = {"outputs": output.shape[1], "rows_sum_to_one": is_share and output.shape[1] > 1}

@@ -1,4 +1,4 @@
-"""Tiles as small PNGs in a run's folder, each told by a `picture` record."""
+"""Write image grids as PNGs and log a `picture` record for each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GAP = (44, 54, 78)
 
 
 class ImageWriter:
-    """Writes pictures into the folder and tells them. OSError when the disk refuses."""
+    """Writer of image grids into a run folder. OSError when the disk refuses."""
 
     def __init__(self, folder: RunFolder, tell: Callable[[PictureSaved], None]) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class ImageWriter:
         high: float | None = None,
         **more: Any,
     ) -> None:
-        """tiles: N x (1 or 3) x H x W of any range, as one PNG and its record; `more`: other fields of it."""
+        """Write N x (1 or 3) x H x W tiles of any range as one PNG and its record; `more`: other fields of it."""
         from PIL import Image
 
         if tiles.shape[-1] > LARGEST_TILE or tiles.shape[-2] > LARGEST_TILE:
@@ -58,8 +58,10 @@ class ImageWriter:
         self.tell(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
 
     def write_look(self, step: int, number: int, image: Tensor, look: Look, truth: str, classes: list[str]) -> None:
-        """The feature maps of validation image `number`, and last the image itself (C x H x W, any range) with what the
-        model says of it: whoever waits for it has the maps already."""
+        """Write the feature maps of a validation image, and last the image (C x H x W) with the prediction.
+
+        The image comes last: a reader that waits for it has the maps already.
+        """
         for layer, (values, channels, height, width) in look.maps.items():
             shown = f"the first {len(values)} of {channels}" if channels > len(values) else f"{channels}"
             note = f"{shown} channel{'s' * (channels != 1)}, {height}x{width}; dark: low, bright: high"
@@ -84,8 +86,10 @@ def columns_of(count: int) -> int:
 
 
 def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high: float | None = None) -> Tensor:
-    """uint8 H x W x 3: the tiles in rows, one pixel apart, the smallest value black, the largest white; with
-    `around_zero` 0 is the middle grey."""
+    """Arrange tiles in rows, one pixel apart: uint8 H x W x 3, the smallest value black, the largest white.
+
+    around_zero: 0 is the middle grey.
+    """
     finite = tiles[tiles.isfinite()]
     if around_zero:
         reach = float(finite.abs().max()) if len(finite) else 1.0

@@ -1,4 +1,4 @@
-"""One sampled step: hooks on every watched layer and on the optimiser, and the numbers that they saw.
+"""Layer statistics of one sampled step: hooks on every watched layer and on the optimizer.
 
 Statistics are exact over all values; only the histograms of large tensors are made of every n-th value
 (`LayerStats.sampled` says the n). They hold at most 256 MB beside the step, and where even these are not to be had, the
@@ -54,14 +54,15 @@ DEAD_WINDOW = 5
 
 
 def is_compiled(model: nn.Module) -> bool:
-    """Is the forward pass a torch.compile'd one? Hooks on the modules inside are then not called."""
+    """Return True for a model under torch.compile: hooks on the modules inside are then not called."""
     return hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
 
 
 def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
-    """name -> (kind, module) of every conv, fc and activation, in the model's order; a shared module is there once.
+    """Map names to (kind, module) of every conv, fc and activation, in the model's order.
 
-    The names are those of `named_modules`, without what torch.compile and DataParallel put before them.
+    A shared module is there once. The names are those of `named_modules`, without what torch.compile and DataParallel
+    put before them.
     """
     found = {}
     for name, module in model.named_modules():
@@ -102,7 +103,7 @@ class Pending(NamedTuple):
 
 
 class LayerSample:
-    """The hooks of one step, and what they saw.
+    """Hooks of one step, and the numbers they gathered.
 
     root: the model whose forward pass begins a look anew (None: outputs can't be seen, only weights and gradients).
     alive: the last samples' living channels by layer, shared between samples.
@@ -160,7 +161,7 @@ class LayerSample:
         return torch.is_grad_enabled() and not self.updated and not self.lost
 
     def _lose(self, error: BaseException) -> None:
-        """Memory ran out while we looked: all that is held goes, and the training has it. Raises any other error."""
+        """Give up this sample when memory ran out: the training has all of it. Raises any other error."""
         if not is_out_of_memory(error):
             raise error
         self.lost = True
@@ -168,12 +169,12 @@ class LayerSample:
         for held in (self.outputs, self.living, self.weight_numbers):
             held.clear()
 
-    def _begin_anew(self, module: nn.Module, inputs: Any) -> None:
+    def _begin_anew(self, *_: Any) -> None:
         if self._looking():
             self.outputs.clear()
             self.living.clear()
 
-    def _look_at_answers(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _look_at_answers(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         if not self._looking() or not isinstance(output, Tensor) or output.dim() != 2 or not output.numel():
             return
         begun = time.perf_counter()
@@ -185,7 +186,7 @@ class LayerSample:
         self.seconds += time.perf_counter() - begun
 
     def _forward_hook(self, name: str, kind: str) -> Any:
-        def seen(module: nn.Module, inputs: Any, output: Any) -> None:
+        def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
             tensor = _first_tensor(output)
             if tensor is None or not tensor.numel() or not self._looking():
                 return
@@ -215,7 +216,7 @@ class LayerSample:
         return numbers
 
     @torch.no_grad()
-    def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+    def _before_update(self, *_: Any) -> None:
         if self.lost:
             return
         begun = time.perf_counter()
@@ -243,7 +244,7 @@ class LayerSample:
             }
 
     @torch.no_grad()
-    def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
+    def _after_update(self, *_: Any) -> None:
         self.updated = True
         if not self.before:
             return
@@ -272,7 +273,7 @@ class LayerSample:
 
     @torch.no_grad()
     def gathered(self) -> tuple[Tensor, list[Layout]]:
-        """Everything in one flat tensor on the device, and what lies where."""
+        """Concatenate all numbers on the device into one flat tensor, with its layout."""
         pieces: list[Tensor] = []
         layout: list[Layout] = []
         for name, (kind, _) in self.layers.items():
@@ -294,7 +295,7 @@ class LayerSample:
         return numbers_of_all, layout
 
     def _dead(self, name: str) -> dict[str, Tensor]:
-        """The share of channels that lived in none of the last samples."""
+        """Share of channels that lived in none of the last samples."""
         now = self.living.get(name)
         if now is None:
             return {}
@@ -306,7 +307,7 @@ class LayerSample:
 
 
 def _first_tensor(output: Any) -> Tensor | None:
-    """The output itself, or the first tensor of a tuple, list or dict."""
+    """Return the output itself, or the first tensor of a tuple, list or dict."""
     if isinstance(output, Tensor):
         return output
     values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
@@ -319,7 +320,7 @@ _LENGTHS = {
 
 
 def record_of(pending: Pending) -> LayersSampled:
-    """The record of a sample, read from the device now."""
+    """Make the record of a sample, read from the device now."""
     numbers: list[float] = [float(f"{number:.6g}") for number in pending.numbers.tolist()]
     layers = []
     answers = None

@@ -1,5 +1,4 @@
-"""Looks at every layer at every Nth step: hooks that are there for that one step and come off after it, whatever
-happens.
+"""Sample layer statistics at every Nth step, with hooks that are registered for that step alone.
 
 Nothing is read back on the step itself: the numbers stay on their device until `take`. Watching changes no bit of the
 training: it reads outputs and weights, draws no random numbers and leaves mode and buffers alone.
@@ -69,7 +68,7 @@ class LayerWatch:
         return time.perf_counter() - self._last >= max(SECONDS_APART, COSTS_APART * self._last_cost)
 
     def begin(self, step: int) -> None:
-        """Before a training step: hooks go on if it is due."""
+        """Register the hooks before a training step, if it is due."""
         self.cancel()
         if self.due(step):
             self._sample = LayerSample(step, self.layers, self.root, self.optimizer, self._alive)
@@ -87,13 +86,13 @@ class LayerWatch:
         self.end()
 
     def cancel(self) -> None:
-        """No hook stays, and no record comes of the step that was begun."""
+        """Remove the hooks of the step that was begun; no record comes of it."""
         if self._sample is not None:
             self._sample.unhook()
             self._sample = None
 
     def end(self) -> None:
-        """After the step: hooks come off, and what they saw waits for `take`."""
+        """Remove the hooks after the step; what they saw waits for `take`."""
         sample = self._sample
         if sample is None:
             return
@@ -116,7 +115,7 @@ class LayerWatch:
             self._pending.append(Pending(sample.step, *gathered, cost))
 
     def take(self) -> list[LayersSampled]:
-        """The samples since the last call, read from the device now."""
+        """Return the samples since the last call, read from the device now."""
         begun = time.perf_counter()
         records = [record_of(pending) for pending in self._pending]
         self._pending.clear()
@@ -124,7 +123,7 @@ class LayerWatch:
         return records
 
     def trouble(self) -> str:
-        """What is to be said of samples that were lost, once for the first, the tenth, the hundredth …; else ""."""
+        """Return a message about lost samples, for the first, the tenth, the hundredth …; else ""."""
         count = len(self._lost)
         if count < 10 * self._told or not count:
             return ""
@@ -142,5 +141,5 @@ class LayerWatch:
         self.cancel()
 
     def forget_time(self, seconds: float) -> None:
-        """A pause of so many seconds does not count when the share of watching is worked out."""
+        """Leave a pause out of the time that the cost of watching is a share of."""
         self._born += seconds

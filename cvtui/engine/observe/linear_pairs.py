@@ -1,4 +1,4 @@
-"""Which modules a forward pass ran, in which order, and where two linear layers meet with nothing between them.
+"""Find linear layers with no nonlinearity between them, and the order of modules, in one forward pass.
 
 Seen on the tensors themselves, so that a `torch.relu` in a model's own `forward` counts as what it is.
 """
@@ -56,19 +56,19 @@ class LinearPairs:
         self._from.clear()
 
     def _source(self, tensors: Any) -> str | None:
-        """The linear layer that the first tensor comes from with nothing between."""
+        """Name of the linear layer that the first tensor comes from with nothing between."""
         tensor = next((value for value in tensors if isinstance(value, Tensor)), None)
         found = self._from.get(_key(tensor)) if tensor is not None else None
         return found[0] if found is not None and not found[1].expired() else None  # type: ignore[no-untyped-call]
 
     def forward_done(self) -> None:
-        """The forward pass of the whole model is over: what was kept of it is let go."""
+        """Let go of what was kept of the model's forward pass."""
         if self._order and torch.is_grad_enabled():
             self._over = True
             self._from.clear()
 
     def modules(self) -> list[ModuleFact]:
-        """In the order of the pass; in that of the model, where no pass was seen."""
+        """Modules in the order of the pass; in that of the model, where no pass was seen."""
         order = self._order or [
             (plain_name(name), module)
             for name, module in self.model.named_modules()
@@ -117,7 +117,7 @@ class LinearPairs:
 
 
 def _key(tensor: Tensor) -> tuple[int, int]:
-    """A view has the memory of what it shows; writing into it counts the version up."""
+    """Memory address and version: a view shares the address, writing in place counts the version up."""
     return tensor.data_ptr(), tensor._version
 
 

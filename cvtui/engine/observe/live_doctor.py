@@ -1,4 +1,4 @@
-"""A training with its doctor beside it: it reads each record as it is written, and what it finds goes into the log."""
+"""Run the doctor on a run's records as they are written, and log its findings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ SECONDS_APART = 0.5
 
 
 class LiveDoctorWriter(EventWriter):
-    """An EventWriter whose records are read by a doctor; findings are written when they come up, each once (and again
-    when more is known to follow from it). A doctor that fails is sent away: it must not cost a training."""
+    """Event writer that runs the doctor on each record and logs its findings.
+
+    Each finding is written once, and again when more is known to follow from it. A doctor that raises is dropped: it
+    must not cost a training.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__(folder)
@@ -36,7 +39,7 @@ class LiveDoctorWriter(EventWriter):
         """Spent on it so far."""
 
     def write(self, record: Record) -> None:
-        """As EventWriter.write. The record `end` comes last, after what the doctor has to say of it."""
+        """Write as EventWriter does; the record `end` comes last, after the findings about it."""
         if isinstance(record, RunEnded):
             self._attend(record)
             self._take_back()
@@ -65,7 +68,7 @@ class LiveDoctorWriter(EventWriter):
         self.seconds += time.perf_counter() - begun
 
     def _take_back(self) -> None:
-        """At the end: what was told as a fault and is none any more, in one line each."""
+        """Log the warnings that no longer hold at the end, in one line each."""
         if self._doctor is None:
             return
         now = {one.id: one.severity for one in self._doctor.all}
@@ -76,7 +79,7 @@ class LiveDoctorWriter(EventWriter):
                 super().write(Log(time=time.time(), text=text))
 
     def _fresh(self) -> Doctor:
-        """A doctor who knows nothing of what came before but for how the rate was set by hand."""
+        """Make a doctor for a resumed run: of the past it knows only rates that were set by hand."""
         self.flush()
         doctor, history = Doctor(), History(self._folder)
         history.poll()
@@ -109,7 +112,7 @@ class LiveDoctorWriter(EventWriter):
 
 
 class DataScan:
-    """Looks through the data in a thread of its own while the training begins."""
+    """Data checks in a thread of their own while the training begins."""
 
     def __init__(self, split: Split, classes: int) -> None:
         self._found: Facts | None = None
@@ -123,14 +126,14 @@ class DataScan:
             self._found = None
 
     def take(self) -> Facts | None:
-        """What was found, once it is there; then None."""
+        """Return the result once, when it is there; else None."""
         if self._thread is None or self._thread.is_alive():
             return None
         self._thread = None
         return self._found
 
     def close(self) -> Facts | None:
-        """Waits for it (a second or so)."""
+        """Wait for the checks (a second or so) and return their result."""
         if self._thread is None:
             return None
         self._thread.join(5.0)

@@ -1,5 +1,7 @@
-"""What the loop tells the log. Steps are kept on the device and written every 100 ms or 1,000 steps, so that a step
-waits neither for the disk nor for the GPU."""
+"""Record training steps; buffer on the device, flush every 100 ms or 1,000 steps.
+
+A step waits neither for the disk nor for the GPU.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 
 
 class Diverged(Exception):
-    """The loss (or a gradient) is no longer finite. `step` is the first such step."""
+    """The loss (or a gradient) is not finite any more; `step` is the first such step."""
 
     def __init__(self, step: int, loss: float, what: str = "the loss") -> None:
         word = "NaN" if math.isnan(loss) else "infinite"
@@ -32,7 +34,7 @@ class Diverged(Exception):
 
 @dataclass
 class Streak:
-    """Steps in a row whose loss or gradient is not finite."""
+    """Consecutive steps whose loss or gradient is not finite."""
 
     patience: int
     """So many end the run; 0: none do."""
@@ -45,7 +47,7 @@ class Streak:
     _why: Diverged | None = None
 
     def take(self, step: int, loss: float, norm: float) -> Diverged | None:
-        """What ends the run at this step, if it does."""
+        """Count one step; return the error that ends the run at this step, if it does."""
         if math.isfinite(loss) and math.isfinite(norm):
             self.length = 0
             return None
@@ -59,7 +61,7 @@ class Streak:
 
 
 class RecordedTraining(Protocol):
-    """What a recorder must know of the training that it follows: our own, or a stranger's."""
+    """Training loop as the recorder sees it (trainer or `cvtui.watch`)."""
 
     @property
     def model(self) -> nn.Module: ...
@@ -76,12 +78,15 @@ class RecordedTraining(Protocol):
 
 class FactSource(Protocol):
     def take(self) -> Record | None:
-        """What is new; None when nothing is."""
+        """Return what is new; None when nothing is."""
 
 
 class StepRecorder:
-    """Follows a training from its construction to `close`. Hooks are on the model at sampled steps alone, one is on the
-    optimiser, which takes the gradients' norm right before each update."""
+    """Recorder of a training from its construction to `close`.
+
+    Hooks are on the model at sampled steps alone; one is on the optimizer, which takes the gradients' norm right before
+    each update.
+    """
 
     _no_grad = torch.no_grad()
     """One object for all steps: as a decorator it costs 2 µs more."""
@@ -116,21 +121,23 @@ class StepRecorder:
         watch.begin(training.step)
 
     def close(self) -> None:
-        """No hook stays. What was not flushed is not written."""
+        """Remove all hooks. What was not flushed is not written."""
         self.watch.cancel()
         self._handle.remove()
         if self.probe is not None:
             self.probe.close()
 
     def gather(self, probe: Probe, *others: FactSource) -> None:
-        """Facts for the doctor: the probe is told of each step, all are asked at each flush."""
+        """Register sources of facts: the probe sees each step, all are asked at each flush."""
         self.probe = probe
         self.sources += [probe, *others]
 
     @property
     def norm(self) -> Tensor | None:
-        """Of all gradients together (a scalar, where they lie), from right before the update on until the step is told;
-        None where there are none."""
+        """Global gradient norm (a scalar on its device), from right before the update until `step`.
+
+        None where there are no gradients.
+        """
         return self._norm
 
     def _take_norm(self, optimizer: Optimizer, *_: Any) -> None:
@@ -148,8 +155,10 @@ class StepRecorder:
         labels: Tensor | None = None,
         accuracy: Tensor | float | None = None,
     ) -> None:
-        """One step was done (and counted in `training.step`): its rate, its loss (a scalar), and its logits and labels,
-        or the share that was right. Nothing is read back from the device here."""
+        """Record one step, already counted in `training.step`; nothing is read back from the device here.
+
+        loss: a scalar. logits and labels, or accuracy: the share that was right.
+        """
         self.watch.end()
         norm, self._norm = self._norm, None
         if logits is not None and labels is not None and isinstance(loss, Tensor):
@@ -163,13 +172,16 @@ class StepRecorder:
         self.watch.begin(self.training.step)
 
     def flush_when_due(self) -> None:
-        """Writes when 100 ms have passed or 1,000 steps are there. Diverged as in `flush`."""
+        """Flush when 100 ms have passed or 1,000 steps are there. Raises Diverged as `flush`."""
         if len(self._rates) >= FLUSH_STEPS or time.perf_counter() - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Writes the steps so far, and the layers sampled among them. Diverged when too many losses in a row are not
-        finite: what came up to them is written, what came after is not. (Not `strict`: all is written.)"""
+        """Write the steps so far, and the layers sampled among them.
+
+        Raises Diverged when too many losses in a row are not finite: what came up to them is written, what came after
+        is not. (Not `strict`: all is written.)
+        """
         self._flushed = time.perf_counter()
         if not self._rates:
             self.writer.flush()
@@ -215,7 +227,7 @@ class StepRecorder:
             raise found
 
     def write(self, record: Record) -> None:
-        """Any other record, after the steps before it."""
+        """Write any other record, after the steps before it."""
         self.flush()
         self.writer.write(record)
 

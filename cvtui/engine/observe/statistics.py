@@ -1,4 +1,4 @@
-"""Numbers about one tensor, computed where it lies, in a fixed number of passes and without reading anything back.
+"""Statistics of one tensor, computed on its device in a fixed number of passes, nothing read back.
 
 Mean, std, min, max, zeros, saturated and dead are exact over all values. Only the histogram of a large tensor is
 taken from a sample: at most 16,384 values at an even stride.
@@ -29,12 +29,12 @@ or (on CUDA) a bool and the 8 bytes of an index; 218 MB."""
 
 
 def on_cpu(tensor: Tensor) -> bool:
-    """Does it lie where reading a number costs nothing?"""
+    """Return True where reading a number costs nothing."""
     return tensor.device.type == "cpu"
 
 
 def flat_view(tensor: Tensor) -> Tensor:
-    """All values in one dimension, in the order of memory (a copy would cost as much as a statistic)."""
+    """Flatten to one dimension in the order of memory (a copy would cost as much as a statistic)."""
     if tensor.is_contiguous():
         return tensor.view(-1)
     if tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
@@ -43,12 +43,12 @@ def flat_view(tensor: Tensor) -> Tensor:
 
 
 def is_flat(tensor: Tensor) -> bool:
-    """Is `flat_view` of it a view?"""
+    """Return True if `flat_view` of it is a view."""
     return tensor.is_contiguous() or (tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last))
 
 
 def pieces(tensor: Tensor) -> Iterator[Tensor]:
-    """All values as flat float32 tensors of at most WHOLE each, one after the other."""
+    """Yield all values as flat float32 tensors of at most WHOLE each."""
     if tensor.numel() <= WHOLE:
         yield flat_view(tensor).float()
     elif is_flat(tensor):
@@ -61,13 +61,13 @@ def pieces(tensor: Tensor) -> Iterator[Tensor]:
 
 
 def _total(tensor: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
-    """The sum of `of` (a scalar) over all pieces, in float64 (which MPS has not)."""
+    """Sum of `of` (a scalar) over all pieces, in float64 (which MPS has not)."""
     wide = torch.float32 if tensor.device.type == "mps" else torch.float64
     return torch.stack([of(piece).to(wide) for piece in pieces(tensor)]).sum()
 
 
 def stride_for(count: int, most: int = SAMPLE) -> int:
-    """The smallest stride that takes at most `most` of `count` values and shares no factor with it.
+    """Smallest stride that takes at most `most` of `count` values and shares no factor with it.
 
     A stride of 128 over maps of 32 x 32 would see nothing but column 0, where the padding is.
     """
@@ -91,7 +91,7 @@ def moments(tensor: Tensor) -> Tensor:
 
 
 def _moments_in_pieces(tensor: Tensor) -> Tensor:
-    """The same; sums of the pieces are added in float64, which is no less exact."""
+    """`moments` of a large tensor; sums of the pieces are added in float64, which is no less exact."""
     count = tensor.numel()
     in_place = is_flat(tensor) and tensor.dtype == torch.float32  # adds up without a copy, as a small one does
     mean = flat_view(tensor).mean() if in_place else (_total(tensor, torch.sum) / count).float()
@@ -102,7 +102,7 @@ def _moments_in_pieces(tensor: Tensor) -> Tensor:
 
 
 def _nonzero(values: Tensor) -> Tensor:
-    """How many values of a flat tensor are not 0: a scalar."""
+    """Count of values of a flat tensor that are not 0: a scalar."""
     if on_cpu(values):
         return torch.tensor(np.count_nonzero(values.numpy() != 0), dtype=torch.float64)
     return (values != 0).count_nonzero()
@@ -127,7 +127,10 @@ def _norm(values: Tensor) -> Tensor:
 
 
 def all_finite(tensor: Tensor) -> Tensor:
-    """bool, a scalar: is no value NaN or infinite? (Without the three copies that isfinite makes.)"""
+    """Return a bool scalar: no value is NaN or infinite.
+
+    Without the three copies that isfinite makes.
+    """
     if not tensor.numel() or not tensor.is_floating_point():
         return torch.ones((), dtype=torch.bool, device=tensor.device)
     return torch.stack([torch.stack(torch.aminmax(values)).isfinite().all() for values in pieces(tensor)]).all()
@@ -152,22 +155,24 @@ def pinned(tensor: Tensor, kind: str) -> Tensor | None:
 
 
 def _share(tensor: Tensor, holds: Callable[[Tensor], Tensor]) -> Tensor:
-    """Of the values for which it holds."""
+    """Share of the values for which it holds."""
     if tensor.numel() <= WHOLE:
         return holds(flat_view(tensor).float()).float().mean()
     return (_total(tensor, lambda values: holds(values).count_nonzero()) / tensor.numel()).float()
 
 
 def answer_entropy(output: Tensor) -> Tensor:
-    """Entropy, in nats, of the largest outputs' places: output N x C."""
+    """Entropy, in nats, of the predicted classes: output N x C."""
     counts = torch.zeros(output.shape[1], device=output.device)
     shares = counts.index_add_(0, output.argmax(1), torch.ones(len(output), device=output.device)) / len(output)
     return -(shares * shares.clamp_min(1e-12).log()).sum()
 
 
 def alive_channels(output: Tensor) -> Tensor:
-    """bool, C: channels of N x C x H x W (features of N x C) that are above 0 for some image and place; for outputs
-    that are never negative, those of ReLU."""
+    """Channels that are above 0 anywhere, of outputs that are never negative (ReLU): bool, C.
+
+    output: N x C x H x W, or N x C.
+    """
     if output.dim() == 4 and output.is_contiguous(memory_format=torch.channels_last):
         output = output.permute(0, 2, 3, 1).reshape(-1, output.shape[1])
     axes = [axis for axis in range(output.dim()) if axis != 1]
@@ -201,7 +206,7 @@ def histogram(tensor: Tensor) -> Tensor:
 
 
 def _histogram_on_cpu(sample: Tensor) -> Tensor:
-    """The same; here reading the range back costs nothing, and plain numbers are quicker than tensors of one."""
+    """`histogram` where reading the range back costs nothing, and plain numbers are quicker than tensors of one."""
     low, high = (bound.item() for bound in torch.aminmax(sample))
     if not (math.isfinite(low) and math.isfinite(high)):
         sample = sample[sample.isfinite()]

@@ -1,4 +1,4 @@
-"""Loss, accuracy and gradient norm of every step, kept on the device and read back once per flush.
+"""Accumulate loss, accuracy and gradient norm on the device; sync once per flush.
 
 A step leaves references to tensors that exist anyway (the loss, the gradients' norm, the logits, the labels). What can
 be worked out for many steps at once (argmax, means) is worked out at the flush.
@@ -52,8 +52,7 @@ class StepMetrics:
         return len(self._losses)
 
     def add(self, loss: Tensor, norm: Tensor | None, logits: Tensor, labels: Tensor) -> None:
-        """One step: loss and norm of all gradients (scalars; None where there were none), logits N x classes, labels
-        N."""
+        """Take one step: loss and gradient norm (scalars; None where there is none), logits N x classes, labels N."""
         self._losses.append(loss.detach())
         self._sizes.append(labels.shape[0])  # a tensor's len() takes 1 µs longer
         self._norms.append(norm)
@@ -65,7 +64,7 @@ class StepMetrics:
             self._settle()
 
     def add_share(self, loss: Tensor | float, norm: Tensor | None, accuracy: Tensor | float | None) -> None:
-        """One step of a loop that works its accuracy out itself (a share 0..1; None where it has none)."""
+        """Take one step of a loop that works its accuracy out itself (a share 0..1; None where it has none)."""
         self._losses.append(torch.as_tensor(loss).detach().float().reshape(()))
         self._sizes.append(1)
         self._norms.append(norm)
@@ -73,7 +72,7 @@ class StepMetrics:
         self._right.append(share.detach().float().reshape(1))
 
     def _settle(self) -> None:
-        """Turns the logits held into one share of right answers a step."""
+        """Turn the logits held into one share of right answers a step."""
         if not self._logits:
             return
         right = (torch.cat(self._logits).argmax(1) == torch.cat(self._labels)).float()
@@ -90,7 +89,7 @@ class StepMetrics:
         self._held = 0
 
     def read(self) -> Readings:
-        """All steps since the last call, in order: the one place where the device is waited for."""
+        """Read all steps since the last call, in order: the one place where the device is waited for."""
         if not self._losses:
             return Readings()
         self._settle()
@@ -110,10 +109,10 @@ class StepMetrics:
 
 
 def exact(number: float) -> float:
-    """A float32 with the nine digits that tell it from every other, instead of the seventeen of a double."""
+    """Round to the nine digits that tell a float32 from every other."""
     return float(f"{number:.9g}")
 
 
 def rounded(numbers: Iterable[float], digits: int) -> list[float | None]:
-    """For the log: so many significant digits; None for what is not finite."""
+    """Round to so many significant digits; None for what is not finite."""
     return [float(f"{number:.{digits}g}") if math.isfinite(number) else None for number in numbers]

@@ -7,7 +7,7 @@ before, 92, 105 now, which makes a small net 1.05 to 1.1 x as fast.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class _Gathered(NamedTuple):
 class _Quick(QuickStep, PlainAdam):
     """What Adam and AdamW have in common."""
 
-    PLAIN = PlainAdam
+    PLAIN: ClassVar[Any] = PlainAdam
     _gathered: _Gathered | None = None
 
     def _quick(self, gathered: _Gathered, grads: list[list[Any]]) -> None:

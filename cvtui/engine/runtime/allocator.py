@@ -1,4 +1,4 @@
-"""Memory that a step has freed stays with the process, for the next step needs as much again.
+"""Keep freed memory in the allocator (malloc trim and mmap thresholds).
 
 glibc gives large pieces back to the kernel as soon as they are free, and the kernel clears every page that it hands
 out anew: 9,000 pages a step on a CIFAR-sized net at batch 64, 50,000 on a ResNet-18 at batch 32, which is a sixth to a
@@ -18,7 +18,7 @@ LARGEST_OF_OLD = 32 << 20
 
 
 def keep_freed_memory() -> bool:
-    """From now on, in the whole process. False where the C library is another than glibc: nothing is changed there."""
+    """Keep freed memory from now on, in the whole process. False without glibc: nothing is changed there."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):

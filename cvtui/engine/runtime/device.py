@@ -1,4 +1,4 @@
-"""Where a run computes, on how many threads, and in which precision."""
+"""Device, number of CPU threads, precision and determinism of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cvtui.runlog.worker_process import worker_threads
 
 
 def pick_device(text: str) -> torch.device:
-    """`auto` is CUDA, else MPS, else the CPU. RequestError when what is asked for is not there."""
+    """Return the device: `auto` is CUDA, else MPS, else the CPU. RequestError when what is asked for is not there."""
     if text == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
@@ -38,23 +38,25 @@ threads that wait for a taken core can slow a small net a hundredfold (DESIGN, s
 
 
 def set_threads(asked: int, macs: int) -> int:
-    """Sets PyTorch's CPU threads to what the recipe asks, or for 0 to a guess for a step of so many multiply-adds, with
-    which the thread tuner begins (thread_tuner.py): at least 1, at most all cores but one. The number set."""
+    """Set PyTorch's CPU threads to what the recipe asks, or for 0 to a guess; return the number.
+
+    The guess, by the multiply-adds of a step, is where the thread tuner begins (thread_tuner.py): at least 1, at most
+    all cores but one.
+    """
     threads = asked or min(worker_threads(0), -(-macs // MACS_A_THREAD) or 1)
     torch.set_num_threads(threads)
     return threads
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """What the forward pass and the loss run in: PyTorch's autocast for bfloat16, nothing for float32."""
+    """Context of forward pass and loss: PyTorch's autocast for bfloat16, nothing for float32."""
     if precision == "bfloat16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 
 
 def repeat(device: torch.device, deterministic: str) -> None:
-    """Makes a CUDA device take only cuDNN's deterministic algorithms (`on`), or whichever is quickest (`off`). Other
-    devices have no such choice."""
+    """Choose cuDNN's deterministic algorithms alone (`on`), or whichever is quickest (`off`); CUDA only."""
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = deterministic == "on"
         torch.backends.cudnn.benchmark = False  # it chooses by times that it measures: another choice every run
@@ -65,8 +67,10 @@ TENSOR_FLOAT = (8, 0)
 
 
 def arithmetic(device: torch.device, precision: str, deterministic: str) -> dict[str, str]:
-    """In what a run multiplies, for its record: `convolutions` and `linear` (float32, tf32 or bfloat16), and on CUDA
-    whether cuDNN is `deterministic`."""
+    """Name the number formats of `convolutions` and `linear` (float32, tf32 or bfloat16), for the record `run`.
+
+    On CUDA also whether cuDNN is `deterministic`.
+    """
     if device.type != "cuda":
         return {"convolutions": precision, "linear": precision}
     able = torch.cuda.get_device_capability(device) >= TENSOR_FLOAT
@@ -80,7 +84,7 @@ def arithmetic(device: torch.device, precision: str, deterministic: str) -> dict
 
 
 def describe(device: torch.device) -> str:
-    """`cpu`, or with the GPU's name: `cuda:0 (NVIDIA H100)`."""
+    """Device name: `cpu`, or with the GPU's name `cuda:0 (NVIDIA H100)`."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)

@@ -25,8 +25,11 @@ NAME = "torch._dynamo"
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """PyTorch is imported here, and torch.compile's machinery left out. Its half a million objects stay until the end,
-    so the garbage collector neither looks through them while they come (0.1 s) nor at any time after that."""
+    """Import PyTorch inside, without torch.compile's machinery and with the garbage collector off.
+
+    Its half a million objects stay until the end, so the collector neither looks through them while they come (0.1 s)
+    nor at any time after that.
+    """
     gc.disable()
     try:
         yield
@@ -37,8 +40,7 @@ def loading() -> Iterator[None]:
 
 
 def end(code: int) -> NoReturn:
-    """Ends the process, all that is registered for its end done and said, but without Python's taking down of every
-    object that PyTorch has brought (0.6 s)."""
+    """End the process after exit handlers and flushes, without tearing down PyTorch's objects (0.6 s)."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -49,13 +51,13 @@ def end(code: int) -> NoReturn:
 
 
 class _StandIn(ModuleType):
-    """`torch._dynamo` until something of it is needed."""
+    """Stand-in for `torch._dynamo` until something of it is needed."""
 
     def graph_break(self, msg: str = "") -> None:
-        """Does nothing where nothing is compiled."""
+        """Do nothing: nothing is compiled."""
 
     def disable(self, fn: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
-        """The function itself: it is not compiled anyway."""
+        """Return the function itself: it is not compiled anyway."""
         return fn
 
     def __getattr__(self, name: str) -> Any:
@@ -77,7 +79,7 @@ def leave_dynamo_out() -> None:
 
 
 def load_it() -> ModuleType:
-    """The real module, in its place from now on."""
+    """Import the real module and put it in its place."""
     import torch
 
     if isinstance(sys.modules.get(NAME), _StandIn):

@@ -1,4 +1,4 @@
-"""How many CPU cores have nothing to do: what the thread tuner asks before it tries more threads."""
+"""Count idle CPU cores, for the thread tuner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_SECONDS = 0.2
 
 
 class IdleCores:
-    """Called again and again: cores of this process that were idle since the call before, on average.
+    """Callable: cores of this process that were idle since the call before, on average.
 
     None at the first call, at one that comes too soon, and where the system does not count. A call costs 50 µs.
     """
@@ -28,7 +28,7 @@ class IdleCores:
 
 
 def _idle() -> tuple[float, float] | None:
-    """The time, and the seconds that the usable cores have had nothing to do; who waits for a disk is free, too."""
+    """(time, idle seconds of the usable cores); waiting for a disk counts as idle."""
     try:
         cores = psutil.cpu_times(percpu=True)
         usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(cores))

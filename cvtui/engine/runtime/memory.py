@@ -1,4 +1,4 @@
-"""Memory that is not there: asked about before anything is allocated, and recognised where it ran out."""
+"""Out of memory: estimated before anything is allocated, and recognised where it happened."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _SIGNS = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED", "can't allocat
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Is it what PyTorch, NumPy or Python raise where memory runs out?"""
+    """Return True for what PyTorch, NumPy or Python raise where memory runs out."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
 def check_fits(checked: Checked, device: torch.device) -> str:
-    """RequestError where the net can't be trained on `device` at all. Else "", or a warning where this batch size may
-    need more than there is (the activations are an estimate)."""
+    """Check the memory estimate against `device`; RequestError where the net can't be trained there at all.
+
+    Else "", or a warning where this batch size may need more than there is (the activations are an estimate).
+    """
     free = free_memory(swap=True)
     if device.type == "cuda":
         check_room(checked, free, "this machine", built_only=True)
@@ -36,13 +38,13 @@ def check_fits(checked: Checked, device: torch.device) -> str:
 
 
 def free_on_gpu(device: torch.device) -> int:
-    """Bytes that can be had there: what is free, and what PyTorch holds for this process and does not use."""
+    """Bytes available on the GPU: free, or held by this process's allocator and not used."""
     free, _ = torch.cuda.mem_get_info(device)
     return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
 
 
 def smaller_batch(checked: Checked, had: int) -> int:
-    """The batch size halved as often as its estimate needs to fit into the `had` bytes; 0 where no batch is smaller."""
+    """Halve the batch size until its estimate fits into the `had` bytes; 0 where no batch is smaller."""
     size = checked.recipe.batch_size // 2
     while size > 1 and need_of(checked, size).total > had:
         size //= 2

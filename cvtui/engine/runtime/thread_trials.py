@@ -22,11 +22,11 @@ seem slow), and when a core has become free; after one that changed the number; 
 
 
 class ThreadTrials:
-    """Between two trials.
+    """Schedule of trials.
 
-    times.begin()                       # a trial
-    times.end(by, first=…, doubt=…)     # what came of it
-    if times.look():                    # now and then
+    trials.begin()                       # a trial
+    trials.end(by, first=…, doubt=…)     # its result
+    if trials.look():                    # now and then
         another trial
     """
 
@@ -43,7 +43,7 @@ class ThreadTrials:
         self._begun = self._clock()
 
     def end(self, by: int, *, first: bool, doubt: bool) -> None:
-        """The trial gave so many threads more (fewer: below 0). `doubt`: something disturbed it."""
+        """Take the result of a trial: `by` threads more (fewer: below 0). `doubt`: something disturbed it."""
         now = self._clock()
         took = now - self._begun
         self._fall_or_climb(by, first, now)
@@ -55,7 +55,7 @@ class ThreadTrials:
         self._free()  # counts from here on: not what the trial's own threads took
 
     def _fall_or_climb(self, by: int, first: bool, now: float) -> None:
-        """Threads that were lost soon after they came are waited for twice as long before they are tried again."""
+        """Wait twice as long before trying threads again that were lost soon after they came."""
         if first or by > 0:
             self._climbed = now
         elif by < 0:
@@ -64,7 +64,7 @@ class ThreadTrials:
             self._rested = now + self._rest
 
     def look(self) -> bool:
-        """Is it time for a trial? Sooner where cores have become free."""
+        """Return True when a trial is due; sooner where cores have become free."""
         free = self._free()
         was_crowded, self.crowded = self.crowded, free is not None and free < ROOM
         if was_crowded and not self.crowded:

@@ -1,4 +1,4 @@
-"""How many CPU threads a training runs on: measured on its own steps, at the start and whenever their time changes.
+"""Tune the number of CPU threads from measured step times, at the start and whenever they change.
 
 A small net is fastest on one or two threads, and threads that wait for a core which another program has taken can slow
 every step a hundredfold (a step of 9 ms on 1 to 3 threads took 65 on all 4 of a machine with one other busy program).
@@ -54,8 +54,10 @@ Trial: TypeAlias = Generator[int, float, dict[int, list[float]]]
 
 
 def candidates(cores: int, macs: int) -> list[int]:
-    """The numbers of threads to choose from: 1, 2, 3 of 4 cores; 1, 2, 4, 8 … and all but one of many. One core is
-    left to the screen, but by steps of very many multiply-adds, and of two; one of few runs on one thread."""
+    """Thread counts to choose from: 1, 2, 3 of 4 cores; 1, 2, 4, 8 … and all but one of many.
+
+    One core is left to the screen, but by steps of very many multiply-adds, and of two; one of few runs on one thread.
+    """
     if macs < MACS_TO_SHARE or cores == 1:
         return [1]
     most = cores - 1
@@ -64,11 +66,11 @@ def candidates(cores: int, macs: int) -> list[int]:
 
 
 class ThreadTuner:
-    """Chooses among `allowed` numbers of threads, beginning with `threads`.
+    """Tuner of the thread count among `allowed`, beginning with `threads`.
 
-    thread_tuner.begin()                # before the first step, and after anything that is no step
+    tuner.begin()                # before the first step, and after anything that is no step
     forward, backward, update
-    words = thread_tuner.step()         # after each step; for the log when the number has changed
+    message = tuner.step()       # after each step; for the log when the number has changed
     """
 
     def __init__(
@@ -81,9 +83,11 @@ class ThreadTuner:
         cores: int | None = None,
         free: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """`most_first`: the first trial is between the two largest numbers, for steps that are so long that a trial of
-        all takes a quarter of a minute; fewer are tried when cores turn out to be taken. `cores`: of the machine, where
-        all of them are allowed. `free`: cores that were idle since it was called before; None where that isn't known.
+        """Begin with a trial of all, or with `most_first` of the two largest numbers.
+
+        `most_first` is for steps that are so long that a trial of all takes a quarter of a minute; fewer are tried when
+        cores turn out to be taken. `cores`: of the machine, where all of them are allowed. `free`: cores that were idle
+        since it was called before; None where that isn't known.
         """
         self.allowed = sorted({*allowed, threads})  # a run that is resumed brings its own number
         self.threads = threads
@@ -103,11 +107,11 @@ class ThreadTuner:
         self._try(self.allowed[-2:] if most_first else self.allowed, "measured")
 
     def begin(self) -> None:
-        """The time until now is not a step's."""
+        """Leave the time until now out of the next step's."""
         self._last = self._clock()
 
     def step(self) -> str:
-        """One step is over. What to say about it: "" as long as the number of threads stays."""
+        """Take one step; return the message about a changed number, else ""."""
         now = self._clock()
         seconds, self._last = now - self._last, now
         if self._trial is not None:
@@ -119,7 +123,7 @@ class ThreadTuner:
         return ""
 
     def _look(self, now: float) -> None:
-        """Are steps slower than they were? Is it time to see whether another number has become better?"""
+        """Begin a trial when steps have become slower, or when one is due."""
         if len(self._times) < LEAST_STEPS and self._stark < STARK_STEPS:
             return
         found = median(self._times[-STARK_STEPS:] if self._stark >= STARK_STEPS else self._times)
@@ -137,7 +141,7 @@ class ThreadTuner:
             self._usual = min(found, self._usual + 0.05 * (found - self._usual))
 
     def _try(self, allowed: Sequence[int], reason: str) -> None:
-        """Begins a trial at the next step."""
+        """Begin a trial at the next step."""
         self._reason = reason
         self._trial = trial(allowed)
         self._when.begin()
@@ -179,8 +183,11 @@ class ThreadTuner:
 
 
 def trial(allowed: Sequence[int]) -> Trial:
-    """Tries each number in turn, three times over; from the fewest threads up, so that what loses to them by far is
-    noticed at its first steps. The first step on another number makes threads and kernels anew, and does not count."""
+    """Try each number in turn, three times over, from the fewest threads up.
+
+    So what loses to them by far is noticed at its first steps. The first step on another number makes threads and
+    kernels anew, and does not count.
+    """
     times: dict[int, list[float]] = {count: [] for count in allowed}
     left = list(allowed)
     best = float("inf")
@@ -204,7 +211,7 @@ def trial(allowed: Sequence[int]) -> Trial:
 
 
 def best_of(medians: dict[int, float], now: int | None) -> int:
-    """The fewest threads that are as good as the best; `now`, where that is as good."""
+    """Fewest threads that are as good as the best; `now`, where that is as good."""
     limit = min(medians.values()) / WORTH
     if now is not None and medians.get(now, float("inf")) <= limit:
         return now
@@ -212,7 +219,7 @@ def best_of(medians: dict[int, float], now: int | None) -> int:
 
 
 def doubtful(times: dict[int, list[float]], chosen: int) -> bool:
-    """A number that was not chosen has shown a step that would have made it the choice: something came between."""
+    """Return True if another number had a step quick enough to be the choice: something disturbed the trial."""
     limit = WORTH * median(times[chosen])
     return any(min(found) < limit for count, found in times.items() if count != chosen)
 

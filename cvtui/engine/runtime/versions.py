@@ -1,4 +1,4 @@
-"""Versions of what computes."""
+"""Versions of Python and the libraries that compute."""
 
 from __future__ import annotations
 

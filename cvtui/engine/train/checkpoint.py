@@ -32,14 +32,16 @@ class Damaged(Exception):
 
 
 def save(state: Mapping[str, Any], path: Path) -> None:
-    """Writes `state` (tensors, numbers, texts, lists and dicts of them). OSError when the disk refuses; the old file of
-    that name is then still there."""
+    """Write `state` (tensors, numbers, texts, lists and dicts of them), whole or not at all.
+
+    OSError when the disk refuses; the old file of that name is then still there.
+    """
     door.make_folder(path.parent)  # not its parents: a run folder that was deleted does not come back half
     write_whole({**state, "format": FORMAT, "checksum": checksum(state)}, path)
 
 
 def write_whole(state: Mapping[str, Any], path: Path) -> None:
-    """`state` alone, whole or not at all. OSError."""
+    """Write `state` alone, whole or not at all. OSError when the disk refuses."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         _write(state, beside)
@@ -52,7 +54,7 @@ def write_whole(state: Mapping[str, Any], path: Path) -> None:
 
 
 def _write(state: Mapping[str, Any], path: Path) -> None:
-    file = _Noting(door.opened(path, "wb"))
+    file = _NotingFile(door.opened(path, "wb"))
     try:
         torch.save(dict(state), file)  # type: ignore[arg-type]  # all that it asks of a file is to write
         file.flush()
@@ -66,8 +68,8 @@ def _write(state: Mapping[str, Any], path: Path) -> None:
             file.file.close()
 
 
-class _Noting:
-    """A file that remembers what the system said when a write failed."""
+class _NotingFile:
+    """File that keeps the system's error when a write failed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -85,8 +87,10 @@ class _Noting:
 
 
 def clear_parts(folder: Path) -> int:
-    """Removes what a process that was killed in the middle of a save left beside; the number of files. Only for the
-    holder of the run's lock."""
+    """Remove the partial files of a process that was killed in a save; return their number.
+
+    Only for the holder of the run's lock.
+    """
     parts = [name for name in door.names(folder, ".part") if name.startswith(".")]
     for part in parts:
         door.remove(folder / part)
@@ -94,7 +98,7 @@ def clear_parts(folder: Path) -> int:
 
 
 def link(source: Path, path: Path) -> None:
-    """Gives a saved checkpoint a second name, as atomically and without writing it twice (copied where links fail)."""
+    """Give a saved checkpoint a second name atomically, by a link (copied where links fail)."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     door.remove(beside)
     try:
@@ -110,9 +114,10 @@ def link(source: Path, path: Path) -> None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """A checkpoint's state, checked. Only tensors and plain values are read: code hidden in the file does not run.
+    """Load and verify a checkpoint's state.
 
-    Damaged (with the reason) when it is cut, altered, not ours, or of a format that is newer than this program.
+    Only tensors and plain values are read: code hidden in the file does not run. Damaged (with the reason) when it is
+    cut, altered, not ours, or of a format that is newer than this program.
     """
     try:
         with door.opened(path) as file:
@@ -129,13 +134,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 
 
 def eval_weights(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The weights that were validated, and that are good for use: the running mean where there is one."""
+    """Weights that were validated: the running mean where there is one."""
     weights: dict[str, torch.Tensor] = state.get("ema") or state["model"]
     return weights
 
 
 def _why(error: Exception) -> str:
-    """torch's reason in one short line (its own for a foreign pickle is a page about `weights_only`)."""
+    """Shorten the error to one line (PyTorch's own for a foreign pickle is a page about `weights_only`)."""
     if isinstance(error, pickle.UnpicklingError):
         return "it is cut short, or holds more than tensors and numbers"
     return " ".join(str(error).split())[:120] or type(error).__name__
@@ -189,7 +194,7 @@ class KeepRule:
         return found
 
     def thin(self, folder: Path) -> list[str]:
-        """Removes what a finished run keeps no longer, but never the only whole checkpoint; the names removed."""
+        """Remove what a finished run keeps no longer, never the only whole checkpoint; return the names removed."""
         others = [folder / name for name in door.names(folder, ".pt") if not name.startswith("last")]
         if self.last or not any(is_whole(path) for path in others):
             return []
@@ -202,7 +207,7 @@ class KeepRule:
 
 
 def is_whole(path: Path) -> bool:
-    """Can it be loaded, and does its checksum fit?"""
+    """Return True if it can be loaded and its checksum fits."""
     try:
         load(path)
     except (Damaged, OSError):

@@ -1,4 +1,4 @@
-"""Which weights stand on the disk under which name, and what is said where they don't.
+"""Checkpoint files of a run: which state each name holds, and what is missing on the disk.
 
 A save may fail (a full disk), and a process may be killed within one. So what best.pt holds is remembered apart from
 the best epoch that was seen, and a name that failed is not forgotten. last.pt, from which a run goes on, is given its
@@ -29,7 +29,7 @@ Names = list[tuple[checkpoint.Reason, str]]
 
 
 class BestOnDisk(NamedTuple):
-    """What best.pt holds."""
+    """Epoch and accuracy of the state in best.pt."""
 
     epoch: int
     accuracy: float
@@ -41,7 +41,7 @@ def seconds_of(text: str) -> float:
 
 
 class CheckpointFiles:
-    """Writes a run's checkpoints, from the first to the last, and knows which of them are there."""
+    """Writer of a run's checkpoints, which knows which of them are on the disk."""
 
     def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder) -> None:
         self.training = training
@@ -58,18 +58,23 @@ class CheckpointFiles:
             self._read_best()
 
     def due(self) -> bool:
-        """Is it time for a checkpoint within the epoch?"""
+        """Return True when a checkpoint within the epoch is due."""
         return time.perf_counter() >= self._due_at
 
     def save_epoch(self, accuracy: float | None, best: bool) -> None:
-        """After an epoch, which may be the best so far: all names that the rule gives it. It becomes best.pt also where
-        it is only better than what best.pt holds, because the best could not be written."""
+        """Save under all names that the rule gives this epoch, which may be the best so far.
+
+        It becomes best.pt also where it is only better than what best.pt holds, because the best could not be written.
+        """
         better = accuracy is not None and (self.held is None or accuracy > self.held.accuracy)
         self.save(self.rule.names(self.training.epoch, best or better), accuracy)
 
     def save(self, names: Names, accuracy: float | None = None) -> str:
-        """Writes the state once, under each name; `accuracy` is that of the validation, where this state was validated.
-        A disk that refuses is a word in the log, no end. Why it refused; "" when all is written."""
+        """Write the state once, under each name; return why the disk refused, "" when all is written.
+
+        accuracy: on the validation images, where this state was validated. A disk that refuses is a line in the log and
+        ends nothing.
+        """
         self.recorder.flush()
         self._due_at = time.perf_counter() + self._interval
         t, place, why = self.training, self.folder.checkpoints, ""
@@ -117,7 +122,7 @@ class CheckpointFiles:
         self._told |= told
 
     def catch_up(self) -> None:
-        """In a run that goes on from the state after an epoch: writes the names of that epoch that are not there."""
+        """Write the names of the epoch that a resumed run goes on from, where they are not there."""
         t = self.training
         if t.accuracy is None or t.batch_index:
             return
@@ -131,12 +136,12 @@ class CheckpointFiles:
             self.save(names, t.accuracy)
 
     def thin(self) -> None:
-        """Removes what a run that has ended keeps no longer; nothing where a name is behind."""
+        """Remove what a run that has ended keeps no longer; nothing where a file is missing."""
         if not self.missing():
             self.rule.thin(self.folder.checkpoints)
 
     def missing(self) -> str:
-        """What was to be kept and is not there, in words; "" when all is."""
+        """Message about checkpoints that were to be kept and are not on the disk; "" when all are."""
         t, parts = self.training, []
         if self.unsaved:
             parts.append(f"the last checkpoint could not be written: {self.unsaved}")
@@ -150,7 +155,7 @@ class CheckpointFiles:
         return "; ".join(parts)
 
     def _read_best(self) -> None:
-        """Of a run that goes on: what its best.pt holds."""
+        """Read what best.pt of a resumed run holds."""
         t, words = self.training, ""
         try:
             state = checkpoint.load(self.folder.checkpoints / BEST)

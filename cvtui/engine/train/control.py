@@ -1,4 +1,4 @@
-"""What reaches a run from outside while it trains: commands in its folder, and signals."""
+"""Commands and signals that reach a run while it trains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAME_SIGNAL_SECONDS = 0.5
 
 
 class StopAsked(Exception):
-    """The run is to end here, with a checkpoint."""
+    """Request to end the run here, with a checkpoint."""
 
     def __init__(self, reason: str, code: int = 0) -> None:
         super().__init__(reason)
@@ -32,8 +32,7 @@ class StopAsked(Exception):
 
 
 class Signals:
-    """SIGINT and SIGTERM ask for a clean stop, a second one ends the process at once; SIGHUP (the terminal is gone)
-    means nothing to a training."""
+    """SIGINT and SIGTERM ask for a clean stop, a second one ends the process at once; SIGHUP is ignored."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -49,7 +48,7 @@ class Signals:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         return signals
 
-    def _came(self, number: int, frame: FrameType | None) -> None:
+    def _came(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.number and now - self._when > SAME_SIGNAL_SECONDS:
             os._exit(128 + number)
@@ -57,12 +56,12 @@ class Signals:
             self.number, self._when = number, now
 
     def over(self) -> None:
-        """All is saved and said: a second signal must not change the exit code while Python takes itself down."""
+        """Ignore signals from here on: a second one must not change the exit code while Python takes itself down."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
     def check(self) -> None:
-        """Raises StopAsked when a signal has come."""
+        """Raise StopAsked when a signal has come."""
         if self.number:
             raise StopAsked(f"stopped by {signal.Signals(self.number).name}", 128 + self.number)
 
@@ -89,8 +88,10 @@ class ControlledRun(Protocol):
 
 
 class Control:
-    """The one interpreter of commands: obeys them at any moment between two batches, of training and of validation
-    alike, in the engine and in `cvtui.watch`. `signals` belong to the process that is a trainer and nothing else."""
+    """Apply queued commands between batches, in the engine and in `cvtui.watch`.
+
+    `signals` belong to the process that is a trainer and nothing else.
+    """
 
     def __init__(
         self,
@@ -109,9 +110,10 @@ class Control:
         self._next_poll = 0.0
 
     def obey(self) -> None:
-        """Called between batches: 0.2 µs when there is nothing to look at. Blocks while the run is paused.
+        """Apply what has come; called between batches. Blocks while the run is paused.
 
-        StopAsked for a stop; Diverged (see StepRecorder.flush) when the steps before a command turn out to be so.
+        It costs 0.2 µs when there is nothing to look at. Raises StopAsked for a stop; Diverged (see StepRecorder.flush)
+        when the steps before a command turn out to be so.
         """
         self._check_signals()
         now = time.perf_counter()
@@ -127,7 +129,7 @@ class Control:
             self.signals.check()
 
     def _wait(self) -> None:
-        """Sleeps until `resume`; other commands are obeyed meanwhile, and the clocks stand still."""
+        """Sleep until `resume`; other commands are applied meanwhile, and the clocks stand still."""
         begun = time.perf_counter()
         try:
             while self.paused:
@@ -139,7 +141,7 @@ class Control:
             self._leave_out(time.perf_counter() - begun)
 
     def _leave_out(self, seconds: float) -> None:
-        """The clocks of the training, and of what watching costs it, stood still so long."""
+        """Leave these seconds out of the run's clock and of the time that watching is a share of."""
         self.run.clock.leave_out(seconds)
         self.watch.forget_time(seconds)
 
@@ -155,7 +157,7 @@ class Control:
                 raise StopAsked("stopped when asked")
 
     def _apply(self, command: Command) -> str:
-        """Does it; the words for the log."""
+        """Apply one command; return the message for the log."""
         match command.command:
             case "pause":
                 before, self.paused = self.paused, True

@@ -1,4 +1,4 @@
-"""What makes two runs of one seed equal on a GPU, and in which arithmetic it computes.
+"""Determinism on a GPU: which operations of a net differ between two runs of one seed.
 
 On the CPU a seed and a number of threads repeat a run to the last bit. On a GPU cuDNN chooses among algorithms that add
 in whatever order their threads come: the default net differs from the second step on. With its deterministic ones
@@ -22,8 +22,8 @@ FEW = 8
 _NO_FORM = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
-def words_of(operations: list[str]) -> str:
-    """For the log; "" where all have a deterministic form."""
+def message_for(operations: list[str]) -> str:
+    """Message for the log; "" where all operations have a deterministic form."""
     if not operations:
         return ""
     verb = "has" if len(operations) == 1 else "have"
@@ -31,15 +31,15 @@ def words_of(operations: list[str]) -> str:
     return f"two runs may differ in their last bits: {names} {verb} no deterministic form in this PyTorch"
 
 
-def told_of(training: TrainingState) -> str:
-    """What the log says of a run that is asked to repeat: on a GPU alone, where something in it can't."""
+def determinism_warning(training: TrainingState) -> str:
+    """Warning for a GPU run that is asked to repeat and has operations that can't; "" else."""
     if training.device.type != "cuda" or training.recipe.deterministic == "off":
         return ""
-    return words_of(without_deterministic_form(training))
+    return message_for(without_deterministic_form(training))
 
 
 def without_deterministic_form(training: TrainingState) -> list[str]:
-    """PyTorch's names of the operations in a step of this net that differ from run to run and can't be told not to.
+    """PyTorch's names of the operations in a step of this net that have no deterministic form.
 
     A forward and a backward pass of some images are made for it (about the time of one step), with PyTorch asked to
     warn; weights, gradients, running means and random numbers are afterwards what they were.

@@ -1,4 +1,4 @@
-"""How good is the model on images that it was not trained on?"""
+"""Evaluate the model on the validation images."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ def batch_size_for(training: TrainingState) -> int:
 
 
 def evaluate(training: TrainingState, between: Callable[[], None]) -> Evaluation:
-    """Loss, accuracy and confusion over the validation images; `between` is called after each batch (it may raise).
+    """Loss, accuracy and confusion over the validation images.
 
-    With a running mean of the weights it is that which is judged.
-
-    The model is in evaluation mode meanwhile (dropout off, batch norm with its running statistics) and in training
-    mode afterwards.
+    `between` is called after each batch (it may raise). With a running mean of the weights, that model is evaluated. It
+    is in evaluation mode meanwhile (dropout off, batch norm with its running statistics) and the trained one in
+    training mode afterwards.
     """
     images = training.data.validation
     classes = len(training.checked.data.classes)

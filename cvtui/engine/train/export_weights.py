@@ -1,4 +1,4 @@
-"""A run's weights as safetensors: plain tensors that other programs can load without trusting the file."""
+"""Export a run's weights as safetensors, which other programs can load without trusting the file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cvtui.runlog.folder import RunFolder
 
 
 def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[str, int]:
-    """Writes the weights of one checkpoint (see `pick`) to `path`, whole or not at all. The checkpoint's name and the
-    number of tensors. RequestError when it is damaged; OSError when the disk refuses.
+    """Write the weights of one checkpoint (see `pick`); return its name and the number of tensors.
 
-    Tensors are contiguous, named as in the state dict; the metadata hold, as JSON, recipe, classes, step, epoch and
-    what is done to the pixels (its tensors, of zca, are `preprocess.mean` and `preprocess.matrix`).
+    Whole or not at all. RequestError when the checkpoint is damaged; OSError when the disk refuses. Tensors are
+    contiguous, named as in the state dict; the metadata hold, as JSON, recipe, classes, step, epoch and the
+    preprocessing (its tensors, of zca, are `preprocess.mean` and `preprocess.matrix`).
     """
     from safetensors.torch import save
 

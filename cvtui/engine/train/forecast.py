@@ -1,4 +1,4 @@
-"""What can be said of a run before its first step: first loss, spread of every layer's output, memory."""
+"""Forecast of a run before its first step: first loss, std of every layer's output, memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cvtui.recipe.memory_check import need_of
 
 
 def forecast(training: TrainingState) -> dict[str, Any]:
-    """`first_loss` (all classes alike: ln C of a cross-entropy), `start_loss` (of the run's first batch, with the
-    weights as they are), `activation_std` (by layer, on that batch), `memory` (bytes).
+    """`first_loss`, `start_loss`, `activation_std` by layer and `memory` (bytes) of a training that begins.
 
-    It leaves the model as it was: mode, batch-norm statistics and random numbers.
+    first_loss: all classes alike (ln C of a cross-entropy). start_loss, activation_std: of the run's first batch, with
+    the weights as they are. The model is left as it was: mode, batch-norm statistics and random numbers.
     """
     start_loss, spread = first_pass(training)
     return {
@@ -32,12 +32,11 @@ def forecast(training: TrainingState) -> dict[str, Any]:
 
 
 def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]:
-    """The first batch through the weights as they are: its loss (None where it is not finite), and the standard
-    deviation of every watched layer's output."""
+    """Loss of the first batch with the present weights (None: not finite), and std of every watched layer's output."""
     found: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
-        def seen(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        def seen(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             large = output.numel() > WHOLE
             found.setdefault(
                 name,
@@ -59,9 +58,10 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
 
 
 def memory(training: TrainingState) -> int:
-    """Bytes that training holds on its device: weights, gradients, optimiser state, kept activations, the images.
+    """Bytes that training holds on its device: weights, gradients, optimizer state, kept activations, the images.
 
-    With a running mean of the weights, that too."""
+    With a running mean of the weights, that too.
+    """
     return need_of(training.checked).total + training.data.bytes
 
 

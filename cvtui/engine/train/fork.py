@@ -1,4 +1,4 @@
-"""Beginning where another run was: its weights, and as much of the rest as the changed recipe leaves in place."""
+"""Fork: start from another run's checkpoint, with as much of its state as the changed recipe leaves in place."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cvtui.runlog.fork import START, Parent, parent_of
 
 
 def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, list[str]] | None:
-    """Puts a fresh training where the parent's checkpoint was; who that is, and the words for the log. None for a run
-    that is no fork. RequestError when the checkpoint is damaged or belongs to another net.
+    """Put a fresh training where the parent's checkpoint was; return the parent and messages.
 
-    Weights and buffers are taken over; the optimiser's state too where the update rule is the same. Steps and epochs
-    count on, so that the parent's curve goes on in the child's; the rate is that of the child's own schedule there.
-    With another batch size the count goes on from the start of the epoch that was under way.
+    None for a run that is no fork. RequestError when the checkpoint is damaged or belongs to another net. Weights and
+    buffers are taken over; the optimizer's state too where the update rule is the same. Steps and epochs count on, so
+    that the parent's curve goes on in the child's; the rate is that of the child's own schedule there. With another
+    batch size the count goes on from the start of the epoch that was under way.
     """
     parent = parent_of(folder)
     path = folder.checkpoints / START
@@ -79,7 +79,7 @@ SHAPE = ("momentum", "amsgrad", "centered")
 
 
 def _take_optimizer(training: TrainingState, state: dict[str, Any]) -> list[str]:
-    """Momentum and the like, where the rule that they belong to is the same; its options are the child's own."""
+    """Load momentum and the like where the update rule is the same; options are the child's own."""
     before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
     now = training.recipe.optimizer.partition("(")[0]
     if before != now:
@@ -98,7 +98,7 @@ def _take_optimizer(training: TrainingState, state: dict[str, Any]) -> list[str]
 
 
 def _take_drops(training: TrainingState, state: dict[str, Any]) -> None:
-    """How often a plateau has lowered the rate, and how long it has waited, where the schedule is the parent's."""
+    """Take over a plateau's reductions and its counters, where the schedule is the parent's."""
     if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
         training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
         training.plateau = Plateau(**state.get("plateau", {}))

@@ -34,7 +34,7 @@ Masks = dict[str, Tensor]
 
 
 def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -> tuple[TrainingState, str]:
-    """The training of a run folder: that of its recipe, and of its ticket where it has one; the words for the log.
+    """Prepare the training of a run folder: its recipe, and its ticket where it has one; return it with a message.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
     model, those pruned at 0, and hooks that keep them there: no gradient comes, and no update stays. RequestError when
@@ -67,7 +67,7 @@ def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -
 
 
 def prune(weights: Mapping[str, Tensor], masks: Masks, share: float, scope: Scope) -> Masks:
-    """The masks without the smallest of the weights that are left (see `left_after` for how many).
+    """Masks without the smallest of the weights that are left (see `left_after` for how many).
 
     weights and masks: by layer in order, the classifier last. Of equal sizes the earlier in memory goes first.
     """
@@ -84,7 +84,7 @@ def prune(weights: Mapping[str, Tensor], masks: Masks, share: float, scope: Scop
 
 
 def shuffled(masks: Masks, maker: torch.Generator) -> Masks:
-    """As many weights of each layer, at places drawn evenly."""
+    """Masks of as many weights of each layer, at random positions."""
     return {
         name: mask.flatten()[torch.randperm(mask.numel(), generator=maker)].view_as(mask)
         for name, mask in masks.items()
@@ -92,7 +92,7 @@ def shuffled(masks: Masks, maker: torch.Generator) -> Masks:
 
 
 def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
-    """True for the `count` largest of those alive."""
+    """Mask of the `count` largest of those alive."""
     flat = torch.where(alive, sizes, torch.full_like(sizes, -1.0)).flatten().contiguous()
     order = flat.argsort(stable=True)
     found = torch.zeros(flat.numel(), dtype=torch.bool)
@@ -101,7 +101,7 @@ def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
 
 
 def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
-    """The run's own masks: those that it wrote down when it began, else its parent's, pruned once more."""
+    """Masks of the run: those that it wrote down when it began, else its parent's, pruned once more."""
     path = folder.path / MASK
     if door.is_file(path):
         return _read(path)
@@ -138,7 +138,7 @@ def _read(path: Path) -> Masks:
 
 
 def _rewind(model: Net, origin: Path) -> None:
-    """Round 0's first weights (or those soon after) into the model."""
+    """Load round 0's first weights (or those soon after) into the model."""
     try:
         model.load_state_dict(_read(origin / REWIND))
     except RuntimeError:
@@ -146,7 +146,7 @@ def _rewind(model: Net, origin: Path) -> None:
 
 
 def _keep_weights(training: TrainingState, folder: RunFolder, steps: int) -> None:
-    """Writes the model down as it is after so many steps."""
+    """Write the model's weights down after so many steps."""
 
     def keep() -> None:
         weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
@@ -157,7 +157,7 @@ def _keep_weights(training: TrainingState, folder: RunFolder, steps: int) -> Non
         keep()
         return
 
-    def after_update(optimizer: Optimizer, *_: Any) -> None:
+    def after_update(*_: Any) -> None:
         if training.step + 1 == steps:  # the loop counts the step after its update
             keep()
             handle.remove()
@@ -180,8 +180,10 @@ def _put_to_0(held: PrunedWeights) -> None:
 
 
 def _hold(optimizer: Optimizer, held: PrunedWeights) -> None:
-    """What is pruned stays 0, whatever the optimiser does (momentum, Muon's mixing), and adds nothing to the length of
-    the gradient."""
+    """Keep pruned weights at 0, and their gradients out of the norm.
+
+    Whatever the optimizer does (momentum, Muon's mixing).
+    """
     for weight, mask in held:
         weight.register_hook(lambda gradient, mask=mask: gradient * mask)  # type: ignore[no-untyped-call]
     optimizer.register_step_post_hook(lambda *_: _put_to_0(held))

@@ -1,7 +1,7 @@
-"""Updates that would destroy the weights are left out: where a loss or a gradient is NaN or infinite.
+"""Skip optimizer steps whose loss or gradient is NaN or Inf.
 
 Healthy steps keep every bit. On the CPU the loss and the gradients' norm, which are there anyway, are looked at before
-the update. On a GPU nothing is read back: a flag on the device tells PyTorch's fused optimisers to do nothing,
+the update. On a GPU nothing is read back: a flag on the device tells PyTorch's fused optimizers to do nothing,
 as GradScaler does (`found_inf`); what happened is seen when the log is flushed.
 """
 
@@ -31,13 +31,13 @@ class NonfiniteRule(NamedTuple):
 
 
 def nonfinite_rule(text: str) -> NonfiniteRule:
-    """`stop`, `stop(5)`, `skip(steps=100)`, `continue`."""
+    """Parse `stop`, `stop(5)`, `skip(steps=100)`, `continue`."""
     choice, values = parse_choice(text, ON_NAN, "on_nan")
     return NonfiniteRule(choice.name != "continue", int(values.get("steps", 0)))
 
 
 class NonfiniteGuard:
-    """Stands between the gradients of a step and its update.
+    """Hook between the gradients of a step and its update.
 
         guard.expect(loss)
         optimizer.step()      # does nothing where the loss or a gradient is not finite
@@ -63,7 +63,7 @@ class NonfiniteGuard:
         self.optimizer.found_inf = None  # type: ignore[attr-defined]
 
     def expect(self, loss: Tensor) -> None:
-        """The loss whose gradients the next update is made of."""
+        """Take the loss whose gradients the next update is made of."""
         self._loss = loss.detach()
 
     @torch.no_grad()
@@ -80,7 +80,7 @@ class NonfiniteGuard:
             torch._foreach_copy_(target, source)
 
     def _look_on_device(self, numbers: list[Tensor]) -> None:
-        """Sets the flag to 1 where one of the numbers is not finite, and waits for nothing."""
+        """Set the flag to 1 where one of the numbers is not finite, and wait for nothing."""
         self._flag.zero_()
         if numbers:
             copy = torch.stack([number.float() for number in numbers])

@@ -1,4 +1,4 @@
-"""Where did the first NaN come from? The batch is computed once more, with a hook on every layer."""
+"""Re-run a batch with hooks to find the first layer with a non-finite value."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ SHOWN_IMAGES = 8
 
 
 class Culprit(NamedTuple):
+    """Layer where the first non-finite value arose."""
+
     layer: str
     """"" where nothing that is not finite came up again."""
     words: str
 
 
 def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) -> Finding:
-    """What is known of the first step whose loss or gradient was not finite: layer, step, batch, and the way on.
+    """Describe the first step whose loss or gradient was not finite: layer, step, batch, and the way on.
 
     `kept` names the last good checkpoint; `since`: the step at which this process began. Leaves weights, running means
     and random numbers as they were.
     """
     per_epoch = training.checked.steps_per_epoch
-    epoch, place = divmod(step + training.schedule.shift, per_epoch)
-    index = image_numbers(training, epoch + 1, place)
+    epoch, batch_index = divmod(step + training.schedule.shift, per_epoch)
+    index = image_numbers(training, epoch + 1, batch_index)
     batch = training.data.train.batch(index.to(training.data.train.labels.device))
     found = locate(training, training.changed(batch, step))
-    where = f"step {step:,} (epoch {epoch + 1}, batch {place + 1} of {per_epoch:,})"
+    where = f"step {step:,} (epoch {epoch + 1}, batch {batch_index + 1} of {per_epoch:,})"
     begun = f" since step {since:,}" if since else ""
     sentence = f"the first value that is not finite{begun}: {found.words}, at {where}"
     if not found.layer:
@@ -50,17 +52,19 @@ def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) 
     )
 
 
-def image_numbers(training: TrainingState, epoch: int, place: int) -> Tensor:
-    """The numbers of the images in batch `place` (from 0) of an epoch (from 1)."""
+def image_numbers(training: TrainingState, epoch: int, batch_index: int) -> Tensor:
+    """Numbers of the images in batch `batch_index` (from 0) of an epoch (from 1)."""
     size = training.recipe.batch_size
-    last = place + 1 == training.checked.steps_per_epoch  # it may be larger than the others
+    last = batch_index + 1 == training.checked.steps_per_epoch  # it may be larger than the others
     order = epoch_order(training.data.train.size, training.recipe.seed, epoch)
-    return order[place * size : None if last else (place + 1) * size]
+    return order[batch_index * size : None if last else (batch_index + 1) * size]
 
 
 def locate(training: TrainingState, batch: Images) -> Culprit:
-    """The first layer, in order of computation, whose output on `batch` is not finite; else the last whose gradient is
-    not (that is where the backward pass meets it first)."""
+    """First layer, in order of computation, whose output on `batch` is not finite; else the last with such a gradient.
+
+    (The last is where the backward pass meets it first.)
+    """
     model = training.model
     devices = [training.device] if training.device.type == "cuda" else []
     buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}

@@ -36,7 +36,7 @@ class LoadedCheckpoint(NamedTuple):
 
 
 def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
-    """The newest whole checkpoint of a run; None where there is none at all. RequestError when all are damaged."""
+    """Newest whole checkpoint of a run; None where there is none at all. RequestError when all are damaged."""
     warnings: list[str] = []
     for name in ORDER:
         path = folder.checkpoints / name
@@ -64,9 +64,9 @@ def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
 
 
 def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("run")) -> list[str]:
-    """Puts `training`, freshly prepared from the recipe of the run folder `run`, where the checkpoint was. The words to
-    tell: what of the recipe and of the data has changed, and what may make bits differ from an uninterrupted run.
+    """Put a fresh training where the checkpoint of the run folder `run` was; return messages.
 
+    They say what of the recipe and of the data has changed, and what may make bits differ from an uninterrupted run.
     RequestError when the checkpoint belongs to another net, to other classes, or to a recipe that a resume can't change
     into this one (see recipe/resume_rules.py for each field).
     """
@@ -98,8 +98,10 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
 
 
 def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """What the optimiser remembers (velocities, moments, steps) comes from the checkpoint; its options stay those of
-    the recipe. (torch's load_state_dict brings the options along.)"""
+    """Load the optimizer's state (velocities, moments, steps); its options stay those of the recipe.
+
+    (PyTorch's load_state_dict brings the options along.)
+    """
     options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, own in zip(optimizer.param_groups, options, strict=True):
@@ -107,8 +109,10 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
 
 
 def _take_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
-    """The checkpoint's schedule, with all that was set by hand; a new one where the recipe's was changed; and either
-    fitted to the number of images that there are now."""
+    """Restore the checkpoint's schedule, with all that was set by hand; a new one where the recipe's was changed.
+
+    Either is fitted to the number of images that there are now.
+    """
     own, before = training.schedule, Schedule(**state["schedule"])
     changed = changes(state.get("recipe", {}), training.recipe).keys() & set(SCHEDULE)
     told = []
@@ -129,7 +133,7 @@ def _take_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
 
 
 def _take_place(training: TrainingState) -> list[str]:
-    """Images came or went: the order of the epoch under way is another, so that epoch begins anew. Steps count on."""
+    """Begin the epoch under way anew: images came or went, so its order is another. Steps count on."""
     steps = training.schedule.steps_per_epoch
     place, training.batch_index, training.sums = training.batch_index, 0, EpochSums()
     training.schedule = replace(training.schedule, shift=training.epoch * steps - training.step)
@@ -138,8 +142,10 @@ def _take_place(training: TrainingState) -> list[str]:
 
 
 def new_rate(training: TrainingState, text: str) -> tuple[float, str]:
-    """Gives the rest of a run another rate: `0.001`, or `/10`, `*2` of what it would be now. The rate of the next step
-    and the words for the log. RequestError for another text."""
+    """Give the rest of a run another rate: `0.001`, or `/10`, `*2` of what it would be now.
+
+    Returns the rate of the next step and the message for the log. RequestError for another text.
+    """
     now = training.schedule.lr_at(training.step)
     value = parse_rate(text, now)
     training.schedule = training.schedule.moved_to(training.step, value)
@@ -147,7 +153,7 @@ def new_rate(training: TrainingState, text: str) -> tuple[float, str]:
 
 
 def _differences(training: TrainingState, state: dict[str, Any]) -> list[str]:
-    """Exactness is promised for the same device, PyTorch and number of threads alone."""
+    """Messages about another device, PyTorch or number of threads: exactness is promised for the same alone."""
     if training.device.type == "cpu" and training.threads != state["threads"] and not training.recipe.threads:
         torch.set_num_threads(state["threads"])
         training.threads = state["threads"]

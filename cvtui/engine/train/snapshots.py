@@ -1,7 +1,7 @@
-"""What can be looked at: filters, feature maps, samples as the net sees them, and its most confident mistakes.
+"""Image grids of a training: filters, feature maps, input samples, and its most confident mistakes.
 
-Small PNGs in the run folder, told by `picture` records. Made between epochs and when somebody asks for an image, never
-in a step, and harmless: no random number is drawn, batch-norm statistics and mode stay as they are.
+Small PNGs in the run folder, each with a `picture` record. Made between epochs and on request, never in a step, and
+harmless: no random number is drawn, batch-norm statistics and mode stay as they are.
 """
 
 from __future__ import annotations
@@ -58,14 +58,13 @@ class Snapshots:
         self._interval = max(1, training.recipe.epochs // TIMES)
 
     def due(self) -> bool:
-        """After this epoch? (`training.epoch` epochs are done.)"""
+        """Return True if pictures are due after this epoch (`training.epoch` epochs are done)."""
         epoch, epochs = self.training.epoch, self.training.recipe.epochs
         return bool(self.training.recipe.watch_every) and (epoch == epochs or (epoch - 1) % self._interval == 0)
 
     @torch.no_grad()
     def save(self) -> None:
-        """All pictures of this moment. A disk that refuses, or memory that runs out, costs the pictures, not the
-        run."""
+        """Write all pictures of this moment; a full disk or memory costs the pictures, not the run."""
         t = self.training
         if not t.data.train.are_pictures:  # points on a plane are no pictures
             return
@@ -94,7 +93,7 @@ class Snapshots:
         return self.maps.look(number, self.training.step)
 
     def _filters(self) -> None:
-        """The first conv layer's filters: RGB for three channels, else the mean over the channels."""
+        """Write the first conv layer's filters: RGB for three channels, else the mean over the channels."""
         found = next(((n, m) for n, m in self.training.model.named_modules() if isinstance(m, nn.Conv2d)), None)
         if found is None:
             return
@@ -106,7 +105,7 @@ class Snapshots:
         self._images.write(self.training.step, f"filters of {name}", weights, note, around_zero=True)
 
     def _mistakes(self) -> None:
-        """One pass over the validation images: the wrong answers of the highest probability, with words for each."""
+        """Write the wrong predictions of the highest probability, after one pass over the validation images."""
         t = self.training
         images = t.data.validation
         sure, said = self._answers()
@@ -124,8 +123,10 @@ class Snapshots:
 
     @torch.no_grad()
     def _answers(self) -> tuple[Tensor, Tensor]:
-        """Of all validation images: the largest share of the softmax, and whose it is; N each. (Of 10,000 classes, all
-        shares of 50,000 images would be 2 GB.)"""
+        """Highest softmax probability of each validation image, and its class; N each.
+
+        (Of 10,000 classes, all probabilities of 50,000 images would be 2 GB.)
+        """
         t = self.training
         model, images, size = t.eval_model, t.data.validation, min(500, batch_size_for(t))
         with without_own_hooks(model), in_evaluation_mode(model), untouched(model), t.autocast():

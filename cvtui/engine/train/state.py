@@ -1,4 +1,4 @@
-"""Everything that one run trains with, put together from its recipe. Prepared here, moved in trainer.py."""
+"""Training state built from a recipe; trainer.py moves it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ from cvtui.recipe.validation import Checked, checked_on
 
 
 class RatesAhead:
-    """The rates of the coming steps, worked out many at a time: one by one, between the kernels of a small net, each
-    takes 14 µs instead of 2."""
+    """Learning rates of the coming steps, computed 100 at a time.
+
+    One by one, between the kernels of a small net, each takes 14 µs instead of 2.
+    """
 
     COUNT = 100
 
@@ -47,7 +49,7 @@ class RatesAhead:
         self._rates: list[float] = []
 
     def at(self, schedule: Schedule, step: int) -> float:
-        """schedule.lr_at(step)."""
+        """Learning rate of a step: schedule.lr_at(step)."""
         place = step - self._first
         if schedule is not self._schedule or not 0 <= place < self.COUNT:
             self._schedule, self._first, place = schedule, step, 0
@@ -57,6 +59,8 @@ class RatesAhead:
 
 @dataclass
 class TrainingState:
+    """Training state built from a recipe: data, model, optimizer, schedule, counters."""
+
     checked: Checked
     device: torch.device
     threads: int
@@ -101,7 +105,7 @@ class TrainingState:
 
     @property
     def eval_model(self) -> nn.Module:
-        """The model that is validated: that of the mean weights where there are such."""
+        """Model that is validated: that of the running mean where there is one."""
         return self.model if self.ema is None else self.ema.model
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -119,23 +123,23 @@ class TrainingState:
         self.batch_index += 1
 
     def changed(self, images: Images, step: int) -> Images:
-        """The batch of step `step` after its random changes."""
+        """Augment the batch of step `step`."""
         return Images(self.augment(images.pixels, step), images.labels) if self.augment else images
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
-        """The batches of an epoch (from 1), the first so many left out."""
+        """Yield the batches of an epoch (from 1), without the `first` ones."""
         recipe = self.recipe
         return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
 
     def update_lr(self) -> float:
-        """Gives the optimiser the rate of this step; the rate."""
+        """Give the optimizer the learning rate of this step; return it."""
         rate = self.rates.at(self.schedule, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
 
     def state(self) -> dict[str, Any]:
-        """All that a checkpoint holds: enough to go on from here, and to use the model elsewhere."""
+        """Return all that a checkpoint holds: enough to go on from here, and to use the model elsewhere."""
         random: dict[str, Any] = {"torch": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -171,11 +175,10 @@ Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
 
 
 def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = None) -> TrainingState:
-    """Data, model, loss and optimiser of a recipe, at their start. RequestError for a device that is not there.
+    """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
 
-    `begin` changes the first weights before anything else has seen them; `tell` hears what takes its time.
-
-    The global random numbers (dropout) are seeded last, so what came before in this process makes no difference.
+    `begin` changes the first weights before anything else has seen them; `on_progress` gets messages about what takes
+    time. The global random numbers (dropout) are seeded last, so what came before in this process makes no difference.
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
@@ -227,7 +230,7 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
 
 
 def fitted(checked: Checked, train: int, validation: int) -> Checked:
-    """What follows from the images that are really there: a folder may hold files that are no images."""
+    """Fit the checked recipe to the images that are really there: a folder may hold files that are no images."""
     if (train, validation) == (checked.data.train, checked.data.validation):
         return checked
     facts = replace(
@@ -241,9 +244,9 @@ MEASURED_IMAGES = 64
 
 
 def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preprocess, number: int = 0) -> None:
-    """Initialises `model`, which is on the CPU, as the recipe says; another `number` is another draw of its seed.
+    """Initialize `model`, which is on the CPU, as the recipe says; another `number` is another draw of its seed.
 
-    An initialisation that looks at images gets those of the first step (and what follows, where the batch is small).
+    An initialization that looks at images gets those of the first step (and what follows, where the batch is small).
     """
     batch = None
     if needs_batch(recipe.init):
@@ -253,11 +256,11 @@ def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preproces
 
 
 def first_batch(training: TrainingState) -> Images:
-    """The images of the run's first step, as the net gets to see them but for the preprocessing."""
+    """Images of the run's first step: augmented, not yet normalized."""
     return training.changed(next(training.batches(1)), 0)
 
 
 def _plain(schedule: Schedule) -> dict[str, Any]:
-    """A schedule as numbers and texts (a checkpoint holds no classes of ours)."""
+    """Convert a schedule to numbers and texts (a checkpoint holds no classes of ours)."""
     plain: dict[str, Any] = msgspec.to_builtins(schedule)
     return plain

@@ -1,4 +1,4 @@
-"""The training loop: sample a batch, forward, backward, update; after each epoch, look at the validation images."""
+"""Training loop: sample a batch, forward, backward, update; evaluate after each epoch."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Trainer:
         self.control = Control(self, self.recorder, self.watch, reader, signals)
 
     def _facts(self) -> tuple[Probe, DataScan]:
-        """What gathers facts for the doctor in a run that begins."""
+        """Start what gathers facts for the doctor in a run that begins."""
         t = self.training
         probe, scan = Probe(t.model, t.optimizer), DataScan(t.data, len(t.checked.data.classes))
         total = t.checked.total_steps
@@ -78,7 +78,7 @@ class Trainer:
         return probe, scan
 
     def run(self) -> None:
-        """Trains to the last epoch. Raises StopAsked or Diverged when it ends before."""
+        """Train to the last epoch. Raises StopAsked or Diverged when it ends before."""
         t = self.training
         t.model.train()
         if t.resumed:
@@ -92,7 +92,7 @@ class Trainer:
         self.checkpoint_files.thin()
 
     def close(self) -> None:
-        """No hook stays on model and optimiser."""
+        """Remove all hooks from model and optimizer."""
         self.training.before_update.clear()
         if self.guard is not None:
             self.guard.close()
@@ -104,7 +104,7 @@ class Trainer:
             self.recorder.writer.write(record)
 
     def train_epoch(self) -> None:
-        """Every training image once."""
+        """Train one epoch."""
         t = self.training
         begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
         if thread_tuner is not None:
@@ -126,7 +126,7 @@ class Trainer:
         t.sums.seconds += t.clock.seconds() - begun
 
     def tell_bad(self, step: int) -> None:
-        """Once a run: the layer, step and batch of the first value that is not finite, as a finding."""
+        """Log, once a run, the layer, step and batch of the first value that is not finite, as a finding."""
         if self._told_bad:
             return
         self._told_bad = True
@@ -137,7 +137,7 @@ class Trainer:
         self.recorder.writer.write(finding(self.training, step, kept, self._begun))
 
     def record_epoch(self, found: Evaluation) -> None:
-        """Both curves into the log, the model into its files. Diverged when the validation loss is not finite."""
+        """Log the epoch and save the model. Diverged when the validation loss is not finite."""
         t = self.training
         sums, t.sums = t.sums, EpochSums()
         best = t.best is None or found.accuracy > t.best
@@ -172,7 +172,7 @@ class Trainer:
         self.checkpoint_files.save_epoch(found.accuracy if finite else None, best and finite)
 
     def lower_rate(self, loss: float) -> None:
-        """Where the schedule waits for a plateau of the validation loss: is this one? Told as a command is."""
+        """Let a plateau schedule see the validation loss; a lower rate is logged as a command is."""
         t = self.training
         before = t.schedule.lr_at(t.step)
         t.schedule = t.plateau.after_epoch(loss, t.schedule, t.step)
@@ -209,7 +209,7 @@ class Trainer:
         return self.snapshots.look(number)
 
     def save_now(self, reason: Literal["asked", "stop"]) -> str:
-        """A checkpoint of this moment: `step-N.pt` when somebody asked, `last.pt` before a stop. What came of it."""
+        """Save a checkpoint now: `step-N.pt` when asked, `last.pt` before a stop; return the message."""
         step = self.training.step
         names: Names = [("stop", "last.pt")]
         if reason == "asked":  # last.pt is always the newest
@@ -219,7 +219,7 @@ class Trainer:
 
 
 def thread_tuner_of(training: TrainingState) -> ThreadTuner | None:
-    """The thread tuner of a training on the CPU whose recipe leaves the number of threads open; None for all others."""
+    """Make the thread tuner of a CPU training whose recipe leaves the number of threads open; None for all others."""
     if training.recipe.threads or training.device.type != "cpu":
         return None
     macs = training.checked.table.macs * training.recipe.batch_size
