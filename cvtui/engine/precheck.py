@@ -21,7 +21,7 @@ from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.recorder import StepRecorder
-from cvtui.engine.observe.step_metrics import exact
+from cvtui.engine.observe.rounding import exact, finite, short
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.state import TrainingState, prepare
@@ -114,15 +114,15 @@ def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Fac
     if accuracy < 1.0:
         for times in OTHER_RATES:
             other = _overfit(training, weights, few, times)
-            others.append([exact(training.checked.lr * times), _short(other[0]), _short(other[1])])
+            others.append([exact(training.checked.lr * times), short(other[0]), short(other[1])])
     return Facts(
         step=training.step,
-        overfit_loss=_short(loss) if math.isfinite(loss) else None,
-        overfit_accuracy=_short(accuracy),
+        overfit_loss=finite(loss),
+        overfit_accuracy=short(accuracy),
         overfit_steps=steps,
         overfit_images=len(few.labels),
         overfit_rates=[[n if math.isfinite(n) else -1.0 for n in row] for row in others],
-        zeroed_loss=_short(zeroed) if math.isfinite(zeroed) else None,
+        zeroed_loss=finite(zeroed),
     )
 
 
@@ -166,10 +166,6 @@ def _without_dropout(model: nn.Module) -> Iterator[None]:
     finally:
         for layer, share in zip(layers, shares, strict=True):
             layer.p = share
-
-
-def _short(number: float) -> float:
-    return float(f"{number:.6g}")
 
 
 def check_stdin() -> int:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part
+from cvtui.engine.observe.rounding import finite
 from cvtui.runlog.events import Facts
 
 SECONDS = 1.5
@@ -113,7 +114,7 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
 def _moments(images: Tensor) -> list[float | None]:
     """[mean, std] of at most REFERENCES images before preprocessing, for comparison with the other part alone."""
     numbers = images[_even(len(images), REFERENCES)].float()
-    return [_finite(numbers.mean()), _finite(numbers.std())]
+    return [finite(numbers.mean()), finite(numbers.std())]
 
 
 def _label_facts(labels: Tensor, classes: int) -> dict[str, Any]:
@@ -171,9 +172,9 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
     shares = torch.bincount(val_said, minlength=classes).double() / len(val_said)
     chance = (shares * torch.bincount(truth.clamp_min(0), minlength=classes) / len(truth)).sum()
     return {
-        "neighbours_train": _finite((train_said == labels[own]).double().mean()),
-        "neighbours_validation": _finite((val_said == truth).double().mean()),
-        "neighbours_chance": _finite(chance),
+        "neighbours_train": finite((train_said == labels[own]).double().mean()),
+        "neighbours_validation": finite((val_said == truth).double().mean()),
+        "neighbours_chance": finite(chance),
         "neighbours_count": min(len(own), len(others)),
     }
 
@@ -217,8 +218,3 @@ def _vote(queries: Tensor, references: Tensor, labels: Tensor, classes: int, own
     weights = 1.0 / (near.values + near.values[:, :1] + 1e-9)
     votes = torch.zeros(len(queries), classes).scatter_add_(1, labels[near.indices], weights)
     return votes.argmax(1)
-
-
-def _finite(number: Tensor) -> float | None:
-    value = float(number)
-    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -7,7 +7,7 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +18,11 @@ from torch.utils.hooks import RemovableHandle
 
 from cvtui.engine.observe.layer_sample import is_compiled, plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
+from cvtui.engine.observe.model_facts import optimizer_facts, output_facts, weight_facts, weight_numbers
+from cvtui.engine.observe.rounding import finite, short
 from cvtui.engine.observe.statistics import moments, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
-from cvtui.runlog.events import Facts, WeightFact
+from cvtui.runlog.events import Facts
 
 STEPS = 5
 """So many first steps are looked at with hooks."""
@@ -29,9 +31,6 @@ BATCHES = 10
 STALE_PARAMETERS = 3
 KEPT_BYTES = 64 << 20
 """Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
-TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
-"""What logits are divided by before a softmax, now and then."""
-NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
 class Probe:
@@ -57,7 +56,7 @@ class Probe:
         """Steps seen so far."""
         self._fresh_run = first_step == 0
         self._static: dict[str, Any] = optimizer_facts(model, optimizer) if self._fresh_run else {}
-        self._weights = _weight_numbers(model) if self._fresh_run else []
+        self._weights = weight_numbers(model) if self._fresh_run else []
         self._told_static = not self._fresh_run
         self._told_batches = False
         self._told_validation = False
@@ -211,7 +210,7 @@ class Probe:
         if not self._told_static and self.seen >= 1:
             self._told_static = True
             found |= self._static | self._words | self._read_first()
-            found["weights"] = _weight_facts(self._weights)
+            found["weights"] = weight_facts(self._weights)
             found["modules"], found["linear_pairs"] = self._pairs.modules(), self._pairs.pairs
             self._weights = []
         if not self._told_batches and self.seen >= BATCHES:
@@ -223,11 +222,11 @@ class Probe:
         if not self._told_validation and self._validation is not None:
             self._told_validation = True
             numbers = self._validation.tolist()
-            found |= {"validation_mean": _finite(numbers[0]), "validation_std": _finite(numbers[1])}
+            found |= {"validation_mean": finite(numbers[0]), "validation_std": finite(numbers[1])}
             found["validation_mode"] = self._words["validation_mode"]
             if not self.scan_inputs:
                 self._drop_root()
-        found |= self._read_finite()
+        found |= self._readfinite()
         return Facts(step=self.number, **found) if found else None
 
     def rest(self) -> Facts | None:
@@ -241,7 +240,7 @@ class Probe:
             handle.remove()
         self._root.clear()
 
-    def _read_finite(self) -> dict[str, Any]:
+    def _readfinite(self) -> dict[str, Any]:
         if not self._finite:
             return {}
         waiting, self._finite = self._finite, []
@@ -256,12 +255,12 @@ class Probe:
         found: dict[str, Any] = {}
         if "input" in self._first:
             names = ("input_mean", "input_std", "input_min", "input_max")
-            found |= {name: _finite(n) for name, n in zip(names, self._first["input"].tolist(), strict=True)}
+            found |= {name: finite(n) for name, n in zip(names, self._first["input"].tolist(), strict=True)}
         loss, output, labels = (self._first.get(name) for name in ("loss", "output", "labels"))
         if loss is not None:
-            found["first_loss"] = _finite(loss.item())
+            found["first_loss"] = finite(loss.item())
         if output is not None and output.dim() == 2 and len(output):
-            found |= _output_facts(output.float(), labels, found.get("first_loss"))
+            found |= output_facts(output.float(), labels, found.get("first_loss"))
         self._first = {}
         return found
 
@@ -274,7 +273,7 @@ class Probe:
             together = torch.cat(labels)
             found["label_range"] = [int(together.min()), int(together.max())]
         if self._stale:
-            found["stale_gradient"] = _finite(torch.stack(self._stale).median().item())
+            found["stale_gradient"] = finite(torch.stack(self._stale).median().item())
         if self._without:
             found["no_gradient"] = sorted(map(plain_name, self._without))[:50]
             found["no_gradient_count"] = len(self._without)
@@ -309,67 +308,10 @@ class Probe:
                 module.training = mode
         if not all(map(math.isfinite, found)):
             return None
-        pair = [_short(number) for number in found]
+        pair = [short(number) for number in found]
         return Facts(
             step=self.number, train_mode_loss=pair[0], eval_mode_loss=pair[1], mode_losses=[[self.number, *pair]]
         )
-
-
-def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
-    """Fields of `Facts` about the optimizer: parameters it holds, its options."""
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    named = list(model.named_parameters())
-    own = {id(p) for _, p in named}
-    left_out = [plain_name(name) for name, p in named if p.requires_grad and id(p) not in held]
-    frozen = [plain_name(name) for name, p in named if not p.requires_grad]
-    group = optimizer.param_groups[0]
-    betas = group.get("betas")
-    return {
-        "optimizer": type(optimizer).__name__.lower(),
-        "momentum": float(betas[0] if isinstance(betas, Sequence) else group.get("momentum", 0.0)),
-        "weight_decay": max(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups),
-        "parameters": sum(p.requires_grad for _, p in named),
-        "left_out": left_out[:50],
-        "left_out_count": len(left_out),
-        "foreign": len(held - own),
-        "frozen": frozen[:50],
-        "frozen_count": len(frozen),
-    }
-
-
-@torch.no_grad()
-def _weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
-    """(name, fan-in, [mean, std, min, max]) of every layer's weights; the numbers stay on the device.
-
-    A parameter whose numbers all lie along one axis (C x 1 x 1, ConvNeXt's layer_scale, 1 x 1 x D, a token) holds a
-    scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that.
-    """
-    found = []
-    layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
-    for name, parameter in model.named_parameters():
-        table = sum(side > 1 for side in parameter.shape) > 1 or id(parameter) in layers
-        if table and parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
-            fan_in = parameter[0].numel()
-            found.append((plain_name(name), fan_in, moments(parameter.detach())[:4]))
-    return found
-
-
-def _weight_facts(numbers: list[tuple[str, int, Tensor]]) -> list[WeightFact]:
-    if not numbers:
-        return []
-    read = torch.stack([tensor for _, _, tensor in numbers]).tolist()
-    facts = []
-    for (name, fan_in, _), (mean, std, low, high) in zip(numbers, read, strict=True):
-        facts.append(
-            WeightFact(
-                name=name,
-                layer=name.rpartition(".")[0],
-                fan_in=fan_in,
-                mean=_finite(mean),
-                std=0.0 if low == high else _finite(std),
-            )
-        )
-    return facts
 
 
 def _first_of(images: Tensor) -> Tensor:
@@ -378,35 +320,6 @@ def _first_of(images: Tensor) -> Tensor:
     return images if count >= len(images) else images[:count].clone()
 
 
-def _output_facts(output: Tensor, labels: Tensor | None, loss: float | None) -> dict[str, Any]:
-    """Facts of the first batch's outputs, N x C, and of the loss reported for it."""
-    sums = output.sum(1)
-    is_share = bool(((output >= 0).all() & (output <= 1).all() & ((sums - 1).abs() < 1e-3).all()).item())
-    found: dict[str, Any] = {"outputs": output.shape[1], "rows_sum_to_one": is_share and output.shape[1] > 1}
-    if (
-        labels is not None
-        and len(labels) == len(output)
-        and 0 <= int(labels.min()) <= int(labels.max()) < len(output[0])
-    ):
-        found["cross_entropy"] = _finite(nn.functional.cross_entropy(output, labels).item())
-        twice = [nn.functional.cross_entropy((output / t).softmax(1), labels).item() for t in TEMPERATURES]
-        found["doubled"] = _finite(min(twice, key=lambda cost: abs(cost - (loss or twice[0]))))
-        if is_share:
-            chosen = output.gather(1, labels[:, None]).clamp_min(1e-12)
-            found["log_loss"] = _finite(-chosen.log().mean().item())
-        elif bool((output <= 0).all()):  # log-probabilities, for NLLLoss
-            found["log_loss"] = _finite(-output.gather(1, labels[:, None]).mean().item())
-    return found
-
-
 def _on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> RemovableHandle:
     handle: RemovableHandle = parameter.register_hook(called)  # type: ignore[no-untyped-call]
     return handle
-
-
-def _short(number: float) -> float:
-    return float(f"{number:.6g}")
-
-
-def _finite(number: float) -> float | None:
-    return _short(number) if math.isfinite(number) else None

@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
-from cvtui.engine.observe.step_metrics import Readings, StepMetrics, rounded
+from cvtui.engine.observe.rounding import rounded
+from cvtui.engine.observe.step_metrics import Readings, StepMetrics
 from cvtui.runlog.events import Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
@@ -187,12 +188,7 @@ class StepRecorder:
             self.writer.flush()
             return
         readings = self._metrics.read()
-        count, found = len(readings.loss), None
-        if self.strict:
-            for index, (loss, norm) in enumerate(zip(readings.loss, readings.grad_norm, strict=True)):
-                if (found := self.streak.take(self._first + index, loss, norm)) is not None:
-                    count = index + 1
-                    break
+        count, diverged = self._until_diverged(readings)
         self._sum_up(readings, count)
         first, rates, seconds = self._first, self._rates, self._seconds
         self._first, self._rates, self._seconds = first + len(rates), [], []
@@ -223,8 +219,16 @@ class StepRecorder:
         for source in self.sources:
             if (facts := source.take()) is not None:
                 self.writer.write(facts)
-        if found is not None:
-            raise found
+        if diverged is not None:
+            raise diverged
+
+    def _until_diverged(self, readings: Readings) -> tuple[int, Diverged | None]:
+        """Count the steps up to the one that ends the run, with its error; all of them where none does."""
+        if self.strict:
+            for index, (loss, norm) in enumerate(zip(readings.loss, readings.grad_norm, strict=True)):
+                if (error := self.streak.take(self._first + index, loss, norm)) is not None:
+                    return index + 1, error
+        return len(readings.loss), None
 
     def write(self, record: Record) -> None:
         """Write any other record, after the steps before it."""

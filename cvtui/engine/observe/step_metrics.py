@@ -7,12 +7,13 @@ be worked out for many steps at once (argmax, means) is worked out at the flush.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 import torch
 from torch import Tensor
+
+from cvtui.engine.observe.rounding import exact
 
 LARGE = 1 << 16
 """Logits of more numbers than this are turned into "right or wrong" at once, so that a flush holds little memory."""
@@ -106,13 +107,3 @@ class StepMetrics:
         )
         self._clear()
         return readings
-
-
-def exact(number: float) -> float:
-    """Round to the nine digits that tell a float32 from every other."""
-    return float(f"{number:.9g}")
-
-
-def rounded(numbers: Iterable[float], digits: int) -> list[float | None]:
-    """Round to so many significant digits; None for what is not finite."""
-    return [float(f"{number:.{digits}g}") if math.isfinite(number) else None for number in numbers]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cvtui.engine.observe.layer_watch import watched_layers
+from cvtui.engine.observe.rounding import finite
 from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.train.state import TrainingState, first_batch
@@ -53,8 +53,8 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
     finally:
         for handle in handles:
             handle.remove()
-    spread = {name: _finite(std.item()) for name, std in found.items()}
-    return float(f"{loss:.6g}") if math.isfinite(loss) else None, spread
+    spread = {name: finite(std) or 0.0 for name, std in found.items()}
+    return finite(loss), spread
 
 
 def memory(training: TrainingState) -> int:
@@ -63,7 +63,3 @@ def memory(training: TrainingState) -> int:
     With a running mean of the weights, that too.
     """
     return need_of(training.checked).total + training.data.bytes
-
-
-def _finite(number: float) -> float:
-    return float(f"{number:.6g}") if math.isfinite(number) else 0.0

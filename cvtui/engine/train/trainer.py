@@ -12,7 +12,7 @@ from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, StepRecorder
-from cvtui.engine.observe.step_metrics import exact
+from cvtui.engine.observe.rounding import exact
 from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names

@@ -1,0 +1,96 @@
+"""Facts about a model and its optimizer for the doctor: options, first weights, first outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.engine.observe.rounding import finite
+from cvtui.engine.observe.statistics import moments
+from cvtui.runlog.events import WeightFact
+
+TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
+"""What logits are divided by before a softmax, now and then."""
+
+
+def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+    """Fields of `Facts` about the optimizer: parameters it holds, its options."""
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    named = list(model.named_parameters())
+    own = {id(p) for _, p in named}
+    left_out = [plain_name(name) for name, p in named if p.requires_grad and id(p) not in held]
+    frozen = [plain_name(name) for name, p in named if not p.requires_grad]
+    group = optimizer.param_groups[0]
+    betas = group.get("betas")
+    return {
+        "optimizer": type(optimizer).__name__.lower(),
+        "momentum": float(betas[0] if isinstance(betas, Sequence) else group.get("momentum", 0.0)),
+        "weight_decay": max(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups),
+        "parameters": sum(p.requires_grad for _, p in named),
+        "left_out": left_out[:50],
+        "left_out_count": len(left_out),
+        "foreign": len(held - own),
+        "frozen": frozen[:50],
+        "frozen_count": len(frozen),
+    }
+
+
+@torch.no_grad()
+def weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
+    """(name, fan-in, [mean, std, min, max]) of every layer's weights; the numbers stay on the device.
+
+    A parameter whose numbers all lie along one axis (C x 1 x 1, ConvNeXt's layer_scale, 1 x 1 x D, a token) holds a
+    scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that.
+    """
+    found = []
+    layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
+    for name, parameter in model.named_parameters():
+        table = sum(side > 1 for side in parameter.shape) > 1 or id(parameter) in layers
+        if table and parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
+            fan_in = parameter[0].numel()
+            found.append((plain_name(name), fan_in, moments(parameter.detach())[:4]))
+    return found
+
+
+def weight_facts(numbers: list[tuple[str, int, Tensor]]) -> list[WeightFact]:
+    if not numbers:
+        return []
+    read = torch.stack([tensor for _, _, tensor in numbers]).tolist()
+    facts = []
+    for (name, fan_in, _), (mean, std, low, high) in zip(numbers, read, strict=True):
+        facts.append(
+            WeightFact(
+                name=name,
+                layer=name.rpartition(".")[0],
+                fan_in=fan_in,
+                mean=finite(mean),
+                std=0.0 if low == high else finite(std),
+            )
+        )
+    return facts
+
+
+def output_facts(output: Tensor, labels: Tensor | None, loss: float | None) -> dict[str, Any]:
+    """Facts of the first batch's outputs, N x C, and of the loss reported for it."""
+    sums = output.sum(1)
+    is_share = bool(((output >= 0).all() & (output <= 1).all() & ((sums - 1).abs() < 1e-3).all()).item())
+    found: dict[str, Any] = {"outputs": output.shape[1], "rows_sum_to_one": is_share and output.shape[1] > 1}
+    if (
+        labels is not None
+        and len(labels) == len(output)
+        and 0 <= int(labels.min()) <= int(labels.max()) < len(output[0])
+    ):
+        found["cross_entropy"] = finite(nn.functional.cross_entropy(output, labels).item())
+        twice = [nn.functional.cross_entropy((output / t).softmax(1), labels).item() for t in TEMPERATURES]
+        found["doubled"] = finite(min(twice, key=lambda cost: abs(cost - (loss or twice[0]))))
+        if is_share:
+            chosen = output.gather(1, labels[:, None]).clamp_min(1e-12)
+            found["log_loss"] = finite(-chosen.log().mean().item())
+        elif bool((output <= 0).all()):  # log-probabilities, for NLLLoss
+            found["log_loss"] = finite(-output.gather(1, labels[:, None]).mean().item())
+    return found
