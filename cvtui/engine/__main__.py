@@ -21,11 +21,11 @@ USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE] | --look N] | --w
 
 
 def main(arguments: list[str]) -> int:
-    # OpenMP reads it when torch loads; whoever starts us by hand has not set it (see DESIGN: threads wait in a spin).
+    # OpenMP reads it when torch loads; a start by hand has not set it (see DESIGN: threads wait in a spin).
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     match arguments:
         case ["--facts", what, size, share]:
-            from cvtui.engine.data.user_dataset import tell_facts  # somebody's own code may want all of PyTorch
+            from cvtui.engine.data.user_dataset import tell_facts  # a user's code may want all of PyTorch
 
             return tell_facts(what, size, float(share))
         case ["--check"]:

@@ -19,7 +19,7 @@ from cvtui.runlog.origin import recipe_of
 from cvtui.runlog.writer import EventWriter
 
 LOCK = "look.lock"
-"""Not the trainer's: whoever holds that one is a training, and to a screen the run would be alive again."""
+"""Not the trainer's: its holder is a training, and to a screen the run would be alive again."""
 TIMEOUT_SECONDS = 60.0
 
 
@@ -31,9 +31,9 @@ def look_at(path: Path, number: int) -> int:
     try:
         folder = RunFolder.open(path)
         with _alone(folder):
-            words, done = _look(folder, number)
+            message, done = _look(folder, number)
         if not done:
-            raise RequestError(words)
+            raise RequestError(message)
     except RequestError as error:
         print(f"cvtui: {error.message}{f' ({error.hint})' if error.hint else ''}", file=sys.stderr, flush=True)
         return 2
@@ -55,14 +55,14 @@ def _look(folder: RunFolder, number: int) -> tuple[str, bool]:
     if folder.alive():
         raise RequestError("this run is training: it takes the command `look` itself")
     if history.run is not None and history.run.kind == "watch":
-        raise RequestError("a loop of somebody's own knows its images only while its script runs")
+        raise RequestError("a run of cvtui.watch has its images only while its script runs")
     training, _ = prepare_run(check(recipe_of(folder, "looked at")), folder)
-    found = newest_checkpoint(folder)
-    if found is None:
+    newest = newest_checkpoint(folder)
+    if newest is None:
         raise RequestError("this run has no checkpoint to look with")
-    restore(training, found.state, folder.path)
+    restore(training, newest.state, folder.path)
     torch.set_num_threads(1)  # one image; the cores belong to whatever trains meanwhile
     with EventWriter(folder) as writer:
         snapshots = Snapshots(training, folder, writer)
-        words = snapshots.look(number)
-    return words, snapshots.maps.written
+        message = snapshots.look(number)
+    return message, snapshots.maps.written

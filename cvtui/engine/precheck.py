@@ -47,36 +47,36 @@ OTHER_RATES = (0.1, 0.01, 10.0)
 class _CallbackWriter(EventWriter):
     """Hands each record on and writes nothing."""
 
-    def __init__(self, tell: Callable[[Record], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_record: Callable[[Record], None]) -> None:
+        self._on_record = on_record
 
     def write(self, record: Record) -> None:
-        self._tell(record)
+        self._on_record(record)
 
     def flush(self) -> None:
         """There is nothing that waits."""
 
 
-def precheck(recipe: Recipe, tell: Callable[[Record], None]) -> None:
+def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
     """Report records as a run of the recipe would begin, and facts. RequestError for a recipe that can't be trained."""
     training = prepare(check(recipe))
-    tell(started(training))
+    on_record(started(training))
     total = training.checked.total_steps
     places = sorted({round(total * share / 200) for share in range(201)} - {total})
     rates = [[step, exact(training.schedule.lr_at(step))] for step in places]
-    tell(Facts(rates=rates, loss=training.recipe.loss.partition("(")[0]))
-    found = data_facts(training.data.train, training.data.validation, classes=len(training.checked.data.classes))
-    if found is not None:
-        tell(found)
+    on_record(Facts(rates=rates, loss=training.recipe.loss.partition("(")[0]))
+    checks = data_facts(training.data.train, training.data.validation, classes=len(training.checked.data.classes))
+    if checks is not None:
+        on_record(checks)
     weights = copy.deepcopy(training.model.state_dict())
-    _first_steps(training, tell)
-    tell(_one_batch(training, weights))
+    _first_steps(training, on_record)
+    on_record(_one_batch(training, weights))
 
 
-def _first_steps(training: TrainingState, tell: Callable[[Record], None]) -> None:
+def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -> None:
     """Train the first steps of the run, recorded as the run would be."""
     watch = LayerWatch(training.model, training.optimizer, min(training.recipe.watch_every or OFTEN, OFTEN))
-    recorder = StepRecorder(_CallbackWriter(tell), training, watch, strict=False)
+    recorder = StepRecorder(_CallbackWriter(on_record), training, watch, strict=False)
     clip = Clip(training.optimizer, recorder, training.recipe.clip) if training.recipe.clip else None
     if clip is not None:
         training.before_update.append(clip.arm)
@@ -98,7 +98,7 @@ def _first_steps(training: TrainingState, tell: Callable[[Record], None]) -> Non
             clip.close()
         recorder.close()
     if (facts := probe.rest()) is not None:
-        tell(facts)
+        on_record(facts)
 
 
 def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Facts:
@@ -178,12 +178,12 @@ def check_stdin() -> int:
     from cvtui.errors import RequestError
     from cvtui.recipe.toml import loads
 
-    def tell(record: Record) -> None:
+    def on_record(record: Record) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
         sys.stdout.buffer.flush()
 
     try:
-        precheck(loads(sys.stdin.buffer.read().decode("utf-8")), tell)
+        precheck(loads(sys.stdin.buffer.read().decode("utf-8")), on_record)
     except RequestError as error:
         print(f"{error.message}{f'; {error.hint}' if error.hint else ''}", file=sys.stderr)
         return 2

@@ -53,19 +53,19 @@ def answer(fields: Any) -> dict[str, Any]:
         if not isinstance(fields, dict):
             raise RequestError("predict: expected the recipe's fields as an object")
         training = prepare(check(from_table(fields)))
-        found = {"recipe": fields, "parameters": training.checked.table.parameters, **forecast(training)}
+        result = {"recipe": fields, "parameters": training.checked.table.parameters, **forecast(training)}
         shown = preview(training)
-        return found if shown is None else {**found, "preview": shown}
+        return result if shown is None else {**result, "preview": shown}
     except RequestError as error:
         return {"recipe": fields, "error": error.message}
     except (RuntimeError, MemoryError) as error:  # a net that is too large for this machine
         return {"recipe": fields, "error": " ".join(str(error).split())[:300] or type(error).__name__}
 
 
-def _answer(found: dict[str, Any]) -> None:
+def _answer(reply: dict[str, Any]) -> None:
     """Write one line. With the screen gone nothing reads it, but the next line may be the run that it left us."""
     try:
-        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         nothing = os.open(os.devnull, os.O_WRONLY)

@@ -193,7 +193,7 @@ class WatchedRun:
         self._best = accuracy if best else self._best
         seconds = self.clock.seconds()
         began, self._epoch_began = self._epoch_began, self.step_count
-        told = {
+        results = {
             "train_loss": sums.loss / sums.images if sums.images else None,
             "train_accuracy": sums.right / sums.images if sums.images else None,
             "val_loss": None if val_loss is None else float(val_loss),
@@ -203,15 +203,15 @@ class WatchedRun:
                 epoch=self._epochs,
                 step=self.step_count,
                 time=time.time(),
-                train_loss=_number(told["train_loss"]),
-                train_accuracy=_number(told.pop("train_accuracy")),
-                val_loss=_number(told["val_loss"]),
+                train_loss=_number(results["train_loss"]),
+                train_accuracy=_number(results.pop("train_accuracy")),
+                val_loss=_number(results["val_loss"]),
                 val_accuracy=accuracy,
                 seconds=round(seconds, 4),
                 images_per_second=0.0,
                 confusion=confusion or [],
                 best=best and self.step_count > began,
-                not_finite=words_of(told),
+                not_finite=words_of(results),
             ),
         )
         if (facts := self._probe.mode_losses()) is not None:
@@ -267,7 +267,7 @@ class _UserLoop:
         return f"saved at step {run.step_count:,}"
 
 
-_RECIPE = "# A loop of somebody's own, recorded by cvtui.watch: there is no recipe that would repeat it.\n"
+_RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that would repeat it.\n"
 
 
 def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:

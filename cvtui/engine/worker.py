@@ -63,20 +63,20 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
     try:
         folder = RunFolder.open(path)
         with folder.lock():
-            if not resume and (told := door.state(folder.events)) is not None and told.st_size:
+            if not resume and (status := door.state(folder.events)) is not None and status.st_size:
                 raise RequestError(
                     f"{str(path)!r} has been trained already",
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
             _own_folders(folder)
-            for place in (folder.path, folder.checkpoints):
-                checkpoint.clear_parts(place)
+            for part in (folder.path, folder.checkpoints):
+                checkpoint.clear_parts(part)
             with LiveDoctorWriter(folder) as writer:
                 outcome = _work(folder, writer, signals, resume, rate)
                 writer.write(_ended(outcome))
             return _last_word(folder, outcome, writer.trouble)
     except RequestError as error:
-        _tell(error)
+        _print_error(error)
         return 2
 
 
@@ -93,11 +93,11 @@ def _last_word(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
     lost = f"its log could not be written to its end: {trouble}" if trouble else ""
     if not lost and not outcome.missing:
         return outcome.code
-    words = "; ".join(filter(None, [f"{outcome.status} at step {outcome.step:,}, but {lost or outcome.missing}",
+    message = "; ".join(filter(None, [f"{outcome.status} at step {outcome.step:,}, but {lost or outcome.missing}",
                                     outcome.missing if lost else ""]))  # fmt: skip
     if lost:
-        note.write(folder.note, words)
-    print(f"cvtui: {folder.name}: {words}", file=sys.stderr, flush=True)
+        note.write(folder.note, message)
+    print(f"cvtui: {folder.name}: {message}", file=sys.stderr, flush=True)
     return outcome.code or 1
 
 
@@ -126,13 +126,13 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
             size = training.recipe.batch_size + 1
             text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
             writer.write(Log(time=time.time(), text=text, step=training.step))
-        if not resume and (words := determinism_warning(training)):
-            writer.write(Log(time=time.time(), text=words, level="warning", step=training.step))
+        if not resume and (message := determinism_warning(training)):
+            writer.write(Log(time=time.time(), text=message, level="warning", step=training.step))
         if ticket:
             writer.write(Log(time=time.time(), text=ticket, step=training.step))
         return _train(Trainer(training, folder, writer, signals))
     except RequestError as error:
-        _tell(error)
+        _print_error(error)
         return RunOutcome("failed", _in_words(error), 2, training.step if training else 0)
     except ImagesGone as gone:
         return RunOutcome("failed", str(gone), 1, training.step if training else 0)
@@ -144,50 +144,50 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
 def _progress_log(writer: EventWriter) -> Tell:
     """Make a callback that logs progress before the first step at once."""
 
-    def tell(text: str) -> None:
+    def on_progress(text: str) -> None:
         writer.write(Log(time=time.time(), text=text))
         writer.flush()
 
-    return tell
+    return on_progress
 
 
 def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rate: str) -> None:
     """Put the training where the newest checkpoint was (at the start where there is none) and log it."""
     prediction = forecast(training)  # of the fresh weights: what was foretold stays what it was
-    found = newest_checkpoint(folder)
-    if found is None and _begin_as_fork(training, folder, writer):
+    newest = newest_checkpoint(folder)
+    if newest is None and _begin_as_fork(training, folder, writer):
         return
-    if found is None:
-        told = ["no checkpoint yet: it begins anew"]
+    if newest is None:
+        messages = ["no checkpoint yet: it begins anew"]
     else:
-        told = [*found.warnings, *restore(training, found.state, folder.path)]
+        messages = [*newest.warnings, *restore(training, newest.state, folder.path)]
     if training.epoch >= training.recipe.epochs:
         raise RequestError(
             f"the run has done {training.epoch} epochs, and its recipe asks for {training.recipe.epochs}",
             hint="there is nothing left to do; more epochs in recipe.toml give it more",
         )
-    value, words = new_rate(training, rate) if rate else (None, "")
+    value, message = new_rate(training, rate) if rate else (None, "")
     training.resumed = True
     writer.write(started(training, prediction))
-    if not found:
+    if not newest:
         training.clock = Clock()
-    for text in told:
+    for text in messages:
         writer.write(Log(time=time.time(), text=text, level="warning", step=training.step))
     writer.write(Log(time=time.time(), text=f"resumed at step {training.step:,}", step=training.step))
-    if words:
-        writer.write(CommandApplied(step=training.step, time=time.time(), command="set_lr", value=value, words=words))
+    if message:
+        writer.write(CommandApplied(step=training.step, time=time.time(), command="set_lr", value=value, words=message))
 
 
 def _begin_as_fork(training: TrainingState, folder: RunFolder, writer: EventWriter) -> bool:
     """Put a forked run where its parent was, and log it. False for any other run."""
-    found = begin_as_fork(training, folder)
-    if found is None:
+    forked = begin_as_fork(training, folder)
+    if forked is None:
         return False
-    parent, told = found
+    parent, messages = forked
     record = started(training)
     writer.write(msgspec.structs.replace(record, step=training.step, parent=msgspec.to_builtins(parent)))
     where = f"forked from {parent.run}, {parent.checkpoint}, after epoch {parent.epoch} (step {parent.step:,})"
-    for text in (where, *told):
+    for text in (where, *messages):
         writer.write(Log(time=time.time(), text=text, step=training.step))
     return True
 
@@ -208,9 +208,9 @@ def _train(trainer: Trainer) -> RunOutcome:
     except ImagesGone:
         trainer.save_now("stop")  # when they are back it goes on right here
         raise
-    except Diverged as found:
-        trainer.tell_bad(min(found.step, trainer.training.step - 1))
-        return RunOutcome("diverged", str(found), 1, found.step, trainer.checkpoint_files.missing())
+    except Diverged as error:
+        trainer.log_nonfinite(min(error.step, trainer.training.step - 1))
+        return RunOutcome("diverged", str(error), 1, error.step, trainer.checkpoint_files.missing())
     finally:
         trainer.close()
 
@@ -272,7 +272,7 @@ def _in_words(error: RequestError) -> str:
     return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
-def _tell(error: RequestError) -> None:
+def _print_error(error: RequestError) -> None:
     print(f"cvtui: {_in_words(error)}", file=sys.stderr, flush=True)
 
 

@@ -49,16 +49,16 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None
     first, second = parts
     if first is None and second is None:
         return None
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if first is not None:
-        found |= {"train": first.size} | _label_facts(first.labels, classes) | _bad_facts(first.images)
+        facts |= {"train": first.size} | _label_facts(first.labels, classes) | _bad_facts(first.images)
     if second is not None:
-        found["validation"] = second.size
+        facts["validation"] = second.size
     if first is not None and second is not None and first.images.shape[1:] == second.images.shape[1:]:
-        found |= _overlap(first, second, until) | _neighbour_facts(first, second)
+        facts |= _overlap(first, second, until) | _neighbour_facts(first, second)
         if first.images.dtype == second.images.dtype:
-            found["raw_moments"] = [_moments(part.images) for part in (first, second)]
-    return Facts(**found)
+            facts["raw_moments"] = [_moments(part.images) for part in (first, second)]
+    return Facts(**facts)
 
 
 def part_of(source: Any, until: float) -> Scanned | None:
@@ -107,7 +107,7 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
             if time.perf_counter() > until - 0.5:
                 break
         return Scanned(torch.stack(images), torch.tensor(labels), count) if images else None
-    except Exception:  # a stranger's data set may raise anything, and a check must not stop a training
+    except Exception:  # a user's data set may raise anything, and a check must not stop a training
         return None
 
 
@@ -119,11 +119,11 @@ def _moments(images: Tensor) -> list[float | None]:
 
 def _label_facts(labels: Tensor, classes: int) -> dict[str, Any]:
     low, high = int(labels.min()), int(labels.max())
-    found: dict[str, Any] = {"label_range": [low, high]}
+    facts: dict[str, Any] = {"label_range": [low, high]}
     if low >= 0 and high < 100_000:
         counts = torch.bincount(labels, minlength=classes)
-        found |= {"classes": classes or len(counts), "label_counts": counts.tolist()}
-    return found
+        facts |= {"classes": classes or len(counts), "label_counts": counts.tolist()}
+    return facts
 
 
 def _bad_facts(images: Tensor) -> dict[str, Any]:

@@ -47,36 +47,36 @@ def look_through(model: nn.Module, image: Tensor, around: AbstractContextManager
     it was compiled (PyTorch does not call the hooks of modules inside a compiled one), a DataParallel one by itself.
     """
     inside = plain_model(model)
-    found: dict[str, Maps] = {}
+    maps: dict[str, Maps] = {}
     with ExitStack() as stack:
         for keep in (without_own_hooks(inside), in_evaluation_mode(inside), untouched(inside), around):
             stack.enter_context(keep)
         for name, module in inside.named_modules():
             if not any(True for _ in module.children()):
-                handle = module.register_forward_hook(_hook(plain_name(name) or "model", found))
+                handle = module.register_forward_hook(_hook(plain_name(name) or "model", maps))
                 stack.callback(handle.remove)
         # `_call_impl` and not the call itself: after `model.compile()` that would run the compiled code.
         answer = _first_tensor(inside._call_impl(image))  # type: ignore[no-untyped-call]
     shares = None
     if answer is not None and answer.dim() == 2 and answer.shape[1] > 1:
         shares = answer[0].float().softmax(0).cpu()
-    return Look(found, shares)
+    return Look(maps, shares)
 
 
-def _hook(name: str, found: dict[str, Maps]) -> Any:
+def _hook(name: str, maps: dict[str, Maps]) -> Any:
     def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        if not isinstance(output, Tensor) or output.dim() != 4 or len(found) >= MOST_LAYERS or not output.numel():
+        if not isinstance(output, Tensor) or output.dim() != 4 or len(maps) >= MOST_LAYERS or not output.numel():
             return
         values = output[:1, :MOST_MAPS].detach().float()
         height, width = values.shape[-2:]
         if max(height, width) > LARGEST_TILE:
             values = nn.functional.adaptive_avg_pool2d(values, (min(height, LARGEST_TILE), min(width, LARGEST_TILE)))
         title, call = name, 1
-        while title in found:
+        while title in maps:
             call += 1
             title = f"{name}#{call}"
         # A copy: an activation that works in place would paint over it.
-        found[title] = Maps(values[0].clone().cpu(), output.shape[1], height, width)
+        maps[title] = Maps(values[0].clone().cpu(), output.shape[1], height, width)
 
     return seen
 
@@ -153,8 +153,8 @@ class Validation:
             if self._pair:
                 image, label = self._source[0][number], self._source[1][number]
             else:
-                found = self._source[number]
-                image, label = found[0], found[1] if len(found) > 1 else None
+                sample = self._source[number]
+                image, label = sample[0], sample[1] if len(sample) > 1 else None
         image = image if isinstance(image, Tensor) else torch.as_tensor(np.array(image))
         try:
             return image.detach(), None if label is None else int(label)

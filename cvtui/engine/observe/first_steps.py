@@ -25,9 +25,9 @@ from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
 
 STEPS = 5
-"""So many first steps are looked at with hooks."""
+"""First steps that are observed with hooks."""
 BATCHES = 10
-"""And of so many the labels are counted."""
+"""First batches whose labels are counted."""
 STALE_PARAMETERS = 3
 KEPT_BYTES = 64 << 20
 """Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
@@ -57,13 +57,13 @@ class Probe:
         self._fresh_run = first_step == 0
         self._static: dict[str, Any] = optimizer_facts(model, optimizer) if self._fresh_run else {}
         self._weights = weight_numbers(model) if self._fresh_run else []
-        self._told_static = not self._fresh_run
-        self._told_batches = False
-        self._told_validation = False
-        self._told_bad = False
+        self._reported_static = not self._fresh_run
+        self._reported_batches = False
+        self._reported_validation = False
+        self._reported_bad = False
         self._counts: list[tuple[Tensor, int]] = []
         self._first: dict[str, Tensor] = {}
-        self._words: dict[str, Any] = {}
+        self._first_fields: dict[str, Any] = {}
         self._validation: Tensor | None = None
         self._finite: list[tuple[int, Tensor]] = []
         self._stale: list[Tensor] = []
@@ -74,7 +74,7 @@ class Probe:
         self.batch: tuple[Tensor, Tensor] | None = None
         """The first batch as the model got it, and its labels."""
         self._trouble = ""
-        self._told_trouble = False
+        self._reported_trouble = False
         self._handles: list[RemovableHandle] = []
         self._root: list[RemovableHandle] = []
         self._quiet = False
@@ -94,7 +94,9 @@ class Probe:
         self._handles.append(self.optimizer.register_step_pre_hook(self._before_update))
         self._handles.append(self.optimizer.register_step_post_hook(self._after_update))
         held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
-        wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]  # others nobody empties
+        wanted = [
+            p for p in self.model.parameters() if p.requires_grad and id(p) in held
+        ]  # zero_grad leaves the others alone
         for place in sorted({0, len(wanted) // 2, len(wanted) - 1})[:STALE_PARAMETERS] if wanted else ():
             self._handles.append(_on_gradient(wanted[place], self._gradient_hook(wanted[place])))
 
@@ -119,7 +121,7 @@ class Probe:
             return
         with torch.no_grad(), self._within_memory():
             self._first["input"] = moments(images.detach())[:4]
-        self._words = {
+        self._first_fields = {
             "input_dtype": str(images.dtype).removeprefix("torch."),
             "input_shape": list(images.shape[1:]),
             "batch_size": len(images),
@@ -132,7 +134,7 @@ class Probe:
         if self._validation is None and self.seen:
             with self._within_memory():
                 self._validation = moments(images.detach())[:4]
-                self._words["validation_mode"] = module.training
+                self._first_fields["validation_mode"] = module.training
 
     def _after_forward(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self._pairs.forward_done()
@@ -165,9 +167,9 @@ class Probe:
 
     def trouble(self) -> str:
         """Return the message about missing memory, once; else ""."""
-        if not self._trouble or self._told_trouble:
+        if not self._trouble or self._reported_trouble:
             return ""
-        self._told_trouble = True
+        self._reported_trouble = True
         return self._trouble
 
     def _before_update(self, *_: Any) -> None:
@@ -183,7 +185,7 @@ class Probe:
     def step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None = None) -> None:
         """Take one step's loss and, where they are known, its labels (N)."""
         self.number += 1
-        if self._told_batches or not self._fresh_run:
+        if self._reported_batches or not self._fresh_run:
             return
         self.seen += 1
         if self.seen == 1:
@@ -206,78 +208,78 @@ class Probe:
 
     def take(self) -> Facts | None:
         """Return what is new, read from the device now."""
-        found: dict[str, Any] = {}
-        if not self._told_static and self.seen >= 1:
-            self._told_static = True
-            found |= self._static | self._words | self._read_first()
-            found["weights"] = weight_facts(self._weights)
-            found["modules"], found["linear_pairs"] = self._pairs.modules(), self._pairs.pairs
+        facts: dict[str, Any] = {}
+        if not self._reported_static and self.seen >= 1:
+            self._reported_static = True
+            facts |= self._static | self._first_fields | self._read_first()
+            facts["weights"] = weight_facts(self._weights)
+            facts["modules"], facts["linear_pairs"] = self._pairs.modules(), self._pairs.pairs
             self._weights = []
-        if not self._told_batches and self.seen >= BATCHES:
-            self._told_batches = True
-            found |= self._read_batches()
-        elif not self._told_batches and self.seen >= STEPS and "early" not in self._words:
-            self._words["early"] = True
-            found |= self._read_batches()
-        if not self._told_validation and self._validation is not None:
-            self._told_validation = True
+        if not self._reported_batches and self.seen >= BATCHES:
+            self._reported_batches = True
+            facts |= self._read_batches()
+        elif not self._reported_batches and self.seen >= STEPS and "early" not in self._first_fields:
+            self._first_fields["early"] = True
+            facts |= self._read_batches()
+        if not self._reported_validation and self._validation is not None:
+            self._reported_validation = True
             numbers = self._validation.tolist()
-            found |= {"validation_mean": finite(numbers[0]), "validation_std": finite(numbers[1])}
-            found["validation_mode"] = self._words["validation_mode"]
+            facts |= {"validation_mean": finite(numbers[0]), "validation_std": finite(numbers[1])}
+            facts["validation_mode"] = self._first_fields["validation_mode"]
             if not self.scan_inputs:
                 self._drop_root()
-        found |= self._readfinite()
-        return Facts(step=self.number, **found) if found else None
+        facts |= self._read_finite()
+        return Facts(step=self.number, **facts) if facts else None
 
     def rest(self) -> Facts | None:
         """Return what a run that ended within its first steps left behind."""
-        found = {} if self._told_batches or not self._counts else self._read_batches()
-        self._told_batches = True
-        return Facts(step=self.number, **found) if found else None
+        facts = {} if self._reported_batches or not self._counts else self._read_batches()
+        self._reported_batches = True
+        return Facts(step=self.number, **facts) if facts else None
 
     def _drop_root(self) -> None:
         for handle in self._root:
             handle.remove()
         self._root.clear()
 
-    def _readfinite(self) -> dict[str, Any]:
+    def _read_finite(self) -> dict[str, Any]:
         if not self._finite:
             return {}
         waiting, self._finite = self._finite, []
         bad = (~torch.stack([total.float() for _, total in waiting]).isfinite()).tolist()
         for (step, _), is_bad in zip(waiting, bad, strict=True):
-            if is_bad and not self._told_bad:
-                self._told_bad = True
+            if is_bad and not self._reported_bad:
+                self._reported_bad = True
                 return {"bad_batch": step}
         return {}
 
     def _read_first(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
         if "input" in self._first:
             names = ("input_mean", "input_std", "input_min", "input_max")
-            found |= {name: finite(n) for name, n in zip(names, self._first["input"].tolist(), strict=True)}
+            facts |= {name: finite(n) for name, n in zip(names, self._first["input"].tolist(), strict=True)}
         loss, output, labels = (self._first.get(name) for name in ("loss", "output", "labels"))
         if loss is not None:
-            found["first_loss"] = finite(loss.item())
+            facts["first_loss"] = finite(loss.item())
         if output is not None and output.dim() == 2 and len(output):
-            found |= output_facts(output.float(), labels, found.get("first_loss"))
+            facts |= output_facts(output.float(), labels, facts.get("first_loss"))
         self._first = {}
-        return found
+        return facts
 
     def _read_batches(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
         if self._counts:
             labels = [batch.cpu() for batch, _ in self._counts]
-            found["batch_classes"] = [len(set(batch.tolist())) for batch in labels]
-            found["batch_sizes"] = [size for _, size in self._counts]
+            facts["batch_classes"] = [len(set(batch.tolist())) for batch in labels]
+            facts["batch_sizes"] = [size for _, size in self._counts]
             together = torch.cat(labels)
-            found["label_range"] = [int(together.min()), int(together.max())]
+            facts["label_range"] = [int(together.min()), int(together.max())]
         if self._stale:
-            found["stale_gradient"] = finite(torch.stack(self._stale).median().item())
+            facts["stale_gradient"] = finite(torch.stack(self._stale).median().item())
         if self._without:
-            found["no_gradient"] = sorted(map(plain_name, self._without))[:50]
-            found["no_gradient_count"] = len(self._without)
-        return found
+            facts["no_gradient"] = sorted(map(plain_name, self._without))[:50]
+            facts["no_gradient_count"] = len(self._without)
+        return facts
 
     # ------------------------------------------------------------------ both modes
 
@@ -294,21 +296,21 @@ class Probe:
 
         modes = [(module, module.training) for module in self.model.modules()]
         self._quiet = True
-        found = []
+        losses = []
         try:
             with untouched(self.model), torch.no_grad():
                 for training in (True, False):
                     self.model.train(training)
-                    found.append(nn.functional.cross_entropy(self.model(images).float(), labels).item())
+                    losses.append(nn.functional.cross_entropy(self.model(images).float(), labels).item())
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):
-            return None  # a stranger's model: what it gives may be anything
+            return None  # a user's model may return anything
         finally:
             self._quiet = False
             for module, mode in modes:
                 module.training = mode
-        if not all(map(math.isfinite, found)):
+        if not all(map(math.isfinite, losses)):
             return None
-        pair = [short(number) for number in found]
+        pair = [short(number) for number in losses]
         return Facts(
             step=self.number, train_mode_loss=pair[0], eval_mode_loss=pair[1], mode_losses=[[self.number, *pair]]
         )

@@ -26,9 +26,9 @@ GAP = (44, 54, 78)
 class ImageWriter:
     """Writer of image grids into a run folder. OSError when the disk refuses."""
 
-    def __init__(self, folder: RunFolder, tell: Callable[[PictureSaved], None]) -> None:
+    def __init__(self, folder: RunFolder, on_saved: Callable[[PictureSaved], None]) -> None:
         self.folder = folder
-        self.tell = tell
+        self.on_saved = on_saved
 
     def write(
         self,
@@ -55,7 +55,7 @@ class ImageWriter:
         with door.opened(self.folder.pictures / file, "wb") as opened:
             Image.fromarray(sheet.numpy()).save(opened, "PNG")
         path = f"{self.folder.pictures.name}/{file}"
-        self.tell(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
+        self.on_saved(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
 
     def write_look(self, step: int, number: int, image: Tensor, look: Look, truth: str, classes: list[str]) -> None:
         """Write the feature maps of a validation image, and last the image (C x H x W) with the prediction.

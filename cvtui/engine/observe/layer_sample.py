@@ -50,7 +50,7 @@ KINDS: dict[type[nn.Module], str] = {
 KEPT_WEIGHTS = 60_000_000
 """Weights that are kept from before an update to after it (240 MB); of larger nets only every n-th."""
 DEAD_WINDOW = 5
-"""A channel is dead when it was 0 for every image of so many samples."""
+"""Samples: a channel is dead when it was 0 for every image of all of them."""
 
 
 def is_compiled(model: nn.Module) -> bool:
@@ -64,12 +64,12 @@ def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
     A shared module is there once. The names are those of `named_modules`, without what torch.compile and DataParallel
     put before them.
     """
-    found = {}
+    layers = {}
     for name, module in model.named_modules():
         kind = next((word for base, word in KINDS.items() if isinstance(module, base)), "")
         if kind:
-            found[plain_name(name) or kind] = (kind, module)
-    return found
+            layers[plain_name(name) or kind] = (kind, module)
+    return layers
 
 
 def plain_name(name: str) -> str:
@@ -264,11 +264,11 @@ class LayerSample:
         steps = torch._foreach_norm(before)
         before.clear()
         for name, weight, now, moved, old in zip(self.weights, weights, after, steps, norms, strict=True):
-            found = self.weight_numbers.setdefault(name, {})
-            found["weight_norm"] = now[None]
-            found["update_ratio"] = (moved / old)[None]
-            found["weight_moments"] = moments(weight)
-            found["weight_histogram"] = histogram(weight)
+            numbers = self.weight_numbers.setdefault(name, {})
+            numbers["weight_norm"] = now[None]
+            numbers["update_ratio"] = (moved / old)[None]
+            numbers["weight_moments"] = moments(weight)
+            numbers["weight_histogram"] = histogram(weight)
             self.strides[name] = max(self.strides.get(name, 1), stride_for(weight.numel()))
 
     @torch.no_grad()
@@ -324,26 +324,26 @@ def record_of(pending: Pending) -> LayersSampled:
     numbers: list[float] = [float(f"{number:.6g}") for number in pending.numbers.tolist()]
     layers = []
     answers = None
-    place = 0
+    start = 0
     for name, kind, parts, sampled, kept in pending.layout:
-        found: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
+        fields: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
         for part in parts:
             length = _LENGTHS.get(part, 1)
-            values = numbers[place : place + length]
-            place += length
+            values = numbers[start : start + length]
+            start += length
             if part == "moments":
-                found.update(zip(("mean", "std", "min", "max", "zeros"), values, strict=True))
+                fields.update(zip(("mean", "std", "min", "max", "zeros"), values, strict=True))
             elif part == "weight_moments":
-                found["weight_mean"], found["weight_std"] = values[:2]
+                fields["weight_mean"], fields["weight_std"] = values[:2]
             elif part.endswith("histogram"):
                 if values[0] == values[0]:
-                    found[part] = Histogram(values[0], values[1], [int(count) for count in values[2:]])
+                    fields[part] = Histogram(values[0], values[1], [int(count) for count in values[2:]])
             else:
-                found[part] = values[0]
+                fields[part] = values[0]
         if kind == "answers":
-            answers = found["answers"] if found["answers"] == found["answers"] else None
+            answers = fields["answers"] if fields["answers"] == fields["answers"] else None
             continue
-        found["not_finite"] = words_of({key: value for key, value in found.items() if isinstance(value, float)})
-        found["update_sampled"] = kept if kept > 1 and "update_ratio" in parts else None
-        layers.append(LayerStats(name=name, kind=kind, sampled=sampled, **found))
+        fields["not_finite"] = words_of({key: value for key, value in fields.items() if isinstance(value, float)})
+        fields["update_sampled"] = kept if kept > 1 and "update_ratio" in parts else None
+        layers.append(LayerStats(name=name, kind=kind, sampled=sampled, **fields))
     return LayersSampled(step=pending.step, layers=layers, answers=answers, watch_cost=round(pending.cost, 5))

@@ -22,7 +22,7 @@ from cvtui.runlog.events import LayersSampled
 __all__ = ["LayerWatch", "watched_layers"]
 
 FREE_SAMPLES = 40
-"""So many samples are taken at exactly every Nth step. Later ones, still at multiples of N, also keep a distance in
+"""The first samples are taken at exactly every Nth step. Later ones, still at multiples of N, also keep a distance in
 time: a quarter of a second, so that the log of a long run grows slowly, and 50 times what the last sample took, so
 that watching costs at most 2 %. This moves no loss: what is sampled changes no bit of the training."""
 SECONDS_APART = 0.25
@@ -52,7 +52,7 @@ class LayerWatch:
         """Spent on watching so far."""
         self._lost: list[int] = []
         """Steps whose sample there was no memory for."""
-        self._told = 0
+        self._reported = 0
         self._samples = 0
         self._last = 0.0
         self._last_cost = 0.0
@@ -125,9 +125,9 @@ class LayerWatch:
     def trouble(self) -> str:
         """Return a message about lost samples, for the first, the tenth, the hundredth …; else ""."""
         count = len(self._lost)
-        if count < 10 * self._told or not count:
+        if count < 10 * self._reported or not count:
             return ""
-        first, self._told = not self._told, 10 ** (len(str(count)) - 1)
+        first, self._reported = not self._reported, 10 ** (len(str(count)) - 1)
         if first:
             return f"no memory to look at the layers at step {self._lost[0]:,}: left out; the training goes on"
         return f"no memory to look at the layers: {count:,} looks were left out so far"

@@ -58,8 +58,8 @@ class LinearPairs:
     def _source(self, tensors: Any) -> str | None:
         """Name of the linear layer that the first tensor comes from with nothing between."""
         tensor = next((value for value in tensors if isinstance(value, Tensor)), None)
-        found = self._from.get(_key(tensor)) if tensor is not None else None
-        return found[0] if found is not None and not found[1].expired() else None  # type: ignore[no-untyped-call]
+        origin = self._from.get(_key(tensor)) if tensor is not None else None
+        return origin[0] if origin is not None and not origin[1].expired() else None  # type: ignore[no-untyped-call]
 
     def forward_done(self) -> None:
         """Let go of what was kept of the model's forward pass."""
@@ -122,11 +122,11 @@ def _key(tensor: Tensor) -> tuple[int, int]:
 
 
 def _options(module: nn.Module) -> dict[str, float]:
-    found = {}
+    options = {}
     for name in OPTIONS:
         value = getattr(module, name, None)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            found[name] = float(value)
+            options[name] = float(value)
     if getattr(module, "track_running_stats", True) is False:
-        found["momentum"] = 0.0
-    return found
+        options["momentum"] = 0.0
+    return options

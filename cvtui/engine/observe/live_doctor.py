@@ -15,7 +15,7 @@ from cvtui.runlog.writer import EventWriter
 
 EAGER_LOOKS = 50
 SECONDS_APART = 0.5
-"""Between two looks, after the first so many."""
+"""Between two looks, after the first EAGER_LOOKS."""
 
 
 class LiveDoctorWriter(EventWriter):
@@ -29,9 +29,9 @@ class LiveDoctorWriter(EventWriter):
         super().__init__(folder)
         self._folder = folder
         self._doctor: Doctor | None = Doctor()
-        self._told: dict[str, tuple[str, ...]] = {}
+        self._reported: dict[str, tuple[str, ...]] = {}
         self._warned: dict[str, str] = {}
-        """Id -> name of what was told as a fault."""
+        """Id -> name of findings that were logged as faults."""
         self._looks = 0
         self._seen_bad = False
         self._again = 0.0
@@ -47,7 +47,7 @@ class LiveDoctorWriter(EventWriter):
             return
         super().write(record)
         if isinstance(record, Finding):
-            self._told.setdefault("F03" if record.id == "not-finite" else record.id, ())
+            self._reported.setdefault("F03" if record.id == "not-finite" else record.id, ())
         self._attend(record)
 
     def _attend(self, record: Record) -> None:
@@ -59,8 +59,8 @@ class LiveDoctorWriter(EventWriter):
                 self._doctor = self._fresh()  # a resume
             self._doctor.take(record)
             if self._due(record, begun):
-                for found in self._doctor.update():
-                    self._tell(found)
+                for diagnosis in self._doctor.update():
+                    self._report(diagnosis)
         except Exception as error:
             self._doctor = None
             text = f"the doctor had to leave ({type(error).__name__}: {error}); `cvtui doctor` looks at the run again"
@@ -72,10 +72,10 @@ class LiveDoctorWriter(EventWriter):
         if self._doctor is None:
             return
         now = {one.id: one.severity for one in self._doctor.all}
-        for name, words in self._warned.items():
-            if now.get(name, "note") == "note":
-                what = "the run got over it" if name in now else "more steps have shown that it was none"
-                text = f"the doctor takes back its warning “{words}” ({name}): {what}"
+        for rule, name in self._warned.items():
+            if now.get(rule, "note") == "note":
+                what = "the run got over it" if rule in now else "more steps have shown that it was none"
+                text = f"the doctor takes back its warning “{name}” ({rule}): {what}"
                 super().write(Log(time=time.time(), text=text))
 
     def _fresh(self) -> Doctor:
@@ -95,20 +95,20 @@ class LiveDoctorWriter(EventWriter):
         self._again = now + SECONDS_APART
         return True
 
-    def _tell(self, found: Diagnosis) -> None:
-        if self._told.get(found.id) is not None and set(found.consequences) <= {*self._told[found.id], "F03"}:
+    def _report(self, diagnosis: Diagnosis) -> None:
+        before = self._reported.get(diagnosis.id)
+        if before is not None and set(diagnosis.consequences) <= {*before, "F03"}:
             return
-        if found.severity == "note" and found.kind == "static":
+        if diagnosis.severity == "note" and diagnosis.kind == "static":
             return  # worth knowing, and no news of this run: `cvtui doctor` has it
-        if found.id == "F03" and not self._seen_bad:
+        if diagnosis.id == "F03" and not self._seen_bad:
             self._seen_bad = True  # the trainer tells where it came from a moment later
             return
-        known = found.id in self._told
-        self._told[found.id] = found.consequences
-        if found.severity != "note":
-            self._warned[found.id] = found.name
-        if not known:
-            super().write(found.as_finding())
+        self._reported[diagnosis.id] = diagnosis.consequences
+        if diagnosis.severity != "note":
+            self._warned[diagnosis.id] = diagnosis.name
+        if before is None:
+            super().write(diagnosis.as_finding())
 
 
 class DataScan:

@@ -47,14 +47,14 @@ def weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
     A parameter whose numbers all lie along one axis (C x 1 x 1, ConvNeXt's layer_scale, 1 x 1 x D, a token) holds a
     scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that.
     """
-    found = []
+    numbers = []
     layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
     for name, parameter in model.named_parameters():
         table = sum(side > 1 for side in parameter.shape) > 1 or id(parameter) in layers
         if table and parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
             fan_in = parameter[0].numel()
-            found.append((plain_name(name), fan_in, moments(parameter.detach())[:4]))
-    return found
+            numbers.append((plain_name(name), fan_in, moments(parameter.detach())[:4]))
+    return numbers
 
 
 def weight_facts(numbers: list[tuple[str, int, Tensor]]) -> list[WeightFact]:
@@ -79,18 +79,18 @@ def output_facts(output: Tensor, labels: Tensor | None, loss: float | None) -> d
     """Facts of the first batch's outputs, N x C, and of the loss reported for it."""
     sums = output.sum(1)
     is_share = bool(((output >= 0).all() & (output <= 1).all() & ((sums - 1).abs() < 1e-3).all()).item())
-    found: dict[str, Any] = {"outputs": output.shape[1], "rows_sum_to_one": is_share and output.shape[1] > 1}
+    facts: dict[str, Any] = {"outputs": output.shape[1], "rows_sum_to_one": is_share and output.shape[1] > 1}
     if (
         labels is not None
         and len(labels) == len(output)
         and 0 <= int(labels.min()) <= int(labels.max()) < len(output[0])
     ):
-        found["cross_entropy"] = finite(nn.functional.cross_entropy(output, labels).item())
+        facts["cross_entropy"] = finite(nn.functional.cross_entropy(output, labels).item())
         twice = [nn.functional.cross_entropy((output / t).softmax(1), labels).item() for t in TEMPERATURES]
-        found["doubled"] = finite(min(twice, key=lambda cost: abs(cost - (loss or twice[0]))))
+        facts["doubled"] = finite(min(twice, key=lambda cost: abs(cost - (loss or twice[0]))))
         if is_share:
             chosen = output.gather(1, labels[:, None]).clamp_min(1e-12)
-            found["log_loss"] = finite(-chosen.log().mean().item())
+            facts["log_loss"] = finite(-chosen.log().mean().item())
         elif bool((output <= 0).all()):  # log-probabilities, for NLLLoss
-            found["log_loss"] = finite(-output.gather(1, labels[:, None]).mean().item())
-    return found
+            facts["log_loss"] = finite(-output.gather(1, labels[:, None]).mean().item())
+    return facts

@@ -38,7 +38,7 @@ class Streak:
     """Consecutive steps whose loss or gradient is not finite."""
 
     patience: int
-    """So many end the run; 0: none do."""
+    """Length of a streak that ends the run; 0: none does."""
     length: int = 0
     earliest: int = 0
     """The first bad step of the whole process."""
@@ -115,9 +115,9 @@ class StepRecorder:
         self._flushed = -math.inf
         self._norm: Tensor | None = None
         self.probe: Probe | None = None
-        """What gathers facts for the doctor in the first steps."""
+        """Probe of the first steps, for the doctor."""
         self.sources: list[FactSource] = []
-        """Where facts come from; they are asked at each flush."""
+        """Sources of facts; they are asked at each flush."""
         self._handle = training.optimizer.register_step_pre_hook(self._take_norm)
         watch.begin(training.step)
 
@@ -214,8 +214,8 @@ class StepRecorder:
         for sample in self.watch.take():
             if sample.step < first + count:
                 self.writer.write(sample)
-        for words in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
-            self.writer.write(Log(time=time.time(), text=words, level="warning", step=self.training.step))
+        for message in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
+            self.writer.write(Log(time=time.time(), text=message, level="warning", step=self.training.step))
         for source in self.sources:
             if (facts := source.take()) is not None:
                 self.writer.write(facts)

@@ -122,8 +122,8 @@ def norm(tensor: Tensor) -> Tensor:
 
 
 def _norm(values: Tensor) -> Tensor:
-    found: Tensor = torch.linalg.vector_norm(values)
-    return found
+    result: Tensor = torch.linalg.vector_norm(values)
+    return result
 
 
 def all_finite(tensor: Tensor) -> Tensor:

@@ -74,13 +74,13 @@ def arithmetic(device: torch.device, precision: str, deterministic: str) -> dict
     if device.type != "cuda":
         return {"convolutions": precision, "linear": precision}
     able = torch.cuda.get_device_capability(device) >= TENSOR_FLOAT
-    found = {
+    formats = {
         "convolutions": "tf32" if able and torch.backends.cudnn.allow_tf32 else "float32",
         "linear": "tf32" if able and torch.backends.cuda.matmul.allow_tf32 else "float32",
     }
     if precision == "bfloat16":
-        found = dict.fromkeys(found, precision)
-    return {**found, "deterministic": deterministic}
+        formats = dict.fromkeys(formats, precision)
+    return {**formats, "deterministic": deterministic}
 
 
 def describe(device: torch.device) -> str:

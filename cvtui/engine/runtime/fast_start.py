@@ -45,7 +45,7 @@ def end(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):  # nobody reads it any more
+        except (OSError, ValueError, AttributeError):  # no reader is left
             code = code or 1
     os._exit(code)
 
@@ -61,8 +61,7 @@ class _StandIn(ModuleType):
         return fn
 
     def __getattr__(self, name: str) -> Any:
-        # Whoever walks through sys.modules (`inspect` does) asks each for its __file__; who asks for __path__ imports
-        # something of it.
+        # `inspect` asks every module in sys.modules for its __file__; an import of a submodule asks for __path__.
         if name.startswith("__") and name != "__path__":
             raise AttributeError(f"{NAME} is not loaded, and its stand-in has no {name}")
         return getattr(load_it(), name)

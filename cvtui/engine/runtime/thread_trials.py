@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 ROOM = 0.5
-"""More threads are tried where so many cores have nothing to do, or where nobody knows. (CIFAR's net beside a busy
+"""Idle cores at which more threads are tried; also where they can't be counted. (CIFAR's net beside a busy
 process on two cores: 14.4 steps a second on one thread, 9.2 on two.)"""
 FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
 """Seconds to the next trial of the neighbours, where their share of the time does not ask for more."""

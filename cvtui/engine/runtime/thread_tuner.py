@@ -18,18 +18,18 @@ import torch
 from cvtui.engine.runtime.thread_trials import ThreadTrials
 
 LOOK_SECONDS = 0.5
-"""So often the steps' times are looked at."""
+"""Interval at which the steps' times are looked at."""
 LEAST_STEPS = 5
 JUMP = 1.3
-"""Steps that take so many times their usual time have lost cores."""
+"""Ratio to the usual step time at which steps have lost cores."""
 STARK, STARK_STEPS = 2.5, 4
-"""So many steps in a row that take so many times their usual time: no waiting for the next look."""
+"""Ratio, and steps in a row beyond it, at which a trial does not wait for the next look."""
 ROUNDS = 3
 BLOCK_SECONDS = 0.02
 """A number of threads is tried for about so long at a time (2 to 20 steps), then comes the next: whatever else happens
 on the machine meanwhile meets all of them."""
 HOPELESS = 1.8
-"""A number of threads whose steps take so many times the best one's is not tried again in this trial."""
+"""Ratio to the best step time at which a number of threads is not tried again in this trial."""
 BEHIND = 1.4
 """One that is so far behind after a round is left out of the next."""
 LONG_STEP = 0.1
@@ -45,8 +45,8 @@ MACS_TO_SHARE = 2_000_000
 """Multiply-adds of a step's forward pass below which one thread is always the fastest (with 0.2 million, 1 to 3 threads
 took 1.06, 1.26 and 1.29 ms; with 29 million 8.9, 7.5 and 8.9; with 1,042 million 97, 72 and 56)."""
 MACS_FOR_ALL = 500_000_000
-"""From so many on, the screen's core is tried too: such a step is nothing but arithmetic (a ResNet-18 runs at the
-processor's peak), and the tenth of a core that a screen takes costs it less than a whole core that lies idle. Of two
+"""Multiply-adds from which the screen's core is tried too: such a step is nothing but arithmetic (a ResNet-18 runs at
+the processor's peak), and the tenth of a core that a screen takes costs it less than a whole core that lies idle. Of two
 cores both are tried by all but the smallest nets: the screen's is half of the machine (1.17 x on the digits' net)."""
 
 Trial: TypeAlias = Generator[int, float, dict[int, list[float]]]
@@ -126,19 +126,19 @@ class ThreadTuner:
         """Begin a trial when steps have become slower, or when one is due."""
         if len(self._times) < LEAST_STEPS and self._stark < STARK_STEPS:
             return
-        found = median(self._times[-STARK_STEPS:] if self._stark >= STARK_STEPS else self._times)
+        usual = median(self._times[-STARK_STEPS:] if self._stark >= STARK_STEPS else self._times)
         self._times.clear()
         self._stark = 0
         self._look_at = now + LOOK_SECONDS
-        place = self.allowed.index(self.threads)
+        index = self.allowed.index(self.threads)
         due = self._when.look()
-        worth_trying = self.allowed[max(0, place - 1) : place + (1 if self._when.crowded else 2)]
-        if found > JUMP * self._usual and place:
-            self._try(self.allowed[: place + 1], f"a step took {found / self._usual:.1f} times as long as before")
+        worth_trying = self.allowed[max(0, index - 1) : index + (1 if self._when.crowded else 2)]
+        if usual > JUMP * self._usual and index:
+            self._try(self.allowed[: index + 1], f"a step took {usual / self._usual:.1f} times as long as before")
         elif due and len(worth_trying) > 1:
             self._try(worth_trying, "measured again")
         else:  # follows slowly: a run that heats up or whose batches grow has not lost cores
-            self._usual = min(found, self._usual + 0.05 * (found - self._usual))
+            self._usual = min(usual, self._usual + 0.05 * (usual - self._usual))
 
     def _try(self, allowed: Sequence[int], reason: str) -> None:
         """Begin a trial at the next step."""
@@ -155,10 +155,10 @@ class ThreadTuner:
         return ""
 
     def _choose(self, times: dict[int, list[float]]) -> str:
-        medians = {count: median(found) for count, found in times.items()}
-        costs = {count: [self._cost(count, seconds) for seconds in found] for count, found in times.items()}
+        medians = {count: median(steps) for count, steps in times.items()}
+        costs = {count: [self._cost(count, seconds) for seconds in steps] for count, steps in times.items()}
         first, before = self._usual == float("inf"), self.threads
-        self.threads = best_of({count: median(found) for count, found in costs.items()}, None if first else before)
+        self.threads = best_of({count: median(steps) for count, steps in costs.items()}, None if first else before)
         self._trial = None
         self._set(self.threads)
         self._usual = medians[self.threads]
@@ -194,7 +194,7 @@ def trial(allowed: Sequence[int]) -> Trial:
     for number in range(ROUNDS):
         left = [count for count in left if not times[count] or min(times[count]) <= BEHIND * best]
         for count in list(left):
-            best = min((median(found) for found in times.values() if found), default=best)
+            best = min((median(steps) for steps in times.values() if steps), default=best)
             warm = yield count
             if number == 0 and warm < LONG_STEP:  # the process's first steps may be slow in more than one way
                 warm = yield count
@@ -221,7 +221,7 @@ def best_of(medians: dict[int, float], now: int | None) -> int:
 def doubtful(times: dict[int, list[float]], chosen: int) -> bool:
     """Return True if another number had a step quick enough to be the choice: something disturbed the trial."""
     limit = WORTH * median(times[chosen])
-    return any(min(found) < limit for count, found in times.items() if count != chosen)
+    return any(min(steps) < limit for count, steps in times.items() if count != chosen)
 
 
 def _in_ms(seconds: float) -> str:

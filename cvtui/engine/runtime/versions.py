@@ -13,7 +13,7 @@ from cvtui._version import __version__
 
 def libraries() -> dict[str, str]:
     """python, torch, cvtui and torchvision; the last is asked for its number only: importing it takes 1.6 s."""
-    found = {"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__}
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__}
     with contextlib.suppress(PackageNotFoundError):
-        found["torchvision"] = version("torchvision")
-    return found
+        versions["torchvision"] = version("torchvision")
+    return versions

@@ -179,19 +179,19 @@ class KeepRule:
     """
 
     def __init__(self, text: str) -> None:
-        words = [word.strip() for word in text.split(",")]
-        self.last = "last" in words
-        self.best = "best" in words
-        self.every = next((int(word.removeprefix("every=")) for word in words if word.startswith("every=")), 0)
+        parts = [part.strip() for part in text.split(",")]
+        self.last = "last" in parts
+        self.best = "best" in parts
+        self.every = next((int(part.removeprefix("every=")) for part in parts if part.startswith("every=")), 0)
 
     def names(self, epoch: int, best: bool) -> list[tuple[Reason, str]]:
         """(reason, file name) for the state after `epoch` epochs, which may be the best so far."""
-        found: list[tuple[Reason, str]] = [("last", "last.pt")]
+        names: list[tuple[Reason, str]] = [("last", "last.pt")]
         if self.best and best:
-            found.append(("best", "best.pt"))
+            names.append(("best", "best.pt"))
         if self.every and epoch % self.every == 0:
-            found.append(("epoch", f"epoch-{epoch:04d}.pt"))
-        return found
+            names.append(("epoch", f"epoch-{epoch:04d}.pt"))
+        return names
 
     def thin(self, folder: Path) -> list[str]:
         """Remove what a finished run keeps no longer, never the only whole checkpoint; return the names removed."""

@@ -20,7 +20,7 @@ from cvtui.runlog.folder import RunFolder
 
 LAST, BEST = "last.pt", "best.pt"
 RETRY_SECONDS = 10.0
-"""After a checkpoint that the disk refused."""
+"""Interval to the next attempt after a checkpoint that the disk refused."""
 NAMED = 3
 """Missing files that are named; the others are counted."""
 
@@ -49,9 +49,9 @@ class CheckpointFiles:
         self.recorder = recorder
         self.rule = checkpoint.KeepRule(training.recipe.keep)
         self.unsaved = ""
-        """Why the last checkpoint could not be written."""
+        """Error of the last checkpoint, where it could not be written."""
         self.held: BestOnDisk | None = None
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._interval = seconds_of(training.recipe.save_every)
         self._due_at = time.perf_counter() + self._interval
         if self.rule.best and door.is_file(folder.checkpoints / BEST):
@@ -77,25 +77,25 @@ class CheckpointFiles:
         """
         self.recorder.flush()
         self._due_at = time.perf_counter() + self._interval
-        t, place, why = self.training, self.folder.checkpoints, ""
+        t, target, why = self.training, self.folder.checkpoints, ""
         asked = [name for _, name in names]
         missing = t.missing
         t.accuracy, t.missing = accuracy, [name for name in missing if name not in asked]
         done: Names = []
         try:
-            if LAST in asked and door.is_file(place / LAST):
-                checkpoint.link(place / LAST, place / "last-1.pt")  # where the new one turns out to be damaged
+            if LAST in asked and door.is_file(target / LAST):
+                checkpoint.link(target / LAST, target / "last-1.pt")  # where the new one turns out to be damaged
             for reason, name in sorted(names, key=lambda entry: entry[1] == LAST):
                 if done:
-                    checkpoint.link(place / done[0][1], place / name)
+                    checkpoint.link(target / done[0][1], target / name)
                 else:
-                    checkpoint.save(t.state(), place / name)
+                    checkpoint.save(t.state(), target / name)
                 done.append((reason, name))
         except OSError as error:
             why = error.strerror or str(error)
             self._due_at = min(self._due_at, time.perf_counter() + RETRY_SECONDS)
         for reason, name in done:
-            path = f"{place.name}/{name}"
+            path = f"{target.name}/{name}"
             self.recorder.write(
                 CheckpointSaved(step=t.step, epoch=t.epoch, path=path, reason=reason, val_accuracy=accuracy)
             )
@@ -109,17 +109,17 @@ class CheckpointFiles:
             self.held = BestOnDisk(t.epoch, t.accuracy)
         if LAST in written:
             self.unsaved = ""
-            self._told.clear()
+            self._logged.clear()
         t.missing += [name for name in failed if name not in (LAST, BEST)]
         if not failed:
             return
         if LAST in failed:
             self.unsaved = why
-        told = {f"{name}: {why}" for name in failed}
-        if not told <= self._told:  # said once, tried again and again
+        messages = {f"{name}: {why}" for name in failed}
+        if not messages <= self._logged:  # said once, tried again and again
             text = f"the checkpoint{'s' if len(failed) > 1 else ''} {', '.join(failed)} could not be written: {why}"
             self.recorder.write(Log(time=time.time(), text=text, level="error", step=t.step))
-        self._told |= told
+        self._logged |= messages
 
     def catch_up(self) -> None:
         """Write the names of the epoch that a resumed run goes on from, where they are not there."""
@@ -156,17 +156,17 @@ class CheckpointFiles:
 
     def _read_best(self) -> None:
         """Read what best.pt of a resumed run holds."""
-        t, words = self.training, ""
+        t, message = self.training, ""
         try:
             state = checkpoint.load(self.folder.checkpoints / BEST)
             accuracy = state.get("val_accuracy", state["best"])
             self.held = BestOnDisk(int(state["epoch"]), float(accuracy))
         except (checkpoint.Damaged, OSError, KeyError, TypeError, ValueError) as error:
-            words = f"{BEST} can't be read ({error}): the next epoch takes its place"
+            message = f"{BEST} can't be read ({error}): the next epoch takes its place"
         if self.held is not None and self.held.epoch > t.epoch:
-            words = (
+            message = (
                 f"{BEST} holds epoch {self.held.epoch} ({self.held.accuracy:.2%}), of after the checkpoint that the "
                 "run goes on from; it stays until an epoch is better than those before"
             )
-        if words:
-            self.recorder.write(Log(time=time.time(), text=words, level="warning", step=t.step))
+        if message:
+            self.recorder.write(Log(time=time.time(), text=message, level="warning", step=t.step))

@@ -147,10 +147,10 @@ class Control:
 
     def _apply_all(self) -> None:
         for command in self.reader.poll():
-            words = self._apply(command)
+            message = self._apply(command)
             self.recorder.write(
                 CommandApplied(
-                    step=self.run.step, time=time.time(), command=command.command, value=command.value, words=words
+                    step=self.run.step, time=time.time(), command=command.command, value=command.value, words=message
                 )
             )
             if command.command == "stop":
@@ -173,8 +173,8 @@ class Control:
             case "look":
                 assert command.value is not None
                 begun = time.perf_counter()
-                words = self.run.look(int(command.value))
+                message = self.run.look(int(command.value))
                 if not self.paused:  # a pause leaves out its whole length
                     self._leave_out(time.perf_counter() - begun)
-                return words
+                return message
         return "stopped"

@@ -63,5 +63,5 @@ def without_deterministic_form(training: TrainingState) -> list[str]:
             torch._C._set_deterministic_algorithms(before[0], warn_only=before[1])
             for parameter, gradient in gradients:
                 parameter.grad = gradient
-    found = (_NO_FORM.match(str(warning.message)) for warning in heard)
-    return list(dict.fromkeys(match[1] for match in found if match is not None))
+    matches = (_NO_FORM.match(str(warning.message)) for warning in heard)
+    return list(dict.fromkeys(match[1] for match in matches if match is not None))

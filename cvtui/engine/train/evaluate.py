@@ -16,7 +16,7 @@ LARGEST_BATCH = 4096
 LARGEST_ANSWER = 1 << 22
 """Logits of a batch, where there are many classes (16 MB)."""
 LARGEST_CONFUSION = 100
-"""Classes up to which the confusion matrix is counted: of 10,000 it took 2.8 GB, and nobody could look at it."""
+"""Classes up to which the confusion matrix is counted: of 10,000 it took 2.8 GB, too large to look at."""
 
 
 class Evaluation(NamedTuple):

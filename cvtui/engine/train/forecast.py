@@ -33,12 +33,12 @@ def forecast(training: TrainingState) -> dict[str, Any]:
 
 def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]:
     """Loss of the first batch with the present weights (None: not finite), and std of every watched layer's output."""
-    found: dict[str, Tensor] = {}
+    stds: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
         def seen(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             large = output.numel() > WHOLE
-            found.setdefault(
+            stds.setdefault(
                 name,
                 moments(output)[1] if large else torch.var_mean(flat_view(output).float(), correction=0)[0].sqrt(),
             )
@@ -53,7 +53,7 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
     finally:
         for handle in handles:
             handle.remove()
-    spread = {name: finite(std) or 0.0 for name, std in found.items()}
+    spread = {name: finite(std) or 0.0 for name, std in stds.items()}
     return finite(loss), spread
 
 

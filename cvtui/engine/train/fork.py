@@ -37,7 +37,7 @@ def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, l
         raise RequestError(f"{START} is damaged ({error}); fork from another checkpoint of {parent.run!r}") from None
     above = folder.path.with_name(parent.run)
     same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, above)
-    told = differences(state["data"], training.fingerprint) if "data" in state else []
+    messages = differences(state["data"], training.fingerprint) if "data" in state else []
     try:
         training.model.load_state_dict(state["model"])
     except (RuntimeError, KeyError):
@@ -47,12 +47,12 @@ def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, l
         ) from None
     if training.ema is not None:
         training.ema.load(checkpoint.eval_weights(state))
-    told += _take_place(training, state)
+    messages += _take_place(training, state)
     _take_drops(training, state)
-    told += _take_optimizer(training, state)
+    messages += _take_optimizer(training, state)
     _take_random(training, state)
     training.clock = Clock()
-    return parent, told
+    return parent, messages
 
 
 def _take_place(training: TrainingState, state: dict[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ Masks = dict[str, Tensor]
 """Layer name -> bool, of its weight's shape: True is kept."""
 
 
-def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -> tuple[TrainingState, str]:
+def prepare_run(checked: Checked, folder: RunFolder, on_progress: Tell | None = None) -> tuple[TrainingState, str]:
     """Prepare the training of a run folder: its recipe, and its ticket where it has one; return it with a message.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
@@ -42,9 +42,9 @@ def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -
     """
     ticket = ticket_of(folder)
     if ticket is None:
-        return prepare(checked, tell=tell), ""
+        return prepare(checked, on_progress=on_progress), ""
     if ticket.kind == "dense":
-        training = prepare(checked, tell=tell)
+        training = prepare(checked, on_progress=on_progress)
         _keep_weights(training, folder, ticket.rewind_steps)
         return training, ""
     masks: Masks = {}
@@ -59,11 +59,11 @@ def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -
             _rewind(model, beside(folder, ticket.origin))
         _put_to_0(_held(model, masks))
 
-    training = prepare(checked, begin, tell)
+    training = prepare(checked, begin, on_progress)
     _hold(training.optimizer, _held(training.model, masks))
     kept, total = sum(int(mask.sum()) for mask in masks.values()), sum(mask.numel() for mask in masks.values())
-    words = f"lottery, round {ticket.round}, {ticket.kind}: {kept:,} of {total:,} weights are left ({kept / total:.2%})"
-    return training, words
+    left = f"{kept:,} of {total:,} weights are left ({kept / total:.2%})"
+    return training, f"lottery, round {ticket.round}, {ticket.kind}: {left}"
 
 
 def prune(weights: Mapping[str, Tensor], masks: Masks, share: float, scope: Scope) -> Masks:
@@ -79,8 +79,8 @@ def prune(weights: Mapping[str, Tensor], masks: Masks, share: float, scope: Scop
     sizes = torch.cat([weights[name].abs().flatten() for name in names])
     alive = torch.cat([masks[name].flatten() for name in names])
     parts = torch.split(_largest(sizes, alive, left[""]), [masks[name].numel() for name in names])
-    found = {name: part.view_as(masks[name]) for name, part in zip(names, parts, strict=True)}
-    return {**found, **({last: masks[last]} if last is not None else {})}
+    pruned = {name: part.view_as(masks[name]) for name, part in zip(names, parts, strict=True)}
+    return {**pruned, **({last: masks[last]} if last is not None else {})}
 
 
 def shuffled(masks: Masks, maker: torch.Generator) -> Masks:
@@ -95,9 +95,9 @@ def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
     """Mask of the `count` largest of those alive."""
     flat = torch.where(alive, sizes, torch.full_like(sizes, -1.0)).flatten().contiguous()
     order = flat.argsort(stable=True)
-    found = torch.zeros(flat.numel(), dtype=torch.bool)
-    found[order[flat.numel() - count :]] = True
-    return found.view(alive.shape)
+    mask = torch.zeros(flat.numel(), dtype=torch.bool)
+    mask[order[flat.numel() - count :]] = True
+    return mask.view(alive.shape)
 
 
 def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:

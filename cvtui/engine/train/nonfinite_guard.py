@@ -25,9 +25,9 @@ class NonfiniteRule(NamedTuple):
     """What the recipe's `on_nan` asks."""
 
     guarded: bool
-    """Bad updates are left out."""
+    """Bad updates are skipped."""
     patience: int
-    """So many bad steps in a row end the run; 0: none do."""
+    """Bad steps in a row that end the run; 0: none do."""
 
 
 def nonfinite_rule(text: str) -> NonfiniteRule:

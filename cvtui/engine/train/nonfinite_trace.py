@@ -22,7 +22,7 @@ class Culprit(NamedTuple):
 
     layer: str
     """"" where nothing that is not finite came up again."""
-    words: str
+    message: str
 
 
 def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) -> Finding:
@@ -35,11 +35,11 @@ def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) 
     epoch, batch_index = divmod(step + training.schedule.shift, per_epoch)
     index = image_numbers(training, epoch + 1, batch_index)
     batch = training.data.train.batch(index.to(training.data.train.labels.device))
-    found = locate(training, training.changed(batch, step))
+    culprit = locate(training, training.changed(batch, step))
     where = f"step {step:,} (epoch {epoch + 1}, batch {batch_index + 1} of {per_epoch:,})"
     begun = f" since step {since:,}" if since else ""
-    sentence = f"the first value that is not finite{begun}: {found.words}, at {where}"
-    if not found.layer:
+    sentence = f"the first value that is not finite{begun}: {culprit.message}, at {where}"
+    if not culprit.layer:
         sentence = f"when the batch of {where} was computed once more, no value that is not finite came up"
     numbers = ", ".join(map(str, index[:SHOWN_IMAGES].tolist())) + (", …" if len(index) > SHOWN_IMAGES else "")
     return Finding(
@@ -47,7 +47,7 @@ def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) 
         id="not-finite",
         severity="stop",
         sentence=sentence,
-        layer=found.layer,
+        layer=culprit.layer,
         evidence=f"training images {numbers}" + (f"; last good checkpoint: {kept}" if kept else ""),
     )
 
@@ -94,11 +94,11 @@ def _spoilt_weights(model: nn.Module) -> Culprit | None:
 
 def _rerun(training: TrainingState, batch: Images) -> Culprit:
     model = training.model
-    found: list[Culprit] = []
+    culprits: list[Culprit] = []
 
     def look(name: str, output: Tensor) -> None:
-        if not found and not all_finite(output.detach()):
-            found.append(Culprit(name, f"the output of {name}{_largest(model, name)}"))
+        if not culprits and not all_finite(output.detach()):
+            culprits.append(Culprit(name, f"the output of {name}{_largest(model, name)}"))
 
     handles = [
         layer.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
@@ -108,8 +108,8 @@ def _rerun(training: TrainingState, batch: Images) -> Culprit:
         model.zero_grad(set_to_none=True)
         with torch.enable_grad(), training.autocast():
             loss = training.loss(model(training.preprocess(batch.pixels)), batch.labels)
-        if found:
-            return found[0]
+        if culprits:
+            return culprits[0]
         if not torch.isfinite(loss):
             return Culprit("loss", "the loss itself (the last layer's outputs are finite)")
         loss.backward()  # type: ignore[no-untyped-call]

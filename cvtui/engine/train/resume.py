@@ -32,7 +32,7 @@ class LoadedCheckpoint(NamedTuple):
     path: Path
     state: dict[str, Any]
     warnings: list[str]
-    """What is wrong with newer checkpoints, one line each."""
+    """Messages about newer checkpoints that are damaged."""
 
 
 def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
@@ -54,7 +54,7 @@ def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
             except checkpoint.Damaged as error:
                 warnings.append(f"{path.name} is damaged ({error})")
     if others:
-        return max(others, key=lambda found: int(found.state.get("step", 0)))
+        return max(others, key=lambda loaded: int(loaded.state.get("step", 0)))
     if warnings:
         raise RequestError(
             f"all checkpoints of {folder.name!r} are damaged: {'; '.join(warnings)}",
@@ -70,9 +70,9 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
     RequestError when the checkpoint belongs to another net, to other classes, or to a recipe that a resume can't change
     into this one (see recipe/resume_rules.py for each field).
     """
-    told = obey(state.get("recipe", {}), training.recipe, run)
+    messages = obey(state.get("recipe", {}), training.recipe, run)
     same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, run)
-    told += differences(state["data"], training.fingerprint) if "data" in state else []
+    messages += differences(state["data"], training.fingerprint) if "data" in state else []
     try:
         training.model.load_state_dict(state["model"])
         if training.ema is not None:
@@ -80,13 +80,13 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         load_optimizer(training.optimizer, state["optimizer"])
         training.step, training.epoch, training.batch_index = state["step"], state["epoch"], state["place"]
         training.sums = EpochSums(**state["sums"])
-        told += _take_schedule(training, state)
+        messages += _take_schedule(training, state)
         training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
         training.accuracy, training.missing = state.get("val_accuracy"), list(state.get("missing", []))
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
         seconds = float(state["seconds"])
         random = state["random"]
-        told += _differences(training, state)
+        messages += _differences(training, state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         what = " ".join(str(error).split())[:200]
         raise RequestError(f"the checkpoint does not fit the recipe: {what}") from None
@@ -94,7 +94,7 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
     torch.set_rng_state(random["torch"])
     if training.device.type == "cuda" and "cuda" in random:
         torch.cuda.set_rng_state(random["cuda"], training.device)
-    return told
+    return messages
 
 
 def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
@@ -115,7 +115,7 @@ def _take_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """
     own, before = training.schedule, Schedule(**state["schedule"])
     changed = changes(state.get("recipe", {}), training.recipe).keys() & set(SCHEDULE)
-    told = []
+    messages = []
     if changed <= {"epochs"}:
         training.schedule = replace(before, epochs=own.epochs, steps_per_epoch=own.steps_per_epoch)
         training.plateau = Plateau(**state.get("plateau", {}))
@@ -125,11 +125,11 @@ def _take_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
     else:
         training.schedule = replace(own, shift=before.shift)
     if state.get("data", {}).get("train", training.data.train.size) != training.data.train.size:
-        told += _take_place(training)
-    if changed or told:
-        rates = before.lr_at(training.step), training.schedule.lr_at(training.step)
-        told.append(f"the schedule from here on: {training.schedule.describe()}; rate {rates[0]:.3g} → {rates[1]:.3g}")
-    return told
+        messages += _take_place(training)
+    if changed or messages:
+        was, now = before.lr_at(training.step), training.schedule.lr_at(training.step)
+        messages.append(f"the schedule from here on: {training.schedule.describe()}; rate {was:.3g} → {now:.3g}")
+    return messages
 
 
 def _take_place(training: TrainingState) -> list[str]:

@@ -24,7 +24,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
 TIMES = 10
-"""So many sets of pictures a run, spread evenly over its epochs (the first and the last among them)."""
+"""Sets of pictures a run, spread evenly over its epochs (the first and the last among them)."""
 MOST_TILES = 64
 MOST_MISTAKES = 12
 
@@ -53,7 +53,7 @@ class Snapshots:
         self.maps = FeatureMapWriter(
             training.eval_model, _RunImages(training), self._images, classes, training.autocast
         )
-        self._told = False
+        self._warned = False
         """That there was no memory for pictures."""
         self._interval = max(1, training.recipe.epochs // TIMES)
 
@@ -81,8 +81,8 @@ class Snapshots:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 text = "no memory for the pictures: they are left out; the training goes on"
                 self._write(Log(time=time.time(), text=text, level="warning", step=t.step))
 
@@ -94,10 +94,10 @@ class Snapshots:
 
     def _filters(self) -> None:
         """Write the first conv layer's filters: RGB for three channels, else the mean over the channels."""
-        found = next(((n, m) for n, m in self.training.model.named_modules() if isinstance(m, nn.Conv2d)), None)
-        if found is None:
+        first_conv = next(((n, m) for n, m in self.training.model.named_modules() if isinstance(m, nn.Conv2d)), None)
+        if first_conv is None:
             return
-        name, conv = found
+        name, conv = first_conv
         weights = conv.weight.detach().float()[:MOST_TILES]
         if weights.shape[1] not in (1, 3):
             weights = weights.mean(1, keepdim=True)
@@ -116,10 +116,10 @@ class Snapshots:
         if not len(chosen):
             return
         classes = t.checked.data.classes
-        words = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
+        note = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
         pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
         high = 255.0 if pixels.dtype == torch.uint8 else None  # floats have a range of their own
-        self._images.write(t.step, "mistakes", pixels.float(), words, low=high and 0.0, high=high)
+        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high)
 
     @torch.no_grad()
     def _answers(self) -> tuple[Tensor, Tensor]:

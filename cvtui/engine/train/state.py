@@ -50,11 +50,11 @@ class RatesAhead:
 
     def at(self, schedule: Schedule, step: int) -> float:
         """Learning rate of a step: schedule.lr_at(step)."""
-        place = step - self._first
-        if schedule is not self._schedule or not 0 <= place < self.COUNT:
-            self._schedule, self._first, place = schedule, step, 0
+        index = step - self._first
+        if schedule is not self._schedule or not 0 <= index < self.COUNT:
+            self._schedule, self._first, index = schedule, step, 0
             self._rates = [schedule.lr_at(number) for number in range(step, step + self.COUNT)]
-        return self._rates[place]
+        return self._rates[index]
 
 
 @dataclass
@@ -72,27 +72,27 @@ class TrainingState:
     optimizer: Optimizer
     schedule: Schedule
     ema: Ema | None = None
-    """The running mean of the weights, where the recipe asks for one."""
+    """Running mean of the weights, where the recipe asks for one."""
     augment: Augment = field(default_factory=lambda: Augment("none", 0))
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
-    """Steps done."""
+    """Number of steps done."""
     epoch: int = 0
-    """Epochs done."""
+    """Number of epochs done."""
     batch_index: int = 0
-    """Batches done of the epoch that is under way."""
+    """Number of batches done in the current epoch."""
     best: float | None = None
     """Best validation accuracy so far."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
     """Of the data (recipe/datasets/fingerprint.py), as they were when they were read."""
     best_epoch: int = 0
-    """The epoch of it (0: none, or not known)."""
+    """Its epoch (0: none, or not known)."""
     accuracy: float | None = None
     """Validation accuracy of this very state; None within an epoch."""
     missing: list[str] = field(default_factory=list)
-    """Checkpoints that the recipe or somebody asked for, and the disk refused."""
+    """Checkpoints asked for by the recipe or by hand that the disk refused."""
     resumed: bool = False
-    """It goes on from a checkpoint, or over a log that was begun before."""
+    """Continues from a checkpoint, or over a log that was begun before."""
     sums: EpochSums = field(default_factory=EpochSums)
     clock: Clock = field(default_factory=Clock)
     rates: RatesAhead = field(default_factory=RatesAhead)
@@ -174,7 +174,7 @@ Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
-def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = None) -> TrainingState:
+def prepare(checked: Checked, begin: Begin | None = None, on_progress: Tell | None = None) -> TrainingState:
     """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
 
     `begin` changes the first weights before anything else has seen them; `on_progress` gets messages about what takes
@@ -182,16 +182,16 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
-    if (warning := check_fits(checked, device)) and tell is not None:
-        tell(warning)
+    if (warning := check_fits(checked, device)) and on_progress is not None:
+        on_progress(warning)
     repeat(device, recipe.deterministic)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
-    on_cpu = load(recipe, tell)
+    on_cpu = load(recipe, on_progress)
     checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
-    if recipe.preprocess.startswith("zca") and tell is not None:
-        tell("whitening: the covariance of the training images …")
+    if recipe.preprocess.startswith("zca") and on_progress is not None:
+        on_progress("whitening: the covariance of the training images …")
     preprocess = Preprocess(recipe.preprocess, stats, device, on_cpu.train)
     model = Net(checked.table)
     start_weights(model, recipe, data.train, preprocess)
@@ -224,8 +224,8 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
     folder = folder_of(recipe.data)
     if folder is None:
         return fingerprint(classes, train, held_out)
-    found = listing(folder, recipe.val_share, recipe.seed)
-    files = [path for path, _ in found.train], [path for path, _ in found.validation]
+    listed = listing(folder, recipe.val_share, recipe.seed)
+    files = [path for path, _ in listed.train], [path for path, _ in listed.validation]
     return fingerprint(classes, train, held_out, folder.absolute(), files)
 
 
@@ -240,7 +240,7 @@ def fitted(checked: Checked, train: int, validation: int) -> Checked:
 
 
 MEASURED_IMAGES = 64
-"""At least so many images are looked at by an initialisation that looks at some."""
+"""Images, at least, for an initialization that measures some."""
 
 
 def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preprocess, number: int = 0) -> None:

@@ -56,7 +56,7 @@ class Trainer:
         if self.clip is not None:
             training.before_update.append(self.clip.arm)
         self.ends_on_nan = training.recipe.on_nan.startswith("stop")
-        self._told_bad = False
+        self._logged_nonfinite = False
         self.checkpoint_files = CheckpointFiles(training, folder, self.recorder)
         self._begun = training.step
         # A resumed run does not obey the commands of its first life once more.
@@ -86,9 +86,9 @@ class Trainer:
         while t.epoch < t.recipe.epochs:
             self.train_epoch()
             self.control.obey()
-            found = evaluate(t, between=self.control.obey)
+            evaluation = evaluate(t, between=self.control.obey)
             t.epoch, t.batch_index = t.epoch + 1, 0
-            self.record_epoch(found)
+            self.record_epoch(evaluation)
         self.checkpoint_files.thin()
 
     def close(self) -> None:
@@ -115,35 +115,35 @@ class Trainer:
             loss, logits = training_step(t, batch)
             self.recorder.step(rate, loss, logits=logits, labels=batch.labels)
             self.recorder.flush_when_due()
-            if self.recorder.streak.total and not self._told_bad and guard is not None:
-                self.tell_bad(self.recorder.streak.earliest)
-            if thread_tuner is not None and (words := thread_tuner.step()):
+            if self.recorder.streak.total and not self._logged_nonfinite and guard is not None:
+                self.log_nonfinite(self.recorder.streak.earliest)
+            if thread_tuner is not None and (message := thread_tuner.step()):
                 t.threads = thread_tuner.threads
-                self.recorder.write(Log(time=time.time(), text=words, step=t.step, threads=t.threads))
+                self.recorder.write(Log(time=time.time(), text=message, step=t.step, threads=t.threads))
             if self.checkpoint_files.due():
                 self.checkpoint_files.save([("last", "last.pt")])
         self.recorder.flush()
         t.sums.seconds += t.clock.seconds() - begun
 
-    def tell_bad(self, step: int) -> None:
+    def log_nonfinite(self, step: int) -> None:
         """Log, once a run, the layer, step and batch of the first value that is not finite, as a finding."""
-        if self._told_bad:
+        if self._logged_nonfinite:
             return
-        self._told_bad = True
+        self._logged_nonfinite = True
         if self.recorder.streak.total:
             step = self.recorder.streak.earliest
         last = self.folder.checkpoints / "last.pt"
         kept = f"{self.folder.checkpoints.name}/last.pt" if door.is_file(last) else ""
         self.recorder.writer.write(finding(self.training, step, kept, self._begun))
 
-    def record_epoch(self, found: Evaluation) -> None:
+    def record_epoch(self, evaluation: Evaluation) -> None:
         """Log the epoch and save the model. Diverged when the validation loss is not finite."""
         t = self.training
         sums, t.sums = t.sums, EpochSums()
-        best = t.best is None or found.accuracy > t.best
-        finite = math.isfinite(found.loss)
+        best = t.best is None or evaluation.accuracy > t.best
+        finite = math.isfinite(evaluation.loss)
         if best and finite:
-            t.best, t.best_epoch = found.accuracy, t.epoch
+            t.best, t.best_epoch = evaluation.accuracy, t.epoch
         self.recorder.write(
             EpochDone(
                 epoch=t.epoch,
@@ -151,25 +151,25 @@ class Trainer:
                 time=time.time(),
                 train_loss=sums.loss / sums.images if sums.images else None,
                 train_accuracy=sums.right / sums.images if sums.images else None,
-                val_loss=found.loss if finite else None,
-                val_accuracy=found.accuracy,
+                val_loss=evaluation.loss if finite else None,
+                val_accuracy=evaluation.accuracy,
                 seconds=round(t.clock.seconds(), 4),
                 images_per_second=round(sums.images / max(sums.seconds, 1e-9), 1),
-                confusion=found.confusion,
+                confusion=evaluation.confusion,
                 best=best and finite,
-                not_finite=words_of({"val_loss": found.loss}) | ({} if sums.images else {"train_loss": "nan"}),
+                not_finite=words_of({"val_loss": evaluation.loss}) | ({} if sums.images else {"train_loss": "nan"}),
             )
         )
         if not finite and self.guard is not None:
             if self.ends_on_nan:
-                raise Diverged(t.step, found.loss, "the validation loss")
+                raise Diverged(t.step, evaluation.loss, "the validation loss")
             self.recorder.write(Log(time=time.time(), level="warning", text="the validation loss is not finite"))
-        self.lower_rate(found.loss)
+        self.lower_rate(evaluation.loss)
         if self.probe is not None and (facts := self.probe.mode_losses()) is not None:
             self.recorder.write(facts)
         if self.snapshots.due():
             self.snapshots.save()
-        self.checkpoint_files.save_epoch(found.accuracy if finite else None, best and finite)
+        self.checkpoint_files.save_epoch(evaluation.accuracy if finite else None, best and finite)
 
     def lower_rate(self, loss: float) -> None:
         """Let a plateau schedule see the validation loss; a lower rate is logged as a command is."""
@@ -178,9 +178,9 @@ class Trainer:
         t.schedule = t.plateau.after_epoch(loss, t.schedule, t.step)
         after = t.schedule.lr_at(t.step)
         if after != before:
-            words = f"plateau: rate {before:.3g} → {after:.3g}"
+            message = f"plateau: rate {before:.3g} → {after:.3g}"
             self.recorder.write(
-                CommandApplied(step=t.step, time=time.time(), command="set_lr", value=after, words=words)
+                CommandApplied(step=t.step, time=time.time(), command="set_lr", value=after, words=message)
             )
 
     # ------------------------------------------------------------------ commands (control.ControlledRun)
