@@ -46,8 +46,9 @@ MACS_TO_SHARE = 2_000_000
 took 1.06, 1.26 and 1.29 ms; with 29 million 8.9, 7.5 and 8.9; with 1,042 million 97, 72 and 56)."""
 MACS_FOR_ALL = 500_000_000
 """Multiply-adds from which the screen's core is tried too: such a step is nothing but arithmetic (a ResNet-18 runs at
-the processor's peak), and the tenth of a core that a screen takes costs it less than a whole core that lies idle. Of two
-cores both are tried by all but the smallest nets: the screen's is half of the machine (1.17 x on the digits' net)."""
+the processor's peak), and the tenth of a core that a screen takes costs it less than a whole core that lies idle. Of
+two cores both are tried by all but the smallest nets: the screen's is half of the machine (1.17 x on the digits' net).
+"""
 
 Trial: TypeAlias = Generator[int, float, dict[int, list[float]]]
 """Yields the number of threads for the next step, is sent that step's seconds, and returns those of each."""
