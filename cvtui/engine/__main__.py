@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
             return check_stdin()
         case [folder, "--look", number] if number.isdecimal():
             with loading():
-                from cvtui.engine.offline_maps import look_at
-            return look_at(Path(folder), int(number))
+                from cvtui.engine.offline_maps import add_feature_maps
+            return add_feature_maps(Path(folder), int(number))
         case ["--warm"]:
             return _warm()
         case [folder] | [folder, "--resume"] | [folder, "--resume", _] if not folder.startswith("-"):
@@ -62,7 +62,7 @@ def _train(folder: Path, *, resume: bool, rate: str) -> int:
     with loading():
         from cvtui.engine.worker import train_folder
     code = train_folder(folder, signals, resume=resume, rate=rate)
-    signals.over()
+    signals.ignore()
     return code
 
 

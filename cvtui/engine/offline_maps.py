@@ -23,15 +23,15 @@ LOCK = "look.lock"
 TIMEOUT_SECONDS = 60.0
 
 
-def look_at(path: Path, number: int) -> int:
+def add_feature_maps(path: Path, number: int) -> int:
     """Add the feature maps of validation image `number` to the run folder `path`.
 
     Exit code 0, or 2 with a line on stderr that says why there are none.
     """
     try:
         folder = RunFolder.open(path)
-        with _alone(folder):
-            message, done = _look(folder, number)
+        with _lock(folder):
+            message, done = _add(folder, number)
         if not done:
             raise RequestError(message)
     except RequestError as error:
@@ -40,7 +40,7 @@ def look_at(path: Path, number: int) -> int:
     return 0
 
 
-def _alone(folder: RunFolder) -> WorkerLock:
+def _lock(folder: RunFolder) -> WorkerLock:
     try:
         return take(folder.path / LOCK, TIMEOUT_SECONDS)
     except Busy:
@@ -49,7 +49,7 @@ def _alone(folder: RunFolder) -> WorkerLock:
         raise RequestError(f"can't write into {str(folder.path)!r}: {error.strerror}") from None
 
 
-def _look(folder: RunFolder, number: int) -> tuple[str, bool]:
+def _add(folder: RunFolder, number: int) -> tuple[str, bool]:
     history = History(folder)
     history.poll()
     if folder.alive():

@@ -26,7 +26,7 @@ from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.engine.train.step import PlainStep, training_step
-from cvtui.engine.worker import started
+from cvtui.engine.worker import run_record
 from cvtui.recipe.learning_rate import at_rate
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
@@ -60,7 +60,7 @@ class _CallbackWriter(EventWriter):
 def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
     """Report records as a run of the recipe would begin, and facts. RequestError for a recipe that can't be trained."""
     training = prepare(check(recipe))
-    on_record(started(training))
+    on_record(run_record(training))
     total = training.checked.total_steps
     places = sorted({round(total * share / 200) for share in range(201)} - {total})
     rates = [[step, exact(training.schedule.lr_at(step))] for step in places]
@@ -81,7 +81,7 @@ def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -
     if clip is not None:
         training.before_update.append(clip.arm)
     probe = Probe(training.model, training.optimizer)
-    recorder.gather(probe)
+    recorder.add_sources(probe)
     training.model.train()
     until = time.perf_counter() + STEP_SECONDS
     try:
@@ -97,7 +97,7 @@ def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -
         if clip is not None:
             clip.close()
         recorder.close()
-    if (facts := probe.rest()) is not None:
+    if (facts := probe.remaining()) is not None:
         on_record(facts)
 
 

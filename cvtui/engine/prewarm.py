@@ -80,13 +80,13 @@ def _become_trainer(path: Path) -> int:
         os.setsid()
     folder = RunFolder(path)
     if path.is_dir():
-        _let_go(folder)
+        _detach(folder)
     code = train_folder(path, signals)
-    signals.over()
+    signals.ignore()
     return code
 
 
-def _let_go(folder: RunFolder) -> None:
+def _detach(folder: RunFolder) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -32,7 +32,7 @@ from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.control import Control, StopAsked
+from cvtui.engine.train.control import Control, StopRequested
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
@@ -107,7 +107,7 @@ class WatchedRun:
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
         self._control = Control(loop, self._recorder, watch, CommandReader(self.folder.commands))
         self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
-        self._recorder.gather(self._probe)
+        self._recorder.add_sources(self._probe)
         return self
 
     def __exit__(
@@ -117,7 +117,7 @@ class WatchedRun:
         self._recorder.close()
         try:
             self._recorder.flush()
-            if (facts := self._probe.rest()) is not None:
+            if (facts := self._probe.remaining()) is not None:
                 self._writer.write(facts)
             status, reason = _ending(value)
             self._writer.write(RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason))
@@ -173,8 +173,8 @@ class WatchedRun:
         self._recorder.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
         self._recorder.flush_when_due()
         try:
-            self._control.obey()
-        except StopAsked as asked:
+            self._control.apply_pending()
+        except StopRequested as asked:
             raise Stopped(str(asked)) from None
 
     def epoch(

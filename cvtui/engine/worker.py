@@ -23,7 +23,7 @@ from cvtui.engine.runtime.device import arithmetic, describe
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.control import Signals, StopAsked
+from cvtui.engine.train.control import Signals, StopRequested
 from cvtui.engine.train.determinism import determinism_warning
 from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.fork import begin_as_fork
@@ -68,13 +68,13 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
                     f"{str(path)!r} has been trained already",
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
-            _own_folders(folder)
+            _check_folders(folder)
             for part in (folder.path, folder.checkpoints):
                 checkpoint.clear_parts(part)
             with LiveDoctorWriter(folder) as writer:
-                outcome = _work(folder, writer, signals, resume, rate)
+                outcome = _prepare_and_train(folder, writer, signals, resume, rate)
                 writer.write(_ended(outcome))
-            return _last_word(folder, outcome, writer.trouble)
+            return _exit_code(folder, outcome, writer.trouble)
     except RequestError as error:
         _print_error(error)
         return 2
@@ -85,7 +85,7 @@ def _ended(outcome: RunOutcome) -> RunEnded:
     return RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=reason, missing=outcome.missing)
 
 
-def _last_word(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
+def _exit_code(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
     """Return the exit code: a run whose weights or log are not on the disk must not end as if all were well.
 
     It is said on stderr, and where the log does not end (`trouble` is the disk's word) in worker.note too.
@@ -101,7 +101,7 @@ def _last_word(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
     return outcome.code or 1
 
 
-def _own_folders(folder: RunFolder) -> None:
+def _check_folders(folder: RunFolder) -> None:
     """RequestError where checkpoints/ or pictures/ is a link: nothing is written through one."""
     for part in (folder.checkpoints, folder.pictures):
         if part.is_symlink():
@@ -110,7 +110,7 @@ def _own_folders(folder: RunFolder) -> None:
             )
 
 
-def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> RunOutcome:
+def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> RunOutcome:
     training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
@@ -118,7 +118,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):
-            writer.write(started(training))
+            writer.write(run_record(training))
             training.clock = Clock()
         for note in training.data.notes:
             writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
@@ -133,12 +133,12 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         return _train(Trainer(training, folder, writer, signals))
     except RequestError as error:
         _print_error(error)
-        return RunOutcome("failed", _in_words(error), 2, training.step if training else 0)
+        return RunOutcome("failed", _one_line(error), 2, training.step if training else 0)
     except ImagesGone as gone:
         return RunOutcome("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
-        _remember(folder)
-        return RunOutcome("failed", in_one_line(error, training), 1, training.step if training else 0)
+        _log_traceback(folder)
+        return RunOutcome("failed", error_line(error, training), 1, training.step if training else 0)
 
 
 def _progress_log(writer: EventWriter) -> Tell:
@@ -168,7 +168,7 @@ def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rat
         )
     value, message = new_rate(training, rate) if rate else (None, "")
     training.resumed = True
-    writer.write(started(training, prediction))
+    writer.write(run_record(training, prediction))
     if not newest:
         training.clock = Clock()
     for text in messages:
@@ -184,7 +184,7 @@ def _begin_as_fork(training: TrainingState, folder: RunFolder, writer: EventWrit
     if forked is None:
         return False
     parent, messages = forked
-    record = started(training)
+    record = run_record(training)
     writer.write(msgspec.structs.replace(record, step=training.step, parent=msgspec.to_builtins(parent)))
     where = f"forked from {parent.run}, {parent.checkpoint}, after epoch {parent.epoch} (step {parent.step:,})"
     for text in (where, *messages):
@@ -197,7 +197,7 @@ def _train(trainer: Trainer) -> RunOutcome:
     try:
         try:
             trainer.run()
-        except StopAsked as asked:
+        except StopRequested as asked:
             trainer.save_now("stop")
             _rescue(trainer)
             return RunOutcome(
@@ -226,7 +226,7 @@ def _rescue(trainer: Trainer) -> None:
         trainer.save_now("stop")
 
 
-def started(training: TrainingState, prediction: dict[str, Any] | None = None) -> RunStarted:
+def run_record(training: TrainingState, prediction: dict[str, Any] | None = None) -> RunStarted:
     """Make the record `run`; the forecast is made of the weights as they are, where none is given."""
     recipe, table, facts = training.recipe, training.checked.table, training.checked.data
     watched = watched_layers(training.model) if recipe.watch_every else {}
@@ -268,15 +268,15 @@ def started(training: TrainingState, prediction: dict[str, Any] | None = None) -
     )
 
 
-def _in_words(error: RequestError) -> str:
+def _one_line(error: RequestError) -> str:
     return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _print_error(error: RequestError) -> None:
-    print(f"cvtui: {_in_words(error)}", file=sys.stderr, flush=True)
+    print(f"cvtui: {_one_line(error)}", file=sys.stderr, flush=True)
 
 
-def _remember(folder: RunFolder) -> None:
+def _log_traceback(folder: RunFolder) -> None:
     """Append the traceback of what is being handled to worker.log."""
     try:
         with door.opened(folder.log, "ab") as file:
@@ -295,7 +295,7 @@ def _peak(training: TrainingState) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def in_one_line(error: Exception, training: TrainingState | None) -> str:
+def error_line(error: Exception, training: TrainingState | None) -> str:
     """Error message for the record `end`; out of memory also says batch size, peak, the estimate, and the way out.
 
     (Watching never ends a run for want of memory, and is not counted.)

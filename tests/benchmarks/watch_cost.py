@@ -92,7 +92,7 @@ def measure(
                     begun = time.perf_counter()
                     times[name].append(contender.block(steps, told))
                     if told is None:  # the watched loop stood still meanwhile
-                        run._recorder.watch.forget_time(time.perf_counter() - begun)
+                        run._recorder.watch.exclude_time(time.perf_counter() - begun)
     median = {name: statistics.median(found) for name, found in times.items()}
     early, steady = (median[phase] / median["plain"] - 1 for phase in ("early", "steady"))
     return Cost(1000 * median["plain"] / steps, early, steady, said)

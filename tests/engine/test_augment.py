@@ -194,7 +194,7 @@ def test_images_that_are_validated_are_not_changed() -> None:
 def test_a_step_sees_the_changed_images_and_what_is_foretold_is_of_them() -> None:
     t = training(augment="cutout(4)", batch_size=1437)
     (plain,) = t.data.train.stream(torch.arange(1437), 1437)
-    first, second = (t.changed(plain, step).pixels for step in (0, 1))
+    first, second = (t.augmented(plain, step).pixels for step in (0, 1))
     assert ((first != plain.pixels).flatten(1).any(1).float().mean()) > 0.9
     assert not torch.equal(first, second)
     assert forecast(t)["start_loss"] != forecast(training(batch_size=1437))["start_loss"]

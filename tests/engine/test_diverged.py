@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from cvtui.engine.observe.recorder import StepRecorder, Streak
+from cvtui.engine.observe.recorder import NonfiniteStreak, StepRecorder
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import image_numbers, locate
@@ -122,14 +122,14 @@ def test_the_device_path_does_the_same_as_the_one_on_the_cpu() -> None:
 
 
 def test_streaks_are_counted_over_flushes() -> None:
-    streak = Streak(3)
+    streak = NonfiniteStreak(3)
     nan = math.nan
     assert [streak.take(step, loss, 1.0) for step, loss in enumerate([1.0, nan, nan, 1.0, nan, nan])] == [None] * 6
     found = streak.take(6, math.inf, 1.0)
     assert found is not None
     assert (found.step, str(found), streak.total) == (4, "the loss was NaN at step 4", 5)
-    assert Streak(1).take(7, 1.0, math.inf).args == ("a gradient was infinite at step 7",)  # type: ignore[union-attr]
-    assert Streak(0).take(0, nan, nan) is None
+    assert NonfiniteStreak(1).take(7, 1.0, math.inf).args == ("a gradient was infinite at step 7",)  # type: ignore[union-attr]
+    assert NonfiniteStreak(0).take(0, nan, nan) is None
 
 
 def test_the_rules() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cvtui.engine.train.control import StopAsked
+from cvtui.engine.train.control import StopRequested
 from cvtui.engine.train.evaluate import batch_size_for, evaluate
 from tests.benchmarks.evaluate_memory import measured
 
@@ -46,9 +46,9 @@ def test_a_stop_is_heard_after_a_batch_and_leaves_the_model_in_training_mode() -
 
     def stop() -> None:
         calls.append(t.model.training)
-        raise StopAsked("stopped when asked")
+        raise StopRequested("stopped when asked")
 
-    with pytest.raises(StopAsked):
+    with pytest.raises(StopRequested):
         evaluate(t, between=stop)
     assert calls == [False]
     assert t.model.training

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import cvtui
 from cvtui.assets import asset
-from cvtui.engine.observe.feature_maps import Validation, look_through
+from cvtui.engine.observe.feature_maps import ValidationSet, compute_feature_maps
 from cvtui.engine.observe.image_writer import LOOKED_AT
-from cvtui.engine.offline_maps import look_at
+from cvtui.engine.offline_maps import add_feature_maps
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -43,7 +43,7 @@ def test_every_layer_with_maps_is_there_as_it_was_before_anything_painted_over_i
     model.act.eval()
     image = torch.randn(1, 2, 6, 6)
     before = [tensor.clone() for tensor in (*model.state_dict().values(), torch.get_rng_state())]
-    look = look_through(model, image, contextlib.nullcontext())
+    look = compute_feature_maps(model, image, contextlib.nullcontext())
     assert list(look.maps) == ["conv", "act", "conv#2", "norm", "act#2", "pool"]
     assert all(map(torch.equal, before, (*model.state_dict().values(), torch.get_rng_state())))
     assert [module.training for module in (model, model.norm, model.act)] == [True, True, False]
@@ -58,7 +58,7 @@ def test_every_layer_with_maps_is_there_as_it_was_before_anything_painted_over_i
 
 
 def test_large_maps_of_many_channels_are_cut_and_say_so() -> None:
-    look = look_through(nn.Conv2d(1, 40, 1), torch.randn(1, 1, 200, 100), contextlib.nullcontext())
+    look = compute_feature_maps(nn.Conv2d(1, 40, 1), torch.randn(1, 1, 200, 100), contextlib.nullcontext())
     maps = look.maps["model"]
     assert maps.values.shape == (16, 64, 64)
     assert (maps.channels, maps.height, maps.width) == (40, 200, 100)
@@ -67,10 +67,10 @@ def test_large_maps_of_many_channels_are_cut_and_say_so() -> None:
 def test_a_compiled_model_is_looked_at_as_it_was_before() -> None:
     torch.manual_seed(1)
     model, image = Twice(), torch.randn(1, 2, 6, 6)
-    plain = look_through(model, image, contextlib.nullcontext())
-    compiled = look_through(torch.compile(model, backend="eager"), image, contextlib.nullcontext())
+    plain = compute_feature_maps(model, image, contextlib.nullcontext())
+    compiled = compute_feature_maps(torch.compile(model, backend="eager"), image, contextlib.nullcontext())
     model.compile(backend="eager")
-    in_place = look_through(nn.DataParallel(model), image, contextlib.nullcontext())
+    in_place = compute_feature_maps(nn.DataParallel(model), image, contextlib.nullcontext())
     for other in (compiled, in_place):
         assert list(other.maps) == list(plain.maps)
         assert torch.equal(other.maps["act#2"].values, plain.maps["act#2"].values)
@@ -85,12 +85,12 @@ def test_somebody_elses_validation_images() -> None:
         torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images, labels), batch_size=2, shuffle=True),
     )
     for source in sources:
-        found = Validation(source)
+        found = ValidationSet(source)
         image, label = found.item(3)
         assert (found.size, label) == (5, 3)
         assert torch.equal(image, images[3])
     with pytest.raises(ValueError, match="a float can't be asked"):
-        Validation(1.5)
+        ValidationSet(1.5)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_maps_of_the_image_that_was_asked_for(run: RunFolder) -> None:
 
 def test_a_run_that_is_over_is_looked_at_with_its_checkpoint(run: RunFolder) -> None:
     before, old = history(run), records(run)
-    assert look_at(run.path, 3) == 0
+    assert add_feature_maps(run.path, 3) == 0
     found = history(run)
     assert (found.state(), found.skipped, found.end) == ("finished", 0, before.end)
     new = records(run)[len(old) :]
@@ -134,16 +134,16 @@ def test_a_run_that_is_over_is_looked_at_with_its_checkpoint(run: RunFolder) -> 
     ]
     # The automatic picture after the last epoch was made of the same weights: the model says the same of image 7.
     automatic = next(picture for picture in reversed(before.pictures) if picture.name == LOOKED_AT)
-    assert look_at(run.path, 7) == 0
+    assert add_feature_maps(run.path, 7) == 0
     again = history(run).pictures[-1]
     assert (again.truth, again.said, again.share) == (automatic.truth, automatic.said, automatic.share)
 
 
 def test_what_cannot_be_looked_at_is_said(run: RunFolder, capfd: pytest.CaptureFixture[str]) -> None:
-    assert look_at(run.path, 9999) == 2
+    assert add_feature_maps(run.path, 9999) == 2
     assert capfd.readouterr().err == "cvtui: there is no validation image 9999: they go from 0 to 359\n"
     with run.lock():  # a trainer lives in it
-        assert look_at(run.path, 3) == 2
+        assert add_feature_maps(run.path, 3) == 2
     assert "it takes the command `look` itself" in capfd.readouterr().err
     assert history(run).state() == "finished"
 
@@ -197,4 +197,4 @@ def test_a_loop_that_told_no_validation_images_says_so(tmp_path: Path) -> None:
     found = History(run.folder)
     found.poll()
     assert "no validation images are known" in found.commands[0].words
-    assert look_at(run.folder.path, 0) == 2, "and when it is over nobody has them"
+    assert add_feature_maps(run.folder.path, 0) == 2, "and when it is over nobody has them"

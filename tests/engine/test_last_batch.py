@@ -14,7 +14,7 @@ from cvtui.engine.data.batching import batches, epoch_order
 from cvtui.engine.data.images import Images
 from cvtui.engine.nn.model import Net
 from cvtui.engine.train import trainer as looping
-from cvtui.engine.train.control import Signals, StopAsked
+from cvtui.engine.train.control import Signals, StopRequested
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import check, flat_norm, joins_last, steps_of
@@ -130,7 +130,7 @@ def test_stopped_and_resumed_it_is_the_same(tmp_path: Path, monkeypatch: pytest.
 
     def evaluating(t: Any, between: Callable[[], None]) -> Any:
         if t.step == step:
-            raise StopAsked("stopped", 143)
+            raise StopRequested("stopped", 143)
         return evaluate(t, between)
 
     with monkeypatch.context() as patch:
@@ -141,7 +141,7 @@ def test_stopped_and_resumed_it_is_the_same(tmp_path: Path, monkeypatch: pytest.
             def stepping(self: Any, *args: Any, **more: Any) -> None:
                 journal_step(self, *args, **more)
                 if self.training.step == step:
-                    raise StopAsked("stopped", 143)
+                    raise StopRequested("stopped", 143)
 
             patch.setattr(looping.StepRecorder, "step", stepping)
         assert train_folder(stopped.path, Signals()) == 143

@@ -121,7 +121,7 @@ def moved(training: TrainingState, steps: int) -> list[float]:
             training.batch_index,
         )
         for batch in images:
-            pixels, labels = training.changed(batch, training.step)
+            pixels, labels = training.augmented(batch, training.step)
             training.update_lr()
             loss = training.loss(training.model(training.preprocess(pixels)), labels)
             training.optimizer.zero_grad(set_to_none=True)

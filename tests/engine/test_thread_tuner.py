@@ -111,7 +111,7 @@ def test_a_pause_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     found = thread_tuner_of(training)
     assert found is not None
     before = found._clock()
-    training.clock.leave_out(100.0)
+    training.clock.exclude(100.0)
     assert found._clock() < before  # what the training leaves out, the thread tuner does not see
 
 

@@ -15,7 +15,7 @@ class Clock:
     def seconds(self) -> float:
         return time.perf_counter() - self._start
 
-    def leave_out(self, seconds: float) -> None:
+    def exclude(self, seconds: float) -> None:
         self._start += seconds
 
 

@@ -45,7 +45,7 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None
     None: not known. classes: their number where it is known otherwise.
     """
     until = time.perf_counter() + SECONDS
-    parts = [part_of(source, until) for source in (train, validation)]
+    parts = [scan_part(source, until) for source in (train, validation)]
     first, second = parts
     if first is None and second is None:
         return None
@@ -61,7 +61,7 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None
     return Facts(**facts)
 
 
-def part_of(source: Any, until: float) -> Scanned | None:
+def scan_part(source: Any, until: float) -> Scanned | None:
     """Read what the checks need of one part; None when it is nothing of that kind."""
     if source is None:
         return None
@@ -81,7 +81,7 @@ def _from_part(source: Part, until: float) -> Scanned | None:
     """Read one part of a run's data: all of it in memory, else as many images as the time allows."""
     if isinstance(source, Images):
         return Scanned(source.pixels.cpu(), source.labels.cpu(), source.size)
-    order = _even(source.size, STREAMED)
+    order = _even_indices(source.size, STREAMED)
     order = order[torch.randperm(len(order), generator=torch.Generator().manual_seed(0))]
     pixels, labels, held = [], [], 0
     for piece in torch.split(order, 32):
@@ -113,7 +113,7 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
 
 def _moments(images: Tensor) -> list[float | None]:
     """[mean, std] of at most REFERENCES images before preprocessing, for comparison with the other part alone."""
-    numbers = images[_even(len(images), REFERENCES)].float()
+    numbers = images[_even_indices(len(images), REFERENCES)].float()
     return [finite(numbers.mean()), finite(numbers.std())]
 
 
@@ -157,10 +157,10 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
 
     Labels that were shuffled give chance; noise in the training labels alone shows as the lower of the two.
     """
-    keep = _even(len(train.images), REFERENCES)
+    keep = _even_indices(len(train.images), REFERENCES)
     references, labels = _features(train.images, keep), train.labels[keep]
-    own = _even(len(keep), QUERIES)
-    others = _even(len(validation.images), QUERIES)
+    own = _even_indices(len(keep), QUERIES)
+    others = _even_indices(len(validation.images), QUERIES)
     if len(keep) < 50 or len(others) < 20 or int(labels.min()) < 0:
         return {}
     classes = int(max(labels.max(), validation.labels.max())) + 1
@@ -179,7 +179,7 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
     }
 
 
-def _even(count: int, most: int) -> Tensor:
+def _even_indices(count: int, most: int) -> Tensor:
     """At most `most` of the numbers 0 … count − 1, at even distances (sets are often sorted)."""
     if count <= most:
         return torch.arange(count)
@@ -191,10 +191,10 @@ def _features(images: Tensor, places: Tensor) -> Tensor:
 
     Some at a time, since 4,000 of 224 x 224 would be 2.4 GB as floats.
     """
-    return torch.cat([_made_smaller(images[some]) for some in torch.split(places, 100)])
+    return torch.cat([_downsize(images[some]) for some in torch.split(places, 100)])
 
 
-def _made_smaller(images: Tensor) -> Tensor:
+def _downsize(images: Tensor) -> Tensor:
     flat = images.float().nan_to_num(0.0, 0.0, 0.0)
     if flat.dim() == 4:
         if flat.shape[-1] in (1, 3, 4) and flat.shape[1] not in (1, 3, 4):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.observe.feature_maps import Validation, look_through
+from cvtui.engine.observe.feature_maps import ValidationSet, compute_feature_maps
 from cvtui.engine.observe.image_writer import ImageWriter
 
 NOT_TOLD = "no validation images are known: give cvtui.watch(…, validation=(images, labels)) or a Dataset"
@@ -41,11 +41,11 @@ class UserImages:
 
     def __init__(self, source: Any, model: nn.Module) -> None:
         self._model = model
-        self._source: Validation | None = None
+        self._source: ValidationSet | None = None
         self.missing = NOT_TOLD if source is None else ""
         if source is not None:
             try:
-                self._source = Validation(source)
+                self._source = ValidationSet(source)
             except Exception as error:  # a user's data set may raise anything, and that must not stop a training
                 self.missing = f"no feature maps: {_line(error)}"
         self.size = self._source.size if self._source is not None else 0
@@ -104,9 +104,9 @@ class FeatureMapWriter:
     def write(self, number: int, step: int) -> None:
         """Write those of image `number`. OSError, and whatever the model raises."""
         shown, inputs, label = self.images.image(number)
-        look = look_through(self.model, inputs, self.autocast())
+        result = compute_feature_maps(self.model, inputs, self.autocast())
         truth = "" if label is None else self.classes[label] if 0 <= label < len(self.classes) else str(label)
-        self.writer.write_look(step, number, shown, look, truth, self.classes)
+        self.writer.write_feature_maps(step, number, shown, result, truth, self.classes)
 
 
 def _line(error: Exception) -> str:

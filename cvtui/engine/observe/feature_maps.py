@@ -21,7 +21,7 @@ LARGEST_TILE = 64
 MOST_LAYERS = 500
 
 
-class Maps(NamedTuple):
+class LayerMaps(NamedTuple):
     """One layer's output for one image."""
 
     values: Tensor
@@ -32,22 +32,22 @@ class Maps(NamedTuple):
     """As the layer gave them."""
 
 
-class Look(NamedTuple):
-    maps: dict[str, Maps]
+class FeatureMaps(NamedTuple):
+    maps: dict[str, LayerMaps]
     """By layer name, in order of computation; a layer that is called twice is there as `name` and `name#2`."""
     shares: Tensor | None
     """softmax of the answer, float32, one number a class; None where the model gives no N x classes."""
 
 
 @torch.no_grad()
-def look_through(model: nn.Module, image: Tensor, around: AbstractContextManager[Any]) -> Look:
+def compute_feature_maps(model: nn.Module, image: Tensor, around: AbstractContextManager[Any]) -> FeatureMaps:
     """Run one image (1 x C x H x W, as the model gets it) through the model in evaluation mode, inside `around`.
 
     Layers are modules without children whose output is N x C x H x W. A compiled model is looked at as it was before
     it was compiled (PyTorch does not call the hooks of modules inside a compiled one), a DataParallel one by itself.
     """
     inside = plain_model(model)
-    maps: dict[str, Maps] = {}
+    maps: dict[str, LayerMaps] = {}
     with ExitStack() as stack:
         for keep in (without_own_hooks(inside), in_evaluation_mode(inside), untouched(inside), around):
             stack.enter_context(keep)
@@ -60,10 +60,10 @@ def look_through(model: nn.Module, image: Tensor, around: AbstractContextManager
     shares = None
     if answer is not None and answer.dim() == 2 and answer.shape[1] > 1:
         shares = answer[0].float().softmax(0).cpu()
-    return Look(maps, shares)
+    return FeatureMaps(maps, shares)
 
 
-def _hook(name: str, maps: dict[str, Maps]) -> Any:
+def _hook(name: str, maps: dict[str, LayerMaps]) -> Any:
     def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
         if not isinstance(output, Tensor) or output.dim() != 4 or len(maps) >= MOST_LAYERS or not output.numel():
             return
@@ -76,7 +76,7 @@ def _hook(name: str, maps: dict[str, Maps]) -> Any:
             call += 1
             title = f"{name}#{call}"
         # A copy: an activation that works in place would paint over it.
-        maps[title] = Maps(values[0].clone().cpu(), output.shape[1], height, width)
+        maps[title] = LayerMaps(values[0].clone().cpu(), output.shape[1], height, width)
 
     return seen
 
@@ -133,7 +133,7 @@ def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-class Validation:
+class ValidationSet:
     """Validation images of a user: (images, labels) as tensors or arrays, a Dataset of pairs, or a DataLoader of one.
 
     ValueError where they are nothing of that kind.

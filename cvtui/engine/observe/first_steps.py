@@ -231,7 +231,7 @@ class Probe:
         facts |= self._read_finite()
         return Facts(step=self.number, **facts) if facts else None
 
-    def rest(self) -> Facts | None:
+    def remaining(self) -> Facts | None:
         """Return what a run that ended within its first steps left behind."""
         facts = {} if self._reported_batches or not self._counts else self._read_batches()
         self._reported_batches = True

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui import door
-from cvtui.engine.observe.feature_maps import LARGEST_TILE, Look
+from cvtui.engine.observe.feature_maps import LARGEST_TILE, FeatureMaps
 from cvtui.runlog.events import PictureSaved
 from cvtui.runlog.folder import RunFolder
 
@@ -57,20 +57,22 @@ class ImageWriter:
         path = f"{self.folder.pictures.name}/{file}"
         self.on_saved(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
 
-    def write_look(self, step: int, number: int, image: Tensor, look: Look, truth: str, classes: list[str]) -> None:
+    def write_feature_maps(
+        self, step: int, number: int, image: Tensor, result: FeatureMaps, truth: str, classes: list[str]
+    ) -> None:
         """Write the feature maps of a validation image, and last the image (C x H x W) with the prediction.
 
         The image comes last: a reader that waits for it has the maps already.
         """
-        for layer, (values, channels, height, width) in look.maps.items():
+        for layer, (values, channels, height, width) in result.maps.items():
             shown = f"the first {len(values)} of {channels}" if channels > len(values) else f"{channels}"
             note = f"{shown} channel{'s' * (channels != 1)}, {height}x{width}; dark: low, bright: high"
             self.write(step, f"feature maps of {layer}", values[:, None], note, layer=layer, image=number)
         said, share = "", None
-        if look.shares is not None and bool(look.shares.isfinite().all()):
-            best = int(look.shares.argmax())
+        if result.shares is not None and bool(result.shares.isfinite().all()):
+            best = int(result.shares.argmax())
             said = classes[best] if best < len(classes) else str(best)
-            share = round(float(look.shares[best]), 4)
+            share = round(float(result.shares[best]), 4)
         raw = image.dtype == torch.uint8
         tile = image.float()
         tile = tile if tile.shape[0] in (1, 3) else tile.mean(0, keepdim=True)

@@ -145,7 +145,7 @@ class LayerSample:
 
     def hook(self) -> None:
         if self.root is not None:
-            self.handles.append(self.root.register_forward_pre_hook(self._begin_anew))
+            self.handles.append(self.root.register_forward_pre_hook(self._reset))
             self.handles.append(self.root.register_forward_hook(self._look_at_answers))
             for name, (kind, module) in self.layers.items():
                 self.handles.append(module.register_forward_hook(self._forward_hook(name, kind)))
@@ -160,7 +160,7 @@ class LayerSample:
     def _looking(self) -> bool:
         return torch.is_grad_enabled() and not self.updated and not self.lost
 
-    def _lose(self, error: BaseException) -> None:
+    def _give_up(self, error: BaseException) -> None:
         """Give up this sample when memory ran out: the training has all of it. Raises any other error."""
         if not is_out_of_memory(error):
             raise error
@@ -169,7 +169,7 @@ class LayerSample:
         for held in (self.outputs, self.living, self.weight_numbers):
             held.clear()
 
-    def _begin_anew(self, *_: Any) -> None:
+    def _reset(self, *_: Any) -> None:
         if self._looking():
             self.outputs.clear()
             self.living.clear()
@@ -182,7 +182,7 @@ class LayerSample:
             with torch.no_grad():
                 self.answers = answer_entropy(output.detach())
         except (RuntimeError, MemoryError) as error:
-            self._lose(error)
+            self._give_up(error)
         self.seconds += time.perf_counter() - begun
 
     def _forward_hook(self, name: str, kind: str) -> Any:
@@ -195,7 +195,7 @@ class LayerSample:
                 with torch.no_grad():
                     self.outputs.setdefault(name, []).append(self._look(name, kind, tensor.detach()))
             except (RuntimeError, MemoryError) as error:
-                self._lose(error)
+                self._give_up(error)
             self.seconds += time.perf_counter() - begun
 
         return seen
@@ -224,7 +224,7 @@ class LayerSample:
             self._look_at_gradients()
             self.before = [weight.clone() for weight in self._kept_weights()]
         except (RuntimeError, MemoryError) as error:
-            self._lose(error)
+            self._give_up(error)
         self.seconds += time.perf_counter() - begun
 
     def _kept_weights(self) -> list[Tensor]:
@@ -252,7 +252,7 @@ class LayerSample:
         try:
             self._look_at_update()
         except (RuntimeError, MemoryError) as error:
-            self._lose(error)
+            self._give_up(error)
         self.seconds += time.perf_counter() - begun
 
     def _look_at_update(self) -> None:

@@ -140,6 +140,6 @@ class LayerWatch:
     ) -> None:
         self.cancel()
 
-    def forget_time(self, seconds: float) -> None:
+    def exclude_time(self, seconds: float) -> None:
         """Leave a pause out of the time that the cost of watching is a share of."""
         self._born += seconds

@@ -41,22 +41,22 @@ class LiveDoctorWriter(EventWriter):
     def write(self, record: Record) -> None:
         """Write as EventWriter does; the record `end` comes last, after the findings about it."""
         if isinstance(record, RunEnded):
-            self._attend(record)
-            self._take_back()
+            self._diagnose(record)
+            self._retract_warnings()
             super().write(record)
             return
         super().write(record)
         if isinstance(record, Finding):
             self._reported.setdefault("F03" if record.id == "not-finite" else record.id, ())
-        self._attend(record)
+        self._diagnose(record)
 
-    def _attend(self, record: Record) -> None:
+    def _diagnose(self, record: Record) -> None:
         if self._doctor is None:
             return
         begun = time.perf_counter()
         try:
             if isinstance(record, RunStarted) and record.step is not None:
-                self._doctor = self._fresh()  # a resume
+                self._doctor = self._resumed_doctor()  # a resume
             self._doctor.take(record)
             if self._due(record, begun):
                 for diagnosis in self._doctor.update():
@@ -67,7 +67,7 @@ class LiveDoctorWriter(EventWriter):
             super().write(Log(time=time.time(), level="warning", text=text))
         self.seconds += time.perf_counter() - begun
 
-    def _take_back(self) -> None:
+    def _retract_warnings(self) -> None:
         """Log the warnings that no longer hold at the end, in one line each."""
         if self._doctor is None:
             return
@@ -78,7 +78,7 @@ class LiveDoctorWriter(EventWriter):
                 text = f"the doctor takes back its warning “{name}” ({rule}): {what}"
                 super().write(Log(time=time.time(), text=text))
 
-    def _fresh(self) -> Doctor:
+    def _resumed_doctor(self) -> Doctor:
         """Make a doctor for a resumed run: of the past it knows only rates that were set by hand."""
         self.flush()
         doctor, history = Doctor(), History(self._folder)

@@ -34,7 +34,7 @@ class Diverged(Exception):
 
 
 @dataclass
-class Streak:
+class NonfiniteStreak:
     """Consecutive steps whose loss or gradient is not finite."""
 
     patience: int
@@ -105,7 +105,7 @@ class StepRecorder:
         self.strict = strict
         """Steps whose loss is not finite don't count in the means; `patience` of them in a row end the run (Diverged;
         0: none do). Not strict: all is written and counted, whatever it is."""
-        self.streak = Streak(patience)
+        self.streak = NonfiniteStreak(patience)
         self.training = training
         self.watch = watch
         self._metrics = StepMetrics()
@@ -128,7 +128,7 @@ class StepRecorder:
         if self.probe is not None:
             self.probe.close()
 
-    def gather(self, probe: Probe, *others: FactSource) -> None:
+    def add_sources(self, probe: Probe, *others: FactSource) -> None:
         """Register sources of facts: the probe sees each step, all are asked at each flush."""
         self.probe = probe
         self.sources += [probe, *others]

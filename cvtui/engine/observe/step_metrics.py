@@ -62,7 +62,7 @@ class StepMetrics:
         count = logits.numel()
         self._held += count
         if count > LARGE or self._held > HELD:
-            self._settle()
+            self._reduce()
 
     def add_share(self, loss: Tensor | float, norm: Tensor | None, accuracy: Tensor | float | None) -> None:
         """Take one step of a loop that works its accuracy out itself (a share 0..1; None where it has none)."""
@@ -72,7 +72,7 @@ class StepMetrics:
         share = torch.as_tensor(math.nan if accuracy is None else accuracy)
         self._right.append(share.detach().float().reshape(1))
 
-    def _settle(self) -> None:
+    def _reduce(self) -> None:
         """Turn the logits held into one share of right answers a step."""
         if not self._logits:
             return
@@ -93,7 +93,7 @@ class StepMetrics:
         """Read all steps since the last call, in order: the one place where the device is waited for."""
         if not self._losses:
             return Readings()
-        self._settle()
+        self._reduce()
         nothing = self._losses[0].new_full((), math.nan)
         norms = [nothing if norm is None else norm for norm in self._norms]
         columns = [torch.stack(self._losses).float(), torch.cat(self._right), torch.stack(norms).float()]

@@ -46,7 +46,7 @@ class ThreadTrials:
         """Take the result of a trial: `by` threads more (fewer: below 0). `doubt`: something disturbed it."""
         now = self._clock()
         took = now - self._begun
-        self._fall_or_climb(by, first, now)
+        self._update_rest(by, first, now)
         self._soonest = max(self._rested, now + took / DOUBT_SHARE)
         wait = max(FIRST_WAIT, took / (DOUBT_SHARE if first or doubt else TRIAL_SHARE))
         if not by and not first:
@@ -54,7 +54,7 @@ class ThreadTrials:
         self._due = max(self._soonest, now + wait)
         self._free()  # counts from here on: not what the trial's own threads took
 
-    def _fall_or_climb(self, by: int, first: bool, now: float) -> None:
+    def _update_rest(self, by: int, first: bool, now: float) -> None:
         """Wait twice as long before trying threads again that were lost soon after they came."""
         if first or by > 0:
             self._climbed = now

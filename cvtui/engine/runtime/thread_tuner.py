@@ -116,7 +116,7 @@ class ThreadTuner:
         now = self._clock()
         seconds, self._last = now - self._last, now
         if self._trial is not None:
-            return self._go_on(self._trial, seconds)
+            return self._continue_trial(self._trial, seconds)
         self._times.append(seconds)
         self._stark = self._stark + 1 if seconds > STARK * self._usual else 0
         if now >= self._look_at or self._stark == STARK_STEPS:
@@ -148,7 +148,7 @@ class ThreadTuner:
         self._when.begin()
         self._set(next(self._trial))
 
-    def _go_on(self, under_way: Trial, seconds: float) -> str:
+    def _continue_trial(self, under_way: Trial, seconds: float) -> str:
         try:
             self._set(under_way.send(seconds))
         except StopIteration as ended:

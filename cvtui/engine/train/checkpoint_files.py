@@ -100,10 +100,10 @@ class CheckpointFiles:
                 CheckpointSaved(step=t.step, epoch=t.epoch, path=path, reason=reason, val_accuracy=accuracy)
             )
         written = [name for _, name in done]
-        self._remember([name for name in asked if name not in written], written, why)
+        self._note_result([name for name in asked if name not in written], written, why)
         return why
 
-    def _remember(self, failed: list[str], written: list[str], why: str) -> None:
+    def _note_result(self, failed: list[str], written: list[str], why: str) -> None:
         t = self.training
         if BEST in written and t.accuracy is not None:
             self.held = BestOnDisk(t.epoch, t.accuracy)

@@ -22,7 +22,7 @@ SAME_SIGNAL_SECONDS = 0.5
 """A ctrl+c reaches the whole process group, and the program in front hands it on as well: that is one signal."""
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """Request to end the run here, with a checkpoint."""
 
     def __init__(self, reason: str, code: int = 0) -> None:
@@ -43,27 +43,27 @@ class Signals:
     def install(cls) -> Signals:
         signals = cls()
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signals._came)
+            signal.signal(number, signals._on_signal)
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         return signals
 
-    def _came(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.number and now - self._when > SAME_SIGNAL_SECONDS:
             os._exit(128 + number)
         if not self.number:
             self.number, self._when = number, now
 
-    def over(self) -> None:
+    def ignore(self) -> None:
         """Ignore signals from here on: a second one must not change the exit code while Python takes itself down."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
     def check(self) -> None:
-        """Raise StopAsked when a signal has come."""
+        """Raise StopRequested when a signal has come."""
         if self.number:
-            raise StopAsked(f"stopped by {signal.Signals(self.number).name}", 128 + self.number)
+            raise StopRequested(f"stopped by {signal.Signals(self.number).name}", 128 + self.number)
 
 
 class ControlledRun(Protocol):
@@ -109,11 +109,11 @@ class Control:
         self.paused = False
         self._next_poll = 0.0
 
-    def obey(self) -> None:
+    def apply_pending(self) -> None:
         """Apply what has come; called between batches. Blocks while the run is paused.
 
-        It costs 0.2 µs when there is nothing to look at. Raises StopAsked for a stop; Diverged (see StepRecorder.flush)
-        when the steps before a command turn out to be so.
+        It costs 0.2 µs when there is nothing to look at. Raises StopRequested for a stop; Diverged (see
+        StepRecorder.flush) when the steps before a command turn out to be so.
         """
         self._check_signals()
         now = time.perf_counter()
@@ -138,12 +138,12 @@ class Control:
                 self._apply_all()
                 self.recorder.flush_when_due()
         finally:
-            self._leave_out(time.perf_counter() - begun)
+            self._exclude(time.perf_counter() - begun)
 
-    def _leave_out(self, seconds: float) -> None:
+    def _exclude(self, seconds: float) -> None:
         """Leave these seconds out of the run's clock and of the time that watching is a share of."""
-        self.run.clock.leave_out(seconds)
-        self.watch.forget_time(seconds)
+        self.run.clock.exclude(seconds)
+        self.watch.exclude_time(seconds)
 
     def _apply_all(self) -> None:
         for command in self.reader.poll():
@@ -154,7 +154,7 @@ class Control:
                 )
             )
             if command.command == "stop":
-                raise StopAsked("stopped when asked")
+                raise StopRequested("stopped when asked")
 
     def _apply(self, command: Command) -> str:
         """Apply one command; return the message for the log."""
@@ -175,6 +175,6 @@ class Control:
                 begun = time.perf_counter()
                 message = self.run.look(int(command.value))
                 if not self.paused:  # a pause leaves out its whole length
-                    self._leave_out(time.perf_counter() - begun)
+                    self._exclude(time.perf_counter() - begun)
                 return message
         return "stopped"

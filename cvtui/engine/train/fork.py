@@ -47,15 +47,15 @@ def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, l
         ) from None
     if training.ema is not None:
         training.ema.load(checkpoint.eval_weights(state))
-    messages += _take_place(training, state)
-    _take_drops(training, state)
-    messages += _take_optimizer(training, state)
-    _take_random(training, state)
+    messages += _restore_position(training, state)
+    _restore_plateau(training, state)
+    messages += _restore_optimizer(training, state)
+    _restore_random_state(training, state)
     training.clock = Clock()
     return parent, messages
 
 
-def _take_place(training: TrainingState, state: dict[str, Any]) -> list[str]:
+def _restore_position(training: TrainingState, state: dict[str, Any]) -> list[str]:
     steps = training.checked.steps_per_epoch
     training.epoch = int(state["epoch"])
     if training.epoch >= training.recipe.epochs:
@@ -78,7 +78,7 @@ SHAPE = ("momentum", "amsgrad", "centered")
 """Options that decide which tensors an update rule remembers."""
 
 
-def _take_optimizer(training: TrainingState, state: dict[str, Any]) -> list[str]:
+def _restore_optimizer(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """Load momentum and the like where the update rule is the same; options are the child's own."""
     before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
     now = training.recipe.optimizer.partition("(")[0]
@@ -97,14 +97,14 @@ def _take_optimizer(training: TrainingState, state: dict[str, Any]) -> list[str]
     return []
 
 
-def _take_drops(training: TrainingState, state: dict[str, Any]) -> None:
+def _restore_plateau(training: TrainingState, state: dict[str, Any]) -> None:
     """Take over a plateau's reductions and its counters, where the schedule is the parent's."""
     if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
         training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
         training.plateau = Plateau(**state.get("plateau", {}))
 
 
-def _take_random(training: TrainingState, state: dict[str, Any]) -> None:
+def _restore_random_state(training: TrainingState, state: dict[str, Any]) -> None:
     if training.recipe.seed != state["recipe"].get("seed"):
         return
     torch.set_rng_state(state["random"]["torch"])

@@ -57,10 +57,10 @@ def prepare_run(checked: Checked, folder: RunFolder, on_progress: Tell | None = 
             model.load_state_dict(fresh.state_dict())
         else:
             _rewind(model, beside(folder, ticket.origin))
-        _put_to_0(_held(model, masks))
+        _apply_masks(_pruned_weights(model, masks))
 
     training = prepare(checked, begin, on_progress)
-    _hold(training.optimizer, _held(training.model, masks))
+    _keep_pruned(training.optimizer, _pruned_weights(training.model, masks))
     kept, total = sum(int(mask.sum()) for mask in masks.values()), sum(mask.numel() for mask in masks.values())
     left = f"{kept:,} of {total:,} weights are left ({kept / total:.2%})"
     return training, f"lottery, round {ticket.round}, {ticket.kind}: {left}"
@@ -169,21 +169,21 @@ PrunedWeights = list[tuple[Tensor, Tensor]]
 """Weights and their masks, on the device."""
 
 
-def _held(model: Net, masks: Masks) -> PrunedWeights:
+def _pruned_weights(model: Net, masks: Masks) -> PrunedWeights:
     return [(place.weight, masks[place.name].to(place.weight.device)) for place in places(model)]
 
 
 @torch.no_grad()
-def _put_to_0(held: PrunedWeights) -> None:
-    for weight, mask in held:
+def _apply_masks(pruned: PrunedWeights) -> None:
+    for weight, mask in pruned:
         weight.mul_(mask)
 
 
-def _hold(optimizer: Optimizer, held: PrunedWeights) -> None:
+def _keep_pruned(optimizer: Optimizer, pruned: PrunedWeights) -> None:
     """Keep pruned weights at 0, and their gradients out of the norm.
 
     Whatever the optimizer does (momentum, Muon's mixing).
     """
-    for weight, mask in held:
+    for weight, mask in pruned:
         weight.register_hook(lambda gradient, mask=mask: gradient * mask)  # type: ignore[no-untyped-call]
-    optimizer.register_step_post_hook(lambda *_: _put_to_0(held))
+    optimizer.register_step_post_hook(lambda *_: _apply_masks(pruned))

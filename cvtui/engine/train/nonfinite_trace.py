@@ -35,7 +35,7 @@ def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) 
     epoch, batch_index = divmod(step + training.schedule.shift, per_epoch)
     index = image_numbers(training, epoch + 1, batch_index)
     batch = training.data.train.batch(index.to(training.data.train.labels.device))
-    culprit = locate(training, training.changed(batch, step))
+    culprit = locate(training, training.augmented(batch, step))
     where = f"step {step:,} (epoch {epoch + 1}, batch {batch_index + 1} of {per_epoch:,})"
     begun = f" since step {since:,}" if since else ""
     sentence = f"the first value that is not finite{begun}: {culprit.message}, at {where}"
@@ -71,7 +71,7 @@ def locate(training: TrainingState, batch: Images) -> Culprit:
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     try:
         with torch.random.fork_rng(devices=devices):
-            return _spoilt_weights(model) or _rerun(training, batch)
+            return _nonfinite_weights(model) or _rerun(training, batch)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -84,7 +84,7 @@ def locate(training: TrainingState, batch: Images) -> Culprit:
                 tensor.copy_(buffers[name])
 
 
-def _spoilt_weights(model: nn.Module) -> Culprit | None:
+def _nonfinite_weights(model: nn.Module) -> Culprit | None:
     for name, parameter in model.named_parameters():
         if not all_finite(parameter):
             layer, _, kind = name.rpartition(".")

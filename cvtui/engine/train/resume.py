@@ -80,13 +80,13 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         load_optimizer(training.optimizer, state["optimizer"])
         training.step, training.epoch, training.batch_index = state["step"], state["epoch"], state["place"]
         training.sums = EpochSums(**state["sums"])
-        messages += _take_schedule(training, state)
+        messages += _restore_schedule(training, state)
         training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
         training.accuracy, training.missing = state.get("val_accuracy"), list(state.get("missing", []))
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
         seconds = float(state["seconds"])
         random = state["random"]
-        messages += _differences(training, state)
+        messages += _environment_messages(training, state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         what = " ".join(str(error).split())[:200]
         raise RequestError(f"the checkpoint does not fit the recipe: {what}") from None
@@ -108,7 +108,7 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
         group.update(own)
 
 
-def _take_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
+def _restore_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """Restore the checkpoint's schedule, with all that was set by hand; a new one where the recipe's was changed.
 
     Either is fitted to the number of images that there are now.
@@ -125,14 +125,14 @@ def _take_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
     else:
         training.schedule = replace(own, shift=before.shift)
     if state.get("data", {}).get("train", training.data.train.size) != training.data.train.size:
-        messages += _take_place(training)
+        messages += _restart_epoch(training)
     if changed or messages:
         was, now = before.lr_at(training.step), training.schedule.lr_at(training.step)
         messages.append(f"the schedule from here on: {training.schedule.describe()}; rate {was:.3g} → {now:.3g}")
     return messages
 
 
-def _take_place(training: TrainingState) -> list[str]:
+def _restart_epoch(training: TrainingState) -> list[str]:
     """Begin the epoch under way anew: images came or went, so its order is another. Steps count on."""
     steps = training.schedule.steps_per_epoch
     place, training.batch_index, training.sums = training.batch_index, 0, EpochSums()
@@ -152,7 +152,7 @@ def new_rate(training: TrainingState, text: str) -> tuple[float, str]:
     return value, f"rate {now:.3g} → {value:.3g}"
 
 
-def _differences(training: TrainingState, state: dict[str, Any]) -> list[str]:
+def _environment_messages(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """Messages about another device, PyTorch or number of threads: exactness is promised for the same alone."""
     if training.device.type == "cpu" and training.threads != state["threads"] and not training.recipe.threads:
         torch.set_num_threads(state["threads"])

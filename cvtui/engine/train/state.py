@@ -122,7 +122,7 @@ class TrainingState:
         self.step += 1
         self.batch_index += 1
 
-    def changed(self, images: Images, step: int) -> Images:
+    def augmented(self, images: Images, step: int) -> Images:
         """Augment the batch of step `step`."""
         return Images(self.augment(images.pixels, step), images.labels) if self.augment else images
 
@@ -156,7 +156,7 @@ class TrainingState:
             "missing": list(self.missing),
             "sums": vars(self.sums).copy(),
             "seconds": self.clock.seconds(),
-            "schedule": _plain(self.schedule),
+            "schedule": _to_plain(self.schedule),
             "plateau": vars(self.plateau).copy(),
             "random": random,
             "recipe": msgspec.to_builtins(self.recipe),
@@ -187,7 +187,7 @@ def prepare(checked: Checked, begin: Begin | None = None, on_progress: Tell | No
     repeat(device, recipe.deterministic)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
     on_cpu = load(recipe, on_progress)
-    checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)
+    checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
     if recipe.preprocess.startswith("zca") and on_progress is not None:
@@ -229,7 +229,7 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
     return fingerprint(classes, train, held_out, folder.absolute(), files)
 
 
-def fitted(checked: Checked, train: int, validation: int) -> Checked:
+def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
     """Fit the checked recipe to the images that are really there: a folder may hold files that are no images."""
     if (train, validation) == (checked.data.train, checked.data.validation):
         return checked
@@ -257,10 +257,10 @@ def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preproces
 
 def first_batch(training: TrainingState) -> Images:
     """Images of the run's first step: augmented, not yet normalized."""
-    return training.changed(next(training.batches(1)), 0)
+    return training.augmented(next(training.batches(1)), 0)
 
 
-def _plain(schedule: Schedule) -> dict[str, Any]:
+def _to_plain(schedule: Schedule) -> dict[str, Any]:
     """Convert a schedule to numbers and texts (a checkpoint holds no classes of ours)."""
     plain: dict[str, Any] = msgspec.to_builtins(schedule)
     return plain

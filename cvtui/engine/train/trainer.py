@@ -74,19 +74,19 @@ class Trainer:
                 rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.recipe.loss.partition("(")[0]
             )
         )
-        self.recorder.gather(probe, scan)
+        self.recorder.add_sources(probe, scan)
         return probe, scan
 
     def run(self) -> None:
-        """Train to the last epoch. Raises StopAsked or Diverged when it ends before."""
+        """Train to the last epoch. Raises StopRequested or Diverged when it ends before."""
         t = self.training
         t.model.train()
         if t.resumed:
             self.checkpoint_files.catch_up()
         while t.epoch < t.recipe.epochs:
             self.train_epoch()
-            self.control.obey()
-            evaluation = evaluate(t, between=self.control.obey)
+            self.control.apply_pending()
+            evaluation = evaluate(t, between=self.control.apply_pending)
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
         self.checkpoint_files.thin()
@@ -99,7 +99,7 @@ class Trainer:
         if self.clip is not None:
             self.clip.close()
         self.recorder.close()
-        late = [self.scan.close() if self.scan else None, self.probe.rest() if self.probe else None]
+        late = [self.scan.close() if self.scan else None, self.probe.remaining() if self.probe else None]
         for record in filter(None, [*late, *(gone.take() for gone in self.gone)]):
             self.recorder.writer.write(record)
 
@@ -110,7 +110,7 @@ class Trainer:
         if thread_tuner is not None:
             thread_tuner.begin()
         for batch in t.batches(t.epoch + 1, t.batch_index):
-            self.control.obey()
+            self.control.apply_pending()
             rate = t.update_lr()
             loss, logits = training_step(t, batch)
             self.recorder.step(rate, loss, logits=logits, labels=batch.labels)
