@@ -24,7 +24,7 @@ from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.rounding import exact, finite, short
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.state import TrainingState, prepare, recipe_facts
 from cvtui.engine.train.step import PlainStep, training_step
 from cvtui.engine.worker import run_record
 from cvtui.recipe.learning_rate import at_rate
@@ -36,7 +36,7 @@ from cvtui.runlog.writer import EventWriter
 STEPS = 31
 """The run's own first steps, looked at as often as the run is: what is said of them here, its doctor says there."""
 OFTEN = 10
-"""Steps from look to look, at most."""
+"""Steps between two samples, at most."""
 STEP_SECONDS = 3.0
 LEARN_IMAGES = 16
 LEARN_STEPS = 200
@@ -45,7 +45,7 @@ OTHER_RATES = (0.1, 0.01, 10.0)
 
 
 class _CallbackWriter(EventWriter):
-    """Hands each record on and writes nothing."""
+    """Event writer that calls back with each record and writes nothing."""
 
     def __init__(self, on_record: Callable[[Record], None]) -> None:
         self._on_record = on_record
@@ -61,10 +61,7 @@ def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
     """Report records as a run of the recipe would begin, and facts. RequestError for a recipe that can't be trained."""
     training = prepare(check(recipe))
     on_record(run_record(training))
-    total = training.checked.total_steps
-    places = sorted({round(total * share / 200) for share in range(201)} - {total})
-    rates = [[step, exact(training.schedule.lr_at(step))] for step in places]
-    on_record(Facts(rates=rates, loss=training.recipe.loss.partition("(")[0]))
+    on_record(recipe_facts(training))
     checks = data_facts(training.data.train, training.data.validation, classes=len(training.checked.data.classes))
     if checks is not None:
         on_record(checks)

@@ -7,11 +7,13 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.engine.worker import train_folder
@@ -84,3 +86,15 @@ def history(run: RunFolder) -> History:
     while found.poll():
         pass
     return found
+
+
+@contextlib.contextmanager
+def one_step(watch: LayerWatch, step: int) -> Iterator[None]:
+    """`begin` and `end` around one training step; an exception passes through and leaves no hook and no record."""
+    watch.begin(step)
+    try:
+        yield
+    except BaseException:
+        watch.cancel()
+        raise
+    watch.end()

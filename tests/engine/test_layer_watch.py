@@ -15,7 +15,7 @@ from cvtui.engine.observe.layer_watch import FREE_SAMPLES, LayerWatch
 from cvtui.engine.train.forecast import first_pass
 from cvtui.runlog.events import LayerStats
 
-from .making import training
+from .making import one_step, training
 
 
 def watched(model: nn.Module, x: torch.Tensor, steps: int = 1, lr: float = 0.0) -> dict[str, LayerStats]:
@@ -23,7 +23,7 @@ def watched(model: nn.Module, x: torch.Tensor, steps: int = 1, lr: float = 0.0) 
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     watch = LayerWatch(model, optimizer, every=1)
     for step in range(steps):
-        with watch.step(step):
+        with one_step(watch, step):
             optimizer.zero_grad()
             model(x).sum().backward()
             optimizer.step()
@@ -75,7 +75,7 @@ def test_a_channel_is_dead_only_when_it_was_silent_for_all_of_the_last_samples()
     dead = []
     for step in range(DEAD_WINDOW + 2):
         x = torch.full((4, 1), -1.0 if step == 1 else 1.0)
-        with watch.step(step):
+        with one_step(watch, step):
             model(x).sum().backward()
             optimizer.step()
         dead += [layer.dead for layer in watch.take()[0].layers if layer.name == "1"]
@@ -101,7 +101,7 @@ def test_watching_every_step_leaves_every_bit_as_it_was() -> None:
         losses = []
         t.model.train()
         for step, (pixels, labels) in enumerate(batches(t.data.train, 64, 0, 1)):
-            with watch.step(step):
+            with one_step(watch, step):
                 loss = t.loss(t.model(t.preprocess(pixels)), labels)
                 t.optimizer.zero_grad()
                 loss.backward()
@@ -128,7 +128,7 @@ def test_hooks_come_off_when_the_step_fails_and_nothing_is_recorded() -> None:
     watch = LayerWatch(model, optimizer, every=5)
 
     def failing_step() -> None:
-        with watch.step(0):
+        with one_step(watch, 0):
             assert hooks_of(model)
             model(torch.ones(1, 4))
 
@@ -138,7 +138,7 @@ def test_hooks_come_off_when_the_step_fails_and_nothing_is_recorded() -> None:
     assert not optimizer._optimizer_step_pre_hooks
     assert not optimizer._optimizer_step_post_hooks
     assert watch.take() == []
-    with watch.step(1):
+    with one_step(watch, 1):
         assert not hooks_of(model), "between samples there is none"
 
 
@@ -147,7 +147,7 @@ def test_later_samples_keep_their_distance_in_time() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     watch = LayerWatch(model, optimizer, every=2)
     for step in range(2 * FREE_SAMPLES + 100):
-        with watch.step(step):
+        with one_step(watch, step):
             optimizer.zero_grad()
             model(torch.ones(1, 1)).sum().backward()
             optimizer.step()

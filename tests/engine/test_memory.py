@@ -26,7 +26,7 @@ from cvtui.recipe.memory_check import GIB, need_of
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import AnyRecord, LayersSampled, Log, PictureSaved, RunEnded
 
-from .making import folder, recipe, records, train, training
+from .making import folder, one_step, recipe, records, train, training
 
 MOST = 256_000_000
 
@@ -231,7 +231,7 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
 
     monkeypatch.setattr(sample, "moments", broken)
     t = training()
-    with pytest.raises(RuntimeError, match="expected scalar type"), LayerWatch(t.model, t.optimizer, 1).step(0):
+    with pytest.raises(RuntimeError, match="expected scalar type"), one_step(LayerWatch(t.model, t.optimizer, 1), 0):
         t.model(t.preprocess(t.data.train.part(0, 4).pixels))
 
 
@@ -297,7 +297,7 @@ def test_a_watched_step_writes_over_what_a_plain_one_writes_over() -> None:
         watch = LayerWatch(t.model, t.optimizer, 1)
         seen: list[int] = []
         layers, note = t.model.layers(), seen.append
-        with watch.step(0):
+        with one_step(watch, 0):
             layers["conv1"].register_forward_hook(lambda _m, _i, out, note=note: note(out.data_ptr()))
             layers["conv2"].register_forward_pre_hook(lambda _m, given, note=note: note(given[0].data_ptr()))
             t.loss(t.model(t.preprocess(images.pixels)), images.labels).backward()

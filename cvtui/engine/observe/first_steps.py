@@ -34,9 +34,9 @@ KEPT_BYTES = 64 << 20
 
 
 class Probe:
-    """Follows the first steps of a training.
+    """Observer of the first training steps.
 
-        probe = Probe(model, optimizer, first_step=0)
+        probe = Probe(model, optimizer)
         forward, backward, optimizer.step()
         probe.step(loss, labels)              # after each step, until probe.done
         facts = probe.take()                  # at a flush: a record, or None
@@ -45,19 +45,16 @@ class Probe:
     scan_inputs: look at every batch for values that are not finite, as long as the run goes (one sum a step).
     """
 
-    def __init__(
-        self, model: nn.Module, optimizer: Optimizer, *, first_step: int = 0, scan_inputs: bool = False
-    ) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer, *, scan_inputs: bool = False) -> None:
         self.model = model
         self.optimizer = optimizer
         self.scan_inputs = scan_inputs
-        self.number = first_step
+        self.number = 0
         self.seen = 0
         """Steps seen so far."""
-        self._fresh_run = first_step == 0
-        self._static: dict[str, Any] = optimizer_facts(model, optimizer) if self._fresh_run else {}
-        self._weights = weight_numbers(model) if self._fresh_run else []
-        self._reported_static = not self._fresh_run
+        self._static = optimizer_facts(model, optimizer)
+        self._weights = weight_numbers(model)
+        self._reported_static = False
         self._reported_batches = False
         self._reported_validation = False
         self._reported_bad = False
@@ -83,22 +80,18 @@ class Probe:
     # ------------------------------------------------------------------ hooks
 
     def _hook(self) -> None:
-        """Register all hooks in a run that begins; one that is resumed has no first steps."""
+        """Register all hooks."""
         if not is_compiled(self.model):
             self._root.append(self.model.register_forward_pre_hook(self._before_forward))
-            if self._fresh_run:
-                self._handles.append(self.model.register_forward_hook(self._after_forward))
-                self._pairs.hook()
-        if not self._fresh_run:
-            return
+            self._handles.append(self.model.register_forward_hook(self._after_forward))
+            self._pairs.hook()
         self._handles.append(self.optimizer.register_step_pre_hook(self._before_update))
         self._handles.append(self.optimizer.register_step_post_hook(self._after_update))
         held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
-        wanted = [
-            p for p in self.model.parameters() if p.requires_grad and id(p) in held
-        ]  # zero_grad leaves the others alone
-        for place in sorted({0, len(wanted) // 2, len(wanted) - 1})[:STALE_PARAMETERS] if wanted else ():
-            self._handles.append(_on_gradient(wanted[place], self._gradient_hook(wanted[place])))
+        # zero_grad leaves the others alone
+        wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
+        for index in sorted({0, len(wanted) // 2, len(wanted) - 1})[:STALE_PARAMETERS] if wanted else ():
+            self._handles.append(_on_gradient(wanted[index], self._gradient_hook(wanted[index])))
 
     def close(self) -> None:
         for handle in (*self._handles, *self._root):
@@ -117,7 +110,7 @@ class Probe:
         if self.scan_inputs and images.is_floating_point():
             with torch.no_grad(), self._within_memory():
                 self._finite.append((self.number, images.detach().sum()))
-        if self.seen or not self._fresh_run or "input" in self._first:
+        if self.seen or "input" in self._first:
             return
         with torch.no_grad(), self._within_memory():
             self._first["input"] = moments(images.detach())[:4]
@@ -185,7 +178,7 @@ class Probe:
     def step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None = None) -> None:
         """Take one step's loss and, where they are known, its labels (N)."""
         self.number += 1
-        if self._reported_batches or not self._fresh_run:
+        if self._reported_batches:
             return
         self.seen += 1
         if self.seen == 1:

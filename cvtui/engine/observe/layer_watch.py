@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import TracebackType
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -74,17 +71,6 @@ class LayerWatch:
             self._sample = LayerSample(step, self.layers, self.root, self.optimizer, self._alive)
             self._sample.hook()
 
-    @contextmanager
-    def step(self, step: int) -> Iterator[None]:
-        """`begin` and `end` around one training step; an exception passes through and leaves no hook and no record."""
-        self.begin(step)
-        try:
-            yield
-        except BaseException:
-            self.cancel()
-            raise
-        self.end()
-
     def cancel(self) -> None:
         """Remove the hooks of the step that was begun; no record comes of it."""
         if self._sample is not None:
@@ -131,14 +117,6 @@ class LayerWatch:
         if first:
             return f"no memory to look at the layers at step {self._lost[0]:,}: left out; the training goes on"
         return f"no memory to look at the layers: {count:,} looks were left out so far"
-
-    def __enter__(self) -> LayerWatch:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.cancel()
 
     def exclude_time(self, seconds: float) -> None:
         """Leave a pause out of the time that the cost of watching is a share of."""

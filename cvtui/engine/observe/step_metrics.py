@@ -33,7 +33,7 @@ class Readings:
     images: list[int] = field(default_factory=list)
     """Size of the batch."""
     without: set[int] = field(default_factory=set)
-    """Places of steps that had no gradient (their norm is NaN here)."""
+    """Indices of steps that had no gradient (their norm is NaN here)."""
 
 
 class StepMetrics:

@@ -11,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
-    """Buffers (batch-norm statistics) and random states are afterwards what they were before."""
+    """Restore buffers (batch-norm statistics) and random states afterwards."""
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
     with torch.random.fork_rng(devices=[device.index for device in devices]):

@@ -20,6 +20,7 @@ from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
+from cvtui.engine.observe.rounding import exact
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
@@ -33,6 +34,7 @@ from cvtui.recipe.datasets.fingerprint import fingerprint
 from cvtui.recipe.datasets.image_folder import listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
+from cvtui.runlog.events import Facts
 
 
 class RatesAhead:
@@ -258,6 +260,14 @@ def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preproces
 def first_batch(training: TrainingState) -> Images:
     """Images of the run's first step: augmented, not yet normalized."""
     return training.augmented(next(training.batches(1)), 0)
+
+
+def recipe_facts(training: TrainingState) -> Facts:
+    """Facts that the recipe alone decides: the loss, and the learning rate at 200 steps."""
+    total = training.checked.total_steps
+    steps = sorted({round(total * share / 200) for share in range(201)} - {total})
+    rates = [[step, exact(training.schedule.lr_at(step))] for step in steps]
+    return Facts(rates=rates, loss=training.recipe.loss.partition("(")[0])
 
 
 def _to_plain(schedule: Schedule) -> dict[str, Any]:

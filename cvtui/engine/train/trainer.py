@@ -12,7 +12,6 @@ from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, StepRecorder
-from cvtui.engine.observe.rounding import exact
 from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
@@ -22,10 +21,10 @@ from cvtui.engine.train.evaluate import Evaluation, evaluate
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Snapshots
-from cvtui.engine.train.state import TrainingState
+from cvtui.engine.train.state import TrainingState, recipe_facts
 from cvtui.engine.train.step import training_step
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.events import CommandApplied, EpochDone, Facts, Log
+from cvtui.runlog.events import CommandApplied, EpochDone, Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.nonfinite import words_of
 from cvtui.runlog.worker_process import usable_cores
@@ -67,13 +66,7 @@ class Trainer:
         """Start what gathers facts for the doctor in a run that begins."""
         t = self.training
         probe, scan = Probe(t.model, t.optimizer), DataScan(t.data, len(t.checked.data.classes))
-        total = t.checked.total_steps
-        places = sorted({round(total * share / 200) for share in range(201)} - {total})
-        self.recorder.writer.write(
-            Facts(
-                rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.recipe.loss.partition("(")[0]
-            )
-        )
+        self.recorder.writer.write(recipe_facts(t))
         self.recorder.add_sources(probe, scan)
         return probe, scan
 
