@@ -152,7 +152,7 @@ def test_the_first_layer_is_named(layer: str) -> None:
         t.model.get_submodule(layer).weight.fill_(3e38)
     found = locate(t, batch)
     assert found.layer == layer
-    assert "output" in found.words
+    assert "output" in found.message
     with torch.no_grad():
         t.model.get_submodule(layer).weight[0] = math.nan
     assert locate(t, batch) == (layer, f"the weight of {layer}")
