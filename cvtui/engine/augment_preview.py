@@ -25,7 +25,7 @@ def preview(training: TrainingState) -> dict[str, Any] | None:
     if not training.augment or not training.data.train.are_pictures:
         return None
     images = next(training.batches(1))
-    changed = training.augmented(images, 0)  # the whole batch: each image's changes depend on its place in it
+    changed = training.augmented(images, 0)  # the whole batch: each image's changes depend on its index in it
     before, after = images.pixels[:SHOWN].cpu(), changed.pixels[:SHOWN].cpu()
     if before.dtype != torch.uint8:
         before, after = _as_bytes(before, after)

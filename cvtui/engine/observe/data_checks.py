@@ -98,10 +98,10 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
     """Read items at even distances until the time is over."""
     try:
         count = len(source)
-        places = range(0, count, max(1, count // 5000))
+        indices = range(0, count, max(1, count // 5000))
         images, labels = [], []
-        for place in places:
-            image, label = source[place][:2]
+        for index in indices:
+            image, label = source[index][:2]
             images.append(torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image))
             labels.append(int(label))
             if time.perf_counter() > until - 0.5:
@@ -137,12 +137,12 @@ def _overlap(train: Scanned, validation: Scanned, until: float) -> dict[str, Any
     """Find validation images that are also training images, value for value."""
     if len(train.images) + len(validation.images) > HASHED:
         return {}
-    places: dict[bytes, int] = {}
+    seen: dict[bytes, int] = {}
     for number, digest in enumerate(_digests(train.images)):
-        places.setdefault(digest, number)
+        seen.setdefault(digest, number)
         if not number % 4096 and time.perf_counter() > until:
             return {}
-    pairs = [[places[digest], number] for number, digest in enumerate(_digests(validation.images)) if digest in places]
+    pairs = [[seen[digest], number] for number, digest in enumerate(_digests(validation.images)) if digest in seen]
     return {"overlap": len(pairs), "overlap_pairs": pairs[:SHOWN]}
 
 
@@ -186,12 +186,12 @@ def _even_indices(count: int, most: int) -> Tensor:
     return torch.linspace(0, count - 1, most).round().long()
 
 
-def _features(images: Tensor, places: Tensor) -> Tensor:
+def _features(images: Tensor, indices: Tensor) -> Tensor:
     """Downsized images at these indices: N x at most DIMENSIONS floats.
 
     Some at a time, since 4,000 of 224 x 224 would be 2.4 GB as floats.
     """
-    return torch.cat([_downsize(images[some]) for some in torch.split(places, 100)])
+    return torch.cat([_downsize(images[some]) for some in torch.split(indices, 100)])
 
 
 def _downsize(images: Tensor) -> Tensor:

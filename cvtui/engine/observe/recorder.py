@@ -204,8 +204,8 @@ class StepRecorder:
                     {
                         "loss": readings.loss[:count],
                         "grad_norm": [
-                            None if place in readings.without else norm
-                            for place, norm in enumerate(readings.grad_norm[:count])
+                            None if index in readings.without else norm
+                            for index, norm in enumerate(readings.grad_norm[:count])
                         ],
                     }
                 ),

@@ -183,8 +183,8 @@ def every(tensor: Tensor, stride: int) -> Tensor:
     """Every n-th value, in the order of `flat_view`; a copy of no more than these."""
     if is_flat(tensor) or tensor.numel() <= WHOLE:
         return flat_view(tensor)[::stride]
-    places = torch.arange(0, tensor.numel(), stride, device=tensor.device)
-    return tensor[torch.unravel_index(places, tensor.shape)]
+    indices = torch.arange(0, tensor.numel(), stride, device=tensor.device)
+    return tensor[torch.unravel_index(indices, tensor.shape)]
 
 
 def histogram(tensor: Tensor) -> Tensor:
@@ -217,6 +217,6 @@ def _histogram_on_cpu(sample: Tensor) -> Tensor:
         low, high = low - 0.5, high + 0.5
     if high - low > 1e38:  # weights of a run that diverges: float32 can't hold the range
         sample = sample.double()
-    places = (sample.numpy() - np.float32(low)) * np.float32(BINS / max(high - low, 1e-37))
-    counts = np.bincount(np.minimum(places, np.float32(BINS - 1)).astype(np.int32), minlength=BINS)
+    bins = (sample.numpy() - np.float32(low)) * np.float32(BINS / max(high - low, 1e-37))
+    counts = np.bincount(np.minimum(bins, np.float32(BINS - 1)).astype(np.int32), minlength=BINS)
     return torch.tensor([low, high, *counts.tolist()])

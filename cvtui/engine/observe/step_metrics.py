@@ -103,7 +103,7 @@ class StepMetrics:
             accuracy=[exact(number) for number in accuracy],
             grad_norm=grad_norm,
             images=self._sizes,
-            without={place for place, norm in enumerate(self._norms) if norm is None},
+            without={index for index, norm in enumerate(self._norms) if norm is None},
         )
         self._clear()
         return readings

@@ -105,7 +105,7 @@ def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     path = folder.path / MASK
     if door.is_file(path):
         return _read(path)
-    names = [place.name for place in places(model)]
+    names = [layer.name for layer in places(model)]
     above = RunFolder(beside(folder, ticket.parent))
     try:
         state = checkpoint.load(above.checkpoints / "last.pt")
@@ -170,7 +170,7 @@ PrunedWeights = list[tuple[Tensor, Tensor]]
 
 
 def _pruned_weights(model: Net, masks: Masks) -> PrunedWeights:
-    return [(place.weight, masks[place.name].to(place.weight.device)) for place in places(model)]
+    return [(layer.weight, masks[layer.name].to(layer.weight.device)) for layer in places(model)]
 
 
 @torch.no_grad()

@@ -135,9 +135,9 @@ def _restore_schedule(training: TrainingState, state: dict[str, Any]) -> list[st
 def _restart_epoch(training: TrainingState) -> list[str]:
     """Begin the epoch under way anew: images came or went, so its order is another. Steps count on."""
     steps = training.schedule.steps_per_epoch
-    place, training.batch_index, training.sums = training.batch_index, 0, EpochSums()
+    done, training.batch_index, training.sums = training.batch_index, 0, EpochSums()
     training.schedule = replace(training.schedule, shift=training.epoch * steps - training.step)
-    anew = f"; epoch {training.epoch + 1}, of which {place:,} steps were done, begins anew" if place else ""
+    anew = f"; epoch {training.epoch + 1}, of which {done:,} steps were done, begins anew" if done else ""
     return [f"an epoch has {steps:,} steps now{anew}"]
 
 
