@@ -33,7 +33,10 @@ def preview(training: TrainingState) -> dict[str, Any] | None:
 
 
 def png(image: Tensor) -> str:
-    """uint8 H x W x C as a PNG in base64: RGB for three channels, else the grey of their mean."""
+    """Encode uint8 H x W x C as a PNG in base64: RGB, or grey.
+
+    Of any other number of channels than three it is the grey of their mean.
+    """
     from PIL import Image
 
     pixels = image if image.shape[-1] == 3 else image.float().mean(-1).round().to(torch.uint8)

@@ -58,7 +58,10 @@ class _CallbackWriter(EventWriter):
 
 
 def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
-    """Report records as a run of the recipe would begin, and facts. RequestError for a recipe that can't be trained."""
+    """Report records as a run of the recipe would begin, and facts.
+
+    RequestError for a recipe that can't be trained.
+    """
     training = prepare(check(recipe))
     on_record(run_record(training))
     on_record(recipe_facts(training))
@@ -126,7 +129,10 @@ def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Fac
 def _overfit(
     training: TrainingState, weights: dict[str, torch.Tensor], images: Images, times: float
 ) -> tuple[float, float, int]:
-    """(loss, accuracy, steps) of the last step on the same images, from the first weights at `times` the rate."""
+    """Overfit `images` from the first weights; (loss, accuracy, steps) of the last step.
+
+    times: the factor of the recipe's rate.
+    """
     training.model.load_state_dict(weights)
     changes = {**at_rate(training.checked.lr * times), "weight_decay": 0.0}
     optimizer = make_optimizer(training.model, msgspec.structs.replace(training.recipe, **changes))
@@ -166,9 +172,10 @@ def _without_dropout(model: nn.Module) -> Iterator[None]:
 
 
 def check_stdin() -> int:
-    """Check a recipe's TOML on stdin; records on stdout, one JSON object a line (`python -m cvtui.engine --check`).
+    """Check a recipe's TOML on stdin; records on stdout, one JSON object a line.
 
-    The exit code: 0, 1 where training it fails, 2 for a wrong recipe (said on stderr).
+    It is `python -m cvtui.engine --check`. The exit code: 0, 1 where training it fails, 2 for a wrong recipe (said on
+    stderr).
     """
     import sys
 

@@ -63,7 +63,10 @@ def answer(fields: Any) -> dict[str, Any]:
 
 
 def _answer(reply: dict[str, Any]) -> None:
-    """Write one line. With the screen gone nothing reads it, but the next line may be the run that it left us."""
+    """Write one line.
+
+    With the screen gone nothing reads it, but the next line may be the run that it left us.
+    """
     try:
         sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
         sys.stdout.buffer.flush()
@@ -74,7 +77,10 @@ def _answer(reply: dict[str, Any]) -> None:
 
 
 def _become_trainer(path: Path) -> int:
-    """Train the folder; from here on the process belongs to the run, not to the screen that started it."""
+    """Train the folder.
+
+    From here on the process belongs to the run, not to the screen that started it.
+    """
     signals = Signals.install()
     with contextlib.suppress(OSError, AttributeError):  # it leads a session already, or this system has none
         os.setsid()

@@ -41,11 +41,11 @@ from cvtui.runlog.nonfinite import words_of
 
 
 class Stopped(Exception):
-    """Stop asked for on a screen. Raised by `run.step`; it ends the `with` block and is not seen outside."""
+    """Stop asked for on a screen; it ends the `with` block and is not seen outside."""
 
 
 class WatchedRun:
-    """Recorder of a training loop into a run folder; made by `cvtui.watch`, which says what the arguments are.
+    """Recorder of a training loop into a run folder; `cvtui.watch` makes it.
 
     `folder` is its run folder. Commands from a screen are applied in `step`: pause, resume, a new rate (of all groups),
     save (the model's state_dict), look (feature maps of a validation image) and stop.

@@ -86,9 +86,10 @@ def _ended(outcome: RunOutcome) -> RunEnded:
 
 
 def _exit_code(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
-    """Return the exit code: a run whose weights or log are not on the disk must not end as if all were well.
+    """Return the exit code, and say what is missing on the disk.
 
-    It is said on stderr, and where the log does not end (`trouble` is the disk's word) in worker.note too.
+    A run whose weights or log are not there must not end as if all were well. It is said on stderr, and where the log
+    does not end (`trouble` is the disk's word) in worker.note too.
     """
     lost = f"its log could not be written to its end: {trouble}" if trouble else ""
     if not lost and not outcome.missing:
@@ -152,7 +153,10 @@ def _progress_log(writer: EventWriter) -> Tell:
 
 
 def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rate: str) -> None:
-    """Put the training where the newest checkpoint was (at the start where there is none) and log it."""
+    """Put the training where the newest checkpoint was, and log it.
+
+    At the start where there is none.
+    """
     prediction = forecast(training)  # of the fresh weights: what was foretold stays what it was
     newest = newest_checkpoint(folder)
     if newest is None and _begin_as_fork(training, folder, writer):
@@ -216,7 +220,7 @@ def _train(trainer: Trainer) -> RunOutcome:
 
 
 def _rescue(trainer: Trainer) -> None:
-    """Make the run folder anew if it was deleted meanwhile, for the weights and the log that waits in memory."""
+    """Make a deleted run folder anew, for the weights and the log that waits in memory."""
     folder = trainer.folder
     if folder.path.is_dir():
         return
@@ -227,7 +231,7 @@ def _rescue(trainer: Trainer) -> None:
 
 
 def run_record(training: TrainingState, prediction: dict[str, Any] | None = None) -> RunStarted:
-    """Make the record `run`; the forecast is made of the weights as they are, where none is given."""
+    """Make the record `run`; without `prediction` the forecast is made now."""
     recipe, table, facts = training.recipe, training.checked.table, training.checked.data
     watched = watched_layers(training.model) if recipe.watch_every else {}
     layers = [
@@ -296,9 +300,10 @@ def _peak(training: TrainingState) -> int:
 
 
 def error_line(error: Exception, training: TrainingState | None) -> str:
-    """Error message for the record `end`; out of memory also says batch size, peak, the estimate, and the way out.
+    """Error message for the record `end`.
 
-    (Watching never ends a run for want of memory, and is not counted.)
+    Out of memory it says batch size, peak, the estimate, and the way out. (Watching never ends a run for want of
+    memory, and is not counted.)
     """
     if is_out_of_memory(error):
         if training is None:

@@ -30,7 +30,10 @@ STREAMED, STREAMED_BYTES = 1500, 64 << 20
 
 
 class Scanned(NamedTuple):
-    """Images (N x …, any type of number) and labels (int64, N), on the CPU. Labels may be known of more images."""
+    """Images (N x …, any dtype) and labels (int64, N), on the CPU.
+
+    Labels may be known of more images.
+    """
 
     images: Tensor
     labels: Tensor
@@ -78,7 +81,10 @@ def scan_part(source: Any, until: float) -> Scanned | None:
 
 
 def _from_part(source: Part, until: float) -> Scanned | None:
-    """Read one part of a run's data: all of it in memory, else as many images as the time allows."""
+    """Read one part of a run's data.
+
+    All of it where it lies in memory, else as many images as the time allows.
+    """
     if isinstance(source, Images):
         return Scanned(source.pixels.cpu(), source.labels.cpu(), source.size)
     order = _even_indices(source.size, STREAMED)
@@ -180,7 +186,10 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
 
 
 def _even_indices(count: int, most: int) -> Tensor:
-    """At most `most` of the numbers 0 … count − 1, at even distances (sets are often sorted)."""
+    """At most `most` indices below `count`, at even distances.
+
+    Sets are often sorted by class.
+    """
     if count <= most:
         return torch.arange(count)
     return torch.linspace(0, count - 1, most).round().long()

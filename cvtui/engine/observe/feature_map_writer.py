@@ -1,4 +1,4 @@
-"""Feature maps of one validation image, made when they are asked for: of the trainer's model and of a user's."""
+"""Feature maps of one validation image, on request: for the trainer and for `cvtui.watch`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ValidationImages(Protocol):
 
 
 class UserImages:
-    """Validation images as `cvtui.watch` takes them; `model` says on which device and in which type it wants them."""
+    """Validation images as `cvtui.watch` takes them, on the device and in the type of `model`."""
 
     def __init__(self, source: Any, model: nn.Module) -> None:
         self._model = model
@@ -64,7 +64,7 @@ class UserImages:
 
 
 class FeatureMapWriter:
-    """Write the feature maps of validation images, each with the image itself and what the model says of it.
+    """Writer of the feature maps of a validation image, with the image and the prediction.
 
     autocast: the context of the forward pass.
     """

@@ -1,4 +1,7 @@
-"""Feature maps: every layer's output for one image, with model, random state and hooks left as they were."""
+"""Feature maps: every layer's output for one image.
+
+Model, random state and hooks are left as they were.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +44,11 @@ class FeatureMaps(NamedTuple):
 
 @torch.no_grad()
 def compute_feature_maps(model: nn.Module, image: Tensor, around: AbstractContextManager[Any]) -> FeatureMaps:
-    """Run one image (1 x C x H x W, as the model gets it) through the model in evaluation mode, inside `around`.
+    """Run one image (1 x C x H x W) through the model in evaluation mode.
 
-    Layers are modules without children whose output is N x C x H x W. A compiled model is looked at as it was before
-    it was compiled (PyTorch does not call the hooks of modules inside a compiled one), a DataParallel one by itself.
+    `around` is the context of the forward pass. Layers are modules without children whose output is N x C x H x W. A
+    compiled model is looked at as it was before it was compiled (PyTorch does not call the hooks of modules inside a
+    compiled one), a DataParallel one by itself.
     """
     inside = plain_model(model)
     maps: dict[str, LayerMaps] = {}
@@ -94,9 +98,10 @@ def plain_model(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def without_own_hooks(model: nn.Module) -> Iterator[None]:
-    """Take off cvtui's own hooks for a while, so that observers of the training don't see this pass.
+    """Take off cvtui's own hooks for a while.
 
-    Others' hooks stay: weight norm and pruning work by them.
+    Observers of the training must not take this pass for one of its own. Others' hooks stay: weight norm and pruning
+    work by them.
     """
     kept = []
     for module in model.modules():
@@ -134,7 +139,7 @@ def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 class ValidationSet:
-    """Validation images of a user: (images, labels) as tensors or arrays, a Dataset of pairs, or a DataLoader of one.
+    """Validation images of a user: tensors or arrays, a Dataset of pairs, or a DataLoader.
 
     ValueError where they are nothing of that kind.
     """
@@ -148,7 +153,10 @@ class ValidationSet:
         self.size = len(source[0]) if pair else len(source)
 
     def item(self, number: int) -> tuple[Tensor, int | None]:
-        """(image C x H x W, label) of this number; random numbers that a data set draws are put back."""
+        """Return (image C x H x W, label) of this number.
+
+        Random numbers that a data set draws are put back.
+        """
         with same_random_numbers():
             if self._pair:
                 image, label = self._source[0][number], self._source[1][number]

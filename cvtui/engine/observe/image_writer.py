@@ -42,7 +42,10 @@ class ImageWriter:
         high: float | None = None,
         **more: Any,
     ) -> None:
-        """Write N x (1 or 3) x H x W tiles of any range as one PNG and its record; `more`: other fields of it."""
+        """Write tiles as one PNG and its record.
+
+        tiles: N x (1 or 3) x H x W, any range. more: other fields of the record.
+        """
         from PIL import Image
 
         if tiles.shape[-1] > LARGEST_TILE or tiles.shape[-2] > LARGEST_TILE:
@@ -60,9 +63,9 @@ class ImageWriter:
     def write_feature_maps(
         self, step: int, number: int, image: Tensor, result: FeatureMaps, truth: str, classes: list[str]
     ) -> None:
-        """Write the feature maps of a validation image, and last the image (C x H x W) with the prediction.
+        """Write the feature maps of a validation image, then the image with the prediction.
 
-        The image comes last: a reader that waits for it has the maps already.
+        image: C x H x W, any range. It comes last: a reader that waits for it has the maps already.
         """
         for layer, (values, channels, height, width) in result.maps.items():
             shown = f"the first {len(values)} of {channels}" if channels > len(values) else f"{channels}"
@@ -88,9 +91,9 @@ def columns_of(count: int) -> int:
 
 
 def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high: float | None = None) -> Tensor:
-    """Arrange tiles in rows, one pixel apart: uint8 H x W x 3, the smallest value black, the largest white.
+    """Arrange tiles in rows, one pixel apart: uint8 H x W x 3.
 
-    around_zero: 0 is the middle grey.
+    The smallest value is black, the largest white; with around_zero 0 is the middle grey.
     """
     finite = tiles[tiles.isfinite()]
     if around_zero:

@@ -161,7 +161,7 @@ class LayerSample:
         return torch.is_grad_enabled() and not self.updated and not self.lost
 
     def _give_up(self, error: BaseException) -> None:
-        """Give up this sample when memory ran out: the training has all of it. Raises any other error."""
+        """Drop this sample when memory ran out. Raises any other error."""
         if not is_out_of_memory(error):
             raise error
         self.lost = True

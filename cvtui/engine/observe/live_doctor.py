@@ -79,7 +79,10 @@ class LiveDoctorWriter(EventWriter):
                 super().write(Log(time=time.time(), text=text))
 
     def _resumed_doctor(self) -> Doctor:
-        """Make a doctor for a resumed run: of the past it knows only rates that were set by hand."""
+        """Make a doctor for a resumed run.
+
+        Of the past it knows only rates that were set by hand.
+        """
         self.flush()
         doctor, history = Doctor(), History(self._folder)
         history.poll()

@@ -223,7 +223,10 @@ class StepRecorder:
             raise diverged
 
     def _until_diverged(self, readings: Readings) -> tuple[int, Diverged | None]:
-        """Count the steps up to the one that ends the run, with its error; all of them where none does."""
+        """Count the steps up to the one that ends the run, with its error.
+
+        All of them, and None, where none does.
+        """
         if self.strict:
             for index, (loss, norm) in enumerate(zip(readings.loss, readings.grad_norm, strict=True)):
                 if (error := self.streak.take(self._first + index, loss, norm)) is not None:

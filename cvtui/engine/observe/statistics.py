@@ -34,7 +34,7 @@ def on_cpu(tensor: Tensor) -> bool:
 
 
 def flat_view(tensor: Tensor) -> Tensor:
-    """Flatten to one dimension in the order of memory (a copy would cost as much as a statistic)."""
+    """Flatten in the order of memory (a copy would cost as much as a statistic)."""
     if tensor.is_contiguous():
         return tensor.view(-1)
     if tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last):

@@ -53,7 +53,10 @@ class StepMetrics:
         return len(self._losses)
 
     def add(self, loss: Tensor, norm: Tensor | None, logits: Tensor, labels: Tensor) -> None:
-        """Take one step: loss and gradient norm (scalars; None where there is none), logits N x classes, labels N."""
+        """Take one step.
+
+        loss and norm of all gradients: scalars (None where there are none). logits: N x classes. labels: N.
+        """
         self._losses.append(loss.detach())
         self._sizes.append(labels.shape[0])  # a tensor's len() takes 1 µs longer
         self._norms.append(norm)
@@ -65,7 +68,10 @@ class StepMetrics:
             self._reduce()
 
     def add_share(self, loss: Tensor | float, norm: Tensor | None, accuracy: Tensor | float | None) -> None:
-        """Take one step of a loop that works its accuracy out itself (a share 0..1; None where it has none)."""
+        """Take one step of a loop that works its accuracy out itself.
+
+        accuracy: a share 0..1; None where it has none.
+        """
         self._losses.append(torch.as_tensor(loss).detach().float().reshape(()))
         self._sizes.append(1)
         self._norms.append(norm)
@@ -90,7 +96,10 @@ class StepMetrics:
         self._held = 0
 
     def read(self) -> Readings:
-        """Read all steps since the last call, in order: the one place where the device is waited for."""
+        """Read all steps since the last call, in order.
+
+        It is the one place where the device is waited for.
+        """
         if not self._losses:
             return Readings()
         self._reduce()

@@ -12,7 +12,10 @@ from cvtui.runlog.worker_process import worker_threads
 
 
 def pick_device(text: str) -> torch.device:
-    """Return the device: `auto` is CUDA, else MPS, else the CPU. RequestError when what is asked for is not there."""
+    """Return the device: `auto` is CUDA, else MPS, else the CPU.
+
+    RequestError when what is asked for is not there.
+    """
     if text == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)

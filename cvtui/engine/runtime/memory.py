@@ -44,7 +44,10 @@ def free_on_gpu(device: torch.device) -> int:
 
 
 def smaller_batch(checked: Checked, had: int) -> int:
-    """Halve the batch size until its estimate fits into the `had` bytes; 0 where no batch is smaller."""
+    """Halve the batch size until its estimate fits into the `had` bytes.
+
+    0 where no batch is smaller.
+    """
     size = checked.recipe.batch_size // 2
     while size > 1 and need_of(checked, size).total > had:
         size //= 2

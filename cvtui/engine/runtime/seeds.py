@@ -12,7 +12,7 @@ WEIGHTS, ORDER, DROPOUT, AUGMENT, SELECTION, NOISE = 0, 1, 2, 3, 4, 5
 
 
 def stream_seed(seed: int, stream: int, number: int = 0) -> int:
-    """Derive a 32-bit seed that differs for every (seed, stream, number), and is the same on every machine."""
+    """Derive a 32-bit seed from (seed, stream, number), the same on every machine."""
     return int(np.random.SeedSequence((seed, stream, number)).generate_state(1)[0])
 
 

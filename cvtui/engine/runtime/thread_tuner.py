@@ -220,7 +220,10 @@ def best_of(medians: dict[int, float], now: int | None) -> int:
 
 
 def doubtful(times: dict[int, list[float]], chosen: int) -> bool:
-    """Return True if another number had a step quick enough to be the choice: something disturbed the trial."""
+    """Return True if something disturbed the trial.
+
+    Then a number that was not chosen has shown a step quick enough to be the choice.
+    """
     limit = WORTH * median(times[chosen])
     return any(min(steps) < limit for count, steps in times.items() if count != chosen)
 

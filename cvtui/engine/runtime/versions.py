@@ -12,7 +12,10 @@ from cvtui._version import __version__
 
 
 def libraries() -> dict[str, str]:
-    """python, torch, cvtui and torchvision; the last is asked for its number only: importing it takes 1.6 s."""
+    """Versions of python, torch, cvtui and torchvision.
+
+    torchvision is asked for its number only: importing it takes 1.6 s.
+    """
     versions = {"python": platform.python_version(), "torch": str(torch.__version__), "cvtui": __version__}
     with contextlib.suppress(PackageNotFoundError):
         versions["torchvision"] = version("torchvision")

@@ -147,7 +147,10 @@ def _reason(error: Exception) -> str:
 
 
 def checksum(state: Mapping[str, Any]) -> int:
-    """CRC-32 over every value, tensors by their bytes, in the order of the keys; the checksum itself left out."""
+    """CRC-32 over every value in the order of the keys, tensors by their bytes.
+
+    The checksum itself is left out.
+    """
     crc = 0
     for name, value in _leaves(state, ""):
         crc = zlib.crc32(name.encode(), crc)

@@ -122,7 +122,7 @@ class CheckpointFiles:
         self._logged |= messages
 
     def catch_up(self) -> None:
-        """Write the names of the epoch that a resumed run goes on from, where they are not there."""
+        """Write the missing checkpoints of the epoch that a resumed run goes on from."""
         t = self.training
         if t.accuracy is None or t.batch_index:
             return
@@ -141,7 +141,7 @@ class CheckpointFiles:
             self.rule.thin(self.folder.checkpoints)
 
     def missing(self) -> str:
-        """Message about checkpoints that were to be kept and are not on the disk; "" when all are."""
+        """Message about checkpoints that could not be written; "" when all are there."""
         t, parts = self.training, []
         if self.unsaved:
             parts.append(f"the last checkpoint could not be written: {self.unsaved}")

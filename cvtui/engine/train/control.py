@@ -32,7 +32,10 @@ class StopRequested(Exception):
 
 
 class Signals:
-    """SIGINT and SIGTERM ask for a clean stop, a second one ends the process at once; SIGHUP is ignored."""
+    """SIGINT and SIGTERM ask for a clean stop; SIGHUP is ignored.
+
+    A second one ends the process at once.
+    """
 
     def __init__(self) -> None:
         self.number = 0
@@ -56,7 +59,10 @@ class Signals:
             self.number, self._when = number, now
 
     def ignore(self) -> None:
-        """Ignore signals from here on: a second one must not change the exit code while Python takes itself down."""
+        """Ignore signals from here on.
+
+        A second one must not change the exit code while Python takes itself down.
+        """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
@@ -141,7 +147,7 @@ class Control:
             self._exclude(time.perf_counter() - begun)
 
     def _exclude(self, seconds: float) -> None:
-        """Leave these seconds out of the run's clock and of the time that watching is a share of."""
+        """Leave these seconds out of the clocks of the run and of watching."""
         self.run.clock.exclude(seconds)
         self.watch.exclude_time(seconds)
 

@@ -32,7 +32,10 @@ def forecast(training: TrainingState) -> dict[str, Any]:
 
 
 def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]:
-    """Loss of the first batch with the present weights (None: not finite), and std of every watched layer's output."""
+    """Loss of the first batch with the present weights, and std of every watched layer's output.
+
+    The loss is None where it is not finite.
+    """
     stds: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
@@ -58,8 +61,8 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
 
 
 def memory(training: TrainingState) -> int:
-    """Bytes that training holds on its device: weights, gradients, optimizer state, kept activations, the images.
+    """Bytes that training holds on its device.
 
-    With a running mean of the weights, that too.
+    Weights, their running mean, gradients, optimizer state, kept activations, the images.
     """
     return need_of(training.checked).total + training.data.bytes

@@ -1,4 +1,4 @@
-"""Fork: start from another run's checkpoint, with as much of its state as the changed recipe leaves in place."""
+"""Fork: start from another run's checkpoint under a changed recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that trains a lottery ticket (Frankle & Carbin 2019): pruned by magnitude, rewound, and kept pruned.
+"""Lottery ticket (Frankle & Carbin 2019): pruned by magnitude, rewound, and kept pruned.
 
 Round r takes the trained weights of round r − 1, drops the smallest, and starts again from round 0's first weights.
 """
@@ -34,7 +34,7 @@ Masks = dict[str, Tensor]
 
 
 def prepare_run(checked: Checked, folder: RunFolder, on_progress: Tell | None = None) -> tuple[TrainingState, str]:
-    """Prepare the training of a run folder: its recipe, and its ticket where it has one; return it with a message.
+    """Prepare the training of a run folder, with its ticket where it has one; return a message too.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
     model, those pruned at 0, and hooks that keep them there: no gradient comes, and no update stays. RequestError when
@@ -101,7 +101,7 @@ def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
 
 
 def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
-    """Masks of the run: those that it wrote down when it began, else its parent's, pruned once more."""
+    """Masks of the run: its own from when it began, else its parent's, pruned once more."""
     path = folder.path / MASK
     if door.is_file(path):
         return _read(path)

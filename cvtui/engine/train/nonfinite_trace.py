@@ -26,10 +26,10 @@ class Culprit(NamedTuple):
 
 
 def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) -> Finding:
-    """Describe the first step whose loss or gradient was not finite: layer, step, batch, and the way on.
+    """Describe the first step whose loss or gradient was not finite, as a finding.
 
-    `kept` names the last good checkpoint; `since`: the step at which this process began. Leaves weights, running means
-    and random numbers as they were.
+    Layer, step, batch, and the way on. `kept` names the last good checkpoint; `since`: the step at which this process
+    began. Leaves weights, running means and random numbers as they were.
     """
     per_epoch = training.checked.steps_per_epoch
     epoch, batch_index = divmod(step + training.schedule.shift, per_epoch)
@@ -61,9 +61,9 @@ def image_numbers(training: TrainingState, epoch: int, batch_index: int) -> Tens
 
 
 def locate(training: TrainingState, batch: Images) -> Culprit:
-    """First layer, in order of computation, whose output on `batch` is not finite; else the last with such a gradient.
+    """Find the first layer whose output on `batch` is not finite.
 
-    (The last is where the backward pass meets it first.)
+    Else the last one whose gradient is not: that is where the backward pass meets it first.
     """
     model = training.model
     devices = [training.device] if training.device.type == "cuda" else []

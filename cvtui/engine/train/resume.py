@@ -1,4 +1,4 @@
-"""Going on from a checkpoint: everything that the next step depends on is put back as it was."""
+"""Resume from a checkpoint: everything that the next step depends on is restored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class LoadedCheckpoint(NamedTuple):
 
 
 def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
-    """Newest whole checkpoint of a run; None where there is none at all. RequestError when all are damaged."""
+    """Newest whole checkpoint of a run; None where there is none at all.
+
+    RequestError when all are damaged.
+    """
     warnings: list[str] = []
     for name in ORDER:
         path = folder.checkpoints / name
@@ -109,9 +112,9 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
 
 
 def _restore_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:
-    """Restore the checkpoint's schedule, with all that was set by hand; a new one where the recipe's was changed.
+    """Restore the checkpoint's schedule, with all that was set by hand.
 
-    Either is fitted to the number of images that there are now.
+    A new one where the recipe's was changed; either is fitted to the number of images that there are now.
     """
     own, before = training.schedule, Schedule(**state["schedule"])
     changed = changes(state.get("recipe", {}), training.recipe).keys() & set(SCHEDULE)
@@ -133,7 +136,10 @@ def _restore_schedule(training: TrainingState, state: dict[str, Any]) -> list[st
 
 
 def _restart_epoch(training: TrainingState) -> list[str]:
-    """Begin the epoch under way anew: images came or went, so its order is another. Steps count on."""
+    """Begin the epoch under way anew; steps count on.
+
+    Images came or went, so its order is another.
+    """
     steps = training.schedule.steps_per_epoch
     done, training.batch_index, training.sums = training.batch_index, 0, EpochSums()
     training.schedule = replace(training.schedule, shift=training.epoch * steps - training.step)
@@ -142,7 +148,7 @@ def _restart_epoch(training: TrainingState) -> list[str]:
 
 
 def new_rate(training: TrainingState, text: str) -> tuple[float, str]:
-    """Give the rest of a run another rate: `0.001`, or `/10`, `*2` of what it would be now.
+    """Set another rate for the rest of a run: `0.001`, or `/10`, `*2`.
 
     Returns the rate of the next step and the message for the log. RequestError for another text.
     """
@@ -153,7 +159,10 @@ def new_rate(training: TrainingState, text: str) -> tuple[float, str]:
 
 
 def _environment_messages(training: TrainingState, state: dict[str, Any]) -> list[str]:
-    """Messages about another device, PyTorch or number of threads: exactness is promised for the same alone."""
+    """Messages about another device, PyTorch or number of threads.
+
+    Exactness is promised for the same alone.
+    """
     if training.device.type == "cpu" and training.threads != state["threads"] and not training.recipe.threads:
         torch.set_num_threads(state["threads"])
         training.threads = state["threads"]

@@ -141,7 +141,7 @@ class TrainingState:
         return rate
 
     def state(self) -> dict[str, Any]:
-        """Return all that a checkpoint holds: enough to go on from here, and to use the model elsewhere."""
+        """Return all that a checkpoint holds, to go on from here and to use the model elsewhere."""
         random: dict[str, Any] = {"torch": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -232,7 +232,10 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
 
 
 def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
-    """Fit the checked recipe to the images that are really there: a folder may hold files that are no images."""
+    """Fit the checked recipe to the images that are there.
+
+    A folder may hold files that are no images.
+    """
     if (train, validation) == (checked.data.train, checked.data.validation):
         return checked
     facts = replace(
@@ -246,9 +249,10 @@ MEASURED_IMAGES = 64
 
 
 def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preprocess, number: int = 0) -> None:
-    """Initialize `model`, which is on the CPU, as the recipe says; another `number` is another draw of its seed.
+    """Initialize `model`, which is on the CPU, as the recipe says.
 
-    An initialization that looks at images gets those of the first step (and what follows, where the batch is small).
+    Another `number` is another draw of its seed. An initialization that looks at images gets those of the first step
+    (and what follows, where the batch is small).
     """
     batch = None
     if needs_batch(recipe.init):

@@ -119,7 +119,7 @@ class Trainer:
         t.sums.seconds += t.clock.seconds() - begun
 
     def log_nonfinite(self, step: int) -> None:
-        """Log, once a run, the layer, step and batch of the first value that is not finite, as a finding."""
+        """Log the finding about the first value that is not finite, once a run."""
         if self._logged_nonfinite:
             return
         self._logged_nonfinite = True
@@ -212,7 +212,10 @@ class Trainer:
 
 
 def thread_tuner_of(training: TrainingState) -> ThreadTuner | None:
-    """Make the thread tuner of a CPU training whose recipe leaves the number of threads open; None for all others."""
+    """Make the thread tuner of a training on the CPU.
+
+    None where the recipe says the number of threads, or there is nothing to choose.
+    """
     if training.recipe.threads or training.device.type != "cpu":
         return None
     macs = training.checked.table.macs * training.recipe.batch_size
