@@ -32,6 +32,8 @@ from cvtui.runlog.writer import EventWriter
 
 
 class Trainer:
+    """Trainer of one run: moves its state, records, evaluates, saves, and applies commands."""
+
     def __init__(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
