@@ -143,8 +143,8 @@ def test_a_folder_that_becomes_read_only(small_disk: Path) -> None:
     running = Running(folder(small_disk, epochs=100_000, watch_every=0))
     run = running.run
     try:
-        for words in (["--bind", run.path, run.path], ["-o", "remount,bind,ro", run.path]):
-            if subprocess.run(["mount", *words], capture_output=True, check=False).returncode:
+        for words in (["--bind", str(run.path)], ["-o", "remount,bind,ro"]):
+            if subprocess.run(["mount", *words, str(run.path)], capture_output=True, check=False).returncode:
                 pytest.skip("bind mounts are not allowed here")
         running.wait(lambda: any("Read-only" in log.text for log in running.history.logs), "the word in the log")
         assert running.history.state() == "running"

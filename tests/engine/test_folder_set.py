@@ -24,7 +24,7 @@ from cvtui.recipe.datasets.image_folder import folder_facts, listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.making import folder as run_folder
-from tests.engine.making import history
+from tests.engine.making import history, pixels_of
 
 COLOURS = {"red cats": (220, 30, 30), "blue \U0001f415": (30, 30, 220), "line\nbreak": (30, 220, 30)}
 
@@ -59,7 +59,7 @@ def test_classes_counts_and_the_split(tmp_path: Path) -> None:
     assert (split.train.size, split.validation.size) == (24, 6)
     assert "passed over 2 files" in split.notes[0]
     for number, name in enumerate(facts.classes):
-        mean = split.train.pixels[split.train.labels == number].double().mean((0, 1, 2))
+        mean = pixels_of(split.train)[split.train.labels == number].double().mean((0, 1, 2))
         assert torch.allclose(mean, torch.tensor(COLOURS[name]).double(), atol=8)
 
 

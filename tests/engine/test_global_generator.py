@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def _has_own(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _caller() -> str:
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     first = ""
     while frame is not None:
         if frame.f_code is Net.forward.__code__:
@@ -66,7 +67,7 @@ def _caller() -> str:
         name = frame.f_globals.get("__name__", "")
         if not first and name.startswith("cvtui."):
             first = f"{name}.{frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return first or "?"
 
 
@@ -80,7 +81,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
         mode.counts = True
         return seed(number)
 
-    monkeypatch.setattr(preparing.torch, "manual_seed", seeding)
+    monkeypatch.setattr(torch, "manual_seed", seeding)
     return mode
 
 

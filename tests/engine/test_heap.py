@@ -47,7 +47,9 @@ def test_a_step_gets_its_memory_from_the_one_before() -> None:
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ctypes
+
     from cvtui.engine.runtime import allocator
 
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: object())
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     assert not allocator.keep_freed_memory()

@@ -20,7 +20,7 @@ from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import tables
-from tests.engine.making import training
+from tests.engine.making import gradient_of, training
 
 WIDE = "conv64f5-relu-conv64g2-bn-relu-pool4-res(conv96s2)-tanh-fc256-relu-fc"
 PLAIN = "conv16f5-relu-conv24g2-leakyrelu-pool2-conv32s2-tanh-fc64-relu-fc"
@@ -287,7 +287,7 @@ def test_fixup_in_blocks_of_every_shape() -> None:
         net = net_of(expression, "fixup")
         for branch in branches_of(net):
             for name in branch.last:
-                assert not net.get_submodule(name).weight.any()  # type: ignore[operator, union-attr]
+                assert not net.get_parameter(f"{name}.weight").any()
         assert not net(images(4)).any()
         assert next(places(net)).weight.isfinite().all()
 
@@ -309,7 +309,7 @@ def test_zeros_and_constants_learn_no_two_different_units() -> None:
     zero = net_of("conv8-relu-fc16-relu-fc", "zeros")
     nn.functional.cross_entropy(zero(batch), torch.arange(8)).backward()
     assert not any(parameter.any() for parameter in zero.parameters())
-    gradients = {name: parameter.grad for name, parameter in zero.named_parameters()}
+    gradients = {name: gradient_of(parameter) for name, parameter in zero.named_parameters()}
     assert all(not gradient.any() for name, gradient in gradients.items() if name != "fc2.bias")
     same = net_of("conv8-relu-fc16-relu-fc", "constant(0.02)")
     optimizer = torch.optim.SGD(same.parameters(), lr=0.1)

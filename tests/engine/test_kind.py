@@ -85,7 +85,7 @@ def test_a_watched_run_is_refused_in_one_sentence_with_what_can_be_done(what: st
         patch.chdir(tmp_path)
         exec(line[1], {"model": model, "torch": torch})
     (path,) = run.checkpoints.glob("step-*.pt")
-    assert torch.equal(model[1].weight, torch.load(path, weights_only=True)["model"]["1.weight"])
+    assert torch.equal(model.get_parameter("1.weight"), torch.load(path, weights_only=True)["model"]["1.weight"])
 
 
 def test_its_folder_is_not_sent_to_its_recipe(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_ticket_begins_with_the_first_weights_and_its_controls_do_not(tmp_path
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
 def test_what_is_pruned_stays_0_whatever_the_optimizer_does(tmp_path: Path, optimizer: str) -> None:
-    changes = {"optimizer": optimizer, "lr": 0.01, "weight_decay": 0.01}
+    changes: dict[str, Any] = {"optimizer": optimizer, "lr": 0.01, "weight_decay": 0.01}
     dense(tmp_path, **changes)
     before: Tensor | None = None
     for number, parent in ((1, "dense"), (2, "round-1-ticket")):
@@ -233,7 +233,7 @@ def test_what_a_round_writes_down_is_whole_or_not_there(tmp_path: Path) -> None:
     pid = os.fork()
     if not pid:
         try:
-            os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+            os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
             checkpoint.write_whole({"w": torch.ones(1000)}, tmp_path / "mask.pt")
         finally:  # a child that comes out of here would go on with the tests
             os._exit(0)

@@ -16,6 +16,8 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices import tables
 from cvtui.recipe.recipe import Recipe
 
+from .making import gradient_of
+
 LR = 0.02
 Rule = Callable[[Tensor, Tensor, dict[str, Any], int], Tensor]
 """(x, dx, memory, t from 1) -> the new x."""
@@ -134,7 +136,7 @@ def test_muon_is_pytorchs_for_hidden_weights_and_adamw_for_the_rest() -> None:
     theirs = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
     theirs.load_state_dict(ours.state_dict())
     options: dict[str, Any] = {"momentum": 0.9, "nesterov": False, "ns_steps": 4, "adjust_lr_fn": "match_rms_adamw"}
-    muon = torch.optim.Muon([theirs[0].weight, theirs[2].weight], lr=LR, weight_decay=0.1, **options)
+    muon = torch.optim.Muon([theirs.get_parameter(f"{i}.weight") for i in (0, 2)], lr=LR, weight_decay=0.1, **options)
     rest = [theirs[0].bias, theirs[2].bias, theirs[4].bias]
     adamw = torch.optim.AdamW(
         [{"params": [theirs[4].weight], "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=LR
@@ -157,11 +159,11 @@ def test_muon_sees_a_conv_as_one_row_per_channel(layout: torch.memory_format) ->
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 3)).to(memory_format=layout)
     optimizer = make_optimizer(model, Recipe(optimizer="muon", lr=LR, weight_decay=0))
-    before = model[0].weight.detach().clone()
+    before = model.get_parameter("0.weight").detach().clone()
     nn.functional.cross_entropy(model(torch.randn(64, 3, 6, 6)), torch.randint(3, (64,))).backward()
-    gradient = model[0].weight.grad.reshape(8, 27)
+    gradient = gradient_of(model.get_parameter("0.weight")).reshape(8, 27)
     optimizer.step()
-    step = (before - model[0].weight.detach()).reshape(8, 27) / (LR * 0.2 * 27**0.5)
+    step = (before - model.get_parameter("0.weight").detach()).reshape(8, 27) / (LR * 0.2 * 27**0.5)
     u, _, v = torch.linalg.svd(gradient, full_matrices=False)
     inside = u.T @ step @ v.T
     assert (inside.diagonal() > 0.6).all()
@@ -321,8 +323,13 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
     field, name = choice
     run = folder(
         tmp_path,
-        **{"net": "conv8s2-relu-fc", "epochs": 3, "batch_size": 32, "weight_decay": 1e-4, "watch_every": 0},
-        **{"lr": GOOD.get(name, 0.1 if name == "range-test" else 0.005), field: name},
+        net="conv8s2-relu-fc",
+        epochs=3,
+        batch_size=32,
+        weight_decay=1e-4,
+        watch_every=0,
+        lr=GOOD.get(name, 0.1 if name == "range-test" else 0.005),
+        **{field: name},
     )
     assert train_folder(run.path, Signals()) == 0
     found = history(run)
@@ -337,10 +344,10 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
 def test_the_foretold_memory_holds_all_that_is_kept_per_parameter(text: str, ema: float) -> None:
     from cvtui.recipe.copies import extra_copies
 
-    from .making import training
+    from .making import pixels_of, training
 
     t = training(optimizer=text, ema=ema)
-    t.loss(t.model(t.preprocess(t.data.train.pixels[:4])), t.data.train.labels[:4]).backward()
+    t.loss(t.model(t.preprocess(pixels_of(t.data.train)[:4])), t.data.train.labels[:4]).backward()
     t.optimizer.step()
     held = [value for state in t.optimizer.state.values() for value in state.values() if value.dim()]
     mean = [] if t.ema is None else list(t.ema.model.parameters())

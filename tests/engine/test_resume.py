@@ -85,6 +85,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, whole: RunFolde
     assert_equal_runs(whole, folder)
     history = history_of(folder)
     assert history.state() == "finished"
+    assert history.run is not None
     assert len(history.steps) == history.run.total_steps
     assert history.skipped == 0
 
@@ -98,6 +99,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
     assert worker.wait(20) == 143
     state = checkpoint.load(folder.checkpoints / "last.pt")
     history.poll()
+    assert history.end is not None
     assert state["step"] == history.steps_done == history.end.step
     run_to_end(folder, resume=True)
     assert_equal_runs(whole, folder)
@@ -123,6 +125,7 @@ def moved(training: Training, steps: int) -> list[float]:
             training.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             training.optimizer.step()
+            assert training.ema is not None
             training.ema.update(training.step)
             training.step += 1
             training.place += 1
@@ -161,6 +164,7 @@ def test_what_no_loss_shows_is_put_back_too() -> None:
     training.sums.loss, training.best = 12.5, 0.75
     training.schedule = training.schedule.moved_to(30, 0.5)
     state, begin = training.state(), prepare(check(RECIPE)).state()
+    assert training.ema is not None
     training.ema.update(3)
     state = training.state()
     mean = next(iter(training.state()["ema"].values()))

@@ -48,15 +48,15 @@ def test_the_log_tells_the_whole_run_in_order(done: RunFolder) -> None:
         0, *itertools.accumulate(len(record.loss) for record in steps[:-1])
     ]  # fmt: skip
     assert sum(len(record.loss) for record in steps) == 36
-    for record in steps:
-        columns = (record.loss, record.lr, record.accuracy, record.grad_norm, record.seconds)
+    for piece in steps:
+        columns = (piece.loss, piece.lr, piece.accuracy, piece.grad_norm, piece.seconds)
         assert len({len(column) for column in columns}) == 1
     epochs = [record for record in log if isinstance(record, EpochDone)]
     assert [(record.epoch, record.step) for record in epochs] == [(1, 12), (2, 24), (3, 36)]
-    for record in epochs:
-        assert sum(map(sum, record.confusion)) == 360
-        assert record.val_accuracy == sum(record.confusion[c][c] for c in range(10)) / 360
-        assert record.images_per_second > 0
+    for epoch in epochs:
+        assert sum(map(sum, epoch.confusion)) == 360
+        assert epoch.val_accuracy == sum(epoch.confusion[c][c] for c in range(10)) / 360
+        assert epoch.images_per_second > 0
     assert epochs[-1].val_loss is not None
     assert epochs[0].val_loss is not None
     assert epochs[-1].val_loss < epochs[0].val_loss

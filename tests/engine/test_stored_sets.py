@@ -121,7 +121,7 @@ def test_torchvision_reads_the_same_from_the_same_files(name: str, tmp_path: Pat
             pixels = theirs.data[..., None]
         assert torch.equal(part.pixels, pixels)
         assert part.labels.tolist() == [
-            int(label) for label in getattr(theirs, "targets", getattr(theirs, "labels", None))
+            int(label) for label in getattr(theirs, "targets", getattr(theirs, "labels", ()))
         ]
 
 
@@ -157,7 +157,8 @@ def test_a_whole_mnist_goes_through_the_recipes_selection(tmp_path: Path) -> Non
     for counts in (facts.counts(), facts.held_out()):
         labels = np.repeat(np.arange(10), counts)
         parts.append((np.broadcast_to(labels.astype(np.uint8)[:, None, None, None], (len(labels), 28, 28, 1)), labels))
-    folder = write("mnist", tmp_path, *parts)
+    train, test = parts
+    folder = write("mnist", tmp_path, train, test)
     found = locate("mnist", str(tmp_path))
     assert found is not None
     assert unsound("mnist", found) == ""
@@ -368,7 +369,7 @@ def test_mat_files_of_both_byte_orders_packed_and_not(compress: bool, order: str
 def test_mat_files_are_read_as_scipy_does(tmp_path: Path) -> None:
     scipy_io = pytest.importorskip("scipy.io")
     random = np.random.default_rng(0)
-    written = {
+    written: dict[str, np.ndarray] = {
         "X": random.integers(0, 256, (32, 32, 3, 5), dtype=np.uint8),
         "y": random.integers(1, 11, (5, 1)).astype(np.float64),
         "single": random.random((2, 3)).astype(np.float32),

@@ -28,7 +28,7 @@ from tests.cli.running import cvtui
 
 from .making import folder, history, records, train, training
 
-RECIPE = {"epochs": 6, "watch_every": 0, "lr": 0.1, "schedule": "constant", "seed": 1}
+RECIPE: dict[str, Any] = {"epochs": 6, "watch_every": 0, "lr": 0.1, "schedule": "constant", "seed": 1}
 """Validation accuracies 0.864, 0.908, 0.925, 0.953, 0.942, 0.944: the best is followed by two that are worse."""
 Fill = Callable[[], None]
 
