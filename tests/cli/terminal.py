@@ -14,8 +14,7 @@ import termios
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from tests.cli.running import command, environment
 
@@ -98,10 +97,10 @@ class Terminal:
         os.close(self._ours)
         self._ours = -1
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)

@@ -62,7 +62,8 @@ def whole_mnist(root: Path) -> Path:
         labels = np.repeat(np.arange(10), counts)
         pixels = np.broadcast_to((labels * 20).astype(np.uint8)[:, None, None, None], (len(labels), 28, 28, 1))
         parts.append((pixels, labels))
-    return write("mnist", root, *parts)
+    train, test = parts
+    return write("mnist", root, train, test)
 
 
 # ------------------------------------------------------------------ what is told

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -107,14 +108,14 @@ def test_a_signal_stops_the_check_and_the_lab(tmp_path: Path) -> None:
     for words, inner in ((("check", *LONG), "--check"), (("lab", "optim"), "cvtui.labs")):
         process = start(*words, cwd=tmp_path)
         try:
-            child = wait_until(lambda process=process, inner=inner: child_with(process.pid, inner), what="its process")
+            child = wait_until(partial(child_with, process.pid, inner), what="its process")
             process.terminate()
             _, err = process.communicate(timeout=60)
         finally:
             process.kill()
         assert process.returncode == 143, err
         assert "Traceback" not in err
-        wait_until(lambda child=child: not Path(f"/proc/{child}").exists(), what="the end of its process")
+        wait_until(partial(lambda child: not Path(f"/proc/{child}").exists(), child), what="the end of its process")
 
 
 def child_with(parent: int, word: str) -> int:

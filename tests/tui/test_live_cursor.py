@@ -80,7 +80,8 @@ def test_steps_and_epochs_of_the_cursor(finished: RunFolder) -> None:
     assert stepped(history, 337, -1, 10) == 330
     assert stepped(history, 3, -1, 10) == 0
     assert stepped(history, 344, 1, 10) == 345
-    ends, at = [], epoch_over(history, 0, 1)
+    ends: list[int] = []
+    at = epoch_over(history, 0, 1)
     while at is not None and (not ends or at != ends[-1]):
         ends.append(at)
         at = epoch_over(history, at, 1)

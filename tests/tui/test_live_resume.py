@@ -63,6 +63,7 @@ async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(t
             await wait_until_async(
                 lambda: "running" in app.live.header.text and app.live.history.steps_done > done, 60, "it to go on"
             )
+            assert app.live.history.run is not None
             assert (app.live.history.run.step or 0) > 0
             assert not app.live.check_action("go_on", ())
     finally:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.color import Color
 from rich.style import Style
 from textual.strip import Strip
 
@@ -103,7 +104,7 @@ def test_oklab_of_known_colours():
 
 def test_heat_takes_the_table_from_low_to_high():
     table = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
-    image = half_blocks.heat([[0, 5, 10], [NAN, 20, -10]], table, 0, 10, missing=(1, 2, 3))
+    image = half_blocks.heat([[0.0, 5, 10], [NAN, 20, -10]], table, 0, 10, missing=(1, 2, 3))
     assert image[..., 0].tolist() == [[0, 128, 255], [1, 255, 0]]
     assert image[1, 0].tolist() == [1, 2, 3]
     assert half_blocks.heat([[0, 5, 10]], table)[0, :, 0].tolist() == [0, 128, 255]
@@ -149,6 +150,15 @@ def test_tiles():
     ]
 
 
+def rgb(color: Color | None) -> tuple[int, int, int] | None:
+    """A true colour's numbers."""
+    if color is None:
+        return None
+    assert color.triplet is not None
+    red, green, blue = color.triplet
+    return red, green, blue
+
+
 def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
     """Back from strips to pixels, as a terminal would show them."""
     rows: list[list[tuple[int, int, int] | None]] = []
@@ -158,9 +168,9 @@ def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
         for text, style, _ in strip:
             assert isinstance(style, Style)
             for character in text:
-                below = tuple(style.bgcolor.triplet) if style.bgcolor else None
+                above, below = rgb(style.color), rgb(style.bgcolor)
                 assert character in " ▀"
-                upper.append(tuple(style.color.triplet) if character == "▀" and style.color else below)
+                upper.append(above if character == "▀" and style.color else below)
                 lower.append(below)
         rows += [upper, lower]
     return rows[:height]

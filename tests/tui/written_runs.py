@@ -174,7 +174,7 @@ class WrittenRun:
                     step=self.done,
                     epoch=number,
                     path=f"checkpoints/{reason}.pt",
-                    reason=reason,  # type: ignore[arg-type]
+                    reason=reason,
                     val_accuracy=1 - loss / 4,
                 )
             )
