@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def read_everything(run: RunFolder, base: Path) -> str:
     told(lambda: kept.pick(run))
     told(lambda: write_safetensors(run, base / "weights.st"))
     for write, place in ((write_html, "page.html"), (write_svg, "page.svg"), (write_csv, "csv")):
-        told(lambda write=write, place=place: write(history, base / place))
+        told(partial(write, history, base / place))
     said.append((base / "page.html").read_text())
     return "\n".join(said)
 

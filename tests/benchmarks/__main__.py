@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.cases import CASES, Case
@@ -117,7 +118,7 @@ def _one_start(case: Case, who: list[str], rounds: int, device: str, quick: bool
         try:
             found.warm_up(max(3.0, 2 * seconds))
             for number in range(rounds):
-                found.round(seconds, lambda words, number=number: tell(f"  {number + 1}: {words}"))
+                found.round(seconds, partial(lambda number, words: tell(f"  {number + 1}: {words}"), number))
         finally:
             found.close()
     return found

@@ -35,7 +35,7 @@ def write(folder: RunFolder, steps: int, record: int) -> None:
     with EventWriter(folder) as writer:
         for first in range(0, steps, record):
             count = min(record, steps - first)
-            numbers = [1.0 / (1 + first + i) + 0.123456 for i in range(count)]
+            numbers: list[float | None] = [1.0 / (1 + first + i) + 0.123456 for i in range(count)]
             writer.write(
                 Steps(
                     first=first, loss=numbers, lr=[0.001] * count, accuracy=[0.984375] * count,

@@ -86,7 +86,7 @@ class Long:
         while self.done < last:
             first, count = self.done, min(RECORD, last - self.done)
             losses = [1.0 / (1 + (first + i) / 1e4) + 0.1 * ((first + i) * 7919 % 101) / 101 for i in range(count)]
-            norms = [float(f"{loss:.6g}") for loss in losses]
+            norms: list[float | None] = [float(f"{loss:.6g}") for loss in losses]
             self.writer.write(
                 Steps(
                     first=first, loss=[float(f"{loss:.9g}") for loss in losses], lr=[0.001] * count,

@@ -28,6 +28,7 @@ from cvtui.calc import (
     Residual,
     Softmax,
 )
+from cvtui.calc.table import Size
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -88,10 +89,7 @@ class Built:
             raise RuntimeError("a map is needed")
         match node:
             case Conv():
-                padding = node.padding or tuple(d * (f - 1) // 2 for f, d in zip(node.size, node.dilation, strict=True))
-                return nn.Conv2d(
-                    x.shape[1], node.filters, node.size, node.stride, padding, node.dilation, node.groups, node.bias
-                )  # fmt: skip
+                return _conv(node, x)
             case Pool(kind="max") if not self.smooth:
                 return nn.MaxPool2d(node.size, node.stride, node.padding, ceil_mode=node.ceil)
             case Pool():
@@ -116,6 +114,21 @@ class Built:
             case Dropout():
                 return nn.Dropout(node.probability)
         raise AssertionError(node)
+
+
+def _conv(node: Conv, x: Tensor) -> nn.Conv2d:
+    size, stride = _pair(node.size), _pair(node.stride)
+    same = (node.dilation[0] * (size[0] - 1) // 2, node.dilation[1] * (size[1] - 1) // 2)
+    padding = same if node.padding is None else _pair(node.padding)
+    return nn.Conv2d(x.shape[1], node.filters, size, stride, padding, node.dilation, node.groups, node.bias)
+
+
+def _pair(of: tuple[int | None, int | None]) -> tuple[int, int]:
+    """Both entries of a pair that is known."""
+    high, wide = of
+    assert high is not None
+    assert wide is not None
+    return high, wide
 
 
 class _MixingNorm(nn.LayerNorm):
@@ -174,9 +187,9 @@ def own_parameters(module: nn.Module) -> tuple[int, int]:
     return counted["weight"], counted["bias"]
 
 
-def as_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+def as_size(shape: tuple[int, ...]) -> Size:
     """PyTorch's (C, H, W) as the calculator's (H, W, C)."""
-    return (shape[1], shape[2], shape[0]) if len(shape) == 3 else shape
+    return (shape[1], shape[2], shape[0]) if len(shape) == 3 else (shape[0],)
 
 
 def as_shape(size: tuple[int, ...]) -> tuple[int, ...]:

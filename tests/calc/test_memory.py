@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, reject, settings
@@ -78,7 +80,7 @@ def test_random_nets_keep_what_autograd_keeps(chain: Chain, size: Size) -> None:
         ("adamw", torch.optim.AdamW),
     ],
 )
-def test_optimizer_state_is_what_pytorch_keeps(name: str, optimizer: type[torch.optim.Optimizer]) -> None:
+def test_optimizer_state_is_what_pytorch_keeps(name: str, optimizer: Callable[..., torch.optim.Optimizer]) -> None:
     model = nn.Linear(30, 7)
     made = optimizer(model.parameters())
     model(torch.rand(2, 30)).sum().backward()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import cast
 
 import pytest
 import torch
 from hypothesis import HealthCheck, event, given, reject, seed, settings
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.module_tracker import ModuleTracker
 
 from cvtui.calc import Chain, ReceptiveField, Size, Table, net_expression, trace, values
 from cvtui.calc.net.parser import parse
@@ -47,7 +49,7 @@ def agrees(chain: Chain, size: Size) -> None:
         nn.init.uniform_(parameter, 0.5, 1.5, generator=generator)
     image = torch.rand(1, *as_shape(size), dtype=torch.double, generator=generator).requires_grad_()
     counter = FlopCounterMode(display=False)
-    counter.mod_tracker = Nowhere()
+    counter.mod_tracker = cast("ModuleTracker", Nowhere())
     with counter:
         output = module(image)
     assert table.macs * 2 == counter.get_total_flops()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ def _read() -> dict[str, dict[str, list[Shape]]]:
 def _shape(row: Mapping[str, str], modules: tuple[Any, ...]) -> Shape:
     text = row["shape"]
     for name, pattern in PATTERNS.items():
-        text = re.sub(r"\{(\w+):" + name + r"\}", lambda m, pattern=pattern: f"(?P<{m[1]}>{pattern})", text)
+        text = re.sub(r"\{(\w+):" + name + r"\}", partial(lambda pattern, m: f"(?P<{m[1]}>{pattern})", pattern), text)
         text = text.replace("{" + name + "}", pattern)
     check = next(found for module in modules if (found := getattr(module, row["check"], None)))
     return Shape(re.compile(text), check)

@@ -164,7 +164,7 @@ AGREED = [
 
 @pytest.mark.parametrize("fields", AGREED, ids=lambda fields: f"{fields['optimizer']}-{fields['lr']}-{fields['net']}")
 def test_the_check_says_what_the_doctor_says_of_the_same_steps(fields: dict[str, Any], tmp_path: Path) -> None:
-    recipe = Recipe(**({"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0} | fields))
+    recipe = Recipe(**{"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0, **fields})
     doctor = Doctor()
     checkup(recipe, doctor.take)
     doctor.update()

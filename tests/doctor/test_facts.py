@@ -99,7 +99,7 @@ def test_the_first_input_is_described_as_the_model_gets_it(tmp_path: Path) -> No
 
 def test_weights_are_measured_before_the_first_step(tmp_path: Path) -> None:
     model = net()
-    before = model[0].weight.detach().clone()
+    before = model.get_parameter("0.weight").detach().clone()
     facts, _ = watched(tmp_path, model=model)
     first = facts.weights[0]
     assert (first.layer, first.fan_in) == ("0", 12)
@@ -174,7 +174,7 @@ class Functional(nn.Module):
         self.in_place = in_place
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(nn.functional.relu(self.first(x), inplace=self.in_place))  # type: ignore[no-any-return]
+        return self.second(nn.functional.relu(self.first(x), inplace=self.in_place))
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -279,7 +279,7 @@ def test_a_scale_is_no_layers_weights() -> None:
     optimizer = SGD(model.parameters(), 0.1)
     probe = Probe(model, optimizer)
     loss = model(torch.randn(4, 1, 8, 8)).square().mean()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     probe.step(loss, None)
     found = probe.take()

@@ -243,7 +243,7 @@ def test_labels_without_neighbours_warn_once_the_net_has_failed_too() -> None:
 
 def test_softmax_twice_is_decided_by_the_first_loss_where_that_can_tell() -> None:
     p = {"rows_sum_to_one": True, "log_loss": 2.35, "cross_entropy": 2.30}
-    stuck = {"loss": lambda s: 2.29, "epochs": (epoch(1, 0.1, 0.1),)}
+    stuck: dict[str, Any] = {"loss": lambda s: 2.29, "epochs": (epoch(1, 0.1, 0.1),)}
     assert "F15" in found(story(known=facts(**p, first_loss=2.30), **stuck))
     assert "F15" not in found(story(known=facts(**p, first_loss=2.35), **stuck))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -61,7 +62,7 @@ def untrue(folder: RunFolder) -> list[str]:
     return found + end_faults(reader)
 
 
-def count_of(seeds: range, base: Path, healthy: bool = False) -> tuple[int, list[str]]:
+def count_of(seeds: Iterable[int], base: Path, healthy: bool = False) -> tuple[int, list[str]]:
     """(findings that were looked up, false ones)."""
     found: list[str] = []
     said = 0

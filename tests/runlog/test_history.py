@@ -160,7 +160,7 @@ def test_what_a_resume_does_again_replaces_what_was_there(tmp_path: Path) -> Non
         assert [record.epoch for record in found.epochs] == [1, 2]
         assert found.layer_steps.tolist() == [0, 10, 20, 30, 40, 44]
         assert found.layers_at(60) == sampled(44, mean=-1.0)
-        assert found.commands == found.findings == found.checkpoints == found.pictures == []
+        assert [found.commands, found.findings, found.checkpoints, found.pictures] == [[]] * 4
         assert found.run is not None
         assert found.run.time == 2000.0
 

@@ -144,7 +144,7 @@ class Loop:
                 logits = self.forward(model, images)
                 loss = self.loss_of(logits, labels)
                 self.before_backward(optimizer)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 self.before_update(model)
                 optimizer.step()
                 step += 1
