@@ -73,7 +73,7 @@ def test_what_is_found_goes_into_the_log_once_and_before_its_end(tmp_path: Path)
     records = story(
         run=started(own=False, lr=2.0),
         loss=lambda step: 2.3 + 0.5 * step,
-        rate=lambda step: 2.0,
+        rate=lambda _: 2.0,
         look=lambda step: sample(step, update_ratio=0.4),
     )
     with AttendedWriter(folder) as writer:
@@ -188,7 +188,7 @@ def test_a_warning_that_came_to_nothing_is_taken_back_in_the_log(tmp_path: Path)
     records = story(
         run=started(own=False, lr=0.3),
         loss=lambda step: 7.0 if step < 30 else learning(step),
-        rate=lambda step: 0.3,
+        rate=lambda _: 0.3,
         look=lambda step: sample(step, update_ratio=0.3 if step < 30 else 0.01),
     )
     with AttendedWriter(folder) as writer:

@@ -24,7 +24,7 @@ def too_high(lr: float = 2.0, got_over: bool = False) -> list[Record]:
     return story(
         run=started(own=False, lr=lr),
         loss=lambda step: learning(step) if got_over and step > 40 else 2.3 + 0.5 * step,
-        rate=lambda step: lr,
+        rate=lambda _: lr,
         look=lambda step: sample(step, update_ratio=0.005 if got_over and step > 40 else 0.4),
     )
 

@@ -53,7 +53,7 @@ def watched(
     steps: int = 24,
     **options: Any,
 ) -> tuple[Facts, dict[str, Diagnosis]]:
-    """A loop under cvtui.watch; its facts and what the doctor says of it."""
+    """Run a loop under cvtui.watch; its facts and the doctor's findings."""
     model = model or net()
     x, y = data or blobs()
     optimizer = SGD(of(model), lr=0.05)
@@ -138,7 +138,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "summed": ("F16", {"loss": lambda m, x, y: nn.functional.cross_entropy(m(x), y, reduction="sum")}),
     "negative": ("F17", {"loss": lambda m, x, y: -cost(m, x, y)}),
-    "another model's optimiser": ("F26", {"of": lambda model: list(net().parameters())}),
+    "another model's optimiser": ("F26", {"of": lambda _: list(net().parameters())}),
     "one layer left out": ("F26", {"of": lambda model: list(model[2].parameters())}),
     "frozen": ("F26", {"model": freed(net())}),
     "cut off": ("F26", {"loss": cut}),

@@ -1,5 +1,8 @@
-"""Nothing that the doctor says of a run is false: each sentence, and its evidence, is looked up in the log by a second
-reader (second_reader.py) that shares no code with the rules, at each moment at which it is said."""
+"""Nothing that the doctor says of a run is false.
+
+Each sentence, and its evidence, is looked up in the log by a second reader (second_reader.py) that shares no code with
+the rules, at each moment at which it is said.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,11 @@ MANY = range(1000)
 
 
 def untrue(folder: RunFolder) -> list[str]:
-    """False statements about one run: of the doctor after each record, of the findings in its log, of the doctor who
-    comes when all is over, and of the reason of its end."""
+    """List false statements about one run.
+
+    Of the doctor after each record, of the findings in its log, of the doctor who comes when all is over, and of
+    the reason of its end.
+    """
     reader, doctor, decoder = SecondReader(), Doctor(), msgspec.json.Decoder(AnyRecord)
     found: list[str] = []
     told: dict[str, tuple[str, str]] = {}
@@ -63,7 +69,7 @@ def untrue(folder: RunFolder) -> list[str]:
 
 
 def count_of(seeds: Iterable[int], base: Path, healthy: bool = False) -> tuple[int, list[str]]:
-    """(findings that were looked up, false ones)."""
+    """Count findings that were looked up, and list false ones."""
     found: list[str] = []
     said = 0
     for seed in seeds:
@@ -149,7 +155,7 @@ def test_the_lecture_that_is_cited_is_lecture_5() -> None:
 
 
 def untrue_in_check_up(seed: int) -> list[str]:
-    """False answers and findings of the check-up of a random recipe."""
+    """List false answers and findings of the check-up of a random recipe."""
     reader, doctor = SecondReader(), Doctor()
 
     def hear(record: Record) -> None:
