@@ -1,4 +1,6 @@
-"""From a key press to its effect, while a training uses all cores: `python -m tests.benchmarks.keys [presses]`
+"""Time from a key press to its effect while a training uses all cores.
+
+`python -m tests.benchmarks.keys [presses]`
 
 A real run of the CIFAR-sized net, a real `cvtui attach` on it in a pseudo-terminal of 160x45. Keys are typed at moments
 that have nothing to do with the screen's own, and what is timed is the way to the bytes that only they bring: the arrow

@@ -1,5 +1,7 @@
-"""A set of MNIST's length without MNIST: the digits, forty times over. An epoch of the 1,437 digits has 23 steps of 64,
-and then one would mostly measure the ends of epochs."""
+"""A set of MNIST's length without MNIST: the digits, forty times over.
+
+An epoch of the 1,437 digits has 23 steps of 64, and then one would mostly measure the ends of epochs.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ def digits() -> Any:
 
 
 def shapes() -> Any:
-    """The drawn shapes, for the peers."""
+    """Return the drawn shapes, for the peers."""
     from torch.utils.data import TensorDataset
 
     from cvtui.engine.data.embedded import shapes as read

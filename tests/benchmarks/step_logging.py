@@ -96,7 +96,10 @@ def wandb(base: Path) -> tuple[float, float] | None:
 
 
 def engine(base: Path) -> tuple[float, float]:
-    """The journal of a real training, told of steps that cost nothing: µs of logging, and of the gradients' norm."""
+    """Measure µs of logging, and of the gradients' norm.
+
+    By the journal of a real training, told of steps that cost nothing.
+    """
     import torch
 
     from cvtui.engine.observe.layer_watch import Watch
@@ -171,7 +174,7 @@ def main() -> None:
         for _ in range(10_000):
             reader.poll()
         print(f"asking for commands {(time.perf_counter() - begun) * 100:.2f} µs, 20 times a second")
-        constant = bytes_on_disk(base, "constant", lambda step: 0.005)
+        constant = bytes_on_disk(base, "constant", lambda _: 0.005)
         cosine = bytes_on_disk(base, "cosine", lambda step: 0.0025 * (1 + math.cos(step / 5000)))
         print(f"on disk     {constant:.1f} bytes a step at a constant rate, {cosine:.1f} with a cosine (budget 40)")
 

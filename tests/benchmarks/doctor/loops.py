@@ -72,7 +72,7 @@ class Loop:
         return F.cross_entropy(logits, labels)
 
     def told(self, labels: Tensor) -> Tensor | None:
-        """What `run.step` is told of them."""
+        """Return the labels that `run.step` is told."""
         return labels
 
     def before_backward(self, optimizer: Optimizer) -> None:
@@ -99,7 +99,7 @@ class Loop:
     # ------------------------------------------------------------------ the loop
 
     def run(self, runs: Path, name: str) -> None:
-        """Trains into the run folder runs/name."""
+        """Train into the run folder runs/name."""
         torch.manual_seed(self.seed)
         data = self.data
         self.spoil_data(data)
@@ -209,8 +209,11 @@ class NotZeroed(Loop):
 
 
 class Untrained(Loop):
-    """Parameters that are not trained: `head` (the last layer not given to the optimiser), `first` (the first one
-    neither), `other` (the optimiser holds another model's)."""
+    """Parameters that are not trained.
+
+    `head`: the last layer isn't given to the optimiser; `first`: the first one neither; `other`: the optimiser
+    holds another model's.
+    """
 
     def parameters(self, model: nn.Module) -> list[nn.Parameter]:
         every = list(model.parameters())
@@ -230,7 +233,7 @@ class Clipped(Loop):
 class DecaysEarly(Loop):
     """A schedule meant for epochs is stepped every batch."""
 
-    def after_update(self, optimizer: Optimizer, step: int) -> None:
+    def after_update(self, optimizer: Optimizer, _step: int) -> None:
         for group in optimizer.param_groups:
             group["lr"] *= self.number
 
@@ -342,8 +345,11 @@ class BadValues(Loop):
 
 
 class WrongJoin(Loop):
-    """The set is right, the batches are not: `labels` in another order than the images, `noise` for images, or images
-    `drowned` in it (an augmentation gone wrong)."""
+    """A right set in wrong batches.
+
+    `labels` in another order than the images, `noise` for images, or images `drowned` in it (an augmentation gone
+    wrong).
+    """
 
     def batch_of(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if self.strength == "labels":
