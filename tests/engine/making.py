@@ -65,7 +65,7 @@ def finish(process: subprocess.Popen[bytes], timeout: float = 60.0) -> tuple[int
 
 
 def train(run: RunFolder, **how: Any) -> tuple[int, str, str]:
-    """What the process `python -m cvtui.engine` does, done here: importing torch once more would take two seconds.
+    """Train in this process as `python -m cvtui.engine` does: importing torch again takes 2 s.
 
     (exit code, stdout, stderr); `how` as for `train_folder` (resume, rate).
     """

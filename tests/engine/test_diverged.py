@@ -49,7 +49,7 @@ def wrecked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def steps(t: Training, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
-    """Takes `count` steps on the first batch; at some, one weight's gradient is set to a number."""
+    """Take `count` steps on the first batch; at some, one weight's gradient is set to a number."""
     journal = Journal.__new__(Journal)  # only its hook is needed here
     journal._norm = None
     handle = t.optimizer.register_step_pre_hook(journal._take_norm)

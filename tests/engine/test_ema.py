@@ -162,7 +162,7 @@ def test_a_fork_without_a_change_keeps_the_mean_and_the_drops(tmp_path: Path) ->
     assert history(child).steps.loss.tobytes() == known.steps.loss[36:].tobytes()
 
 
-def test_an_older_checkpoint_begins_its_mean_at_the_weights(tmp_path: Path) -> None:
+def test_an_older_checkpoint_begins_its_mean_at_the_weights() -> None:
     from cvtui.engine.train.resume import restore
 
     t = training(net=NET)

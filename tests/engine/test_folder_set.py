@@ -101,7 +101,7 @@ def test_a_photograph_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
 
 
 def bomb(path: Path) -> None:
-    """A PNG of 40,000 x 40,000 pixels in a few kB."""
+    """Write a PNG of 40,000 x 40,000 pixels in a few kB."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
@@ -170,7 +170,7 @@ def test_a_run_that_streams_trains_like_one_that_does_not(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda root: None, "does not exist"),
+        (lambda _: None, "does not exist"),
         (lambda root: root.write_text("x"), "is a file"),
         (lambda root: root.mkdir(), "no subfolders"),
         (lambda root: (root / "one").mkdir(parents=True), "0 subfolders with images"),

@@ -1,6 +1,7 @@
 """What a step has freed stays with the process: the kernel's own count of pages that it had to hand out.
 
-NumPy asks the C library for its memory as PyTorch does, and loads in a tenth of the time."""
+NumPy asks the C library for its memory as PyTorch does, and loads in a tenth of the time.
+"""
 
 from __future__ import annotations
 

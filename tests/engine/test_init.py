@@ -40,11 +40,11 @@ def images(count: int = 64) -> Tensor:
 
 
 def outputs_of(net: Net, batch: Tensor) -> dict[str, Tensor]:
-    """What every conv and fc gives for the batch, norms as in training."""
+    """Return the outputs of every conv and fc for the batch, norms as in training."""
     found: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
-        def seen(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        def seen(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             found[name] = output.detach()
 
         return seen
@@ -68,7 +68,7 @@ def place_of(weight: Tensor) -> Any:
     ("glorot(uniform=1)", lambda p: math.sqrt(2 / (p.fan_in + p.fan_out))),
     ("lecun", lambda p: math.sqrt(1 / p.fan_in)),
     ("lecun(uniform=1)", lambda p: math.sqrt(1 / p.fan_in)),
-    ("uniform(0.3)", lambda p: 0.3 / math.sqrt(3)),
+    ("uniform(0.3)", lambda _: 0.3 / math.sqrt(3)),
     ("random-walk", lambda p: random_walk_gain(p.fan_in, p.activation) / math.sqrt(p.fan_in)),
 ])  # fmt: skip
 def test_spread_of_each_layer(text: str, std_of: Any) -> None:
@@ -107,7 +107,7 @@ def test_he_xavier_and_normal_draw_what_they_always_drew() -> None:
     for text, std_of in (
         ("he", lambda fan_in: math.sqrt(2.0 / fan_in)),
         ("xavier", lambda fan_in: 1.0 / math.sqrt(fan_in)),
-        ("normal(0.02)", lambda fan_in: 0.02),
+        ("normal(0.02)", lambda _: 0.02),
     ):
         maker = generator(3, WEIGHTS)
         for place in places(net_of(WIDE, text, seed=3)):

@@ -311,6 +311,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
     assert inspect_target(f"{own}:{path}", size, classes).parameters == parameters
 
 
+@pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -324,7 +325,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
         ("builtins:dict", "gives a dict, not a torch.nn.Module"),
     ],
 )
-def test_a_target_that_is_none(own: str, target: str, words: str) -> None:
+def test_a_target_that_is_none(target: str, words: str) -> None:
     with pytest.raises(RequestError) as caught:
         inspect_target(target, SIZE)
     assert words in caught.value.message

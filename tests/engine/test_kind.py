@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 
 def watched(base: Path, *, save: bool) -> RunFolder:
-    """A loop of somebody's own, that ended in an error."""
+    """Watch a user's own loop that ends in an error."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     run = package.watch(model, optimizer, name="own", runs=base / "runs")
@@ -51,7 +51,7 @@ def watched(base: Path, *, save: bool) -> RunFolder:
 
 
 def forget_kind(run: RunFolder) -> None:
-    """The log as an older version wrote it."""
+    """Rewrite the log as an older version wrote it."""
     lines = [json.loads(line) for line in run.events.read_bytes().splitlines()]
     for line in lines:
         line.pop("kind", None)

@@ -46,7 +46,7 @@ def later(base: Path, kind: Any = "ticket", number: int = 1, parent: str = "dens
 
 
 def begun(run: RunFolder, **changes: Any) -> Training:
-    """The training as its engine has it before the first step."""
+    """Prepare the training as its engine has it before the first step."""
     found, words = prepare_run(check(recipe(**{"net": NET, "epochs": 1, **changes})), run)
     assert words
     return found

@@ -1,5 +1,7 @@
-"""Where memory is short: refused before anything is allocated, told with the training's own need, and never the end of
-a run because somebody watched it."""
+"""Short memory: refused before anything is allocated, told with the training's own need.
+
+It never ends a run because somebody watched it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ MOST = 256_000_000
 
 
 def run(code: str, *arguments: str) -> str:
-    """A process of its own; what it prints."""
+    """Run code in a process of its own; returns what it prints."""
     words = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -262,7 +264,7 @@ def test_wherever_in_a_sample_memory_runs_out(tmp_path: Path, monkeypatch: pytes
 
 
 def test_pictures_that_find_no_memory_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def short(self: Pictures) -> None:
+    def short(_self: Pictures) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(Pictures, "_mistakes", short)

@@ -48,7 +48,7 @@ def check_against_table(text: str, size: tuple[int, int, int] = (32, 32, 3)) -> 
     sizes: dict[str, tuple[int, ...]] = {}
 
     def note(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
             h_w_c = (*output.shape[2:], output.shape[1])
             sizes[name] = h_w_c
 
@@ -119,7 +119,7 @@ def test_pooling_of_sums_is_the_window_times_its_mean() -> None:
 @pytest.mark.parametrize(("text", "std_of"), [
     ("he", lambda fan_in: math.sqrt(2 / fan_in)),
     ("xavier", lambda fan_in: 1 / math.sqrt(fan_in)),
-    ("normal(0.02)", lambda fan_in: 0.02),
+    ("normal(0.02)", lambda _: 0.02),
 ])  # fmt: skip
 def test_initialisation_has_the_promised_spread(text: str, std_of: Any) -> None:
     net = Net(trace(parse("conv64f5-relu-conv64g2-bn-relu-pool4-res(conv96s2)-fc256-relu-fc"), (32, 32, 3), 10))

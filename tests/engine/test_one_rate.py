@@ -1,5 +1,7 @@
-"""One learning rate: a recipe that multiplies its own (`scale_lr`) and the same rate written plainly are one recipe to
-all that train it, judge it or go on with it."""
+"""One learning rate: a recipe that multiplies its own (`scale_lr`) and one that writes it plainly.
+
+They are one recipe to all that train it, judge it or go on with it.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ DEEPER = "conv8-relu-fc16-relu-fc16-relu-fc"
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[History, History]:
-    """The same ill run written in both ways."""
+    """Train the same ill run, written in both ways."""
     base = tmp_path_factory.mktemp("rates") / "runs"
     found = []
     for name, rate in (("scaled", SCALED), ("plain", PLAIN)):
@@ -98,7 +100,7 @@ def test_a_cure_of_the_batch_size_leaves_the_rate_where_it_was(tmp_path: Path) -
     assert check(cured).lr == found.cure["lr"] == 0.1
 
 
-def test_doctor_fix_trains_at_the_rate_that_it_names(pair: tuple[History, History], tmp_path: Path) -> None:
+def test_doctor_fix_trains_at_the_rate_that_it_names(pair: tuple[History, History]) -> None:
     base = pair[0].folder.path.parent
     found = command("doctor", "scaled", "--fix", "--json", cwd=base.parent)
     assert found.returncode == 0, found.stderr
@@ -183,8 +185,11 @@ BARE: dict[str, Any] = {
 
 
 def test_nobody_below_the_recipe_reads_its_raw_rate() -> None:
-    """`recipe.lr` may stand for another batch size: whoever wants the rate asks for Checked.lr or RunStarted.lr. (The
-    update rules in optimizers.py are given a recipe whose rate is written out.)"""
+    """`recipe.lr` may stand for another batch size.
+
+    Whoever wants the rate asks for Checked.lr or RunStarted.lr. (The update rules in optimizers.py are given a
+    recipe whose rate is written out.)
+    """
     root = Path(cvtui.__file__).parent
     raw = []
     for path in sorted(root.rglob("*.py")):

@@ -23,26 +23,26 @@ Rule = Callable[[Tensor, Tensor, dict[str, Any], int], Tensor]
 """(x, dx, memory, t from 1) -> the new x."""
 
 
-def sgd(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def sgd(x: Tensor, dx: Tensor, _memory: dict[str, Any], _t: int) -> Tensor:
     return x - LR * dx
 
 
-def momentum(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def momentum(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["v"] = 0.8 * memory.get("v", 0) + dx
     return x - LR * memory["v"]
 
 
-def dampened(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def dampened(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["v"] = 0.8 * memory.get("v", 0) + (1 - 0.3) * dx
     return x - LR * memory["v"]
 
 
-def nesterov(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def nesterov(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["v"] = 0.8 * memory.get("v", 0) + dx
     return x - LR * (dx + 0.8 * memory["v"])
 
 
-def adagrad(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def adagrad(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["g"] = memory.get("g", 0) + dx * dx
     return x - LR * dx / (memory["g"].sqrt() + 1e-7)
 
@@ -52,12 +52,12 @@ def adagrad_decaying(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> T
     return x - LR / (1 + 0.05 * (t - 1)) * dx / (memory["g"].sqrt() + 1e-7)
 
 
-def rmsprop(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def rmsprop(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["g"] = 0.9 * memory.get("g", 0) + (1 - 0.9) * dx * dx
     return x - LR * dx / (memory["g"].sqrt() + 1e-7)
 
 
-def rmsprop_with_all(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def rmsprop_with_all(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["g"] = 0.9 * memory.get("g", 0) + (1 - 0.9) * dx * dx
     memory["mean"] = 0.9 * memory.get("mean", 0) + (1 - 0.9) * dx
     memory["v"] = 0.5 * memory.get("v", 0) + dx / ((memory["g"] - memory["mean"] ** 2).sqrt() + 1e-7)
@@ -200,7 +200,7 @@ def small() -> nn.Sequential:
 
 
 def go(model: nn.Module, optimizer: torch.optim.Optimizer, steps: range, bad: tuple[int, ...] = ()) -> None:
-    """Steps of fixed batches; before each of `bad` comes one with NaN in it, which is flagged."""
+    """Take steps of fixed batches; before each of `bad` comes a flagged one with NaN in it."""
     flagged: Any = optimizer
     for number in steps:
         draw = torch.Generator().manual_seed(number)
@@ -247,7 +247,7 @@ def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
 ) -> None:
     """The way of the GPUs, gone on the CPU."""
 
-    def step(together: skippable.Together, closure: Any = None) -> None:
+    def step(together: skippable.Together, *_: Any) -> None:
         flag = together.found_inf
         together._update_on_device(torch.zeros(()) if flag is None else flag)
 

@@ -47,7 +47,10 @@ def made(text: str, images: Images) -> Preprocess:
 
 
 def numpy_zca(images: Images, eps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """mean and matrix, by the singular values of the centred data (another way than the covariance's eigenvalues)."""
+    """Mean and matrix, by the singular values of the centred data.
+
+    That is another way than the covariance's eigenvalues.
+    """
     x = images.pixels.flatten(1).numpy().astype(np.float64) / 255
     mean = x.mean(0)
     _, lengths, axes = np.linalg.svd(x - mean, full_matrices=False)

@@ -31,11 +31,11 @@ class _PutBack(torch.autograd.Function):
     """Passes on what it gets; its gradient goes through `put_`, which has no deterministic form anywhere."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
         flat = gradients[0].contiguous()
         return torch.empty_like(flat).put_(torch.arange(flat.numel()), flat)
 
@@ -55,7 +55,7 @@ def unsure() -> Training:
 
 
 def on_cuda(made: Training, deterministic: str = "on") -> Training:
-    """The same, as if it were on a GPU (its tensors stay where they are)."""
+    """Return the same training as if it were on a GPU (its tensors stay where they are)."""
     recipe = msgspec.structs.replace(made.recipe, deterministic=deterministic)
     return replace(made, device=CUDA, checked=replace(made.checked, recipe=recipe))
 

@@ -44,7 +44,7 @@ def run_to_end(folder: RunFolder, *, resume: bool = False) -> None:
 
 
 def kill_after(folder: RunFolder, steps: int, *, resume: bool = False) -> None:
-    """Starts the worker and sends SIGKILL once the log has so many steps."""
+    """Start the worker and send SIGKILL once the log has so many steps."""
     worker = launch(folder, detached=False, resume=resume)
     history = History(folder)
     wait_until(
@@ -56,7 +56,7 @@ def kill_after(folder: RunFolder, steps: int, *, resume: bool = False) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The run that nobody interrupted, in this process: another process gives the same bits."""
+    """Train without an interruption, in this process: another process gives the same bits."""
     folder = RunFolder.create(tmp_path_factory.mktemp("whole"), "whole", dumps(RECIPE))
     assert train_folder(folder.path, Signals()) == 0, folder.log.read_text()[-2000:]
     return folder
@@ -109,7 +109,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
 
 
 def moved(training: Training, steps: int) -> list[float]:
-    """The losses of the next steps, as the loop takes them."""
+    """Return the losses of the next steps, as the loop takes them."""
     from cvtui.engine.data.batching import batches
 
     training.model.train()
@@ -137,7 +137,7 @@ def moved(training: Training, steps: int) -> list[float]:
 
 
 def resumed_losses(state: dict[str, Any], forget: str = "") -> list[float]:
-    """A fresh training put where `state` was, but for one item, which stays as it begins."""
+    """Return the losses of a fresh training put at `state`, but for one item, which stays fresh."""
     fresh = prepare(check(RECIPE))
     begin = fresh.state()
     mixed = dict(state)
@@ -196,7 +196,7 @@ def test_a_rate_set_by_hand_is_kept(tmp_path: Path) -> None:
     assert fresh.schedule.lr_at(50) == pytest.approx(0.123)
 
 
-def test_another_number_of_threads_is_said(tmp_path: Path) -> None:
+def test_another_number_of_threads_is_said() -> None:
     training = prepare(check(RECIPE))
     state = {**training.state(), "threads": 7}
     (told,) = restore(prepare(check(RECIPE)), state)
@@ -208,7 +208,7 @@ def test_another_number_of_threads_is_said(tmp_path: Path) -> None:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> RunFolder:
-    """A folder with two checkpoints: `last.pt` of step 2, `last-1.pt` of step 1."""
+    """Make a folder with two checkpoints: `last.pt` of step 2, `last-1.pt` of step 1."""
     folder = RunFolder.create(tmp_path, "saved", dumps(RECIPE))
     training = prepare(check(RECIPE))
     for step, name in ((1, "last-1.pt"), (2, "last.pt")):

@@ -32,7 +32,7 @@ from .making import finish, folder, history, recipe, records, start, train, trai
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished run of three epochs."""
+    """Train a run of three epochs."""
     run = folder(tmp_path_factory.mktemp("runs"), epochs=3, net="conv8s2-relu-fc", keep="last,best,every=2")
     assert train(run) == (0, "", "")
     return run
@@ -202,7 +202,7 @@ def test_a_run_that_was_started_while_torch_still_loads_outlives_the_screen(tmp_
 
 
 @pytest.mark.long
-def test_a_warmed_engine_that_is_no_longer_needed_goes(tmp_path: Path) -> None:
+def test_a_warmed_engine_that_is_no_longer_needed_goes() -> None:
     process = start("--warm", stdin=-1)
     assert process.stdin
     process.stdin.close()
@@ -324,7 +324,7 @@ def test_out_of_memory_on_a_gpu_names_batch_size_and_its_own_peak(monkeypatch: p
     """What CUDA's allocator raises, told of a training that is said to be on a GPU (there may be none here)."""
     gpu = training(batch_size=64)
     gpu.device = torch.device("cuda")
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 15 << 29)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 15 << 29)
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
     need = f"weights, gradients, optimiser and activations need about {gib(need_of(gpu.checked).total)}"
     assert in_one_line(error, gpu) == (

@@ -81,7 +81,7 @@ def test_torchvision_reads_the_same_from_the_same_files(name: str, tmp_path: Pat
     folder = tmp_path / STORAGE[name].folders[0]
 
     def own(base: Any, **lists: Any) -> Any:
-        """torchvision's class with the checksums of these files."""
+        """Class of torchvision with the checksums of these files."""
         return type(base.__name__, (base,), lists)
 
     def sums(listed: Any) -> list[list[str]]:

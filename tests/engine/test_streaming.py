@@ -52,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pictures(made: Path, tmp_path: Path) -> Path:
-    """The same, to take files away from (a copy of links would be passed over)."""
+    """Copy the pictures, to take files away from (a copy of links would be passed over)."""
     import shutil
 
     return Path(shutil.copytree(made, tmp_path / "pictures"))
@@ -72,7 +72,7 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], object]) -> None:
-    """Does something right after a step."""
+    """Call `act` right after a step."""
     whole = Journal.step
 
     def stepping(self: Journal, *args: Any, **more: Any) -> None:
@@ -121,7 +121,7 @@ def test_a_last_image_joins_the_batch_before_it_here_too(made: Path) -> None:
 
 
 def take_away(root: Path, count: int) -> list[Path]:
-    """Removes every so-manieth file; those removed."""
+    """Remove `count` files, evenly spread; those removed."""
     files = sorted(root.glob("*/*.png"))
     chosen = files[:: len(files) // count][:count]
     for path in chosen:
