@@ -14,7 +14,7 @@ from cvtui.calc.matrix import MODES, Matrix, Spec, build, parse_numbers, rank, s
 
 
 def test_the_lectures_toeplitz_matrix() -> None:
-    """w = 1 2 3 on 5 numbers, full."""
+    """Weights 1 2 3 on 5 numbers, full."""
     matrix = build(Spec((1, 2, 3), (3,), (5,)))
     assert matrix.numbers() == [
         [1, 0, 0, 0, 0],

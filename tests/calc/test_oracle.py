@@ -28,7 +28,10 @@ def checked(number: int, first: int | None = None) -> None:
 
 
 def agrees(chain: Chain, size: Size) -> None:
-    """The same shapes, parameters, MACs and receptive field. What one refuses the other refuses; it is not counted."""
+    """Assert the same shapes, parameters, MACs and receptive field.
+
+    What one refuses the other refuses; it is not counted.
+    """
     assert parse(net_expression(chain)) == chain
     try:
         table = trace(chain, size, classes=7)
@@ -63,7 +66,7 @@ class Nowhere(nullcontext[None]):
 
 
 def sees_as_gradients_do(table: Table, image: Tensor, output: Tensor) -> None:
-    """The receptive field of output units against the pixels that have a gradient.
+    """Compare the receptive field of output units with the pixels that have a gradient.
 
     Of a unit whose field leaves the input only the part inside can have one, and from there on the field is a bound:
     windows of earlier layers may lie on padding. (Where branches meet, leaving on one axis concerns the other too: a
@@ -108,8 +111,8 @@ def test_two_thousand_random_nets_equal_pytorch(part: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("part", range(10))
-def test_ten_thousand_other_random_nets_equal_pytorch(part: int) -> None:
+@pytest.mark.parametrize("_part", range(10))
+def test_ten_thousand_other_random_nets_equal_pytorch(_part: int) -> None:
     checked(1000)
 
 

@@ -42,7 +42,7 @@ Say = Callable[..., Said]
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Say:
-    """Runs a command line in this process, where no set has been fetched yet."""
+    """Run a command line in this process, where no set has been fetched yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 

@@ -101,7 +101,7 @@ def test_one_line_and_exit_code_2(words: list[str], says: list[str], wrong_files
 
 @pytest.fixture(scope="module")
 def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with recipes that are wrong, each in its way."""
+    """Make a working directory with recipes that are wrong, each in its way."""
     here = tmp_path_factory.mktemp("wrong")
     (here / "folder").mkdir()
     (here / "file").write_text("")

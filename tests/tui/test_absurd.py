@@ -22,8 +22,10 @@ from tests.waiting import wait_until_async
 
 
 def absurd_runs(base: Path, values: list[Any]) -> list[RunFolder]:
-    """A run for each value, in which every value of every record is it at some place; the record `run` as it is, or
-    with the value in all of its dictionaries."""
+    """Make a run for each value, in which every value of every record is it at some place.
+
+    The record `run` as it is, or with the value in all of its dictionaries.
+    """
     found = []
     for number, value in enumerate(values):
         run = RunFolder.create(base, f"absurd{number}", dumps(Recipe()))

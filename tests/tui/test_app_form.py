@@ -49,7 +49,7 @@ async def ready(app: CvtuiApp) -> None:
 
 
 async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> None:
-    """Replaces what stands in a text field."""
+    """Replace the text in a field."""
     setup_of(app).form.focus_field(name)
     await pilot.press("end", "ctrl+u")
     assert app.focused is not None

@@ -190,7 +190,7 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
     """The trainer is this test: it answers what the screen has sent."""
     folder = RunFolder.create(tmp_path, "run", dumps(Recipe()))
     with folder.lock(), EventWriter(folder) as writer:
-        writer.write(started(folder))
+        writer.write(started())
         app = CvtuiApp(runs=tmp_path, attach=folder.path, warm=False)
         async with app.run_test(size=(80, 24)) as pilot:
             await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
@@ -208,7 +208,7 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
                 await wait_until_async(lambda: words in said(view), what="the answer")
 
 
-def started(folder: RunFolder) -> RunStarted:
+def started() -> RunStarted:
     return RunStarted(
         time=time.time(), recipe={}, layers=[], parameters=0, steps_per_epoch=0, total_steps=0, device="cpu",
         threads=1, libraries={}, data={},

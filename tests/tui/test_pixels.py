@@ -27,7 +27,7 @@ from tests.waiting import wait_until, wait_until_async
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """A run that is over, with one picture."""
+    """Write a run that is over, with one picture."""
     folder = RunFolder.create(tmp_path / "runs", "run", dumps(Recipe()))
     Image.fromarray(np.arange(75, dtype=np.uint8).reshape(5, 5, 3) * 3).save(folder.pictures / "filters.png")
     with EventWriter(folder) as writer:

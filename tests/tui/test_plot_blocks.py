@@ -151,7 +151,7 @@ def test_tiles():
 
 
 def rgb(color: Color | None) -> tuple[int, int, int] | None:
-    """A true colour's numbers."""
+    """Return the numbers of a true colour."""
     if color is None:
         return None
     assert color.triplet is not None

@@ -212,7 +212,10 @@ def test_no_dot_without_a_segment(curve):
 
 
 def near(x0: float, y0: float, x1: float, y1: float, column: int, row: int) -> bool:
-    """Does the segment pass within the dot's column (and a half to each side, where joins are shared) near its row?"""
+    """Return True if the segment passes within the dot's column near its row.
+
+    And a half to each side, where joins are shared.
+    """
     left, right = column - 1.0, column + 1.0
     if x1 < left or x0 > right:
         return False

@@ -34,7 +34,7 @@ def place(app: CvtuiApp) -> RunsScreen:
 
 
 def three(base: Path) -> list[str]:
-    """A finished, a diverged and a lost run, of different lengths; the newest first."""
+    """Write a finished, a diverged and a lost run, of different lengths; the newest first."""
     finished_run(base, "good")
     bad = WrittenRun(base, "bad", Recipe(epochs=4, data="shapes", net="conv8-relu-fc", lr=3.0))
     bad.step(10)

@@ -42,7 +42,7 @@ PLAIN = Recipe(
 
 
 class WrittenRun:
-    """Writes a run step by step, so that a test can let it grow; `total` steps of `recipe`."""
+    """Run written step by step, so that a test can let it grow; `total` steps of `recipe`."""
 
     def __init__(self, base: Path, name: str = "digits-cnn", recipe: Recipe = PLAIN, **started: Any) -> None:
         self.folder = RunFolder.create(base, name, dumps(recipe))
@@ -121,7 +121,7 @@ class WrittenRun:
                 self.epoch()
         self._writer.flush()
 
-    def sample(self, **changes: Any) -> None:
+    def sample(self) -> None:
         self.write(
             LayersSampled(
                 step=self.done,
