@@ -1,5 +1,7 @@
-"""Set before torch is loaded, here and in every process that the tests start: on a machine whose cores are shared,
-OpenMP's spinning threads make small nets a hundred times slower."""
+"""Environment, set before torch is loaded, here and in every process that the tests start.
+
+On a machine whose cores are shared, OpenMP's spinning threads make small nets a hundred times slower.
+"""
 
 import asyncio
 import gc
@@ -47,8 +49,10 @@ def pytest_make_collect_report(
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Loops as `App.run` sets them up, with eager tasks where Python has them (3.12 and newer). Textual's `run_test`
-    does not, and so a screen that ended before its first frame there passed every test of it."""
+    """Loops as `App.run` sets them up, with eager tasks where Python has them (3.12 and newer).
+
+    Textual's `run_test` does not, and so a screen that ended before its first frame there passed every test of it.
+    """
     return {"as in App.run": _new_loop}
 
 
@@ -63,7 +67,10 @@ gc.disable()  # until all tests are loaded: nothing of that is garbage
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
+    """Set the garbage collector as `cvtui` has it.
+
+    With its usual ways the tests of the screen take half as long again.
+    """
     from cvtui.cli.screen import collect_seldom
 
     collect_seldom()
@@ -80,8 +87,11 @@ def _leave_compiling_out() -> None:
 
 
 def _look_for_idleness_often() -> None:
-    """Textual's Pilot waits after each key until the process has been idle for 20 ms. 10 ms tell the same: everything
-    that a key sets going runs in one thread. (With 20 the tests of the screen take a third longer.)"""
+    """Let Textual's Pilot wait for 10 ms of idleness after each key, instead of 20 ms.
+
+    They tell the same: everything that a key sets going runs in one thread. (With 20 the tests of the screen take a
+    third longer.)
+    """
     from textual import _wait
 
     _wait.SLEEP_GRANULARITY = 1 / 100

@@ -51,7 +51,7 @@ FILES = (
 
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:
-    """A hanging open ends the test instead of the suite."""
+    """End the test, not the suite, by an alarm if an open hangs."""
 
     def late(*_: object) -> None:
         raise TimeoutError("something waited for ever")
@@ -393,7 +393,7 @@ NOT_FILES = {"RunFolder.open", "self.open", "self._bar.open", "self._setup.open"
 
 
 def around_the_door(source: str) -> set[str]:
-    """The calls of a module that open, change or list files by themselves."""
+    """Find the calls of a module that open, change or list files by themselves."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):

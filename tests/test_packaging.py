@@ -20,7 +20,7 @@ OURS = ("cvtui", "assets", "tests", "pyproject.toml", "README.md", "LICENSE", ".
 
 
 def hatchling(source: Path, target: str, into: Path) -> Path:
-    """Builds one archive with the build backend itself (no network, no isolation)."""
+    """Build one archive with the build backend itself (no network, no isolation)."""
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(into)],
         cwd=source,
@@ -36,7 +36,7 @@ def hatchling(source: Path, target: str, into: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout's own files: the build must not depend on anything else that lies here."""
+    """Copy the checkout's own files: the build must not depend on anything else that lies here."""
     copy = tmp_path_factory.mktemp("checkout") / "cvtui"
     copy.mkdir()
     for name in OURS:
@@ -83,7 +83,10 @@ def test_the_source_archive_builds_the_same_wheel(checkout: Path, wheel: Path, t
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh venv with the wheel in it. What it depends on is borrowed from this environment."""
+    """Make a fresh venv with the wheel in it; its bin folder.
+
+    What the wheel depends on is borrowed from this environment.
+    """
     home = tmp_path_factory.mktemp("fresh") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True, timeout=60)
     python = home / "bin" / "python"
@@ -140,7 +143,7 @@ def test_assets_are_found_from_this_checkout() -> None:
 
 
 def commands() -> list[str]:
-    """The lines of README's `sh` blocks."""
+    """Return the lines of README's `sh` blocks."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 

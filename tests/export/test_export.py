@@ -29,7 +29,7 @@ from tests.runlog.making import make_folder, sampled, started
 
 
 def png(width: int, height: int, rgb: tuple[int, int, int]) -> bytes:
-    """A one-colour PNG, made by hand."""
+    """Make a one-colour PNG by hand."""
     rows = (b"\0" + bytes(rgb) * width) * height
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -89,8 +89,11 @@ LOSSES = [2.0, math.inf, math.nan, -math.inf, 1.5, 1.0]
 
 @pytest.fixture
 def not_finite(tmp_path: Path) -> History:
-    """A real run of cvtui.watch that was told losses of every kind; in its fifth step nobody made gradients, and in its
-    third one of them was NaN. Then an epoch whose validation came to infinity, and one without a validation."""
+    """Make a real run of cvtui.watch that was told losses of every kind.
+
+    In its fifth step nobody made gradients, and in its third one of them was NaN. Then an epoch whose validation
+    came to infinity, and one without a validation.
+    """
     model = torch.nn.Linear(3, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     with cvtui.watch(model, optimizer, runs=tmp_path, name="bad", every=1) as run:

@@ -40,7 +40,7 @@ def test_conv_stacks_keep_the_scale_too(run: Run) -> None:
     assert result.numbers["std relu xavier"][-1] == pytest.approx(0.10, abs=0.02)
 
 
-def test_gradients_are_autograds(run: Run) -> None:
+def test_gradients_are_autograds() -> None:
     """The way back, layer by layer, equals one backward pass of autograd through the same stack."""
     from cvtui.labs.experiments.init import Layers, backward, forward
     from cvtui.labs.experiments.init_figures import Way

@@ -130,7 +130,7 @@ def test_values_of_a_choice() -> None:
 
 
 def imported(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has after `code`."""
+    """Return the top-level modules that a fresh interpreter has after `code`."""
     report = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
     return set(subprocess.check_output([sys.executable, "-c", f"{code}\n{report}"], text=True).split())
 

@@ -1,4 +1,4 @@
-"""Does a net fit into the memory? Asked before anything is allocated; checked against the files that the kernel has."""
+"""Fit of a net into the memory, asked before anything is allocated; checked against the kernel's files."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def rates(schedule: Schedule) -> list[float]:
 
 
 def pytorch_rates(build, steps: int) -> list[float]:
-    """What a PyTorch scheduler gives over `steps` steps; `build(optimizer)` makes it."""
+    """Return the rates of a PyTorch scheduler over `steps` steps; `build(optimizer)` makes it."""
     import torch
 
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=LR)
@@ -176,10 +176,10 @@ def test_the_lectures_steps_in_a_run_of_100_epochs() -> None:
 @pytest.mark.parametrize(
     ("name", "formula"),
     [
-        ("constant", lambda t, total: LR),
+        ("constant", lambda _t, _total: LR),
         ("cosine", lambda t, total: LR / 2 * (1 + math.cos(math.pi * t / total))),
         ("linear", lambda t, total: LR * (1 - t / total)),
-        ("inverse-sqrt", lambda t, total: LR / math.sqrt(t + 1)),
+        ("inverse-sqrt", lambda t, _: LR / math.sqrt(t + 1)),
     ],
 )
 def test_the_lectures_formulas_per_iteration_and_per_epoch(name: str, formula) -> None:

@@ -41,7 +41,7 @@ recipes = st.builds(Recipe, **words)
 
 
 def attempt(make: Callable[[], Recipe]) -> tuple[Recipe | None, RequestError | None]:
-    """A recipe, or the refusal; any other exception goes through."""
+    """Return a recipe, or the refusal; any other exception goes through."""
     try:
         return make(), None
     except RequestError as error:

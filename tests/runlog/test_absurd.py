@@ -26,7 +26,7 @@ QUICK = (1e308, HUGE, -1, None, [HUGE], {"a": {"b": [1e308]}})
 
 
 def look(run: RunFolder, base: Path, whole: bool) -> None:
-    """What lists, screens, the doctor and reports ask of a run."""
+    """Ask of a run what lists, screens, the doctor and reports ask."""
     run_summary._scans.clear()
     found = summary(run)
     assert sum(len(str(cell)) for cell in _cells(found).values()) < 300, "one line stays one line"
@@ -81,7 +81,7 @@ def test_the_command_lists_them_all(tmp_path: Path) -> None:
     shutil.rmtree(broken.path)
 
 
-def test_what_is_good_stays(tmp_path: Path) -> None:
+def test_what_is_good_stays() -> None:
     """The checks take nothing from records as they are written; what a newer version adds is kept."""
     record = started(
         data={"classes": ["a"], "train": 3, "validation": 1, "input": [8, 8, 1], "mean": [1.0], "new": [1]},

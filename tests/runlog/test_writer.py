@@ -169,8 +169,10 @@ def test_a_rate_that_stays_is_written_once_a_record(tmp_path: Path) -> None:
 
 
 def test_loss_rate_and_accuracy_take_at_most_40_bytes_a_step(tmp_path: Path) -> None:
-    """With numbers of the length that training gives: nine digits of loss, which tell every float32 from every other,
-    and the rates of a cosine."""
+    """With numbers of the length that training gives.
+
+    Nine digits of loss, which tell every float32 from every other, and the rates of a cosine.
+    """
     steps = 1000
     for schedule, most in (("constant", 40), ("cosine", 40)):
         folder = make_folder(tmp_path, schedule)
