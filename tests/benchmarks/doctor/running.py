@@ -96,8 +96,9 @@ def _train_recipe(case: Case, folder: Path) -> int:
 
 def _train_loop(case: Case, folder: Path) -> int:
     from tests.benchmarks.doctor import loops, sound
+    from tests.benchmarks.doctor.loop import Loop
 
-    kind: type[loops.Loop] = getattr(loops if hasattr(loops, case.loop) else sound, case.loop)
+    kind: type[Loop] = getattr(loops if hasattr(loops, case.loop) else sound, case.loop)
     kind(case.net, case.data, case.seed, case.value, **case.options).run(folder, case.name)
     return 0
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.benchmarks.doctor.loops import Loop
+from tests.benchmarks.doctor.loop import Loop
 
 
 class Probabilities(Loop):
