@@ -1,9 +1,10 @@
-"""README, docs and the other pages: what they name is there, and the README stays short."""
+"""README, docs and the other pages: what they name is there, and the README stays short; the workflow's versions."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 import unicodedata
 from pathlib import Path
 
@@ -102,3 +103,19 @@ def test_each_stop_of_a_walk_holds_the_names_that_are_told_of_it() -> None:
             if code.isidentifier() or re.fullmatch(r"[A-Za-z_][\w.]*(\(.*\))?", code):
                 missing = [name for name in names if not re.search(rf"\b{name}\b", text)]
                 assert not missing, f"{path} has no {code}"
+
+
+def test_the_workflow_runs_ci_on_the_first_and_the_last_python() -> None:
+    """And on the oldest PyTorch, whose bound it reads from pyproject.toml itself."""
+    path = ROOT / ".github" / "workflows" / "ci.yml"
+    if not path.exists():
+        pytest.skip("not in the source archive")
+    workflow = path.read_text(encoding="utf-8")
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["classifiers"]
+    pythons = [
+        name.rpartition(" ")[2] for name in classifiers if name.startswith("Programming Language :: Python :: 3.")
+    ]
+    assert f'python: ["{pythons[0]}", "{pythons[-1]}"]' in workflow
+    assert "os: [ubuntu-latest, macos-latest]" in workflow
+    assert "torch: [oldest, newest]" in workflow
+    assert workflow.rstrip().endswith("- run: .ci/run")
