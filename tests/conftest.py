@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # Where others use the processor too, drawing five examples has taken a second: that says nothing about a test.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
+HAS_BENCHMARKS = (Path(__file__).parent / "benchmarks").is_dir()
+"""Not in the source archive."""
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
@@ -42,9 +45,11 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
-    if report.failed and not HAS_TORCH and re.search("No module named 'torch(vision)?'", str(report.longrepr)):
-        report.outcome = "skipped"
-        report.longrepr = (str(collector.path), 0, "Skipped: needs PyTorch")  # as pytest's own importorskip says it
+    needed = {"PyTorch": (HAS_TORCH, "torch(vision)?"), "tests/benchmarks": (HAS_BENCHMARKS, "tests.benchmarks")}
+    for what, (there, module) in needed.items():
+        if report.failed and not there and re.search(f"No module named '{module}'", str(report.longrepr)):
+            report.outcome = "skipped"
+            report.longrepr = (str(collector.path), 0, f"Skipped: needs {what}")  # as pytest's own importorskip says it
     return report
 
 

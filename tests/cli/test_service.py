@@ -127,7 +127,7 @@ def child_with(parent: int, word: str) -> int:
 
 
 def test_a_run_without_a_screen_outlives_its_terminal(tmp_path: Path) -> None:
-    """SIGHUP ends the command, not the training, as README promises for a lost SSH line."""
+    """SIGHUP ends the command, not the training, as docs/reliability.md promises for a lost SSH connection."""
     process = start("--no-ui", "--name", "long", *LONG, cwd=tmp_path)
     run = RunFolder(tmp_path / "runs" / "long")
     try:

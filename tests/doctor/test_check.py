@@ -22,6 +22,7 @@ from cvtui.recipe.toml import dumps
 from cvtui.runlog.events import AnyRecord, Facts, Finding, LayersSampled, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from tests.benchmarks.doctor import sets
 from tests.doctor.making import learning, sample, started, story
 
 
@@ -150,7 +151,7 @@ def in_the_run(folder: Path, recipe: Recipe) -> set[tuple[str, str]]:
     return {(one.id, one.severity) for one in doctor.all}
 
 
-TEXTURES = "tests.benchmarks.doctor.sets:textures"
+TEXTURES = f"{sets.__name__}:textures"
 AGREED = [
     {"optimizer": "adam", "lr": 0.1, "net": "fc32-relu-fc"},
     {"optimizer": "momentum", "lr": 0.4, "net": "(fc48-relu)*6-fc"},
