@@ -97,7 +97,7 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
     first: int
     loss: list[float | None]
     """Mean training loss of the batch; null where it was not finite (NaN, where `not_finite` says nothing else)."""
-    lr: list[float] = []
+    lr: list[float | None] = []
     """Decoded, it is always there; written, it is left out where `rate` says all of it."""
     rate: float | None = None
     """The learning rate of all these steps, where it is one: a constant rate takes no room in the log."""
@@ -105,7 +105,7 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
     """Share of the batch that was right, 0..1."""
     grad_norm: list[float | None] = []
     """2-norm over all parameters, before clipping."""
-    seconds: list[float] = []
+    seconds: list[float | None] = []
     """Time since the run began, pauses not counted."""
     not_finite: dict[str, dict[str, list[int]]] = {}
     """What nulls were: {"loss": {"inf": [3]}, "grad_norm": {"nan": [3, 4]}}, by place in the list. A norm that is null

@@ -42,25 +42,13 @@ _others = msgspec.json.Decoder(
 )
 
 
-class _LooseSteps(msgspec.Struct):
-    """`Steps` as it is read: any entry may be null."""
-
-    first: int
-    loss: list[float | None]
-    lr: list[float | None] = []
-    rate: float | None = None
-    accuracy: list[float | None] = []
-    grad_norm: list[float | None] = []
-    seconds: list[float | None] = []
-
-
 class _Named(msgspec.Struct):
     """Just the type of a line, for what this version does not know."""
 
     type: str
 
 
-_steps = msgspec.json.Decoder(_LooseSteps)
+_steps = msgspec.json.Decoder(events.Steps)
 _named = msgspec.json.Decoder(_Named)
 
 
@@ -106,7 +94,7 @@ class History:
         self.skipped = 0
         self.unknown: Counter[str] = Counter()
         self._paused = False
-        self._gathered: _LooseSteps | None = None
+        self._gathered: events.Steps | None = None
         self._layer_places: list[tuple[int, int, int]] = []  # step, offset, length
         self._layer_steps: NDArray[np.int64] = np.empty(0, np.int64)
         self._decoded: OrderedDict[int, events.LayersSampled | None] = OrderedDict()
@@ -144,7 +132,7 @@ class History:
         """One line, told apart by its start: `layers` lines (most of the bytes) are only noted, not decoded."""
         try:
             if line.startswith(_STEPS):
-                self._take_steps(_steps.decode(line))
+                self._take_steps(_decode_steps(line))
             elif (found := _LAYERS.match(line)) is not None:
                 self._note_layers(int(found[1]), offset, line)
             elif line.strip():
@@ -153,10 +141,8 @@ class History:
         except BROKEN:
             self.skipped += 1
 
-    def _take_steps(self, steps: _LooseSteps) -> None:
+    def _take_steps(self, steps: events.Steps) -> None:
         """Records that follow each other are gathered and turned into arrays at once: 3 x faster than one by one."""
-        if steps.rate is not None and not steps.lr:
-            steps.lr = [steps.rate] * len(steps.loss)
         gathered = self._gathered
         if gathered is not None and len(gathered.loss) >= GATHERED_STEPS:
             self._settle()
@@ -183,7 +169,7 @@ class History:
         if gathered is not None:
             self._store(gathered)
 
-    def _store(self, steps: _LooseSteps) -> None:
+    def _store(self, steps: events.Steps) -> None:
         self.steps.skip_to(steps.first)
         self.steps.append(
             len(steps.loss),
@@ -249,7 +235,7 @@ class History:
         """A line in another order of keys, of a type that is not known yet, or broken. Raises one of BROKEN."""
         kind = _named.decode(line).type
         if kind == "steps":
-            self._take_steps(_steps.decode(line))
+            self._take_steps(_decode_steps(line))
         elif kind == "layers":
             self._note_layers(_layers.decode(line).step, offset, line)
         elif kind in KNOWN:
@@ -376,7 +362,7 @@ def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
     return msgspec.structs.replace(old, **said)
 
 
-def _is_square(steps: _LooseSteps) -> bool:
+def _is_square(steps: events.Steps) -> bool:
     """Are all lists as long as `loss`? (Then they can be joined to the next record's.)"""
     length = len(steps.loss)
     return (
@@ -385,6 +371,17 @@ def _is_square(steps: _LooseSteps) -> bool:
         and len(steps.grad_norm) == length
         and len(steps.seconds) == length
     )
+
+
+def _decode_steps(line: bytes) -> events.Steps:
+    """Decode a `steps` line, without a `not_finite` that does not fit the schema. Raises one of BROKEN."""
+    try:
+        return _steps.decode(line)
+    except BROKEN:
+        loose: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
+        if loose.pop("not_finite", None) is None:
+            raise
+        return msgspec.convert(loose, events.Steps)
 
 
 def _decode_sample(line: bytes) -> events.LayersSampled | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from cvtui.runlog.events import Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.tail import Tail
 
@@ -37,15 +38,7 @@ def places_of(columns: Mapping[str, Sequence[float | None]]) -> dict[str, dict[s
     return found
 
 
-class _Row(msgspec.Struct):
-    """What is looked at of a `steps` record."""
-
-    first: int
-    loss: list[float | None]
-    not_finite: dict[str, dict[str, list[int]]] = {}
-
-
-_row = msgspec.json.Decoder(_Row)
+_steps = msgspec.json.Decoder(Steps)
 
 
 def told_of_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
@@ -56,7 +49,7 @@ def told_of_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
         if not line.startswith(_STEPS) or (b"null" not in line and not any(found.values())):
             continue
         try:
-            row = _row.decode(line)
+            row = _steps.decode(line)
         except _BROKEN:
             continue
         for values in found.values():

@@ -119,8 +119,9 @@ class _Scan:
             last = None
         if last is not None and steps <= last.first + len(last.loss) <= LIMITS["step"][1]:
             steps = last.first + len(last.loss)
-            if last.seconds and last.seconds[-1] <= LIMITS["seconds"][1]:
-                seconds = max(seconds, last.seconds[-1])
+            known = last.seconds[-1] if last.seconds else None
+            if known is not None and known <= LIMITS["seconds"][1]:
+                seconds = max(seconds, known)
         return steps, seconds
 
     def state(self) -> str:

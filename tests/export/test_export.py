@@ -47,7 +47,11 @@ def folder(tmp_path: Path) -> RunFolder:
         writer.write(started(data={"classes": ["<b>cat</b>", "dog"], "train": 10, "validation": 4}))
         for step in range(40):
             loss = float("nan") if step == 25 else 2.0 / (1 + step)
-            writer.step(step, loss=loss, lr=0.1, accuracy=step / 40, grad_norm=1.5, seconds=step * 0.5)
+            writer.write(
+                Steps(
+                    first=step, loss=[loss], lr=[0.1], accuracy=[step / 40], grad_norm=[1.5], seconds=[step * 0.5]
+                )
+            )  # fmt: skip
             if step % 20 == 19:
                 epoch = step // 20 + 1
                 writer.write(
