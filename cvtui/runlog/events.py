@@ -12,26 +12,17 @@ from typing import Any, Literal
 import msgspec
 
 from cvtui.recipe.learning_rate import rate_told
+from cvtui.runlog.rows import Histogram as Histogram
+from cvtui.runlog.rows import Layer as Layer
+from cvtui.runlog.rows import LayerStats as LayerStats
+from cvtui.runlog.rows import ModuleFact as ModuleFact
+from cvtui.runlog.rows import WeightFact as WeightFact
 
 FORMAT_VERSION = "1.0"
 
 
 class Record(msgspec.Struct, tag_field="type", frozen=True, kw_only=True, omit_defaults=True):
-    pass
-
-
-class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the layer table: what is known of a layer before the run."""
-
-    name: str
-    expression: str
-    output: list[int]
-    """[H, W, C], or [N] when flat."""
-    parameters: int
-    macs: int
-    """Multiply-accumulates of one image."""
-    watched: bool = False
-    """A `layers` record has a row of this name."""
+    """One line of the log. Fields that have their default are left out."""
 
 
 class RunStarted(Record, tag="run", frozen=True, kw_only=True):
@@ -138,49 +129,6 @@ class EpochDone(Record, tag="epoch", frozen=True, kw_only=True):
     """What nulls were: {"val_loss": "nan"}; one that is not named was not measured."""
 
 
-class Histogram(msgspec.Struct, frozen=True):
-    low: float
-    high: float
-    counts: list[int]
-    """32 bins of equal width from `low` to `high`, over the finite values; where there are none, no histogram."""
-
-
-class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    name: str
-    kind: str
-    """conv, fc, relu, …"""
-    mean: float | None
-    std: float | None
-    min: float | None
-    max: float | None
-    zeros: float | None
-    """Share of outputs that are exactly 0."""
-    saturated: float | None = None
-    """Share with |tanh| > 0.97, or sigmoid outside 0.03..0.97; null for other layers."""
-    dead: float | None = None
-    """Share of channels that were 0 for every image of the last samples; null where the layer can't die."""
-    histogram: Histogram | None = None
-    grad_norm: float | None = None
-    """2-norm of the weights' gradient; null without weights."""
-    weight_norm: float | None = None
-    update_ratio: float | None = None
-    """‖weights after the step − before‖ / ‖weights before‖."""
-    pinned: float | None = None
-    """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
-    sampled: int | None = None
-    """The histograms are made of every n-th value (at most 16,384); null: of all. Everything else is exact."""
-    update_sampled: int | None = None
-    """The update ratio is that of every n-th weight (a net of more than 60 million); null: of all."""
-    weight_mean: float | None = None
-    weight_std: float | None = None
-    weight_histogram: Histogram | None = None
-    grad_zeros: float | None = None
-    """Share of the weights' gradient that is exactly 0."""
-    grad_histogram: Histogram | None = None
-    not_finite: dict[str, str] = {}
-    """What nulls were: {"max": "inf", "mean": "nan"}; one that is not named was not looked at."""
-
-
 class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
     step: int
     layers: list[LayerStats]
@@ -249,28 +197,6 @@ class Finding(Record, tag="finding", frozen=True, kw_only=True):
     """What to do, in words."""
     consequences: list[str] = []
     """Ids of what else was found and follows from this."""
-
-
-class ModuleFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One module without children, in the order in which the first forward pass ran them."""
-
-    name: str
-    kind: str
-    """The class's name: Conv2d, Linear, ReLU, BatchNorm2d, …"""
-    options: dict[str, float] = {}
-    """What rules need of it: p of a dropout, momentum and eps of a norm."""
-
-
-class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One weight tensor (two dimensions or more), before the first step."""
-
-    name: str
-    """The parameter's: conv1.weight."""
-    layer: str = ""
-    fan_in: int
-    mean: float | None
-    std: float | None
-    """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""
 
 
 class Facts(Record, tag="facts", frozen=True, kw_only=True):

@@ -82,6 +82,23 @@ def pick(history: History, *, epoch: int | None = None, checkpoint: str = "") ->
     return found[-1]
 
 
+def checkpoint_file(folder: RunFolder, name: str = "") -> Path:
+    """Return the path of the checkpoint of that name (`last`, `epoch-0010.pt`); without one the best, else the last.
+
+    Its log is not read. RequestError names those that are there.
+    """
+    there = door.names(folder.checkpoints, ".pt")
+    if not there:
+        raise RequestError(f"{folder.name!r} has no checkpoint", hint="one is saved after each epoch")
+    wanted = [name.removesuffix(".pt") + ".pt"] if name else ["best.pt", "last.pt", there[-1]]
+    for file in wanted:
+        if file in there:
+            return folder.checkpoints / file
+    raise RequestError(
+        f"--checkpoint: {name!r} is not there; {folder.name!r} has {', '.join(there)}{nearest(name, there)}"
+    )
+
+
 def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recipe_toml: str) -> RunFolder:
     """Makes the child's folder: its recipe, the parent's checkpoint, the note. RequestError when that can't be done.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from typing import Any
 
 import msgspec
@@ -14,21 +13,21 @@ from numpy.typing import NDArray
 from cvtui import door
 from cvtui.runlog import disk_note, events
 from cvtui.runlog.folder import RunFolder, starting
-from cvtui.runlog.record_limits import cleaned
+from cvtui.runlog.layer_index import LayerIndex, decode_layers, layers_step
+from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, cleaned
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
-from cvtui.runlog.thinning import thinned
 
-BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
-MOST_STEPS = 1 << 40
 LARGEST_GAP = 10_000_000
 """Steps missing between two records; a larger gap is taken for a broken line (it'd be filled with NaN in memory)."""
+MOST_CONFUSIONS = 200
+"""Confusion matrices that a reader holds at once, about: its memory does not grow with the epochs."""
+NEWEST_CONFUSIONS = 50
+"""Epochs, the latest ones, that keep their confusion matrix."""
 GATHERED_STEPS = 20_000
 """Steps held as Python's own numbers (32 bytes each) before they become arrays."""
 
 _STEPS = b'{"type":"steps",'
-_LAYERS = re.compile(rb'\{"type":"layers","step":(\d{1,12})[,}]')
-_layers = msgspec.json.Decoder(events.LayersSampled)
 _others = msgspec.json.Decoder(
     events.RunStarted
     | events.EpochDone
@@ -95,9 +94,7 @@ class History:
         self.unknown: Counter[str] = Counter()
         self._paused = False
         self._gathered: events.Steps | None = None
-        self._layer_places: list[tuple[int, int, int]] = []  # step, offset, length
-        self._layer_steps: NDArray[np.int64] = np.empty(0, np.int64)
-        self._decoded: OrderedDict[int, events.LayersSampled | None] = OrderedDict()
+        self._layers = LayerIndex(self.folder.events)
 
     # ------------------------------------------------------------------ taking in
 
@@ -133,8 +130,8 @@ class History:
         try:
             if line.startswith(_STEPS):
                 self._take_steps(_decode_steps(line))
-            elif (found := _LAYERS.match(line)) is not None:
-                self._note_layers(int(found[1]), offset, line)
+            elif (step := layers_step(line)) is not None:
+                self._layers.add(step, offset, line)
             elif line.strip():
                 self._settle()
                 self._take_other(offset, line.strip(b"\0"))
@@ -192,7 +189,7 @@ class History:
         self.findings = [record for record in self.findings if record.step <= step]
         self.checkpoints = [record for record in self.checkpoints if record.step <= step]
         self.pictures = [record for record in self.pictures if record.step <= step]
-        self._cut_layers(step + 1)
+        self._layers.cut(step + 1)
 
     def _take_other(self, offset: int, line: bytes) -> None:
         try:
@@ -212,7 +209,7 @@ class History:
                     self.epochs.pop()
                 self.epochs.append(record)
                 if record.confusion:
-                    self._confusions = thinned(self.epochs, self._confusions + 1)
+                    self._confusions = drop_confusions(self.epochs, self._confusions + 1)
             case events.CommandApplied():
                 self.commands.append(record)
                 if record.command in ("pause", "resume"):
@@ -237,66 +234,27 @@ class History:
         if kind == "steps":
             self._take_steps(_decode_steps(line))
         elif kind == "layers":
-            self._note_layers(_layers.decode(line).step, offset, line)
+            self._layers.add(decode_layers(line).step, offset, line)
         elif kind in KNOWN:
             raise ValueError(kind)
         elif kind in self.unknown or len(self.unknown) < 100:
             self.unknown[kind[:40]] += 1
 
-    # ------------------------------------------------------------------ layers
-
-    def _note_layers(self, step: int, offset: int, line: bytes) -> None:
-        if not 0 <= step <= MOST_STEPS or not line.endswith(b"}"):
-            raise ValueError
-        if self._layer_places and step <= self._layer_places[-1][0]:
-            self._cut_layers(step)
-        self._layer_places.append((step, offset, len(line)))
-
-    def _cut_layers(self, step: int) -> None:
-        while self._layer_places and self._layer_places[-1][0] >= step:
-            self._layer_places.pop()
-        self._layer_steps = self._layer_steps[: len(self._layer_places)]
+    # ------------------------------------------------------------------ being asked
 
     @property
     def layer_steps(self) -> NDArray[np.int64]:
         """Steps that have a `layers` record, rising."""
-        known = len(self._layer_steps)
-        if known < len(self._layer_places):
-            new = np.array([place[0] for place in self._layer_places[known:]], np.int64)
-            self._layer_steps = np.concatenate([self._layer_steps, new])
-        return self._layer_steps
+        return self._layers.steps
 
     def layers_at(self, step: int) -> events.LayersSampled | None:
-        """The layer statistics at `step`, or the nearest before it; None where there are none (or they are broken)."""
-        index = int(np.searchsorted(self.layer_steps, step, side="right")) - 1
-        while index >= 0:
-            found = self._decode_layers(*self._layer_places[index][1:])
-            if found is not None:
-                return found
-            index -= 1
-        return None
+        """Return the layer statistics at `step`, or the nearest before it that can be read; None without any."""
+        return self._layers.at(step)
 
     @property
     def latest_layers(self) -> events.LayersSampled | None:
-        return self.layers_at(MOST_STEPS)
-
-    def _decode_layers(self, offset: int, length: int) -> events.LayersSampled | None:
-        if offset in self._decoded:
-            self._decoded.move_to_end(offset)
-            return self._decoded[offset]
-        try:
-            with door.opened(self.folder.events) as file:
-                file.seek(offset)
-                line = file.read(length)
-        except OSError:
-            return None
-        sampled = _decode_sample(line)
-        self._decoded[offset] = sampled
-        if len(self._decoded) > 64:
-            self._decoded.popitem(last=False)
-        return sampled
-
-    # ------------------------------------------------------------------ being asked
+        """The layer statistics of the last step that has some."""
+        return self._layers.at(MOST_STEPS)
 
     @property
     def steps_done(self) -> int:
@@ -362,6 +320,27 @@ def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
     return msgspec.structs.replace(old, **said)
 
 
+def drop_confusions(epochs: list[events.EpochDone], held: int) -> int:
+    """Drop every second confusion matrix of the older epochs once more than MOST_CONFUSIONS are `held`.
+
+    A best epoch keeps its matrix. Return how many are held then. (`held` may be too large where a resume has taken
+    epochs back: they are counted first.)
+    """
+    if held > MOST_CONFUSIONS:
+        held = sum(bool(epoch.confusion) for epoch in epochs)
+    if held <= MOST_CONFUSIONS:
+        return held
+    keep = False
+    for index in range(max(0, len(epochs) - NEWEST_CONFUSIONS)):
+        epoch = epochs[index]
+        if epoch.confusion and not epoch.best:
+            if not keep:
+                epochs[index] = msgspec.structs.replace(epoch, confusion=[])
+                held -= 1
+            keep = not keep
+    return held
+
+
 def _is_square(steps: events.Steps) -> bool:
     """Are all lists as long as `loss`? (Then they can be joined to the next record's.)"""
     length = len(steps.loss)
@@ -382,29 +361,3 @@ def _decode_steps(line: bytes) -> events.Steps:
         if loose.pop("not_finite", None) is None:
             raise
         return msgspec.convert(loose, events.Steps)
-
-
-def _decode_sample(line: bytes) -> events.LayersSampled | None:
-    """One `layers` line. Where single rows don't fit the schema (a NaN written as null), the others are kept."""
-    try:
-        sampled = _layers.decode(line)
-    except BROKEN:
-        pass
-    else:
-        try:
-            return cleaned(sampled)  # type: ignore[no-any-return]
-        except BROKEN:
-            return None
-    try:
-        loose: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
-        rows = []
-        for row in loose["layers"]:
-            try:
-                rows.append(msgspec.convert(row, events.LayerStats))
-            except BROKEN:
-                if isinstance(row, dict):
-                    row.pop("histogram", None)
-                    rows.append(msgspec.convert(row, events.LayerStats))
-        return cleaned(events.LayersSampled(step=int(loose["step"]), layers=rows))  # type: ignore[no-any-return]
-    except (*BROKEN, KeyError, TypeError):
-        return None

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from cvtui import door
@@ -100,17 +99,6 @@ def in_bin(runs: Path) -> list[Path]:
     except OSError:
         return []
     return sorted(found, key=lambda path: path.stat().st_ctime, reverse=True)
-
-
-def empty_bin(runs: Path) -> int:
-    """Deletes what lies in the bin for good; how many runs that were. RequestError when the disk refuses."""
-    found = in_bin(runs)
-    for path in found:
-        try:
-            shutil.rmtree(path)
-        except OSError as error:
-            raise RequestError(f"can't delete {str(path)!r}: {error.strerror}") from None
-    return len(found)
 
 
 def _not_alive(folder: RunFolder, what: str) -> None:

@@ -9,10 +9,10 @@ import msgspec
 
 from cvtui.runlog.events import Steps
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.record_limits import BROKEN
 from cvtui.runlog.tail import Tail
 
 WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 _STEPS = b'{"type":"steps",'
 
 
@@ -50,7 +50,7 @@ def told_of_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
             continue
         try:
             row = _steps.decode(line)
-        except _BROKEN:
+        except BROKEN:
             continue
         for values in found.values():
             if values and next(reversed(values)) >= row.first:

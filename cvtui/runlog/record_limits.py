@@ -13,6 +13,9 @@ import msgspec
 
 from cvtui.runlog import events
 
+BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+"""What decoding and checking a broken line may raise."""
+MOST_STEPS = 1 << 40
 LARGEST_WHOLE = 1 << 53
 """What a float64 still counts exactly."""
 LARGEST = 1e300
@@ -21,7 +24,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "time": (-1e12, 1e12),  # 33,658 years; the C library's calendar ends at 6e16
     "seconds": (0, 1e10),
     "images_per_second": (0, 1e12),
-    "step": (-1, 1 << 40),  # -1: a finding from before the first step
+    "step": (-1, MOST_STEPS),  # -1: a finding from before the first step
     "epoch": (0, 1 << 40),
     "parameters": (0, LARGEST_WHOLE),
     "macs": (0, LARGEST_WHOLE),

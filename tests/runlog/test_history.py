@@ -374,8 +374,8 @@ def test_no_bytes_make_a_reader_raise(tmp_path: Path, changes: list[tuple[int, i
 @pytest.mark.parametrize("what", ['{"loss": 3}', "[]", '{"loss": {"nan": ["x"]}}', '"inf"'])
 def test_steps_whose_not_finite_means_nothing_are_kept(tmp_path: Path, what: str) -> None:
     folder = make_folder(tmp_path)
-    lines = ('{"type":"steps","first":0,"loss":[2.0,null],"lr":[0.1,null],"seconds":[null,1.0],"not_finite":' + what + "}",
-             '{"type":"steps","first":2,"loss":[1.0],"rate":0.1}')  # fmt: skip
+    bad = '{"type":"steps","first":0,"loss":[2.0,null],"lr":[0.1,null],"seconds":[null,1.0],"not_finite":'
+    lines = (bad + what + "}", '{"type":"steps","first":2,"loss":[1.0],"rate":0.1}')
     folder.events.write_text("\n".join(lines) + "\n")
     history = read(folder)
     assert history.skipped == 0

@@ -49,9 +49,9 @@ def export(
     history.poll()
     try:
         if safetensors:
-            from cvtui.runlog.checkpoints import pick
+            from cvtui.runlog.fork import checkpoint_file
 
-            pick(folder, checkpoint)  # what is not there is said before torch is loaded
+            checkpoint_file(folder, checkpoint)  # what is not there is said before torch is loaded
             from cvtui.engine.train.export_weights import write_safetensors
 
             name, count = write_safetensors(folder, safetensors, checkpoint)
