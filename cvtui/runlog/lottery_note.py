@@ -24,6 +24,8 @@ Scope: TypeAlias = Literal["layer", "global"]
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """One round of a lottery: whose weights are pruned, by how much, and where they are rewound to."""
+
     round: Annotated[int, msgspec.Meta(ge=0)]
     kind: Kind
     """dense: round 0, all weights. ticket: the mask, and the weights of round 0's beginning. reinit: the same mask,

@@ -20,6 +20,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Histogram(msgspec.Struct, frozen=True):
+    """Counts in 32 bins of equal width."""
+
     low: float
     high: float
     counts: list[int]
@@ -27,6 +29,8 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One layer at one step: its outputs over the batch, its weights and their gradient."""
+
     name: str
     kind: str
     """conv, fc, relu, …"""
@@ -69,7 +73,7 @@ class ModuleFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     """The class's name: Conv2d, Linear, ReLU, BatchNorm2d, …"""
     options: dict[str, float] = {}
-    """What rules need of it: p of a dropout, momentum and eps of a norm."""
+    """Arguments that the doctor reads: p of a dropout, momentum and eps of a norm."""
 
 
 class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
