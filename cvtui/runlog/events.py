@@ -53,12 +53,12 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     """Expected values: `first_loss` (of zeros: ln C of a cross-entropy), `start_loss` (of the first batch, with the
     weights as drawn), `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
     schedule: dict[str, Any] = {}
-    """The schedule as this process begins: the full rate `lr` and its `name`, other than the recipe's where the rate was
-    set by hand; `drops` of a plateau; `shift`: (step + shift) / steps_per_epoch is the epoch, where images were added
-    or removed in mid-run."""
+    """The schedule as this process begins: the full rate `lr` and its `name`, other than the recipe's where the rate
+    was set by hand; `drops` of a plateau; `shift`: (step + shift) / steps_per_epoch is the epoch, where images were
+    added or removed in mid-run."""
     kind: str = ""
-    """What trains: `engine` (a recipe: the run can be resumed, forked, repeated), `watch` (a custom training loop, which only
-    its script can repeat) or `lab`. Readers derive it from `recipe` in older logs, which lack it."""
+    """What trains: `engine` (a recipe: the run can be resumed, forked, repeated), `watch` (a custom training loop,
+    which only its script can repeat) or `lab`. Older logs lack it; readers derive it from `recipe`."""
 
     def __post_init__(self) -> None:
         if not self.kind:
