@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.torch
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("cvtui", "assets", "tests", "pyproject.toml", "README.md", "LICENSE", ".ci", ".gitignore")
+OURS = ("cvtui", "assets", "docs", "tests", "pyproject.toml", "README.md", "LICENSE", ".ci", ".gitignore")
 
 
 def hatchling(source: Path, target: str, into: Path) -> Path:
