@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from cvtui.doctor.case import Case
 from cvtui.doctor.diagnosis import Diagnosis
+from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import limit
 
 Mark = Literal["ok", "doubt", "fault", "unknown"]
@@ -28,35 +28,35 @@ class _Question(msgspec.Struct, frozen=True):
     words: str
     ids: tuple[str, ...]
     """Findings that answer it with no."""
-    answer: Callable[[Case], str]
+    answer: Callable[[Observations], str]
     """The numbers; "" where nothing is known."""
-    doubtful: Callable[[Case], bool] = lambda case: False
+    doubtful: Callable[[Observations], bool] = lambda obs: False
 
 
-def checklist(case: Case, found: list[Diagnosis]) -> list[Item]:
-    """case: fed with a check-up's records; found: everything that the rules say of it."""
+def checklist(obs: Observations, found: list[Diagnosis]) -> list[Item]:
+    """obs: fed with a check-up's records; found: everything that the rules say of it."""
     faults = {one.id for one in found if one.severity != "note"}
     notes = {one.id for one in found} - faults
     items = []
     for question in QUESTIONS:
-        answer, wrong = question.answer(case), [name for name in question.ids if name in faults]
-        doubt = question.doubtful(case) or any(name in notes for name in question.ids)
+        answer, wrong = question.answer(obs), [name for name in question.ids if name in faults]
+        doubt = question.doubtful(obs) or any(name in notes for name in question.ids)
         mark: Mark = "fault" if wrong else "unknown" if not answer else "doubt" if doubt else "ok"
         items.append(Item(question=question.words, mark=mark, answer=answer or "not known", findings=wrong))
-    items.append(_by_heart(case))
+    items.append(_by_heart(obs))
     return items
 
 
-def learnt(case: Case) -> bool | None:
+def learnt(obs: Observations) -> bool | None:
     """Did the net learn one batch by heart? None where that was not tried."""
-    right = case.facts.overfit_accuracy
-    return None if right is None else right >= 0.95 and case.facts.overfit_loss is not None
+    right = obs.facts.overfit_accuracy
+    return None if right is None else right >= 0.95 and obs.facts.overfit_loss is not None
 
 
-def _by_heart(case: Case) -> Item:
-    facts = case.facts
+def _by_heart(obs: Observations) -> Item:
+    facts = obs.facts
     images, steps = facts.overfit_images or 0, facts.overfit_steps or 0
-    ok = learnt(case)
+    ok = learnt(obs)
     if ok is None:
         return Item(question="one batch can be learnt by heart", mark="unknown", answer="not tried")
     right = facts.overfit_accuracy or 0.0
@@ -72,27 +72,27 @@ def _by_heart(case: Case) -> Item:
     return Item(question="one batch can be learnt by heart", mark="ok" if ok else "fault", answer=answer)
 
 
-def _images(case: Case) -> str:
-    bad = case.facts.bad_count
+def _images(obs: Observations) -> str:
+    bad = obs.facts.bad_count
     return "" if bad is None else f"{bad:,} images with NaN or infinity"
 
 
-def _labels(case: Case) -> str:
-    span = case.facts.label_range
-    return f"{span[0]} to {span[1]}, {case.classes:,} classes, {case.facts.outputs or 0:,} outputs" if span else ""
+def _labels(obs: Observations) -> str:
+    span = obs.facts.label_range
+    return f"{span[0]} to {span[1]}, {obs.classes:,} classes, {obs.facts.outputs or 0:,} outputs" if span else ""
 
 
-def _balance(case: Case) -> str:
-    counts = [count for count in case.facts.label_counts if count]
+def _balance(obs: Observations) -> str:
+    counts = [count for count in obs.facts.label_counts if count]
     return f"{min(counts):,} to {max(counts):,} images a class" if counts else ""
 
 
-def _both_sets(case: Case) -> str:
-    return "" if case.facts.overlap is None else f"{case.facts.overlap:,} validation images are training images too"
+def _both_sets(obs: Observations) -> str:
+    return "" if obs.facts.overlap is None else f"{obs.facts.overlap:,} validation images are training images too"
 
 
-def _fit(case: Case) -> str:
-    facts = case.facts
+def _fit(obs: Observations) -> str:
+    facts = obs.facts
     if facts.neighbours_train is None or facts.neighbours_validation is None:
         return ""
     return (
@@ -101,27 +101,27 @@ def _fit(case: Case) -> str:
     )
 
 
-def _inputs(case: Case) -> str:
-    facts = case.facts
+def _inputs(obs: Observations) -> str:
+    facts = obs.facts
     if facts.input_mean is None or facts.input_std is None:
         return ""
     return f"mean {facts.input_mean:.2g}, standard deviation {facts.input_std:.3g}"
 
 
-def _mixed(case: Case) -> str:
-    seen, sizes = case.facts.batch_classes, case.facts.batch_sizes
+def _mixed(obs: Observations) -> str:
+    seen, sizes = obs.facts.batch_classes, obs.facts.batch_sizes
     return f"{np.mean(seen):.3g} classes on average in batches of {max(sizes[: len(seen)])}" if seen else ""
 
 
-def _first_loss(case: Case) -> str:
-    first, guess = case.first_loss, case.label_entropy
+def _first_loss(obs: Observations) -> str:
+    first, guess = obs.first_loss, obs.label_entropy
     if first is None:
         return ""
-    return f"{first:.4g}" + (f", a guess costs {guess:.4g}" if guess and case.is_cross_entropy else "")
+    return f"{first:.4g}" + (f", a guess costs {guess:.4g}" if guess and obs.is_cross_entropy else "")
 
 
-def _gradients(case: Case) -> str:
-    facts = case.facts
+def _gradients(obs: Observations) -> str:
+    facts = obs.facts
     if facts.parameters is None:
         return ""
     missing = max(facts.left_out_count or 0, len(facts.left_out))
@@ -129,26 +129,26 @@ def _gradients(case: Case) -> str:
     return f"{facts.parameters - missing:,} of {facts.parameters:,} parameters"
 
 
-def _moves(case: Case) -> str:
-    places = case.layers.weighted()
-    if not places or not len(case.layers):
+def _moves(obs: Observations) -> str:
+    places = obs.layers.weighted()
+    if not places or not len(obs.layers):
         return ""
-    ratios = case.layers.of("update_ratio")[:, places]
+    ratios = obs.layers.of("update_ratio")[:, places]
     ratios = ratios[np.isfinite(ratios)]
     if not len(ratios):
         return ""
     words = f"by {ratios.min():.1e} to {ratios.max():.1e} of their size a step"
-    return f"{words}; beyond {limit('F01', 'ratio'):g}, which is too far if it lasts" if _far(case) else words
+    return f"{words}; beyond {limit('F01', 'ratio'):g}, which is too far if it lasts" if _far(obs) else words
 
 
-def _far(case: Case) -> bool:
+def _far(obs: Observations) -> bool:
     """Beyond the limit that the doctor holds a run to?"""
-    ratios = case.layers.of("update_ratio")[:, case.layers.weighted()]
+    ratios = obs.layers.of("update_ratio")[:, obs.layers.weighted()]
     return bool((ratios > limit("F01", "ratio")).any())
 
 
-def _schedule(case: Case) -> str:
-    rates = case.facts.rates
+def _schedule(obs: Observations) -> str:
+    rates = obs.facts.rates
     return f"from {rates[0][1]:.3g} over {max(r for _, r in rates):.3g} to {rates[-1][1]:.2g}" if rates else ""
 
 

@@ -14,7 +14,7 @@ COLUMNS = ("end", "loss", "accuracy", "grad", "grad_low", "grad_high", "rate", "
 Array = NDArray[np.float64]
 
 
-class Windows:
+class MetricWindows:
     """end (one past the window's last step), means of loss, accuracy, grad (norm) and rate over its finite steps, and
     the lowest and highest norm and the highest rate. NaN where nothing was finite."""
 

@@ -1,4 +1,4 @@
-"""One small rule a fault: a pure function of a case."""
+"""One small rule a fault: a pure function of a run's observations."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis, Severity
+from cvtui.doctor.observations import Observations
 from cvtui.recipe.learning_rate import at_rate
 
 
 @dataclass(frozen=True)
-class Found:
+class RuleResult:
     """What a rule says. step: at which its evidence was complete, −1: before the first. The rest as in Diagnosis; what
     is left out comes from the catalogue."""
 
@@ -32,7 +32,7 @@ class Found:
     name: str = ""
     """Where less is known than the fault's own name says."""
 
-    def diagnosis(self, fault_id: str, case: Case) -> Diagnosis:
+    def diagnosis(self, fault_id: str, obs: Observations) -> Diagnosis:
         fault = FAULTS[fault_id]
         return Diagnosis(
             id=fault_id,
@@ -47,17 +47,17 @@ class Found:
             threshold=self.threshold,
             source=fault.source,
             sure=self.sure,
-            cure=_plain(self.cure, case),
+            cure=_plain(self.cure, obs),
             advice=self.advice or fault.advice,
             test=self.test,
         )
 
 
-def _plain(cure: dict[str, Any], case: Case) -> dict[str, Any]:
+def _plain(cure: dict[str, Any], obs: Observations) -> dict[str, Any]:
     """A cure speaks of the rate that is trained at. Where the recipe multiplies its own (`scale_lr`), one that sets a
     rate or a batch size sets both, and the factor to none."""
-    rate = case.run.lr if case.run is not None else None
-    if not case.recipe.get("scale_lr") or rate is None or not cure.keys() & {"lr", "batch_size"}:
+    rate = obs.run.lr if obs.run is not None else None
+    if not obs.recipe.get("scale_lr") or rate is None or not cure.keys() & {"lr", "batch_size"}:
         return cure
     return {**cure, **at_rate(cure.get("lr", short(rate)))}
 
@@ -67,7 +67,7 @@ class Rule:
     id: str
     reads: frozenset[str]
     """What it looks at: facts, steps, layers, epochs, end. It is asked again when one of them is new."""
-    check: Callable[[Case], Found | None]
+    check: Callable[[Observations], RuleResult | None]
 
     @property
     def limits(self) -> dict[str, float]:
@@ -77,11 +77,13 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def rule(fault_id: str, *reads: str) -> Callable[[Callable[[Case], Found | None]], Callable[[Case], Found | None]]:
+def rule(
+    fault_id: str, *reads: str
+) -> Callable[[Callable[[Observations], RuleResult | None]], Callable[[Observations], RuleResult | None]]:
     """Registers the rule of this fault."""
     assert fault_id in FAULTS
 
-    def register(check: Callable[[Case], Found | None]) -> Callable[[Case], Found | None]:
+    def register(check: Callable[[Observations], RuleResult | None]) -> Callable[[Observations], RuleResult | None]:
         RULES[fault_id] = Rule(fault_id, frozenset(reads), check)
         return check
 

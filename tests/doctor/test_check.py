@@ -29,15 +29,15 @@ def examined(**fields: object) -> tuple[Doctor, dict[str, Item]]:
     doctor = Doctor()
     checkup(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
     doctor.update()
-    return doctor, {item.question: item for item in checklist(doctor.case, doctor.all)}
+    return doctor, {item.question: item for item in checklist(doctor.obs, doctor.all)}
 
 
 def test_the_default_recipe_passes() -> None:
     doctor, items = examined()
     assert [one for one in doctor.update() if one.severity != "note"] == []
     assert {item.mark for item in items.values()} == {"ok"}
-    assert learnt(doctor.case) is True
-    assert doctor.case.facts.overfit_images == 16
+    assert learnt(doctor.obs) is True
+    assert doctor.obs.facts.overfit_images == 16
 
 
 def test_a_rate_too_high_is_seen_before_the_run_and_a_better_one_named() -> None:

@@ -138,7 +138,7 @@ def test_every_room_asks_the_kind(old: bool, tmp_path: Path) -> None:
     assert found.run.kind == "watch"
     doctor = Doctor(found)
     doctor.update()
-    assert doctor.case.own_loop
+    assert doctor.obs.own_loop
     assert "cvtui.watch" in why_not(found)
     assert "cvtui resume" not in way_out("failed", found)
     assert "in the script" in way_out("failed", found)

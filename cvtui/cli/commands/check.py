@@ -35,7 +35,7 @@ def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
     doctor = examined(checked.recipe)
 
     roots = doctor.update()
-    items = checklist(doctor.case, doctor.all)
+    items = checklist(doctor.obs, doctor.all)
     if as_json:
         import msgspec
 

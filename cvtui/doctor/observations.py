@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
 from cvtui.doctor.curves import got_there
-from cvtui.doctor.layers import Layers
-from cvtui.doctor.metric_windows import Windows
+from cvtui.doctor.layer_series import LayerSeries
+from cvtui.doctor.metric_windows import MetricWindows
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
 
 Array = NDArray[np.float64]
@@ -34,16 +34,16 @@ class RateChange(NamedTuple):
     after: float
 
 
-class Case:
-    """Feed it with `begin`, `learn`, `take_steps`, `take_layers`, `take_epoch`, `close` …; `fresh` says what has
+class Observations:
+    """Feed it with `begin`, `set_facts`, `add_steps`, `add_layers`, `take_epoch`, `close` …; `fresh` says what has
     changed since the rules were last asked: {"facts", "steps", "layers", "epochs", "end"}."""
 
     def __init__(self) -> None:
         self.run: RunStarted | None = None
         self.end: RunEnded | None = None
         self.facts = Facts()
-        self.windows = Windows()
-        self.layers = Layers()
+        self.windows = MetricWindows()
+        self.layers = LayerSeries()
         self.epochs: list[EpochDone] = []
         self.first_step: int | None = None
         self.steps_done = 0
@@ -81,13 +81,13 @@ class Case:
         self._forget()
         self.fresh |= {"facts", "end"}
 
-    def learn(self, facts: Facts) -> None:
+    def set_facts(self, facts: Facts) -> None:
         """facts: all that is known by now."""
         self.facts = facts
         self._forget()
         self.fresh.add("facts")
 
-    def take_steps(self, first: int, loss: Array, accuracy: Array, grad: Array, rate: Array) -> None:
+    def add_steps(self, first: int, loss: Array, accuracy: Array, grad: Array, rate: Array) -> None:
         """Steps `first`, first + 1, …; NaN for what is not known or not finite. A run without gradient norms has NaN
         in all of them."""
         if not len(loss):
@@ -133,23 +133,23 @@ class Case:
         finite = np.flatnonzero(np.isfinite(loss))
         return (first + int(finite[-1]), float(loss[finite[-1]])) if len(finite) else self._last_finite
 
-    def take_change(self, step: int, after: float, before: float | None = None, told: float = math.nan) -> None:
+    def add_rate_change(self, step: int, after: float, before: float | None = None, told: float = math.nan) -> None:
         """The rate of `step` and of what follows was set by hand. before: that of the step before; None: of the last
         step taken. told: what the log's words say that it was, where neither is known."""
         before = self._last_rate if before is None else before
         self.changes.append(RateChange(step, before if math.isfinite(before) else told, after))
         self.fresh.add("steps")
 
-    def take_layers(self, sample: LayersSampled) -> None:
+    def add_layers(self, sample: LayersSampled) -> None:
         self.layers.take(sample)
         self.fresh.add("layers")
 
-    def take_epochs(self, epochs: Sequence[EpochDone]) -> None:
+    def set_epochs(self, epochs: Sequence[EpochDone]) -> None:
         """The epochs so far."""
         self.epochs = list(epochs)
         self.fresh.add("epochs")
 
-    def take_finding(self, finding: Finding) -> None:
+    def add_finding(self, finding: Finding) -> None:
         """What the trainer found out by itself."""
         if finding.id == "not-finite" and self.autopsy is None:
             self.autopsy = finding

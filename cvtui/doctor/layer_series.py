@@ -19,7 +19,7 @@ MOST_LAYERS = 256
 Array = NDArray[np.float64]
 
 
-class Layers:
+class LayerSeries:
     """names and kinds of the first sample's layers, in order; `of(quantity)` is samples x layers, NaN where unknown."""
 
     def __init__(self) -> None:
