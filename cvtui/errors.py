@@ -15,6 +15,12 @@ class RequestError(Exception):
         self.column = column
 
 
+def process_error(stderr: str, code: int) -> str:
+    """Return the last line that a failed process wrote on stderr; without one, its exit code in words."""
+    lines = stderr.strip().splitlines()
+    return lines[-1] if lines else f"its process ended with code {code}"
+
+
 def nearest(word: str, allowed: list[str] | tuple[str, ...]) -> str:
     """`", did you mean 'adam'?"` for the closest allowed word, or nothing."""
     import difflib

@@ -21,7 +21,7 @@ from cvtui.cli.output.progress import Report
 from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.runlog.history import History
 from cvtui.runlog.tail import Tail
-from cvtui.runlog.worker_process import launch
+from cvtui.runlog.worker_process import launch, stop
 
 if TYPE_CHECKING:
     from cvtui.recipe.validation import Checked
@@ -165,14 +165,9 @@ class Worker:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Asks it to stop, and insists after some seconds."""
+        """Ask it to stop (it saves first); kill it after ten seconds."""
         assert self._process is not None
-        self._process.terminate()
-        try:
-            self._process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        stop(self._process, 10.0)
 
     @property
     def code(self) -> int:

@@ -96,6 +96,16 @@ def start(
         held.forget()
 
 
+def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Send SIGTERM and wait; after `seconds` SIGKILL."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _threads_of(folder: RunFolder) -> int:
     """`threads` of the folder's recipe; 0 where it can't be read (the engine itself says what is wrong with it)."""
     try:

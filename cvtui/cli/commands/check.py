@@ -12,7 +12,7 @@ from cvtui.cli import out
 from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG
 from cvtui.cli.recipe_options import recipe_options
-from cvtui.errors import RequestError
+from cvtui.errors import RequestError, process_error
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis, Doctor
@@ -71,8 +71,7 @@ def examined(recipe: Recipe) -> Doctor:
         check=False,
     )
     if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        why = words[-1] if words else f"the check ended with code {done.returncode}"
+        why = process_error(done.stderr.decode("utf-8", "replace"), done.returncode)
         if done.returncode == EXIT_WRONG:
             raise RequestError(why)
         raise click.ClickException(f"check: {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,9 +13,19 @@ from cvtui.errors import RequestError
 from cvtui.labs.lookup import find, labs
 from cvtui.labs.spec import Kind, Knob, Lab
 
+if TYPE_CHECKING:
+    from cvtui.draw.figures import LabShown
+    from cvtui.labs.folder import LabFolder
+
 _METAVARS: dict[Kind, str] = {
     "int": "N", "float": "X", "floats": "X,Y,…", "choices": "A,B,…", "net": "NET", "flag": "on|off",
 }  # fmt: skip
+
+VERDICTS: dict[bool | None, tuple[str, str]] = {
+    True: ("holds", "green"),
+    False: ("does not hold here", "red"),
+    None: ("says nothing about these knobs", "yellow"),
+}
 
 
 class Labs(click.Group):
@@ -150,15 +160,15 @@ def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quie
     _print(entry, knobs, shown)
 
 
-def _wait(folder: Any, entry: Lab, quiet: bool) -> Any:
+def _wait(folder: LabFolder, entry: Lab, quiet: bool) -> LabShown:
     """The lab's last picture. ctrl+c stops the lab and ends with 130."""
-    import subprocess
     import sys
     import time
 
     from cvtui.labs.folder import LabHistory
+    from cvtui.runlog.worker_process import stop
 
-    process: subprocess.Popen[bytes] = folder.start()
+    process = folder.start()
     history = LabHistory(folder)
     try:
         with _Bar(entry.name, on=not quiet and sys.stderr.isatty()) as bar:
@@ -167,11 +177,7 @@ def _wait(folder: Any, entry: Lab, quiet: bool) -> Any:
                     bar.show(history.shown.progress, history.shown.doing)
                 time.sleep(0.02)
     except BaseException:  # also ctrl+c: the lab must not go on alone
-        process.terminate()
-        try:
-            process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        stop(process, 2.0)
         raise
     history.poll()
     if process.returncode == 0 and history.shown is not None and history.shown.done:
@@ -218,7 +224,7 @@ class _Bar:
             self._progress.update(self._task, completed=share, doing=doing)
 
 
-def _print(entry: Lab, knobs: Mapping[str, Any], shown: Any) -> None:
+def _print(entry: Lab, knobs: Mapping[str, Any], shown: LabShown) -> None:
     from rich.text import Text
 
     from cvtui.draw.text_figures import draw_all
@@ -235,9 +241,7 @@ def _print(entry: Lab, knobs: Mapping[str, Any], shown: Any) -> None:
     for line in draw_all(shown.figures, width, tall=console.height if console.is_terminal else None, colour=colour):
         console.print(line, no_wrap=True, overflow="crop", soft_wrap=True)
     console.print()
-    word, style = {True: ("holds", "green"), False: ("does not hold here", "red")}.get(
-        shown.claim_holds, ("says nothing about these knobs", "yellow")
-    )
+    word, style = VERDICTS[shown.claim_holds]
     console.print(Text.assemble("The claim ", (word, f"bold {style}"), f". {shown.sentence}"))
     console.print(Text(f"To notice: {entry.notice}", style="dim"))
     console.print(Text(f"{shown.seconds:.1f} s; all numbers: cvtui lab {entry.name} --json", style="dim"))
