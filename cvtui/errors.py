@@ -1,4 +1,4 @@
-"""The one exception that reaches a user: a request that can't be done, said in one line."""
+"""The exception that reaches a user: a request that can't be done, in one line."""
 
 
 class RequestError(Exception):
@@ -22,7 +22,7 @@ def process_error(stderr: str, code: int) -> str:
 
 
 def nearest(word: str, allowed: list[str] | tuple[str, ...]) -> str:
-    """`", did you mean 'adam'?"` for the closest allowed word, or nothing."""
+    """Return `; did you mean 'adam'?` for the closest allowed word, or ""."""
     import difflib
 
     found = difflib.get_close_matches(word.lower(), allowed, n=1, cutoff=0.5)

@@ -66,8 +66,10 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
 
     @property
     def lr(self) -> float | None:
-        """The rate asked for, the schedule's highest value (the recipe's `lr` may stand for another batch size);
-        None where the record tells none."""
+        """The peak learning rate asked for; None where the record has none.
+
+        The recipe's `lr` may stand for another batch size.
+        """
         return rate_told(self.recipe)
 
     @property

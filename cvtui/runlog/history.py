@@ -1,4 +1,4 @@
-"""What a run did, read from its folder while it happens or long after. The screen's and the doctor's only source."""
+"""A run read from its folder while it trains or later: the only source of screen and doctor."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class History:
     # ------------------------------------------------------------------ taking in
 
     def poll(self, most: int | None = None) -> bool:
-        """Takes in the whole lines that came since the last call; True when something changed.
+        """Read new complete records. Return True if anything changed.
 
         `most` bounds it to about so many bytes (a screen that opens 10 million steps stays alive: 50 MB are 0.3 s);
         `behind` tells whether there is more.
@@ -110,7 +110,7 @@ class History:
                 self._begin()
                 self._tail.restarted = False
             changed = True
-            self._take(offset, line)
+            self._read(offset, line)
         if self._tail.restarted:  # truncated to nothing
             self._begin()
             changed = True
@@ -125,21 +125,21 @@ class History:
             self.version += 1
         return changed
 
-    def _take(self, offset: int, line: bytes) -> None:
-        """One line, told apart by its start: `layers` lines (most of the bytes) are only noted, not decoded."""
+    def _read(self, offset: int, line: bytes) -> None:
+        """Read one line; `layers` lines (most of the bytes) are only indexed, not decoded."""
         try:
             if line.startswith(_STEPS):
-                self._take_steps(_decode_steps(line))
+                self._add_steps(_decode_steps(line))
             elif (step := layers_step(line)) is not None:
                 self._layers.add(step, offset, line)
             elif line.strip():
                 self._settle()
-                self._take_other(offset, line.strip(b"\0"))
+                self._read_other(offset, line.strip(b"\0"))
         except BROKEN:
             self.skipped += 1
 
-    def _take_steps(self, steps: events.Steps) -> None:
-        """Records that follow each other are gathered and turned into arrays at once: 3 x faster than one by one."""
+    def _add_steps(self, steps: events.Steps) -> None:
+        """Gather consecutive records, and turn them into arrays at once: 3 x faster than one by one."""
         gathered = self._gathered
         if gathered is not None and len(gathered.loss) >= GATHERED_STEPS:
             self._settle()
@@ -161,7 +161,7 @@ class History:
             self._store(steps)
 
     def _settle(self) -> None:
-        """Stores the gathered steps: before any other record, and at the end of a poll."""
+        """Store the gathered steps: before any other record, and at the end of a poll."""
         gathered, self._gathered = self._gathered, None
         if gathered is not None:
             self._store(gathered)
@@ -180,7 +180,7 @@ class History:
         )
 
     def _rewind(self, step: int) -> None:
-        """A resume: `step` steps are kept; what was recorded after them will come again."""
+        """Forget what was recorded after `step` steps: a resume records it again."""
         self.steps.cut(step)
         if step <= self.steps.first:
             self.steps = Series()
@@ -191,29 +191,23 @@ class History:
         self.pictures = [record for record in self.pictures if record.step <= step]
         self._layers.cut(step + 1)
 
-    def _take_other(self, offset: int, line: bytes) -> None:
+    def _read_other(self, offset: int, line: bytes) -> None:
         try:
             record = _others.decode(line)
         except BROKEN:
-            self._take_strange(offset, line)
+            self._read_unknown(offset, line)
             return
-        record = cleaned(record)
+        self._add(cleaned(record))
+
+    def _add(self, record: Any) -> None:
         match record:
             case events.RunStarted():
-                self.run, self.end, self._paused = record, None, False
-                self.threads = record.threads
-                if record.step is not None and record.step < self.steps.end:
-                    self._rewind(record.step)
+                self._add_process(record)
             case events.EpochDone():
-                while self.epochs and self.epochs[-1].epoch >= record.epoch:
-                    self.epochs.pop()
-                self.epochs.append(record)
-                if record.confusion:
-                    self._confusions = drop_confusions(self.epochs, self._confusions + 1)
+                self._add_epoch(record)
             case events.CommandApplied():
                 self.commands.append(record)
-                if record.command in ("pause", "resume"):
-                    self._paused = record.command == "pause"
+                self._paused = {"pause": True, "resume": False}.get(record.command, self._paused)
             case events.Finding():
                 self.findings.append(record)
             case events.Facts():
@@ -228,11 +222,24 @@ class History:
             case events.RunEnded():
                 self.end = record
 
-    def _take_strange(self, offset: int, line: bytes) -> None:
-        """A line in another order of keys, of a type that is not known yet, or broken. Raises one of BROKEN."""
+    def _add_process(self, run: events.RunStarted) -> None:
+        self.run, self.end, self._paused = run, None, False
+        self.threads = run.threads
+        if run.step is not None and run.step < self.steps.end:
+            self._rewind(run.step)
+
+    def _add_epoch(self, epoch: events.EpochDone) -> None:
+        while self.epochs and self.epochs[-1].epoch >= epoch.epoch:
+            self.epochs.pop()
+        self.epochs.append(epoch)
+        if epoch.confusion:
+            self._confusions = drop_confusions(self.epochs, self._confusions + 1)
+
+    def _read_unknown(self, offset: int, line: bytes) -> None:
+        """Read a line with another order of keys, or of an unknown type. Raises one of BROKEN."""
         kind = _named.decode(line).type
         if kind == "steps":
-            self._take_steps(_decode_steps(line))
+            self._add_steps(_decode_steps(line))
         elif kind == "layers":
             self._layers.add(decode_layers(line).step, offset, line)
         elif kind in KNOWN:
@@ -261,17 +268,20 @@ class History:
         return self.steps.end
 
     def state(self) -> str:
-        """starting, running, paused, finished, stopped, diverged, failed, or lost (the process died wordless)."""
+        """Return starting, running, paused, finished, stopped, diverged, failed, or lost.
+
+        lost: the process ended without an `end` record.
+        """
         if self.end is not None:
             return self.end.status
         return state_without_end(self.folder, self.run is not None, self._paused, self._tail)
 
     def behind(self) -> bool:
-        """Is there something in the file that `poll` has not looked at yet?"""
+        """Return True if the file has data that `poll` has not read yet."""
         return self._tail.behind()
 
     def last_log_lines(self, count: int = 10) -> list[str]:
-        """The last lines that the process itself printed (worker.log): what is shown when it died."""
+        """Return the last lines of worker.log: what the process itself printed before it died."""
         try:
             with door.opened(self.folder.log) as file:
                 size = file.seek(0, os.SEEK_END)
@@ -283,7 +293,7 @@ class History:
 
 
 def state_without_end(folder: RunFolder, begun: bool, paused: bool, tail: Tail) -> str:
-    """The state of a run that has not said its end: `begun` when there is a record `run`."""
+    """Return the state of a run without an `end` record; `begun` when there is a record `run`."""
     alive = folder.alive()
     if not begun:
         return "starting" if alive or starting(folder) else "lost"
@@ -312,7 +322,7 @@ KNOWN = frozenset(
 
 
 def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
-    """Both together: what the newer says wins, and what it leaves out stays."""
+    """Merge two `facts`: the newer one wins, and what it leaves out stays."""
     if old is None:
         return new
     said = {name: value for name in new.__struct_fields__ if (value := getattr(new, name)) not in (None, [], {}, "")}
@@ -342,7 +352,7 @@ def drop_confusions(epochs: list[events.EpochDone], held: int) -> int:
 
 
 def _is_square(steps: events.Steps) -> bool:
-    """Are all lists as long as `loss`? (Then they can be joined to the next record's.)"""
+    """Return True if all lists are as long as `loss`, so that the next record can be joined to them."""
     length = len(steps.loss)
     return (
         len(steps.lr) == length

@@ -22,7 +22,7 @@ HANDED_ON = "CVTUI_LOCK"
 
 
 class Busy(Exception):
-    """Somebody else holds it."""
+    """Another process holds the lock."""
 
 
 class WorkerLock:
@@ -33,7 +33,7 @@ class WorkerLock:
         self._other = other
 
     def release(self) -> None:
-        """Lets it go, for every process that has it."""
+        """Release the lock, for every process that has it."""
         if self._other is not None:
             self._other.release()
         elif self.number >= 0:
@@ -42,7 +42,7 @@ class WorkerLock:
             self.forget()
 
     def forget(self) -> None:
-        """Closes the file here; a process that it was handed on to goes on holding the lock."""
+        """Close the file here; a process that it was handed on to goes on holding the lock."""
         if self.number >= 0:
             os.close(self.number)
             self.number = -1
@@ -57,7 +57,7 @@ class WorkerLock:
 
 
 def take(path: Path, timeout: float) -> WorkerLock:
-    """Takes the lock `path`, trying for `timeout` seconds. Busy where another process holds it; OSError."""
+    """Take the lock `path`, trying for `timeout` seconds. Busy where another process holds it; OSError."""
     if fcntl is None:
         return _take_elsewhere(path, timeout)
     number = door.descriptor(path, os.O_RDWR | os.O_CREAT)
@@ -80,7 +80,7 @@ def take(path: Path, timeout: float) -> WorkerLock:
 
 
 def handed_on(path: Path) -> WorkerLock | None:
-    """The lock that whoever started this process took for it; None where nobody did."""
+    """Return the lock that the parent process took for this one; None without."""
     word = os.environ.pop(HANDED_ON, "")
     if fcntl is None or not word.isdecimal():
         return None
@@ -95,7 +95,7 @@ def handed_on(path: Path) -> WorkerLock | None:
 
 
 def is_held(path: Path) -> bool:
-    """Does a living process hold it? Asked of the kernel; about 10 µs."""
+    """Return True if a living process holds it: asked of the kernel, about 10 µs."""
     if fcntl is None:
         return _held_elsewhere(path)
     try:

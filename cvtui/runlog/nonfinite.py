@@ -1,4 +1,4 @@
-"""Numbers of a run that JSON has no word for: which were NaN, which infinite, and which simply are not there."""
+"""Non-finite numbers in a log, which JSON has no word for: NaN, infinite, or missing."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ _STEPS = b'{"type":"steps",'
 
 
 def word(value: float | None) -> str:
-    """`nan`, `inf` or `-inf`; "" for a finite number, and for none."""
+    """Return `nan`, `inf` or `-inf`; "" for a finite number, and for None."""
     if value is None or math.isfinite(value):
         return ""
     return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
 def words_of(numbers: Mapping[str, float | None]) -> dict[str, str]:
-    """name -> word, of those that are there and not finite."""
+    """Map each name whose number is not finite to its word."""
     return {name: said for name, value in numbers.items() if (said := word(value))}
 
 
 def places_of(columns: Mapping[str, Sequence[float | None]]) -> dict[str, dict[str, list[int]]]:
-    """For `Steps.not_finite`: column -> word -> places in its list. (A loss's null means NaN by itself.)"""
+    """Map column -> word -> places in its list, for `Steps.not_finite`.
+
+    A loss's null means NaN by itself.
+    """
     found: dict[str, dict[str, list[int]]] = {}
     for name, values in columns.items():
         for place, value in enumerate(values):
@@ -42,8 +45,11 @@ _steps = msgspec.json.Decoder(Steps)
 
 
 def told_of_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
-    """column -> step -> NaN or ±infinity, as the log tells it. Steps that are done again after a resume count as they
-    were the last time. A loss that is null without a word is NaN."""
+    """Map column -> step -> NaN or ±infinity, as the log tells it.
+
+    Steps that are done again after a resume count as they were the last time. A loss that is null without a word is
+    NaN.
+    """
     found: dict[str, dict[int, float]] = {"loss": {}, "grad_norm": {}}
     for _, line in Tail(folder.events).lines():
         if not line.startswith(_STEPS) or (b"null" not in line and not any(found.values())):

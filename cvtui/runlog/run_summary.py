@@ -63,7 +63,7 @@ class RunSummary:
 
 
 class _Scan:
-    """What a run's records add up to; keeps its place in the file between two calls."""
+    """Running totals of a log; keeps its position in the file between two calls."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -111,7 +111,7 @@ class _Scan:
                 pass
 
     def progress(self) -> tuple[int, float]:
-        """(steps done, seconds) of the latest record that knows."""
+        """Return (steps done, seconds) of the latest record that has them."""
         steps, seconds = (self.epochs[-1].step, self.epochs[-1].seconds) if self.epochs else (0, 0.0)
         try:
             last = msgspec.json.decode(self.last_steps, type=events.Steps) if self.last_steps else None
@@ -134,7 +134,10 @@ _scans: dict[Path, _Scan] = {}
 
 
 def summary(folder: RunFolder) -> RunSummary:
-    """The run in one line. The first call reads the log once (about 1 GB/s); later ones only what is new."""
+    """Summarise the run in one line.
+
+    The first call reads the log once (about 1 GB/s); later ones only what is new.
+    """
     scan = _scans.get(folder.path)
     if scan is None:
         if len(_scans) >= 4096:
@@ -170,7 +173,7 @@ def summary(folder: RunFolder) -> RunSummary:
 
 
 def _parent(run: events.RunStarted | None, folder: RunFolder) -> str:
-    """The run that this one comes from: as it told, or (begun anew from another's recipe) as its folder notes."""
+    """Return the parent's name: as logged, or (begun anew from another's recipe) as its folder notes."""
     if run is not None and run.parent:
         return str(run.parent.get("run", ""))
     try:
@@ -180,7 +183,7 @@ def _parent(run: events.RunStarted | None, folder: RunFolder) -> str:
 
 
 def _recipe_of(folder: RunFolder) -> dict[str, Any]:
-    """The recipe as written, for a run that has not said its own yet; {} where it can't be read."""
+    """Return the recipe as written, for a run that has no log yet; {} where it can't be read."""
     import tomllib
 
     try:
