@@ -1,4 +1,4 @@
-"""What was looked at before a run, as a list: each question with its answer in numbers, also where all is well."""
+"""Checklist of a pre-flight check: each question with its answer in numbers, also where all is well."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ class _Question(msgspec.Struct, frozen=True):
     """Findings that answer it with no."""
     answer: Callable[[Observations], str]
     """The numbers; "" where nothing is known."""
-    doubtful: Callable[[Observations], bool] = lambda obs: False
+    doubtful: Callable[[Observations], bool] = lambda _: False
 
 
 def checklist(obs: Observations, found: list[Diagnosis]) -> list[Item]:
-    """obs: fed with a check-up's records; found: everything that the rules say of it."""
+    """Answer each question of the pre-flight check.
+
+    obs: fed with a check's records; found: everything that the rules say of it.
+    """
     faults = {one.id for one in found if one.severity != "note"}
     notes = {one.id for one in found} - faults
     items = []
@@ -48,7 +51,7 @@ def checklist(obs: Observations, found: list[Diagnosis]) -> list[Item]:
 
 
 def learnt(obs: Observations) -> bool | None:
-    """Did the net learn one batch by heart? None where that was not tried."""
+    """Return True if the net has memorised one batch; None where that was not tried."""
     right = obs.facts.overfit_accuracy
     return None if right is None else right >= 0.95 and obs.facts.overfit_loss is not None
 
@@ -142,7 +145,7 @@ def _moves(obs: Observations) -> str:
 
 
 def _far(obs: Observations) -> bool:
-    """Beyond the limit that the doctor holds a run to?"""
+    """Return True if an update ratio is beyond the limit that the doctor holds a run to."""
     ratios = obs.layers.of("update_ratio")[:, obs.layers.weighted()]
     return bool((ratios > limit("F01", "ratio")).any())
 

@@ -1,4 +1,4 @@
-"""Puts the rules to a run, and tells one fault as one."""
+"""Run the rules on a run, and report one fault as one: root causes and what follows from them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Doctor:
         self._ended: RunEnded | None = None
 
     def update(self, seconds: float = math.inf) -> list[Diagnosis]:
-        """What is known now: root causes, the most certain and furthest upstream first; [] for a healthy run.
+        """Return the root causes known now, the most certain and furthest upstream first; [] for a healthy run.
 
         About so many `seconds` are spent on reading; what is left of a long history comes at the next calls.
         """
@@ -86,7 +86,7 @@ class Doctor:
         return self._roots
 
     def pace(self) -> tuple[Pace, str]:
-        """What is said of the size of the run's steps: ("fast", why), ("slow", why) or ("", "")."""
+        """Judge the size of the steps: ("fast", why), ("slow", why) or ("", "")."""
         for one in self.all:
             if one.severity != "note" and one.id in SPEED:
                 too_slow = one.id == "F02" or (one.id == "F30" and one.threshold == FAULTS["F02"].limits["ratio"])
@@ -94,7 +94,7 @@ class Doctor:
         return "", ""
 
     def _ask(self, rule: Rule) -> Diagnosis | None:
-        """What one rule says. A log of strangers may hold anything: a rule that fails over it says nothing."""
+        """Run one rule. A foreign log may hold anything: a rule that fails on it reports nothing."""
         try:
             found = rule.check(self.obs)
             return self._offered(found.diagnosis(rule.id, self.obs)) if found else None
@@ -103,7 +103,7 @@ class Doctor:
             return None
 
     def _offered(self, one: Diagnosis) -> Diagnosis:
-        """With its cure only where that helps: never what the recipe says already, nor for a fault that is past."""
+        """Return the diagnosis with its cure only where it helps: no change already made, no fault that is past."""
         cure = {name: value for name, value in one.cure.items() if self.obs.recipe.get(name) != value}
         past = one.severity == "note" and FAULTS[one.id].severity != "note"
         known = tried(one.id, one.cure)
@@ -116,7 +116,7 @@ class Doctor:
     # ------------------------------------------------------------------ from records
 
     def take(self, record: Record) -> None:
-        """One record of the run's log, as it is written."""
+        """Add one record of the log, as it is written."""
         match record:
             case Steps():
                 self._take_steps(record)
@@ -152,7 +152,7 @@ class Doctor:
         )
 
     def remember(self, history: History) -> None:
-        """Of a run that goes on: how the rate was set by hand before, which what comes now follows from."""
+        """Add the rate changes made by hand before a resume, which what comes now follows from."""
         for command in history.commands[self._commands :]:
             place = command.step - 1 - history.steps.first
             known = 0 <= place < len(history.steps)
@@ -160,8 +160,11 @@ class Doctor:
         self._commands = len(history.commands)
 
     def _take_command(self, command: CommandApplied, before: float | None) -> None:
-        """Of a plateau the schedule itself lowers the rate by such a record; that is no hand, but of the same step it
-        says at what rate that was made."""
+        """Add a change of the rate by hand.
+
+        Of a plateau the schedule itself lowers the rate by such a record; that is not by hand, but of the same step it
+        says at what rate that was made.
+        """
         if command.command != "set_lr" or command.value is None:
             return
         if not command.words.startswith("plateau"):
@@ -215,7 +218,7 @@ class Doctor:
 
 
 def examine(history: History) -> list[Diagnosis]:
-    """What is wrong with the run, root causes first; [] for a healthy one. The history is read as far as it is."""
+    """Return the root causes of a run, as far as its history is read; [] for a healthy one."""
     return Doctor(history).update()
 
 
@@ -243,8 +246,10 @@ def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
 
 
 def _rank(one: Diagnosis) -> tuple[bool, bool, int, int]:
-    """Faults before notes, notes on the run before those on the net, the trusted before the likely, the upstream before
-    what follows; of heuristic ones, what was seen much earlier comes first too."""
+    """Sort key: faults before notes, the certain before the likely, causes before what follows.
+
+    Notes on the run come before those on the net; of heuristic findings, what was seen much earlier comes first too.
+    """
     late = max(one.step, 0) if one.kind == "heuristic" else 0
     note = one.severity == "note"
     return note, note and one.id.startswith("L"), TRUST[one.kind], 2 * FAULTS[one.id].order + late
@@ -263,7 +268,7 @@ def _root_of(fault_id: str, follows: dict[str, list[str]], roots: set[str]) -> s
 
 
 def _explains(cause: Diagnosis, one: Diagnosis) -> bool:
-    """A cause is upstream in the table, says so there, is no mere note beside a fault, and was not seen much later."""
+    """Return True if `cause` is upstream in the table, names `one` there, and was not seen much later."""
     fault = FAULTS[cause.id]
     if one.id not in fault.causes or fault.order >= FAULTS[one.id].order:
         return False

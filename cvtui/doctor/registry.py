@@ -1,4 +1,4 @@
-"""One small rule a fault: a pure function of a run's observations."""
+"""Registry of rules: one small rule a fault, a pure function of a run's observations."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from cvtui.recipe.learning_rate import at_rate
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What a rule says. step: at which its evidence was complete, −1: before the first. The rest as in Diagnosis; what
-    is left out comes from the catalogue."""
+    """What a rule reports of a fault.
+
+    step: at which its evidence was complete, −1: before the first. The rest as in Diagnosis; what is left out comes
+    from the catalogue.
+    """
 
     sentence: str
     step: int = -1
@@ -54,8 +57,11 @@ class RuleResult:
 
 
 def _plain(cure: dict[str, Any], obs: Observations) -> dict[str, Any]:
-    """A cure speaks of the rate that is trained at. Where the recipe multiplies its own (`scale_lr`), one that sets a
-    rate or a batch size sets both, and the factor to none."""
+    """Return a cure as changes of the recipe.
+
+    A cure names the rate that is trained at. Where the recipe multiplies its own (`scale_lr`), one that sets a rate or
+    a batch size sets both, and the factor to none.
+    """
     rate = obs.run.lr if obs.run is not None else None
     if not obs.recipe.get("scale_lr") or rate is None or not cure.keys() & {"lr", "batch_size"}:
         return cure
@@ -80,7 +86,7 @@ RULES: dict[str, Rule] = {}
 def rule(
     fault_id: str, *reads: str
 ) -> Callable[[Callable[[Observations], RuleResult | None]], Callable[[Observations], RuleResult | None]]:
-    """Registers the rule of this fault."""
+    """Register the rule of this fault."""
     assert fault_id in FAULTS
 
     def register(check: Callable[[Observations], RuleResult | None]) -> Callable[[Observations], RuleResult | None]:
@@ -91,12 +97,12 @@ def rule(
 
 
 def limit(fault_id: str, name: str) -> float:
-    """A threshold of the catalogue."""
+    """Return a threshold of the catalogue."""
     return FAULTS[fault_id].limits[name]
 
 
 def nice(number: float) -> float:
-    """The nearest of …, 0.3, 1, 3, 10, 30, … (by ratio)."""
+    """Round to the nearest of …, 0.3, 1, 3, 10, 30, … (by ratio)."""
     if not number > 0 or not math.isfinite(number):
         return number
     power = math.floor(math.log10(number))
@@ -104,12 +110,15 @@ def nice(number: float) -> float:
 
 
 def short(number: float) -> float:
-    """Three digits: for a recipe's field."""
+    """Round to three digits, for a recipe's field."""
     return float(f"{number:.3g}")
 
 
 def some(names: list[str], most: int = 3, count: int = 0) -> str:
-    """`a, b, c and 4 more`. count: how many there are, where `names` holds only the first of them."""
+    """List names as `a, b, c and 4 more`.
+
+    count: how many there are, where `names` holds only the first of them.
+    """
     count = max(count, len(names))
     if count <= most:
         return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""

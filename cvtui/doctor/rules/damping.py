@@ -1,4 +1,4 @@
-"""What holds the weights back: decay and clipping."""
+"""Rules on what holds the weights back: decay and clipping."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def bad_values(obs: Observations) -> RuleResult | None:
 
 @rule("F17", "facts", "steps")
 def flipped_sign(obs: Observations) -> RuleResult | None:
-    """A cross-entropy is never below 0: not of hard labels and not of smoothed ones."""
+    """Find a cross-entropy below 0, which it never is: not of hard labels and not of smoothed ones."""
     facts = obs.facts
     first, expected = facts.first_loss, facts.cross_entropy
     if first is not None and expected is not None and expected > 1e-3 and abs(first + expected) < 1e-3 * expected:
@@ -125,8 +125,10 @@ def not_trained(obs: Observations) -> RuleResult | None:
 
 
 def _kept(names: list[str], kept: int, count: int, how: str) -> RuleResult:
-    """Nobody freezes by accident: it takes a line that says so. Worth knowing, no fault. `names`: the first of the
-    `kept`, of `count` in all; `how`: what follows "are"."""
+    """Note parameters that are frozen: it takes a line that says so, so it is no fault.
+
+    `names`: the first of the `kept`, of `count` in all; `how`: what follows "are".
+    """
     verb = f"are {how}" if kept > 1 else f"is {how.replace('get', 'gets', 1)}"
     return RuleResult(
         f"{some(names, count=kept)} {verb} and will stay as drawn; all is well if that is meant.",
@@ -140,7 +142,7 @@ def _kept(names: list[str], kept: int, count: int, how: str) -> RuleResult:
 
 
 def _stands_still(obs: Observations) -> RuleResult | None:
-    """A layer whose weights did not change by one bit in three samples, while others did and it had a gradient."""
+    """Find a layer whose weights stood still in three samples, while others moved and it had a gradient."""
     places = obs.layers.weighted()
     if len(obs.layers) < 3 or len(places) < 2 or not (obs.rate or 0) > 0:
         return None
@@ -196,7 +198,7 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
 
 
 def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:
-    """A loop of somebody's own: a rate that shrinks by the same factor at every step, or that is already gone."""
+    """Find, in a custom loop, a rate that shrinks by the same factor at every step, or is already gone."""
     if obs.first_step:
         return None  # it goes on somewhere in the middle: what the rate was before is not known here
     rates = obs.rates

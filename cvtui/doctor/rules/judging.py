@@ -14,7 +14,7 @@ from cvtui.runlog.events import EpochDone
 
 
 def beyond(obs: Observations, share: float) -> float:
-    """An accuracy so far above a guess: 0 is the guess (the largest class), 1 is all right."""
+    """Return an accuracy that lies `share` of the way from a guess (the largest class) to 1."""
     guess = obs.largest_class
     return guess + share * (1 - guess)
 
@@ -102,8 +102,10 @@ def validation_differs(obs: Observations) -> RuleResult | None:
 
 
 def _inputs_differ(obs: Observations) -> RuleResult | None:
-    """Like is compared with like: what reaches the model in both modes, or, until that is known, what lies in both
-    sets. (Raw points in 0..1 beside standardised ones once were "not prepared alike".)"""
+    """Compare training and validation inputs: as the model gets them, or, until known, as they are stored.
+
+    (Raw points in 0..1 beside standardised ones once were "not prepared alike".)
+    """
     facts = obs.facts
     if facts.validation_mode is not None:
         rows = [[facts.input_mean, facts.input_std], [facts.validation_mean, facts.validation_std]]
@@ -127,8 +129,10 @@ def _inputs_differ(obs: Observations) -> RuleResult | None:
 
 
 def _far(ours: tuple[float, float], theirs: tuple[float, float], count: int) -> bool:
-    """Do means or spreads lie apart by more than the limit, and by more than chance allows for `count` images? (The
-    numbers of one image may be as good as one: the standard error is that of so many numbers.)"""
+    """Return True if means or spreads differ by more than the limit and than chance allows for `count` images.
+
+    (The numbers of one image may be as good as one: the standard error is that of so many numbers.)
+    """
     (mean, std), (other, spread) = ours, theirs
     moved = max(limit("F21", "mean"), limit("F21", "errors") / math.sqrt(count)) * std
     times = max(math.log(limit("F21", "std")), limit("F21", "errors") / math.sqrt(2 * count))
@@ -157,7 +161,7 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
             and epoch.train_loss < guess
             and (val is None or train is None or val < train - 0.2)
         )
-        if below or (costly and _early(obs, epoch)):
+        if below or (costly and _early(epoch)):
             if obs.raised_by(epoch.step):
                 return None  # a rate that was raised by hand throws validation off as well
             return RuleResult(
@@ -173,19 +177,19 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
 
 
 def _result(accuracy: float | None, loss: float | None) -> str:
-    """`an accuracy of 31 % and a loss of 2.1`; what is not known is left out."""
+    """Say `an accuracy of 31 % and a loss of 2.1`; what is not known is left out."""
     parts = ["an accuracy of " + percent(accuracy)] if accuracy is not None else []
     parts += [f"a loss of {loss:.3g}"] if loss is not None else []
     return " and ".join(parts)
 
 
-def _early(obs: Observations, epoch: EpochDone) -> bool:
-    """A loss that high after long training is what overfitting looks like; in the first epochs it is not."""
+def _early(epoch: EpochDone) -> bool:
+    """Return True in the first epochs: a loss that high after long training is what overfitting looks like."""
     return epoch.epoch <= 5 and (epoch.train_accuracy is None or epoch.train_accuracy < 0.97)
 
 
 def _neighbours(obs: Observations) -> tuple[float, float, float, int]:
-    """(training, validation, chance, images asked); 0 images where it is not known."""
+    """Return (training, validation, chance, images compared); 0 images where it is not known."""
     facts = obs.facts
     numbers = (facts.neighbours_train, facts.neighbours_validation, facts.neighbours_chance)
     if any(number is None for number in numbers) or not facts.neighbours_count:
@@ -228,7 +232,7 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
 
 
 def _guesses_on(obs: Observations) -> int | None:
-    """The step by which the net had had its chance, at a rate that fits, and still guessed; None: it has not yet."""
+    """Return the step by which the net, at a rate that fits, still guessed; None: it is too early."""
     if too_fast(obs) is not None or too_slow(obs) is not None:
         return None
     stuck = not_learning(obs)
@@ -375,7 +379,7 @@ def one_unit(obs: Observations) -> RuleResult | None:
 
 
 def _narrowest(obs: Observations) -> str:
-    """The layer that all must go through, where it has no more than two outputs for more than three classes."""
+    """Name the bottleneck layer, where it has no more than two outputs for more than three classes."""
     if obs.classes <= 3:
         return ""
     layers = [m for m in obs.facts.modules if "out_features" in m.options or "out_channels" in m.options]

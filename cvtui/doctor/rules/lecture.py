@@ -1,4 +1,4 @@
-"""What the lecture warns of, seen in the recipe's net and its first batch: notes, but for a signal that dies out."""
+"""Rules of the lecture, from the recipe's net and its first batch: notes, but for a signal that dies out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cvtui.errors import RequestError
 
 
 def table(obs: Observations) -> Table | None:
-    """The layer table of the recipe's net; None for a loop of somebody's own."""
+    """Return the layer table of the recipe's net; None for a custom training loop."""
     if "table" not in obs.tables:
         obs.tables["table"] = _table(obs)
     found: Table | None = obs.tables["table"]
@@ -31,7 +31,7 @@ def _table(obs: Observations) -> Table | None:
 
 
 def spread(obs: Observations) -> dict[str, float]:
-    """Standard deviation of each watched layer's output on the first batch, in order."""
+    """Return the standard deviation of each watched layer's output on the first batch, in order."""
     found = obs.run.prediction.get("activation_std") if obs.run else None
     if isinstance(found, dict) and found:
         return {str(name): float(value) for name, value in found.items()}
@@ -42,7 +42,7 @@ def spread(obs: Observations) -> dict[str, float]:
 
 
 def hidden(obs: Observations) -> list[tuple[str, float]]:
-    """The same of the hidden activations (of the weights' own outputs where no activation is a module)."""
+    """Return those of the hidden activations (of the weights' outputs where no activation is a module)."""
     kinds = _kinds(obs)
     stds = [(name, std) for name, std in spread(obs).items() if std == std]
     active = [(name, std) for name, std in stds if kinds.get(name, "") not in ("conv", "fc", "")]

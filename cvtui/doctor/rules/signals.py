@@ -17,7 +17,7 @@ FEW = 16
 
 @rule("F10", "facts", "steps")
 def wrong_size(obs: Observations) -> RuleResult | None:
-    """The first loss against that of a guess, and the weights' size against 1/sqrt(fan-in)."""
+    """Compare the first loss with that of a guess, and the weights' size with 1/sqrt(fan-in)."""
     first, guess = obs.first_loss, obs.label_entropy
     if first is None or not guess or not obs.is_cross_entropy:
         return None
@@ -147,7 +147,7 @@ def dead(obs: Observations) -> RuleResult | None:
 
 
 def _dead_from(obs: Observations, over: Mask, loss: float) -> int | None:
-    """The second of two samples in a row, at a loss above this (a net that has learnt all has no gradients)."""
+    """Return the second of two samples in a row, at a loss above this (a net that has learnt all has none)."""
     for sample in np.flatnonzero(over[1:] & over[:-1]) + 1:
         if obs.loss_at(obs.layers.steps[sample]) > loss:
             return int(sample)
@@ -178,8 +178,10 @@ def _tell_dead(obs: Observations, sample: int, relu: int, before: int) -> RuleRe
 
 
 def _dead_unseen(obs: Observations, zeros: Array, guess: float) -> RuleResult | None:
-    """ReLUs that are no modules can't be seen: here the gradients must tell, in a layer that is not the first (that one
-    may be fed with zeros)."""
+    """Find dead ReLUs that are no modules by their gradients.
+
+    In a layer that is not the first, which may be fed with zeros.
+    """
     layers = obs.layers
     if "relu" in layers.kinds or not any("conv" in kind or "fc" in kind for kind in layers.kinds):
         return None

@@ -1,4 +1,4 @@
-"""Steps that are too large or too small, and whose fault that is: the rate, the batch size or the missing warm-up."""
+"""Rules on the step size: too large or too small, by the rate, the batch size or a missing warm-up."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ class StepSize(NamedTuple):
 
     @property
     def since(self) -> int:
-        """Where it began, for the order of causes: the step that was too large, not the later one that shows its
-        harm (dead units at step 30 of a step 0 that moved weights by 17 times their size)."""
+        """The step where it began, for the order of causes.
+
+        The step that was too large, not the later one that shows its harm (dead units at step 30 of a step 0 that moved
+        weights by 17 times their size).
+        """
         return min(self.step, self.begun)
 
 
 def too_fast(obs: Observations) -> StepSize | None:
-    """The first moment at which steps were too large and the loss was no better for it."""
+    """Return the first moment at which steps were too large and the loss was no better for it."""
     if "fast" not in obs.memo:
         looks = _by_ratio(obs, False), _by_loss(obs, False), _by_death(obs)
         found = [pace for pace in looks if pace is not None]
@@ -51,7 +54,7 @@ def too_fast(obs: Observations) -> StepSize | None:
 
 
 def _never_recovered(obs: Observations) -> bool:
-    """Steps enough have been made, and the loss is little better than a guess: what looked large at first was."""
+    """Return True if after enough steps the loss is little better than a guess: large steps were too large."""
     guess, steps = obs.guess, obs.steps_done
     return guess is not None and steps > limit("F01", "later") and obs.loss_at(steps) > limit("F01", "lost") * guess
 
@@ -66,8 +69,10 @@ def ratios(obs: Observations) -> tuple[Array, list[int]]:
 
 
 def middles(values: Array) -> Array:
-    """The median of each row's numbers (the lower one of two in the middle); NaN where there are none. numpy's own
-    takes 0.2 ms."""
+    """Return the median of each row (the lower one of two in the middle); NaN without numbers.
+
+    numpy's own takes 0.2 ms.
+    """
     ordered = np.sort(values, axis=1)  # NaN last
     counts = np.isfinite(values).sum(1)
     return ordered[np.arange(len(ordered)), np.maximum((counts - 1) // 2, 0)]  # type: ignore[no-any-return]
@@ -107,15 +112,17 @@ def _by_ratio(obs: Observations, later: bool) -> StepSize | None:
 
 
 def _just_now(obs: Observations, step: int, loss: float) -> float:
-    """The loss of the steps just before `step`, where single steps are known; else `loss`."""
+    """Return the loss just before `step`, where single steps are known; else `loss`."""
     near = obs.losses[max(0, step - 2) : step + 1]
     near = near[np.isfinite(near)]
     return float(near.mean()) if len(near) else loss
 
 
 def _by_loss(obs: Observations, later: bool) -> StepSize | None:
-    """The loss climbs to more than twice a guess (and twice the first) and is no better than a guess 10 steps later, or
-    climbs to no number at all."""
+    """Find a loss that climbs to more than twice a guess (and the first) and stays, or to no number.
+
+    It stays where it is no better than a guess 10 steps later.
+    """
     guess, first = obs.guess, obs.first_loss
     if guess is None or first is None:
         return None
@@ -152,8 +159,10 @@ def _by_loss(obs: Observations, later: bool) -> StepSize | None:
 
 
 def _by_death(obs: Observations) -> StepSize | None:
-    """All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits:
-    the net has stepped to where all its units are dead."""
+    """Find a step that killed all units.
+
+    All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits.
+    """
     guess, places = obs.guess, obs.layers.weighted()
     if guess is None or len(obs.layers) < 3 or not places:
         return None
@@ -175,7 +184,7 @@ def _by_death(obs: Observations) -> StepSize | None:
 
 
 def too_slow(obs: Observations) -> StepSize | None:
-    """The first of two samples in a row in which the middle layer hardly moved, with a loss that is still high."""
+    """Return the first of two samples in which the middle layer hardly moved, at a loss that is still high."""
     if "slow" in obs.memo:
         return obs.memo["slow"]  # type: ignore[no-any-return]
     obs.memo["slow"] = pace = _slow(obs)
@@ -247,12 +256,12 @@ def _evidence(pace: StepSize) -> str:
 
 
 def _crossed(pace: StepSize) -> float | None:
-    """The limit, where the update ratio is what crossed it and not the loss."""
+    """Return the limit, where the update ratio is what crossed it and not the loss."""
     return limit("F01", "ratio") if pace.ratio > limit("F01", "ratio") else None
 
 
 def _rate_then(obs: Observations, pace: StepSize) -> str:
-    """The rate of the step that shows it; where that is not known, the highest so far."""
+    """Say the rate of the step that shows it; where that is not known, the highest so far."""
     rate = obs.rate_at(pace.begun)
     return f"{rate:.3g} at step {pace.begun:,}" if math.isfinite(rate) else f"up to {obs.highest_by(pace.begun):.3g}"
 
@@ -343,7 +352,7 @@ def batch_and_rate(obs: Observations) -> RuleResult | None:
 
 
 def _crawls(obs: Observations, batch: int, times: float) -> StepSize | None:
-    """A large batch at a fraction of its rate, and a loss that has come down by less than a tenth after 50 steps."""
+    """Find a large batch at a fraction of its rate, whose loss fell by less than a tenth in 50 steps."""
     guess, step = obs.guess, int(limit("F30", "steps"))
     usual = batch < limit("F30", "large") or times * 64 / batch >= 1 / limit("F30", "far") or times < 1e-3
     if guess is None or usual or obs.steps_done <= step or obs.warmed_up or not obs.loss_at(step) > 0.9 * guess:
@@ -352,7 +361,7 @@ def _crawls(obs: Observations, batch: int, times: float) -> StepSize | None:
 
 
 def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
-    """A small batch at a rate that is usual for large ones, and a loss that is no better than a guess."""
+    """Find a small batch at a rate that is usual for large ones, and a loss no better than a guess."""
     guess, windows = obs.guess, obs.windows
     rows = int(limit("F30", "stuck")) // 10 + 1
     usual = batch <= limit("F30", "small") and times * 64 / batch > limit("F30", "off") and 0.25 <= times <= 4

@@ -1,4 +1,4 @@
-"""What can be seen before the first step, or in it."""
+"""Rules on what is seen before the first step, or in it."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _at_the_floor(obs: Observations, floor: float) -> RuleResult | None:
 
 
 def _is(told: float | None, computed: float | None, error: float = 1e-4) -> bool:
-    """Are they the same number, up to rounding?"""
+    """Return True if they are the same number, up to rounding."""
     return told is not None and computed is not None and abs(told - computed) < error * abs(computed) + 1e-6
 
 
@@ -296,7 +296,7 @@ def _is_fc(kind: str) -> bool:
 
 
 def _larger(obs: Observations, batch: int) -> dict[str, float]:
-    """A batch of 16, and the rate that goes with it by the linear rule, up to what is usual."""
+    """Return a batch of 16, and the rate that goes with it by the linear rule, up to what is usual."""
     rate, usual = obs.run.lr if obs.run is not None else None, TYPICAL_RATES.get(obs.optimizer)
     if rate is None or usual is None or rate >= usual:
         return {"batch_size": 16}

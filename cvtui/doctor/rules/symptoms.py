@@ -68,7 +68,7 @@ def _tell_not_learning(obs: Observations, first: int, last: int, loss: float, gu
 
 
 def _right(obs: Observations, step: float, guess: float) -> bool:
-    """Was that one answer the right one (batches of one class each)?"""
+    """Return True if that one answer was the right one (batches of one class each)."""
     windows = obs.windows
     place = int(np.searchsorted(windows.end, step, side="right")) - 1
     share = float(windows.accuracy[place]) if 0 <= place < len(windows) else math.nan
