@@ -64,9 +64,9 @@ gc.disable()  # until all tests are loaded: nothing of that is garbage
 
 def pytest_collection_finish() -> None:
     """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
-    from cvtui.cli.screen import collect_seldom
+    from cvtui.cli.screen import relax_garbage_collection
 
-    collect_seldom()
+    relax_garbage_collection()
     _leave_compiling_out()
     _look_for_idleness_often()
 

@@ -46,22 +46,22 @@ def checklist(obs: Observations, found: list[Diagnosis]) -> list[Item]:
         doubt = question.doubtful(obs) or any(name in notes for name in question.ids)
         mark: Mark = "fault" if wrong else "unknown" if not answer else "doubt" if doubt else "ok"
         items.append(Item(question=question.words, mark=mark, answer=answer or "not known", findings=wrong))
-    items.append(_by_heart(obs))
+    items.append(_one_batch(obs))
     return items
 
 
-def learnt(obs: Observations) -> bool | None:
+def memorised(obs: Observations) -> bool | None:
     """Return True if the net has memorised one batch; None where that was not tried."""
     right = obs.facts.overfit_accuracy
     return None if right is None else right >= 0.95 and obs.facts.overfit_loss is not None
 
 
-def _by_heart(obs: Observations) -> Item:
+def _one_batch(obs: Observations) -> Item:
     facts = obs.facts
     images, steps = facts.overfit_images or 0, facts.overfit_steps or 0
-    ok = learnt(obs)
+    ok = memorised(obs)
     if ok is None:
-        return Item(question="one batch can be learnt by heart", mark="unknown", answer="not tried")
+        return Item(question="the net can memorise one batch", mark="unknown", answer="not tried")
     right = facts.overfit_accuracy or 0.0
     loss = "not finite" if facts.overfit_loss is None else f"{facts.overfit_loss:.3g}"
     answer = f"{right:.0%} of {images} images after {steps} steps, loss {loss}"
@@ -71,8 +71,8 @@ def _by_heart(obs: Observations) -> Item:
     elif not ok:
         answer += "; nor at a tenth, a hundredth or ten times of the rate" if facts.overfit_rates else ""
     elif facts.zeroed_loss is not None:
-        answer += f" ({facts.zeroed_loss:.3g} when it sees nothing)"
-    return Item(question="one batch can be learnt by heart", mark="ok" if ok else "fault", answer=answer)
+        answer += f" ({facts.zeroed_loss:.3g} with blanked images)"
+    return Item(question="the net can memorise one batch", mark="ok" if ok else "fault", answer=answer)
 
 
 def _images(obs: Observations) -> str:
@@ -120,7 +120,7 @@ def _first_loss(obs: Observations) -> str:
     first, guess = obs.first_loss, obs.label_entropy
     if first is None:
         return ""
-    return f"{first:.4g}" + (f", a guess costs {guess:.4g}" if guess and obs.is_cross_entropy else "")
+    return f"{first:.4g}" + (f"; random guessing: {guess:.4g}" if guess and obs.is_cross_entropy else "")
 
 
 def _gradients(obs: Observations) -> str:
@@ -152,21 +152,21 @@ def _far(obs: Observations) -> bool:
 
 def _schedule(obs: Observations) -> str:
     rates = obs.facts.rates
-    return f"from {rates[0][1]:.3g} over {max(r for _, r in rates):.3g} to {rates[-1][1]:.2g}" if rates else ""
+    return f"{rates[0][1]:.3g} → {max(r for _, r in rates):.3g} → {rates[-1][1]:.2g}" if rates else ""
 
 
 QUESTIONS = (
     _Question("images are finite", ("F28",), _images),
-    _Question("labels are in range, outputs are as many", ("F27",), _labels),
+    _Question("labels in range, one output per class", ("F27",), _labels),
     _Question("classes are in balance", ("F24",), _balance),
     _Question("no image is in both sets", ("F20",), _both_sets),
     _Question("labels fit the images", ("F13", "F14", "F21"), _fit),
     _Question("inputs are normalised", ("F11",), _inputs),
     _Question("batches are mixed", ("F12",), _mixed),
-    _Question("the first loss is that of a guess", ("F10", "F15", "F16", "F17", "F09"), _first_loss),
+    _Question("initial loss close to random guessing", ("F10", "F15", "F16", "F17", "F09"), _first_loss),
     _Question("all parameters get gradients", ("F26", "F25", "F08"), _gradients),
     _Question(
         "weights move, and not too far", ("F01", "F31", "F30", "F02", "F29", "F04", "F05", "F06", "L02"), _moves, _far
     ),
-    _Question("the rate lasts", ("F32",), _schedule),
+    _Question("the schedule covers the run", ("F32",), _schedule),
 )

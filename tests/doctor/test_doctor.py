@@ -154,10 +154,10 @@ def test_the_command_speaks_json_in_its_form() -> None:
 
 def test_the_command_speaks_to_people() -> None:
     result = CliRunner().invoke(cli, ["doctor", str(RECORDINGS / "digits")])
-    assert (result.exit_code, result.stdout[:13]) == (0, "nothing found")
+    assert (result.exit_code, result.stdout[:17]) == (0, "no problems found")
     result = CliRunner().invoke(cli, ["doctor", str(RECORDINGS / "diverged")])
     assert "learning rate too high" in result.stdout
-    assert "From it follows: loss or gradient not finite" in result.stdout
+    assert "Consequences: loss or gradient not finite" in result.stdout
 
 
 def test_the_table_is_whole() -> None:

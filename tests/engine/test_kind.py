@@ -125,7 +125,7 @@ def test_compare_recommends_no_recipe_for_it(tmp_path: Path) -> None:
         file.write('{"type":"epoch","epoch":9,"step":99,"time":0,"train_loss":1,"train_accuracy":1,"val_loss":0.1,'
                    '"val_accuracy":1.1,"seconds":1,"images_per_second":1}\n')  # fmt: skip
     compared = cvtui("compare", "own", "ours", cwd=tmp_path)
-    assert "once more: cvtui runs/ours/recipe.toml" in compared.stdout
+    assert "to repeat it: cvtui runs/ours/recipe.toml" in compared.stdout
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["told", "old log"])

@@ -29,12 +29,12 @@ VERDICTS: dict[bool | None, tuple[str, str]] = {
 
 
 class Labs(click.Group):
-    """A group whose commands are made from the table of labs when they are asked for."""
+    """Group whose commands are made from the table of labs on demand."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         return list(labs())
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
         return command_of(labs()[name]) if name in labs() else None
 
     def resolve_command(
@@ -55,7 +55,7 @@ class Labs(click.Group):
 @click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
 @click.pass_context
 def lab(context: click.Context, as_json: bool) -> None:
-    """The lecture's experiments: run one, turn its knobs, see what it claims.
+    """Run one of the lecture's experiments, turn its knobs, see what it claims.
 
     Without a name, all of them are listed. A lab runs in a process of its own and leaves a folder in RUNS/labs.
     """
@@ -90,7 +90,7 @@ def _described(entry: Lab) -> dict[str, Any]:
 
 
 def command_of(entry: Lab) -> click.Command:
-    """One lab as a command; knobs are read as text, and checked by the one checker that the screen uses too."""
+    """Make the command of one lab; knobs are read as text, and checked as on the screen."""
     options: list[click.Parameter] = [_option(knob) for knob in entry.all_knobs]
     options.append(click.Option(["--json", "as_json"], is_flag=True, help="Numbers and figures as one JSON object."))
     options.append(
@@ -109,7 +109,7 @@ def command_of(entry: Lab) -> click.Command:
         entry.name,
         params=options,
         callback=_callback(entry),
-        help=f"{entry.title}.\n\n{entry.claim}\n\nTo notice: {entry.notice}",
+        help=f"{entry.title}.\n\n{entry.claim}\n\nWhat to look for: {entry.notice}",
         short_help=entry.title,
     )
 
@@ -134,7 +134,7 @@ def _callback(entry: Lab) -> Callable[..., None]:
 
 
 def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quiet: bool) -> None:
-    """Starts the lab, waits for its end with a bar on a terminal, prints what it found. Exits 1 when it failed."""
+    """Run a lab with a bar on a terminal, and print its result. Exits 1 when it failed."""
     from cvtui.labs.folder import LabFolder
     from cvtui.labs.lookup import check
 
@@ -161,7 +161,7 @@ def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quie
 
 
 def _wait(folder: LabFolder, entry: Lab, quiet: bool) -> LabShown:
-    """The lab's last picture. ctrl+c stops the lab and ends with 130."""
+    """Wait for the lab; return what it shows at its end. ctrl+c stops the lab and ends with 130."""
     import sys
     import time
 
@@ -192,7 +192,7 @@ def _wait(folder: LabFolder, entry: Lab, quiet: bool) -> LabShown:
 
 
 class _Bar:
-    """A progress bar on stderr, gone when it is done; nothing where it is off."""
+    """Progress bar on stderr, removed at the end; nothing where it is off."""
 
     def __init__(self, name: str, *, on: bool) -> None:
         self.name = name
@@ -243,5 +243,5 @@ def _print(entry: Lab, knobs: Mapping[str, Any], shown: LabShown) -> None:
     console.print()
     word, style = VERDICTS[shown.claim_holds]
     console.print(Text.assemble("The claim ", (word, f"bold {style}"), f". {shown.sentence}"))
-    console.print(Text(f"To notice: {entry.notice}", style="dim"))
+    console.print(Text(f"What to look for: {entry.notice}", style="dim"))
     console.print(Text(f"{shown.seconds:.1f} s; all numbers: cvtui lab {entry.name} --json", style="dim"))
