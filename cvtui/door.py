@@ -1,12 +1,12 @@
 """File access to a run folder, which may come from anyone: regular files inside the folder only.
 
-A pipe would make whoever opens it wait for ever, a device may do anything, and a link would put a file from elsewhere
+A pipe would make its reader wait for ever, a device may do anything, and a link would put a file from elsewhere
 into a report, or let a write destroy it. So every open here is O_NOFOLLOW | O_NONBLOCK and checked (fstat) before a
 byte is read or written, and neither the file nor the folder below the run folder that it lies in may be a link. The run
 folder itself may be one: that is its owner's way to keep runs on another disk. Everything refused is an OSError whose
 `strerror` says what it is.
 
-What is made is never writable for others, whatever the umask: whoever can write commands.jsonl steers the run.
+What is made is never writable for others, whatever the umask: anyone who can write commands.jsonl steers the run.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def follow(
                 if as_json:
                     _pass_on(records)
                 report.show(history, worker.signals)
-        except BrokenPipeError:  # nobody reads any more: what runs in the foreground ends with its pipe
+        except BrokenPipeError:  # its reader went away: what runs in the foreground ends with its pipe
             worker.stop()
             process.discard_output()
             return EXIT_BROKEN_PIPE

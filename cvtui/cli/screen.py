@@ -59,7 +59,7 @@ def relax_garbage_collection() -> None:
 def _end_with_the_terminal() -> None:
     """End with SIGHUP, also where that was ignored at the start (`nohup`).
 
-    Without its terminal the screen would stay for ever, and nobody could see it. The training does not end with it.
+    Without its terminal the screen would stay for ever, unseen. The training does not end with it.
     """
     process.restore_signals("SIGTERM")
     if hasattr(signal, "SIGHUP"):  # not on Windows

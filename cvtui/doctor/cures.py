@@ -44,7 +44,7 @@ def _read() -> dict[str, dict[str, Tried]]:
 
 
 CURES = _read()
-"""Diagnosis -> fields of the cure -> what came of it."""
+"""Diagnosis -> fields of the cure -> result of its trials."""
 
 
 def tried(fault_id: str, cure: Iterable[str]) -> Tried | None:

@@ -57,7 +57,7 @@ def must_be_ours(folder: RunFolder, run: RunStarted | None, what: str) -> None:
             hint=f"`cvtui lab {shlex.quote(name)}` runs it again" if name.isprintable() else "",
         )
     raise RequestError(
-        f"{folder.name!r} can't be {what} here: it is a loop of somebody's own, and only their script can train it",
+        f"{folder.name!r} can't be {what} here: it is a custom training loop, which only its script can train",
         hint=weights_of(folder),
     )
 

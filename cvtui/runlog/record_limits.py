@@ -50,7 +50,7 @@ SHARES = frozenset(
         "watch_cost",
     )
 )
-"""0 to 1 by right; somebody's own loop may count in per cent."""
+"""0 to 1 by right; a custom loop may count in per cent."""
 LARGEST_SHARE = 1e4
 _ROWS = {"overlap_pairs": 2, "rates": 2, "mode_losses": 3, "overfit_rates": 3}
 

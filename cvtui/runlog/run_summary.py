@@ -55,7 +55,7 @@ class RunSummary:
     parent: str = ""
     """The run that this one was forked from."""
     note: str = ""
-    """What somebody wrote about it."""
+    """The note about it."""
     trouble: str = ""
     """What the disk refused: while the run goes on, or of a run that is over what is not in its folder."""
     pinned: bool = False

@@ -21,7 +21,7 @@ TYPES: dict[str, type[np.floating[Any]]] = {
 
 
 LARGEST = {"loss": 1e300, "lr": 1e300, "accuracy": 1e4, "grad_norm": 3e38, "seconds": 1e10}
-"""Beyond it a number means nothing; accuracies are shares, or (of somebody's own loop) per cent."""
+"""Beyond it a number means nothing; accuracies are shares, or (of a custom loop) per cent."""
 
 
 class Series:

@@ -71,7 +71,7 @@ class Tail:
         """Return True if this is another file than the one read last time."""
         if self.offset == 0:
             return False
-        if not self._before:  # begun at an offset that somebody gave us
+        if not self._before:  # begun at a given offset
             return found.st_size < self.offset
         return found.st_ino != self._seen[0] or found.st_size < self.offset or self._bytes_before(file) != self._before
 

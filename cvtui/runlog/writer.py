@@ -149,7 +149,7 @@ class EventWriter:
         with contextlib.suppress(OSError):
             disk_note.prepare(self._note)
         if self._head and self._head not in self._waiting and not os.fstat(file).st_size:
-            os.write(file, self._head)  # the log was deleted: whoever reads the new one must know what it is about
+            os.write(file, self._head)  # the log was deleted: a reader of the new one must know what it is about
         if ends_torn(file):  # what a killed process left: its torn line must not swallow our first one
             os.write(file, b"\n")
         return file

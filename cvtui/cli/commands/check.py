@@ -82,7 +82,7 @@ def run_precheck(recipe: Recipe) -> Doctor:
     decoder = msgspec.json.Decoder(AnyRecord)
     doctor = Doctor()
     for line in done.stdout.splitlines():
-        if line.startswith(b'{"type":'):  # what a stranger's module prints is not ours
+        if line.startswith(b'{"type":'):  # what a user's module prints is no record
             doctor.take(decoder.decode(line))
     doctor.update()
     return doctor

@@ -81,7 +81,7 @@ def clipped(obs: Observations) -> RuleResult | None:
         norms = windows.grad
         far = norms > limit("F33", "times") * asked
         tight = windows.grad_low > asked
-    else:  # a loop of somebody's own: the norms that arrive are all the same
+    else:  # a custom training loop: the norms that arrive are all the same
         norms = windows.grad_high
         tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
         if not tight.any():

@@ -218,8 +218,7 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         "net learns nothing, look there first."
     )
     return RuleResult(
-        f"Images that look alike share a label in {percent(max(train, other))}, and by chance they would in "
-        f"{percent(chance)}: {words}",
+        f"{percent(max(train, other))} of similar images share a label ({percent(chance)} expected by chance): {words}",
         step=-1 if failed is None else failed,
         value=max(train, other),
         threshold=least,
@@ -266,8 +265,8 @@ def _learnt_by_heart(obs: Observations) -> RuleResult | None:
         )
         if len(bad) > 1 and bad[-1] and bad[-2]:
             return RuleResult(
-                f"By epoch {epoch.epoch} training is right in {percent(train or 0)}, and validation still guesses "
-                f"({percent(val or 0)}): what is learnt is learnt by heart. The labels may not belong to the images.",
+                f"By epoch {epoch.epoch} training accuracy is {percent(train or 0)}, validation accuracy still that "
+                f"of a guess ({percent(val or 0)}): the net memorises. The labels may not belong to the images.",
                 step=epoch.step,
                 value=val,
                 threshold=beyond(obs, limit("F13", "guess")),
@@ -313,8 +312,8 @@ def overfitting(obs: Observations) -> RuleResult | None:
             best = max(obs.epochs, key=lambda e: e.val_accuracy or 0.0)
             since = obs.epochs[place - times + 1].epoch
             return RuleResult(
-                f"Overfitting from epoch {since} on: training is right in {percent(epoch.train_accuracy or 0)}, "
-                f"validation in {percent(epoch.val_accuracy or 0)}. The best epoch is {best.epoch} "
+                f"Overfitting from epoch {since} on: training accuracy {percent(epoch.train_accuracy or 0)}, "
+                f"validation {percent(epoch.val_accuracy or 0)}. The best epoch is {best.epoch} "
                 f"({percent(best.val_accuracy or 0)}).",
                 step=epoch.step,
                 value=gap,
@@ -345,8 +344,7 @@ def underfitting(obs: Observations) -> RuleResult | None:
     known = ""
     if epochs and epochs[-1].train_accuracy is not None and epochs[-1].val_accuracy is not None:
         known = (
-            f"; training is right in {percent(epochs[-1].train_accuracy)}, validation in "
-            f"{percent(epochs[-1].val_accuracy)}"
+            f"; training accuracy {percent(epochs[-1].train_accuracy)}, validation {percent(epochs[-1].val_accuracy)}"
         )
     return RuleResult(
         f"The loss was {before:.3g} on average in the steps {begun:,} to {middle - 1:,} and {last:.3g} in those to "
