@@ -16,7 +16,7 @@ Mark = Literal["ok", "doubt", "fault", "unknown"]
 """doubt: beyond a limit, or worth a note, and too early to call it a fault."""
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class ChecklistItem(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     mark: Mark
     answer: str
@@ -33,7 +33,7 @@ class _Question(msgspec.Struct, frozen=True):
     doubtful: Callable[[Observations], bool] = lambda _: False
 
 
-def checklist(obs: Observations, found: list[Diagnosis]) -> list[Item]:
+def checklist(obs: Observations, found: list[Diagnosis]) -> list[ChecklistItem]:
     """Answer each question of the pre-flight check.
 
     obs: fed with a check's records; found: everything that the rules say of it.
@@ -45,7 +45,7 @@ def checklist(obs: Observations, found: list[Diagnosis]) -> list[Item]:
         answer, wrong = question.answer(obs), [name for name in question.ids if name in faults]
         doubt = question.doubtful(obs) or any(name in notes for name in question.ids)
         mark: Mark = "fault" if wrong else "unknown" if not answer else "doubt" if doubt else "ok"
-        items.append(Item(question=question.words, mark=mark, answer=answer or "not known", findings=wrong))
+        items.append(ChecklistItem(question=question.words, mark=mark, answer=answer or "not known", findings=wrong))
     items.append(_one_batch(obs))
     return items
 
@@ -56,12 +56,12 @@ def memorised(obs: Observations) -> bool | None:
     return None if right is None else right >= 0.95 and obs.facts.overfit_loss is not None
 
 
-def _one_batch(obs: Observations) -> Item:
+def _one_batch(obs: Observations) -> ChecklistItem:
     facts = obs.facts
     images, steps = facts.overfit_images or 0, facts.overfit_steps or 0
     ok = memorised(obs)
     if ok is None:
-        return Item(question="the net can memorise one batch", mark="unknown", answer="not tried")
+        return ChecklistItem(question="the net can memorise one batch", mark="unknown", answer="not tried")
     right = facts.overfit_accuracy or 0.0
     loss = "not finite" if facts.overfit_loss is None else f"{facts.overfit_loss:.3g}"
     answer = f"{right:.0%} of {images} images after {steps} steps, loss {loss}"
@@ -72,7 +72,7 @@ def _one_batch(obs: Observations) -> Item:
         answer += "; nor at a tenth, a hundredth or ten times of the rate" if facts.overfit_rates else ""
     elif facts.zeroed_loss is not None:
         answer += f" ({facts.zeroed_loss:.3g} with blanked images)"
-    return Item(question="the net can memorise one batch", mark="ok" if ok else "fault", answer=answer)
+    return ChecklistItem(question="the net can memorise one batch", mark="ok" if ok else "fault", answer=answer)
 
 
 def _images(obs: Observations) -> str:

@@ -30,7 +30,7 @@ def knows(accuracy: float | None, chance: float) -> bool:
     return accuracy is not None and accuracy > chance + CURVES["knows"] * (1 - chance)
 
 
-def got_there(loss: float, guess: float, accuracy: float | None, chance: float) -> bool:
+def has_learnt(loss: float, guess: float, accuracy: float | None, chance: float) -> bool:
     """Return True if a run has learnt, by its late loss or by its validation accuracy.
 
     (86 % of two classes still cost 0.6 of a guess.)

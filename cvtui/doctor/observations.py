@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
-from cvtui.doctor.curves import got_there
+from cvtui.doctor.curves import has_learnt
 from cvtui.doctor.layer_samples import LayerSamples
 from cvtui.doctor.metric_windows import MetricWindows
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
@@ -377,5 +377,5 @@ class Observations:
         late = late[np.isfinite(late)]
         right = self.epochs[-1].val_accuracy if self.epochs else None
         return bool(
-            len(late) and self.bad_step is None and got_there(float(late.mean()), guess, right, self.largest_class)
+            len(late) and self.bad_step is None and has_learnt(float(late.mean()), guess, right, self.largest_class)
         )

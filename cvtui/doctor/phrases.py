@@ -99,10 +99,10 @@ def guess(obs: Observations) -> str:
 
 def change(obs: Observations, step: int) -> str:
     """Say when the rate was last changed by hand by `step`, as a sentence after a blank; "" without."""
-    return told_change(obs.change_by(step))
+    return change_text(obs.change_by(step))
 
 
-def told_change(one: RateChange | None) -> str:
+def change_text(one: RateChange | None) -> str:
     """Say a change of the rate: ` At step 90 the rate was changed by hand from 0.05 to 10.`; "" without."""
     if one is None:
         return ""

@@ -125,7 +125,7 @@ class RunFolder:
         """Return True if a living process holds the lock: asked of the kernel, about 10 µs."""
         return lock.is_held(self.lock_file)
 
-    def left_for(self, seconds: float) -> bool:
+    def was_taken_before(self, seconds: float) -> bool:
         """Return True if a worker took the lock at least `seconds` ago.
 
         Ask `alive` whether it still holds it.
@@ -171,7 +171,7 @@ def starting(folder: RunFolder) -> bool:
     It is young, and no lock lies there unheld: with one, the process came, and died before it wrote anything. (A recipe
     far in the future is not young.)
     """
-    return abs(folder.age()) < STARTING_SECONDS and not folder.left_for(1.0)
+    return abs(folder.age()) < STARTING_SECONDS and not folder.was_taken_before(1.0)
 
 
 def list_runs(base: Path) -> list[RunFolder]:

@@ -16,7 +16,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.runlog.record_limits import cleaned
+from cvtui.runlog.record_limits import sanitized
 
 START = "start.pt"
 NOTE = "fork.json"
@@ -133,7 +133,7 @@ def parent_of(folder: RunFolder) -> Parent | None:
     """Return the parent of a run; None for one without (or whose note can't be read)."""
     try:
         parent = msgspec.json.decode(door.read(folder.path / NOTE), type=Parent)
-        cleaned(parent)
+        sanitized(parent)
         return parent
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None

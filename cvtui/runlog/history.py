@@ -14,7 +14,7 @@ from cvtui import door
 from cvtui.runlog import disk_note, events
 from cvtui.runlog.folder import RunFolder, starting
 from cvtui.runlog.layer_index import LayerIndex, decode_layers, layers_step
-from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, cleaned
+from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, sanitized
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
 
@@ -197,7 +197,7 @@ class History:
         except BROKEN:
             self._read_unknown(offset, line)
             return
-        self._add(cleaned(record))
+        self._add(sanitized(record))
 
     def _add(self, record: Any) -> None:
         match record:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cvtui import door
 from cvtui.runlog import events
-from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, cleaned
+from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, sanitized
 
 DECODED = 64
 """Records that are kept decoded."""
@@ -99,7 +99,7 @@ def _decode_sample(line: bytes) -> events.LayersSampled | None:
         pass
     else:
         try:
-            return cleaned(sampled)  # type: ignore[no-any-return]
+            return sanitized(sampled)  # type: ignore[no-any-return]
         except BROKEN:
             return None
     try:
@@ -112,6 +112,6 @@ def _decode_sample(line: bytes) -> events.LayersSampled | None:
                 if isinstance(row, dict):
                     row.pop("histogram", None)
                     rows.append(msgspec.convert(row, events.LayerStats))
-        return cleaned(events.LayersSampled(step=int(loose["step"]), layers=rows))  # type: ignore[no-any-return]
+        return sanitized(events.LayersSampled(step=int(loose["step"]), layers=rows))  # type: ignore[no-any-return]
     except (*BROKEN, KeyError, TypeError):
         return None

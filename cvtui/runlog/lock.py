@@ -1,4 +1,4 @@
-"""Locks that the kernel lets go when their process dies: the sign of life of a run."""
+"""File locks that the kernel releases when their process dies: the sign of life of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Busy(Exception):
 
 
 class WorkerLock:
-    """A lock, held. `number` is the open file (-1 on Windows)."""
+    """File lock held by the training process; the kernel releases it on exit. `number`: its open file (-1: none)."""
 
     def __init__(self, number: int, other: Any = None) -> None:
         self.number = number
@@ -75,7 +75,7 @@ def take(path: Path, timeout: float) -> WorkerLock:
             os.close(number)
             raise
     with contextlib.suppress(OSError):
-        os.utime(number)  # when it was taken; see RunFolder.left_for
+        os.utime(number)  # when it was taken; see RunFolder.was_taken_before
     return WorkerLock(number)
 
 

@@ -44,7 +44,7 @@ def places_of(columns: Mapping[str, Sequence[float | None]]) -> dict[str, dict[s
 _steps = msgspec.json.Decoder(Steps)
 
 
-def told_of_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
+def nonfinite_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
     """Map column -> step -> NaN or ±infinity, as the log tells it.
 
     Steps that are done again after a resume count as they were the last time. A loss that is null without a word is

@@ -42,7 +42,7 @@ def first_run(folder: RunFolder) -> RunStarted | None:
     return found
 
 
-def must_be_ours(folder: RunFolder, run: RunStarted | None, what: str) -> None:
+def check_trainable(folder: RunFolder, run: RunStarted | None, what: str) -> None:
     """Raise RequestError, with the way out, for a run that no recipe trained.
 
     `what`: "resumed", "forked" …
@@ -58,11 +58,11 @@ def must_be_ours(folder: RunFolder, run: RunStarted | None, what: str) -> None:
         )
     raise RequestError(
         f"{folder.name!r} can't be {what} here: it is a custom training loop, which only its script can train",
-        hint=weights_of(folder),
+        hint=saved_weights_hint(folder),
     )
 
 
-def weights_of(folder: RunFolder) -> str:
+def saved_weights_hint(folder: RunFolder) -> str:
     """Say how a script loads the weights that a watched run has saved."""
     saved = [name for name in door.names(folder.checkpoints, ".pt") if name.startswith("step-")]
     if not saved:
@@ -78,14 +78,14 @@ def recipe_of(folder: RunFolder, what: str) -> Recipe:
     read.
     """
     run = first_run(folder)
-    must_be_ours(folder, run, what)
+    check_trainable(folder, run, what)
     if not folder.recipe.is_file():
         raise RequestError(f"{folder.name!r} has no recipe.toml: it can't be {what}")
     recipe = load(folder.recipe)
-    return recipe if run is None else located(recipe, run)
+    return recipe if run is None else with_known_paths(recipe, run)
 
 
-def may_go_on(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
+def check_resumable(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
     """Raise RequestError, with the way out, for a recipe with which the run can't be resumed.
 
     Checked before a trainer is started, which checks its checkpoint once more. `classes`: of the data, where they are
@@ -95,24 +95,24 @@ def may_go_on(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes
         return  # it begins anew: anything can be
     obey(run.recipe, recipe, folder.path)
     if classes:
-        same_as_told(folder, run, classes)
+        check_same_classes(folder, run, classes)
 
 
-def same_as_told(folder: RunFolder, run: RunStarted | None, classes: Sequence[str]) -> None:
+def check_same_classes(folder: RunFolder, run: RunStarted | None, classes: Sequence[str]) -> None:
     """Raise RequestError where these classes are not those of the run's record."""
     told = run.data.get("classes") if run is not None else None
     if isinstance(told, list) and told:
         same_classes([str(name) for name in told], classes, folder.path)
 
 
-def places_told(recipe: Recipe) -> dict[str, str]:
+def data_paths(recipe: Recipe) -> dict[str, str]:
     """Return absolute paths of what the recipe names, for the record `run`."""
     folder = folder_of(recipe.data)
     found = {"folder": folder, "data_dir": Path(recipe.data_dir) if recipe.data_dir else None}
     return {name: str(path.expanduser().absolute()) for name, path in found.items() if path is not None}
 
 
-def located(recipe: Recipe, run: RunStarted) -> Recipe:
+def with_known_paths(recipe: Recipe, run: RunStarted) -> Recipe:
     """Return the recipe with the paths at which the run found its data.
 
     Only where the recipe names them relative to the working directory and they are still there. RequestError names both

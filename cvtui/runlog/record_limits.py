@@ -55,7 +55,7 @@ LARGEST_SHARE = 1e4
 _ROWS = {"overlap_pairs": 2, "rates": 2, "mode_losses": 3, "overfit_rates": 3}
 
 
-def cleaned(record: Any) -> Any:
+def sanitized(record: Any) -> Any:
     """Return the record without meaningless parts. ValueError where nothing of it is left to use."""
     changes: dict[str, Any] = {}
     match record:

@@ -14,7 +14,7 @@ from cvtui.runlog import events
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import state_without_end
 from cvtui.runlog.manage import is_pinned, note_of
-from cvtui.runlog.record_limits import BROKEN, LIMITS, cleaned, recipe_values
+from cvtui.runlog.record_limits import BROKEN, LIMITS, recipe_values, sanitized
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(
@@ -92,7 +92,7 @@ class _Scan:
 
     def take(self, line: bytes) -> None:
         try:
-            record = cleaned(_decoder.decode(line))
+            record = sanitized(_decoder.decode(line))
         except BROKEN:
             return
         match record:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cvtui.doctor import Doctor
-from cvtui.doctor.checklist import Item, checklist, memorised
+from cvtui.doctor.checklist import ChecklistItem, checklist, memorised
 from cvtui.engine.observe.live_doctor import AttendedWriter
 from cvtui.engine.precheck import checkup
 from cvtui.engine.train.control import Signals
@@ -25,7 +25,7 @@ from cvtui.runlog.history import History
 from tests.doctor.making import learning, sample, started, story
 
 
-def run_precheck(**fields: object) -> tuple[Doctor, dict[str, Item]]:
+def run_precheck(**fields: object) -> tuple[Doctor, dict[str, ChecklistItem]]:
     doctor = Doctor()
     checkup(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
     doctor.update()

@@ -16,7 +16,7 @@ from cvtui.errors import RequestError, process_error
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis, Doctor
-    from cvtui.doctor.checklist import Item
+    from cvtui.doctor.checklist import ChecklistItem
     from cvtui.recipe.recipe import Recipe
 
 
@@ -88,7 +88,7 @@ def run_precheck(recipe: Recipe) -> Doctor:
     return doctor
 
 
-def show(items: list[Item], roots: list[Diagnosis]) -> None:
+def show(items: list[ChecklistItem], roots: list[Diagnosis]) -> None:
     """Print the checklist, then the findings."""
     from rich.table import Table
     from rich.text import Text

@@ -78,10 +78,10 @@ def show_result(result: Compared, labels: Sequence[str], verdicts: Sequence[Verd
 
 def _repeat_command(history: History) -> str:
     """Return how to train the run again."""
-    from cvtui.runlog.origin import must_be_ours
+    from cvtui.runlog.origin import check_trainable
 
     try:
-        must_be_ours(history.folder, history.run, "repeated")
+        check_trainable(history.folder, history.run, "repeated")
     except RequestError as error:
         return f"{error.message}; {error.hint}"
     return f"to repeat it: cvtui {history.folder.recipe}"

@@ -55,7 +55,7 @@ def fork(
     from cvtui.recipe.validation import check
     from cvtui.runlog import fork as run_fork
     from cvtui.runlog.history import History
-    from cvtui.runlog.origin import recipe_of, same_as_told
+    from cvtui.runlog.origin import check_same_classes, recipe_of
 
     parent = find_run(run, runs)
     recipe = recipe_of(parent, "forked")
@@ -65,7 +65,7 @@ def fork(
     changes = {name: text for name, text in options.items() if text is not None}
     name = changes.pop("name", "")
     checked = check(override(recipe, {**changes, "name": name}))
-    same_as_told(parent, history.run, checked.data.classes)
+    check_same_classes(parent, history.run, checked.data.classes)
     if saved.epoch >= checked.recipe.epochs:
         raise RequestError(
             f"--epochs: {parent.name!r} has done {saved.epoch} there, so {checked.recipe.epochs} leave nothing to do",

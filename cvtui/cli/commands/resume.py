@@ -30,7 +30,7 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
     from cvtui.recipe.learning_rate import parse_rate
     from cvtui.recipe.validation import check
     from cvtui.runlog.history import History
-    from cvtui.runlog.origin import may_go_on, recipe_of
+    from cvtui.runlog.origin import check_resumable, recipe_of
 
     if lr:
         parse_rate(lr, 1.0)  # wrong words are told before anything starts
@@ -47,7 +47,7 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
             hint=f"more epochs in {folder.recipe} give it more, cvtui {folder.recipe} repeats it",
         )
     checked = check(recipe)
-    may_go_on(folder, history.run, checked.recipe, checked.data.classes)
+    check_resumable(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe)
     if no_ui or as_json:
         from cvtui.cli.follow import follow

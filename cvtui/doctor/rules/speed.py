@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cvtui.doctor.observations import Array, Observations
-from cvtui.doctor.phrases import beside, change, guess, loss_by, peak, rise, told_change
+from cvtui.doctor.phrases import beside, change, change_text, guess, loss_by, peak, rise
 from cvtui.doctor.registry import RuleResult, limit, nice, percent, rule, short
 
 
@@ -276,7 +276,7 @@ def rate_too_high(obs: Observations) -> RuleResult | None:
     why = f" The learning rate ({_rate_then(obs, pace)}) is probably {times:.0f} times too high."
     why += change(obs, pace.begun)
     if by_hand is not None:
-        why = f"{told_change(by_hand)} That is probably too high."
+        why = f"{change_text(by_hand)} That is probably too high."
     return RuleResult(
         f"By step {pace.step:,} {pace.words}{_moved(pace)}.{why}",
         step=pace.since,
