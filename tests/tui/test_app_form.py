@@ -54,10 +54,10 @@ async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> 
     assert app.focused is not None
     app.focused.post_message(events.Paste(text))
     await wait_until_async(lambda: row(app, name).text == text, what=f"{text!r} in {name}")
-    await run_precheck(app)
+    await examined(app)
 
 
-async def run_precheck(app: CvtuiApp) -> None:
+async def examined(app: CvtuiApp) -> None:
     """Until the form has judged what stands in it now."""
     setup = setup_of(app)
     await wait_until_async(lambda: setup.draft.texts == setup.form.texts, what="the form's judgement")
@@ -148,7 +148,7 @@ async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
         assert row(app, "data").has_focus_within
         await pilot.press("enter", "s", "enter")
         await wait_until_async(lambda: row(app, "data").text == "shapes", what="the choice")
-        await run_precheck(app)
+        await examined(app)
         assert setup_of(app).draft.data is not None
         assert setup_of(app).draft.data.name == "shapes"
         await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
@@ -183,7 +183,7 @@ async def test_a_choice_with_parameters(tmp_path: Path) -> None:
         await wait_until_async(lambda: len(row(app, "init").query(TextField)) == 1, what="the field for parameters")
         await pilot.press("tab", *"0.02")
         await wait_until_async(lambda: row(app, "init").text == "normal(0.02)", what="the parameter")
-        await run_precheck(app)
+        await examined(app)
         assert setup_of(app).draft.recipe is not None
         assert setup_of(app).draft.recipe.init == "normal(0.02)"
         await pilot.press("ctrl+u", *"-3")
