@@ -4,12 +4,12 @@ from __future__ import annotations
 
 
 def harmless(text: str) -> str:
-    """`text` in one line, without anything that a terminal would obey: control characters become U+FFFD."""
+    """Return `text` in one line without terminal controls: control characters become U+FFFD."""
     return "".join(sign if sign.isprintable() else " " if sign in "\n\t" else "\ufffd" for sign in text)
 
 
 def duration(seconds: float) -> str:
-    """ "3.2 s", "4:05", "1:02:03"."""
+    """Format seconds as `3.2 s`, `4:05` or `1:02:03`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -76,9 +76,9 @@ def pytest_collection_finish() -> None:
 
     With its usual ways the tests of the screen take half as long again.
     """
-    from cvtui.cli.screen import collect_seldom
+    from cvtui.cli.screen import relax_garbage_collection
 
-    collect_seldom()
+    relax_garbage_collection()
     _leave_compiling_out()
     _look_for_idleness_often()
 

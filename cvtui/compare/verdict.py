@@ -26,7 +26,7 @@ class Judge:
         doctor = self._doctors.setdefault(id(history), Doctor(history))
         doctor.update()
         pace, words = doctor.pace()
-        return Seen(loss=history.steps.loss, guess=doctor.case.guess, pace=pace, words=words)
+        return Seen(loss=history.steps.loss, guess=doctor.obs.guess, pace=pace, words=words)
 
 
 def judge(histories: Sequence[History]) -> list[Verdict]:

@@ -14,7 +14,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of catalogue.toml; see the comment there."""
 
     id: str = ""
-    place: int = 0
+    order: int = 0
     """0 is the furthest upstream."""
     name: str
     kind: Kind
@@ -29,13 +29,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _read() -> tuple[dict[str, Fault], dict[str, float], dict[str, float]]:
-    told = tomllib.loads(files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8"))
-    curves, cures = (msgspec.convert(told.pop(name), dict[str, float]) for name in ("curves", "cures"))
-    faults = msgspec.convert(told, dict[str, Fault])
+    tables = tomllib.loads(files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8"))
+    curves, cures = (msgspec.convert(tables.pop(name), dict[str, float]) for name in ("curves", "cures"))
+    faults = msgspec.convert(tables, dict[str, Fault])
     return (
         {
-            name: msgspec.structs.replace(fault, id=name, place=place)
-            for place, (name, fault) in enumerate(faults.items())
+            name: msgspec.structs.replace(fault, id=name, order=order)
+            for order, (name, fault) in enumerate(faults.items())
         },
         curves,
         cures,

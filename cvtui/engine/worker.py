@@ -38,7 +38,7 @@ from cvtui.recipe.validation import check
 from cvtui.runlog import disk_note as note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.origin import places_told, recipe_of
+from cvtui.runlog.origin import data_paths, recipe_of
 from cvtui.runlog.writer import EventWriter
 
 
@@ -256,7 +256,7 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
             "input": list(facts.size),
             "mean": [round(value, 4) for value in training.stats.mean],
             "std": [round(value, 4) for value in training.stats.std],
-            **places_told(recipe),
+            **data_paths(recipe),
         },
         prediction=predict(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,

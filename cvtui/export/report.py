@@ -16,7 +16,7 @@ from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
 from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved
 from cvtui.runlog.history import History
-from cvtui.runlog.series import Column
+from cvtui.runlog.series import FloatColumn
 
 SMOOTHING = 0.98
 MOST_PICTURES = 24
@@ -57,7 +57,7 @@ def charts(history: History) -> list[Chart]:
     ]
 
 
-def _smooth(values: Column) -> Floats:
+def _smooth(values: FloatColumn) -> Floats:
     smoother = Smoother(SMOOTHING)
     smoother.extend(values)
     return smoother.values

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.runlog.history import History
-from cvtui.runlog.nonfinite import WORDS, told_of_steps
+from cvtui.runlog.nonfinite import WORDS, nonfinite_steps
 
 TAGS = {"loss": "loss/train", "accuracy": "accuracy/train", "lr": "lr", "grad_norm": "grad_norm"}
 
@@ -39,7 +39,7 @@ def write_tensorboard(history: History, folder: Path) -> int:
         count += 1
 
     try:
-        steps, told = history.steps, told_of_steps(history.folder)
+        steps, told = history.steps, nonfinite_steps(history.folder)
         for name, tag in TAGS.items():
             column = steps.column(name)
             said = told.get(name, {})

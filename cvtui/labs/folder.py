@@ -20,7 +20,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.lookup import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.record_limits import cleaned
+from cvtui.runlog.record_limits import sanitized
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.worker_process import start, worker_threads
 
@@ -121,14 +121,14 @@ class LabHistory:
                 if line.startswith(b'{"type":"lab"'):
                     picture = line
                 elif line.startswith(b'{"type":"end"'):
-                    self.end = cleaned(_ended.decode(line))
+                    self.end = sanitized(_ended.decode(line))
                 elif line.startswith(b'{"type":"log"'):
-                    self.logs.append(cleaned(_logged.decode(line)))
+                    self.logs.append(sanitized(_logged.decode(line)))
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         if picture:
             try:
-                self.shown = cleaned(_shown.decode(picture))
+                self.shown = sanitized(_shown.decode(picture))
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         return changed

@@ -37,11 +37,11 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def parse_filter(text: str) -> Keeps:
-    """The test that a run must pass; an empty text keeps all.
+    """Parse a filter into the test that a run must pass; an empty text keeps all.
 
-    `key>number` (also < >= <=), `key=value`, `key!=value`, `key~text` (holds it somewhere); a word without a sign is
-    looked for in name, data, net and note. `acc` is the best validation accuracy (0..1, or with %), `loss` the last
-    validation loss. RequestError for a key that no run has, or a comparison with what is no number.
+    `key>number` (also < >= <=), `key=value`, `key!=value`, `key~text` (contains it); a word without a sign is looked
+    for in name, data, net and note. `acc` is the best validation accuracy (0..1, or with %), `loss` the last validation
+    loss. RequestError for a key that no run has, or a comparison with what is no number.
     """
     conditions = [_condition(word) for word in text.split()]
     return lambda run: all(keeps(run) for keeps in conditions)

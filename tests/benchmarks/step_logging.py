@@ -41,8 +41,14 @@ def writer(base: Path) -> float:
     def work() -> int:
         folder = RunFolder.create(base, f"writer{time.monotonic_ns()}", "")
         with EventWriter(folder) as out:
-            for step in range(STEPS):
-                out.step(step, loss=1 / (step + 1), lr=0.1, accuracy=0.5, grad_norm=2.345, seconds=step * 0.003)
+            for first in range(0, STEPS, 100):
+                steps = range(first, first + 100)
+                out.write(
+                    Steps(
+                        first=first, loss=[1 / (step + 1) for step in steps], lr=[0.1] * 100, accuracy=[0.5] * 100,
+                        grad_norm=[2.345] * 100, seconds=[step * 0.003 for step in steps],
+                    )
+                )  # fmt: skip
         return STEPS
 
     return least(work)

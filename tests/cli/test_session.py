@@ -79,5 +79,5 @@ def test_leaving_a_run_behind_is_told(started: tuple[Terminal, RunFolder, Histor
     terminal.shows("Keep training")
     terminal.type("k")
     assert terminal.end() == 0
-    assert "runs/long trains on; `cvtui attach` shows it again" in terminal.said
+    assert "runs/long is still training; `cvtui attach` shows it again" in terminal.said
     assert folder.alive()

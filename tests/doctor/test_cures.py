@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvtui.cli.commands.doctor import paragraph
+from cvtui.cli.commands.doctor import finding_lines
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.catalogue import OFFERED
 from cvtui.doctor.cures import CURES, Tried, key, tried
@@ -52,7 +52,7 @@ def test_a_cure_that_helps_is_offered_with_how_much() -> None:
     doctor = Doctor()
     for record in too_high():
         doctor.take(record)
-    told = "".join(str(getattr(line, "renderable", line)) for line in paragraph(doctor.update()[0]))
+    told = "".join(str(getattr(line, "renderable", line)) for line in finding_lines(doctor.update()[0]))
     assert words in told
 
 

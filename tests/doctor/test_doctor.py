@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from cvtui.cli.main import cli
 from cvtui.doctor import Doctor, catalogue, examine
 from cvtui.doctor.doctor import arrange
-from cvtui.doctor.metric_windows import Windows
+from cvtui.doctor.metric_windows import MetricWindows
 from cvtui.runlog.events import Finding, Record
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -78,7 +78,7 @@ def test_a_look_takes_less_than_a_millisecond() -> None:
 
 
 def test_it_holds_no_more_of_a_long_run_than_of_a_short_one() -> None:
-    windows = Windows()
+    windows = MetricWindows()
     rng = np.random.default_rng(0)
     count, chunk = 0, 1000
     means = []
@@ -154,10 +154,10 @@ def test_the_command_speaks_json_in_its_form() -> None:
 
 def test_the_command_speaks_to_people() -> None:
     result = CliRunner().invoke(cli, ["doctor", str(RECORDINGS / "digits")])
-    assert (result.exit_code, result.stdout[:13]) == (0, "nothing found")
+    assert (result.exit_code, result.stdout[:17]) == (0, "no problems found")
     result = CliRunner().invoke(cli, ["doctor", str(RECORDINGS / "diverged")])
     assert "learning rate too high" in result.stdout
-    assert "From it follows: loss or gradient not finite" in result.stdout
+    assert "Consequences: loss or gradient not finite" in result.stdout
 
 
 def test_the_table_is_whole() -> None:

@@ -165,7 +165,7 @@ def untrue_in_check_up(seed: int) -> list[str]:
     checkup(random_runs.recipe(random.Random(seed), False)[0].recipe, hear)
     doctor.update()
     found = [words for one in doctor.all for words in faults(reader, msgspec.to_builtins(one))]
-    for item in checklist(doctor.case, doctor.all):
+    for item in checklist(doctor.obs, doctor.all):
         found += answer_faults(reader, item.question, item.answer)
     return [f"seed {seed}: {words}" for words in found]
 

@@ -23,7 +23,7 @@ from cvtui.export.chart import Chart, Curve, draw, nice_ticks
 from cvtui.runlog.events import CommandApplied, EpochDone, Log, PictureSaved, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.runlog.nonfinite import told_of_steps
+from cvtui.runlog.nonfinite import nonfinite_steps
 from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, sampled, started
 
@@ -47,7 +47,11 @@ def folder(tmp_path: Path) -> RunFolder:
         writer.write(started(data={"classes": ["<b>cat</b>", "dog"], "train": 10, "validation": 4}))
         for step in range(40):
             loss = float("nan") if step == 25 else 2.0 / (1 + step)
-            writer.step(step, loss=loss, lr=0.1, accuracy=step / 40, grad_norm=1.5, seconds=step * 0.5)
+            writer.write(
+                Steps(
+                    first=step, loss=[loss], lr=[0.1], accuracy=[step / 40], grad_norm=[1.5], seconds=[step * 0.5]
+                )
+            )  # fmt: skip
             if step % 20 == 19:
                 epoch = step // 20 + 1
                 writer.write(
@@ -154,7 +158,7 @@ def test_a_step_that_is_done_again_counts_as_it_was_the_last_time(tmp_path: Path
         writer.write(started())
         writer.write(Steps(first=0, loss=[1.0, None, None], not_finite={"loss": {"inf": [1]}}))
         writer.write(Steps(first=2, loss=[0.5, None], not_finite={"loss": {"-inf": [1, 99]}, "strange": {"nan": [0]}}))
-    assert told_of_steps(folder) == {"loss": {1: math.inf, 3: -math.inf}, "grad_norm": {}}
+    assert nonfinite_steps(folder) == {"loss": {1: math.inf, 3: -math.inf}, "grad_norm": {}}
 
 
 def test_html_is_one_file_that_runs_nothing_from_the_run(folder: RunFolder, tmp_path: Path) -> None:

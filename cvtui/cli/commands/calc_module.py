@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
-    """Prints the table, or the JSON object, of a model that is given as PyTorch code."""
+    """Print the table, or the JSON object, of a model that is given as PyTorch code."""
     from cvtui.engine.nn.summary import inspect_target
 
     found = inspect_target(target, size, classes)
@@ -29,7 +29,7 @@ def show_module(target: str, size: Size | None, classes: int | None, as_json: bo
 
 
 def module_json(found: Inspected) -> dict[str, Any]:
-    """The same object as for a net expression. Receptive fields are not known here: null."""
+    """Return the object of `--json` as for a net expression. Receptive fields are not known here: null."""
     return {
         "input": list(found.input),
         "layers": [

@@ -167,7 +167,7 @@ class Report:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        with process.training_goes_on():
+        with process.tolerate_output_errors():
             if self._bar:
                 self._bar.above(harmless(text), to_stdout=True)
             else:
@@ -176,7 +176,7 @@ class Report:
     def _talk(self, text: str) -> None:
         if not self.talk:
             return
-        with process.training_goes_on():
+        with process.tolerate_output_errors():
             if self._bar:
                 self._bar.above(harmless(text), to_stdout=False)
             else:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from cvtui.errors import RequestError
+from cvtui.errors import RequestError, process_error
 from cvtui.recipe.datasets.data_facts import DataFacts
 
 SECONDS = 300.0
@@ -35,8 +35,7 @@ def _ask(text: str, size: str, val_share: float) -> DataFacts:
     try:
         found = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        last = done.stderr.strip().splitlines()[-1:] or [f"its process ended with code {done.returncode}"]
-        raise RequestError(f"data: {text}: {last[0][:300]}") from None
+        raise RequestError(f"data: {text}: {process_error(done.stderr, done.returncode)[:300]}") from None
     if "error" in found:
         raise RequestError(found["error"], hint=found.get("hint", ""))
     pair = tuple(found["size"])

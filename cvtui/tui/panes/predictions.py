@@ -77,10 +77,10 @@ def _schedule(checked: Checked, run: RunStarted) -> Schedule:
 def _checked(run: RunStarted) -> Checked | None:
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.validation import check
-    from cvtui.runlog.origin import located
+    from cvtui.runlog.origin import with_known_paths
 
     try:
-        return check(located(msgspec.convert(run.recipe, Recipe), run))
+        return check(with_known_paths(msgspec.convert(run.recipe, Recipe), run))
     except (msgspec.ValidationError, RequestError):
         return None
 

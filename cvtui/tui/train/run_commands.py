@@ -103,10 +103,10 @@ class RunRequests(Widget):
 
         if self.folder.alive():
             return
-        from cvtui.runlog.origin import may_go_on, recipe_of
+        from cvtui.runlog.origin import check_resumable, recipe_of
 
         try:
-            may_go_on(self.folder, self.history.run, recipe_of(self.folder, "resumed"))
+            check_resumable(self.folder, self.history.run, recipe_of(self.folder, "resumed"))
         except RequestError as error:
             self.refuse(error)
             return
