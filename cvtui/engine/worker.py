@@ -13,7 +13,7 @@ import msgspec
 import torch
 
 from cvtui import door
-from cvtui.engine.data.images import Tell
+from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
@@ -139,7 +139,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         return Outcome("failed", in_one_line(error, training), 1, training.step if training else 0)
 
 
-def _teller(writer: EventWriter) -> Tell:
+def _teller(writer: EventWriter) -> OnProgress:
     """What takes its time before the first step is told in the log at once."""
 
     def tell(text: str) -> None:

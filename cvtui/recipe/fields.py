@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.choices import tables
 from cvtui.recipe.choices.spec import Choice, in_span, parse_chain, parse_choice, span_in_words
-from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.datasets.catalog import DATA, check_source
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.run_name import check_name
@@ -121,8 +121,6 @@ class Field:
     def _check_choice(self, value: str, label: str) -> str:
         assert self.table is not None
         if self.name == "data":
-            from cvtui.recipe.datasets.facts import check_source
-
             return check_source(value, label)
         table: Mapping[str, Any] = self.table
         choice, _ = parse_choice(value, table, label)

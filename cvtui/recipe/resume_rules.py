@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.facts import folder_of
 from cvtui.recipe.recipe import Recipe
 
 Does = Literal["obeyed", "told", "refused"]
@@ -78,7 +79,7 @@ def changes(before: Mapping[str, Any], now: Recipe) -> dict[str, tuple[Any, Any]
         value = getattr(now, name)
         if name in before and before[name] != value:
             found[name] = (before[name], value)
-    if "data" in found and all(str(text).lower().startswith("folder:") for text in found["data"]):
+    if "data" in found and all(folder_of(str(text)) is not None for text in found["data"]):
         del found["data"]
     return found
 

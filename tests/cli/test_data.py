@@ -24,7 +24,8 @@ from cvtui.engine.data.formats.download import Source, fetch, sources
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.datasets.locate import locate, unsound
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED, File
+from cvtui.recipe.datasets.torchvision_files import STORAGE, File
+from cvtui.recipe.datasets.torchvision_sets import STORED
 from tests.cli.running import cvtui
 from tests.engine.stored_making import images, write
 

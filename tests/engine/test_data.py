@@ -11,7 +11,7 @@ import torch
 from cvtui.engine.data import batching
 from cvtui.engine.data import images as images_module
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.embedded import SOURCES
+from cvtui.engine.data.embedded import MAKERS
 from cvtui.engine.data.images import Images, Split, channel_stats
 from cvtui.engine.data.loading import load as load_recipe
 from cvtui.engine.data.preprocess import PREPROCESSES, Preprocess
@@ -29,7 +29,7 @@ def load(name: str) -> Split:
 
 
 def test_every_set_of_the_recipe_can_be_loaded_and_is_as_announced() -> None:
-    assert set(SOURCES) >= {"digits", "shapes"}
+    assert set(MAKERS) >= {"digits", "shapes"}
     for name in ("digits", "shapes"):
         data, facts = load(name), DATA[name]
         for images, count in ((data.train, facts.train), (data.validation, facts.validation)):

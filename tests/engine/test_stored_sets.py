@@ -25,7 +25,8 @@ from cvtui.engine.data.loading import load
 from cvtui.engine.data.torchvision_sets import READERS, read, read_files
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.locate import data_folder, in_bytes, locate, missing, unsound
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED
+from cvtui.recipe.datasets.torchvision_files import STORAGE
+from cvtui.recipe.datasets.torchvision_sets import STORED
 from cvtui.recipe.recipe import Recipe
 from tests.engine.stored_making import Part, idx, images, matlab, python2_pickle, write
 
@@ -35,7 +36,7 @@ IDX_SETS = ("mnist", "fashion-mnist", "kmnist", "emnist")
 def read_small(name: str, root: Path) -> tuple[Images, Images]:
     found = locate(name, str(root))
     assert found is not None, missing(name, str(root))
-    train, validation, _ = read_files(name, found)
+    train, validation, *_ = read_files(name, found)
     assert isinstance(train, Images)
     assert isinstance(validation, Images)
     return train, validation

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cvtui.engine.data.formats.download import Source, Tell
     from cvtui.recipe.datasets.data_facts import DataFacts
     from cvtui.recipe.datasets.locate import Found
+    from cvtui.recipe.datasets.source import State
     from cvtui.recipe.recipe import Recipe
 
 WIDE = 10_000
@@ -46,7 +47,7 @@ def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
     With NAME (of a set, or folder:PATH): what is known of it, the images of each class, and mean and standard deviation
     of the training pixels.
     """
-    from cvtui.recipe.datasets.facts import check_source
+    from cvtui.recipe.datasets.catalog import check_source
 
     if name is None:
         if download:
@@ -65,7 +66,7 @@ def provide(
     """Is the set there? Where it isn't (or is damaged), it is fetched with `download`. Nothing is asked of sets that
     are not fetched. `thorough`: damaged is also what has another checksum than the published one. RequestError."""
     from cvtui.recipe.datasets.locate import altered, locate, missing, unsound
-    from cvtui.recipe.datasets.torchvision_sets import STORAGE
+    from cvtui.recipe.datasets.torchvision_files import STORAGE
 
     if name not in STORAGE:
         return
@@ -130,18 +131,11 @@ def _say(text: str) -> None:
 # ------------------------------------------------------------------ all sets
 
 
-def _state(name: str, data_dir: str) -> tuple[str, str]:
+def _state(name: str, data_dir: str) -> tuple[str, State]:
     """Where a set lies, and "ready", "missing" or what is wrong with it."""
-    from cvtui.recipe.datasets.locate import in_bytes, locate, unsound
-    from cvtui.recipe.datasets.torchvision_sets import STORAGE
+    from cvtui.recipe.datasets.catalog import source_of
 
-    if name not in STORAGE:
-        return "comes with cvtui", "ready"
-    found = locate(name, data_dir)
-    if found is None:
-        return f"missing: {in_bytes(STORAGE[name].download)} to fetch", "missing"
-    wrong = unsound(name, found)
-    return (f"damaged: {found.folder}: {wrong}", "damaged") if wrong else (str(found.folder), "ready")
+    return source_of(name).where(name, data_dir)
 
 
 def _list(data_dir: str, as_json: bool) -> None:
@@ -202,7 +196,7 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
     or damaged. A folder's images are opened before anything is told of them."""
     from cvtui.recipe.datasets.facts import source_facts
     from cvtui.recipe.datasets.locate import locate
-    from cvtui.recipe.datasets.torchvision_sets import STORAGE
+    from cvtui.recipe.datasets.torchvision_files import STORAGE
     from cvtui.recipe.recipe import Recipe
 
     recipe = Recipe(data=name, data_dir=data_dir)

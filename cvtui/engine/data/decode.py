@@ -32,7 +32,7 @@ def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
                 if opened.width * opened.height > MOST_PIXELS:
                     raise Unreadable(f"{opened.width}x{opened.height} pixels are too many")
                 opened.draft("RGB", (2 * shape[1], 2 * shape[0]))  # a JPEG is decoded smaller, several times as fast
-                image = _rgb(ImageOps.exif_transpose(opened))
+                image = to_rgb(ImageOps.exif_transpose(opened))
                 high, wide = shape
                 fitted = ImageOps.fit(image, (wide, high), Image.Resampling.BILINEAR)
                 return np.asarray(fitted, dtype=np.uint8)
@@ -45,7 +45,7 @@ def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
         raise Unreadable("it can't be decoded: " + words[:80]) from None
 
 
-def _rgb(image: Image) -> Image:
+def to_rgb(image: Image) -> Image:
     """Grey, palette, CMYK, 16 bits, floats, transparent (on white): all become RGB of 8 bits."""
     from PIL import Image as Pillow
 

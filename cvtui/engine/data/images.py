@@ -81,17 +81,19 @@ class Split(NamedTuple):
     validation: Part
     notes: tuple[str, ...] = ()
     """What its reader has to tell: files left out, labels changed."""
+    classes: tuple[str, ...] = ()
+    """Their names, by label."""
 
     def to(self, device: torch.device) -> Split:
-        return Split(self.train.to(device), self.validation.to(device), self.notes)
+        return self._replace(train=self.train.to(device), validation=self.validation.to(device))
 
     @property
     def bytes(self) -> int:
         return self.train.bytes + self.validation.bytes
 
 
-Tell = Callable[[str], None]
-"""Takes a line about what is going on, for whoever waits."""
+OnProgress = Callable[[str], None]
+"""Called with a line about what is being done."""
 
 
 class ChannelStats(NamedTuple):

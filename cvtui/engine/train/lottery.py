@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cvtui import door
-from cvtui.engine.data.images import Part, Tell
+from cvtui.engine.data.images import OnProgress, Part
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.inits.layer import places
 from cvtui.engine.nn.model import Net
@@ -33,7 +33,7 @@ Masks = dict[str, Tensor]
 """Layer name -> bool, of its weight's shape: True is kept."""
 
 
-def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -> tuple[Training, str]:
+def prepare_run(checked: Checked, folder: RunFolder, tell: OnProgress | None = None) -> tuple[Training, str]:
     """The training of a run folder: that of its recipe, and of its ticket where it has one; the words for the log.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its

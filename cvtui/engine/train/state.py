@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.images import ChannelStats, Images, Part, Split, Tell, channel_stats
+from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.init import initialise, needs_batch
@@ -157,7 +157,7 @@ Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
-def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = None) -> Training:
+def prepare(checked: Checked, begin: Begin | None = None, tell: OnProgress | None = None) -> Training:
     """Data, model, loss and optimiser of a recipe, at their start. RequestError for a device that is not there.
 
     `begin` changes the first weights before anything else has seen them; `tell` hears what takes its time.

@@ -10,7 +10,7 @@ from cvtui.calc import Size, trace
 from cvtui.calc.net.parser import parse
 from cvtui.engine.data.images import Part
 from cvtui.engine.data.loading import load
-from cvtui.engine.data.toys import toy
+from cvtui.engine.data.toy_sets import toy
 from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError

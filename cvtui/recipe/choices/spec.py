@@ -72,17 +72,26 @@ ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cr
 Entry = TypeVar("Entry")
 
 
-def find(name: str, table: Mapping[str, Entry], label: str = "", besides: Sequence[str] = ()) -> Entry:
-    """The entry of that name; case, `_` for `-` and American spelling are free. RequestError names what is allowed, and
-    what is understood `besides` the table's names."""
+def normalized(name: str) -> str:
+    """Return a name as the tables spell it: case, `_` for `-` and American spelling are free."""
     word = name.strip().lower().replace("_", "-")
-    entry = table.get(ALIASES.get(word, word))
+    return ALIASES.get(word, word)
+
+
+def find(name: str, table: Mapping[str, Entry], label: str = "") -> Entry:
+    """Return the entry of that name, however it is spelt (see `normalized`). RequestError where there is none."""
+    entry = table.get(normalized(name))
     if entry is None:
-        raise RequestError(
-            f"{label + ': ' if label else ''}{name.strip()!r} is not known; "
-            f"allowed: {', '.join([*table, *besides])}{nearest(word, tuple(table))}"
-        )
+        raise unknown(name, table, label)
     return entry
+
+
+def unknown(name: str, table: Mapping[str, Any], label: str = "", besides: Sequence[str] = ()) -> RequestError:
+    """Make the error for a name that is not known: what is allowed (also `besides` the table's names), the nearest."""
+    return RequestError(
+        f"{label + ': ' if label else ''}{name.strip()!r} is not known; "
+        f"allowed: {', '.join([*table, *besides])}{nearest(normalized(name), tuple(table))}"
+    )
 
 
 def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tuple[Choice, dict[str, Any]]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.source import DataSource, State
+from cvtui.recipe.recipe import Recipe
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 DEFAULT_SIDE = 64
@@ -180,3 +182,32 @@ def _files_of(root: Path, names: list[str]) -> tuple[list[list[str]], int]:
                     others += 1
         found.append(sorted(paths))
     return found, others
+
+
+class ImageFolder(DataSource):
+    """`folder:PATH`: images of the user's own."""
+
+    reader = "image_folder"
+    prefix = "folder"
+    usage = "folder:PATH"
+    summary = "your own images, one subfolder a class"
+    placeholder = "pictures/flowers"
+
+    def check(self, text: str, label: str) -> str:
+        path = text.strip().partition(":")[2]
+        if not path:
+            raise RequestError(f"{label}: 'folder:' needs a path, as in folder:pictures/flowers")
+        return "folder:" + path
+
+    def facts(self, recipe: Recipe) -> DataFacts:
+        return folder_facts(self.folder(recipe.data), recipe.size, recipe.val_share)
+
+    def folder(self, text: str) -> Path:
+        path = Path(text.strip().partition(":")[2])
+        try:
+            return path.expanduser()
+        except RuntimeError:  # ~name, of a user whom this machine does not know
+            return path
+
+    def where(self, text: str, data_dir: str) -> tuple[str, State]:
+        return str(self.folder(text).absolute()), "ready"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvtui import door
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, File
+from cvtui.recipe.datasets.torchvision_files import STORAGE, File
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.choices.tables import OPTIMIZERS as UPDATE_RULES
 from cvtui.recipe.copies import extra_copies
+from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.facts import DATA_FIELDS, facts, kind_of
-from cvtui.recipe.datasets.locate import missing, way_to_get
+from cvtui.recipe.datasets.facts import DATA_FIELDS, facts
+from cvtui.recipe.datasets.locate import way_to_get
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
 from cvtui.recipe.recipe import Recipe
@@ -133,7 +134,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
 def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFacts | None:
     """Of the data that is chosen; a callable is asked only when the run is started, since that runs its code."""
     known = {name: value for name, value in values.items() if name in DATA_FIELDS}
-    if "data" not in known or kind_of(str(known["data"])) == "callable":
+    if "data" not in known or source_of(str(known["data"])).runs_code:
         return None
     try:
         return facts(Recipe(**known))  # type: ignore[arg-type]
@@ -166,7 +167,7 @@ def _taken(runs: Path, name: str) -> Problem | None:
 def _absent(values: Mapping[str, Value]) -> Problem | None:
     """Of a set that has to be fetched first, and wasn't."""
     name, data_dir = str(values["data"]), str(values["data_dir"])
-    if missing(name, data_dir) is None:
+    if source_of(name).missing(name, data_dir) is None:
         return None
     return Problem(f"{name} is not on this computer yet; {way_to_get(name, data_dir)}")
 

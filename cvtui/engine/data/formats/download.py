@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.locate import archive_folder, data_folder, in_bytes
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, File
+from cvtui.recipe.datasets.torchvision_files import STORAGE, File
 
 CHUNK = 1 << 18
 PATIENCE_SECONDS = 30.0
