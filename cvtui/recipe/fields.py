@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.choices import tables
+from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.on_nan import ON_NAN
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.choices.preprocesses import PREPROCESSES
+from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.choices.spec import Choice, in_span, parse_chain, parse_choice, span_in_words
 from cvtui.recipe.datasets.catalog import DATA, check_source
 from cvtui.recipe.datasets.data_facts import DataFacts
@@ -100,7 +106,7 @@ class Field:
         if self.pattern and not re.fullmatch(self.pattern, value.strip()):
             raise self._wrong(label, value, "is not understood")
         if self.name == "augment":
-            parse_chain(value, tables.AUGMENTS, label)
+            parse_chain(value, AUGMENTS, label)
         if self.name == "name" and value:
             check_name(value, label)
         return value
@@ -123,7 +129,7 @@ class Field:
         if self.name == "data":
             return check_source(value, label)
         table: Mapping[str, Any] = self.table
-        choice, _ = parse_choice(value, table, label)
+        choice = parse_choice(value, table, label)
         _, bracket, rest = value.strip().partition("(")
         return choice.name + bracket + rest
 
@@ -188,12 +194,12 @@ _PATTERNS: dict[str, tuple[str, str]] = {
 
 _TABLES: dict[str, Mapping[str, Choice] | Mapping[str, DataFacts]] = {
     "data": DATA,
-    "preprocess": tables.PREPROCESSES,
-    "init": tables.INITS,
-    "loss": tables.LOSSES,
-    "optimizer": tables.OPTIMIZERS,
-    "schedule": tables.SCHEDULES,
-    "on_nan": tables.ON_NAN,
+    "preprocess": PREPROCESSES,
+    "init": INITS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "on_nan": ON_NAN,
 }
 
 
@@ -228,7 +234,7 @@ def _make(name: str, default: Value) -> Field:
         kind: Kind = "whole" if annotation == "int" else "number"
         return Field(name=name, doc=doc, kind=kind, default=default, **_SPANS[name])
     pattern, example = _PATTERNS.get(name, ("", "any text"))
-    table = tables.AUGMENTS if name == "augment" else None
+    table = AUGMENTS if name == "augment" else None
     return Field(name=name, doc=doc, kind="text", default=default, table=table, pattern=pattern, example=example)
 
 

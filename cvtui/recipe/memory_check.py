@@ -11,9 +11,8 @@ import psutil
 
 from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import OPTIMIZERS
-from cvtui.recipe.copies import extra_copies
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice
+from cvtui.recipe.choices.spec import Chosen, parse_choice
 from cvtui.recipe.validation import Checked
 
 GIB = 1 << 30
@@ -45,10 +44,14 @@ class Need(NamedTuple):
 def need_of(checked: Checked, batch: int = 0) -> Need:
     """What training the recipe holds, at another batch size where one is given."""
     recipe = checked.recipe
-    choice, _ = parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer")
     net = training_memory(checked.table, batch or recipe.batch_size)
-    state = net.state[choice.name] + extra_copies(recipe.optimizer, recipe.ema) * net.parameters
+    state = net.state(copies_of(parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"), recipe.ema))
     return Need(net.parameters, net.gradients, state, net.activations)
+
+
+def copies_of(optimizer: Chosen[OptimizerChoice], ema: float) -> int:
+    """Count the numbers kept per parameter: the rule's state, and a running mean of the weights."""
+    return optimizer.spec.state(optimizer.values) + (ema > 0)
 
 
 def check_room(checked: Checked, free: int, where: str, *, built_only: bool = False) -> None:

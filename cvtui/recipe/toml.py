@@ -12,6 +12,8 @@ import msgspec
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.choices.spec import normalized
 from cvtui.recipe.fields import FIELDS, Value, field
 from cvtui.recipe.recipe import Recipe
 
@@ -60,15 +62,10 @@ def from_table(table: dict[str, Any], source: str = "") -> Recipe:
     return Recipe(**values)
 
 
-DECOUPLED_DECAY, ADDED_DECAY = 0.2, 5e-4
-"""Usual weight decays: of rules that shrink the weights by lr · decay a step, and of those that add it to the gradient,
-where as much as 0.2 would drown the loss."""
-
-
 def usual_decay(optimizer: str) -> float:
-    """The weight decay that goes with an update rule, where nobody says another."""
-    name = optimizer.strip().lower().partition("(")[0]
-    return DECOUPLED_DECAY if name in ("adamw", "muon") else ADDED_DECAY
+    """Return the weight decay that is usual with an update rule."""
+    entry = OPTIMIZERS.get(normalized(optimizer.partition("(")[0]))
+    return (entry or OPTIMIZERS["sgd"]).usual_decay
 
 
 def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:

@@ -10,9 +10,10 @@ from cvtui.calc import Table, trace
 from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.preprocesses import PREPROCESSES
+from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import parse_chain, parse_choice
-from cvtui.recipe.choices.tables import AUGMENTS, SCHEDULES
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
@@ -99,24 +100,24 @@ def check_norms(table: Table, batch_size: int, data: DataFacts) -> None:
         )
 
 
-ZCA_MOST = 3072
-"""Values of an image that are whitened: a matrix of their square has to be turned inside out."""
-
-
 def check_pixels(recipe: Recipe, data: DataFacts) -> None:
     """Do preprocessing and augmentation go with this data? RequestError."""
     values = math.prod(data.size)
-    if recipe.preprocess.startswith("zca") and values > ZCA_MOST:
+    preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess").spec
+    if values > preprocess.most_values:
         raise RequestError(
-            f"preprocess: zca is for images of at most {ZCA_MOST:,} values; those of {data.name} have {values:,}",
+            f"preprocess: {preprocess.name} is for images of at most {preprocess.most_values:,} values; those of "
+            f"{data.name} have {values:,}",
             hint="standardise is what larger images get",
         )
     if len(data.size) == 1:
         chain = parse_chain(recipe.augment, AUGMENTS, "augment")
         if chain:
-            raise RequestError(f"augment: {chain[0][0].name} changes pictures; {data.name} has points; use none")
-        if recipe.preprocess == "per-image":
-            raise RequestError(f"preprocess: per-image is for pictures; {data.name} has points of {values} features")
+            raise RequestError(f"augment: {chain[0].name} changes pictures; {data.name} has points; use none")
+        if not preprocess.points:
+            raise RequestError(
+                f"preprocess: {preprocess.name} is for pictures; {data.name} has points of {values} features"
+            )
 
 
 def check_net(net: str, data: DataFacts) -> Table:

@@ -23,7 +23,7 @@ from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.forecast import predict
 from cvtui.engine.train.state import first_batch
 from cvtui.engine.worker import train_folder
-from cvtui.recipe.choices.tables import AUGMENTS
+from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.runlog.folder import RunFolder
 
 from .making import folder, history, training

@@ -16,7 +16,7 @@ from cvtui.engine.data.images import Images, Split, channel_stats
 from cvtui.engine.data.loading import load as load_recipe
 from cvtui.engine.data.preprocess import PREPROCESSES, Preprocess
 from cvtui.engine.data.shapes import CLASSES, make_shapes
-from cvtui.recipe.choices.tables import PREPROCESSES as CHOICES
+from cvtui.recipe.choices.preprocesses import PREPROCESSES as CHOICES
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check

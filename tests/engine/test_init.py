@@ -19,7 +19,7 @@ from cvtui.engine.nn.inits.orthogonal import orthogonal_matrix
 from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables
+from cvtui.recipe.choices.inits import INITS as CHOICES
 from tests.engine.making import training
 
 WIDE = "conv64f5-relu-conv64g2-bn-relu-pool4-res(conv96s2)-tanh-fc256-relu-fc"
@@ -325,7 +325,7 @@ def test_zeros_and_constants_learn_no_two_different_units() -> None:
 # ------------------------------------------------------------------ all
 
 
-@pytest.mark.parametrize("name", list(tables.INITS))
+@pytest.mark.parametrize("name", list(CHOICES))
 def test_all_begin_with_biases_of_0_from_the_seed_alone(name: str) -> None:
     batch = images()
     torch.manual_seed(1)
@@ -344,8 +344,8 @@ def test_all_begin_with_biases_of_0_from_the_seed_alone(name: str) -> None:
 def test_every_choice_has_its_function_and_parameters() -> None:
     import inspect
 
-    assert set(INITS) == set(tables.INITS)
-    for name, choice in tables.INITS.items():
+    assert set(INITS) == set(CHOICES)
+    for name, choice in CHOICES.items():
         given = inspect.signature(INITS[name]).parameters
         defaults = {key: value.default for key, value in given.items() if value.default is not inspect.Parameter.empty}
         assert defaults == {key: parameter.default for key, parameter in choice.parameters.items()}, name

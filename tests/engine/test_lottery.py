@@ -19,7 +19,7 @@ from cvtui.engine.train.lottery import prepare_run, prune, shuffled
 from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.tables import OPTIMIZERS
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.lottery_note import MASK, REWIND, Ticket, left_after, ticket_of, write_ticket

@@ -12,6 +12,7 @@ from cvtui.doctor.phrases import change, rise
 from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import Found, limit, percent, rule, short
 from cvtui.doctor.rules.speed import middles, ratios
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 
 
 @rule("F29", "facts", "steps", "layers", "end")
@@ -19,8 +20,8 @@ def decay_too_large(case: Case) -> Found | None:
     decay, rate = case.weight_decay, case.rate
     if not decay or not rate:
         return None
-    decoupled = "adamw" in case.optimizer or case.optimizer == "muon"
-    if case.adaptive and not decoupled:
+    entry = OPTIMIZERS.get(case.optimizer)
+    if case.adaptive and not (entry is not None and entry.decoupled):
         shrink = 0.0  # coupled: the step's size does not follow the decay's
     elif (case.times_typical or 0.0) > limit("F29", "rate"):
         shrink = 0.0  # at such a rate any decay is too large: the rate is the fault

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.runtime.seeds import AUGMENT, generator
+from cvtui.recipe.choices.augments import AUGMENTS as CHOICES
 from cvtui.recipe.choices.spec import parse_chain
-from cvtui.recipe.choices.tables import AUGMENTS as CHOICES
 
 GREY = (0.299, 0.587, 0.114)
 """How bright red, green and blue seem (ITU-R BT.601)."""
@@ -82,7 +82,7 @@ CHANGES: dict[str, Change] = {
     "cutout": cutout,
     "jitter": jitter,
 }
-"""By the names of `cvtui.recipe.choices.tables.AUGMENTS`."""
+"""By the names of `cvtui.recipe.choices.augments.AUGMENTS`."""
 
 
 class Augment:

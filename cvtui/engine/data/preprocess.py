@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.images import ChannelStats, Part
+from cvtui.recipe.choices.preprocesses import PREPROCESSES as CHOICES
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import PREPROCESSES as CHOICES
 
 Pair = tuple[float, float]
 """scale and shift of one channel."""
@@ -54,7 +54,7 @@ PREPROCESSES: dict[str, Callable[[float, float, float], Pair]] = {
     "standardise": standardise,
 }
 """From a channel's mean, std and full range (255; of points 1) to its scale and shift, by the names of
-`cvtui.recipe.choices.tables.PREPROCESSES`. The others are no matter of one channel: `per_image`, `Zca`."""
+`cvtui.recipe.choices.preprocesses.PREPROCESSES`. The others are no matter of one channel: `per_image`, `Zca`."""
 
 
 def per_image(pixels: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def read_set(name: str, data_dir: str) -> Split:
 
 def read_files(name: str, found: Found) -> Split:
     """The images in these files, however many they are. DamagedError."""
-    train, validation = READERS[name](found.files)
+    train, validation = FILE_READERS[name](found.files)
     facts = STORED[name]
     for (pixels, labels), path in ((train, found.files[0]), (validation, found.files[-1])):
         if len(pixels) != len(labels):
@@ -128,7 +128,7 @@ def _stl10_labels(path: Path) -> np.ndarray:
     return np.fromfile(path, np.uint8).astype(np.int64) - 1
 
 
-READERS: dict[str, Callable[[tuple[Path, ...]], tuple[Arrays, Arrays]]] = {
+FILE_READERS: dict[str, Callable[[tuple[Path, ...]], tuple[Arrays, Arrays]]] = {
     "mnist": _idx,
     "fashion-mnist": _idx,
     "kmnist": _idx,

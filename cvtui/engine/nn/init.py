@@ -14,8 +14,8 @@ from cvtui.engine.nn.inits.fixup import fixup
 from cvtui.engine.nn.inits.layer import places
 from cvtui.engine.nn.inits.orthogonal import orthogonal
 from cvtui.engine.nn.model import Net
+from cvtui.recipe.choices.inits import INITS as CHOICES
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import INITS as CHOICES
 
 LAYERS: dict[str, Callable[..., None]] = {
     "normal": normal,
@@ -38,7 +38,7 @@ MEASURED: dict[str, Callable[..., None]] = {"lsuv": lsuv, "data-dependent": data
 """(net, generator, batch, **parameters): fills all layers, biases too, and looks at a real batch for it."""
 
 INITS: dict[str, Callable[..., None]] = {**LAYERS, **NETS, **MEASURED}
-"""By the names of `cvtui.recipe.choices.tables.INITS`."""
+"""By the names of `cvtui.recipe.choices.inits.INITS`."""
 
 
 def needs_batch(text: str) -> bool:

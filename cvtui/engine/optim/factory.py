@@ -18,8 +18,8 @@ from cvtui.engine.optim.fused_adam import Adam, AdamW
 from cvtui.engine.optim.fused_sgd import SGD
 from cvtui.engine.optim.skippable import Groups, Together, has_muon, muon_and_adamw
 from cvtui.errors import RequestError
+from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import OPTIMIZERS as CHOICES
 from cvtui.recipe.learning_rate import plainly
 from cvtui.recipe.recipe import Recipe
 
@@ -107,7 +107,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adamw": adamw,
     "muon": muon,
 }
-"""By the names of `cvtui.recipe.choices.tables.OPTIMIZERS`."""
+"""By the names of `cvtui.recipe.choices.optimizers.OPTIMIZERS`."""
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:

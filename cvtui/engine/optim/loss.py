@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cvtui.recipe.choices.losses import LOSSES as CHOICES
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import LOSSES as CHOICES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -53,7 +53,7 @@ def _whole(logits: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": cross_entropy, "hinge": hinge, "mse": mse}
-"""By the names of `cvtui.recipe.choices.tables.LOSSES`: called with the choice's parameters, gives the loss."""
+"""By the names of `cvtui.recipe.choices.losses.LOSSES`: called with the choice's parameters, gives the loss."""
 
 
 def make_loss(text: str) -> Loss:

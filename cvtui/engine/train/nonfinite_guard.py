@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.recipe.choices.on_nan import ON_NAN
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import ON_NAN
 
 if TYPE_CHECKING:
     from cvtui.engine.observe.recorder import Journal

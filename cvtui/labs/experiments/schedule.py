@@ -10,9 +10,8 @@ from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.lr import problem
 from cvtui.labs.experiments.train import evaluate, guess, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import SCHEDULES
 
 BATCH = 32
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from cvtui.errors import RequestError, nearest
 
@@ -31,8 +31,14 @@ class Parameter:
         return in_span(value, self.low, self.high, self.open_low, self.open_high)
 
 
+Values = Mapping[str, Any]
+"""The parameters of a choice, by name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
+    """An entry of a table of choices."""
+
     name: str
     summary: str
     """One line."""
@@ -41,8 +47,13 @@ class Choice:
     many: str = ""
     """The name under which any number of values without a name is gathered: `epochs` of step(30, 60, 90)."""
 
+    def defaults(self) -> dict[str, Any]:
+        """Return its parameters where nothing is written in brackets."""
+        values: dict[str, Any] = {name: parameter.default for name, parameter in self.parameters.items()}
+        return {**values, self.many: ()} if self.many else values
+
     def usage(self) -> str:
-        """How it is written: `adam(beta1=0.9, beta2=0.999, eps=1e-08)`."""
+        """Return how it is written: `adam(beta1=0.9, beta2=0.999, eps=1e-08)`."""
         words = [f"{self.many}…"] if self.many else []
         words += [f"{name}={parameter.default:g}" for name, parameter in self.parameters.items()]
         return f"{self.name}({', '.join(words)})" if words else self.name
@@ -64,6 +75,14 @@ def in_span(value: int | float, low: float, high: float, open_low: bool = False,
     above = value > low if open_low else value >= low
     below = value < high if open_high else value <= high
     return above and below and abs(value) != math.inf
+
+
+AnyChoice = TypeVar("AnyChoice", bound=Choice)
+
+
+def table_of(*choices: AnyChoice) -> dict[str, AnyChoice]:
+    """Make a table of choices by name."""
+    return {choice.name: choice for choice in choices}
 
 
 ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cross-entropy"}
@@ -94,8 +113,19 @@ def unknown(name: str, table: Mapping[str, Any], label: str = "", besides: Seque
     )
 
 
-def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tuple[Choice, dict[str, Any]]:
-    """`"normal(0.02)"` -> (the entry, {"std": 0.02}): every parameter has its value, the default where none is written.
+class Chosen(NamedTuple, Generic[AnyChoice]):
+    """A choice as it was written: its entry, and a value for every parameter."""
+
+    spec: AnyChoice
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+def parse_choice(text: str, table: Mapping[str, AnyChoice], label: str = "") -> Chosen[AnyChoice]:
+    """Parse `"normal(0.02)"` into its entry and {"std": 0.02}, with the default of what is not written.
 
     Values without a name go to the parameters in order (or all to `many`, as a tuple). `label` is what errors call the
     field. RequestError for an unknown name or parameter, a value that is no number or out of range, a broken bracket.
@@ -103,11 +133,9 @@ def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tup
     before = f"{label}: " if label else ""
     name, bracket, rest = text.strip().partition("(")
     choice = find(name, table, label)
-    values: dict[str, Any] = {key: parameter.default for key, parameter in choice.parameters.items()}
-    if choice.many:
-        values[choice.many] = ()
+    values = choice.defaults()
     if not bracket:
-        return choice, values
+        return Chosen(choice, values)
     inside, closed, after = rest.partition(")")
     if not closed or after.strip():
         raise RequestError(f"{before}{text.strip()!r} must end in one ')', as in {choice.usage()}")
@@ -129,11 +157,11 @@ def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tup
         values[key] = _in_range(value, choice, key, before)
     if choice.many:
         values[choice.many] = _rising(unnamed, f"{before}{choice.many} of {choice.name}")
-    return choice, values
+    return Chosen(choice, values)
 
 
-def parse_chain(text: str, table: Mapping[str, Choice], label: str = "") -> list[tuple[Choice, dict[str, Any]]]:
-    """`"flip, shift(2)"` -> each choice with its values, in order; nothing for "" and `none`. RequestError as there."""
+def parse_chain(text: str, table: Mapping[str, AnyChoice], label: str = "") -> list[Chosen[AnyChoice]]:
+    """Parse `"flip, shift(2)"` into its choices, in order; none for "" and `none`. RequestError as there."""
     words = [word for word in re.split(r",(?![^(]*\))", text) if word.strip()]
     if [word.strip().lower() for word in words] in ([], ["none"]):
         return []

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvtui.calc import Table
-from cvtui.calc.memory import OPTIMIZERS, training_memory
+from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
+from cvtui.recipe.choices.losses import FirstLoss
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import OPTIMIZERS as UPDATE_RULES
-from cvtui.recipe.copies import extra_copies
 from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import DATA_FIELDS, facts
 from cvtui.recipe.datasets.locate import way_to_get
 from cvtui.recipe.fields import FIELDS, Value
-from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
+from cvtui.recipe.first_loss import first_loss_or_none
+from cvtui.recipe.memory_check import copies_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
 from cvtui.tui.form.field_values import Problem
@@ -144,14 +145,11 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
         return None
 
 
-def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: float) -> int | None:
+def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: float) -> int:
     """What the net takes, and the images, which lie in memory as bytes."""
-    name = parse_choice(optimizer, UPDATE_RULES)[0].name
-    if name not in OPTIMIZERS:
-        return None
+    copies = copies_of(parse_choice(optimizer, OPTIMIZERS), ema)
     pixels = (data.train + data.validation) * math.prod(data.size)
-    net = training_memory(table, batch)
-    return net.total(name) + extra_copies(optimizer, ema) * net.parameters + pixels
+    return training_memory(table, batch).total(copies) + pixels
 
 
 def _taken(runs: Path, name: str) -> Problem | None:
