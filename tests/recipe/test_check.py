@@ -140,7 +140,7 @@ def imported(code: str) -> set[str]:
 
 
 def test_reading_a_net_costs_no_third_party() -> None:
-    assert not imported("import cvtui.calc.net.parser, cvtui.recipe.choices.schedules, cvtui.recipe.fields") & {
+    assert not imported("import cvtui.calc.net.parser, cvtui.recipe.choices.schedules, cvtui.recipe.choices.inits") & {
         "msgspec", "numpy", "torch", "filelock",
     }  # fmt: skip
 
