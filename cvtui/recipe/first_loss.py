@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.losses import LOSSES, FirstLoss
-from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.losses import LOSSES, FirstLoss, LossChoice
+from cvtui.recipe.choices.spec import Chosen, parse_choice
 
 
-def first_loss(loss: str, classes: int) -> FirstLoss:
-    """Return the loss of logits that are all 0, for a recipe's `loss`. RequestError for an unknown loss."""
-    chosen = parse_choice(loss, LOSSES, "loss")
-    return chosen.spec.guess(chosen.values, classes)
+def first_loss(loss: Chosen[LossChoice], classes: int) -> FirstLoss:
+    """Return the loss of logits that are all 0."""
+    return loss.spec.guess(loss.values, classes)
 
 
 def first_loss_or_none(loss: object, classes: int) -> FirstLoss | None:
@@ -18,6 +17,6 @@ def first_loss_or_none(loss: object, classes: int) -> FirstLoss | None:
     if classes < 2:
         return None
     try:
-        return first_loss(str(loss or "cross-entropy"), classes)
+        return first_loss(parse_choice(str(loss or "cross-entropy"), LOSSES, "loss"), classes)
     except RequestError:
         return None

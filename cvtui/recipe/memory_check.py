@@ -11,8 +11,8 @@ import psutil
 
 from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice
-from cvtui.recipe.choices.spec import Chosen, parse_choice
+from cvtui.recipe.choices.optimizers import OptimizerChoice
+from cvtui.recipe.choices.spec import Chosen
 from cvtui.recipe.validation import Checked
 
 GIB = 1 << 30
@@ -45,7 +45,7 @@ def need_of(checked: Checked, batch: int = 0) -> Need:
     """What training the recipe holds, at another batch size where one is given."""
     recipe = checked.recipe
     net = training_memory(checked.table, batch or recipe.batch_size)
-    state = net.state(copies_of(parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"), recipe.ema))
+    state = net.state(copies_of(checked.optimizer, recipe.ema))
     return Need(net.parameters, net.gradients, state, net.activations)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,9 +12,13 @@ from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.augments import AUGMENTS
-from cvtui.recipe.choices.preprocesses import PREPROCESSES
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.losses import LOSSES, LossChoice
+from cvtui.recipe.choices.on_nan import ON_NAN, OnNanChoice
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice
+from cvtui.recipe.choices.preprocesses import PREPROCESSES, PreprocessChoice
 from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
-from cvtui.recipe.choices.spec import parse_chain, parse_choice
+from cvtui.recipe.choices.spec import Choice, Chosen, parse_chain, parse_choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
@@ -34,6 +39,12 @@ class Checked:
     """Batches an epoch: training images / batch size, rounded up (the last batch is smaller, unless it joins)."""
     total_steps: int
     schedule: Schedule
+    preprocess: Chosen[PreprocessChoice]
+    augment: tuple[Chosen[Choice], ...]
+    init: Chosen[Choice]
+    loss: Chosen[LossChoice]
+    optimizer: Chosen[OptimizerChoice]
+    on_nan: Chosen[OnNanChoice]
     joins: bool = False
     """The last batch of an epoch would be a single image, which the net can't be trained on: it is part of the one
     before (see `joins_last`)."""
@@ -58,7 +69,9 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
             f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
         )
-    check_pixels(recipe, data)
+    preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
+    augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
+    check_pixels(preprocess.spec, augment, data)
     table = check_net(recipe.net, data)
     check_norms(table, recipe.batch_size, data)
     steps_per_epoch = steps_of(data.train, recipe.batch_size, table)
@@ -69,6 +82,12 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         steps_per_epoch=steps_per_epoch,
         total_steps=steps_per_epoch * recipe.epochs,
         schedule=make_schedule(recipe, steps_per_epoch),
+        preprocess=preprocess,
+        augment=augment,
+        init=parse_choice(recipe.init, INITS, "init"),
+        loss=parse_choice(recipe.loss, LOSSES, "loss"),
+        optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
+        on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
         joins=joins_last(data.train, recipe.batch_size, table),
     )
 
@@ -100,10 +119,9 @@ def check_norms(table: Table, batch_size: int, data: DataFacts) -> None:
         )
 
 
-def check_pixels(recipe: Recipe, data: DataFacts) -> None:
-    """Do preprocessing and augmentation go with this data? RequestError."""
+def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]], data: DataFacts) -> None:
+    """Check that preprocessing and augmentation go with this data. RequestError."""
     values = math.prod(data.size)
-    preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess").spec
     if values > preprocess.most_values:
         raise RequestError(
             f"preprocess: {preprocess.name} is for images of at most {preprocess.most_values:,} values; those of "
@@ -111,9 +129,8 @@ def check_pixels(recipe: Recipe, data: DataFacts) -> None:
             hint="standardise is what larger images get",
         )
     if len(data.size) == 1:
-        chain = parse_chain(recipe.augment, AUGMENTS, "augment")
-        if chain:
-            raise RequestError(f"augment: {chain[0].name} changes pictures; {data.name} has points; use none")
+        if augment:
+            raise RequestError(f"augment: {augment[0].name} changes pictures; {data.name} has points; use none")
         if not preprocess.points:
             raise RequestError(
                 f"preprocess: {preprocess.name} is for pictures; {data.name} has points of {values} features"
@@ -143,7 +160,7 @@ def check_net(net: str, data: DataFacts) -> Table:
 
 def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     """The schedule of a recipe whose fields are right by themselves. RequestError when the warm-up outlasts the run."""
-    choice, values = parse_choice(recipe.schedule, SCHEDULES, "schedule")
+    choice = parse_choice(recipe.schedule, SCHEDULES, "schedule")
     in_epochs = recipe.warmup.strip().endswith("ep")
     per: Literal["iteration", "epoch"] = "epoch" if in_epochs else "iteration"
     warmup = int(recipe.warmup.strip().removesuffix("ep"))
@@ -153,7 +170,7 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
         raise RequestError(f"warmup: {recipe.warmup!r} is as long as the whole run ({run}) or longer; allowed: less")
     return Schedule(
         name=choice.name,
-        values=values,
+        values=choice.values,
         lr=full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr),
         steps_per_epoch=steps_per_epoch,
         epochs=recipe.epochs,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
-from cvtui.engine.nn.init import INITS, initialise, needs_batch
+from cvtui.engine.nn.init import INITS
 from cvtui.engine.nn.inits.fans import random_walk_gain
 from cvtui.engine.nn.inits.fixup import branches_of
 from cvtui.engine.nn.inits.layer import Place, places
@@ -20,6 +20,7 @@ from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.inits import INITS as CHOICES
+from tests.engine.choosing import initialise, needs_batch
 from tests.engine.making import training
 
 WIDE = "conv64f5-relu-conv64g2-bn-relu-pool4-res(conv96s2)-tanh-fc256-relu-fc"

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.optim.loss import LOSSES, make_loss
+from cvtui.engine.optim.loss import LOSSES
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES as CHOICES
-from cvtui.recipe.first_loss import first_loss, first_loss_or_none
+from cvtui.recipe.first_loss import first_loss_or_none
+from tests.engine.choosing import first_loss, make_loss
 
 
 def lecture_hinge(scores: Tensor, labels: Tensor, margin: float) -> float:

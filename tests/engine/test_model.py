@@ -14,12 +14,13 @@ from torch import nn
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
-from cvtui.engine.nn.init import INITS, initialise
+from cvtui.engine.nn.init import INITS
 from cvtui.engine.nn.model import BitDropout, Net, ReLU
 from cvtui.engine.optim.factory import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.inits import INITS as CHOICES
+from tests.engine.choosing import initialise
 
 from .making import training
 

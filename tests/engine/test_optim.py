@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.optim import skippable
-from cvtui.engine.optim.factory import OPTIMIZERS, make_optimizer, parameter_groups
+from cvtui.engine.optim.factory import OPTIMIZERS, parameter_groups
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
 from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.recipe import Recipe
+from tests.engine.choosing import make_optimizer
 
 LR = 0.02
 Rule = Callable[[Tensor, Tensor, dict[str, Any], int], Tensor]

@@ -8,15 +8,14 @@ interrupted, without anything kept; they are drawn on the CPU, so that every dev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from cvtui.engine.runtime.seeds import AUGMENT, generator
-from cvtui.recipe.choices.augments import AUGMENTS as CHOICES
-from cvtui.recipe.choices.spec import parse_chain
+from cvtui.recipe.choices.spec import Choice, Chosen
 
 GREY = (0.299, 0.587, 0.114)
 """How bright red, green and blue seem (ITU-R BT.601)."""
@@ -88,8 +87,8 @@ CHANGES: dict[str, Change] = {
 class Augment:
     """A chain of changes: `flip, crop(4)`."""
 
-    def __init__(self, text: str, seed: int) -> None:
-        self.chain = parse_chain(text, CHOICES, "augment")
+    def __init__(self, chain: Sequence[Chosen[Choice]], seed: int) -> None:
+        self.chain = chain
         self.seed = seed
 
     def __bool__(self) -> bool:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.images import ChannelStats, Part
-from cvtui.recipe.choices.preprocesses import PREPROCESSES as CHOICES
-from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.preprocesses import PreprocessChoice
+from cvtui.recipe.choices.spec import Chosen
 
 Pair = tuple[float, float]
 """scale and shift of one channel."""
@@ -110,7 +110,7 @@ class Preprocess:
 
     Points (float32 N x features) stay N x features, each feature treated as a channel.
 
-    text: as in a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels, in the pixels' own unit;
+    choice: of a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels, in the pixels' own unit;
     images: the training images themselves, for `zca`, and to know whether they are bytes (0..255) or floats (0..1).
     """
 
@@ -122,14 +122,15 @@ class Preprocess:
     """[channels]."""
     zca: Zca | None
 
-    def __init__(self, text: str, stats: ChannelStats, device: torch.device, images: Part | None = None) -> None:
-        choice, values = parse_choice(text, CHOICES, "preprocess")
+    def __init__(
+        self, choice: Chosen[PreprocessChoice], stats: ChannelStats, device: torch.device, images: Part | None = None
+    ) -> None:
         unit = 255.0 if images is None or images.part(0, 1).pixels.dtype == torch.uint8 else 1.0
         rule = PREPROCESSES.get(choice.name, scale)
         pairs = [rule(mean, std, unit) for mean, std in zip(*stats, strict=True)]
         if choice.name == "zca" and images is None:
             raise ValueError("zca learns from the training images")
-        zca = learn_zca(images, unit, values["eps"]) if choice.name == "zca" and images is not None else None
+        zca = learn_zca(images, unit, choice.values["eps"]) if choice.name == "zca" and images is not None else None
         self._set(choice.name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], zca, device)
 
     def _set(

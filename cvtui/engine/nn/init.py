@@ -14,8 +14,7 @@ from cvtui.engine.nn.inits.fixup import fixup
 from cvtui.engine.nn.inits.layer import places
 from cvtui.engine.nn.inits.orthogonal import orthogonal
 from cvtui.engine.nn.model import Net
-from cvtui.recipe.choices.inits import INITS as CHOICES
-from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.spec import Choice, Chosen
 
 LAYERS: dict[str, Callable[..., None]] = {
     "normal": normal,
@@ -41,19 +40,19 @@ INITS: dict[str, Callable[..., None]] = {**LAYERS, **NETS, **MEASURED}
 """By the names of `cvtui.recipe.choices.inits.INITS`."""
 
 
-def needs_batch(text: str) -> bool:
-    """Does this initialisation look at real images?"""
-    return parse_choice(text, CHOICES, "init")[0].name in MEASURED
+def needs_batch(choice: Chosen[Choice]) -> bool:
+    """Return True if this initialisation looks at real images."""
+    return choice.name in MEASURED
 
 
 @torch.no_grad()
-def initialise(net: Net, text: str, generator: torch.Generator, batch: Tensor | None = None) -> None:
-    """Fills every conv and fc of `net`, in order, as `text` says (`he`, `normal(0.01)`).
+def initialise(net: Net, choice: Chosen[Choice], generator: torch.Generator, batch: Tensor | None = None) -> None:
+    """Fill every conv and fc of `net`, in order, as the choice says (`he`, `normal(0.01)`).
 
     batch: preprocessed images N x C x H x W on the net's device, for `lsuv` and `data-dependent` (see `needs_batch`;
-    ValueError without it). RequestError for a text that names no initialisation.
+    ValueError without it).
     """
-    choice, values = parse_choice(text, CHOICES, "init")
+    values = choice.values
     for place in places(net):
         if place.module.bias is not None:
             place.module.bias.zero_()

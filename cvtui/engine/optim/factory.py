@@ -18,8 +18,8 @@ from cvtui.engine.optim.fused_adam import Adam, AdamW
 from cvtui.engine.optim.fused_sgd import SGD
 from cvtui.engine.optim.skippable import Groups, Together, has_muon, muon_and_adamw
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
-from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.optimizers import OptimizerChoice
+from cvtui.recipe.choices.spec import Chosen
 from cvtui.recipe.learning_rate import plainly
 from cvtui.recipe.recipe import Recipe
 
@@ -110,10 +110,9 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 """By the names of `cvtui.recipe.choices.optimizers.OPTIMIZERS`."""
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser over all parameters of `model`, which must be on its device already."""
-    choice, values = parse_choice(recipe.optimizer, CHOICES, "optimizer")
-    return OPTIMIZERS[choice.name](parameter_groups(model, recipe.weight_decay), plainly(recipe), **values)
+def make_optimizer(model: nn.Module, choice: Chosen[OptimizerChoice], recipe: Recipe) -> Optimizer:
+    """Make the optimiser over all parameters of `model`, which must be on its device already."""
+    return OPTIMIZERS[choice.name](parameter_groups(model, recipe.weight_decay), plainly(recipe), **choice.values)
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:

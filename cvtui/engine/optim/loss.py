@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cvtui.recipe.choices.losses import LOSSES as CHOICES
-from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.losses import LossChoice
+from cvtui.recipe.choices.spec import Chosen
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -56,7 +56,6 @@ LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": cross_entropy, "hinge
 """By the names of `cvtui.recipe.choices.losses.LOSSES`: called with the choice's parameters, gives the loss."""
 
 
-def make_loss(text: str) -> Loss:
-    """The loss of a recipe's text."""
-    choice, values = parse_choice(text, CHOICES, "loss")
-    return LOSSES[choice.name](**values)
+def make_loss(choice: Chosen[LossChoice]) -> Loss:
+    """Make the loss of a recipe's choice."""
+    return LOSSES[choice.name](**choice.values)

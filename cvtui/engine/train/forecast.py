@@ -24,7 +24,7 @@ def predict(training: Training) -> dict[str, Any]:
     """
     start_loss, spread = first_pass(training)
     return {
-        "first_loss": first_loss(training.recipe.loss, len(training.checked.data.classes)).value,
+        "first_loss": first_loss(training.checked.loss, len(training.checked.data.classes)).value,
         "start_loss": start_loss,
         "activation_std": spread,
         "memory": memory(training),

@@ -81,7 +81,7 @@ SHAPE = ("momentum", "amsgrad", "centered")
 def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
     """Momentum and the like, where the rule that they belong to is the same; its options are the child's own."""
     before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
-    now = training.recipe.optimizer.partition("(")[0]
+    now = training.checked.optimizer.name
     if before != now:
         return [f"the optimizer's state begins anew: {before} → {now}"]
     fresh = training.optimizer.param_groups

@@ -53,7 +53,7 @@ def prepare_run(checked: Checked, folder: RunFolder, tell: OnProgress | None = N
         masks.update(_masks(model, checked.recipe.seed, folder, ticket))
         if ticket.kind == "reinit":
             fresh = Net(checked.table)
-            start_weights(fresh, checked.recipe, train, preprocess, ticket.round)
+            start_weights(fresh, checked, train, preprocess, ticket.round)
             model.load_state_dict(fresh.state_dict())
         else:
             _rewind(model, beside(folder, ticket.origin))

@@ -15,6 +15,8 @@ from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.train import Split
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.recipe import Recipe
 
 
@@ -69,5 +71,5 @@ def build(expression: str, size: Size, classes: int, seed: int, init: str = "he"
         raise RequestError(f"{option}: {expression!r} must end in {classes} outputs: end it in a bare 'fc'")
     with torch.random.fork_rng(devices=[]):
         net = Net(table)
-    initialise(net, init, torch.Generator().manual_seed(seed))
+    initialise(net, parse_choice(init, INITS, "init"), torch.Generator().manual_seed(seed))
     return net

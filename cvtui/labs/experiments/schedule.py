@@ -39,8 +39,8 @@ def run(knobs: Knobs, report: Report) -> LabResult:
 
 
 def plan(name: str, lr: float, per_epoch: int, epochs: int, warmup: int) -> Schedule:
-    choice, values = parse_choice(name, SCHEDULES, "schedules")
-    return Schedule(name=choice.name, values=values, lr=lr, steps_per_epoch=per_epoch, epochs=epochs, warmup=warmup)
+    spec, values = parse_choice(name, SCHEDULES, "schedules")
+    return Schedule(name=spec.name, values=values, lr=lr, steps_per_epoch=per_epoch, epochs=epochs, warmup=warmup)
 
 
 def result(

@@ -90,7 +90,7 @@ def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
         schedule=checked.schedule,
         steps_per_epoch=checked.steps_per_epoch,
         total_steps=checked.total_steps,
-        memory=_memory(checked.table, checked.data, recipe.batch_size, recipe.optimizer, recipe.ema),
+        memory=_memory(checked.table, checked.data, recipe.batch_size, copies_of(checked.optimizer, recipe.ema)),
     )
 
 
@@ -111,7 +111,8 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
         else:
             steps = steps_of(data.train, batch, table)
             if table is not None and "optimizer" in values:
-                memory = _memory(table, data, batch, str(values["optimizer"]), float(values.get("ema", 0)))
+                optimizer = parse_choice(str(values["optimizer"]), OPTIMIZERS, "optimizer")
+                memory = _memory(table, data, batch, copies_of(optimizer, float(values.get("ema", 0))))
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
         needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "scale_lr")
@@ -145,9 +146,8 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
         return None
 
 
-def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: float) -> int:
+def _memory(table: Table, data: DataFacts, batch: int, copies: int) -> int:
     """What the net takes, and the images, which lie in memory as bytes."""
-    copies = copies_of(parse_choice(optimizer, OPTIMIZERS), ema)
     pixels = (data.train + data.validation) * math.prod(data.size)
     return training_memory(table, batch).total(copies) + pixels
 
