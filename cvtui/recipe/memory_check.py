@@ -11,8 +11,7 @@ import psutil
 
 from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.optimizers import OptimizerChoice
-from cvtui.recipe.choices.spec import Chosen
+from cvtui.recipe.choices.optimizers import copies_of
 from cvtui.recipe.validation import Checked
 
 GIB = 1 << 30
@@ -47,11 +46,6 @@ def need_of(checked: Checked, batch: int = 0) -> Need:
     net = training_memory(checked.table, batch or recipe.batch_size)
     state = net.state(copies_of(checked.optimizer, recipe.ema))
     return Need(net.parameters, net.gradients, state, net.activations)
-
-
-def copies_of(optimizer: Chosen[OptimizerChoice], ema: float) -> int:
-    """Count the numbers kept per parameter: the rule's state, and a running mean of the weights."""
-    return optimizer.spec.state(optimizer.values) + (ema > 0)
 
 
 def check_room(checked: Checked, free: int, where: str, *, built_only: bool = False) -> None:

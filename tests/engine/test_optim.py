@@ -337,8 +337,8 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
 @pytest.mark.parametrize("text", ["momentum", "rmsprop(momentum=0.9,centred=1)", "adam(amsgrad=1)", "adagrad", "adamw"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_the_foretold_memory_holds_all_that_is_kept_per_parameter(text: str, ema: float) -> None:
+    from cvtui.recipe.choices.optimizers import copies_of
     from cvtui.recipe.choices.spec import parse_choice
-    from cvtui.recipe.memory_check import copies_of
 
     from .making import training
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cvtui.recipe.choices.spec import Choice, Parameter, Values, table_of
@@ -20,7 +19,6 @@ class FirstLoss(NamedTuple):
     """In numbers: "ln 10"."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LossChoice(Choice):
     guess: Callable[[Values, int], FirstLoss]
     """(parameters, number of classes) -> the loss of logits that are all 0."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cvtui.recipe.choices.spec import Choice, Parameter, table_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OnNanChoice(Choice):
     guarded: bool = True
     """Such an update is left out."""

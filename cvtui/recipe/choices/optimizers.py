@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from cvtui.recipe.choices.spec import Choice, Parameter, Values, table_of
+from cvtui.recipe.choices.spec import Choice, Chosen, Parameter, Values, table_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerChoice(Choice):
     state: Callable[[Values], int]
     """(parameters of the choice) -> numbers that it keeps for each parameter of the net."""
@@ -26,6 +24,11 @@ class OptimizerChoice(Choice):
     def usual_decay(self) -> float:
         """The usual weight decay; added to the gradient, as much as 0.2 would drown the loss."""
         return 0.2 if self.decoupled else 5e-4
+
+
+def copies_of(optimizer: Chosen[OptimizerChoice], ema: float) -> int:
+    """Count the numbers kept per parameter: the rule's state, and a running mean of the weights."""
+    return optimizer.spec.state(optimizer.values) + (ema > 0)
 
 
 def _moments(values: Values) -> int:

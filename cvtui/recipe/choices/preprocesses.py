@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from cvtui.recipe.choices.spec import Choice, Parameter, table_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessChoice(Choice):
     points: bool = True
     """It can be done to points on a plane, too."""

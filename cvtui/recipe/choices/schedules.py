@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cvtui.recipe.choices.spec import Choice, Parameter, Values, table_of
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Where in the run we are, in the schedule's unit (steps, or epochs where it moves once an epoch)."""
 
     t: float
@@ -155,7 +154,6 @@ class Schedule:
         return f"{self.lr_at(self.total_steps - 1):.3g}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleChoice(Choice):
     share: Callable[[Moment, Values], float]
     """The share of the full rate at a moment."""

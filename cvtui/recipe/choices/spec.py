@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from cvtui.errors import RequestError, nearest
+from cvtui.frozen import Frozen
+from cvtui.recipe.span import Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A number in a choice's brackets; `low` and `high` belong to the range unless they are said to be open."""
+class Parameter(Span):
+    """A number in a choice's brackets."""
 
     default: float
-    low: float
-    high: float
     doc: str
-    open_low: bool = False
-    open_high: bool = False
-
-    def allowed(self) -> str:
-        """The range in words: "above 0", "0 <= x < 1", "1 to 1,024"."""
-        return span_in_words(self.low, self.high, self.open_low, self.open_high)
-
-    def accepts(self, value: float) -> bool:
-        return in_span(value, self.low, self.high, self.open_low, self.open_high)
 
 
 Values = Mapping[str, Any]
 """The parameters of a choice, by name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Frozen):
     """An entry of a table of choices."""
 
     name: str
     summary: str
     """One line."""
     formula: str
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = {}
     many: str = ""
     """The name under which any number of values without a name is gathered: `epochs` of step(30, 60, 90)."""
 
@@ -57,24 +44,6 @@ class Choice:
         words = [f"{self.many}…"] if self.many else []
         words += [f"{name}={parameter.default:g}" for name, parameter in self.parameters.items()]
         return f"{self.name}({', '.join(words)})" if words else self.name
-
-
-def span_in_words(low: float, high: float, open_low: bool = False, open_high: bool = False) -> str:
-    """A range of numbers as a person would say it."""
-    if math.isinf(low) and math.isinf(high):
-        return "any number"
-    if math.isinf(high):
-        return f"above {low:,}" if open_low else f"{low:,} or more"
-    if open_low or open_high:
-        return f"{low:,} {'<' if open_low else '<='} x {'<' if open_high else '<='} {high:,}"
-    return f"{low:,} to {high:,}"
-
-
-def in_span(value: int | float, low: float, high: float, open_low: bool = False, open_high: bool = False) -> bool:
-    """False also for NaN and for infinity."""
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
-    return above and below and abs(value) != math.inf
 
 
 AnyChoice = TypeVar("AnyChoice", bound=Choice)
@@ -185,16 +154,16 @@ def _number(text: str, what: str) -> float:
 def _in_range(text: str, choice: Choice, key: str, before: str) -> float:
     parameter = choice.parameters[key]
     value = _number(text, f"{before}{key} of {choice.name}")
-    if not parameter.accepts(value):
+    if not parameter.holds(value):
         raise RequestError(
-            f"{before}{key} of {choice.name} ({parameter.doc}) can't be {text.strip()}; allowed: {parameter.allowed()}"
+            f"{before}{key} of {choice.name} ({parameter.doc}) can't be {text.strip()}; allowed: {parameter.in_words()}"
         )
     return value
 
 
 def _rising(values: list[float], what: str) -> tuple[float, ...]:
     for value in values:
-        if not in_span(value, 0.0, math.inf, open_low=True):
+        if not Span(low=0.0, open_low=True).holds(value):
             raise RequestError(f"{what}: {value:g} is not allowed; they are numbers above 0")
     for before, after in pairwise(values):
         if after <= before:

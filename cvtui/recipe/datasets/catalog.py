@@ -26,6 +26,10 @@ DATA: dict[str, DataFacts] = {name: facts for source in SOURCES for name, facts 
 """The sets that have a name."""
 
 
+USAGES = tuple(source.usage for source in SOURCES if source.usage)
+"""How the others are written: `folder:PATH`."""
+
+
 def find_source(text: str) -> DataSource | None:
     """Return the source that a data text belongs to; None for a name that is not known."""
     return next((source for source in SOURCES if source.owns(text)), None)
@@ -35,7 +39,7 @@ def source_of(text: str, label: str = "data") -> DataSource:
     """Return the source that a data text belongs to. RequestError for a name that is not known."""
     source = find_source(text)
     if source is None:
-        raise unknown(text, DATA, label, [source.usage for source in SOURCES if source.usage])
+        raise unknown(text, DATA, label, USAGES)
     return source
 
 

@@ -6,7 +6,6 @@ PATH/train/cats/…  PATH/val/cats/…              its own split (`validation`,
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -111,7 +110,9 @@ def _list(path: Path, val_share: float, seed: int) -> Listing:
 
 
 def _rank(file: str, seed: int) -> bytes:
-    """A place in line that has nothing to do with the name's order."""
+    """Rank a file in an order that has nothing to do with its name's."""
+    import hashlib
+
     name = "/".join(file.split(os.sep)[-2:])
     return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
 

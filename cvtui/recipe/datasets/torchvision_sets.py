@@ -5,9 +5,7 @@ from __future__ import annotations
 import string
 
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.locate import in_bytes, locate, missing, unsound
 from cvtui.recipe.datasets.source import DataSource, State
-from cvtui.recipe.datasets.torchvision_files import STORAGE
 
 _DIGITS = tuple(string.digits)
 
@@ -107,9 +105,14 @@ class TorchvisionSets(DataSource):
     sets = STORED
 
     def missing(self, text: str, data_dir: str) -> str | None:
+        from cvtui.recipe.datasets.locate import missing  # with all that opens files: no form needs it to be drawn
+
         return missing(text, data_dir)
 
     def where(self, text: str, data_dir: str) -> tuple[str, State]:
+        from cvtui.recipe.datasets.locate import in_bytes, locate, unsound
+        from cvtui.recipe.datasets.torchvision_files import STORAGE
+
         found = locate(text, data_dir)
         if found is None:
             return f"missing: {in_bytes(STORAGE[text].download)} to fetch", "missing"

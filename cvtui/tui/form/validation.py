@@ -11,7 +11,7 @@ from cvtui.calc import Table
 from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import FirstLoss
-from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, copies_of
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.datasets.catalog import source_of
@@ -20,7 +20,6 @@ from cvtui.recipe.datasets.facts import DATA_FIELDS, facts
 from cvtui.recipe.datasets.locate import way_to_get
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.recipe.first_loss import first_loss_or_none
-from cvtui.recipe.memory_check import copies_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
 from cvtui.tui.form.field_values import Problem
