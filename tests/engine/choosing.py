@@ -23,28 +23,28 @@ from cvtui.recipe.recipe import Recipe
 
 
 def augment(text: str, seed: int) -> Augment:
-    return Augment(parse_chain(text, AUGMENTS), seed)
+    return Augment(parse_chain(text, AUGMENTS, "augment"), seed)
 
 
 def preprocess(text: str, stats: ChannelStats, device: torch.device, images: Part | None = None) -> Preprocess:
-    return Preprocess(parse_choice(text, PREPROCESSES), stats, device, images)
+    return Preprocess(parse_choice(text, PREPROCESSES, "preprocess"), stats, device, images)
 
 
 def make_loss(text: str) -> loss.Loss:
-    return loss.make_loss(parse_choice(text, LOSSES))
+    return loss.make_loss(parse_choice(text, LOSSES, "loss"))
 
 
 def first_loss(text: str, classes: int) -> FirstLoss:
-    return first.first_loss(parse_choice(text, LOSSES), classes)
+    return first.first_loss(parse_choice(text, LOSSES, "loss"), classes)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    return factory.make_optimizer(model, parse_choice(recipe.optimizer, OPTIMIZERS), recipe)
+    return factory.make_optimizer(model, parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"), recipe)
 
 
 def needs_batch(text: str) -> bool:
-    return init.needs_batch(parse_choice(text, INITS))
+    return init.needs_batch(parse_choice(text, INITS, "init"))
 
 
 def initialise(net: Net, text: str, generator: torch.Generator, batch: Tensor | None = None) -> None:
-    init.initialise(net, parse_choice(text, INITS), generator, batch)
+    init.initialise(net, parse_choice(text, INITS, "init"), generator, batch)
