@@ -101,13 +101,13 @@ from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.calc.memory import training_memory
 from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
-from cvtui.recipe.memory_check import need_of
+from cvtui.recipe.memory_check import memory_need
 from cvtui.recipe.toml import override
 changed = override(Recipe(), {"optimizer": "adamax(beta1=0.8)"})
 assert changed.weight_decay == 5e-4, "the usual decay comes with it"
 checked = check(changed)
 assert checked.optimizer.values == {"beta1": 0.8, "beta2": 0.999, "eps": 1e-8}
-assert need_of(checked).optimizer == 2 * 4 * checked.table.parameters
+assert memory_need(checked).optimizer == 2 * 4 * checked.table.parameters
 assert "adamax" in ADAPTIVE and TYPICAL_RATES["adamax"] == 2e-3
 assert "adamax(beta1=0.9, beta2=0.999, eps=1e-08) Adam divided by" in printed("--help")
 assert "adamax" in printed("calc", "fc", "--input", "8x8x1", "--batch", "32")

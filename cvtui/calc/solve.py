@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cvtui.calc.net.nodes import Chain, Concat, Conv, Node, Pair, Repeat, Residual
 from cvtui.calc.net.printer import expression
-from cvtui.calc.pooling_windows import conv_places, extent, formula, left_over, same_padding
+from cvtui.calc.pooling_windows import conv_output_size, extent, formula, left_over, same_padding
 from cvtui.calc.table import Size, Table, size_text
 from cvtui.calc.trace import UnknownLeft, trace
 from cvtui.errors import RequestError
@@ -184,7 +184,7 @@ def _settings(node: Conv, axis: int, n: int) -> list[tuple[int, int, int]]:
             paddings: tuple[int, ...] = (same_padding(f, d),)
         else:
             paddings = (p_given,) if p_given is not None else (*range(min(extent(f, d), 64)), same_padding(f, d))
-        settings += [(f, s, p) for s, p in product(strides, dict.fromkeys(paddings)) if conv_places(n, f, s, p, d)]
+        settings += [(f, s, p) for s, p in product(strides, dict.fromkeys(paddings)) if conv_output_size(n, f, s, p, d)]
     return settings
 
 
@@ -196,7 +196,7 @@ def _fit(node: Conv, size: Pair, high: tuple[int, int, int], wide: tuple[int, in
     (fh, sh, ph), (fw, sw, pw) = high, wide
     filled = node.replaced(size=(fh, fw), stride=(sh, sw), padding=None if node.padding is None else (ph, pw))
     axes = [(n, *setting, d) for n, setting, d in zip(size, (high, wide), node.dilation, strict=True)]
-    first, second = (conv_places(*axis) for axis in axes)
+    first, second = (conv_output_size(*axis) for axis in axes)
     return Fit(filled, size, (first, second), not any(left_over(*axis) for axis in axes))
 
 

@@ -27,8 +27,8 @@ from cvtui.calc.net.nodes import (
     Softmax,
 )
 from cvtui.calc.notes import conv_note, pool_note
-from cvtui.calc.pooling_windows import conv_places, extent, formula, pool_places, same_padding
-from cvtui.calc.receptive_fields import Field, Window, everything, identity, joined, slid
+from cvtui.calc.pooling_windows import conv_output_size, extent, formula, pool_output_size, same_padding
+from cvtui.calc.receptive_fields import FieldByAxis, Window, everything, identity, joined, slid
 from cvtui.calc.sizes import MAX_SIDE
 from cvtui.calc.table import Row, Size, Table, size_text, values
 from cvtui.errors import RequestError
@@ -48,7 +48,7 @@ class _Flow(NamedTuple):
     number of the row that made it (−1: the net's input)."""
 
     size: Size
-    field: Field | None
+    field: FieldByAxis | None
     row: int
 
 
@@ -122,13 +122,13 @@ class _Tracer:
         if channels % node.groups or node.filters % node.groups:
             what = f"{channels} input channels" if channels % node.groups else f"{node.filters} filters"
             raise self.misfit(node, kind, f"{what} can't be parted into {node.groups} groups")
-        filters, stride = _whole(node.size), _whole(node.stride)
+        filters, stride = whole(node.size), whole(node.stride)
         if node.padding is None:
             padding = (same_padding(filters[0], node.dilation[0]), same_padding(filters[1], node.dilation[1]))
         else:
-            padding = _whole(node.padding)
+            padding = whole(node.padding)
         reach = (extent(filters[0], node.dilation[0]), extent(filters[1], node.dilation[1]))
-        out = tuple(conv_places(size[i], filters[i], stride[i], padding[i], node.dilation[i]) for i in (0, 1))
+        out = tuple(conv_output_size(size[i], filters[i], stride[i], padding[i], node.dilation[i]) for i in (0, 1))
         if 0 in out:
             raise self.misfit(node, kind, self.too_small(size[:2], padding, reach, "filter", filters))
         resolved = node if node.padding is not None else node.replaced(padding=padding)
@@ -161,7 +161,7 @@ class _Tracer:
                 kind,
                 f"padding {_by(node.padding)} is more than half of its {_by(node.size)} window (PyTorch refuses it)",
             )
-        out = tuple(pool_places(size[i], node.size[i], stride[i], node.padding[i], node.ceil) for i in (0, 1))
+        out = tuple(pool_output_size(size[i], node.size[i], stride[i], node.padding[i], node.ceil) for i in (0, 1))
         if 0 in out:
             raise self.misfit(node, kind, self.too_small(size[:2], node.padding, node.size, "window", node.size))
         resolved = node if node.stride is not None else node.replaced(stride=stride)
@@ -288,14 +288,14 @@ class _Tracer:
 
     # Helpers.
 
-    def flow(self, size: Size, field: Field | None) -> _Flow:
+    def flow(self, size: Size, field: FieldByAxis | None) -> _Flow:
         """What the next row is going to give."""
         return _Flow(size, field, len(self.rows))
 
-    def mixed(self, flow: _Flow, output: Pair) -> Field | None:
+    def mixed(self, flow: _Flow, output: Pair) -> FieldByAxis | None:
         return None if flow.field is None else everything(flow.field, self.input[:2], output)  # type: ignore[arg-type]
 
-    def mapped(self, node: Node, flow: _Flow) -> tuple[tuple[int, int, int], Field]:
+    def mapped(self, node: Node, flow: _Flow) -> tuple[tuple[int, int, int], FieldByAxis]:
         """The flow, which must be a map: H x W x C."""
         if len(flow.size) == 1 or flow.field is None:
             word = "conv" if isinstance(node, Conv) else "pool" if isinstance(node, Pool) else "gap"
@@ -354,7 +354,9 @@ def has_unknown(node: Conv) -> bool:
     return None in node.size or None in node.stride or (node.padding is not None and None in node.padding)
 
 
-def _whole(pair: tuple[int | None, int | None]) -> Pair:
+def whole(pair: tuple[int | None, int | None] | None) -> Pair:
+    """Return a pair that holds no `?` any more."""
+    assert pair is not None
     first, second = pair
     assert first is not None
     assert second is not None

@@ -32,7 +32,7 @@ from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.train.state import Training
 from cvtui.engine.train.trainer import Loop
 from cvtui.errors import RequestError
-from cvtui.recipe.memory_check import gib, need_of
+from cvtui.recipe.memory_check import gib, memory_need
 from cvtui.recipe.toml import dumps, load
 from cvtui.recipe.validation import check
 from cvtui.runlog import disk_note as note
@@ -299,7 +299,7 @@ def in_one_line(error: Exception, training: Training | None) -> str:
         if training is None:
             return "out of memory while the net was built: it has too many weights for this machine"
         size = training.recipe.batch_size
-        peak, need = _peak(training), need_of(training.checked)
+        peak, need = _peak(training), memory_need(training.checked)
         took = f"after {peak / 2**30:.1f} GiB, at batch size {size}"
         needs = f"weights, gradients, optimiser and activations need about {gib(need.total)}"
         smaller = smaller_batch(training.checked, peak)

@@ -21,7 +21,7 @@ def full_rate(lr: float, batch_size: int, scale_lr: int) -> float:
     return lr * (batch_size / scale_lr) if scale_lr else lr
 
 
-def rate_told(recipe: Mapping[str, Any]) -> float | None:
+def recorded_rate(recipe: Mapping[str, Any]) -> float | None:
     """The same of the recipe of a record `run`, of which nothing is certain; None where it tells no rate."""
     lr, batch, scale = (recipe.get(name) for name in ("lr", "batch_size", "scale_lr"))
     if not isinstance(lr, int | float) or isinstance(lr, bool):
@@ -43,7 +43,7 @@ def options_at(rate: float, scaled: object = True) -> str:
     return " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in at_rate(rate, scaled).items())
 
 
-def plainly(recipe: Recipe) -> Recipe:
+def with_full_rate(recipe: Recipe) -> Recipe:
     """The same training with its rate written out."""
     import msgspec
 

@@ -20,7 +20,7 @@ NO_LIMIT = 1 << 60
 """What the kernel writes for a group without a limit (cgroup v1) is a number beyond this."""
 
 
-class Need(NamedTuple):
+class MemoryNeed(NamedTuple):
     """Bytes of a training, images apart."""
 
     weights: int
@@ -40,20 +40,20 @@ class Need(NamedTuple):
         return self.fixed + self.activations
 
 
-def need_of(checked: Checked, batch: int = 0) -> Need:
+def memory_need(checked: Checked, batch: int = 0) -> MemoryNeed:
     """What training the recipe holds, at another batch size where one is given."""
     recipe = checked.recipe
     net = training_memory(checked.table, batch or recipe.batch_size)
     state = net.state(copies_of(checked.optimizer, recipe.ema))
-    return Need(net.parameters, net.gradients, state, net.activations)
+    return MemoryNeed(net.parameters, net.gradients, state, net.activations)
 
 
-def check_room(checked: Checked, free: int, where: str, *, built_only: bool = False) -> None:
+def check_memory(checked: Checked, free: int, where: str, *, built_only: bool = False) -> None:
     """RequestError, in one line with the estimate, where the net can't fit into `free` bytes whatever its batch size.
 
     built_only: just the weights, which are drawn in the machine's own memory before they go to a GPU.
     """
-    need = need_of(checked)
+    need = memory_need(checked)
     if (need.weights if built_only else need.fixed) <= free:
         return
     raise RequestError(
@@ -71,7 +71,7 @@ def check_machine(checked: Checked) -> None:
     on_cpu = device == "cpu" or (
         device == "auto" and sys.platform == "linux" and not any(Path(sign).exists() for sign in GPU_SIGNS)
     )
-    check_room(checked, free_memory(swap=True), "this machine", built_only=not on_cpu)
+    check_memory(checked, free_memory(swap=True), "this machine", built_only=not on_cpu)
 
 
 def gib(size: int) -> str:
@@ -87,10 +87,10 @@ def free_memory(*, swap: bool = False) -> int:
         free = int(psutil.virtual_memory().available) + (int(psutil.swap_memory().free) if swap else 0)
     except (OSError, RuntimeError):  # a container that hides /proc/meminfo
         free = 8 * GIB
-    return min([free, *group_room(), *_own_room()])
+    return min([free, *cgroup_free_memory(), *_limit_left()])
 
 
-def group_room(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+def cgroup_free_memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
     """Bytes left in each control group (v1 or v2) that holds this process and has a limit. What the kernel keeps of
     files there it gives back, so that it counts as free."""
     try:
@@ -125,7 +125,7 @@ def _left(folder: Path, limit: str, usage: str) -> int | None:
     return max(0, int(most) - max(0, used - files))
 
 
-def _own_room() -> Iterator[int]:
+def _limit_left() -> Iterator[int]:
     """Under `ulimit -v`."""
     try:
         import resource

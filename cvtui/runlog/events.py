@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cvtui.recipe.learning_rate import rate_told
+from cvtui.recipe.learning_rate import recorded_rate
 
 FORMAT_VERSION = "1.0"
 
@@ -76,7 +76,7 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     def lr(self) -> float | None:
         """The rate asked for, the schedule's highest value (the recipe's `lr` may stand for another batch size);
         None where the record tells none."""
-        return rate_told(self.recipe)
+        return recorded_rate(self.recipe)
 
     @property
     def shift(self) -> int:

@@ -16,7 +16,7 @@ from cvtui.errors import RequestError
 if TYPE_CHECKING:
     from cvtui.engine.data.formats.download import Source, Tell
     from cvtui.recipe.datasets.data_facts import DataFacts
-    from cvtui.recipe.datasets.locate import Found
+    from cvtui.recipe.datasets.locate import LocatedSet
     from cvtui.recipe.datasets.source import State
     from cvtui.recipe.recipe import Recipe
 
@@ -221,7 +221,7 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
     return 0
 
 
-def _head(facts: DataFacts, found: Found | None) -> Iterator[str]:
+def _head(facts: DataFacts, found: LocatedSet | None) -> Iterator[str]:
     from cvtui.text import harmless
 
     yield f"{harmless(facts.name)}: {harmless(facts.summary)}"
@@ -232,7 +232,7 @@ def _head(facts: DataFacts, found: Found | None) -> Iterator[str]:
         yield f"  checksums    {_sums(facts.name, found)}"
 
 
-def _sums(name: str, found: Found) -> str:
+def _sums(name: str, found: LocatedSet) -> str:
     from cvtui.recipe.datasets.locate import altered
 
     try:

@@ -79,7 +79,7 @@ def _part(
     """Decodes all; (the part, [(path, what is wrong with it)])."""
     high, wide = shape
     pixels = None if streams else np.empty((len(files), high, wide, 3), np.uint8)
-    sums = Sums()
+    sums = ChannelSums()
     wrong: dict[int, str] = {}
 
     def work(number: int) -> None:
@@ -107,8 +107,8 @@ def _part(
     return Images(torch.from_numpy(pixels if not wrong else pixels[good]), labels), broken
 
 
-class Sums:
-    """Sums and squares of every channel, added up by many threads."""
+class ChannelSums:
+    """ChannelSums and squares of every channel, added up by many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

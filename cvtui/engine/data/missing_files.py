@@ -18,7 +18,7 @@ class ImagesGone(Exception):
     """Too many of the images that were there when the run began can't be read any more; the message is one line."""
 
 
-class Gone:
+class MissingFiles:
     """Which images of a part can't be read any more: those whose latest try failed."""
 
     def __init__(self, count: int) -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.data.images import ChannelStats, Images
-from cvtui.engine.data.missing_files import Gone
+from cvtui.engine.data.missing_files import MissingFiles
 from cvtui.runlog.worker_process import usable_cores
 
 AHEAD = 4
@@ -56,7 +56,7 @@ class Streamed:
         classes: tuple[str, ...],
         stats: tuple[list[float], list[float]] | ChannelStats,
         device: torch.device | None = None,
-        gone: Gone | None = None,
+        gone: MissingFiles | None = None,
     ) -> None:
         self.paths = list(paths)
         self._labels = labels
@@ -64,7 +64,7 @@ class Streamed:
         self.classes = classes
         self.stats = ChannelStats(*stats)
         self.device = device or torch.device("cpu")
-        self.gone = Gone(len(paths)) if gone is None else gone
+        self.gone = MissingFiles(len(paths)) if gone is None else gone
 
     @property
     def labels(self) -> Tensor:

@@ -18,7 +18,7 @@ from cvtui.engine.data.formats.idx import read_idx
 from cvtui.engine.data.formats.mat import read_mat
 from cvtui.engine.data.images import OnProgress, Split, as_images
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.locate import Found, locate, missing, way_to_get
+from cvtui.recipe.datasets.locate import LocatedSet, locate, missing, way_to_get
 from cvtui.recipe.datasets.torchvision_sets import STORED
 from cvtui.recipe.recipe import Recipe
 
@@ -45,7 +45,7 @@ def read_set(name: str, data_dir: str) -> Split:
     return split
 
 
-def read_files(name: str, found: Found) -> Split:
+def read_files(name: str, found: LocatedSet) -> Split:
     """The images in these files, however many they are. DamagedError."""
     train, validation = FILE_READERS[name](found.files)
     facts = STORED[name]
@@ -61,7 +61,7 @@ def read_files(name: str, found: Found) -> Split:
     return Split(as_images(*train), as_images(*validation), classes=facts.classes)
 
 
-def _check_counts(name: str, found: Found, split: Split) -> None:
+def _check_counts(name: str, found: LocatedSet, split: Split) -> None:
     facts = STORED[name]
     for part, count, what in ((split.train, facts.train, "training"), (split.validation, facts.validation, "test")):
         if part.size != count:

@@ -11,7 +11,7 @@ from cvtui.engine.nn.inits.constant import constant, normal, uniform, zeros
 from cvtui.engine.nn.inits.data_driven import data_dependent, lsuv
 from cvtui.engine.nn.inits.fans import glorot, he, lecun, random_walk, xavier
 from cvtui.engine.nn.inits.fixup import fixup
-from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.inits.orthogonal import orthogonal
 from cvtui.engine.nn.model import Net
 from cvtui.recipe.choices.spec import Choice, Chosen
@@ -28,7 +28,7 @@ LAYERS: dict[str, Callable[..., None]] = {
     "zeros": zeros,
     "constant": constant,
 }
-"""(place, generator, **parameters of the choice): each fills one layer's weights."""
+"""(layer, generator, **parameters of the choice): each fills one layer's weights."""
 
 NETS: dict[str, Callable[..., None]] = {"fixup": fixup}
 """(net, generator, **parameters): fills all layers, whose biases are 0 already."""
@@ -53,12 +53,12 @@ def initialise(net: Net, choice: Chosen[Choice], generator: torch.Generator, bat
     ValueError without it).
     """
     values = choice.values
-    for place in places(net):
-        if place.module.bias is not None:
-            place.module.bias.zero_()
+    for layer in layers_of(net):
+        if layer.module.bias is not None:
+            layer.module.bias.zero_()
     if choice.name in LAYERS:
-        for place in places(net):
-            LAYERS[choice.name](place, generator, **values)
+        for layer in layers_of(net):
+            LAYERS[choice.name](layer, generator, **values)
     elif choice.name in NETS:
         NETS[choice.name](net, generator, **values)
     elif batch is None:

@@ -49,7 +49,7 @@ class ModuleRow(NamedTuple):
         return self.weights + self.biases
 
 
-class Inspected(NamedTuple):
+class ModuleSummary(NamedTuple):
     """A model's table; each parameter is counted once, however many modules share it."""
 
     target: str
@@ -63,7 +63,7 @@ class Inspected(NamedTuple):
         return sum(row.activations for row in self.rows)
 
 
-def inspect_target(target: str, size: Size | None = None, classes: int | None = None) -> Inspected:
+def summarize_target(target: str, size: Size | None = None, classes: int | None = None) -> ModuleSummary:
     """The table of `torchvision:NAME` or `package.module:callable`; RequestError when it can't be found, built or run.
 
     size: (H, W, C) or (N,), by default what torchvision trained the model with, else 224x224x3. classes: handed on as
@@ -74,16 +74,16 @@ def inspect_target(target: str, size: Size | None = None, classes: int | None = 
             model, usual = _torchvision_model(target.removeprefix("torchvision:"), classes)
         else:
             model, usual = _own_model(target, classes), DEFAULT_SIDE
-        return inspect_module(model, size or (usual, usual, 3), target)
+        return summarize_module(model, size or (usual, usual, 3), target)
 
 
-def inspect_module(model: nn.Module, size: Size, target: str = "") -> Inspected:
+def summarize_module(model: nn.Module, size: Size, target: str = "") -> ModuleSummary:
     """The table of a model for one image of this size; the model itself is not run, a copy on the meta device is."""
     twin = meta_copy(model).eval()
     with _random_state_kept():
         calls, used, macs = _run(twin, size, target)
     rows = _rows(twin, calls, used)
-    return Inspected(target, size, tuple(rows), sum(row.parameters for row in rows), macs)
+    return ModuleSummary(target, size, tuple(rows), sum(row.parameters for row in rows), macs)
 
 
 def meta_copy(model: nn.Module) -> nn.Module:

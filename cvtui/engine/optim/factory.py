@@ -20,7 +20,7 @@ from cvtui.engine.optim.skippable import Groups, Together, has_muon, muon_and_ad
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.optimizers import OptimizerChoice
 from cvtui.recipe.choices.spec import Chosen
-from cvtui.recipe.learning_rate import plainly
+from cvtui.recipe.learning_rate import with_full_rate
 from cvtui.recipe.recipe import Recipe
 
 
@@ -112,7 +112,9 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 def make_optimizer(model: nn.Module, choice: Chosen[OptimizerChoice], recipe: Recipe) -> Optimizer:
     """Make the optimiser over all parameters of `model`, which must be on its device already."""
-    return OPTIMIZERS[choice.name](parameter_groups(model, recipe.weight_decay), plainly(recipe), **choice.values)
+    return OPTIMIZERS[choice.name](
+        parameter_groups(model, recipe.weight_decay), with_full_rate(recipe), **choice.values
+    )
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Adam as PlainAdam
 from torch.optim import AdamW as PlainAdamW
 
-from cvtui.engine.optim.fused_base import QuickStep
+from cvtui.engine.optim.fused_base import FusedOptimizer
 
 
 class _Group(NamedTuple):
@@ -35,7 +35,7 @@ class _Gathered(NamedTuple):
     """The dictionary that all was found in: another one means other tensors."""
 
 
-class _Quick(QuickStep, PlainAdam):
+class _FusedAdam(FusedOptimizer, PlainAdam):
     """What Adam and AdamW have in common."""
 
     PLAIN = PlainAdam
@@ -98,9 +98,9 @@ class _Quick(QuickStep, PlainAdam):
         return _Gathered(groups, counts, self.state)
 
 
-class Adam(_Quick):
+class Adam(_FusedAdam):
     """torch.optim.Adam with fused=True."""
 
 
-class AdamW(_Quick, PlainAdamW):
+class AdamW(_FusedAdam, PlainAdamW):
     """torch.optim.AdamW with fused=True."""

@@ -14,7 +14,7 @@ import torch
 from torch.optim import Optimizer
 
 
-class QuickStep(Optimizer):
+class FusedOptimizer(Optimizer):
     """Base of our optimisers: hooks as PyTorch calls them (but for hooks on all optimisers of a process, and for
     answers of a hook, which have nothing to change here), and in between `update`."""
 

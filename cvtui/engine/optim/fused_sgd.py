@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD as PlainSGD
 
-from cvtui.engine.optim.fused_base import QuickStep
+from cvtui.engine.optim.fused_base import FusedOptimizer
 
 
 class _Group(NamedTuple):
@@ -27,7 +27,7 @@ class _Gathered(NamedTuple):
     """The dictionary that the velocities were found in: another one means other tensors."""
 
 
-class SGD(QuickStep, PlainSGD):
+class SGD(FusedOptimizer, PlainSGD):
     """torch.optim.SGD with fused=True: to the last bit, hooks and `found_inf` included."""
 
     PLAIN = PlainSGD

@@ -101,7 +101,7 @@ def _take_drops(training: Training, state: dict[str, Any]) -> None:
     """How often a plateau has lowered the rate, and how long it has waited, where the schedule is the parent's."""
     if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
         training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
-        training.plateau = Plateau(**state.get("plateau", {}))
+        training.plateau = Plateau.of_state(state.get("plateau", {}))
 
 
 def _take_random(training: Training, state: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from cvtui import door
 from cvtui.engine.data.images import OnProgress, Part
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import generator
 from cvtui.engine.train import checkpoint
@@ -105,7 +105,7 @@ def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     path = folder.path / MASK
     if door.is_file(path):
         return _read(path)
-    names = [place.name for place in places(model)]
+    names = [layer.name for layer in layers_of(model)]
     above = RunFolder(beside(folder, ticket.parent))
     try:
         state = checkpoint.load(above.checkpoints / "last.pt")
@@ -170,7 +170,7 @@ Held = list[tuple[Tensor, Tensor]]
 
 
 def _held(model: Net, masks: Masks) -> Held:
-    return [(place.weight, masks[place.name].to(place.weight.device)) for place in places(model)]
+    return [(layer.weight, masks[layer.name].to(layer.weight.device)) for layer in layers_of(model)]
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from cvtui.recipe.datasets.torchvision_files import STORAGE, File
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedSet:
     """A set whose files are all there."""
 
     folder: Path
@@ -41,13 +41,13 @@ def places(name: str, data_dir: str) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def locate(name: str, data_dir: str) -> Found | None:
+def locate(name: str, data_dir: str) -> LocatedSet | None:
     """The first place that holds all files of the set, or None."""
     for folder in places(name, data_dir):
         files = [_lying(folder, file) for file in STORAGE[name].files]
         there = tuple(path for path in files if path is not None)
         if len(there) == len(files):
-            return Found(folder, there)
+            return LocatedSet(folder, there)
     return None
 
 
@@ -96,7 +96,7 @@ def archive_folder(name: str, data_dir: str) -> Path:
     return root if storage.archives[0].name.endswith((".tar.gz", ".mat")) else root / storage.folders[0]
 
 
-def unsound(name: str, found: Found) -> str:
+def unsound(name: str, found: LocatedSet) -> str:
     """What is wrong with a set's files at first glance (their lengths, their first bytes), in a few words; or ""."""
     for path, file in zip(found.files, STORAGE[name].files, strict=True):
         try:
@@ -122,7 +122,7 @@ def unsound(name: str, found: Found) -> str:
 _BEGINNINGS = {".mat": b"MATL", "cifar10": b"\x80\x02", "cifar100": b"\x80\x02"}
 
 
-def altered(name: str, found: Found) -> tuple[int, list[str]]:
+def altered(name: str, found: LocatedSet) -> tuple[int, list[str]]:
     """How many of the set's files have a published checksum, and the names of those that differ from theirs.
     (Of MNIST and its like only the packed ones have one.) OSError."""
     packed = {archive.name: archive.md5 for archive in STORAGE[name].archives}

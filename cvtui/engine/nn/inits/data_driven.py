@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.nn.inits.layer import Place, Weighted, places
+from cvtui.engine.nn.inits.layer import LayerInit, Weighted, layers_of
 from cvtui.engine.nn.inits.orthogonal import orthogonal
 from cvtui.engine.nn.model import Net
 
@@ -31,9 +31,9 @@ def lsuv(net: Net, generator: torch.Generator, batch: Tensor, tolerance: float =
             output = module.forward(x)
         return output
 
-    for place in places(net):
-        orthogonal(place, generator)
-        _no_bias(place)
+    for layer in layers_of(net):
+        orthogonal(layer, generator)
+        _no_bias(layer)
     _first_to_last(net, batch, put_right)
 
 
@@ -56,15 +56,15 @@ def data_dependent(net: Net, generator: torch.Generator, batch: Tensor, beta: fl
             module.bias.copy_((beta - mean / std).float())
         return module.forward(x)
 
-    for place in places(net):
-        place.weight.normal_(0.0, place.fan_in**-0.5, generator=generator)
-        _no_bias(place)
+    for layer in layers_of(net):
+        layer.weight.normal_(0.0, layer.fan_in**-0.5, generator=generator)
+        _no_bias(layer)
     _first_to_last(net, batch, put_right)
 
 
-def _no_bias(place: Place) -> None:
-    if place.module.bias is not None:
-        place.module.bias.zero_()
+def _no_bias(layer: LayerInit) -> None:
+    if layer.module.bias is not None:
+        layer.module.bias.zero_()
 
 
 def _first_to_last(net: Net, batch: Tensor, put_right: Callable[[Weighted, Tensor, Tensor], Tensor]) -> None:
@@ -77,7 +77,7 @@ def _first_to_last(net: Net, batch: Tensor, put_right: Callable[[Weighted, Tenso
         assert isinstance(module, nn.Conv2d | nn.Linear)
         return put_right(module, inputs[0], output)
 
-    handles = [place.module.register_forward_hook(hook) for place in places(net)]
+    handles = [layer.module.register_forward_hook(hook) for layer in layers_of(net)]
     try:
         with _measuring(net):
             net(batch)

@@ -9,7 +9,7 @@ import torch
 
 from cvtui.calc import Residual, Row
 from cvtui.engine.nn.inits.fans import he
-from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.model import Net
 
 
@@ -37,21 +37,21 @@ def fixup(net: Net, generator: torch.Generator) -> None:
     inner = {name: branch for branch in reversed(branches) for name in branch.layers}  # the innermost has the last word
     zero = frozenset().union(*(branch.last for branch in branches))
     classifier = ""
-    for place in places(net):
-        he(place, generator)
-        branch = inner.get(place.name)
-        if place.name in zero:
-            place.weight.zero_()
+    for layer in layers_of(net):
+        he(layer, generator)
+        branch = inner.get(layer.name)
+        if layer.name in zero:
+            layer.weight.zero_()
         elif branch is not None and branch.depth > 1:
-            place.weight.mul_(len(branches) ** (-1.0 / (2 * branch.depth - 2)))
-        classifier = place.name
+            layer.weight.mul_(len(branches) ** (-1.0 / (2 * branch.depth - 2)))
+        classifier = layer.name
     if classifier:
         net.get_submodule(classifier).weight.zero_()  # type: ignore[operator]
 
 
 def branches_of(net: Net) -> list[Branch]:
     """The residual blocks that have a conv or fc in their body, inner ones before those around them."""
-    weighted = {place.name for place in places(net)}
+    weighted = {layer.name for layer in layers_of(net)}
     found = []
     for number, row in enumerate(net.table.rows):
         if row.kind == "add" and isinstance(row.node, Residual):

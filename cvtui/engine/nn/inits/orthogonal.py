@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cvtui.engine.nn.inits.layer import Place
+from cvtui.engine.nn.inits.layer import LayerInit
 
 
-def orthogonal(place: Place, generator: torch.Generator, gain: float = 1) -> None:
+def orthogonal(layer: LayerInit, generator: torch.Generator, gain: float = 1) -> None:
     """W as a matrix of units x Din has W Wᵀ = gain² I, or Wᵀ W = gain² I where there are more units than inputs (Saxe
     2013; orthogonal_). The groups of a conv are matrices of their own."""
-    weight = place.weight
-    groups = getattr(place.module, "groups", 1)
+    weight = layer.weight
+    groups = getattr(layer.module, "groups", 1)
     units = weight.shape[0] // groups
     for group in range(groups):
         part = weight[group * units : (group + 1) * units]
-        part.copy_(orthogonal_matrix(units, place.fan_in, generator).mul_(gain).view_as(part))
+        part.copy_(orthogonal_matrix(units, layer.fan_in, generator).mul_(gain).view_as(part))
 
 
 def orthogonal_matrix(rows: int, columns: int, generator: torch.Generator) -> Tensor:
