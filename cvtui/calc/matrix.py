@@ -103,7 +103,10 @@ class Matrix(NamedTuple):
 
 
 def build(spec: FilterSpec) -> Matrix:
-    """The matrix of a filter; the caller sees to it that `output` has no zero and that it isn't too large."""
+    """Build the matrix of a filter.
+
+    The caller sees to it that `output` has no zero and that it isn't too large.
+    """
     places, inputs = spec.output, prod(spec.size)
     taps = [_unravel(k, spec.shape) for k in range(prod(spec.shape))]
     rows = []
@@ -124,7 +127,7 @@ def times(matrix: Sequence[Sequence[Number]], x: Sequence[Number]) -> list[Numbe
 
 
 def sliding(spec: FilterSpec, x: Sequence[Number]) -> list[tuple[list[tuple[Number, Number]], Number]]:
-    """The window's own way: for each output its products (weight, input; 0 for padding) in order, and their sum.
+    """Return the window's own way: each output's products (weight, input; 0 for padding) in order, and their sum.
 
     Written without the matrix, over the padded input, so that the two answers check each other.
     """
@@ -146,7 +149,7 @@ def sliding(spec: FilterSpec, x: Sequence[Number]) -> list[tuple[list[tuple[Numb
 
 
 def rank(matrix: Sequence[Sequence[Number]]) -> int:
-    """The exact rank, by elimination without fractions (Bareiss)."""
+    """Return the exact rank, by elimination without fractions (Bareiss)."""
     scale = 1
     for row in matrix:
         for entry in row:

@@ -77,7 +77,7 @@ def _ways_out(n: int, f: int, s: int, p: int, d: int) -> str:
 
 
 def _unread(axes: list[tuple[int, int, int, int, int]], rest: list[int]) -> str:
-    """What lies at the far edges and no window reads: `never reads 1 row and 1 column`."""
+    """Describe what lies at the far edges and no window reads: `never reads 1 row and 1 column`."""
     real = [max(0, over - axis[3]) for axis, over in zip(axes, rest, strict=True)]
     counts, where = (real, "") if any(real) else (rest, " of padding")
     words = [

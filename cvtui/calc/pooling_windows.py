@@ -18,7 +18,10 @@ def conv_output_size(n: int, f: int, s: int, p: int, d: int = 1) -> int:
 
 
 def pool_output_size(n: int, f: int, s: int, p: int, ceil: bool = False) -> int:
-    """The same for pooling. With ceil_mode PyTorch drops the last window where it would start in the right padding."""
+    """Return the same for pooling.
+
+    With ceil_mode PyTorch drops the last window where it would start in the right padding.
+    """
     if not ceil:
         return conv_output_size(n, f, s, p)
     places = (n + 2 * p - f + s - 1) // s + 1
@@ -71,7 +74,7 @@ def _floor_sum(count: int, m: int, a: int, b: int) -> int:
 
 
 def formula(n: int, f: int, s: int, p: int, d: int = 1, *, ceil: bool = False) -> str:
-    """The number of places worked out, in the lecture's form: `(32 + 2·2 − 5)/1 + 1 = 32`."""
+    """Write the output size worked out, in the lecture's form: `(32 + 2·2 − 5)/1 + 1 = 32`."""
     padded = f"{n} + 2·{p}" if p else f"{n}"
     reach = f"{f}" if d == 1 else f"{d}·({f} − 1) − 1"
     room = n + 2 * p - extent(f, d)

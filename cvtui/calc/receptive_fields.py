@@ -67,7 +67,7 @@ class FieldByAxis(NamedTuple):
     step: PathStep
 
     def seen(self) -> ReceptiveField:
-        """What unit (0, 0) sees; the larger step where branches step differently."""
+        """Return what unit (0, 0) sees; the larger step where branches step differently."""
         (h_size, h_step, h_start), (w_size, w_step, w_start) = _first(self.axes[0]), _first(self.axes[1])
         return ReceptiveField((h_size, w_size), (h_step, w_step), (h_start, w_start))
 
@@ -78,7 +78,7 @@ class FieldByAxis(NamedTuple):
 
 
 def identity(size: Pair) -> FieldByAxis:
-    """The input itself: unit i sees pixel i."""
+    """Return the field of the input itself: unit i sees pixel i."""
     one = (Stretch(1, 0, 1),)
     return FieldByAxis((one, one), PathStep(size))
 
@@ -110,7 +110,7 @@ def joined(fields: list[FieldByAxis]) -> FieldByAxis:
 
 
 def _read(last: PathStep) -> Masks | None:
-    """The rows and columns of the input that a whole map is made of; None where that would take too long.
+    """Return the rows and columns of the input that a whole map is made of; None where that would take too long.
 
     Backwards over the steps, the latest first, so that all ways into a step are known before it is left. What is wanted
     of a step is a union of grids (rows x columns), which need not be a grid itself: a branch may read other rows in
@@ -141,7 +141,10 @@ def _read(last: PathStep) -> Masks | None:
 
 
 def _united(grids: list[Masks]) -> list[Masks]:
-    """The grids that no other one contains; past MOST_GRIDS, one around them all (which may be a little too large)."""
+    """Keep the grids that no other one contains.
+
+    Past MOST_GRIDS, one around them all (which may be a little too large).
+    """
     kept: list[Masks] = []
     for high, wide in grids:
         if any(high | h == h and wide | w == w for h, w in kept):
@@ -157,7 +160,7 @@ def _united(grids: list[Masks]) -> list[Masks]:
 
 
 def _under(masks: Masks, window: Window, size: Pair) -> Masks | None:
-    """The positions of a map of this size that lie under the window at the given places."""
+    """Return the positions of a map of this size that lie under the window at the given places."""
     if max(*window.size, *size) > MOST_POSITIONS:
         return None
     found = []

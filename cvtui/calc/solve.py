@@ -107,7 +107,7 @@ def _reached(chain: Chain, size: Size, classes: int, wanted: Size, source: str) 
 
 
 def _reach(chain: Chain, size: Size, classes: int, wanted: Size, source: str) -> tuple[list[Answer], list[Chain]]:
-    """Depth first over the convs with `?`. What two settings of one conv turn into the same size goes on as one."""
+    """Search depth first over the convs with `?`; settings that give the same size go on as one."""
     work, layers = 0, _layers(chain)
     found: list[tuple[Chain, list[Answer]]] = []
     outputs: set[Size] = set()
@@ -137,6 +137,11 @@ def _reach(chain: Chain, size: Size, classes: int, wanted: Size, source: str) ->
     search(chain, [])
     if not found:
         raise _out_of_reach(wanted, outputs, work > MAX_WORK)
+    return _ranked(found)
+
+
+def _ranked(found: list[tuple[Chain, list[Answer]]]) -> tuple[list[Answer], list[Chain]]:
+    """Return the most usual answers, and all nets that reach the size, most usual first."""
     found.sort(key=lambda one: [_usualness(answer.fits[0]) for answer in one[1]])
     answers = found[0][1]
     if len(answers) == 1:  # one conv: every setting that reaches the size, over all groups
@@ -224,7 +229,7 @@ def _axis(node: Conv, axis: int) -> tuple[int, int, int, int]:
 
 
 def _filled(node: Chain, old: Conv, new: Conv) -> Chain:
-    """The tree with one conv (known by its place in the text) in place of another."""
+    """Return the tree with one conv (known by its place in the text) in place of another."""
 
     def walk(part: Node) -> Node:
         if part.span == old.span and part == old:
@@ -269,7 +274,7 @@ def _in_repeat(chain: Chain, node: Conv) -> bool:
 
 
 def _why(answer: Answer) -> str:
-    """The lecture's reason where only the padding is asked: 32 − 5 + 2P is odd, the stride is 2."""
+    """Give the lecture's reason where only the padding is asked: 32 − 5 + 2P is odd, the stride is 2."""
     if None in answer.node.size or None in answer.node.stride:
         return ""
     for axis in (1, 0):

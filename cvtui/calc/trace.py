@@ -44,8 +44,10 @@ class UnknownLeft(RequestError):
 
 
 class _Flow(NamedTuple):
-    """What runs from layer to layer: a size, what its units see (None where the input has no height and width), and the
-    number of the row that made it (−1: the net's input)."""
+    """State between two layers: a size, what its units see, and the row that made it.
+
+    What units see is None where the input has no height and width; row −1 is the net's input.
+    """
 
     size: Size
     field: FieldByAxis | None
@@ -53,7 +55,7 @@ class _Flow(NamedTuple):
 
 
 def trace(chain: Chain, size: Size, classes: int = 10, *, source: str = "") -> Table:
-    """The table of a net for one input.
+    """Trace a net on one input size into its layer table.
 
     size: (H, W, C), or (N,) for an input that is flat. classes: the outputs of a bare `fc`. source: the net's text, for
     the caret of an error. RequestError where a layer does not fit what it is given, with its column.
@@ -112,7 +114,7 @@ class _Tracer:
 
     def conv(self, node: Conv, flow: _Flow, depth: int, kind: str = "conv") -> _Flow:
         size, field = self.mapped(node, flow)
-        self.numbered(node, kind)
+        self.numbered(kind)
         if has_unknown(node):
             message = (
                 f"layer {len(self.rows) + 1}, conv: '?' asks what fits; here a number is needed (`cvtui calc` answers)"
@@ -188,7 +190,7 @@ class _Tracer:
         return after
 
     def linear(self, node: Linear, flow: _Flow, depth: int, kind: str = "fc") -> _Flow:
-        self.numbered(node, kind)
+        self.numbered(kind)
         if node.outputs is None:
             self.bare = node
         outputs = node.outputs or self.classes
@@ -250,7 +252,7 @@ class _Tracer:
         return after
 
     def projection(self, node: Residual, flow: _Flow, to: Size, depth: int) -> _Flow:
-        """The way around a residual body whose output has another shape: 1x1 filters, and a stride to step down."""
+        """Add the way around a residual body whose output has another shape: 1x1 filters, and a stride to step down."""
         if len(to) == 1:
             return self.linear(Linear(outputs=to[0], bias=False, span=node.span), flow, depth, kind="proj")
         if len(flow.size) == 1:
@@ -289,21 +291,21 @@ class _Tracer:
     # Helpers.
 
     def flow(self, size: Size, field: FieldByAxis | None) -> _Flow:
-        """What the next row is going to give."""
+        """Return the flow behind the row that comes next."""
         return _Flow(size, field, len(self.rows))
 
     def mixed(self, flow: _Flow, output: Pair) -> FieldByAxis | None:
         return None if flow.field is None else everything(flow.field, self.input[:2], output)  # type: ignore[arg-type]
 
     def mapped(self, node: Node, flow: _Flow) -> tuple[tuple[int, int, int], FieldByAxis]:
-        """The flow, which must be a map: H x W x C."""
+        """Return the flow, which must be a map: H x W x C."""
         if len(flow.size) == 1 or flow.field is None:
             word = "conv" if isinstance(node, Conv) else "pool" if isinstance(node, Pool) else "gap"
             where = "" if len(self.input) == 1 else "; it has to stand before the first fc or flatten"
             raise self.misfit(node, word, f"needs a map H x W x C, but is given {flow.size[0]} numbers{where}")
         return flow.size, flow.field
 
-    def numbered(self, node: Conv | Linear, kind: str) -> None:
+    def numbered(self, kind: str) -> None:
         """No bare fc stands before this layer."""
         if self.bare is not None and kind != "proj":
             message = "fc without a number has one output per class: only the last layer may be one"
@@ -368,7 +370,7 @@ def _by(pair: Pair) -> str:
 
 
 def _both(size: Size, f: Pair, s: Pair, p: Pair, d: Pair, *, ceil: bool = False) -> str:
-    """The size formula: once where both axes agree, else for height and width."""
+    """Write the size formula: once where both axes agree, else for height and width."""
     high, wide = ((size[i], f[i], s[i], p[i], d[i]) for i in (0, 1))
     if high == wide:
         return formula(*wide, ceil=ceil)
@@ -376,7 +378,7 @@ def _both(size: Size, f: Pair, s: Pair, p: Pair, d: Pair, *, ceil: bool = False)
 
 
 def _step(n: int, places: int) -> int:
-    """The smallest stride with which a 1-wide filter has so many places over n; 0 where there is none."""
+    """Return the smallest stride with which a 1-wide filter has so many places over n; 0 where there is none."""
     if places == 1:
         return n
     stride = (n - 1) // (places - 1) if places <= n else 0

@@ -51,7 +51,7 @@ class Field(Span):
         return "--" + self.name.replace("_", "-")
 
     def allowed_in_words(self) -> str:
-        """What an error or a help line says is allowed."""
+        """Say what is allowed, for an error or a help line."""
         if self.kind in ("word", "choice"):
             return ", ".join(self.allowed)
         if self.kind in ("whole", "number"):
@@ -61,7 +61,7 @@ class Field(Span):
         return self.example
 
     def convert(self, text: str, label: str = "") -> Value:
-        """A value from what somebody typed. RequestError (naming `label`, by default the option) when it is wrong."""
+        """Convert what was typed. RequestError (naming `label`, by default the option) when it is wrong."""
         label = label or self.option
         text = text.strip()
         if self.kind not in ("whole", "number"):
@@ -77,7 +77,7 @@ class Field(Span):
         return number
 
     def check(self, value: object, label: str = "") -> Value:
-        """`value` in the field's own type and spelling (a whole number for a real one will do). RequestError."""
+        """Return `value` in the field's own type and spelling (a whole number will do for a real one). RequestError."""
         label = label or self.name
         if self.name == "threads" and value == "auto":
             return 0
@@ -89,8 +89,9 @@ class Field(Span):
             raise self._wrong(label, value, f"is {_type_in_words(value)}, not a text")
         if not value.isascii() and self.name not in _ANY_SIGNS:
             raise self._wrong(label, value, "holds signs that are not allowed here")
-        if self.kind == "choice":
-            return self._check_choice(value, label)
+        return self._check_choice(value, label) if self.kind == "choice" else self._check_text(value, label)
+
+    def _check_text(self, value: str, label: str) -> str:
         if self.kind == "word" and value not in self.allowed:
             raise self._wrong(label, value, "is not known", nearest(value, self.allowed))
         if self.pattern and not re.fullmatch(self.pattern, value.strip()):
@@ -219,7 +220,7 @@ _OTHERS_WORDS = {
 
 
 def field(name: str, label: str = "") -> Field:
-    """The field of that name (hyphens are free). RequestError with the nearest name where there is none."""
+    """Return the field of that name (hyphens are free). RequestError with the nearest name where there is none."""
     found = FIELDS.get(name.replace("-", "_"))
     if found is None:
         allowed = tuple(FIELDS)

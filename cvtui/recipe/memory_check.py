@@ -1,4 +1,4 @@
-"""Is there memory enough for a net? Counted before anything is allocated, and without torch."""
+"""Memory check of a net: counted before anything is allocated, and without torch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MemoryNeed(NamedTuple):
 
 
 def memory_need(checked: Checked, batch: int = 0) -> MemoryNeed:
-    """What training the recipe holds, at another batch size where one is given."""
+    """Count what training the recipe holds, at another batch size where one is given."""
     recipe = checked.recipe
     net = training_memory(checked.table, batch or recipe.batch_size)
     state = net.state(copies_of(checked.optimizer, recipe.ema))
@@ -65,8 +65,11 @@ def check_memory(checked: Checked, free: int, where: str, *, built_only: bool = 
 
 
 def check_machine(checked: Checked) -> None:
-    """The same before any process starts. Where the run may go to a GPU only the weights are asked about here; the
-    engine, which knows the GPU, asks about the rest."""
+    """Check the same before any process starts. RequestError.
+
+    Where the run may go to a GPU only the weights are asked about here; the engine, which knows the GPU, asks about the
+    rest.
+    """
     device = checked.recipe.device
     on_cpu = device == "cpu" or (
         device == "auto" and sys.platform == "linux" and not any(Path(sign).exists() for sign in GPU_SIGNS)
@@ -81,8 +84,10 @@ def gib(size: int) -> str:
 
 
 def free_memory(*, swap: bool = False) -> int:
-    """Bytes that this process may take: of the machine (with its swap space, where that is asked for), of its container
-    and under its own limit, whichever is least."""
+    """Return the bytes that this process may take: of the machine, its container, its own limit.
+
+    The least of them; the machine's with its swap space, where that is asked for.
+    """
     try:
         free = int(psutil.virtual_memory().available) + (int(psutil.swap_memory().free) if swap else 0)
     except (OSError, RuntimeError):  # a container that hides /proc/meminfo
@@ -91,8 +96,10 @@ def free_memory(*, swap: bool = False) -> int:
 
 
 def cgroup_free_memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
-    """Bytes left in each control group (v1 or v2) that holds this process and has a limit. What the kernel keeps of
-    files there it gives back, so that it counts as free."""
+    """Yield the bytes left in each control group (v1 or v2) that holds this process and has a limit.
+
+    What the kernel keeps of files there it gives back, so that it counts as free.
+    """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:

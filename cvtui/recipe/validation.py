@@ -1,4 +1,4 @@
-"""Is a recipe possible? Everything is asked before any process starts, and without torch."""
+"""Validation of a recipe, before any process starts and without torch."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ class Checked:
 
     @property
     def lr(self) -> float:
-        """The rate: the schedule's highest value. (`recipe.lr` may stand for another batch size, see scale_lr.)"""
+        """Full learning rate, the schedule's highest value; `recipe.lr` may stand for another batch size (scale_lr)."""
         return self.schedule.lr
 
 
 def check(recipe: Recipe) -> Checked:
-    """All that follows from a recipe. RequestError names the first key that is wrong, its value, what is allowed."""
+    """Check a recipe and return what follows from it. RequestError names the first wrong key."""
     values: dict[str, Any] = {name: entry.check(getattr(recipe, name)) for name, entry in FIELDS.items()}
     recipe = Recipe(**values)
     return checked_on(recipe, facts(recipe))
 
 
 def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
-    """The same for a recipe whose fields are right by themselves, on these images. RequestError."""
+    """Check a recipe whose fields are right by themselves, on these images. RequestError."""
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
@@ -93,15 +93,17 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
 
 
 def flat_norm(table: Table) -> str:
-    """The first batch norm that has one value a channel of each image, behind fc, gap or a map of 1x1: its standard
-    deviation of a batch of one is that of one value, and PyTorch refuses. "" where there is none."""
+    """Return the name of the first batch norm with one value a channel of each image; "" where there is none.
+
+    Behind fc, gap or a map of 1x1: its standard deviation of a batch of one is that of one value, and PyTorch refuses.
+    """
     return next(
         (row.name for row in table.rows if isinstance(row.node, BatchNorm) and math.prod(row.input[:-1]) == 1), ""
     )
 
 
 def joins_last(train: int, batch_size: int, table: Table) -> bool:
-    """Would an epoch's last batch be a single image, before a batch norm that needs two?"""
+    """Return True if an epoch's last batch would be a single image, before a batch norm that needs two."""
     return batch_size > 1 and train > batch_size and train % batch_size == 1 and bool(flat_norm(table))
 
 
@@ -111,7 +113,7 @@ def steps_of(train: int, batch_size: int, table: Table | None) -> int:
 
 
 def check_norms(table: Table, batch_size: int, data: DataFacts) -> None:
-    """Is a batch large enough for the net's batch norms? RequestError."""
+    """Check that a batch is large enough for the net's batch norms. RequestError."""
     if batch_size == 1 and (name := flat_norm(table)):
         raise RequestError(
             f"batch_size: 1 is too small for {name}, which takes mean and deviation of each value over the batch; "
@@ -138,7 +140,7 @@ def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]]
 
 
 def check_net(net: str, data: DataFacts) -> Table:
-    """The layer table of `net` on images of `data`. RequestError (with the column) when it can't be built on them."""
+    """Trace `net` on images of `data`. RequestError (with the column) when it can't be built on them."""
     classes = len(data.classes)
     try:
         table = trace(parse(net), data.size, classes)
@@ -159,7 +161,7 @@ def check_net(net: str, data: DataFacts) -> Table:
 
 
 def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
-    """The schedule of a recipe whose fields are right by themselves. RequestError when the warm-up outlasts the run."""
+    """Make the schedule of a recipe whose fields are right. RequestError when the warm-up outlasts the run."""
     choice = parse_choice(recipe.schedule, SCHEDULES, "schedule")
     in_epochs = recipe.warmup.strip().endswith("ep")
     per: Literal["iteration", "epoch"] = "epoch" if in_epochs else "iteration"

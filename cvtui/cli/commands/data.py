@@ -28,7 +28,7 @@ class SetName(TextParam):
 
     name = "set"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
         from cvtui.recipe.datasets.catalog import DATA
@@ -63,8 +63,11 @@ def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
 def provide(
     name: str, data_dir: str, *, download: bool, thorough: bool = False, found_at: list[Source] | None = None
 ) -> None:
-    """Is the set there? Where it isn't (or is damaged), it is fetched with `download`. Nothing is asked of sets that
-    are not fetched. `thorough`: damaged is also what has another checksum than the published one. RequestError."""
+    """Check that the set is there; with `download`, fetch what is missing or damaged.
+
+    Nothing is asked of sets that need no download. `thorough`: damaged is also what has another checksum than the
+    published one. RequestError.
+    """
     from cvtui.recipe.datasets.locate import altered, locate, missing, unsound
     from cvtui.recipe.datasets.torchvision_files import STORAGE
 
@@ -85,8 +88,10 @@ def provide(
 
 
 def need(recipe: Recipe) -> None:
-    """Asked before anything starts: is the recipe's set there (RequestError says how to get it), and can its net fit
-    into the memory?"""
+    """Check before anything starts that the recipe's set is there and its net fits into the memory.
+
+    RequestError says how to get the set.
+    """
     from cvtui.recipe.memory_check import check_machine
     from cvtui.recipe.validation import check
 
@@ -96,7 +101,7 @@ def need(recipe: Recipe) -> None:
 
 @contextmanager
 def _bar() -> Iterator[Tell]:
-    """Shows what comes in: a bar on a terminal, else a line per file; on stderr, as all talk."""
+    """Show a download's progress on stderr: a bar on a terminal, else a line per file."""
     from cvtui.recipe.datasets.locate import in_bytes
 
     console = out.console(stderr=True)
@@ -192,8 +197,11 @@ def _print_json(entry: dict[str, Any]) -> None:
 
 
 def _show(name: str, data_dir: str, as_json: bool) -> int:
-    """Everything about one set. What is known without its files is told first; RequestError where they are not there
-    or damaged. A folder's images are opened before anything is told of them."""
+    """Print everything about one set.
+
+    What is known without its files is told first; RequestError where they are not there or damaged. A folder's images
+    are opened before anything is told of them.
+    """
     from cvtui.recipe.datasets.facts import source_facts
     from cvtui.recipe.datasets.locate import locate
     from cvtui.recipe.datasets.torchvision_files import STORAGE
@@ -245,7 +253,7 @@ def _sums(name: str, found: LocatedSet) -> str:
 
 
 def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
-    """Counted and measured in the files. RequestError."""
+    """Count and measure the set in its files. RequestError."""
     import torch
 
     from cvtui.engine.data.images import channel_stats

@@ -22,7 +22,10 @@ class Unreadable(Exception):
 
 
 def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """An image file as height x width x 3: turned as its EXIF says, scaled to cover the shape, cut to its middle."""
+    """Decode an image file to height x width x 3.
+
+    It is turned as its EXIF says, scaled to cover the shape, cut to its middle.
+    """
     from PIL import Image, ImageOps
 
     try:
@@ -61,6 +64,6 @@ def to_rgb(image: Image) -> Image:
 
 
 def shown(path: str) -> str:
-    """The last two parts, without what a terminal would obey."""
+    """Return the last two parts of a path, without what a terminal would obey."""
     name = "/".join(path.split(os.sep)[-2:])
     return name if name.isprintable() else ascii(name)[1:-1]

@@ -1,5 +1,6 @@
-"""A folder of images as data: every file decoded once, by several threads, and kept as uint8; or, where that would take
-too much of the memory, decoded when it is needed (streaming.py).
+"""Load a folder of images: every file decoded once, by several threads, and kept as uint8.
+
+Where that would take too much of the memory, images are decoded when they are needed (streaming.py).
 
 What can't be read is left out, counted and named; nothing is left out silently.
 """
@@ -76,7 +77,7 @@ def _part(
     progress: _Progress,
     streams: bool,
 ) -> tuple[Part, list[tuple[str, str]]]:
-    """Decodes all; (the part, [(path, what is wrong with it)])."""
+    """Decode all files; return the part and [(path, what is wrong with it)]."""
     high, wide = shape
     pixels = None if streams else np.empty((len(files), high, wide, 3), np.uint8)
     sums = ChannelSums()

@@ -43,7 +43,7 @@ class MissingFiles:
             )
 
     def take(self) -> Log | None:
-        """What has been lost since it was asked last."""
+        """Return a record of what has been lost since the last call, or None."""
         new = [path for path in list(self._words) if path not in self._told]
         if not new:
             return None

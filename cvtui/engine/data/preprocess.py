@@ -26,18 +26,18 @@ EXACT_VALUES = 1024
 """Images of up to so many values are whitened in double precision; above, that takes half a minute."""
 
 
-def none(mean: float, std: float, unit: float) -> Pair:
+def none(_mean: float, _std: float, _unit: float) -> Pair:
     """x: 0..255 as it is."""
     return 1.0, 0.0
 
 
-def scale(mean: float, std: float, unit: float) -> Pair:
-    """x / 255: 0..1."""
+def scale(_mean: float, _std: float, unit: float) -> Pair:
+    """Scale to 0..1: x / 255."""
     return 1 / unit, 0.0
 
 
-def centre(mean: float, std: float, unit: float) -> Pair:
-    """x / 255 less the channel's mean (VGG)."""
+def centre(mean: float, _std: float, unit: float) -> Pair:
+    """Subtract the channel's mean from x / 255 (VGG)."""
     return 1 / unit, -mean / unit
 
 
@@ -69,9 +69,11 @@ def per_image(pixels: Tensor) -> Tensor:
 
 
 class Zca(NamedTuple):
-    """U (Λ + eps)^(−1/2) Uᵀ (x − mean): every pixel uncorrelated with every other, all of variance near 1, and the
-    image still recognisable (Bell & Sejnowski 1997; Krizhevsky 2009). x: N x … of 0..1, at most 3,072 values; U and Λ:
-    eigenvectors and eigenvalues of the values' covariance over the training images."""
+    """ZCA whitening, U (Λ + eps)^(−1/2) Uᵀ (x − mean): pixels uncorrelated, all of variance near 1.
+
+    The image stays recognisable (Bell & Sejnowski 1997; Krizhevsky 2009). x: N x … of 0..1, at most 3,072 values; U and
+    Λ: eigenvectors and eigenvalues of the values' covariance over the training images.
+    """
 
     mean: Tensor
     """[values]."""
@@ -149,8 +151,10 @@ class Preprocess:
         return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
 
     def state(self) -> dict[str, Any]:
-        """For the checkpoint: what later use of the model must do to its pixels: x · scale + shift per channel, and
-        then `zca` (less `mean`, times `matrix`) or `per-image`, as `name` says."""
+        """Return, for the checkpoint, what later use of the model must do to its pixels.
+
+        x · scale + shift per channel, and then `zca` (less `mean`, times `matrix`) or `per-image`, as `name` says.
+        """
         found: dict[str, Any] = {"name": self.name, "scale": self.scale.tolist(), "shift": self.shift.tolist()}
         if self.zca is not None:
             found |= {"mean": self.zca.mean.cpu(), "matrix": self.zca.matrix.cpu()}
@@ -158,8 +162,10 @@ class Preprocess:
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], device: torch.device | str = "cpu") -> Preprocess:
-        """The same again from what `state` gave, without any images. (Older checkpoints have no name: they knew only
-        scale and shift.) KeyError for what is no such state."""
+        """Restore it from what `state` gave, without any images. KeyError for what is no such state.
+
+        Older checkpoints have no name: they knew only scale and shift.
+        """
         zca = Zca(state["mean"], state["matrix"]) if "matrix" in state else None
         again = cls.__new__(cls)
         again._set(state.get("name", ""), state["scale"], state["shift"], zca, device)

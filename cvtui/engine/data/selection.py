@@ -63,7 +63,7 @@ def _counted(part: Part, counts: list[int], seed: int) -> Part:
 
 
 def noisy(part: Part, noise: Noise, classes: int) -> tuple[Part, int]:
-    """The same images with a share of their labels replaced by another class; how many were. Which ones: `changed`."""
+    """Replace a share of the labels by another class; return the part and how many. Which ones: `changed`."""
     chosen = changed(part.size, noise)
     labels = part.labels.clone()
     random = generator(noise.seed, NOISE, 1)
@@ -72,13 +72,13 @@ def noisy(part: Part, noise: Noise, classes: int) -> tuple[Part, int]:
 
 
 def changed(count: int, noise: Noise) -> Tensor:
-    """The numbers of the training images whose label is not their own, rising."""
+    """Return the numbers of the training images whose label is not their own, rising."""
     order = torch.randperm(count, generator=generator(noise.seed, NOISE))
     return order[: round(noise.share * count)].sort().values
 
 
 def relabelled(part: Part, places: Tensor | None, labels: Tensor) -> Part:
-    """The images at `places` (None: all, and not copied) with these labels."""
+    """Return the images at `places` (None: all, and not copied) with these labels."""
     if isinstance(part, Images):
         return Images(part.pixels if places is None else part.pixels[places], labels)
     every = torch.arange(part.size) if places is None else places

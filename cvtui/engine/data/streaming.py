@@ -86,7 +86,7 @@ class Streamed:
         return Streamed(self.paths, self._labels, self.shape, self.classes, self.stats, device, self.gone)
 
     def chosen(self, places: Tensor, labels: Tensor) -> Streamed:
-        """The images at `places`, with these labels; the statistics stay those of all."""
+        """Return the images at `places`, with these labels; the statistics stay those of all."""
         paths = [self.paths[place] for place in places.tolist()]
         return Streamed(paths, labels, self.shape, self.classes, self.stats, self.device)
 
@@ -117,8 +117,10 @@ class Streamed:
             yield self._filled(pixels, wrong, index)
 
     def _filled(self, pixels: Tensor, wrong: dict[int, str], places: list[int]) -> Images:
-        """A batch of its full size: what is gone is replaced by others of it, with their labels. (A black picture with
-        a label would be learnt.)"""
+        """Return a batch of its full size: missing images are replaced by others of it, with their labels.
+
+        (A black picture with a label would be learnt.)
+        """
         if wrong or self.gone:
             self.gone.note([self.paths[place] for place in places], wrong)
         if wrong:
@@ -130,7 +132,7 @@ class Streamed:
         return Images(pixels, self._labels[places]).to(self.device)
 
     def _next_readable(self, place: int) -> tuple[Tensor, list[int]]:
-        """The first image behind `place` that can be read. ImagesGone before all have been tried."""
+        """Return the first image behind `place` that can be read. ImagesGone before all have been tried."""
         source = _Decoded(self.paths, self.shape)
         while True:
             place = (place + 1) % self.size

@@ -46,7 +46,7 @@ def read_set(name: str, data_dir: str) -> Split:
 
 
 def read_files(name: str, found: LocatedSet) -> Split:
-    """The images in these files, however many they are. DamagedError."""
+    """Read the images in these files, however many they are. DamagedError."""
     train, validation = FILE_READERS[name](found.files)
     facts = STORED[name]
     for (pixels, labels), path in ((train, found.files[0]), (validation, found.files[-1])):

@@ -49,7 +49,7 @@ class FlatLinear(nn.Linear):
 
 
 class ReLU(nn.ReLU):
-    """max(0, x); over what came in where nobody needs that any more, and nobody looks (see Net.write_over)."""
+    """In-place ReLU when the input is not needed for backward and no hook is attached (see Net.write_over)."""
 
     over = False
 
@@ -199,10 +199,13 @@ class Net(nn.Module):
         return x.flatten(1)
 
     def write_over(self) -> None:
-        """A ReLU puts its answer where its input was, if a layer made that which needs it no more in its backward pass,
-        and no other layer takes it: a step writes less memory (1.05 to 1.15 x as fast). Every bit stays; a step on
-        which somebody's hook looks at the ReLU leaves its input alone. (Ours don't ask for that: a step that is watched
-        would need one layer's output more than the others.)"""
+        """Let each ReLU work in place where its input is not needed for the backward pass.
+
+        That is where a layer made the input that needs it no more in its backward pass, and no other layer takes it: a
+        step writes less memory (1.05 to 1.15 x as fast). Every bit stays; a step on which a foreign hook looks at the
+        ReLU leaves its input alone. (Ours don't ask for that: a step that is watched would need one layer's output more
+        than the others.)
+        """
         rows = self.table.rows
         takers = Counter(source for row in rows for source in row.inputs)
         for row in rows:
@@ -212,5 +215,5 @@ class Net(nn.Module):
                 module.over = isinstance(rows[source].node, Conv | Linear | BatchNorm | Residual)
 
     def layers(self) -> dict[str, nn.Module]:
-        """Module by row name, in order of computation."""
+        """Return the modules by row name, in order of computation."""
         return dict(self.named_children())

@@ -57,7 +57,7 @@ class _FusedAdam(FusedOptimizer, PlainAdam):
             gathered.counts.sub_(found_inf)
 
     def _found(self) -> _Gathered | None:
-        """The lists; None where PyTorch's own way must be gone."""
+        """Return the lists; None where PyTorch's own step must be taken."""
         kept = self._gathered
         if kept is None or kept.state is not self.state or len(kept.groups) != len(self.param_groups):
             self._gathered = kept = self._gather()

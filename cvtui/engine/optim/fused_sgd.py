@@ -46,7 +46,7 @@ class SGD(FusedOptimizer, PlainSGD):
             )  # fmt: skip
 
     def _found(self) -> _Gathered | None:
-        """The lists; None where PyTorch's own way must be gone."""
+        """Return the lists; None where PyTorch's own step must be taken."""
         kept = self._gathered
         if kept is not None and kept.state is self.state and len(kept.groups) == len(self.param_groups):
             for group in kept.groups:  # options, or velocities, that somebody has changed by hand

@@ -16,7 +16,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def cross_entropy(smoothing: float = 0.0) -> Loss:
-    """−Σ q_j log softmax(s)_j, in one step and so without overflow (PyTorch's cross_entropy).
+    """Make −Σ q_j log softmax(s)_j, in one step and so without overflow (PyTorch's cross_entropy).
 
     q is 1 for the true class; with smoothing ε it is 1 − ε there, and ε / C for every class besides (Szegedy 2016).
     """
@@ -24,7 +24,7 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
 
 
 def hinge(margin: float = 1.0) -> Loss:
-    """Σ_{j≠y} max(0, s_j − s_y + margin): the multi-class SVM loss of the lecture (Weston & Watkins 1999).
+    """Make Σ_{j≠y} max(0, s_j − s_y + margin): the multi-class SVM loss of the lecture (Weston & Watkins 1999).
 
     PyTorch's multi_margin_loss is this divided by the number of classes.
     """
@@ -38,7 +38,7 @@ def hinge(margin: float = 1.0) -> Loss:
 
 
 def mse() -> Loss:
-    """1/C Σ (s_j − [j = y])²: the scores themselves as a regression of the one-hot labels."""
+    """Make 1/C Σ (s_j − [j = y])²: the scores themselves as a regression of the one-hot labels."""
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
         scores = _whole(logits)

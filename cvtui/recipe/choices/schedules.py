@@ -64,7 +64,7 @@ class Schedule:
         return self.warmup * (self.steps_per_epoch if self.warmup_per == "epoch" else 1)
 
     def lr_at(self, step: int) -> float:
-        """The rate of step `step` (from 0). From the run's last step on it stays where the schedule ends.
+        """Return the rate of step `step` (from 0); from the run's last step on it stays where the schedule ends.
 
         Warm-up over W steps: lr (step + 1) / (W + 1), a straight line from 0 just before the first step to the full
         rate at step W, where the schedule begins with t = 0. Per epoch, both move at the first step of an epoch; a
@@ -99,7 +99,7 @@ class Schedule:
         return [(step, self.lr_at(step)) for step in steps]
 
     def moved_to(self, step: int, rate: float) -> Schedule:
-        """The schedule after somebody has set the rate by hand at `step`: the same shape, scaled to pass there.
+        """Return the schedule with the rate set by hand at `step`: the same shape, scaled to pass there.
 
         Where the present rate is 0 there is nothing to scale: it stays at the new rate.
         """
@@ -109,11 +109,11 @@ class Schedule:
         return replace(self, lr=self.lr * rate / now)
 
     def told(self) -> dict[str, Any]:
-        """What a run has made of its recipe's schedule, for its record: `as_told` of the recipe's own gives it back."""
+        """Return the schedule's state, for the run's record: `as_told` of the recipe's own gives it back."""
         return {"lr": self.lr, "name": self.name, "drops": list(self.drops), "shift": self.shift}
 
     def as_told(self, told: Mapping[str, Any]) -> Schedule:
-        """This schedule, of a recipe, as a record says that it stands. What can't be is left as it is."""
+        """Return the recipe's schedule in the state that a record tells; what can't be is left as it is."""
         lr, drops, shift = told.get("lr"), told.get("drops"), told.get("shift")
         found = self
         if told.get("name") == "constant" != self.name:
@@ -127,7 +127,7 @@ class Schedule:
         return found
 
     def describe(self) -> str:
-        """What the rate will do, in one line of plain words."""
+        """Describe in one line of plain words what the rate will do."""
         parts = []
         if self.warmup:
             length = _count(self.warmup, "step" if self.warmup_per == "iteration" else "epoch")

@@ -44,7 +44,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def folder_facts(path: Path, size: str, val_share: float) -> DataFacts:
-    """What training on the folder means. RequestError where it is not there, or holds no classes."""
+    """Return the facts of a folder. RequestError where it is not there, or holds no classes."""
     found = listing(path, val_share)
     high, wide = parse_size(size)
     if not high or not wide:
@@ -73,8 +73,11 @@ _known: dict[tuple[str, float, int], tuple[float, Listing]] = {}
 
 
 def listing(path: Path, val_share: float, seed: int = 0) -> Listing:
-    """The folder's images. Where it has no split of its own, which ones are for validation follows from their names and
-    the seed, `val_share` of each class (at least one). RequestError in one line where that can't be."""
+    """List the folder's images. RequestError in one line where that can't be.
+
+    Where it has no split of its own, which ones are for validation follows from their names and the seed, `val_share`
+    of each class (at least one).
+    """
     key = (str(path), val_share, seed)
     if key in _known and time.monotonic() - _known[key][0] < FRESH_SECONDS:
         return _known[key][1]
@@ -138,7 +141,7 @@ def _own_split(train: Path, validation: Path) -> Listing:
 
 
 def _with_images(root: Path, names: list[str], files: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The classes that have images; RequestError for fewer than two."""
+    """Keep the classes that have images; RequestError for fewer than two."""
     kept = [(name, paths) for name, paths in zip(names, files, strict=True) if paths]
     if len(kept) < 2:
         there = f"{len(kept)} subfolder{'s' if len(kept) != 1 else ''} with images" if names else "no subfolders"
@@ -168,7 +171,7 @@ def _is_regular(path: str) -> bool:
 
 
 def _files_of(root: Path, names: list[str]) -> tuple[list[list[str]], int]:
-    """The image files below each class's folder (at any depth), sorted; and how many other files there are."""
+    """List the image files below each class's folder (at any depth), sorted; and count the other files."""
     found: list[list[str]] = []
     others = 0
     for name in names:
@@ -210,5 +213,5 @@ class ImageFolder(DataSource):
         except RuntimeError:  # ~name, of a user whom this machine does not know
             return path
 
-    def where(self, text: str, data_dir: str) -> tuple[str, State]:
+    def where(self, text: str, _data_dir: str) -> tuple[str, State]:
         return str(self.folder(text).absolute()), "ready"

@@ -51,30 +51,30 @@ class DataSource:
         """Return the facts of the whole set, before any selection. RequestError where it is not there."""
         return self.sets[recipe.data]
 
-    def folder(self, text: str) -> Path | None:
+    def folder(self, _text: str, /) -> Path | None:
         """Return the folder of images that the text names (`~` resolved), or None."""
         return None
 
-    def missing(self, text: str, data_dir: str) -> str | None:
+    def missing(self, _text: str, _data_dir: str, /) -> str | None:
         """Return one line on what has to be downloaded first and how, or None."""
         return None
 
-    def where(self, text: str, data_dir: str) -> tuple[str, State]:
+    def where(self, _text: str, _data_dir: str, /) -> tuple[str, State]:
         """Return where the set lies, in words, and its state."""
         return "comes with cvtui", "ready"
 
-    def hint(self, choice: str) -> str:
+    def hint(self, _choice: str, /) -> str:
         """Return what the empty field beside the form's choice shows; "" where there is no such field."""
         return self.placeholder
 
-    def split(self, text: str) -> tuple[str, str]:
+    def split(self, text: str, /) -> tuple[str, str]:
         """Split a text into the form's choice and what stands beside it: `folder:a b` -> ("folder", "a b")."""
         if self.prefix:
             return self.choice, text.partition(":")[2]
         name, _, rest = text.partition("(")
         return name, rest.rpartition(")")[0] or rest
 
-    def join(self, choice: str, more: str) -> str:
+    def join(self, choice: str, more: str, /) -> str:
         """Join the form's choice and what stands beside it: the inverse of `split`."""
         if self.prefix:
             return f"{self.prefix}:{more}"

@@ -91,11 +91,11 @@ class UserDataset(DataSource):
     def facts(self, recipe: Recipe) -> DataFacts:
         return callable_facts(recipe.data, recipe.size, recipe.val_share)
 
-    def where(self, text: str, data_dir: str) -> tuple[str, State]:
+    def where(self, text: str, _data_dir: str) -> tuple[str, State]:
         return f"what {text} returns", "ready"
 
     def split(self, text: str) -> tuple[str, str]:
         return self.choice, text
 
-    def join(self, choice: str, more: str) -> str:
+    def join(self, _choice: str, more: str) -> str:
         return more if ":" in more else f"{more}:"

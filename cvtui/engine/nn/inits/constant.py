@@ -8,8 +8,10 @@ from cvtui.engine.nn.inits.layer import LayerInit
 
 
 def normal(layer: LayerInit, generator: torch.Generator, std: float = 0.01) -> None:
-    """W ~ N(0, std²): one std for all layers. 0.01 is AlexNet's, and the lecture's first try, which dies out in a deep
-    net (nn.init.normal_)."""
+    """W ~ N(0, std²): one std for all layers (nn.init.normal_).
+
+    0.01 is AlexNet's, and the lecture's first try, which dies out in a deep net.
+    """
     layer.weight.normal_(0.0, std, generator=generator)
 
 
@@ -18,12 +20,14 @@ def uniform(layer: LayerInit, generator: torch.Generator, a: float = 0.05) -> No
     layer.weight.uniform_(-a, a, generator=generator)
 
 
-def zeros(layer: LayerInit, generator: torch.Generator) -> None:
+def zeros(layer: LayerInit, _generator: torch.Generator) -> None:
     """W = 0, to show why not: every unit gives 0, and no gradient passes a layer of zeros (nn.init.zeros_)."""
     layer.weight.zero_()
 
 
-def constant(layer: LayerInit, generator: torch.Generator, value: float = 0.01) -> None:
-    """W = value, to show why not: all units of a layer compute the same, get the same gradient, and so stay the same
-    unit for ever (nn.init.constant_)."""
+def constant(layer: LayerInit, _generator: torch.Generator, value: float = 0.01) -> None:
+    """W = value, to show why not: all units of a layer stay alike (nn.init.constant_).
+
+    They compute the same, get the same gradient, and so stay the same unit for ever.
+    """
     layer.weight.fill_(value)

@@ -15,9 +15,10 @@ from cvtui.engine.nn.model import Net
 
 
 def lsuv(net: Net, generator: torch.Generator, batch: Tensor, tolerance: float = 0.1, tries: float = 10) -> None:
-    """Layer-sequential unit variance (Mishkin & Matas 2015, "All you need is a good init"): orthonormal weights, then,
-    from the first layer to the last, W /= sqrt(Var(outputs on the batch)) until |Var − 1| < tolerance, at most `tries`
-    times. Tolerance 0.1 and 10 tries are the paper's.
+    """Layer-sequential unit variance (Mishkin & Matas 2015, "All you need is a good init").
+
+    Orthonormal weights, then, from the first layer to the last, W /= sqrt(Var(outputs on the batch)) until |Var − 1| <
+    tolerance, at most `tries` times. Tolerance 0.1 and 10 tries are the paper's.
 
     batch: preprocessed images N x C x H x W. A layer whose outputs are all alike (nothing comes in) stays as it is.
     """
@@ -38,9 +39,10 @@ def lsuv(net: Net, generator: torch.Generator, batch: Tensor, tolerance: float =
 
 
 def data_dependent(net: Net, generator: torch.Generator, batch: Tensor, beta: float = 0) -> None:
-    """Every channel's outputs on a real batch have mean β and variance 1 (Krähenbühl 2015, "Data-dependent
-    initializations of CNNs", Algorithm 1: the within-layer normalisation of random weights, without k-means, PCA or
-    the balancing between layers): w_k /= σ_k, b_k = β − μ_k / σ_k, from the first layer to the last.
+    """Give every channel's outputs on a real batch mean β and variance 1 (Krähenbühl 2015).
+
+    "Data-dependent initializations of CNNs", Algorithm 1: the within-layer normalisation of random weights, without
+    k-means, PCA or the balancing between layers: w_k /= σ_k, b_k = β − μ_k / σ_k, from the first layer to the last.
 
     batch: preprocessed images N x C x H x W. A layer without biases gets the variance but not the mean; a channel
     whose outputs are all alike keeps its weights.
