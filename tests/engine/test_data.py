@@ -13,11 +13,12 @@ from cvtui.engine.data import images as images_module
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.embedded import MAKERS
 from cvtui.engine.data.images import Images, Split, channel_stats
+from cvtui.engine.data.loading import READERS
 from cvtui.engine.data.loading import load as load_recipe
 from cvtui.engine.data.preprocess import PREPROCESSES
 from cvtui.engine.data.shapes import CLASSES, make_shapes
 from cvtui.recipe.choices.preprocesses import PREPROCESSES as CHOICES
-from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.datasets.catalog import DATA, SOURCES
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.choosing import preprocess
@@ -179,3 +180,7 @@ def test_points_on_a_plane_are_data_too(name: str) -> None:
     points = preprocess("standardise", channel_stats(split.train), CPU, split.train)(split.train.pixels)
     assert torch.allclose(points.mean(0), torch.zeros(2), atol=1e-5)
     assert torch.allclose(points.std(0, correction=0), torch.ones(2), atol=1e-4)
+
+
+def test_each_source_has_its_reader() -> None:
+    assert set(READERS) == {source.reader for source in SOURCES}

@@ -83,8 +83,8 @@ def test_a_container_of_the_old_kind_whose_path_is_not_seen_from_inside(tmp_path
 def test_a_limit_of_ones_own_counts() -> None:
     """In a process of its own with a real `ulimit -v`."""
     code = (
-        "import resource; from cvtui.recipe.memory_check import free_memory, _own_room;"
-        "assert not list(_own_room());"
+        "import resource; from cvtui.recipe.memory_check import free_memory, _limit_left;"
+        "assert not list(_limit_left());"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
         "print(free_memory())"
     )
