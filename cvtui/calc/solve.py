@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import product
 from typing import NamedTuple
 
-from cvtui.calc.net.nodes import Chain, Concat, Conv, Node, Pair, Repeat, Residual
+from cvtui.calc.net.nodes import Chain, Conv, Node, Pair, Repeat
 from cvtui.calc.net.printer import expression
 from cvtui.calc.pooling_windows import conv_output_size, extent, formula, left_over, same_padding
 from cvtui.calc.table import Size, Table, size_text
@@ -232,44 +232,25 @@ def _filled(node: Chain, old: Conv, new: Conv) -> Chain:
     """Return the tree with one conv (known by its place in the text) in place of another."""
 
     def walk(part: Node) -> Node:
-        if part.span == old.span and part == old:
-            return new
-        if isinstance(part, Chain):
-            return part.replaced(parts=tuple(walk(one) for one in part.parts))
-        if isinstance(part, Repeat | Residual):
-            return part.replaced(body=walk(part.body))
-        if isinstance(part, Concat):
-            return part.replaced(branches=tuple(walk(branch) for branch in part.branches))
-        return part
+        return new if part.span == old.span and part == old else part.mapped(walk)
 
-    return node.replaced(parts=tuple(walk(part) for part in node.parts))
+    return node.mapped(walk)
 
 
 def _layers(node: Node) -> int:
-    """How many layers a part has when it is unrolled."""
-    if isinstance(node, Chain):
-        return sum(_layers(part) for part in node.parts)
-    if isinstance(node, Repeat):
-        return node.count * _layers(node.body)
-    if isinstance(node, Concat):
-        return sum(_layers(branch) for branch in node.branches)
-    return _layers(node.body) if isinstance(node, Residual) else 1
+    """Count the layers of a part when it is unrolled."""
+    count = node.count if isinstance(node, Repeat) else 1
+    return count * (sum(map(_layers, node.children())) if node.inside else 1)
 
 
 def _in_repeat(chain: Chain, node: Conv) -> bool:
-    """Whether the conv stands inside a part with `*N`."""
-    inside: list[Node] = list(chain.parts)
+    """Return True if the conv stands inside a part with `*N`."""
+    inside: list[Node] = [chain]
     while inside:
         part = inside.pop()
-        if isinstance(part, Repeat):
-            if part.span[0] <= node.span[0] < part.span[1]:
-                return True
-        elif isinstance(part, Chain):
-            inside += part.parts
-        elif isinstance(part, Residual):
-            inside.append(part.body)
-        elif isinstance(part, Concat):
-            inside += part.branches
+        if isinstance(part, Repeat) and part.span[0] <= node.span[0] < part.span[1]:
+            return True
+        inside += part.children()
     return False
 
 

@@ -71,7 +71,7 @@ class Field(Span):
         try:
             number = int(text) if self.kind == "whole" else float(text)
         except ValueError:
-            raise self._wrong(label, text, f"is no {'whole ' if self.kind == 'whole' else ''}number") from None
+            raise self._wrong(label, text, f"is not a {'whole ' if self.kind == 'whole' else ''}number") from None
         if not self.holds(number):
             raise self._wrong(label, text, "is not possible")
         return number

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields of a recipe, with their defaults."""
 
-    data: Annotated[str, Meta(description="The set: {names}.")] = "digits"
+    data: Annotated[str, Meta(description="Data set: {names}.")] = "digits"
 
     data_dir: Annotated[
         str, Meta(description="Where downloaded sets lie; empty: cvtui/data in the user's cache folder.")
@@ -124,15 +124,15 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=10_000_000,
-            description="The batch size that `lr` was meant for: lr is multiplied by batch_size / scale_lr "
-            "(Goyal 2017); 0: not.",
+            description="Batch size that `lr` was tuned for: lr is multiplied by batch_size / scale_lr (Goyal "
+            "2017); 0: off.",
         ),
     ] = 0
 
     schedule: Annotated[str, Meta(description="lr over the run: {names}.")] = "cosine"
 
     schedule_per: Annotated[
-        Literal["iteration", "epoch"], Meta(description="Whether the rate moves at every iteration or once an epoch.")
+        Literal["iteration", "epoch"], Meta(description="Update the rate every iteration or every epoch.")
     ] = "iteration"
 
     warmup: Annotated[
@@ -171,10 +171,10 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     precision: Annotated[
         Literal["float32", "bfloat16"],
         Meta(
-            description="Of the forward pass; weights stay float32. Large nets are up to 1.7 times as fast in "
-            "bfloat16 where the processor has it (AVX512-BF16, AMX), small ones no faster. NVIDIA "
-            "GPUs since Ampere compute float32 convolutions in TF32 (10 bits of mantissa), linear "
-            "layers in float32: PyTorch's own default."
+            description="Precision of the forward pass; weights stay float32. Large nets are up to 1.7 times "
+            "as fast in bfloat16 where the processor has it (AVX512-BF16, AMX), small ones no "
+            "faster. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10 bits of "
+            "mantissa), linear layers in float32: PyTorch's own default."
         ),
     ] = "float32"
 
@@ -214,11 +214,10 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             pattern=r"([1-9]\d{0,6}[smh])?",
             extra={"allowed": "a time such as 30s, 5m or 1h; or nothing"},
-            description="Besides, last.pt is written in so much time: 30s, 5m or 1h; empty: at the end of each "
-            "epoch alone.",
+            description="Also write last.pt every 30s, 5m or 1h; empty: at the end of each epoch only.",
         ),
     ] = ""
 
     on_nan: Annotated[str, Meta(description="What a loss or gradient that is NaN or infinite does: {names}.")] = "stop"
 
-    name: Annotated[str, Meta(description="The run folder's name; empty: made of date, data and net.")] = ""
+    name: Annotated[str, Meta(description="The run folder's name; empty: generated from date, data and net.")] = ""

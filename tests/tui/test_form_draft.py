@@ -57,7 +57,7 @@ def test_a_right_form_says_what_check_says(recipe: Recipe) -> None:
 
 
 WRONG = [
-    ("lr", "fast", "'fast' is no number", None),
+    ("lr", "fast", "'fast' is not a number", None),
     ("lr", "-1", "above 0", None),
     ("batch_size", "0", "1 to", None),
     ("batch_size", "2000", "more than digits has", None),

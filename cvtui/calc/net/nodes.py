@@ -6,7 +6,8 @@ so that an error can underline it; it takes no part in comparisons.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from typing import Literal, Self, TypeAlias
 
 from cvtui.frozen import Frozen
 
@@ -20,6 +21,20 @@ class Node(Frozen):
     """A layer, or a group of them."""
 
     span: Span = (0, 0)
+    inside = ""
+    """The field in which the nodes inside it are."""
+
+    def children(self) -> tuple[Node, ...]:
+        """Return the nodes inside it, in order."""
+        held: Node | tuple[Node, ...] = getattr(self, self.inside, ())
+        return held if isinstance(held, tuple) else (held,)
+
+    def mapped(self, change: Callable[[Node], Node]) -> Self:
+        """Return the same with every node directly inside it changed."""
+        held = getattr(self, self.inside, None)
+        if held is None:
+            return self
+        return self.replaced(**{self.inside: tuple(map(change, held)) if isinstance(held, tuple) else change(held)})
 
 
 class Conv(Node):
@@ -89,21 +104,27 @@ class Softmax(Node):
 class Residual(Node):
     """`res(chain)`: adds its input to its output, through a 1x1 convolution (stride, no bias) where shapes differ."""
 
+    inside = "body"
     body: Chain
 
 
 class Concat(Node):
     """`cat(chain|chain|…)`: branches side by side, joined along the channels."""
 
+    inside = "branches"
     branches: tuple[Chain, ...]
 
 
 class Repeat(Node):
     """`block*N`: kept as it is written; the tracer unrolls it."""
 
+    inside = "body"
     body: Chain
     count: int
 
 
 class Chain(Node):
+    """Layers one behind the other."""
+
+    inside = "parts"
     parts: tuple[Node, ...]

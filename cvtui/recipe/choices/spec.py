@@ -148,7 +148,7 @@ def _number(text: str, what: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise RequestError(f"{what}: {text.strip()!r} is no number") from None
+        raise RequestError(f"{what}: {text.strip()!r} is not a number") from None
 
 
 def _in_range(text: str, choice: Choice, key: str, before: str) -> float:

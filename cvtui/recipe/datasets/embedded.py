@@ -1,4 +1,4 @@
-"""The sets that come with cvtui: digits, and coloured shapes that are drawn when asked for."""
+"""The sets that come with cvtui: digits, and generated coloured shapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EMBEDDED: dict[str, DataFacts] = {
     ),
     "shapes": DataFacts(
         name="shapes",
-        summary="6,000 drawn shapes, 32x32, colour, ten classes; drawn when asked for",
+        summary="6,000 generated shapes, 32x32, colour, ten classes; generated on demand",
         size=(32, 32, 3),
         classes=(
             "disc", "ring", "square", "triangle", "cross", "star", "stripes", "checker", "gradient", "blob",
