@@ -61,7 +61,7 @@ WRONG = [
     ("lr", "-1", "above 0", None),
     ("batch_size", "0", "1 to", None),
     ("batch_size", "2000", "more than digits has", None),
-    ("epochs", "2.5", "no whole number", None),
+    ("epochs", "2.5", "not a whole number", None),
     ("net", "", "the net is empty", 0),
     ("net", "conv32-relo-fc", "did you mean 'relu'", 7),
     ("net", "conv32-pool*5-fc", "is smaller than its 2x2 window", 7),
