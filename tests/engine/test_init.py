@@ -357,7 +357,7 @@ def test_every_choice_has_its_function_and_parameters() -> None:
 @pytest.mark.parametrize(("text", "words"), [
     ("he(slope=2)", "0 to 1"),
     ("orthogonl", "orthogonal"),
-    ("constant(x)", "no number"),
+    ("constant(x)", "not a number"),
     ("lsuv(0)", "0 < x <= 1"),
     ("random_walk(1)", "takes no values"),
 ])  # fmt: skip
