@@ -66,9 +66,7 @@ class Loop:
         total = t.checked.total_steps
         places = sorted({round(total * share / 200) for share in range(201)} - {total})
         self.journal.writer.write(
-            Facts(
-                rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.checked.loss.name
-            )
+            Facts(rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.checked.loss.name)
         )
         self.journal.gather(probe, scan)
         return probe, scan
