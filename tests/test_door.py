@@ -335,7 +335,6 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "door.py": ({"os.open", "os.fdopen", "os.scandir", "os.mkdir", "os.unlink", "os.replace", "os.link"}, "the door"),
     "assets.py": ({"Path(__file__).resolve"}, "cvtui's own files"),
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
-    "recipe/fields.py": ({"path.read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
     "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),

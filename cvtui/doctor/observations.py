@@ -14,6 +14,7 @@ from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
 from cvtui.doctor.curves import has_learnt
 from cvtui.doctor.layer_samples import LayerSamples
 from cvtui.doctor.metric_windows import MetricWindows
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
 
 Array = NDArray[np.float64]
@@ -267,7 +268,8 @@ class Observations:
             return 0.0
         if self.facts.momentum is not None:
             return self.facts.momentum
-        return float(self.recipe.get("momentum", 0.0)) if self.optimizer in ("momentum", "nesterov") else 0.0
+        entry = OPTIMIZERS.get(self.optimizer)
+        return float(self.recipe.get("momentum", 0.0)) if entry is not None and entry.momentum else 0.0
 
     @property
     def weight_decay(self) -> float:

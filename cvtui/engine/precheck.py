@@ -61,7 +61,7 @@ def checkup(recipe: Recipe, tell: Callable[[Record], None]) -> None:
     total = training.checked.total_steps
     places = sorted({round(total * share / 200) for share in range(201)} - {total})
     rates = [[step, exact(training.schedule.lr_at(step))] for step in places]
-    tell(Facts(rates=rates, loss=training.recipe.loss.partition("(")[0]))
+    tell(Facts(rates=rates, loss=training.checked.loss.name))
     found = data_facts(training.data.train, training.data.validation, classes=len(training.checked.data.classes))
     if found is not None:
         tell(found)
@@ -133,7 +133,9 @@ def _learn(
     """(loss, accuracy, steps) of the last step on the same images, from the first weights at `times` the rate."""
     training.model.load_state_dict(weights)
     changes = {**at_rate(training.checked.lr * times), "weight_decay": 0.0}
-    optimizer = make_optimizer(training.model, msgspec.structs.replace(training.recipe, **changes))
+    optimizer = make_optimizer(
+        training.model, training.checked.optimizer, msgspec.structs.replace(training.recipe, **changes)
+    )
     inputs = training.preprocess(images.pixels)
     until = time.perf_counter() + LEARN_SECONDS
     loss, right = math.inf, 0.0

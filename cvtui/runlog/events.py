@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cvtui.recipe.learning_rate import rate_told
+from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.runlog.rows import Histogram as Histogram
 from cvtui.runlog.rows import Layer as Layer
 from cvtui.runlog.rows import LayerStats as LayerStats
@@ -70,7 +70,7 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
 
         The recipe's `lr` may stand for another batch size.
         """
-        return rate_told(self.recipe)
+        return recorded_rate(self.recipe)
 
     @property
     def shift(self) -> int:

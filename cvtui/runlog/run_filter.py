@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.learning_rate import rate_told
+from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.runlog.run_summary import RunSummary
 
 Keeps = Callable[[RunSummary], bool]
@@ -18,7 +18,7 @@ _OWN: dict[str, Callable[[RunSummary], Any]] = {
     "epochs": lambda run: run.epochs,
     "steps": lambda run: run.steps,
     "seconds": lambda run: run.seconds,
-    "lr": lambda run: rate_told(run.recipe),
+    "lr": lambda run: recorded_rate(run.recipe),
     "name": lambda run: run.name,
     "state": lambda run: run.state,
     "note": lambda run: run.note,

@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-COMMON = {"click", "rich", "cvtui", "cvtui.calc", "cvtui.cli", "cvtui.errors", "cvtui.text", "cvtui._version"}
+COMMON = {
+    "click",
+    "rich",
+    "cvtui",
+    "cvtui.calc",
+    "cvtui.cli",
+    "cvtui.errors",
+    "cvtui.frozen",
+    "cvtui.text",
+    "cvtui._version",
+}
 ALLOWED = {"calc": COMMON | {"cvtui.recipe"}, "matrix": COMMON}
 
 

@@ -31,7 +31,7 @@ LONG = "conv8-" * 60 + "conv8x-fc"
         (["--lr", "0"], ["--lr", "0", "above 0"]),
         (["--lr", "nan"], ["--lr", "nan", "above 0"]),
         (["--lr", "inf"], ["--lr", "inf"]),
-        (["--lr", "fast"], ["--lr", "'fast'", "no number"]),
+        (["--lr", "fast"], ["--lr", "'fast'", "not a number"]),
         (["--lr"], ["--lr", "needs a value"]),
         (["--batch-size", "0"], ["--batch-size", "0", "1 to"]),
         (["--batch-size", "2.5"], ["--batch-size", "'2.5'", "whole number"]),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED
+from cvtui.recipe.datasets.torchvision_files import STORAGE
+from cvtui.recipe.datasets.torchvision_sets import STORED
 
 Part = tuple[np.ndarray, np.ndarray]
 """Pixels uint8 N x H x W x C, labels N from 0."""

@@ -60,19 +60,19 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_floats_of_0_to_1_become_bytes_and_are_split_by_class() -> None:
-    train, validation, _ = read_callable("mysets:floats", "", 0.2, 0)
+    train, validation, *_ = read_callable("mysets:floats", "", 0.2, 0)
     assert pixels_of(train).dtype == torch.uint8
     assert pixels_of(train).shape == (48, 6, 5, 3)
     assert validation.labels.bincount().tolist() == [4, 4, 4]
 
 
 def test_a_pair_is_taken_as_it_is() -> None:
-    train, validation, _ = read_callable("mysets:pair", "", 0.5, 0)
+    train, validation, *_ = read_callable("mysets:pair", "", 0.5, 0)
     assert (pixels_of(train).shape, validation.size) == ((30, 4, 4, 1), 10)
 
 
 def test_images_of_different_sizes_are_brought_to_one() -> None:
-    train, _, _ = read_callable("mysets:Pictures", "6x7", 0.5, 0)
+    train, *_ = read_callable("mysets:Pictures", "6x7", 0.5, 0)
     with pytest.raises(RequestError, match="no Dataset"):
         read_callable("mysets:number", "", 0.2, 0)
     assert pixels_of(train).shape[1:] == (6, 7, 3)

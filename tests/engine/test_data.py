@@ -11,15 +11,17 @@ import torch
 from cvtui.engine.data import batching
 from cvtui.engine.data import images as images_module
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.embedded import SOURCES
+from cvtui.engine.data.embedded import MAKERS
 from cvtui.engine.data.images import Images, Split, channel_stats
+from cvtui.engine.data.loading import READERS
 from cvtui.engine.data.loading import load as load_recipe
-from cvtui.engine.data.preprocess import PREPROCESSES, Preprocess
+from cvtui.engine.data.preprocess import PREPROCESSES
 from cvtui.engine.data.shapes import CLASSES, make_shapes
-from cvtui.recipe.choices.tables import PREPROCESSES as CHOICES
-from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.choices.preprocesses import PREPROCESSES as CHOICES
+from cvtui.recipe.datasets.catalog import DATA, SOURCES
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
+from tests.engine.choosing import preprocess
 from tests.engine.making import pixels_of
 
 CPU = torch.device("cpu")
@@ -30,7 +32,7 @@ def load(name: str) -> Split:
 
 
 def test_every_set_of_the_recipe_can_be_loaded_and_is_as_announced() -> None:
-    assert set(SOURCES) >= {"digits", "shapes"}
+    assert set(MAKERS) >= {"digits", "shapes"}
     for name in ("digits", "shapes"):
         data, facts = load(name), DATA[name]
         for images, count in ((data.train, facts.train), (data.validation, facts.validation)):
@@ -123,11 +125,11 @@ def test_preprocessing_against_plain_arithmetic() -> None:
     std = torch.tensor(stats.std).double().view(1, 3, 1, 1) / 255
     expected = {"none": x * 255, "scale": x, "centre": x - mean, "standardise": (x - mean) / std}
     for name, oracle in expected.items():
-        found = Preprocess(name, stats, CPU)(pixels)
+        found = preprocess(name, stats, CPU)(pixels)
         assert found.dtype == torch.float32
         assert found.is_contiguous(memory_format=torch.channels_last)
         assert torch.allclose(found.double(), oracle, atol=2e-6 * float(oracle.abs().max()))
-    whole = Preprocess("standardise", stats, CPU)(pixels_of(data.train))
+    whole = preprocess("standardise", stats, CPU)(pixels_of(data.train))
     assert torch.allclose(whole.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
     assert torch.allclose(whole.std((0, 2, 3)), torch.ones(3), atol=1e-4)
 
@@ -139,18 +141,18 @@ def test_a_channel_that_never_changes_is_only_centred() -> None:
 
 def test_each_image_by_itself_has_mean_0_and_std_1() -> None:
     data = load("shapes")
-    found = Preprocess("per-image", channel_stats(data.train), CPU, data.train)(data.train.part(0, 100).pixels)
+    found = preprocess("per-image", channel_stats(data.train), CPU, data.train)(data.train.part(0, 100).pixels)
     values = data.train.part(0, 100).pixels.numpy().astype(np.float64) / 255
     oracle = (values - values.mean((1, 2, 3), keepdims=True)) / values.std((1, 2, 3), keepdims=True)
     np.testing.assert_allclose(found.permute(0, 2, 3, 1).numpy(), oracle, atol=1e-4)
     plain = torch.full((1, 4, 4, 3), 9, dtype=torch.uint8)
-    flat = Preprocess("per-image", channel_stats(data.train), CPU, data.train)(plain)
+    flat = preprocess("per-image", channel_stats(data.train), CPU, data.train)(plain)
     assert torch.equal(flat, torch.zeros(1, 3, 4, 4)), "an image of one colour has nothing to divide by"
 
 
 def test_whitened_pixels_are_uncorrelated_and_stay_where_they_were() -> None:
     data = load("digits")
-    zca = Preprocess("zca(1e-6)", channel_stats(data.train), CPU, data.train)
+    zca = preprocess("zca(1e-6)", channel_stats(data.train), CPU, data.train)
     x = zca(pixels_of(data.train)).permute(0, 2, 3, 1).flatten(1).numpy().astype(np.float64)
     covariance = np.cov(x.T)
     raw = pixels_of(data.train).flatten(1).numpy() / 255.0
@@ -176,6 +178,10 @@ def test_points_on_a_plane_are_data_too(name: str) -> None:
     counts = torch.bincount(split.train.labels)
     assert len(counts) == len(checked.data.classes)
     assert counts.max() - counts.min() <= 1
-    points = Preprocess("standardise", channel_stats(split.train), CPU, split.train)(split.train.pixels)
+    points = preprocess("standardise", channel_stats(split.train), CPU, split.train)(split.train.pixels)
     assert torch.allclose(points.mean(0), torch.zeros(2), atol=1e-5)
     assert torch.allclose(points.std(0, correction=0), torch.ones(2), atol=1e-4)
+
+
+def test_each_source_has_its_reader() -> None:
+    assert set(READERS) == {source.reader for source in SOURCES}

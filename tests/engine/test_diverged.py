@@ -15,6 +15,8 @@ from cvtui.engine.train import checkpoint
 from cvtui.engine.train.nonfinite_guard import Guard, rule_of
 from cvtui.engine.train.nonfinite_trace import batch_index, locate
 from cvtui.engine.train.state import Training, first_batch
+from cvtui.recipe.choices.on_nan import ON_NAN
+from cvtui.recipe.choices.spec import parse_choice
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, Finding, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import launch
@@ -130,10 +132,10 @@ def test_streaks_are_counted_over_flushes() -> None:
 
 
 def test_the_rules() -> None:
-    assert rule_of("stop") == (True, 3)
-    assert rule_of("stop(1)") == (True, 1)
-    assert rule_of("skip(steps=7)") == (True, 7)
-    assert rule_of("continue") == (False, 0)
+    assert rule_of(parse_choice("stop", ON_NAN)) == (True, 3)
+    assert rule_of(parse_choice("stop(1)", ON_NAN)) == (True, 1)
+    assert rule_of(parse_choice("skip(steps=7)", ON_NAN)) == (True, 7)
+    assert rule_of(parse_choice("continue", ON_NAN)) == (False, 0)
 
 
 # ---------------------------------------------------------------- where it came from

@@ -14,12 +14,13 @@ from torch import nn
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
-from cvtui.engine.nn.init import INITS, initialise
+from cvtui.engine.nn.init import INITS
 from cvtui.engine.nn.model import BitDropout, Net, ReLU
 from cvtui.engine.optim.factory import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables
+from cvtui.recipe.choices.inits import INITS as CHOICES
+from tests.engine.choosing import initialise
 
 from .making import gradient_of, training
 
@@ -134,7 +135,7 @@ def test_initialisation_has_the_promised_spread(text: str, std_of: Any) -> None:
             assert module.bias is None or not module.bias.any()
             checked += 1
     assert checked == 6
-    assert set(INITS) == set(tables.INITS)
+    assert set(INITS) == set(CHOICES)
 
 
 def test_weights_follow_from_the_seed_alone() -> None:

@@ -23,7 +23,7 @@ from cvtui.compare.lr_search import Found, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
 from cvtui.doctor import Diagnosis, Doctor, examine
 from cvtui.engine.precheck import checkup
-from cvtui.recipe.learning_rate import full_rate, rate_told
+from cvtui.recipe.learning_rate import full_rate, recorded_rate
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, load, override
 from cvtui.recipe.validation import check
@@ -166,14 +166,14 @@ def test_lists_filters_and_comparisons_show_the_rate_that_is_trained_at(pair: tu
 
 @pytest.mark.parametrize("recipe", [{}, {"lr": "fast"}, {"lr": True}, {"lr": 10**400}, {"lr": float("nan")}])
 def test_a_record_may_tell_no_rate(recipe: dict[str, Any]) -> None:
-    assert rate_told(recipe) is None
+    assert recorded_rate(recipe) is None
 
 
 @pytest.mark.parametrize(("lr", "batch", "scale"), [(0.1, 64, 0), (0.1, 64, 256), (0.3, 1437, 32)])
 def test_the_rate_is_one_function(lr: float, batch: int, scale: int) -> None:
     rate = full_rate(lr, batch, scale)
     assert rate == check(recipe(lr=lr, batch_size=batch, scale_lr=scale)).lr
-    assert rate == rate_told({"lr": lr, "batch_size": batch, "scale_lr": scale})
+    assert rate == recorded_rate({"lr": lr, "batch_size": batch, "scale_lr": scale})
     record = {"recipe": {"lr": lr, "batch_size": batch, "scale_lr": scale}}
     assert rate == msgspec.convert({**BARE, **record}, RunStarted).lr
 

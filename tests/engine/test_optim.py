@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvtui.calc.memory import OPTIMIZERS as OF_THE_RULE
 from cvtui.engine.optim import skippable
-from cvtui.engine.optim.factory import OPTIMIZERS, make_optimizer, parameter_groups
+from cvtui.engine.optim.factory import OPTIMIZERS, parameter_groups
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables
+from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
+from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.recipe import Recipe
+from tests.engine.choosing import make_optimizer
 
 from .making import gradient_of
 
@@ -121,7 +123,7 @@ def test_the_lectures_rule_for_fifty_steps(text: str, rule: Rule, decoupled: boo
 
 
 def test_each_choice_has_its_function_and_is_fused_where_pytorch_can() -> None:
-    assert set(OPTIMIZERS) == set(tables.OPTIMIZERS)
+    assert set(OPTIMIZERS) == set(CHOICES)
     for name in set(OPTIMIZERS) - {"rmsprop", "muon"}:  # PyTorch has no fused kernel for these
         optimizer = make_optimizer(small(), Recipe(optimizer=name))
         assert all(group["fused"] for group in optimizer.param_groups), name
@@ -308,8 +310,8 @@ GOOD = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.03, "muon":
     "choice",
     [
         *(("optimizer", name) for name in OPTIMIZERS),
-        *(("loss", name) for name in tables.LOSSES),
-        *(("schedule", name) for name in tables.SCHEDULES),
+        *(("loss", name) for name in LOSSES),
+        *(("schedule", name) for name in SCHEDULES),
     ],
     ids="-".join,
 )
@@ -342,7 +344,8 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
 @pytest.mark.parametrize("text", ["momentum", "rmsprop(momentum=0.9,centred=1)", "adam(amsgrad=1)", "adagrad", "adamw"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_the_foretold_memory_holds_all_that_is_kept_per_parameter(text: str, ema: float) -> None:
-    from cvtui.recipe.copies import extra_copies
+    from cvtui.recipe.choices.optimizers import copies_of
+    from cvtui.recipe.choices.spec import parse_choice
 
     from .making import pixels_of, training
 
@@ -352,4 +355,4 @@ def test_the_foretold_memory_holds_all_that_is_kept_per_parameter(text: str, ema
     held = [value for state in t.optimizer.state.values() for value in state.values() if value.dim()]
     mean = [] if t.ema is None else list(t.ema.model.parameters())
     copies = sum(value.numel() for value in (*held, *mean)) / t.checked.table.parameters
-    assert copies == OF_THE_RULE[text.partition("(")[0]] + extra_copies(text, ema)
+    assert copies == copies_of(parse_choice(text, CHOICES), ema)

@@ -26,6 +26,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check, checked_on
+from tests.engine.choosing import preprocess
 
 from .making import folder, history, training
 
@@ -43,7 +44,7 @@ def correlated(count: int = 3000, height: int = 3, width: int = 4, channels: int
 
 
 def made(text: str, images: Images) -> Preprocess:
-    return Preprocess(text, channel_stats(images), CPU, images)
+    return preprocess(text, channel_stats(images), CPU, images)
 
 
 def numpy_zca(images: Images, eps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -217,4 +218,4 @@ def test_half_precision_does_not_reach_the_whitening() -> None:
 
 def test_zca_without_images_is_a_fault_of_the_caller() -> None:
     with pytest.raises(ValueError, match="training images"):
-        Preprocess("zca", ChannelStats([0.0], [1.0]), CPU)
+        preprocess("zca", ChannelStats([0.0], [1.0]), CPU)

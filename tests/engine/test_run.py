@@ -19,7 +19,7 @@ from cvtui.engine.runtime import memory
 from cvtui.engine.train.checkpoint import load as load_checkpoint
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.worker import in_one_line
-from cvtui.recipe.memory_check import gib, need_of
+from cvtui.recipe.memory_check import gib, memory_need
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import CheckpointSaved, EpochDone, LayersSampled, Log, RunEnded, RunStarted, Steps
@@ -326,7 +326,7 @@ def test_out_of_memory_on_a_gpu_names_batch_size_and_its_own_peak(monkeypatch: p
     gpu.device = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 15 << 29)
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
-    need = f"weights, gradients, optimiser and activations need about {gib(need_of(gpu.checked).total)}"
+    need = f"weights, gradients, optimiser and activations need about {gib(memory_need(gpu.checked).total)}"
     assert in_one_line(error, gpu) == (
         f"out of memory on cuda after 7.5 GiB, at batch size 64 ({need}); try batch size 32, or a smaller net"
     )

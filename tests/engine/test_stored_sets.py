@@ -22,10 +22,11 @@ from cvtui.engine.data.formats.idx import read_idx
 from cvtui.engine.data.formats.mat import read_mat
 from cvtui.engine.data.images import Images
 from cvtui.engine.data.loading import load
-from cvtui.engine.data.torchvision_sets import READERS, read, read_files
+from cvtui.engine.data.torchvision_sets import FILE_READERS, read_files, read_set
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.locate import data_folder, in_bytes, locate, missing, unsound
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED
+from cvtui.recipe.datasets.torchvision_files import STORAGE
+from cvtui.recipe.datasets.torchvision_sets import STORED
 from cvtui.recipe.recipe import Recipe
 from tests.engine.stored_making import Part, idx, images, matlab, python2_pickle, write
 
@@ -35,7 +36,7 @@ IDX_SETS = ("mnist", "fashion-mnist", "kmnist", "emnist")
 def read_small(name: str, root: Path) -> tuple[Images, Images]:
     found = locate(name, str(root))
     assert found is not None, missing(name, str(root))
-    train, validation, _ = read_files(name, found)
+    train, validation, *_ = read_files(name, found)
     assert isinstance(train, Images)
     assert isinstance(validation, Images)
     return train, validation
@@ -145,7 +146,7 @@ def test_file_names_checksums_and_classes_are_torchvisions() -> None:
         assert STORAGE[name].folders[0] == base.base_folder
     for file, split in zip(STORAGE["svhn"].files, ("train", "test"), strict=True):
         assert [file.name, file.md5] == datasets.SVHN.split_list[split][1:]
-    assert set(READERS) == set(STORED) == set(STORAGE)
+    assert set(FILE_READERS) == set(STORED) == set(STORAGE)
     for facts in STORED.values():
         assert (sum(facts.counts()), sum(facts.held_out())) == (facts.train, facts.validation)
         assert len(facts.counts()) == len(facts.held_out()) == len(set(facts.classes)) == len(facts.classes)
@@ -249,7 +250,7 @@ def test_a_truncated_file_is_one_clear_line(name: str, cut: float, tmp_path: Pat
         length = int(cut * len(whole)) if cut == 0.5 else len(whole) + cut if cut < 0 else cut
         os.truncate(path, int(length))
         with pytest.raises(RequestError) as caught:
-            read(name, str(tmp_path))
+            read_set(name, str(tmp_path))
         assert "\n" not in caught.value.message
         assert "--download" in caught.value.message
         path.write_bytes(whole)
@@ -410,7 +411,7 @@ def test_labels_out_of_range_and_images_without_labels(tmp_path: Path) -> None:
         read_small("mnist", tmp_path)
     write("mnist", tmp_path, (pixels, labels), (pixels, labels))
     with pytest.raises(RequestError, match="holds 10 training images where mnist has 60,000"):
-        read("mnist", str(tmp_path))
+        read_set("mnist", str(tmp_path))
 
 
 def test_at_first_glance_a_cut_pickle_and_a_web_page_are_seen(tmp_path: Path) -> None:

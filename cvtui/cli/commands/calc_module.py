@@ -14,21 +14,21 @@ from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cvtui.engine.nn.summary import Inspected, ModuleRow
+    from cvtui.engine.nn.summary import ModuleRow, ModuleSummary
 
 
 def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
     """Print the table, or the JSON object, of a model that is given as PyTorch code."""
-    from cvtui.engine.nn.summary import inspect_target
+    from cvtui.engine.nn.summary import summarize_target
 
-    found = inspect_target(target, size, classes)
+    found = summarize_target(target, size, classes)
     if as_json:
         click.echo(json.dumps(module_json(found), ensure_ascii=False))
     else:
         _print(out.console(markup=True), found)
 
 
-def module_json(found: Inspected) -> dict[str, Any]:
+def module_json(found: ModuleSummary) -> dict[str, Any]:
     """Return the object of `--json` as for a net expression. Receptive fields are not known here: null."""
     return {
         "input": list(found.input),
@@ -52,7 +52,7 @@ def module_json(found: Inspected) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, found: Inspected) -> None:
+def _print(console: Console, found: ModuleSummary) -> None:
     rows = found.rows
     size = size_text(found.input)
     console.print(f"[bold]{found.target}[/]  on {size}", highlight=False, soft_wrap=True)

@@ -8,7 +8,19 @@ from typing import Any
 
 import click
 
-from cvtui.calc.matrix import MAX_ENTRIES, MODES, Matrix, Mode, Number, Spec, build, parse_numbers, rank, sliding, times
+from cvtui.calc.matrix import (
+    MAX_ENTRIES,
+    MODES,
+    FilterSpec,
+    Matrix,
+    Mode,
+    Number,
+    build,
+    parse_numbers,
+    rank,
+    sliding,
+    times,
+)
 from cvtui.cli import out
 from cvtui.errors import RequestError, nearest
 
@@ -77,7 +89,7 @@ def matrix(
 
 def _spec(
     filter_text: str, size_text: str, mode: str, stride: int, padding: int | None, circular: bool, correlate: bool
-) -> Spec:
+) -> FilterSpec:
     weights, shape = _filter(filter_text)
     size = _shape("--size", size_text)
     if len(size) != len(shape):
@@ -92,7 +104,7 @@ def _spec(
         raise RequestError(f"--stride {stride}: from 1 to {MAX_SIDE:,}")
     if padding is not None and not 0 <= padding <= MAX_SIDE:
         raise RequestError(f"--padding {padding}: from 0 to {MAX_SIDE:,}")
-    spec = Spec(weights, shape, size, chosen, stride, padding, circular, correlate)
+    spec = FilterSpec(weights, shape, size, chosen, stride, padding, circular, correlate)
     if 0 in spec.output:
         allowed = "" if padding is not None else "; --mode full or same lets it hang over"
         raise RequestError(f"--filter: {_by(shape)} is larger than the input of {_by(size)}{allowed}")

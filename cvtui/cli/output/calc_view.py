@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
-from cvtui.calc.memory import OPTIMIZERS, training_memory
+from cvtui.calc.memory import training_memory
 from cvtui.calc.solve import Answer, Solution
 from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
 
@@ -45,6 +45,8 @@ def print_table(console: Console, table: Table, title: str) -> None:
 
 def print_memory(console: Console, table: Table, batch: int) -> None:
     """What training holds, by optimiser; optimisers that hold the same share a line."""
+    from cvtui.recipe.choices.optimizers import OPTIMIZERS
+
     memory = training_memory(table, batch)
     console.print(f"\n[bold]Memory to train[/] with {batch:,} images a batch, float32:", highlight=False)
     console.print(
@@ -53,13 +55,12 @@ def print_memory(console: Console, table: Table, batch: int) -> None:
         highlight=False,
     )
     groups: dict[int, list[str]] = {}
-    for name, copies in OPTIMIZERS.items():
-        groups.setdefault(copies, []).append(name)
-    for names in groups.values():
-        state = memory.state[names[0]]
+    for name, entry in OPTIMIZERS.items():
+        groups.setdefault(entry.state(entry.defaults()), []).append(name)
+    for copies, names in groups.items():
         console.print(
-            f"  [cyan]{', '.join(names)}[/]: state {binary_size(state)}, "
-            f"together [bold]{binary_size(memory.total(names[0]))}[/]",
+            f"  [cyan]{', '.join(names)}[/]: state {binary_size(memory.state(copies))}, "
+            f"together [bold]{binary_size(memory.total(copies))}[/]",
             highlight=False,
         )
 

@@ -247,7 +247,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     recipe, data, table = checked.recipe, checked.data, checked.table
     size, most = "x".join(map(str, data.size)), data.at_most
     what = f"images {size}" if len(data.size) == 3 else f"points of {size} features"
-    first = first_loss(recipe.loss, len(data.classes))
+    first = first_loss(checked.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
     lr = f"lr {checked.lr:g}"
     if recipe.scale_lr:

@@ -12,6 +12,7 @@ from cvtui.doctor.phrases import change, rise
 from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, short
 from cvtui.doctor.rules.speed import middles, ratios
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 
 
 @rule("F29", "facts", "steps", "layers", "end")
@@ -19,8 +20,8 @@ def decay_too_large(obs: Observations) -> RuleResult | None:
     decay, rate = obs.weight_decay, obs.rate
     if not decay or not rate:
         return None
-    decoupled = "adamw" in obs.optimizer or obs.optimizer == "muon"
-    if obs.adaptive and not decoupled:
+    entry = OPTIMIZERS.get(obs.optimizer)
+    if obs.adaptive and not (entry is not None and entry.decoupled):
         shrink = 0.0  # coupled: the step's size does not follow the decay's
     elif (obs.times_typical or 0.0) > limit("F29", "rate"):
         shrink = 0.0  # at such a rate any decay is too large: the rate is the fault

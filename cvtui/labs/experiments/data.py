@@ -10,11 +10,13 @@ from cvtui.calc import Size, trace
 from cvtui.calc.net.parser import parse
 from cvtui.engine.data.images import Part
 from cvtui.engine.data.loading import load
-from cvtui.engine.data.toys import toy
+from cvtui.engine.data.toy_sets import toy
 from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.train import Split
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.recipe import Recipe
 
 
@@ -69,5 +71,5 @@ def build(expression: str, size: Size, classes: int, seed: int, init: str = "he"
         raise RequestError(f"{option}: {expression!r} must end in {classes} outputs: end it in a bare 'fc'")
     with torch.random.fork_rng(devices=[]):
         net = Net(table)
-    initialise(net, init, torch.Generator().manual_seed(seed))
+    initialise(net, parse_choice(init, INITS, "init"), torch.Generator().manual_seed(seed))
     return net

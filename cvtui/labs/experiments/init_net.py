@@ -12,6 +12,8 @@ from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build
 from cvtui.labs.experiments.init_figures import Way, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.spec import parse_choice
 
 SIZE = (32, 32, 3)
 
@@ -31,7 +33,8 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
     ways: list[Way] = []
     for number, scheme in enumerate(schemes):
         report(number / len(schemes), scheme, lambda: figures(ways, names))
-        initialise(net, init_of(scheme), torch.Generator().manual_seed(int(knobs["seed"])))
+        init = parse_choice(init_of(scheme), INITS, "scheme")
+        initialise(net, init, torch.Generator().manual_seed(int(knobs["seed"])))
         ways.append(way_of(net, names, inputs, scheme))
     numbers: dict[str, object] = {"layers": names}
     for way in ways:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cvtui.calc.matrix import Spec, build
+from cvtui.calc.matrix import FilterSpec, build
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Image, Matrix, Picture, Table
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import raw
@@ -59,7 +59,7 @@ def the_matrix(kernel: Tensor, side: int, stride: int, padding: int) -> tuple[Te
         return conv_matrix(kernel[None, None], side, side, stride=stride, padding=padding)
     weights = tuple(kernel.flatten().tolist())
     shape = (kernel.shape[0], kernel.shape[1])
-    spec = Spec(weights, shape, (side, side), stride=stride, padding=padding, correlate=True)
+    spec = FilterSpec(weights, shape, (side, side), stride=stride, padding=padding, correlate=True)
     built = build(spec)
     groups = torch.tensor([[cell[0] + 1 if cell else 0 for cell in row] for row in built.entries])
     return torch.tensor([[float(number) for number in row] for row in built.numbers()]), groups

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from cvtui.errors import RequestError
-from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
+from cvtui.recipe.choices.losses import FirstLoss
+from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog.axes import Floats, speed
 from cvtui.tui.panes.layer_rows import predicted_stds
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from cvtui.recipe.learning_rate import rate_told
+from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.panes.header import STATES
@@ -126,7 +126,7 @@ class RunsTable(Grid[RunSummary]):
             case "optimizer":
                 return Cell(clean(str(row.recipe.get("optimizer", ""))), "quiet")
             case "lr":
-                lr = rate_told(row.recipe)
+                lr = recorded_rate(row.recipe)
                 return Cell(f"{lr:g}" if lr is not None else "", "quiet")
             case "epochs":
                 asked = "" if row.epochs_asked is None else f"/{row.epochs_asked}"
@@ -145,7 +145,7 @@ SORTS: dict[str, Callable[[RunSummary], Any]] = {
     "data": lambda run: run.data,
     "net": lambda run: run.net,
     "optimizer": lambda run: str(run.recipe.get("optimizer", "")),
-    "lr": lambda run: rate_told(run.recipe),
+    "lr": lambda run: recorded_rate(run.recipe),
     "epochs": lambda run: run.epochs,
     "best": lambda run: run.best_val_accuracy,
     "took": lambda run: run.seconds or None,
