@@ -186,6 +186,26 @@ def markers(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scale)
     return dots
 
 
+def polyline(x: Floats, y: Floats, size: tuple[int, int]) -> Dots:
+    """Straight lines through points that may turn back (a path, an edge); NaN breaks it, a lone point is a dot.
+
+    x and y in dots from the upper left corner. For a series over a sorted x, `rasterise` costs less.
+    """
+    width, height = 2 * size[0], 4 * size[1]
+    good = np.isfinite(x) & np.isfinite(y)
+    x, y = np.clip(x, -4e3, 4e3), np.clip(y, -4e3, 4e3)  # so that a segment has at most a few thousand dots
+    first = np.flatnonzero(good[:-1] & good[1:])
+    steps = np.ceil(np.maximum(np.abs(x[first + 1] - x[first]), np.abs(y[first + 1] - y[first]))).astype(np.int64)
+    segment, step = np.repeat(first, steps), np.arange(int(steps.sum())) - np.repeat(np.cumsum(steps) - steps, steps)
+    share = step / np.repeat(steps, steps)
+    columns = np.rint(np.append(x[segment] + (x[segment + 1] - x[segment]) * share, x[good])).astype(np.int64)
+    rows = np.rint(np.append(y[segment] + (y[segment + 1] - y[segment]) * share, y[good])).astype(np.int64)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    dots = np.zeros((height, width), bool)
+    dots[rows[inside], columns[inside]] = True
+    return dots
+
+
 def dashed(dots: Dots, on: int = 4, off: int = 3) -> Dots:
     """The dots with every stretch of `off` columns left out after `on`."""
     kept = np.arange(dots.shape[1]) % (on + off) < on

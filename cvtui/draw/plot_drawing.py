@@ -99,10 +99,11 @@ def _draw_empty(scene: Scene, canvas: Canvas) -> None:
 def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[Floats]]:
     """Grid, marks, guides, cursor, faint lines, lines: from the back to the front."""
     layers = Layers(frame.columns, frame.rows)
-    grid = np.zeros((frame.rows, frame.columns), np.uint8)
-    for place in frame.y_axis.places:
-        grid |= braille.level(frame.size, 4 * frame.rows - 1 - place, 1, 4)
-    layers.add(grid, "grid", _GRID)
+    if scene.grid:
+        grid = np.zeros((frame.rows, frame.columns), np.uint8)
+        for place in frame.y_axis.places:
+            grid |= braille.level(frame.size, 4 * frame.rows - 1 - place, 1, 4)
+        layers.add(grid, "grid", _GRID)
     for mark in scene.marks:
         if (column := frame.column_of(mark.x)) is not None:
             layers.add(braille.upright(frame.size, column, 2), color_style(mark.color, "mark"), _LEVEL)

@@ -42,6 +42,7 @@ class Scene:
     view_y: Limits | None = None
     empty: str = "waiting for the first step"
     legend: bool = True
+    grid: bool = True
 
     def key(self) -> tuple[object, ...]:
         """Equal for two scenes that look the same."""

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
+from cvtui.draw.bars import filled_bar
+
 GAP = 2
 """Spaces between two columns."""
 
@@ -88,10 +90,8 @@ def print_grid(console: Console, columns: Sequence[Column]) -> None:
 
 def bar(share: float, width: int = 4) -> str:
     """A share as eighth blocks and a percentage: `▊     19%`."""
-    eighths = round(share * width * 8)
-    blocks = "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
     percent = f"{share:.0%}" if share >= 0.005 or share == 0 else "<1%"
-    return f"{blocks:<{width}} {percent:>4}"
+    return f"{filled_bar(share, width)} {percent:>4}"
 
 
 def binary_size(count: int) -> str:

@@ -75,7 +75,7 @@ def draw_all(figures: Sequence[AnyFigure], width: int, *, tall: int | None = Non
         if lines:
             lines.append(Text())
         drawn = [draw(figure, each, limit(each, tall), colour=colour) for figure in row]
-        lines += drawn[0] if columns == 1 else beside(drawn, each, GAP)
+        lines += drawn[0] if columns == 1 else beside(drawn, [each] * len(drawn), GAP)
     return lines
 
 

@@ -286,12 +286,6 @@ class LinePlot(PlotMouse, can_focus=True):
         """What x and y are zoomed to; None: all."""
         return self._view_x, self._view_y
 
-    def zoom_to(self, x: tuple[float, float] | None = None, y: tuple[float, float] | None = None) -> None:
-        """Shows x and y from … to, None: all. Posts nothing: for plots that follow one another."""
-        self._view_x = Limits(*x) if x is not None else None
-        self._view_y = Limits(*y) if y is not None else None
-        self.refresh()
-
     def reveal(self, x: float) -> None:
         """Where x is out of a zoomed view, moves that so that x is in its middle."""
         view, home = self._view_x, self._scene().x_home()

@@ -342,3 +342,26 @@ def test_moving_and_widening():
     for low in (0.0, 5.0, -5.0, 1e300, 1e-300, 1e16):
         limits = widened(low, low)
         assert limits.low < low < limits.high
+
+
+def test_a_path_is_drawn_dot_by_dot():
+    """Between two points a dot for each column or row on the way, on the straight line; NaN breaks it."""
+    x, y = np.array([1.0, 9.0, 5.0, NAN, 12.0, NAN]), np.array([2.0, 6.0, 14.0, 3.0, 13.0, 0.0])
+    dots = braille.polyline(x, y, (8, 4))
+    expected = {(round(1 + 8 * t), round(2 + 4 * t)) for t in np.linspace(0, 1, 9)}
+    assert expected <= {(column, row) for row, column in np.argwhere(dots)}
+    for row, column in np.argwhere(dots):
+        near = [
+            abs((x[i + 1] - x[i]) * (y[i] - row) - (x[i] - column) * (y[i + 1] - y[i]))
+            / math.hypot(x[i + 1] - x[i], y[i + 1] - y[i])
+            for i in (0, 1)
+        ]
+        assert min(near) <= math.sqrt(0.5) + 1e-9 or (column, row) == (12, 13)
+    assert dots[13, 12]
+    assert not dots[:, 13:].any()
+
+
+def test_a_path_far_outside_costs_no_memory_and_leaves_the_view():
+    dots = braille.polyline(np.array([0.0, 1e300]), np.array([4.0, 4.0]), (4, 2))
+    assert dots[4].all()
+    assert dots.sum() == 8
