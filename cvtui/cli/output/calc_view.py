@@ -73,8 +73,8 @@ def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
             Column("", [Cell("→" if number == 0 else "", "bold green") for number in range(len(fits))]),
             Column("conv", [Cell(expression(fit.node), "bold green" if not n else "") for n, fit in enumerate(fits)]),
             Column("output", [size_text((*fit.output, fit.node.filters)) for fit in fits]),
-            Column("works out", [fit.works_out for fit in fits], priority=1),
-            Column("", [Cell("exact", "green") if fit.exact else Cell("floor", "yellow") for fit in fits], priority=2),
+            Column("works out", [fit.works_out for fit in fits], need=1),
+            Column("", [Cell("exact", "green") if fit.exact else Cell("floor", "yellow") for fit in fits], need=2),
         ]
         print_grid(console, columns)
         if len(answer.fits) > MOST_FITS:
@@ -96,14 +96,14 @@ def print_against_dense(console: Console, table: Table) -> None:
         return
     columns = [
         Column("layer", [Cell(pair.row.name, _COLOURS.get(pair.row.kind, "")) for pair in pairs]),
-        Column("sizes", [f"{size_text(pair.row.input)} → {size_text(pair.row.output)}" for pair in pairs], priority=3),
-        Column("fc needs", [f"{pair.dense:,}" for pair in pairs], "right", priority=1),
-        Column("conv has", [f"{pair.weights:,}" for pair in pairs], "right", priority=2),
+        Column("sizes", [f"{size_text(pair.row.input)} → {size_text(pair.row.output)}" for pair in pairs], need=3),
+        Column("fc needs", [f"{pair.dense:,}" for pair in pairs], "right", need=1),
+        Column("conv has", [f"{pair.weights:,}" for pair in pairs], "right", need=2),
         Column("saves", [f"{pair.ratio:,.0f} x" for pair in pairs], "right"),
         Column("sparse", [f"{pair.sparse:,.1f} x" for pair in pairs], "right"),
         Column("shared", [f"{pair.shared:,.1f} x" for pair in pairs], "right"),
-        Column("connections", [f"{pair.connections:,}" for pair in pairs], "right", priority=5),
-        Column("worked out", [_dense_formula(pair.row) for pair in pairs], priority=4, most=70),
+        Column("connections", [f"{pair.connections:,}" for pair in pairs], "right", need=5),
+        Column("worked out", [_dense_formula(pair.row) for pair in pairs], need=4, most=70),
     ]
     print_grid(console, columns)
     console.print(
@@ -148,9 +148,9 @@ def _columns(table: Table) -> list[Column]:
     return [
         Column("layer", [Cell("· " * row.depth + row.name, _COLOURS.get(row.kind, "")) for row in rows], foot="total"),
         Column("written", [row.expression for row in rows], most=26),
-        Column("size worked out", [row.formula for row in rows], priority=10, most=64),
+        Column("size worked out", [row.formula for row in rows], need=10, most=64),
         Column("output", [Cell(size_text(row.output), "bold") for row in rows], "right"),
-        Column("", [Cell(f"({noted[row.note]})" if row.note else "", "yellow") for row in rows], priority=1),
+        Column("", [Cell(f"({noted[row.note]})" if row.note else "", "yellow") for row in rows], need=1),
         Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 2,
                f"{table.parameters:,}"),
         Column("weights + biases", [_split(row) for row in rows], "right", 7, f"{table.parameters:,}",
@@ -160,7 +160,7 @@ def _columns(table: Table) -> list[Column]:
         Column("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], "left", 5),
         Column("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 3, f"{table.macs:,}"),
         Column("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 6),
-        Column("sees", [_field(row, table) for row in rows], priority=4),
+        Column("sees", [_field(row, table) for row in rows], need=4),
         Column("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
         Column("activations", [f"{row.activations:,}" for row in rows], "right", 11, f"{table.activations:,}"),
         Column("linked", [_connected(row) for row in rows], "right", 12),

@@ -41,7 +41,7 @@ class LayersPane(Pane):
     @on(LayersTable.Highlighted)
     def _moved(self, event: LayersTable.Highlighted) -> None:
         event.stop()
-        self._say(event.row)
+        self._say(self.query_one(LayersTable).row)
 
     def _say(self, row: LayerRow | None) -> None:
         """The row under the cursor in words, or the worst one, and when the statistics were taken."""

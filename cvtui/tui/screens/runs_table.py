@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from cvtui.draw.columns import Column
 from cvtui.recipe.learning_rate import rate_told
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.panes.header import STATES
-from cvtui.tui.widgets.table import Cell, Column, Grid
+from cvtui.tui.widgets.table import Cell, Grid
 
 TONES = {"$text-success": "good", "$text-primary": "accent", "$text-warning": "warn", "$text-error": "bad"}
 
