@@ -8,6 +8,7 @@ from typing import Any
 
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.text import harmless
 
 UNINTERESTING = frozenset({"name"})
 
@@ -28,8 +29,7 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        name = self.history.folder.name  # made by anybody: nothing in it may reach a terminal as an order
-        return "".join(sign if sign.isprintable() else "\ufffd" for sign in name)
+        return harmless(self.history.folder.name)  # made by anybody
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Compared:
 
 
 def compare(folders: Sequence[RunFolder]) -> Compared:
-    """Reads the runs whole and puts them beside each other."""
+    """Read the runs whole and compare their recipes and results."""
     histories = [History(folder) for folder in folders]
     for history in histories:
         history.poll()
@@ -58,7 +58,7 @@ def compare(folders: Sequence[RunFolder]) -> Compared:
 
 
 def compared(histories: Sequence[History]) -> Compared:
-    """The same for histories that are polled already."""
+    """Compare histories that are polled already."""
     recipes = [_recipe(history) for history in histories]
     names = [name for recipe in recipes for name in recipe]
     fields = [

@@ -57,7 +57,7 @@ class Scene:
         return "log" if self.log_x and any(track.x[-1] > 0 for track in self.tracks if len(track.x)) else "linear"
 
     def x_home(self) -> Limits | None:
-        """The whole of the x axis; None when there is nothing to show."""
+        """Return the whole range of x; None when there is nothing to show."""
         filled = [track for track in self.tracks if len(track.x)]
         if not filled:
             return None
@@ -82,7 +82,7 @@ class Scene:
         return "log" if there else "linear"
 
     def y_limits(self, x: Limits, kind: Kind) -> Limits:
-        """The zoomed limits, or such that all that is in view fits, ending on round numbers."""
+        """Return the zoomed limits, or round ones that hold all that is in view."""
         if self.view_y is not None and (kind == "linear" or self.view_y.low > 0):
             return self.view_y
         found = [reach for track in self.tracks if track.line.fit and (reach := track.reach(kind, *x)) is not None]
@@ -93,7 +93,7 @@ class Scene:
         levels = [guide.y for guide in self.guides if guide.fit and math.isfinite(guide.y)]
         levels = [level for level in levels if level > 0 or kind == "linear"]
         low, high = min([low for low, _ in found] + levels), max([high for _, high in found] + levels)
-        limits = rounded(low, high, self.y_kind) if kind == "linear" else widened(low, high, "log")
+        limits = round_limits(low, high, self.y_kind) if kind == "linear" else widened(low, high, "log")
         low, high = (own if given is None else given for own, given in zip(limits, self.y_home, strict=True))
         return Limits(low, high) if low < high and (low > 0 or kind == "linear") else limits
 
@@ -110,7 +110,7 @@ class Scene:
 _PLAIN = tuple(name for name in Scene.__slots__ if name not in ("tracks", "marks", "guides"))
 
 
-def rounded(low: float, high: float, kind: str) -> Limits:
+def round_limits(low: float, high: float, kind: str) -> Limits:
     """Limits that hold low … high with a little room and end on quarters of a tick: they stand still while data grow.
 
     An axis whose data come near zero begins there; shares end at 0 and 1.
@@ -165,15 +165,15 @@ class Frame:
         return 1 - ((cell - self.top) * 4 + 1.5) / (4 * self.rows - 1)
 
     def x_at(self, cell: float) -> float:
-        """The x at the middle of a cell of the widget, also outside of the plot."""
+        """Return the x at the middle of a cell of the widget, also outside of the plot."""
         return float(self.across.at(self.x_share(cell), 2))
 
     def column_of(self, x: float) -> int | None:
-        """The dot column of x; None out of view."""
+        """Return the dot column of x; None out of view."""
         return _inside(float(self.across.place(x, 2 * self.columns)), 2 * self.columns)
 
     def row_of(self, y: float) -> int | None:
-        """The dot row of y, from the top; None out of view."""
+        """Return the dot row of y, from the top; None out of view."""
         place = _inside(float(self.up.place(y, 4 * self.rows)), 4 * self.rows)
         return None if place is None else 4 * self.rows - 1 - place
 
@@ -237,7 +237,7 @@ def _x_ticks(scale: Scale, kind: str, columns: int, gutter: int) -> Axis:
 
 
 def label_spans(axis: Axis, columns: int, gutter: int) -> list[tuple[int, int]]:
-    """The cells [from, to) of each x label in the widget: centred below its tick, kept within the widget."""
+    """Return the cells [from, to) of each x label: centred below its tick, kept within the widget."""
     spans = []
     for place, text in zip(axis.places, axis.labels, strict=True):
         wide = cell_len(text)

@@ -47,7 +47,7 @@ class Chart:
 
 
 def draw(chart: Chart) -> str:
-    """The chart as one `<svg>` element; its colours come from the style sheet around it."""
+    """Draw the chart as one `<svg>` element; its colours come from the style sheet around it."""
     curves = [curve for curve in chart.curves if len(curve.x)]
     shown = [_finite(curve) for curve in curves]
     across = _scale([x for x, _ in shown], "linear", share=0.0)
@@ -75,7 +75,7 @@ def draw(chart: Chart) -> str:
         parts.append(f'<text class="small mark-words" x="{x + 3:.1f}" y="{TOP + 9}">{escape(words)}</text>')
     for curve, (x, y) in zip(curves, shown, strict=True):
         parts += _line(curve, x, y, to_x, to_y)
-        parts += _not_finite(curve, x, y, to_x)
+        parts += _not_finite(curve, x, to_x)
     parts += _legend(curves)
     parts.append("</svg>")
     return "\n".join(parts)
@@ -156,7 +156,7 @@ def _thin(px: Floats, py: Floats) -> tuple[Floats, Floats]:
     return px[chosen], py[chosen]
 
 
-def _not_finite(curve: Curve, x: Floats, y: Floats, to_x: Place) -> list[str]:
+def _not_finite(curve: Curve, x: Floats, to_x: Place) -> list[str]:
     """NaN and infinite values as a red bar on the axis, with the first one's place in words."""
     bad = ~np.isfinite(np.asarray(curve.y, dtype=np.float64)) & np.isfinite(x)
     if curve.points or curve.dim or not bad.any():

@@ -17,6 +17,7 @@ from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
 from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved
 from cvtui.runlog.history import History
 from cvtui.runlog.series import Column
+from cvtui.text import compact, percent
 
 SMOOTHING = 0.98
 MOST_PICTURES = 24
@@ -68,7 +69,7 @@ def _epochs(history: History, name: str) -> Floats:
 
 
 def write_svg(history: History, path: Path) -> Path:
-    """The three figures in one SVG picture, one below the other."""
+    """Write the three figures to one SVG picture, one below the other."""
     pictures = [draw(chart) for chart in charts(history)]
     from cvtui.export.chart import HEIGHT, WIDTH
 
@@ -224,7 +225,7 @@ def _confusion(history: History) -> str:
 
 
 def _pictures(history: History) -> str:
-    """The newest picture of each name. A path that leads out of the run folder is not followed."""
+    """Embed the newest picture of each name. A path that leads out of the run folder is not followed."""
     newest: dict[str, PictureSaved] = {picture.name: picture for picture in history.pictures}
     others = [picture for picture in newest.values() if not picture.layer]
     maps = [picture for picture in newest.values() if picture.layer]
@@ -278,8 +279,8 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], escaped: bool = F
 
 def _number(value: float | None, said: str = "") -> str:
     """`said`: what the log says of a value that was not finite."""
-    return said if value is None else f"{value:.3g}"
+    return said if value is None else compact(value)
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return "" if value is None else percent(value)

@@ -9,7 +9,8 @@ import click
 
 from cvtui.calc import Size, size_text
 from cvtui.cli import out
-from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
+from cvtui.cli.output.table import Cell, Column, bar, print_grid
+from cvtui.text import binary_size
 
 if TYPE_CHECKING:
     from rich.console import Console

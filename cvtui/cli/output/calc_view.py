@@ -11,7 +11,8 @@ from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
 from cvtui.calc.memory import OPTIMIZERS, training_memory
 from cvtui.calc.solve import Answer, Solution
-from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
+from cvtui.cli.output.table import Cell, Column, bar, print_grid
+from cvtui.text import binary_size
 
 _COLOURS = {
     "conv": "cyan",
@@ -30,7 +31,7 @@ MOST_FITS = 12
 
 
 def print_table(console: Console, table: Table, title: str) -> None:
-    """The layer table: a title, a row per layer, totals and remarks."""
+    """Build the layer table: a title, a row per layer, totals and remarks."""
     gap = "  " if len(title) + 40 < console.width else "\n"
     console.print(f"[bold]{_escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
     console.print("[dim]Sizes are H x W x C. 1 MAC = 1 multiply-add = 2 FLOPs, biases apart.[/]")
@@ -44,7 +45,7 @@ def print_table(console: Console, table: Table, title: str) -> None:
 
 
 def print_memory(console: Console, table: Table, batch: int) -> None:
-    """What training holds, by optimiser; optimisers that hold the same share a line."""
+    """Print the memory that training needs, by optimiser; those that need the same share a line."""
     memory = training_memory(table, batch)
     console.print(f"\n[bold]Memory to train[/] with {batch:,} images a batch, float32:", highlight=False)
     console.print(
@@ -65,7 +66,7 @@ def print_memory(console: Console, table: Table, batch: int) -> None:
 
 
 def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
-    """What fits where the net says `?`: common settings first, the one taken marked."""
+    """Print the settings that fit where the net says `?`: common ones first, the one taken marked."""
     for answer in solution.answers:
         console.print(f"[bold]{_escaped(_summary(answer, wanted))}[/]", highlight=False)
         fits = answer.fits[:MOST_FITS]
@@ -114,7 +115,7 @@ def print_against_dense(console: Console, table: Table) -> None:
 
 
 def as_json(table: Table) -> dict[str, Any]:
-    """The table as the documented JSON object."""
+    """Return the table as the documented JSON object."""
     return {
         "input": list(table.input),
         "layers": [_row_json(row) for row in table.rows],
@@ -181,7 +182,7 @@ def _connected(row: Row) -> str:
 
 
 def _field(row: Row, table: Table) -> str:
-    """The receptive field: size, /stride, @offset; `all` where it is the whole input."""
+    """Format a receptive field: size, /stride, @offset; `all` where it is the whole input."""
     field = row.receptive_field
     if field is None:
         return ""

@@ -77,19 +77,9 @@ def print_grid(console: Console, columns: Sequence[Column]) -> None:
 
 
 def bar(share: float, width: int = 4) -> str:
-    """A share as eighth blocks and a percentage: `▊     19%`."""
+    """Format a share as eighth blocks and a percentage: `▊     19%`."""
     percent = f"{share:.0%}" if share >= 0.005 or share == 0 else "<1%"
     return f"{filled_bar(share, width)} {percent:>4}"
-
-
-def binary_size(count: int) -> str:
-    """Bytes in the unit that leaves the fewest digits: `89.4 MiB`."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or unit == "TiB":
-            return f"{size:,.0f} {unit}" if unit == "B" or size >= 100 else f"{size:,.1f} {unit}"
-        size /= 1024
-    raise AssertionError
 
 
 def _text(cell: Cell | str) -> str:

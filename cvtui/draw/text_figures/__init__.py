@@ -22,7 +22,7 @@ __all__ = ["draw", "draw_all"]
 
 
 def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bool = True) -> list[Text]:
-    """The figure's lines: title, picture, note; none is wider than `width` (from 20 up).
+    """Draw a figure as lines: title, picture, note; none is wider than `width` (from 20 up).
 
     height: lines for a figure that can have any (curves, heat); None is a good height for the width.
     """
@@ -80,7 +80,7 @@ def draw_all(figures: Sequence[AnyFigure], width: int, *, tall: int | None = Non
 
 
 def limit(width: int, tall: int | None) -> int | None:
-    """The height of a figure on a screen of so many lines: as good for the width, but two thirds of them at most."""
+    """Return a figure's height on a screen of `tall` lines: good for the width, at most two thirds of them."""
     return None if tall is None else max(6, min(tall * 2 // 3 - 4, width // 5 if width >= 60 else width // 4, 20))
 
 

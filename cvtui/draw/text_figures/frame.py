@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 
@@ -46,17 +45,6 @@ def beside(blocks: Sequence[list[Text]], widths: Sequence[int], gap: int) -> lis
 def text_lines(rows: Sequence[Sequence[Segment]]) -> list[Text]:
     """Rows of segments as lines of text."""
     return [Text.assemble(*((part.text, part.style or "") for part in row)) for row in rows]
-
-
-def short(value: float | None, digits: int = 3) -> str:
-    """A number in few letters: 0.0012, 12.5, 1.3e+06; `–` where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if value != 0 and not 1e-4 <= abs(value) < 1e5:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        return f"{mantissa}e{int(exponent)}"
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
 def legend(names: Sequence[tuple[str, str]], width: int, *, mark: str = "━") -> list[Text]:

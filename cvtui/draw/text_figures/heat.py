@@ -11,7 +11,8 @@ from cvtui.draw.figures import Heat, Points
 from cvtui.draw.half_blocks import Image, colour_map, heat, resize, rgb, segments, shares
 from cvtui.draw.scales import Floats, Limits, Scale
 from cvtui.draw.text_figures.curves import array
-from cvtui.draw.text_figures.frame import PALETTE, colour_of, legend, short, text_lines
+from cvtui.draw.text_figures.frame import PALETTE, colour_of, legend, text_lines
+from cvtui.text import compact
 
 SHADES = " ·:-=+*#%@"
 CLASS_SHADES = " ·-:=~,;"
@@ -21,7 +22,7 @@ _GROUND = 26
 
 
 def draw_heat(figure: Heat, width: int, height: int, colour: bool) -> list[Text]:
-    """The map, `height` lines high, and below it the axes' ranges, the colours' meaning and the names over it."""
+    """Draw the map, `height` lines high, and below it ranges, meaning of colours, names."""
     values = np.array([array(row) for row in figure.values])
     grid = values[::-1] if values.size else np.full((1, 1), np.nan)  # the highest y is drawn at the top
     sampled = resize(grid, 2 * height, width, "nearest" if figure.colours == "classes" else "smooth")
@@ -101,14 +102,14 @@ def _below(figure: Heat, values: NDArray[np.float64], width: int, colour: bool) 
     """Ranges of the axes and of the colours; names of points and paths."""
     words = []
     if figure.x_label:
-        words.append(f"{figure.x_label} {short(figure.x_low)} to {short(figure.x_high)}")
+        words.append(f"{figure.x_label} {compact(figure.x_low)} to {compact(figure.x_high)}")
     if figure.y_label:
-        words.append(f"{figure.y_label} {short(figure.y_low)} to {short(figure.y_high)}")
+        words.append(f"{figure.y_label} {compact(figure.y_low)} to {compact(figure.y_high)}")
     finite = values[np.isfinite(values)] if values.size else values
     if figure.value_label and finite.size:
         low = figure.low if figure.low is not None else float(finite.min())
         high = figure.high if figure.high is not None else float(finite.max())
-        words.append(f"{figure.value_label}: dark {short(low)}, light {short(high)}")
+        words.append(f"{figure.value_label}: dark {compact(low)}, light {compact(high)}")
     lines = []
     line = ""
     for word in words:

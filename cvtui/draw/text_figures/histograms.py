@@ -10,7 +10,7 @@ from cvtui.draw.text_figures.frame import colour_of
 
 
 def draw_histograms(figure: Histograms, width: int, colour: bool) -> list[Text]:
-    """A heading per column, then for each row its name, the strips, and below them their texts."""
+    """Draw a heading per column, then for each row its name, the strips, and below them their texts."""
     columns = list(dict.fromkeys(row.column for row in figure.rows))
     names = list(dict.fromkeys(row.name for row in figure.rows))
     margin = max(map(len, names), default=0) + 1

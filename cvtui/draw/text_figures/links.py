@@ -16,7 +16,7 @@ BETWEEN = 3
 
 
 def draw_links(figure: Links, width: int, colour: bool) -> list[Text]:
-    """The highest layer first. Lit units are filled, lit edges lie over the others, in their parameter's colour."""
+    """Draw the highest layer first. Lit edges lie over the others, in their parameter's colour."""
     margin = max(map(len, figure.names), default=0) + 1
     room = width - margin
     most = max(figure.sizes)
@@ -31,7 +31,7 @@ def draw_links(figure: Links, width: int, colour: bool) -> list[Text]:
 
 
 def _column(figure: Links, layer: int, unit: int, step: int, most: int) -> int:
-    """The column of a unit; a shorter row stands in the middle."""
+    """Return the column of a unit; a shorter row stands in the middle."""
     return step // 2 + unit * step + (most - figure.sizes[layer]) * step // 2
 
 

@@ -11,7 +11,8 @@ from rich.text import Text
 from cvtui.draw.bars import filled_bar
 from cvtui.draw.figures import Bars, Image, Matrix, Picture, Table, Words
 from cvtui.draw.half_blocks import resize, segments
-from cvtui.draw.text_figures.frame import beside, colour_of, short, text_lines
+from cvtui.draw.text_figures.frame import beside, colour_of, text_lines
+from cvtui.text import compact
 
 GREYS = " ·:-=+*#%@"
 
@@ -53,7 +54,7 @@ def _is_number(text: str) -> bool:
 
 def draw_bars(figure: Bars, width: int, colour: bool) -> list[Text]:
     names = max((len(bar.name) for bar in figure.bars), default=0)
-    texts = [bar.text or short(bar.value, 4) for bar in figure.bars]
+    texts = [bar.text or compact(bar.value, 4) for bar in figure.bars]
     room = max(4, width - names - 2 - max(map(len, texts), default=0) - 1)
     lengths = _lengths(figure)
     lines = []
@@ -120,7 +121,7 @@ def draw_image(figure: Image, width: int, colour: bool) -> list[Text]:
 
 
 def _picture(picture: Picture, scale: int, colour: bool) -> list[Text]:
-    """A pixel is `scale` cells wide and half a cell (scale 1) or one cell (2 and 3) high."""
+    """Draw a picture; a pixel is `scale` cells wide, half a cell (scale 1) or one cell (2, 3) high."""
     pixels = picture.pixels
     wide = max((len(row) for row in pixels), default=1) * scale
     name = Text(picture.name[: max(wide, 8)])

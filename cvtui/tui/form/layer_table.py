@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cvtui.calc import Row, Table, size_text
 from cvtui.draw.columns import Column
-from cvtui.tui.panes.format import count, significant
+from cvtui.text import count, significant
 from cvtui.tui.widgets.table import Cell, Grid
 
 WAITING = "…"

@@ -8,7 +8,7 @@ import numpy as np
 from textual import on
 from textual.app import ComposeResult
 
-from cvtui.tui.panes.format import count
+from cvtui.text import count
 from cvtui.tui.panes.layer_rows import LayerRow, layer_rows
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.pane import Pane

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from cvtui.draw.columns import Column
-from cvtui.tui.panes.format import percent, shape, significant, tiny
+from cvtui.text import percent, shape, significant, tiny
 from cvtui.tui.panes.layer_rows import LayerRow, strip
 from cvtui.tui.widgets.table import Cell, Grid
 
