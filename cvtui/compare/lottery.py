@@ -43,7 +43,7 @@ class Trial:
 
 
 def trial_of(number: int, kind: Kind, left: float, history: History) -> Trial:
-    """What came of one run."""
+    """Summarise one run of the lottery."""
     measured = [epoch for epoch in history.epochs if epoch.val_accuracy is not None]
     best = max(measured, key=lambda epoch: epoch.val_accuracy or 0.0, default=None)
     losses = [epoch for epoch in history.epochs if epoch.val_loss is not None]
@@ -62,7 +62,7 @@ def trial_of(number: int, kind: Kind, left: float, history: History) -> Trial:
 
 
 def shares_left(table: Table, prune: float, scope: Scope, rounds: int) -> list[float]:
-    """The share of the conv and fc weights that is left in each round, round 0 (all of them) first."""
+    """Return the share of conv and fc weights left in each round; round 0 (all of them) first."""
     weights = {row.name: row.weights for row in table.rows if isinstance(row.node, Conv | Linear)}
     alive, total = dict(weights), sum(weights.values())
     shares = [1.0]
@@ -74,7 +74,7 @@ def shares_left(table: Table, prune: float, scope: Scope, rounds: int) -> list[f
 
 @dataclass(frozen=True)
 class Judgement:
-    """Does the promise hold here?"""
+    """Decide whether the promise holds here."""
 
     holds: bool | None
     """None where the runs can't tell: too few weights pruned, no control, or differences within the noise."""

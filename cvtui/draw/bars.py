@@ -8,7 +8,7 @@ _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 def filled_bar(share: float, width: int) -> str:
-    """A level bar of `width` cells filled to `share` (0 … 1), to an eighth of a cell; above 0 at least one eighth."""
+    """Draw a level bar of `width` cells filled to `share` (0 … 1) in eighths of a cell; above 0 at least one."""
     if width <= 0:
         return ""
     if not math.isfinite(share) or share <= 0:
@@ -19,7 +19,7 @@ def filled_bar(share: float, width: int) -> str:
 
 
 def log_bar(value: float | None, low: float, high: float, width: int) -> str:
-    """A bar on a logarithmic scale: empty at `low` and below, full at `high`.
+    """Draw a bar on a logarithmic scale: empty at `low` and below, full at `high`.
 
     A straight slope over the layers of a net is then a gradient that shrinks by the same factor from layer to layer.
     """

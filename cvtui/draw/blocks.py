@@ -13,7 +13,7 @@ UPRIGHT = " ▁▂▃▄▅▆▇█"
 
 
 def resample(counts: ArrayLike, bins: int) -> Floats:
-    """Counts of n bins of equal width as counts of `bins` bins over the same range; the sum stays the same.
+    """Resample counts of n equal bins to `bins` over the same range; the sum stays the same.
 
     A bin that is cut gives each part its share, as if its values were spread evenly. Counts that are not finite or
     below 0 count as 0.
@@ -29,7 +29,7 @@ def resample(counts: ArrayLike, bins: int) -> Floats:
 
 
 def histogram(counts: ArrayLike, width: int, *, log: bool = False) -> str:
-    """A strip of `width` cells: the highest full, and what is there at all at least an eighth.
+    """Draw counts in `width` cells: the highest full, and what is there at all at least an eighth.
 
     `log` shows log(1 + count), for tails beside a high peak.
     """

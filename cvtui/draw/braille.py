@@ -46,7 +46,7 @@ class Raster:
 
 
 def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scale, pyramid: Pyramid) -> Raster:
-    """The dots of the curve through (x, y), x sorted and finite, on `size` = (columns, rows) of cells.
+    """Rasterise the curve through (x, y), x sorted and finite, on `size` = (columns, rows) of cells.
 
     `pyramid` has taken in y, and is `positive` for a log axis. Values that are not finite, or have no place on the
     axis, break the line: nothing is joined across them. A sample between two such is a single dot.
@@ -54,7 +54,7 @@ def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scal
     width, height = 2 * size[0], 4 * size[1]
     if not len(x) or width <= 0 or height <= 0:
         return Raster(np.zeros((max(0, height), max(0, width)), bool), np.empty((0, 2)))
-    columns = divide(x, y, width, height, across, up, pyramid)
+    columns = divide(x, y, width, height, across, up)
     bars = [_extent(columns, up, height, pyramid), *_joins(columns)]
     broken = _broken(columns, up, height, pyramid)
     if broken is not None:
@@ -62,7 +62,7 @@ def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scal
     return Raster(fill(bars, width, height), lost(x, pyramid, across))
 
 
-def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale, pyramid: Pyramid) -> Columns:
+def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale) -> Columns:
     """Which samples lie in which dot column, and where the line enters and leaves it."""
     edges = np.searchsorted(x, across.at(np.arange(-1, width + 2) - 0.5, width), "left")
     start, end = edges[:-1], edges[1:]
@@ -147,7 +147,7 @@ def _broken(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars 
 
 
 def fill(bars: list[Bars], width: int, height: int) -> Dots:
-    """The dots of all strokes; places count from the bottom. Cost: that of the grid, however many strokes."""
+    """Fill the dots of all strokes, counted from the bottom. Cost: that of the grid, however many strokes."""
     column = np.concatenate([bar.column for bar in bars])
     low = np.concatenate([bar.low for bar in bars])
     high = np.concatenate([bar.high for bar in bars])
@@ -174,7 +174,7 @@ def lost(x: Array, pyramid: Pyramid, across: Scale) -> NDArray[np.float64]:
 
 
 def markers(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scale) -> Dots:
-    """A small diamond (a dot and its four neighbours) at each sample in view: for series of few points."""
+    """Draw a small diamond (a dot and its four neighbours) at each sample in view."""
     width, height = 2 * size[0], 4 * size[1]
     dots = np.zeros((height, width), bool)
     column, row = np.rint(across.place(x, width)), np.rint(_places(y, up, height))
@@ -207,13 +207,13 @@ def polyline(x: Floats, y: Floats, size: tuple[int, int]) -> Dots:
 
 
 def dashed(dots: Dots, on: int = 4, off: int = 3) -> Dots:
-    """The dots with every stretch of `off` columns left out after `on`."""
+    """Leave out every stretch of `off` columns after `on`."""
     kept = np.arange(dots.shape[1]) % (on + off) < on
     return np.asarray(dots & kept)
 
 
 def level(size: tuple[int, int], row: int, on: int, period: int) -> Codes:
-    """A level line at a row of dots: the first `on` of each `period` dots (an even number)."""
+    """Draw a level line at a row of dots: the first `on` of each `period` dots (an even number)."""
     codes = np.zeros((size[1], size[0]), np.uint8)
     lit = np.arange(2 * size[0]) % period < on
     codes[row // 4] = lit[::2] * _WEIGHTS[row % 4, 0] + lit[1::2] * _WEIGHTS[row % 4, 1]
@@ -221,7 +221,7 @@ def level(size: tuple[int, int], row: int, on: int, period: int) -> Codes:
 
 
 def upright(size: tuple[int, int], column: int, every: int) -> Codes:
-    """An upright line at a column of dots: one dot in `every` (1, 2 or 4)."""
+    """Draw an upright line at a column of dots: one dot in `every` (1, 2 or 4)."""
     codes = np.zeros((size[1], size[0]), np.uint8)
     codes[:, column // 2] = _WEIGHTS[::every, column % 2].sum()
     return codes

@@ -110,7 +110,7 @@ def heat(
 
 
 def resize(image: Array, height: int, width: int, how: Literal["mean", "nearest", "smooth"] = "mean") -> Array:
-    """An image (h, w) or (h, w, c) in another size, each direction on its own.
+    """Resize an image (h, w) or (h, w, c), each direction on its own.
 
     mean     the mean of what falls on a pixel when it gets smaller, the nearest when it gets larger
     nearest  always the nearest: for numbers that only name something
@@ -198,7 +198,7 @@ def _pack(image: Image) -> NDArray[np.int32]:
 
 
 def _row(upper: NDArray[np.int32], lower: NDArray[np.int32], codes: Codes) -> list[Segment]:
-    """The cells of one line; neighbours that look the same share a segment."""
+    """Return the cells of one line; neighbours that look the same share a segment."""
     changes = (np.diff(upper) != 0) | (np.diff(lower) != 0) | (np.diff(codes) != 0)
     edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(upper)]
     above, below, dots = upper.tolist(), lower.tolist(), codes.tolist()

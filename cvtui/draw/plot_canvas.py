@@ -24,7 +24,7 @@ class Canvas:
         self._numbers = {"": 0}
 
     def number(self, style: str) -> int:
-        """The number that stands for a style's name in `styles`."""
+        """Return the number that stands for a style's name in `styles`."""
         if style not in self._numbers:
             self._numbers[style] = len(self.names)
             self.names.append(style)
@@ -72,7 +72,7 @@ class Canvas:
         return rows
 
     def text(self) -> list[str]:
-        """The rows without style."""
+        """Return the rows without style."""
         return ["".join(row) for row in self.chars.tolist()]
 
 

@@ -54,7 +54,7 @@ class RasterCache:
         return braille.cells(dots), drawn.lost
 
     def forget(self, tracks: list[Track]) -> None:
-        """Keeps only what belongs to these."""
+        """Drop all but what belongs to these."""
         kept = {id(track) for track in tracks}
         self._kept = {key: value for key, value in self._kept.items() if key in kept}
 
@@ -70,7 +70,7 @@ class Picture:
 
 
 def draw(scene: Scene, width: int, height: int, cache: RasterCache, corner: int | None = None) -> Picture:
-    """The picture of `width` x `height` cells. `corner`: where the legend was before, so that it doesn't wander."""
+    """Draw a scene in `width` x `height` cells. `corner`: where the legend was before, so that it stays."""
     canvas = Canvas(width, height)
     frame = lay_out(scene, width, height)
     if frame is None:
@@ -97,8 +97,19 @@ def _draw_empty(scene: Scene, canvas: Canvas) -> None:
 
 
 def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[Floats]]:
-    """Grid, marks, guides, cursor, faint lines, lines: from the back to the front."""
+    """Draw grid, marks, guides, cursor, faint lines, lines: from the back to the front."""
     layers = Layers(frame.columns, frame.rows)
+    _straight_lines(scene, frame, layers)
+    gaps = []
+    for number, track in sorted(enumerate(scene.tracks), key=lambda entry: not entry[1].line.dim):
+        codes, lost = cache.cells(track, frame)
+        layers.add(codes, series_style(track.line, number), _FAINT if track.line.dim else _LINE)
+        if track.line.gaps and len(lost):
+            gaps.append(lost)
+    return layers, gaps
+
+
+def _straight_lines(scene: Scene, frame: Frame, layers: Layers) -> None:
     if scene.grid:
         grid = np.zeros((frame.rows, frame.columns), np.uint8)
         for place in frame.y_axis.places:
@@ -113,13 +124,6 @@ def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[
     for x, style, every in ((scene.now, "now", 2), (scene.cursor, "cursor", 1)):
         if x is not None and (column := frame.column_of(x)) is not None:
             layers.add(braille.upright(frame.size, column, every), style, _LEVEL)
-    gaps = []
-    for number, track in sorted(enumerate(scene.tracks), key=lambda entry: not entry[1].line.dim):
-        codes, lost = cache.cells(track, frame)
-        layers.add(codes, series_style(track.line, number), _FAINT if track.line.dim else _LINE)
-        if track.line.gaps and len(lost):
-            gaps.append(lost)
-    return layers, gaps
 
 
 class _Axes:
@@ -170,7 +174,7 @@ class _Axes:
         self._cursor_label(row)
 
     def _cursor_label(self, row: int) -> None:
-        """The cursor's x below it; a tick's label that it touches gives way."""
+        """Write the cursor's x below it; a tick's label that it touches gives way."""
         frame, canvas, cursor = self.frame, self.canvas, self.scene.cursor
         if cursor is None or (column := frame.column_of(cursor)) is None:
             return
@@ -185,7 +189,7 @@ class _Axes:
             canvas.put(frame.left + column // 2, frame.axis_row, "┴", "cursor")
 
     def _name_at(self, name: str, spans: list[tuple[int, int]]) -> int | None:
-        """The axis's name stands under the y labels, or at the right end where a label may give way to it."""
+        """Find the column of the axis's name: under the y labels, or at the right end if a label can give way."""
         wide = cell_len(name)
         if not name or self.frame.left + self.frame.columns < wide + 12:
             return None
@@ -228,7 +232,7 @@ class _Axes:
 
 
 def _shade(scene: Scene, frame: Frame, canvas: Canvas) -> None:
-    """The range that is being selected with the mouse, on another ground."""
+    """Shade the range that is being selected with the mouse."""
     if scene.selection is None:
         return
     ends = np.clip(np.sort(frame.across.place(scene.selection, 2 * frame.columns)), 0, 2 * frame.columns - 1)

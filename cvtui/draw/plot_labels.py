@@ -17,12 +17,12 @@ TAKEN = 3.0
 
 
 def series_style(line: Line, place: int) -> str:
-    """The name of a line's style: `series-3`, `$primary`, `#ff8800`, with `dim ` before it for faint ones."""
+    """Return the name of a line's style: `series-3`, `$primary`, `#ff8800`; faint ones begin with `dim `."""
     return ("dim " if line.dim else "") + color_style(line.color, f"series-{place % 8 + 1}")
 
 
 def color_style(color: str | int | None, otherwise: str) -> str:
-    """The name of a style for a colour as lines, marks and guides have it; `otherwise` for None."""
+    """Return the style's name for the colour of a line, mark or guide; `otherwise` for None."""
     if color is None:
         return otherwise
     if isinstance(color, int):
@@ -51,7 +51,7 @@ class Legend:
         return "–" if value is None else read_out(value, self.scene.y_kind)
 
     def draw(self, corner: int | None) -> int | None:
-        """The corner that was chosen: 0 upper right, 1 lower right, 2 upper left, 3 lower left."""
+        """Draw the legend; return its corner: 0 upper right, 1 lower right, 2 upper left, 3 lower left."""
         if not self.scene.legend or not self.entries:
             return None
         if self.frame.top and self._in_head():

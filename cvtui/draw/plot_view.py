@@ -23,7 +23,7 @@ class Drag:
 
 
 def within(limits: Limits, home: Limits, kind: Kind) -> Limits:
-    """The limits moved into the home range; the home range itself when they are wider."""
+    """Move the limits into the home range; return the home range when they are wider."""
     low, high = Scale(home, kind).place(limits, 2)
     if high - low >= 1:
         return home

@@ -20,7 +20,7 @@ from cvtui.recipe.recipe import Recipe
 
 @lru_cache(maxsize=2)
 def images(name: str, train: int = 100_000, validation: int = 100_000) -> Split:
-    """The first images of a set, [n, C, H, W], mean 0 and std 1 in each channel (training's)."""
+    """Return the first images of a set, [n, C, H, W], mean 0 and std 1 in each channel (training's)."""
     data = load(Recipe(data=name))
     x, y = _floats(data.train, train)
     val_x, val_y = _floats(data.validation, validation)
@@ -29,7 +29,7 @@ def images(name: str, train: int = 100_000, validation: int = 100_000) -> Split:
 
 
 def raw(name: str, count: int) -> torch.Tensor:
-    """The first training images as they are, 0 to 1, [n, C, H, W]."""
+    """Return the first training images as they are, 0 to 1, [n, C, H, W]."""
     return _floats(load(Recipe(data=name)).train, count)[0]
 
 
@@ -44,7 +44,7 @@ def _floats(part: Part, count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def points(name: str, count: int, seed: int, noise: float | None = None, classes: int | None = None) -> Split:
-    """A toy set as points [n, 2]; a fifth as many more are for validation."""
+    """Return a toy set as points [n, 2]; a fifth as many more are for validation."""
     held = max(20, count // 5)
     x, y = toy(name, count + held, seed, noise, classes)
     x_all, y_all = torch.from_numpy(x), torch.from_numpy(y)
@@ -54,7 +54,7 @@ def points(name: str, count: int, seed: int, noise: float | None = None, classes
 
 
 def build(expression: str, size: Size, classes: int, seed: int, init: str = "he", option: str = "--net") -> Net:
-    """The net of an expression for inputs of `size` (H, W, C, or N flat), its weights drawn from `seed` alone.
+    """Build the net of an expression for inputs of `size` (H, W, C, or N flat), weights from `seed` alone.
 
     RequestError names `option` where the expression does not fit the size.
     """

@@ -92,7 +92,7 @@ def make_subjects(knobs: Knobs, seed: int) -> Iterator[Subject]:
 
 
 def small_shapes() -> Split:
-    """The drawn shapes, grey, 24x24: 1,500 to train on."""
+    """Return the generated shapes, grey, 24x24: 1,500 to train on."""
     data = images("shapes", 1500, 300)
 
     def shrink(x: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def measure(subject: Subject, wide: Tensor, shifts: int) -> dict[str, dict[str, 
 
 
 def own_error(wide: Tensor) -> tuple[list[float], list[float]]:
-    """What interpolation alone costs: the error of a map that does follow every turn and scale, ReLU of each pixel."""
+    """Measure the error of interpolation alone: a map that follows every turn and scale, ReLU of each pixel."""
     still = cut(wide).relu()
     angles = [warp_error(still, cut(wide, angle=angle).relu(), angle, 1.0, 1) for angle in ANGLES]
     return angles, [warp_error(still, cut(wide, scale=scale).relu(), 0.0, scale, 1) for scale in SCALES]

@@ -89,7 +89,7 @@ def fit(racer: Racer, data: Split, knobs: Knobs, report: Report, low: float, hig
 
 
 def superset(net: Net, data: Split) -> dict[str, float]:
-    """The first conv of the trained net written as a fully connected layer, and how far the two outputs lie apart."""
+    """Write the first trained conv as a fully connected layer; measure how far the two outputs differ."""
     row = next(row for row in net.table.rows if isinstance(row.node, Conv))
     conv = net.get_submodule(row.name)
     assert isinstance(conv, nn.Conv2d)
@@ -189,7 +189,7 @@ def loss_figure(racers: list[Racer]) -> AnyFigure:
 
 
 def filter_matrix(net: Net) -> Matrix:
-    """The first trained filter's weights as those of a fully connected layer on a small picture."""
+    """Return the first trained filter as the weights of a fully connected layer on a small picture."""
     row = next(row for row in net.table.rows if isinstance(row.node, Conv))
     weight: Tensor = net.get_submodule(row.name).weight.detach()  # type: ignore[operator]
     kernel = weight[:1, :1]

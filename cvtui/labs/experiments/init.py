@@ -37,7 +37,7 @@ CONV_SIDE = 16
 
 
 def weight_std(scheme: str, fan_in: int) -> float:
-    """The scheme's standard deviation for `fan_in` = Din inputs of a unit (F²·C of a conv)."""
+    """Return the scheme's standard deviation for `fan_in` = Din inputs of a unit (F²·C of a conv)."""
     match scheme:
         case "xavier":
             return xavier_std(fan_in)
@@ -108,7 +108,7 @@ def chosen_pairs(activation: str, schemes: Sequence[str]) -> list[tuple[str, str
 
 
 def forward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
-    """Sends the inputs through all layers; yields the share that is done."""
+    """Send the inputs through all layers; yield the share that is done."""
     for layer in range(layers.depth):
         weights = layers.weights(layer)
         for way in ways:
@@ -122,7 +122,7 @@ def forward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
 
 
 def backward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
-    """Sends a gradient of unit size back from the last layer; yields the share that is done."""
+    """Send a gradient of unit size back from the last layer; yield the share that is done."""
     arriving = [torch.randn(way.outputs[-1].shape, generator=torch.Generator().manual_seed(7)) for way in ways]
     for layer in reversed(range(layers.depth)):
         weights = layers.weights(layer)

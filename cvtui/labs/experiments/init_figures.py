@@ -61,7 +61,7 @@ def histogram_row(values: Tensor, name: str, column: str, text: str) -> Histogra
 
 
 def figures(ways: Sequence[Way], names: Sequence[str] = ()) -> list[AnyFigure]:
-    """The histograms (of the first six layers and the last) and the gradient; `names`: of a net's layers."""
+    """Draw the histograms (first six layers and the last) and the gradient; `names`: of a net's layers."""
     rows = [
         histogram_row(
             output,

@@ -17,7 +17,7 @@ SIZE = (32, 32, 3)
 
 
 def run_net(knobs: Knobs, report: Report) -> LabResult:
-    """Inputs ~ N(0, 1) of 32x32x3; what is shown are the outputs of the net's activation layers.
+    """Measure the outputs of a net's activation layers on inputs ~ N(0, 1) of 32x32x3.
 
     The gradient begins at the net's outputs with N(0, 1), as in the stack.
     """
@@ -48,7 +48,7 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
 
 
 def init_of(scheme: str) -> str:
-    """The knob's word as a recipe writes it: `normal-0.01` is `normal(0.01)`."""
+    """Return the knob's value as a recipe writes it: `normal-0.01` is `normal(0.01)`."""
     name, _, std = scheme.partition("-")
     return f"{name}({std})" if std else name
 
@@ -59,7 +59,7 @@ def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Way:
     handles = []
     for name in names:
 
-        def keep(module: nn.Module, before: object, output: Tensor, name: str = name) -> None:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
             output.retain_grad()
             kept[name] = output
 

@@ -26,7 +26,7 @@ SMALL = 1e-3
 """A value has changed when it moves by more than this share of the largest."""
 
 POOLS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
-    "none": lambda x, size, stride: x,
+    "none": lambda x, _size, _stride: x,
     "max": lambda x, size, stride: F.max_pool1d(x, size, stride),
     "average": lambda x, size, stride: F.avg_pool1d(x, size, stride),
     "sum": lambda x, size, stride: size * F.avg_pool1d(x, size, stride),
@@ -82,7 +82,7 @@ def detector(rows: int, width: int, seed: int) -> Tensor:
 def share_changed(
     detected: Tensor, pool: Callable[[Tensor, int, int], Tensor], size: int, stride: int, shift: int
 ) -> float:
-    """The share of values that are others after everything moved by `shift`, of those that were or are above 0."""
+    """Return the share of positive values (before or after) that differ after everything moved by `shift`."""
     before, after = both(detected, pool, size, stride, shift)
     alive = (before > 0) | (after > 0)
     differs = (before - after).abs() > SMALL * float(detected.max())
@@ -141,7 +141,7 @@ def shifted(x: Tensor, pixels: int) -> Tensor:
 
 @torch.no_grad()
 def probability(net: Net, x: Tensor, y: Tensor) -> float:
-    """The mean probability of the true class."""
+    """Return the mean probability of the true class."""
     return float(net(x).softmax(1)[torch.arange(len(y)), y].mean())
 
 

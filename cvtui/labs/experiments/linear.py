@@ -99,7 +99,7 @@ def hidden(net: Net, x: Tensor) -> list[tuple[str, Tensor]]:
     for name in wanted:
         module: nn.Module = net.get_submodule(name)
 
-        def keep(module: nn.Module, inputs: object, output: Tensor, name: str = name) -> None:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
             kept[name] = output.detach().flatten(1)
 
         handles.append(module.register_forward_hook(keep))
@@ -135,7 +135,7 @@ def fit_line(values: Tensor, y: Tensor, classes: int) -> tuple[float, Tensor]:
 
 
 def regions(single: Net, mlp: Net, data: Split) -> list[AnyFigure]:
-    """The plane as either net divides it, with the points on it."""
+    """Draw the plane as either net divides it, with the points on it."""
     return [region(net, data, name) for net, name in ((single, "A single layer"), (mlp, "With hidden layers"))]
 
 
@@ -178,7 +178,7 @@ def scatter(values: Tensor, y: Tensor, classes: int) -> list[Points]:
 
 
 def view(values: Tensor, y: Tensor, weight: Tensor, title: str) -> Heat:
-    """A layer's outputs on two directions: across the line that separates best, and the widest one along it.
+    """Draw a layer's outputs in two directions: across the line that separates best, and the widest along it.
 
     With three classes and more: the two directions in which the linear classifier tells most.
     """

@@ -22,7 +22,7 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor], float], torch.optim.Optimizer]] = 
 
 
 def problem(seed: int) -> nn.Module:
-    """The fixed problem of this lab and of `schedule`: an MLP 64-64-10 with tanh, He's init."""
+    """Build the net of this lab and of `schedule`: an MLP 64-64-10 with tanh, He's init."""
     return he(nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10)), seed)
 
 

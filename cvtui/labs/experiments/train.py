@@ -26,7 +26,7 @@ class Split:
     classes: int
 
     def head(self, train: int, validation: int) -> Split:
-        """The first ones only."""
+        """Return the first `count` of training and validation only."""
         return Split(
             x=self.x[:train],
             y=self.y[:train],
@@ -37,7 +37,7 @@ class Split:
 
 
 def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A module whose first weights depend on `seed` alone; the global random state is left as it was."""
+    """Build a module whose first weights depend on `seed` alone; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
@@ -57,7 +57,7 @@ def he(model: nn.Module, seed: int) -> nn.Module:
 
 
 def batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Indices of one batch after the other for ever, in an order that is new in each epoch; the last may be smaller."""
+    """Yield indices of batches for ever, in a new order each epoch; an epoch's last may be smaller."""
     generator = torch.Generator().manual_seed(seed)
     while True:
         yield from torch.split(torch.randperm(count, generator=generator), size)

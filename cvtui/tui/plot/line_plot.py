@@ -175,7 +175,7 @@ class LinePlot(PlotMouse, can_focus=True):
     # ------------------------------------------------------------------ what is shown
 
     def set_lines(self, lines: Sequence[Line]) -> None:
-        """Shows these lines instead of those before. A line of the same name that has only grown costs little."""
+        """Show these lines instead of those before. A line of the same name that has only grown costs little."""
         known: dict[str, list[Track]] = {}
         for track in self._tracks:
             known.setdefault(track.line.name, []).append(track)
@@ -245,7 +245,7 @@ class LinePlot(PlotMouse, can_focus=True):
         )
 
     def _drawn(self) -> list[Strip]:
-        """The strips of the whole picture; drawn anew only when data, size, view or theme have changed."""
+        """Return the strips of the whole picture; redrawn only when data, size, view or theme have changed."""
         size = self.size
         if not self._stale and size == self._key[1]:
             return self._strips
@@ -296,7 +296,7 @@ class LinePlot(PlotMouse, can_focus=True):
         self._look_at(within(moved(view, place - 0.5, kind), home, kind), self._view_y)
 
     def reset_zoom(self) -> None:
-        """Shows all of it again, and goes on following what comes."""
+        """Show all of it again, and follow new data."""
         if self._view_x is not None or self._view_y is not None:
             self._look_at(None, None)
 
@@ -338,7 +338,7 @@ class LinePlot(PlotMouse, can_focus=True):
         self._zoom_x(ZOOM if way > 0 else 1 / ZOOM, around)
 
     def action_pan(self, share: float) -> None:
-        """Moves the view by a share of its width."""
+        """Move the view by a share of its width."""
         home = self._scene().x_home()
         if self._view_x is not None and home is not None and (frame := self._frame) is not None:
             kind = frame.across.kind

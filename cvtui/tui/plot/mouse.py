@@ -96,7 +96,7 @@ class PlotMouse(Widget):
             self._drag_view(drag, at.x - drag.x, at.y - drag.y)
 
     def _drag_view(self, drag: Drag, right: int, down: int) -> None:
-        """What was under the pointer when the button went down stays under it."""
+        """Move the view so that what was under the pointer at the start of the drag stays under it."""
         frame, home = drag.frame, self._scene().x_home()
         if home is None:
             return

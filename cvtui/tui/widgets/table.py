@@ -109,7 +109,7 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     def title(self, column: Column) -> str:
         return column.title
 
-    def total_cell(self, key: str) -> Cell:
+    def total_cell(self, _key: str) -> Cell:
         return Cell("")
 
     # ------------------------------------------------------------------ what is shown
@@ -154,7 +154,7 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
         self._wide = fit(self.COLUMNS, self._asked, max(0, width), together=self.TOGETHER)
         self.virtual_size = Size(self.size.width, height)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self._arrange()
         self._show_cursor()
 
