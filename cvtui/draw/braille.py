@@ -64,7 +64,7 @@ def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scal
 
 def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale) -> Columns:
     """Which samples lie in which dot column, and where the line enters and leaves it."""
-    edges = np.searchsorted(x, across.at(np.arange(-1, width + 2) - 0.5, width), "left")
+    edges = np.searchsorted(x, across.from_dots(np.arange(-1, width + 2) - 0.5, width), "left")
     start, end = edges[:-1], edges[1:]
     entry, exit_ = np.full(len(start), np.nan), np.full(len(start), np.nan)
     filled = end > start
@@ -73,7 +73,7 @@ def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale
     between = np.flatnonzero(~filled & (start > 0) & (start < len(x)))
     if len(between):
         left, right = start[between] - 1, start[between]
-        from_x, to_x = across.place(x[left], width), across.place(x[right], width)
+        from_x, to_x = across.to_dots(x[left], width), across.to_dots(x[right], width)
         from_y, to_y = _places(y[left], up, height), _places(y[right], up, height)
         with np.errstate(all="ignore"):
             entry[between] = from_y + (between - 1 - from_x) / (to_x - from_x) * (to_y - from_y)
@@ -83,7 +83,7 @@ def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale
 
 def _places(values: Array, up: Scale, height: int) -> Floats:
     """As `Scale.place`, with NaN for infinities too: they break the line."""
-    places = up.place(values, height)
+    places = up.to_dots(values, height)
     places[~np.isfinite(values)] = np.nan
     return places
 
@@ -104,7 +104,7 @@ def _extent(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars:
     low, high = columns.entry.copy(), columns.entry.copy()
     many = np.flatnonzero(whole & (end > start + 1))
     lows, highs = pyramid.reach(start[many], end[many])
-    low[many], high[many] = up.place(lows, height), up.place(highs, height)
+    low[many], high[many] = up.to_dots(lows, height), up.to_dots(highs, height)
     shown = whole | (end == start)
     return Bars(number[shown], np.rint(low[shown]), np.rint(high[shown]))
 
@@ -143,7 +143,7 @@ def _broken(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars 
     low = np.minimum.reduceat(np.where(good, values, np.inf), runs)
     high = np.maximum.reduceat(np.where(good, values, -np.inf), runs)
     column = np.repeat(torn - 1, lengths)[runs]
-    return Bars(column, np.rint(up.place(low, height)), np.rint(up.place(high, height)))
+    return Bars(column, np.rint(up.to_dots(low, height)), np.rint(up.to_dots(high, height)))
 
 
 def fill(bars: list[Bars], width: int, height: int) -> Dots:
@@ -177,7 +177,7 @@ def markers(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scale)
     """Draw a small diamond (a dot and its four neighbours) at each sample in view."""
     width, height = 2 * size[0], 4 * size[1]
     dots = np.zeros((height, width), bool)
-    column, row = np.rint(across.place(x, width)), np.rint(_places(y, up, height))
+    column, row = np.rint(across.to_dots(x, width)), np.rint(_places(y, up, height))
     with np.errstate(invalid="ignore"):
         seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     columns, rows = column[seen].astype(np.int64), height - 1 - row[seen].astype(np.int64)

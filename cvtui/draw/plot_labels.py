@@ -6,9 +6,9 @@ import math
 
 from rich.cells import cell_len, set_cell_size
 
-from cvtui.draw.plot_canvas import Canvas
+from cvtui.draw.plot_canvas import PlotCanvas
 from cvtui.draw.plot_data import Line, Track
-from cvtui.draw.plot_scene import Frame, Scene
+from cvtui.draw.plot_scene import PlotFrame, Scene
 from cvtui.draw.scales import Floats
 from cvtui.draw.ticks import read_out
 
@@ -35,7 +35,7 @@ def color_style(color: str | int | None, otherwise: str) -> str:
 class Legend:
     """Names, and each line's value at the cursor, or its last. It lies in the corner where it hides least."""
 
-    def __init__(self, scene: Scene, frame: Frame, canvas: Canvas, busy: Floats) -> None:
+    def __init__(self, scene: Scene, frame: PlotFrame, canvas: PlotCanvas, busy: Floats) -> None:
         self.scene, self.frame, self.canvas, self.busy = scene, frame, canvas, busy
         self.entries = [
             (self._glyph(track.line), series_style(track.line, number), track.line.name, self._value(track))
@@ -111,10 +111,10 @@ class Legend:
         self.canvas.put(x, y, f"{' ' * (values - cell_len(value))}{value} ", "value")
 
 
-class Words:
+class PlotLabels:
     """Words of marks and guides, and what the log axis left out: each where it hides least."""
 
-    def __init__(self, scene: Scene, frame: Frame, canvas: Canvas, busy: Floats) -> None:
+    def __init__(self, scene: Scene, frame: PlotFrame, canvas: PlotCanvas, busy: Floats) -> None:
         self.scene, self.frame, self.canvas, self.busy = scene, frame, canvas, busy
 
     def draw(self) -> None:

@@ -21,7 +21,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 34
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class ChartCurve:
     """`x` rises; NaN in `y` breaks the line. `kind` is the CSS class that colours it (train, validation, rate …)."""
 
     name: str
@@ -36,7 +36,7 @@ class Curve:
 @dataclass(frozen=True, kw_only=True)
 class Chart:
     title: str
-    curves: Sequence[Curve]
+    curves: Sequence[ChartCurve]
     x_label: str = "step"
     log_y: bool = False
     percent: bool = False
@@ -54,8 +54,8 @@ def draw(chart: Chart) -> str:
     up = _scale(
         [*(y for _, y in shown), np.array([value for value, _ in chart.guides])], "log" if chart.log_y else "linear"
     )
-    to_x: Place = lambda value: LEFT + across.place(value, 2) * (WIDTH - RIGHT - LEFT)  # noqa: E731
-    to_y: Place = lambda value: HEIGHT - BOTTOM - up.place(value, 2) * (HEIGHT - BOTTOM - TOP)  # noqa: E731
+    to_x: Place = lambda value: LEFT + across.to_dots(value, 2) * (WIDTH - RIGHT - LEFT)  # noqa: E731
+    to_y: Place = lambda value: HEIGHT - BOTTOM - up.to_dots(value, 2) * (HEIGHT - BOTTOM - TOP)  # noqa: E731
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}" '
         'xmlns="http://www.w3.org/2000/svg">',
@@ -81,7 +81,7 @@ def draw(chart: Chart) -> str:
     return "\n".join(parts)
 
 
-def _finite(curve: Curve) -> tuple[Floats, Floats]:
+def _finite(curve: ChartCurve) -> tuple[Floats, Floats]:
     y = np.asarray(curve.y, dtype=np.float64)
     return np.asarray(curve.x, dtype=np.float64), np.where(np.isfinite(y), y, np.nan)
 
@@ -121,7 +121,7 @@ def _ticks(scale: Scale, most: int, kind: str) -> tuple[list[float], list[str]]:
     return ticks, labels(ticks, kind, step)
 
 
-def _line(curve: Curve, x: Floats, y: Floats, to_x: Place, to_y: Place) -> list[str]:
+def _line(curve: ChartCurve, x: Floats, y: Floats, to_x: Place, to_y: Place) -> list[str]:
     """Unbroken pieces as paths; a piece of one value as a dot (it would be invisible)."""
     parts: list[str] = []
     style = f'class="line {curve.kind}{" dim" if curve.dim else ""}"'
@@ -156,7 +156,7 @@ def _thin(px: Floats, py: Floats) -> tuple[Floats, Floats]:
     return px[chosen], py[chosen]
 
 
-def _not_finite(curve: Curve, x: Floats, to_x: Place) -> list[str]:
+def _not_finite(curve: ChartCurve, x: Floats, to_x: Place) -> list[str]:
     """NaN and infinite values as a red bar on the axis, with the first one's place in words."""
     bad = ~np.isfinite(np.asarray(curve.y, dtype=np.float64)) & np.isfinite(x)
     if curve.points or curve.dim or not bad.any():
@@ -173,7 +173,7 @@ def _not_finite(curve: Curve, x: Floats, to_x: Place) -> list[str]:
     return parts
 
 
-def _legend(curves: Sequence[Curve]) -> list[str]:
+def _legend(curves: Sequence[ChartCurve]) -> list[str]:
     parts: list[str] = []
     right: float = WIDTH - RIGHT
     for curve in reversed([c for c in curves if not c.dim]):

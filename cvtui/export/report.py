@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cvtui import door
-from cvtui.export.chart import Chart, Curve, draw
+from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
@@ -35,17 +35,17 @@ def charts(history: History) -> list[Chart]:
     first = (history.run.prediction.get("first_loss") if history.run else None) or None
     known = first_loss_or_none(history.run.recipe.get("loss"), 2) if history.run else None
     loss = [
-        Curve(name="each step", x=x, y=steps.loss, kind="train", dim=True),
-        Curve(name="training, smoothed", x=x, y=_smooth(steps.loss), kind="train"),
-        Curve(
+        ChartCurve(name="each step", x=x, y=steps.loss, kind="train", dim=True),
+        ChartCurve(name="training, smoothed", x=x, y=_smooth(steps.loss), kind="train"),
+        ChartCurve(
             name="training, mean of the epoch", x=middles, y=_epochs(history, "train_loss"), kind="epoch", points=True
         ),
-        Curve(name="validation", x=ends, y=_epochs(history, "val_loss"), kind="validation", points=True),
+        ChartCurve(name="validation", x=ends, y=_epochs(history, "val_loss"), kind="validation", points=True),
     ]
     accuracy = [
-        Curve(name="each step", x=x, y=steps.accuracy, kind="train", dim=True),
-        Curve(name="training, smoothed", x=x, y=_smooth(steps.accuracy), kind="train"),
-        Curve(name="validation", x=ends, y=_epochs(history, "val_accuracy"), kind="validation", points=True),
+        ChartCurve(name="each step", x=x, y=steps.accuracy, kind="train", dim=True),
+        ChartCurve(name="training, smoothed", x=x, y=_smooth(steps.accuracy), kind="train"),
+        ChartCurve(name="validation", x=ends, y=_epochs(history, "val_accuracy"), kind="validation", points=True),
     ]
     values = [curve.y[np.isfinite(curve.y)] for curve in loss]
     positive = all((part > 0).all() for part in values) and any(len(part) for part in values)
@@ -54,7 +54,7 @@ def charts(history: History) -> list[Chart]:
     return [
         Chart(title="Loss", curves=loss, log_y=positive, guides=guides, marks=marks),
         Chart(title="Accuracy", curves=accuracy, percent=True, marks=marks),
-        Chart(title="Learning rate", curves=[Curve(name="lr", x=x, y=steps.lr, kind="rate")], marks=marks),
+        Chart(title="Learning rate", curves=[ChartCurve(name="lr", x=x, y=steps.lr, kind="rate")], marks=marks),
     ]
 
 

@@ -198,8 +198,8 @@ def test_no_dot_without_a_segment(curve):
     size = (columns, rows)
     dots = drawn(x, y, size, x_limits, y_limits).dots
     width, height = 2 * columns, 4 * rows
-    place_x = Scale(Limits(*x_limits)).place(x, width)
-    place_y = Scale(Limits(*y_limits)).place(y, height)
+    place_x = Scale(Limits(*x_limits)).to_dots(x, width)
+    place_y = Scale(Limits(*y_limits)).to_dots(y, height)
     good = np.isfinite(y)
     for row, column in np.argwhere(dots):
         up = height - 1 - row
@@ -317,12 +317,12 @@ def covered(runs: Runs, length: int) -> list[bool]:
 def test_place_and_at_are_inverse(low, ratio, share, dots):
     scale = Scale(Limits(low, low + ratio * max(1.0, abs(low))))
     place = share * (dots - 1)
-    assert float(scale.place(scale.at(place, dots), dots)) == pytest.approx(place, abs=1e-6 * dots)
+    assert float(scale.to_dots(scale.from_dots(place, dots), dots)) == pytest.approx(place, abs=1e-6 * dots)
 
 
 def test_the_widest_limits_can_be_placed():
     scale = Scale(Limits(-1.7e308, 1.7e308))
-    assert scale.place([-1.7e308, 0, 1.7e308, NAN], 101)[:3].tolist() == [0, 50, 100]
+    assert scale.to_dots([-1.7e308, 0, 1.7e308, NAN], 101)[:3].tolist() == [0, 50, 100]
 
 
 @given(st.floats(1e-30, 1e30), st.floats(1.001, 1e20), st.floats(0, 1), st.floats(0.1, 10))
@@ -330,9 +330,9 @@ def test_zoom_keeps_the_point_under_the_pointer(low, ratio, around, factor):
     for kind in ("linear", "log"):
         before = Scale(Limits(low, low * ratio), kind)
         after = zoomed(before.limits, around, factor, kind)
-        point = before.at(around, 2)
+        point = before.from_dots(around, 2)
         if sound(after, kind):
-            assert float(Scale(after, kind).place(point, 2)) == pytest.approx(around, abs=1e-5)
+            assert float(Scale(after, kind).to_dots(point, 2)) == pytest.approx(around, abs=1e-5)
 
 
 def test_moving_and_widening():

@@ -497,7 +497,7 @@ async def test_keys_zoom_around_the_cursor_and_toggle_the_log_axis():
         plot.cursor_x = 200.0
         await pilot.press("plus")
         frame = plot._frame
-        assert float(frame.across.place(200.0, 2)) == pytest.approx(200 / 999)
+        assert float(frame.across.to_dots(200.0, 2)) == pytest.approx(200 / 999)
         await pilot.press("minus", "minus", "y")
         assert plot.view == (None, None)
         assert plot.log_y

@@ -19,7 +19,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
-    from cvtui.compare.lottery import Judgement, Trial
+    from cvtui.compare.lottery import Judgement, LotteryRound
     from cvtui.recipe.validation import Checked
     from cvtui.runlog.lottery_note import Kind, Scope
 
@@ -117,7 +117,7 @@ class _Draw:
         self.rewind_steps, self.jobs, self.quiet = rewind_steps, jobs, quiet
         self.origin = ""
 
-    def all_rounds(self, rounds: int, controls: tuple[Kind, ...]) -> list[Trial]:
+    def all_rounds(self, rounds: int, controls: tuple[Kind, ...]) -> list[LotteryRound]:
         """What came of every run; fewer rounds where a ticket did not end well enough to be pruned again."""
         from cvtui.compare.lottery import shares_left
 
@@ -133,7 +133,7 @@ class _Draw:
             parent = after
         return trials
 
-    def _round(self, number: int, kinds: tuple[Kind, ...], left: float, parent: str) -> tuple[list[Trial], str]:
+    def _round(self, number: int, kinds: tuple[Kind, ...], left: float, parent: str) -> tuple[list[LotteryRound], str]:
         """The runs of one round, at once; what came of them, and the folder's name of the first."""
         import msgspec
 
@@ -162,7 +162,7 @@ class _Draw:
         ], first
 
 
-def _tell(trials: list[Trial], base: Checked, place: Path, as_json_too: bool) -> int:
+def _tell(trials: list[LotteryRound], base: Checked, place: Path, as_json_too: bool) -> int:
     from cvtui.compare.lottery import as_json, judge_lottery
 
     judgement = judge_lottery(trials, base.data.validation)
@@ -178,7 +178,7 @@ def _tell(trials: list[Trial], base: Checked, place: Path, as_json_too: bool) ->
     return 1 if bad else 0
 
 
-def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
+def _show(trials: list[LotteryRound], judgement: Judgement, place: Path) -> None:
     """The figure, the table, the promise and what came of it."""
     from rich.text import Text
 
@@ -196,7 +196,7 @@ def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
     console.print(Text(f"the runs: cvtui runs --runs {place}"), soft_wrap=True)
 
 
-def _table(trials: list[Trial], best: Trial | None) -> Any:
+def _table(trials: list[LotteryRound], best: LotteryRound | None) -> Any:
     """One row a round; the epoch is that of the lowest validation loss (how fast it learned)."""
     from rich.table import Table
     from rich.text import Text
@@ -221,11 +221,11 @@ def _table(trials: list[Trial], best: Trial | None) -> Any:
     return found
 
 
-def _accuracy(trial: Trial | None) -> str:
+def _accuracy(trial: LotteryRound | None) -> str:
     if trial is None or trial.accuracy is None or not math.isfinite(trial.accuracy):
         return trial.state if trial is not None else "–"
     return f"{trial.accuracy:.2%}"
 
 
-def _epoch(trial: Trial | None) -> str:
+def _epoch(trial: LotteryRound | None) -> str:
     return str(trial.loss_epoch) if trial is not None and trial.loss_epoch is not None else "–"

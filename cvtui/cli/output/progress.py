@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
 
-class Report:
+class RunReport:
     """Follows a run's history and prints what is new in it. stdout: facts, epochs, result; stderr: talk and the bar."""
 
     def __init__(self, folder: RunFolder, checked: Checked, *, quiet: bool, as_json: bool) -> None:
@@ -28,7 +28,7 @@ class Report:
         self.lines = not quiet and not as_json
         self.talk = not quiet
         self.result = not as_json
-        self._bar = Bar(checked) if self.talk and sys.stderr.isatty() else None
+        self._bar = EpochBar(checked) if self.talk and sys.stderr.isatty() else None
         self._seen: dict[str, int] = {"epochs": 0, "commands": 0, "findings": 0}
         self._last_log: object = None
         self._started = False
@@ -183,7 +183,7 @@ class Report:
                 print(harmless(text), file=sys.stderr, flush=True)
 
 
-class Bar:
+class EpochBar:
     """The live bar on stderr, drawn when it is told to (no thread): epoch, steps, time left, loss, speed."""
 
     def __init__(self, checked: Checked) -> None:
@@ -319,7 +319,7 @@ def epoch_line(epoch: EpochDone, epochs: int, rate: float | None) -> str:
     parts = [
         f"epoch {epoch.epoch:>{width}}/{epochs}",
         f"loss {number(epoch.train_loss, said('train_loss'))} val {number(epoch.val_loss, said('val_loss'))}",
-        f"accuracy {percent(epoch.train_accuracy, 2):>8} val {percent(epoch.val_accuracy, 2):>8}",
+        f"accuracy {percent(epoch.train_accuracy, 2):>7} val {percent(epoch.val_accuracy, 2):>7}",
         f"lr {rate:.2e}" if rate is not None else "",
         f"{duration(epoch.seconds, decimal=True):>7}",
         f"{epoch.images_per_second:>7,.0f} images/s",

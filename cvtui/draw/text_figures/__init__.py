@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cvtui.draw.figures import AnyFigure, Bars, Curves, Heat, Histograms, Image, Links, Matrix, Table, Words
+from cvtui.draw.figures import AnyFigure, Bars, Curves, Heat, Histograms, Image, Links, Matrix, Paragraph, Table
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -45,7 +45,7 @@ def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bo
             from cvtui.draw.text_figures.links import draw_links
 
             return framed(figure, draw_links(figure, width, colour), width)
-        case Table() | Bars() | Words() | Matrix() | Image():
+        case Table() | Bars() | Paragraph() | Matrix() | Image():
             from cvtui.draw.text_figures.simple import draw_simple
 
             return framed(figure, draw_simple(figure, width, colour), width)

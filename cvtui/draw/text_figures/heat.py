@@ -43,7 +43,7 @@ def _drawn(figure: Heat, sampled: Floats) -> list[Text]:
     across = Scale(Limits(figure.x_low, figure.x_high))
     up = Scale(Limits(figure.y_low, figure.y_high))
     for number, path in enumerate(figure.paths):
-        x_dots, y_dots = across.place(array(path.x), 2 * width), 2 * rows - 1 - up.place(array(path.y), 2 * rows)
+        x_dots, y_dots = across.to_dots(array(path.x), 2 * width), 2 * rows - 1 - up.to_dots(array(path.y), 2 * rows)
         own = braille.cells(braille.polyline(x_dots, y_dots, (width, rows // 2)))
         codes |= own
         inks[own > 0] = np.rint(0.9 * np.array(rgb(colour_of(number))) + 25)

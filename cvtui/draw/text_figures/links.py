@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cvtui.draw.braille import cells, polyline
 from cvtui.draw.figures import Link, Links
-from cvtui.draw.plot_canvas import Canvas, Layers
+from cvtui.draw.plot_canvas import DotLayers, PlotCanvas
 from cvtui.draw.text_figures.frame import colour_of, text_lines
 
 BETWEEN = 3
@@ -49,7 +49,7 @@ def _units(figure: Links, layer: int, margin: int, step: int, most: int, colour:
 
 
 def _edges(edges: list[Link], figure: Links, layer: int, margin: int, step: int, most: int, colour: bool) -> list[Text]:
-    layers = Layers(most * step, BETWEEN)
+    layers = DotLayers(most * step, BETWEEN)
     for link in sorted(edges, key=lambda edge: edge.lit):
         above = _column(figure, layer + 1, link.target, step, most)
         x = np.array([above, _column(figure, layer, link.source, step, most)])
@@ -57,7 +57,7 @@ def _edges(edges: list[Link], figure: Links, layer: int, margin: int, step: int,
         if link.lit or len(edges) <= 60 or not any(edge.lit for edge in edges):
             dots = polyline(2.0 * x + 0.5, np.array([0.0, 4.0 * BETWEEN - 1]), (most * step, BETWEEN))
             layers.add(cells(dots), _style(link, edges) if colour else "", 0)
-    canvas = Canvas(margin + most * step, BETWEEN)
+    canvas = PlotCanvas(margin + most * step, BETWEEN)
     canvas.put_dots(margin, 0, layers)
     return text_lines(canvas.segments(Style.parse))
 

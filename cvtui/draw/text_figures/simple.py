@@ -9,7 +9,7 @@ import numpy as np
 from rich.text import Text
 
 from cvtui.draw.bars import filled_bar
-from cvtui.draw.figures import Bars, Image, Matrix, Picture, Table, Words
+from cvtui.draw.figures import Bars, Image, Matrix, Paragraph, Picture, Table
 from cvtui.draw.half_blocks import resize, segments
 from cvtui.draw.text_figures.frame import beside, colour_of, text_lines
 from cvtui.text import compact
@@ -17,13 +17,13 @@ from cvtui.text import compact
 GREYS = " ·:-=+*#%@"
 
 
-def draw_simple(figure: Table | Bars | Words | Matrix | Image, width: int, colour: bool) -> list[Text]:
+def draw_simple(figure: Table | Bars | Paragraph | Matrix | Image, width: int, colour: bool) -> list[Text]:
     match figure:
         case Table():
             return draw_table(figure, width)
         case Bars():
             return draw_bars(figure, width, colour)
-        case Words():
+        case Paragraph():
             return [Text(line) for part in figure.text.splitlines() for line in textwrap.wrap(part, width) or [""]]
         case Matrix():
             return draw_matrix(figure, width, colour)

@@ -14,8 +14,7 @@ from cvtui.doctor.curves import learnt
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import digits
-from cvtui.labs.experiments.lr import problem
-from cvtui.labs.experiments.train import UNTOLD, Split, evaluate, guess, train
+from cvtui.labs.experiments.train import UNTOLD, TensorSplit, evaluate, guess, problem, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -54,7 +53,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
 
 
 def go(
-    runner: Runner, data: Split, knobs: Knobs, report: Report, done: float, part: float, runners: list[Runner]
+    runner: Runner, data: TensorSplit, knobs: Knobs, report: Report, done: float, part: float, runners: list[Runner]
 ) -> None:
     """Trains with plain SGD; the loss over all training images is looked at four times an epoch, off the clock."""
     seed = int(knobs["seed"])
@@ -74,13 +73,13 @@ def go(
         begin = time.perf_counter()
 
 
-def look(runner: Runner, model: nn.Module, data: Split, epoch: float, seconds: float) -> None:
+def look(runner: Runner, model: nn.Module, data: TensorSplit, epoch: float, seconds: float) -> None:
     runner.epochs.append(epoch)
     runner.losses.append(evaluate(model, data.x, data.y)[0])
     runner.seconds.append(seconds)
 
 
-def gradient_noise(data: Split, seed: int, draws: int, report: Report) -> list[float]:
+def gradient_noise(data: TensorSplit, seed: int, draws: int, report: Report) -> list[float]:
     """For each of SIZES: ‖minibatch gradient − full gradient‖ / ‖full gradient‖, root mean square over the draws.
 
     At the first weights; images are drawn with replacement, so that large batches are as independent as small ones.

@@ -14,7 +14,7 @@ from cvtui.calc import Flatten, GlobalPool, Linear, Size
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
-from cvtui.labs.experiments.train import Split, train
+from cvtui.labs.experiments.train import TensorSplit, train
 from cvtui.labs.experiments.transforms import canvas, cut, outputs_of, shift_error, warp_error
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
@@ -91,7 +91,7 @@ def make_subjects(knobs: Knobs, seed: int) -> Iterator[Subject]:
         yield subject
 
 
-def small_shapes() -> Split:
+def small_shapes() -> TensorSplit:
     """Return the generated shapes, grey, 24x24: 1,500 to train on."""
     data = images("shapes", 1500, 300)
 
@@ -99,7 +99,7 @@ def small_shapes() -> Split:
         grey = F.interpolate(x.mean(1, keepdim=True), size=(SIDE, SIDE), mode="bilinear", antialias=True)
         return (grey - grey.mean()) / grey.std()
 
-    return Split(x=shrink(data.x), y=data.y, val_x=shrink(data.val_x), val_y=data.val_y, classes=data.classes)
+    return TensorSplit(x=shrink(data.x), y=data.y, val_x=shrink(data.val_x), val_y=data.val_y, classes=data.classes)
 
 
 def measure(subject: Subject, wide: Tensor, shifts: int) -> dict[str, dict[str, list[float]]]:

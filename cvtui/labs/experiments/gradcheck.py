@@ -25,7 +25,7 @@ STEPS = tuple(10.0**-power for power in range(1, 13))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class GradientCheck:
     """One tensor's gradient, looked at in some of its entries."""
 
     layer: str
@@ -62,7 +62,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     x, y = data.x[: int(knobs["batch"])].double(), data.y[: int(knobs["batch"])]
     entries, h = int(knobs["entries"]), float(knobs["h"])
     handles = plant_bug(net, plant)
-    checked: list[Checked] = []
+    checked: list[GradientCheck] = []
     try:
         gradients = backward(net, x, y)
         tensors = list(everything(net))
@@ -76,7 +76,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     return result(checked, curves, plant)
 
 
-def result(checked: list[Checked], curves: Curves, plant: str) -> LabResult:
+def result(checked: list[GradientCheck], curves: Curves, plant: str) -> LabResult:
     errors = {f"{entry.layer} {entry.what}": round4(entry.error) for entry in checked}
     worst = max(checked, key=lambda entry: entry.error)
     wrong = [entry for entry in checked if entry.error > AGREE]
@@ -157,7 +157,7 @@ def backward(net: Net, x: Tensor, y: Tensor) -> dict[tuple[str, str], Tensor]:
 
 def compare(
     net: Net, x: Tensor, y: Tensor, row: Row, what: str, gradient: Tensor, entries: int, h: float, seed: int
-) -> Checked:
+) -> GradientCheck:
     """Compare the numeric gradient at up to `entries` positions of one tensor with backward's."""
     picked = torch.randperm(gradient.numel(), generator=torch.Generator().manual_seed(seed))[:entries]
     loss = (lambda nudge: nudged_output(net, x, y, row.name, nudge)) if what == "output" else None
@@ -171,7 +171,7 @@ def compare(
             parameter = getattr(net.get_submodule(row.name), what)
             up, down = (nudged_parameter(net, x, y, parameter, part) for part in (nudge, -nudge))
         numeric.append((up - down) / (2 * h))
-    return Checked(
+    return GradientCheck(
         layer=row.name,
         what=what,
         shape=tuple(gradient.shape),
@@ -227,7 +227,7 @@ def error_over_h(net: Net, x: Tensor, y: Tensor, gradients: dict[tuple[str, str]
     )
 
 
-def table(checked: list[Checked]) -> AnyFigure:
+def table(checked: list[GradientCheck]) -> AnyFigure:
     rows = [
         [
             f"{entry.layer} {entry.what}",

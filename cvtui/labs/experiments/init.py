@@ -47,7 +47,7 @@ def weight_std(scheme: str, fan_in: int) -> float:
             return float(scheme.removeprefix("normal-"))
 
 
-class Layers:
+class Stack:
     """The stack's weights, made anew from the seed whenever they are needed: 100 layers of 4096 would fill 6.7 GB."""
 
     def __init__(self, kind: str, width: int, depth: int, seed: int) -> None:
@@ -84,7 +84,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             width = 64
         if width > 256:
             raise RequestError(f"--width: {width} is not allowed for conv; allowed: 2 to 256 channels")
-    layers = Layers(str(knobs["layer"]), width, int(knobs["depth"]), int(knobs["seed"]))
+    layers = Stack(str(knobs["layer"]), width, int(knobs["depth"]), int(knobs["seed"]))
     ways = [Way(*pair) for pair in pairs]
     inputs = layers.inputs(int(knobs["batch"]))
     for way in ways:
@@ -107,7 +107,7 @@ def chosen_pairs(activation: str, schemes: Sequence[str]) -> list[tuple[str, str
     return pairs
 
 
-def forward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
+def forward(layers: Stack, ways: Sequence[Way]) -> Iterator[float]:
     """Send the inputs through all layers; yield the share that is done."""
     for layer in range(layers.depth):
         weights = layers.weights(layer)
@@ -121,7 +121,7 @@ def forward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
             yield (layer + 1) / layers.depth
 
 
-def backward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
+def backward(layers: Stack, ways: Sequence[Way]) -> Iterator[float]:
     """Send a gradient of unit size back from the last layer; yield the share that is done."""
     arriving = [torch.randn(way.outputs[-1].shape, generator=torch.Generator().manual_seed(7)) for way in ways]
     for layer in reversed(range(layers.depth)):

@@ -12,7 +12,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, digits
-from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
+from cvtui.labs.experiments.train import UNTOLD, TensorSplit, chance, evaluate, train
 from cvtui.labs.experiments.transforms import sample
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
@@ -115,11 +115,11 @@ def make_nets(seed: int) -> dict[str, Net]:
     return {name: build(text, (SIDE, SIDE, 1), 10, seed) for name, text in expressions.items()}
 
 
-def padded_digits() -> Split:
+def padded_digits() -> TensorSplit:
     """Digits in the middle of 16x16, so that they can be shifted by four without leaving it."""
     data = digits()
     low = float(data.x.min())
-    return Split(
+    return TensorSplit(
         x=F.pad(data.x, (4, 4, 4, 4), value=low),
         y=data.y,
         val_x=F.pad(data.val_x, (4, 4, 4, 4), value=low),

@@ -18,7 +18,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Points, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
-from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
+from cvtui.labs.experiments.train import UNTOLD, TensorSplit, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 STEPS_OF_PATH = 30
@@ -89,7 +89,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     return result(knobs, lands, data.val_y)
 
 
-def learn(land: Land, data: Split, knobs: Knobs, report: Report, done: float, part: float) -> None:
+def learn(land: Land, data: TensorSplit, knobs: Knobs, report: Report, done: float, part: float) -> None:
     """Trains with Adam, and keeps the weights on the way about 30 times."""
     steps = int(knobs["epochs"]) * math.ceil(len(data.x) / 64)
     optimizer = torch.optim.Adam(land.net.parameters())
@@ -166,7 +166,7 @@ def window(places: Tensor) -> tuple[float, float, float, float]:
 @torch.no_grad()
 def explore(
     net: Net,
-    data: Split,
+    data: TensorSplit,
     middle: list[Tensor],
     ways: list[list[Tensor]],
     area: tuple[float, float, float, float],

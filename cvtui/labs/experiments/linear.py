@@ -13,7 +13,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, points
-from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
+from cvtui.labs.experiments.train import UNTOLD, TensorSplit, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 REACH = 1.6
@@ -45,7 +45,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
 
 def result(
     knobs: Knobs,
-    data: Split,
+    data: TensorSplit,
     single: Net,
     mlp: Net,
     outputs: Sequence[tuple[str, Tensor]],
@@ -134,12 +134,12 @@ def fit_line(values: Tensor, y: Tensor, classes: int) -> tuple[float, Tensor]:
 # ------------------------------------------------------------------ pictures
 
 
-def regions(single: Net, mlp: Net, data: Split) -> list[AnyFigure]:
+def regions(single: Net, mlp: Net, data: TensorSplit) -> list[AnyFigure]:
     """Draw the plane as either net divides it, with the points on it."""
     return [region(net, data, name) for net, name in ((single, "A single layer"), (mlp, "With hidden layers"))]
 
 
-def region(net: Net, data: Split, name: str) -> Heat:
+def region(net: Net, data: TensorSplit, name: str) -> Heat:
     x, y = torch.linspace(-REACH, REACH, COLUMNS), torch.linspace(-REACH, REACH, ROWS)
     plane = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
     with torch.no_grad():

@@ -17,8 +17,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from cvtui.draw.plot_data import Guide, Line, Mark, Track
-from cvtui.draw.plot_drawing import Picture, RasterCache, draw
-from cvtui.draw.plot_scene import WHOLE, Frame, Scene
+from cvtui.draw.plot_drawing import DrawnPlot, RasterCache, draw
+from cvtui.draw.plot_scene import WHOLE, PlotFrame, Scene
 from cvtui.draw.plot_view import within
 from cvtui.draw.scales import Limits, Scale, moved, sound, zoomed
 from cvtui.tui.plot.mouse import ZOOM, PlotMouse
@@ -165,7 +165,7 @@ class LinePlot(PlotMouse, can_focus=True):
         self._view_y: Limits | None = None
         self._cache = RasterCache()
         self._palette = Palette(self)
-        self._picture: Picture | None = None
+        self._picture: DrawnPlot | None = None
         self._strips: list[Strip] = []
         self._key: tuple[object, ...] = (None, None, 0)
         self._stale = True
@@ -275,7 +275,7 @@ class LinePlot(PlotMouse, can_focus=True):
         self._stale = True
 
     @property
-    def _frame(self) -> Frame | None:
+    def _frame(self) -> PlotFrame | None:
         self._drawn()
         return self._picture.frame if self._picture is not None else None
 
@@ -292,7 +292,7 @@ class LinePlot(PlotMouse, can_focus=True):
         if view is None or home is None or view.low <= x <= view.high:
             return
         kind = self._scene().x_scale_kind
-        place = float(Scale(view, kind).place(x, 2))
+        place = float(Scale(view, kind).to_dots(x, 2))
         self._look_at(within(moved(view, place - 0.5, kind), home, kind), self._view_y)
 
     def reset_zoom(self) -> None:
@@ -334,7 +334,7 @@ class LinePlot(PlotMouse, can_focus=True):
         frame = self._frame
         around = 0.5
         if frame is not None and self.cursor_x is not None and frame.column_of(self.cursor_x) is not None:
-            around = float(frame.across.place(self.cursor_x, 2))
+            around = float(frame.across.to_dots(self.cursor_x, 2))
         self._zoom_x(ZOOM if way > 0 else 1 / ZOOM, around)
 
     def action_pan(self, share: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import events
 from textual.widget import Widget
 
-from cvtui.draw.plot_scene import Frame, Scene
+from cvtui.draw.plot_scene import PlotFrame, Scene
 from cvtui.draw.plot_view import Drag, within
 from cvtui.draw.scales import Limits, moved, sound
 
@@ -22,7 +22,7 @@ class PlotMouse(Widget):
     _drag: Drag | None = None
 
     @property
-    def _frame(self) -> Frame | None:
+    def _frame(self) -> PlotFrame | None:
         raise NotImplementedError
 
     def _scene(self) -> Scene:
