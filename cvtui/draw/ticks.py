@@ -66,7 +66,10 @@ def round_to(value: float, step: float) -> float:
 
 
 def log_ticks(limits: Limits, most: int) -> list[float]:
-    """Powers of ten within the limits, thinned to `most`; with 2 and 5 between where there are few."""
+    """Powers of ten within the limits, thinned to `most`; with 2 and 5 between where there are few.
+
+    An axis too short for three of those has the ticks of a linear one.
+    """
     low, high = math.log10(limits.low), math.log10(limits.high)
     first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
     decades = list(range(first, last + 1))
@@ -81,7 +84,7 @@ def log_ticks(limits: Limits, most: int) -> list[float]:
             for factor in factors
             if low - 1e-9 <= power + math.log10(factor) <= high + 1e-9
         ]
-        if 2 <= len(fine) <= most:
+        if min(3, most) <= len(fine) <= most:
             return fine
     if len(decades) >= 2:
         return [_power(power) for power in decades]

@@ -62,9 +62,14 @@ def _legend_style(figure: Curves, number: int, colour: bool) -> str:
 
 
 def _name_axes(rows: list[Text], names: str, width: int, style: str) -> None:
-    """Put the names at the right end of the x labels, or below them where there is no room."""
-    rows[-1].rstrip()
-    if rows[-1].cell_len + 2 + len(names) > width:
-        rows.append(Text())
-    rows[-1].pad_right(width - rows[-1].cell_len - len(names))
-    rows[-1].append(names, style=style)
+    """Put the names at the right end of the x labels, where one may give way; below them where more would have to."""
+    labels = rows[-1]
+    labels.rstrip()
+    room = width - len(names) - 2
+    kept = labels.plain[:room] if labels.plain[room : room + 1] in ("", " ") else labels.plain[:room].rpartition(" ")[0]
+    if len(kept.split()) + 1 >= len(labels.plain.split()) >= 3 or kept == labels.plain:
+        labels.truncate(len(kept))
+    else:
+        rows.append(labels := Text())
+    labels.pad_right(width - labels.cell_len - len(names))
+    labels.append(names, style=style)
