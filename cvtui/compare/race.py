@@ -20,7 +20,7 @@ from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch, usable_cores
 from cvtui.runlog.writer import EventWriter
 
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 
 
 class Racer:
@@ -99,7 +99,7 @@ class Race:
         left = [racer for racer in self.racers if not racer.over]
         for racer in left:
             _ask(racer)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
             for racer in left:
                 if racer.process is not None:

@@ -14,7 +14,7 @@ from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build, images
 from cvtui.labs.experiments.dense import conv_matrix
-from cvtui.labs.experiments.train import UNTOLD, TensorSplit, chance, evaluate, smooth, thin, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
@@ -188,7 +188,7 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
             **{f"superset: {name}": round4(value) for name, value in same.items()},
         },
         claim_holds=holds if tested else None,
-        sentence=words + ("" if tested else UNTOLD),
+        sentence=words + ("" if tested else NOT_LEARNED),
     )
 
 

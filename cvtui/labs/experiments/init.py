@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from cvtui.engine.nn.inits.fans import he_std, xavier_std
 from cvtui.errors import RequestError
-from cvtui.labs.experiments.init_figures import ACTIVATIONS, Way, figures
+from cvtui.labs.experiments.init_figures import ACTIVATIONS, Variant, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 LECTURE = (
@@ -85,7 +85,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         if width > 256:
             raise RequestError(f"--width: {width} is not allowed for conv; allowed: 2 to 256 channels")
     layers = Stack(str(knobs["layer"]), width, int(knobs["depth"]), int(knobs["seed"]))
-    ways = [Way(*pair) for pair in pairs]
+    ways = [Variant(*pair) for pair in pairs]
     inputs = layers.inputs(int(knobs["batch"]))
     for way in ways:
         way.outputs.append(inputs)
@@ -107,7 +107,7 @@ def chosen_pairs(activation: str, schemes: Sequence[str]) -> list[tuple[str, str
     return pairs
 
 
-def forward(layers: Stack, ways: Sequence[Way]) -> Iterator[float]:
+def forward(layers: Stack, ways: Sequence[Variant]) -> Iterator[float]:
     """Send the inputs through all layers; yield the share that is done."""
     for layer in range(layers.depth):
         weights = layers.weights(layer)
@@ -121,7 +121,7 @@ def forward(layers: Stack, ways: Sequence[Way]) -> Iterator[float]:
             yield (layer + 1) / layers.depth
 
 
-def backward(layers: Stack, ways: Sequence[Way]) -> Iterator[float]:
+def backward(layers: Stack, ways: Sequence[Variant]) -> Iterator[float]:
     """Send a gradient of unit size back from the last layer; yield the share that is done."""
     arriving = [torch.randn(way.outputs[-1].shape, generator=torch.Generator().manual_seed(7)) for way in ways]
     for layer in reversed(range(layers.depth)):
@@ -137,7 +137,7 @@ def backward(layers: Stack, ways: Sequence[Way]) -> Iterator[float]:
             yield (layers.depth - layer) / layers.depth
 
 
-def result(knobs: Knobs, width: int, ways: Sequence[Way]) -> LabResult:
+def result(knobs: Knobs, width: int, ways: Sequence[Variant]) -> LabResult:
     numbers: dict[str, object] = {}
     for way in ways:
         numbers[f"std {way.name}"] = [round4(value) for value in way.stds]

@@ -10,7 +10,7 @@ from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build
-from cvtui.labs.experiments.init_figures import Way, figures
+from cvtui.labs.experiments.init_figures import Variant, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 SIZE = (32, 32, 3)
@@ -28,7 +28,7 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
     maker = torch.Generator().manual_seed(int(knobs["seed"]))
     inputs = torch.randn(int(knobs["batch"]), SIZE[2], SIZE[0], SIZE[1], generator=maker)
     schemes = str(knobs["scheme"]).split(",")
-    ways: list[Way] = []
+    ways: list[Variant] = []
     for number, scheme in enumerate(schemes):
         report(number / len(schemes), scheme, lambda: figures(ways, names))
         initialise(net, init_of(scheme), torch.Generator().manual_seed(int(knobs["seed"])))
@@ -53,7 +53,7 @@ def init_of(scheme: str) -> str:
     return f"{name}({std})" if std else name
 
 
-def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Way:
+def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Variant:
     """One pass forward and back, looked at in the layers of these names."""
     kept: dict[str, Tensor] = {}
     handles = []
@@ -71,7 +71,7 @@ def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Way:
         for handle in handles:
             handle.remove()
         net.zero_grad()
-    way = Way("net", scheme, outputs=[inputs])
+    way = Variant("net", scheme, outputs=[inputs])
     for name in names:
         output = kept[name]
         way.outputs.append(output.detach())

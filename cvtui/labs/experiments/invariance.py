@@ -12,7 +12,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, digits
-from cvtui.labs.experiments.train import UNTOLD, TensorSplit, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
 from cvtui.labs.experiments.transforms import sample
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
@@ -218,7 +218,7 @@ def result(
         claim_holds=holds if tested else None,
         sentence=f"A shift by one changes {changed['none'][0]:.0%} of the detectors and {changed['max'][0]:.0%} of the "
         f"maxima; a digit keeps {keeps['fc']:.2f} of its probability in the fc net, {keeps['conv, max']:.2f} with max "
-        "pooling." + ("" if tested else UNTOLD),
+        "pooling." + ("" if tested else NOT_LEARNED),
     )
 
 

@@ -18,7 +18,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Points, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
-from cvtui.labs.experiments.train import UNTOLD, TensorSplit, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 STEPS_OF_PATH = 30
@@ -235,7 +235,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
             f"{land.roughness():.1%} false valleys"
             for land in lands
         )
-        + ("." if tested else f".{UNTOLD}"),
+        + ("." if tested else f".{NOT_LEARNED}"),
     )
 
 

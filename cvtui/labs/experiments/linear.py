@@ -13,7 +13,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, points
-from cvtui.labs.experiments.train import UNTOLD, TensorSplit, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 REACH = 1.6
@@ -86,7 +86,7 @@ def result(
             "separable at": first,
         },
         claim_holds=holds if tested else None,
-        sentence=words + ("" if tested else UNTOLD),
+        sentence=words + ("" if tested else NOT_LEARNED),
     )
 
 

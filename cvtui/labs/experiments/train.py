@@ -127,7 +127,7 @@ def guess(y: Tensor) -> float:
     return float(-(shares * shares.clamp(min=1e-12).log()).sum())
 
 
-UNTOLD = " Nothing was learnt with these knobs, so the claim was not tested."
+NOT_LEARNED = " Nothing was learnt with these knobs, so the claim was not tested."
 
 
 def parameters(model: nn.Module) -> int:
