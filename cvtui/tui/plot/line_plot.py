@@ -1,8 +1,8 @@
 """Curves in the terminal: `LinePlot`.
 
 It is given lines, marks and guides, and draws them in braille with two axes. Zooming and moving are its own business
-and survive new data. What turns numbers into dots is in `draw.braille`, what goes where in `draw.plot_drawing`, neither of which
-knows of Textual.
+and survive new data. What turns numbers into dots is in `draw.braille`, what goes where in `draw.plot_drawing`;
+neither knows of Textual.
 """
 
 from __future__ import annotations
