@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cvtui import door
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
-from cvtui.cli.output.progress import Report
+from cvtui.cli.output.progress import RunReport
 from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.runlog.history import History
 from cvtui.runlog.tail import Tail
@@ -60,7 +60,7 @@ def follow(
     """
     history = History(folder)
     records = Tail(folder.events, told.st_size if resume and (told := door.state(folder.events)) is not None else 0)
-    report = Report(folder, checked, quiet=quiet, as_json=as_json)
+    report = RunReport(folder, checked, quiet=quiet, as_json=as_json)
     if resume:
         report.skip(history)
     report.begin()

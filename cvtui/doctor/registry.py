@@ -11,6 +11,7 @@ from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis, Severity
 from cvtui.doctor.observations import Observations
 from cvtui.recipe.learning_rate import at_rate
+from cvtui.text import compact, rounded
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ def nice(number: float) -> float:
 
 
 def short(number: float) -> float:
-    """Round to three digits, for a recipe's field."""
-    return float(f"{number:.3g}")
+    """Round to three digits: for a recipe's field."""
+    return rounded(number, 3)
 
 
 def some(names: list[str], most: int = 3, count: int = 0) -> str:
@@ -126,4 +127,5 @@ def some(names: list[str], most: int = 3, count: int = 0) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    """0.1234 -> "12.3 %": three digits, however small."""
+    return f"{compact(100 * share)} %"

@@ -21,8 +21,10 @@ LAYER_COLUMNS = (
 
 
 def write_csv(history: History, folder: Path) -> list[Path]:
-    """Writes the three tables; returns their paths. Empty cells are values that are missing; what is there and not
-    finite is `nan`, `inf` or `-inf`."""
+    """Write the three tables; return their paths.
+
+    Empty cells are values that are missing; what is there and not finite is `nan`, `inf` or `-inf`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "steps.csv", folder / "epochs.csv", folder / "layers.csv"]
     series, told = history.steps, nonfinite_steps(history.folder)

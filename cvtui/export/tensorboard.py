@@ -13,8 +13,10 @@ TAGS = {"loss": "loss/train", "accuracy": "accuracy/train", "lr": "lr", "grad_no
 
 
 def write_tensorboard(history: History, folder: Path) -> int:
-    """Scalars of every step and epoch, with their wall time; returns how many. NaN and infinities are what they were;
-    what is missing is left out. RequestError without tensorboard."""
+    """Write scalars of every step and epoch, with their wall time; return how many.
+
+    NaN and infinities stay; what is missing is left out. RequestError without tensorboard.
+    """
     try:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary

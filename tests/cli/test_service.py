@@ -246,7 +246,7 @@ def test_no_command_prints_around_the_way_out() -> None:
 def is_plain(word: ast.expr) -> bool:
     if isinstance(word, ast.Constant):
         return True
-    if isinstance(word, ast.Name):  # the first is made harmless by whoever calls `Bar.above`
+    if isinstance(word, ast.Name):  # the first is made harmless by whoever calls `EpochBar.above`
         return word.id in ("text", "__version__")
     if isinstance(word, ast.JoinedStr):
         return all(

@@ -19,7 +19,7 @@ import torch
 
 import cvtui
 from cvtui.export import write_csv, write_html, write_svg, write_tensorboard
-from cvtui.export.chart import Chart, Curve, draw, nice_ticks
+from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.runlog.events import CommandApplied, EpochDone, Log, PictureSaved, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -191,7 +191,7 @@ def test_svg_is_well_formed_and_keeps_spikes(folder: RunFolder, tmp_path: Path) 
     assert root.tag.endswith("svg")
     y = np.ones(500_000)
     y[123_456] = 50.0
-    picture = draw(Chart(title="spike", curves=[Curve(name="loss", x=np.arange(500_000), y=y, kind="train")]))
+    picture = draw(Chart(title="spike", curves=[ChartCurve(name="loss", x=np.arange(500_000), y=y, kind="train")]))
     points = re.search(r'points="([^"]+)"', picture)
     assert points is not None
     heights = [float(point.split(",")[1]) for point in points[1].split()]
@@ -201,15 +201,18 @@ def test_svg_is_well_formed_and_keeps_spikes(folder: RunFolder, tmp_path: Path) 
 
 def test_svg_breaks_the_line_at_nan() -> None:
     y = np.array([1.0, 2.0, np.nan, 2.0, 1.0])
-    picture = draw(Chart(title="gap", curves=[Curve(name="loss", x=np.arange(5), y=y, kind="train")]))
+    picture = draw(Chart(title="gap", curves=[ChartCurve(name="loss", x=np.arange(5), y=y, kind="train")]))
     assert picture.count("<polyline") == 2
     assert "not finite from 2" in picture
 
 
-def test_ticks_are_one_two_five() -> None:
-    assert nice_ticks(0, 10) == [0, 2, 4, 6, 8, 10]
-    assert nice_ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert nice_ticks(3, 3) == [3]
+def test_ticks_are_those_of_the_screen() -> None:
+    """Round numbers on both kinds of axis: a log axis says 0.1, 0.3, 1, not powers of ten with a fraction."""
+    curve = ChartCurve(name="loss", x=np.arange(101), y=np.geomspace(0.05, 20, 101), kind="train")
+    texts = re.findall(r'class="tick"[^>]*>([^<]+)<', draw(Chart(title="loss", curves=[curve], log_y=True)))
+    assert texts == ["0", "20", "40", "60", "80", "100", "step", "0.1", "0.3", "1", "3", "10"]
+    share = ChartCurve(name="accuracy", x=np.arange(101), y=np.linspace(0.1, 1, 101), kind="train")
+    assert "80%" in draw(Chart(title="accuracy", curves=[share], percent=True))
 
 
 def test_a_run_without_any_record_still_exports(tmp_path: Path) -> None:

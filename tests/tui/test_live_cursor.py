@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.app import App, ComposeResult
 
+from cvtui.draw.scales import Limits
 from cvtui.runlog.axes import Positions, XAxis, position, step_at
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -204,7 +205,7 @@ async def test_a_zoomed_view_goes_along(finished: RunFolder) -> None:
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         plot = app.curve("loss").plot
-        plot.zoom_to(x=(100, 140))
+        plot._look_at(Limits(100, 140), None)
         app.live.show_step(300)
         await pilot.pause()
         view = plot.view[0]

@@ -417,7 +417,7 @@ async def test_it_follows_until_it_is_zoomed_and_then_stays():
 
 async def test_resizing_draws_anew_and_keeps_the_zoom():
     async with shown(lambda plot: plot.set_lines([line()])) as (plot, pilot, _):
-        plot.zoom_to((100, 300))
+        plot._look_at(Limits(100, 300), None)
         for size in ((160, 45), (20, 5), (80, 24)):
             await pilot.resize_terminal(*size)
             await pilot.pause()
@@ -464,7 +464,7 @@ async def test_wheel_with_shift_zooms_y():
 
 async def test_zooming_in_ends_where_there_is_nothing_more_to_see():
     async with shown(lambda plot: plot.set_lines([line()])) as (plot, pilot, _):
-        plot.zoom_to((500, 520))
+        plot._look_at(Limits(500, 520), None)
         for _ in range(14):
             await wheel(pilot, plot, (50, 10), True)
         limits = frame_of(plot).across.limits
@@ -507,7 +507,7 @@ async def test_dragging_selects_and_dragging_the_zoomed_moves():
 async def test_moving_stops_at_the_ends():
     async with shown(lambda plot: plot.set_lines([line()])) as (plot, pilot, _):
         plot.focus()
-        plot.zoom_to((100, 300))
+        plot._look_at(Limits(100, 300), None)
         await pilot.press(*["shift+left"] * 4)
         assert frame_of(plot).across.limits == pytest.approx((0, 200), abs=1e-6)
         await pilot.press(*["shift+right"] * 21)
@@ -532,7 +532,7 @@ async def test_keys_zoom_around_the_cursor_and_toggle_the_log_axis():
         plot.cursor_x = 200.0
         await pilot.press("plus")
         frame = frame_of(plot)
-        assert float(frame.across.place(200.0, 2)) == pytest.approx(200 / 999)
+        assert float(frame.across.to_dots(200.0, 2)) == pytest.approx(200 / 999)
         await pilot.press("minus", "minus", "y")
         assert plot.view == (None, None)
         assert plot.log_y
@@ -540,14 +540,6 @@ async def test_keys_zoom_around_the_cursor_and_toggle_the_log_axis():
         await pilot.pause()
         assert isinstance(app.told[-1], LinePlot.ScaleChanged)
         assert app.told[-1].log is True
-
-
-async def test_zoom_to_follows_another_plot_without_a_message():
-    async with shown(lambda plot: plot.set_lines([line()])) as (plot, pilot, app):
-        plot.zoom_to((10, 20))
-        await pilot.pause()
-        assert plot.view == (Limits(10, 20), None)
-        assert app.told == []
 
 
 async def test_mouse_without_data_does_nothing():

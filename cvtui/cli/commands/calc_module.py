@@ -9,7 +9,8 @@ import click
 
 from cvtui.calc import Size, size_text
 from cvtui.cli import out
-from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
+from cvtui.cli.output.table import Cell, Column, bar, print_grid
+from cvtui.text import binary_size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +64,7 @@ def _print(console: Console, found: ModuleSummary) -> None:
         console,
         [
             Column("layer", [Cell(row.name, _colour(row)) for row in rows], foot="total", most=36, keep_end=True),
-            Column("module", [row.expression for row in rows], priority=7, most=52),
+            Column("module", [row.expression for row in rows], need=7, most=52),
             Column("output", [Cell("x".join(map(str, row.output)), "bold") for row in rows], "right"),
             Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 1,
                    f"{found.parameters:,}"),
@@ -75,7 +76,7 @@ def _print(console: Console, found: ModuleSummary) -> None:
             Column("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
             Column("activations", [f"{row.activations:,}" if row.activations else "" for row in rows], "right", 9,
                    f"{found.activations:,}"),
-            Column("", [Cell(row.note, "yellow") for row in rows], priority=6, most=40),
+            Column("", [Cell(row.note, "yellow") for row in rows], need=6, most=40),
         ],
     )  # fmt: skip
     console.print(f"\nparameters {binary_size(4 * found.parameters)} in float32", highlight=False)

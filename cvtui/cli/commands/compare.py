@@ -13,8 +13,8 @@ from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.compare import Compared, Verdict
-    from cvtui.compare.differences import Outcome
+    from cvtui.compare import Comparison, Verdict
+    from cvtui.compare.differences import RunOutcome
     from cvtui.runlog.history import History
 
 
@@ -38,7 +38,7 @@ def compare(names: tuple[str, ...], runs: Path, as_json: bool) -> None:
     show_result(result, labels, verdicts)
 
 
-def print_json(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+def print_json(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     """Print `{"differs": […], "best": NAME, "runs": [{name, state, recipe values, …, verdict}]}`."""
     import msgspec
 
@@ -65,7 +65,7 @@ def print_json(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdi
     click.echo(msgspec.json.encode({"differs": result.fields, "best": best, "runs": rows}).decode())
 
 
-def show_result(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+def show_result(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     """Print the curves, then the table; the best run is marked."""
     console = out.console()
     for line in curves(result.outcomes, labels, verdicts, min(console.width, 120), not console.no_color):
@@ -88,7 +88,7 @@ def _repeat_command(history: History) -> str:
 
 
 def curves(
-    outcomes: Sequence[Outcome], labels: Sequence[str], verdicts: Sequence[Verdict], width: int, colour: bool
+    outcomes: Sequence[RunOutcome], labels: Sequence[str], verdicts: Sequence[Verdict], width: int, colour: bool
 ) -> list[Any]:
     """Draw the smoothed training loss of each run over steps, named by its shape."""
     import numpy as np
@@ -112,7 +112,7 @@ def curves(
     return draw(figure, width, colour=colour)
 
 
-def table(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
+def table(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
     """Return a table with one row a run: what differs, and its results."""
     from rich.table import Table
     from rich.text import Text

@@ -19,7 +19,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
-    from cvtui.compare.lottery import Judgement, Trial
+    from cvtui.compare.lottery import Judgement, LotteryRound
     from cvtui.recipe.validation import Checked
     from cvtui.runlog.lottery_note import Kind, Scope
 
@@ -119,7 +119,7 @@ class _Rounds:
         self.rewind_steps, self.jobs, self.quiet = rewind_steps, jobs, quiet
         self.origin = ""
 
-    def train(self, rounds: int, controls: tuple[Kind, ...]) -> list[Trial]:
+    def train(self, rounds: int, controls: tuple[Kind, ...]) -> list[LotteryRound]:
         """Train all rounds; fewer where a ticket did not end well enough to be pruned again."""
         from cvtui.compare.lottery import shares_left
 
@@ -135,7 +135,7 @@ class _Rounds:
             parent = after
         return trials
 
-    def _round(self, number: int, kinds: tuple[Kind, ...], left: float, parent: str) -> tuple[list[Trial], str]:
+    def _round(self, number: int, kinds: tuple[Kind, ...], left: float, parent: str) -> tuple[list[LotteryRound], str]:
         """Train the runs of one round at once; return their results, and the folder's name of the first."""
         import msgspec
 
@@ -164,7 +164,7 @@ class _Rounds:
         ], first
 
 
-def _report(trials: list[Trial], base: Checked, place: Path, as_json_too: bool) -> int:
+def _report(trials: list[LotteryRound], base: Checked, place: Path, as_json_too: bool) -> int:
     from cvtui.compare.lottery import as_json, judge_lottery
 
     judgement = judge_lottery(trials, base.data.validation)
@@ -180,7 +180,7 @@ def _report(trials: list[Trial], base: Checked, place: Path, as_json_too: bool) 
     return 1 if bad else 0
 
 
-def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
+def _show(trials: list[LotteryRound], judgement: Judgement, place: Path) -> None:
     """Print the figure, the table, the promise and the verdict."""
     from rich.text import Text
 
@@ -198,7 +198,7 @@ def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
     console.print(Text(f"the runs: cvtui runs --runs {place}"), soft_wrap=True)
 
 
-def _table(trials: list[Trial], best: Trial | None) -> Any:
+def _table(trials: list[LotteryRound], best: LotteryRound | None) -> Any:
     """Return a table with one row a round; the epoch is that of the lowest validation loss."""
     from rich.table import Table
     from rich.text import Text
@@ -223,11 +223,11 @@ def _table(trials: list[Trial], best: Trial | None) -> Any:
     return found
 
 
-def _accuracy(trial: Trial | None) -> str:
+def _accuracy(trial: LotteryRound | None) -> str:
     if trial is None or trial.accuracy is None or not math.isfinite(trial.accuracy):
         return trial.state if trial is not None else "–"
     return f"{trial.accuracy:.2%}"
 
 
-def _epoch(trial: Trial | None) -> str:
+def _epoch(trial: LotteryRound | None) -> str:
     return str(trial.loss_epoch) if trial is not None and trial.loss_epoch is not None else "–"

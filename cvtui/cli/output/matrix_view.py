@@ -36,7 +36,7 @@ def print_matrix(
     y: list[Number],
     full_rank: int | None,
 ) -> None:
-    """The matrix with its facts, and y = T x worked out both ways."""
+    """Print the matrix with its facts, and y = T x worked out both ways."""
     spec = built.spec
     name = "Cross-correlation" if spec.correlate else "Convolution"
     what = f"filter of {_by(spec.shape)} on {_by(spec.size)}, {_borders(spec)}"
@@ -154,7 +154,7 @@ def _print_facts(console: Console, built: Matrix, full_rank: int | None) -> None
 
 
 def _print_sums(console: Console, spec: FilterSpec, x: list[Number], y: list[Number]) -> None:
-    """The sliding window's answer for the first outputs, term by term, each with T x beside it."""
+    """Write out the sliding window for the first outputs, term by term, each with T x beside it."""
     console.print("\n[bold]The sliding window's own answer[/], its products in the order of the window:")
     answers = sliding(spec, x)[:MOST_SUMS]
     for number, (products, answer) in enumerate(answers):

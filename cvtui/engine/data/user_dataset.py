@@ -21,6 +21,7 @@ from cvtui.engine.runtime.seeds import SELECTION, generator
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.image_folder import parse_size
 from cvtui.recipe.recipe import Recipe
+from cvtui.text import error_line
 
 
 def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
@@ -41,7 +42,7 @@ def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
     try:
         given = function()
     except Exception as error:
-        raise RequestError(f"data: {text} raised {type(error).__name__}: {_line(error)}") from error
+        raise RequestError(f"data: {text} raised {error_line(error)}") from error
     pair = given if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
     train, names = _part(pair[0], text, size)
     if pair[1] is not None:
@@ -70,7 +71,7 @@ def _find(text: str) -> Callable[[], Any]:
         where = "" if missing != module.partition(".")[0] else " here (modules are looked for in the working directory)"
         raise RequestError(f"data: there is no module {missing!r}{where}") from None
     except Exception as error:
-        raise RequestError(f"data: importing {module!r} raised {type(error).__name__}: {_line(error)}") from error
+        raise RequestError(f"data: importing {module!r} raised {error_line(error)}") from error
     function = getattr(found, name, None)
     if not callable(function):
         names = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
@@ -85,7 +86,7 @@ def _part(source: Any, text: str, size: str) -> tuple[Images, tuple[str, ...]]:
         count = len(source)
         items = [source[number] for number in range(count)]
     except Exception as error:
-        what = f"a {type(source).__name__}, no Dataset ({type(error).__name__}: {_line(error)})"
+        what = f"a {type(source).__name__}, no Dataset ({error_line(error)})"
         raise RequestError(f"data: {text} gave {what}") from error
     if not items:
         raise RequestError(f"data: {text} gave a Dataset without items")
@@ -185,7 +186,3 @@ def tell_facts(text: str, size: str, val_share: float) -> int:
         found = {"error": error.message, "hint": error.hint}
     print(json.dumps(found), file=stdout, flush=True)
     return 0
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

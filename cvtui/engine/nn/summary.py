@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Size
 from cvtui.errors import RequestError, nearest
+from cvtui.text import error_line
 
 DEFAULT_SIDE = 224
 
@@ -126,7 +127,7 @@ def _torchvision_model(name: str, classes: int | None) -> tuple[nn.Module, int]:
         import torchvision.models as models
     except Exception as error:  # beside a CPU-only torch it fails with RuntimeError, not ImportError
         raise RequestError(
-            f"torchvision:{name}: torchvision does not import beside torch {torch.__version__} ({_line(error)})",
+            f"torchvision:{name}: torchvision does not import beside torch {torch.__version__} ({error_line(error)})",
             hint="install torch and torchvision from the same index",
         ) from error
     names = models.list_models(module=models)
@@ -163,7 +164,7 @@ def _own_model(target: str, classes: int | None) -> nn.Module:
     except RequestError:
         raise
     except Exception as error:
-        raise RequestError(f"{target}: {_line(error)}") from error
+        raise RequestError(f"{target}: {error_line(error)}") from error
     finally:
         if added and here in sys.path:
             sys.path.remove(here)
@@ -268,7 +269,9 @@ def _run(twin: nn.Module, size: Size, target: str) -> tuple[dict[nn.Module, _Cal
             warnings.simplefilter("ignore")
             twin(torch.empty(shape, device="meta"))
     except Exception as error:
-        raise RequestError(f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {_line(error)}") from error
+        raise RequestError(
+            f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {error_line(error)}"
+        ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
@@ -362,12 +365,6 @@ def _expression(module: nn.Module) -> str:
     """Return the module's own line, without what PyTorch would print for its children."""
     extra = module.extra_repr() if _is_leaf(module) else ""
     return f"{type(module).__name__}({extra})" if extra else type(module).__name__
-
-
-def _line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message."""
-    text = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, Journal
-from cvtui.engine.observe.step_metrics import exact
 from cvtui.engine.runtime.idle_cores import FreeCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, Governor, candidates
 from cvtui.engine.train.checkpoint_files import Keeper, Names
@@ -29,6 +28,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.nonfinite import words_of
 from cvtui.runlog.worker_process import usable_cores
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import rounded
 
 
 class Loop:
@@ -66,7 +66,7 @@ class Loop:
         total = t.checked.total_steps
         places = sorted({round(total * share / 200) for share in range(201)} - {total})
         self.journal.writer.write(
-            Facts(rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.checked.loss.name)
+            Facts(rates=[[step, rounded(t.schedule.lr_at(step), 9)] for step in places], loss=t.checked.loss.name)
         )
         self.journal.gather(probe, scan)
         return probe, scan

@@ -7,8 +7,7 @@ import torch
 from cvtui.doctor.curves import learnt
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.labs.experiments.data import digits
-from cvtui.labs.experiments.lr import problem
-from cvtui.labs.experiments.train import evaluate, guess, smooth, thin, train
+from cvtui.labs.experiments.train import evaluate, guess, problem, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import parse_choice

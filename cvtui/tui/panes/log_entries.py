@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cvtui.recipe.learning_rate import options_at
 from cvtui.runlog.origin import saved_weights_hint
-from cvtui.tui.panes.format import clean, count, percent, significant
+from cvtui.text import clean, count, percent, significant
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Finding, Log, RunEnded, RunStarted

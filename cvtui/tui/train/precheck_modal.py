@@ -18,7 +18,7 @@ from textual.widgets import Static
 from cvtui.errors import process_error
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal

@@ -13,7 +13,7 @@ from cvtui.errors import RequestError
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train.modals import LeaveModal, Leaving, RateModal, StopModal
 from cvtui.tui.train.resume_modal import ResumeModal, resume
