@@ -21,7 +21,6 @@ from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.recorder import StepRecorder
-from cvtui.engine.observe.rounding import exact, finite, short
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.state import TrainingState, prepare, recipe_facts
@@ -32,6 +31,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import Facts, Record
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import error_line, rounded, rounded_or_none
 
 STEPS = 31
 """The run's own first steps, looked at as often as the run is: what is said of them here, its doctor says there."""
@@ -114,15 +114,15 @@ def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Fac
     if accuracy < 1.0:
         for times in OTHER_RATES:
             other = _overfit(training, weights, few, times)
-            others.append([exact(training.checked.lr * times), short(other[0]), short(other[1])])
+            others.append([rounded(training.checked.lr * times, 9), rounded(other[0], 6), rounded(other[1], 6)])
     return Facts(
         step=training.step,
-        overfit_loss=finite(loss),
-        overfit_accuracy=short(accuracy),
+        overfit_loss=rounded_or_none(loss, 6),
+        overfit_accuracy=rounded(accuracy, 6),
         overfit_steps=steps,
         overfit_images=len(few.labels),
         overfit_rates=[[n if math.isfinite(n) else -1.0 for n in row] for row in others],
-        zeroed_loss=finite(zeroed),
+        zeroed_loss=rounded_or_none(zeroed, 6),
     )
 
 
@@ -135,7 +135,8 @@ def _overfit(
     """
     training.model.load_state_dict(weights)
     changes = {**at_rate(training.checked.lr * times), "weight_decay": 0.0}
-    optimizer = make_optimizer(training.model, msgspec.structs.replace(training.recipe, **changes))
+    recipe = msgspec.structs.replace(training.recipe, **changes)
+    optimizer = make_optimizer(training.model, training.checked.optimizer, recipe)
     step = PlainStep(training.model, training.loss, optimizer)
     batch = Images(training.preprocess(images.pixels), images.labels)
     until = time.perf_counter() + LEARN_SECONDS
@@ -192,6 +193,6 @@ def check_stdin() -> int:
         print(f"{error.message}{f'; {error.hint}' if error.hint else ''}", file=sys.stderr)
         return 2
     except Exception as error:
-        print(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", file=sys.stderr)
+        print(error_line(error, 300), file=sys.stderr)
         return 1
     return 0

@@ -38,6 +38,7 @@ from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.nonfinite import words_of
+from cvtui.text import error_line
 
 
 class Stopped(Exception):
@@ -313,8 +314,7 @@ def _ending(error: BaseException | None) -> tuple[Any, str]:
         return "stopped", str(error)
     if isinstance(error, KeyboardInterrupt):
         return "stopped", "stopped by ctrl+c"
-    text = " ".join(str(error).split())[:300]
-    return "failed", f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return "failed", error_line(error, 300)
 
 
 def _number(value: Tensor | float | None) -> float | None:

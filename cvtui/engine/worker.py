@@ -13,7 +13,7 @@ import msgspec
 import torch
 
 from cvtui import door
-from cvtui.engine.data.images import Tell
+from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
@@ -32,13 +32,13 @@ from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.trainer import Trainer
 from cvtui.errors import RequestError
-from cvtui.recipe.memory_check import gib, need_of
+from cvtui.recipe.memory_check import gib, memory_need
 from cvtui.recipe.toml import dumps, load
 from cvtui.recipe.validation import check
 from cvtui.runlog import disk_note as note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.origin import places_told, recipe_of
+from cvtui.runlog.origin import data_paths, recipe_of
 from cvtui.runlog.writer import EventWriter
 
 
@@ -139,10 +139,10 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
         return RunOutcome("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
         _log_traceback(folder)
-        return RunOutcome("failed", error_line(error, training), 1, training.step if training else 0)
+        return RunOutcome("failed", end_message(error, training), 1, training.step if training else 0)
 
 
-def _progress_log(writer: EventWriter) -> Tell:
+def _progress_log(writer: EventWriter) -> OnProgress:
     """Make a callback that logs progress before the first step at once."""
 
     def on_progress(text: str) -> None:
@@ -263,7 +263,7 @@ def run_record(training: TrainingState, prediction: dict[str, Any] | None = None
             "input": list(facts.size),
             "mean": [round(value, 4) for value in training.stats.mean],
             "std": [round(value, 4) for value in training.stats.std],
-            **places_told(recipe),
+            **data_paths(recipe),
         },
         prediction=forecast(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,
@@ -299,7 +299,7 @@ def _peak(training: TrainingState) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def error_line(error: Exception, training: TrainingState | None) -> str:
+def end_message(error: Exception, training: TrainingState | None) -> str:
     """Error message for the record `end`.
 
     Out of memory it says batch size, peak, the estimate, and the way out. (Watching never ends a run for want of
@@ -309,7 +309,7 @@ def error_line(error: Exception, training: TrainingState | None) -> str:
         if training is None:
             return "out of memory while the net was built: it has too many weights for this machine"
         size = training.recipe.batch_size
-        peak, need = _peak(training), need_of(training.checked)
+        peak, need = _peak(training), memory_need(training.checked)
         took = f"after {peak / 2**30:.1f} GiB, at batch size {size}"
         needs = f"weights, gradients, optimiser and activations need about {gib(need.total)}"
         smaller = smaller_batch(training.checked, peak)

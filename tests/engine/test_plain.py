@@ -64,8 +64,10 @@ def test_the_same_losses_with_and_without(tmp_path: Path, changes: dict[str, Any
     assert plain["stand_in"] == "module", "the real torch._dynamo"
     assert quick["code"] == plain["code"] == 0
     histories = [making.history(run) for run in (usual, bare)]
+    assert histories[0].run is not None
     assert len(histories[0].steps.loss) == histories[0].run.total_steps
     for column in ("loss", "grad_norm", "lr"):
-        np.testing.assert_array_equal(*(getattr(history.steps, column) for history in histories), err_msg=column)
+        first, second = (getattr(history.steps, column) for history in histories)
+        np.testing.assert_array_equal(first, second, err_msg=column)
     weights = [checkpoint.load(run.checkpoints / "last.pt")["model"] for run in (usual, bare)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def settings_elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A configuration folder for this test alone."""
+    """Make a configuration folder for this test alone."""
     folder = tmp_path_factory.mktemp("config")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     return folder

@@ -72,7 +72,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.fixture
 def growing(tmp_path: Path) -> Iterator[WrittenRun]:
-    """A run that lives: its lock is held, as by a worker."""
+    """Write a run that lives: its lock is held, as by a worker."""
     run = WrittenRun(tmp_path, "growing")
     run.step(40)
     with run.folder.lock():

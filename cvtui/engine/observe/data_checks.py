@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part
-from cvtui.engine.observe.rounding import finite
 from cvtui.runlog.events import Facts
+from cvtui.text import rounded_or_none
 
 SECONDS = 1.5
 """For the whole scan; what was not looked at by then is left out."""
@@ -120,7 +120,7 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
 def _moments(images: Tensor) -> list[float | None]:
     """[mean, std] of at most REFERENCES images before preprocessing, for comparison with the other part alone."""
     numbers = images[_even_indices(len(images), REFERENCES)].float()
-    return [finite(numbers.mean()), finite(numbers.std())]
+    return [rounded_or_none(numbers.mean().item(), 6), rounded_or_none(numbers.std().item(), 6)]
 
 
 def _label_facts(labels: Tensor, classes: int) -> dict[str, Any]:
@@ -178,9 +178,9 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
     shares = torch.bincount(val_said, minlength=classes).double() / len(val_said)
     chance = (shares * torch.bincount(truth.clamp_min(0), minlength=classes) / len(truth)).sum()
     return {
-        "neighbours_train": finite((train_said == labels[own]).double().mean()),
-        "neighbours_validation": finite((val_said == truth).double().mean()),
-        "neighbours_chance": finite(chance),
+        "neighbours_train": rounded_or_none((train_said == labels[own]).double().mean().item(), 6),
+        "neighbours_validation": rounded_or_none((val_said == truth).double().mean().item(), 6),
+        "neighbours_chance": rounded_or_none(chance.item(), 6),
         "neighbours_count": min(len(own), len(others)),
     }
 

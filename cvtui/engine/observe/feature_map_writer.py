@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.observe.feature_maps import ValidationSet, compute_feature_maps
 from cvtui.engine.observe.image_writer import ImageWriter
+from cvtui.text import error_line
 
 NOT_TOLD = "no validation images are known: give cvtui.watch(…, validation=(images, labels)) or a Dataset"
 
@@ -47,7 +48,7 @@ class UserImages:
             try:
                 self._source = ValidationSet(source)
             except Exception as error:  # a user's data set may raise anything, and that must not stop a training
-                self.missing = f"no feature maps: {_line(error)}"
+                self.missing = f"no feature maps: {error_line(error)}"
         self.size = self._source.size if self._source is not None else 0
 
     def image(self, number: int) -> ValidationImage:
@@ -97,7 +98,7 @@ class FeatureMapWriter:
         except OSError as error:
             return f"the pictures can't be written: {error.strerror or error}"
         except Exception as error:
-            return f"no feature maps of validation image {number}: {_line(error)}"
+            return f"no feature maps of validation image {number}: {error_line(error)}"
         self.written = True
         return f"feature maps of validation image {number}"
 
@@ -107,7 +108,3 @@ class FeatureMapWriter:
         result = compute_feature_maps(self.model, inputs, self.autocast())
         truth = "" if label is None else self.classes[label] if 0 <= label < len(self.classes) else str(label)
         self.writer.write_feature_maps(step, number, shown, result, truth, self.classes)
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"

@@ -19,10 +19,10 @@ from torch.utils.hooks import RemovableHandle
 from cvtui.engine.observe.layer_sample import is_compiled, plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.model_facts import optimizer_facts, output_facts, weight_facts, weight_numbers
-from cvtui.engine.observe.rounding import finite, short
 from cvtui.engine.observe.statistics import moments, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
+from cvtui.text import rounded, rounded_or_none
 
 STEPS = 5
 """First steps that are observed with hooks."""
@@ -217,7 +217,10 @@ class Probe:
         if not self._reported_validation and self._validation is not None:
             self._reported_validation = True
             numbers = self._validation.tolist()
-            facts |= {"validation_mean": finite(numbers[0]), "validation_std": finite(numbers[1])}
+            facts |= {
+                "validation_mean": rounded_or_none(numbers[0], 6),
+                "validation_std": rounded_or_none(numbers[1], 6),
+            }
             facts["validation_mode"] = self._first_fields["validation_mode"]
             if not self.scan_inputs:
                 self._drop_root()
@@ -250,10 +253,10 @@ class Probe:
         facts: dict[str, Any] = {}
         if "input" in self._first:
             names = ("input_mean", "input_std", "input_min", "input_max")
-            facts |= {name: finite(n) for name, n in zip(names, self._first["input"].tolist(), strict=True)}
+            facts |= {name: rounded_or_none(n, 6) for name, n in zip(names, self._first["input"].tolist(), strict=True)}
         loss, output, labels = (self._first.get(name) for name in ("loss", "output", "labels"))
         if loss is not None:
-            facts["first_loss"] = finite(loss.item())
+            facts["first_loss"] = rounded_or_none(loss.item(), 6)
         if output is not None and output.dim() == 2 and len(output):
             facts |= output_facts(output.float(), labels, facts.get("first_loss"))
         self._first = {}
@@ -268,7 +271,7 @@ class Probe:
             together = torch.cat(labels)
             facts["label_range"] = [int(together.min()), int(together.max())]
         if self._stale:
-            facts["stale_gradient"] = finite(torch.stack(self._stale).median().item())
+            facts["stale_gradient"] = rounded_or_none(torch.stack(self._stale).median().item(), 6)
         if self._without:
             facts["no_gradient"] = sorted(map(plain_name, self._without))[:50]
             facts["no_gradient_count"] = len(self._without)
@@ -303,7 +306,7 @@ class Probe:
                 module.training = mode
         if not all(map(math.isfinite, losses)):
             return None
-        pair = [short(number) for number in losses]
+        pair = [rounded(number, 6) for number in losses]
         return Facts(
             step=self.number, train_mode_loss=pair[0], eval_mode_loss=pair[1], mode_losses=[[self.number, *pair]]
         )

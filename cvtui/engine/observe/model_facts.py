@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.layer_sample import plain_name
-from cvtui.engine.observe.rounding import finite
 from cvtui.engine.observe.statistics import moments
 from cvtui.runlog.events import WeightFact
+from cvtui.text import rounded_or_none
 
 TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
 """What logits are divided by before a softmax, now and then."""
@@ -68,8 +68,8 @@ def weight_facts(numbers: list[tuple[str, int, Tensor]]) -> list[WeightFact]:
                 name=name,
                 layer=name.rpartition(".")[0],
                 fan_in=fan_in,
-                mean=finite(mean),
-                std=0.0 if low == high else finite(std),
+                mean=rounded_or_none(mean, 6),
+                std=0.0 if low == high else rounded_or_none(std, 6),
             )
         )
     return facts
@@ -85,12 +85,12 @@ def output_facts(output: Tensor, labels: Tensor | None, loss: float | None) -> d
         and len(labels) == len(output)
         and 0 <= int(labels.min()) <= int(labels.max()) < len(output[0])
     ):
-        facts["cross_entropy"] = finite(nn.functional.cross_entropy(output, labels).item())
+        facts["cross_entropy"] = rounded_or_none(nn.functional.cross_entropy(output, labels).item(), 6)
         twice = [nn.functional.cross_entropy((output / t).softmax(1), labels).item() for t in TEMPERATURES]
-        facts["doubled"] = finite(min(twice, key=lambda cost: abs(cost - (loss or twice[0]))))
+        facts["doubled"] = rounded_or_none(min(twice, key=lambda cost: abs(cost - (loss or twice[0]))), 6)
         if is_share:
             chosen = output.gather(1, labels[:, None]).clamp_min(1e-12)
-            facts["log_loss"] = finite(-chosen.log().mean().item())
+            facts["log_loss"] = rounded_or_none(-chosen.log().mean().item(), 6)
         elif bool((output <= 0).all()):  # log-probabilities, for NLLLoss
-            facts["log_loss"] = finite(-output.gather(1, labels[:, None]).mean().item())
+            facts["log_loss"] = rounded_or_none(-output.gather(1, labels[:, None]).mean().item(), 6)
     return facts

@@ -13,7 +13,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from cvtui.engine.observe.rounding import exact
+from cvtui.text import rounded
 
 LARGE = 1 << 16
 """Logits of more numbers than this are turned into "right or wrong" at once, so that a flush holds little memory."""
@@ -108,8 +108,8 @@ class StepMetrics:
         columns = [torch.stack(self._losses).float(), torch.cat(self._right), torch.stack(norms).float()]
         loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
-            loss=[exact(number) for number in loss],
-            accuracy=[exact(number) for number in accuracy],
+            loss=[rounded(number, 9) for number in loss],
+            accuracy=[rounded(number, 9) for number in accuracy],
             grad_norm=grad_norm,
             images=self._sizes,
             without={index for index, norm in enumerate(self._norms) if norm is None},

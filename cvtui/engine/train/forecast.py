@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.observe.layer_watch import watched_layers
-from cvtui.engine.observe.rounding import finite
 from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.train.state import TrainingState, first_batch
 from cvtui.recipe.first_loss import first_loss
-from cvtui.recipe.memory_check import need_of
+from cvtui.recipe.memory_check import memory_need
+from cvtui.text import rounded_or_none
 
 
 def forecast(training: TrainingState) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def forecast(training: TrainingState) -> dict[str, Any]:
     """
     start_loss, spread = first_pass(training)
     return {
-        "first_loss": first_loss(training.recipe.loss, len(training.checked.data.classes)).value,
+        "first_loss": first_loss(training.checked.loss, len(training.checked.data.classes)).value,
         "start_loss": start_loss,
         "activation_std": spread,
         "memory": memory(training),
@@ -56,8 +56,8 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
     finally:
         for handle in handles:
             handle.remove()
-    spread = {name: finite(std) or 0.0 for name, std in stds.items()}
-    return finite(loss), spread
+    spread = {name: rounded_or_none(std.item(), 6) or 0.0 for name, std in stds.items()}
+    return rounded_or_none(loss, 6), spread
 
 
 def memory(training: TrainingState) -> int:
@@ -65,4 +65,4 @@ def memory(training: TrainingState) -> int:
 
     Weights, their running mean, gradients, optimizer state, kept activations, the images.
     """
-    return need_of(training.checked).total + training.data.bytes
+    return memory_need(training.checked).total + training.data.bytes

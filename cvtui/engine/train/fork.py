@@ -81,7 +81,7 @@ SHAPE = ("momentum", "amsgrad", "centered")
 def _restore_optimizer(training: TrainingState, state: dict[str, Any]) -> list[str]:
     """Load momentum and the like where the update rule is the same; options are the child's own."""
     before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
-    now = training.recipe.optimizer.partition("(")[0]
+    now = training.checked.optimizer.name
     if before != now:
         return [f"the optimizer's state begins anew: {before} → {now}"]
     fresh = training.optimizer.param_groups
@@ -101,7 +101,7 @@ def _restore_plateau(training: TrainingState, state: dict[str, Any]) -> None:
     """Take over a plateau's reductions and its counters, where the schedule is the parent's."""
     if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
         training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
-        training.plateau = Plateau(**state.get("plateau", {}))
+        training.plateau = Plateau.of_state(state.get("plateau", {}))
 
 
 def _restore_random_state(training: TrainingState, state: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import ON_NAN
+from cvtui.recipe.choices.on_nan import OnNanChoice
+from cvtui.recipe.choices.spec import Chosen
 
 if TYPE_CHECKING:
     from cvtui.engine.observe.recorder import StepRecorder
@@ -30,10 +30,9 @@ class NonfiniteRule(NamedTuple):
     """Bad steps in a row that end the run; 0: none do."""
 
 
-def nonfinite_rule(text: str) -> NonfiniteRule:
-    """Parse `stop`, `stop(5)`, `skip(steps=100)`, `continue`."""
-    choice, values = parse_choice(text, ON_NAN, "on_nan")
-    return NonfiniteRule(choice.name != "continue", int(values.get("steps", 0)))
+def nonfinite_rule(choice: Chosen[OnNanChoice]) -> NonfiniteRule:
+    """Read the rule of `stop`, `stop(5)`, `skip(steps=100)`, `continue`."""
+    return NonfiniteRule(choice.spec.guarded, int(choice.values.get("steps", 0)))
 
 
 class NonfiniteGuard:

@@ -14,13 +14,12 @@ from torch.optim import Optimizer
 
 from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.images import ChannelStats, Images, Part, Split, Tell, channel_stats
+from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
-from cvtui.engine.observe.rounding import exact
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
@@ -35,6 +34,7 @@ from cvtui.recipe.datasets.image_folder import listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
+from cvtui.text import rounded
 
 
 class RatesAhead:
@@ -75,7 +75,7 @@ class TrainingState:
     schedule: Schedule
     ema: Ema | None = None
     """Running mean of the weights, where the recipe asks for one."""
-    augment: Augment = field(default_factory=lambda: Augment("none", 0))
+    augment: Augment = field(default_factory=lambda: Augment((), 0))
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Number of steps done."""
@@ -176,7 +176,7 @@ Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
-def prepare(checked: Checked, begin: Begin | None = None, on_progress: Tell | None = None) -> TrainingState:
+def prepare(checked: Checked, begin: Begin | None = None, on_progress: OnProgress | None = None) -> TrainingState:
     """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
 
     `begin` changes the first weights before anything else has seen them; `on_progress` gets messages about what takes
@@ -192,16 +192,16 @@ def prepare(checked: Checked, begin: Begin | None = None, on_progress: Tell | No
     checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
-    if recipe.preprocess.startswith("zca") and on_progress is not None:
+    if checked.preprocess.name == "zca" and on_progress is not None:
         on_progress("whitening: the covariance of the training images …")
-    preprocess = Preprocess(recipe.preprocess, stats, device, on_cpu.train)
+    preprocess = Preprocess(checked.preprocess, stats, device, on_cpu.train)
     model = Net(checked.table)
-    start_weights(model, recipe, data.train, preprocess)
+    start_weights(model, checked, data.train, preprocess)
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:
         begin(model, data.train, preprocess)
-    optimizer = make_optimizer(model, recipe)
+    optimizer = make_optimizer(model, checked.optimizer, recipe)
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
     return TrainingState(
         checked=checked,
@@ -211,11 +211,11 @@ def prepare(checked: Checked, begin: Begin | None = None, on_progress: Tell | No
         stats=stats,
         preprocess=preprocess,
         model=model,
-        loss=make_loss(recipe.loss),
+        loss=make_loss(checked.loss),
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
-        augment=Augment(recipe.augment, recipe.seed),
+        augment=Augment(checked.augment, recipe.seed),
         fingerprint=_fingerprint(checked, on_cpu),
     )
 
@@ -248,17 +248,17 @@ MEASURED_IMAGES = 64
 """Images, at least, for an initialization that measures some."""
 
 
-def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preprocess, number: int = 0) -> None:
+def start_weights(model: Net, checked: Checked, train: Part, preprocess: Preprocess, number: int = 0) -> None:
     """Initialize `model`, which is on the CPU, as the recipe says.
 
     Another `number` is another draw of its seed. An initialization that looks at images gets those of the first step
     (and what follows, where the batch is small).
     """
-    batch = None
-    if needs_batch(recipe.init):
+    recipe, batch = checked.recipe, None
+    if needs_batch(checked.init):
         count = max(recipe.batch_size, MEASURED_IMAGES)
         batch = preprocess(next(batches(train, count, recipe.seed, 1)).pixels).cpu()
-    initialise(model, recipe.init, generator(recipe.seed, WEIGHTS, number), batch)
+    initialise(model, checked.init, generator(recipe.seed, WEIGHTS, number), batch)
 
 
 def first_batch(training: TrainingState) -> Images:
@@ -270,8 +270,8 @@ def recipe_facts(training: TrainingState) -> Facts:
     """Facts that the recipe alone decides: the loss, and the learning rate at 200 steps."""
     total = training.checked.total_steps
     steps = sorted({round(total * share / 200) for share in range(201)} - {total})
-    rates = [[step, exact(training.schedule.lr_at(step))] for step in steps]
-    return Facts(rates=rates, loss=training.recipe.loss.partition("(")[0])
+    rates = [[step, rounded(training.schedule.lr_at(step), 9)] for step in steps]
+    return Facts(rates=rates, loss=training.checked.loss.name)
 
 
 def _to_plain(schedule: Schedule) -> dict[str, Any]:

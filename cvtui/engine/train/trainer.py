@@ -39,7 +39,7 @@ class Trainer:
         self.folder = folder
         training.model.write_over()
         self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every)
-        rule = nonfinite_rule(training.recipe.on_nan)
+        rule = nonfinite_rule(training.checked.on_nan)
         self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None
         self.scan: DataScan | None = None
@@ -56,7 +56,7 @@ class Trainer:
             training.before_update.append(self.guard.expect)
         if self.clip is not None:
             training.before_update.append(self.clip.arm)
-        self.ends_on_nan = training.recipe.on_nan.startswith("stop")
+        self.ends_on_nan = training.checked.on_nan.name == "stop"
         self._logged_nonfinite = False
         self.checkpoint_files = CheckpointFiles(training, folder, self.recorder)
         self._begun = training.step

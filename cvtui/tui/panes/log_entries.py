@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cvtui.recipe.learning_rate import options_at
-from cvtui.runlog.origin import weights_of
-from cvtui.tui.panes.format import clean, count, percent, significant
+from cvtui.runlog.origin import saved_weights_hint
+from cvtui.text import clean, count, percent, significant
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Finding, Log, RunEnded, RunStarted
@@ -185,7 +185,7 @@ def way_out(state: str, history: History) -> str:
 def _way_out_of_others(state: str, history: History) -> str:
     """Of a run that no recipe of ours trained: only its script can go on with it."""
     early = ("diverged", "lost", "failed", "stopped")
-    return f"Way out: {clean(weights_of(history.folder))}." if state in early else ""
+    return f"Way out: {clean(saved_weights_hint(history.folder))}." if state in early else ""
 
 
 def _lower(history: History, rate: float) -> str:

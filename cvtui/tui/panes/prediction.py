@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.content import Content
 
-from cvtui.tui.panes.format import clean, count, significant, size_of
+from cvtui.text import binary_size, clean, count, significant
 from cvtui.tui.panes.pane import MUTED, Pane
 from cvtui.tui.panes.predictions import Foretold, foretell
 from cvtui.tui.panes.styled_lines import Line, Lines
@@ -48,7 +48,7 @@ def compare(history: History, foretold: Foretold) -> list[Compared]:
     if foretold.start_loss is not None:
         lines.append(_close("with these weights", foretold.start_loss, first, 1.05))
     if foretold.memory is not None:
-        lines.append(Compared("memory", size_of(foretold.memory), "", None))
+        lines.append(Compared("memory", binary_size(foretold.memory), "", None))
     return lines
 
 

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.runlog.axes import Smoothed
-from cvtui.tui.panes.format import clean, count, duration, percent, rate, significant
+from cvtui.text import clean, compact, count, duration, percent, significant
 from cvtui.tui.panes.pane import MUTED, Pane
 from cvtui.tui.panes.styled_lines import Line, Lines
 from cvtui.tui.panes.view_state import Other, ViewState
@@ -82,7 +82,7 @@ class ValuesPane(Pane):
         if math.isfinite(accuracy):
             smooth = f"{percent(float(self._accuracy.values(history, view.beta)[place]))} smoothed" if view.beta else ""
             lines.append(_row("training accuracy", percent(accuracy), smooth))
-        lines.append(_row("learning rate", rate(float(steps.lr[place]))))
+        lines.append(_row("learning rate", compact(float(steps.lr[place]))))
         if math.isfinite(norm := float(steps.grad_norm[place])):
             lines.append(_row("gradient norm", significant(norm)))
         if math.isfinite(seconds := float(steps.seconds[place])):

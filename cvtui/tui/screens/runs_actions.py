@@ -13,9 +13,9 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
-from cvtui.runlog import manage as keeping
+from cvtui.runlog import manage
 from cvtui.runlog.run_summary import RunSummary
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.screens.base import PlaceScreen
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
@@ -100,7 +100,7 @@ class RunsCare(PlaceScreen):
 
         def take(name: str | None) -> None:
             if name is not None and name != run.name:
-                self._do(lambda: keeping.rename(run.folder, name))
+                self._do(lambda: manage.rename(run.folder, name))
 
         self.app.push_screen(LineModal("Rename the run", run.name, "The folder gets this name.", check), take)
 
@@ -111,14 +111,14 @@ class RunsCare(PlaceScreen):
 
         def take(text: str | None) -> None:
             if text is not None:
-                self._do(lambda: keeping.write_note(run.folder, text))
+                self._do(lambda: manage.write_note(run.folder, text))
 
         words = "One line, found again by the filter: note~word. Empty: no note."
         self.app.push_screen(LineModal(f"A note on {clean(run.name)}", run.note, words, lambda text: ""), take)
 
     def action_pin(self) -> None:
         run = self.chosen_run
-        if run is not None and self._do(lambda: keeping.pin(run.folder, not run.pinned)):
+        if run is not None and self._do(lambda: manage.pin(run.folder, not run.pinned)):
             words = "is no longer drawn" if run.pinned else "is drawn from now on"
             self.app.notify(f"{clean(run.name)} {words} over the runs that are opened", markup=False)
 
@@ -128,7 +128,7 @@ class RunsCare(PlaceScreen):
             return
 
         def work() -> None:
-            self._deleted.append(Deleted(keeping.delete(run.folder), run.name))
+            self._deleted.append(Deleted(manage.delete(run.folder), run.name))
 
         if self._do(work):
             self.app.notify(f"{clean(run.name)} lies in the bin; u takes it back", markup=False)
@@ -137,12 +137,12 @@ class RunsCare(PlaceScreen):
         """The run that was deleted last, in this session or before it."""
         last = self._deleted[-1] if self._deleted else None
         if last is None:
-            binned = keeping.in_bin(self.session.runs)
+            binned = manage.in_bin(self.session.runs)
             if not binned:
                 self.app.notify("The bin is empty.", markup=False)
                 return
             last = Deleted(binned[0], binned[0].name)
-        if self._do(lambda: keeping.restore(last.binned, last.name)):
+        if self._do(lambda: manage.restore(last.binned, last.name)):
             if self._deleted:
                 self._deleted.pop()
             self.app.notify(f"{clean(last.name)} is back", markup=False)

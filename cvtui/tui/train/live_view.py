@@ -20,10 +20,10 @@ from cvtui.runlog.axes import step_at
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import usable_cores
+from cvtui.text import significant
 from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.findings import FindingsPane
-from cvtui.tui.panes.format import significant
 from cvtui.tui.panes.gradient import GradientPane
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.layers import LayersPane

@@ -15,9 +15,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from cvtui.errors import process_error
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
@@ -74,8 +75,8 @@ class CheckModal(Modal[None]):
         try:
             self.told = msgspec.json.decode((path / "out").read_bytes(), type=dict[str, Any])
         except (OSError, msgspec.MsgspecError):
-            last = (path / "err").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            words = clean(last[0]) if last else f"it ended with code {self._process.returncode}"
+            err = (path / "err").read_text(encoding="utf-8", errors="replace")
+            words = clean(process_error(err, self._process.returncode))
             self.query_one("#check", Static).update(Content.styled(f"✗ {words}", "$text-error"))
             return
         self.query_one("#check", Static).update(Content("\n").join(self.lines(self.told)))

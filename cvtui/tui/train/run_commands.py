@@ -13,7 +13,7 @@ from cvtui.errors import RequestError
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train.modals import LeaveModal, Leaving, RateModal, StopModal
 from cvtui.tui.train.resume_modal import ResumeModal, resume
@@ -103,10 +103,10 @@ class RunRequests(Widget):
 
         if self.folder.alive():
             return
-        from cvtui.runlog.origin import may_go_on, recipe_of
+        from cvtui.runlog.origin import check_resumable, recipe_of
 
         try:
-            may_go_on(self.folder, self.history.run, recipe_of(self.folder, "resumed"))
+            check_resumable(self.folder, self.history.run, recipe_of(self.folder, "resumed"))
         except RequestError as error:
             self.refuse(error)
             return
