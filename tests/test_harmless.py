@@ -14,9 +14,9 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.screens.base import PLACES
 from cvtui.tui.train import LiveView
-from cvtui.tui.train.pane_layout import PANES
 from tests.waiting import wait_until, wait_until_async
 
 RECIPE = Recipe(
@@ -86,7 +86,7 @@ async def tour(folder: RunFolder) -> None:
             await wait_until_async(lambda: history.poll() and history.steps_done > before, 60, "more steps")
             await pilot.pause()
 
-        for pane in PANES:
+        for pane in NAMES:
             view.show_pane(pane)
             await look()
         for key in ("a", "y", "m", "z", "z", "v", "escape"):  # axes, smoothing, one pane alone, an explanation

@@ -12,10 +12,10 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS
 from cvtui.tui.train import LiveView
-from cvtui.tui.train.pane_layout import PANES
 from tests.runlog.absurd import ABSURD, RECORDS, together
 from tests.waiting import wait_until_async
 
@@ -46,7 +46,7 @@ async def test_every_pane_draws_it(tmp_path: Path, place: int) -> None:
         async with app.run_test(size=(140, 40)) as pilot:
             await wait_until_async(lambda app=app: app.screen.query(LiveView), what="the run")
             live = app.screen.query_one(LiveView)
-            for pane in PANES:
+            for pane in NAMES:
                 live.show_pane(pane)
                 await pilot.pause()
             for key in ("left", "left", "home", "end", "x", "b", "w"):

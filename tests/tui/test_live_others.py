@@ -106,7 +106,7 @@ async def test_the_table_tells_the_logged_numbers_under_the_cursor(runs: Runs) -
         await pilot.pause()
         app.live.show_step(167)
         await pilot.pause()
-        assert app.live.stage.current == "loss"
+        assert app.live.grid.current == "loss"
         assert app.live.pane("values").is_on_screen
         steps, nearest = app.live.history.steps, app.live.history.epochs[6]
         text = app.values.splitlines()

@@ -59,7 +59,7 @@ async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(t
             await pilot.press("u")
             assert isinstance(app.screen, ResumeModal)
             await pilot.press("u")
-            again = app.live._worker
+            again = app.live.commands.worker
             await wait_until_async(
                 lambda: "running" in app.live.header.text and app.live.history.steps_done > done, 60, "it to go on"
             )

@@ -22,11 +22,11 @@ from cvtui.runlog.worker_process import usable_cores
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
+from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.panes.styled_lines import Lines
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.frame_budget import CROWDED_SECONDS
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
-from cvtui.tui.train.pane_layout import PANES
 from cvtui.tui.train.run_commands import Left
 from cvtui.tui.widgets.key_bar import KeyBar
 from tests.tui.written_runs import PLAIN, WrittenRun, finished_run
@@ -58,11 +58,11 @@ class Host(App[None]):
         self.states.append(event.state)
 
     def shown(self) -> list[str]:
-        return [pane.NAME for pane in self.live.stage.visible_panes()]
+        return [pane.NAME for pane in self.live.grid.visible_panes()]
 
     def on_screen(self) -> set[str]:
         """Panes that the compositor really places."""
-        return {pane.NAME for pane in self.live.stage.panes.values() if pane.region.size and pane.is_on_screen}
+        return {pane.NAME for pane in self.live.grid.panes.values() if pane.region.size and pane.is_on_screen}
 
 
 @pytest.fixture(scope="module")
@@ -141,22 +141,22 @@ async def test_a_resize_loses_nothing(finished: RunFolder) -> None:
 @pytest.mark.parametrize("size", SIZES)
 async def test_tab_goes_through_all_panes_and_back(finished: RunFolder, size: tuple[int, int]) -> None:
     app = Host(finished)
-    names = list(PANES)
+    names = list(NAMES)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         seen = []
         for _ in names:
-            seen.append(app.live.stage.current)
-            pane = app.live.pane(app.live.stage.current)
+            seen.append(app.live.grid.current)
+            pane = app.live.pane(app.live.grid.current)
             assert app.focused is not None
             assert pane in app.focused.ancestors_with_self
             assert pane.NAME in app.on_screen()
             await pilot.press("tab")
             await pilot.pause()
         assert seen == names
-        assert app.live.stage.current == "loss"
+        assert app.live.grid.current == "loss"
         await pilot.press("shift+tab")
-        assert app.live.stage.current == "prediction"
+        assert app.live.grid.current == "prediction"
 
 
 async def test_titles_are_tabs_for_the_mouse(finished: RunFolder) -> None:

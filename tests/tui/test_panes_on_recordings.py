@@ -14,10 +14,10 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
+from cvtui.tui.panes.registry import NAMES as PANE_NAMES
 from cvtui.tui.panes.styled_lines import Lines
 from cvtui.tui.plot.line_plot import Line
 from cvtui.tui.train import LiveView
-from cvtui.tui.train.pane_layout import PANES
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.name for path in RECORDINGS.iterdir() if path.is_dir())
@@ -55,11 +55,11 @@ async def test_every_pane_opens(folder: RunFolder, size: tuple[int, int]) -> Non
         await pilot.pause()
         assert app.live.history.end is not None
         assert app.live.header.text.split()[1] == app.live.history.end.status
-        for name in PANES:
+        for name in PANE_NAMES:
             app.live.show_pane(name)
             await pilot.pause()
             assert app.live.pane(name).is_on_screen
-            assert app.live.stage.current == name
+            assert app.live.grid.current == name
 
 
 async def test_curves_are_the_logged_numbers(folder: RunFolder) -> None:

@@ -88,11 +88,11 @@ async def test_the_next_view_looks_like_the_last(finished: RunFolder) -> None:
         await pilot.pause()
         live = second.query_one(LiveView)
         assert (live.view.x_axis, live.view.smoothing_name, live.view.log_y) == ("epochs", "medium", {"loss"})
-        assert [pane.NAME for pane in live.stage.visible_panes()] == ["accuracy"]
+        assert [pane.NAME for pane in live.grid.visible_panes()] == ["accuracy"]
         assert live.others.names == []
         await pilot.press("z")
         await pilot.pause()
-        assert len(live.stage.visible_panes()) == 6
+        assert len(live.grid.visible_panes()) == 6
     assert remembered()[1] == ""
 
 

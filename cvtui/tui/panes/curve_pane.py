@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from cvtui.draw.ticks import XKind, YKind
-from cvtui.runlog.axes import Positions, XAxis, position
+from cvtui.runlog.axes import Positions, XAxis, position, step_at
 from cvtui.tui.panes.format import clean
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
@@ -60,6 +60,7 @@ class CurvePane(Pane):
 
     X_KINDS: ClassVar[dict[XAxis, XKind]] = {"steps": "step", "epochs": "epoch", "samples": "samples", "time": "time"}
     Y_KIND: ClassVar[YKind] = "number"
+    SLOT = "curves"
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,6 +127,13 @@ class CurvePane(Pane):
         self.plot.x_kind = self.X_KINDS[view.x_axis]
         self.plot.log_y = self.NAME in view.log_y
         self.plot.set_marks(marks_of(history, view))
+
+    def steps_in_view(self, history: History, view: ViewState) -> float:
+        """Return the number of steps between the left and the right end of the plot."""
+        if self.plot.view[0] is None:
+            return len(history.steps)
+        low, high = (step_at(history, view.x_axis, x) for x in self.plot.view[0])
+        return high - low
 
     def reset_zoom(self) -> None:
         self.plot.reset_zoom()

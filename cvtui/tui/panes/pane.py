@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -35,9 +35,11 @@ class Pane(Widget):
             self.name = name
 
     NAME: ClassVar[str] = ""
+    SLOT: ClassVar[Literal["curves", "tables"]] = "tables"
+    """Where the pane stands: with the curves above, or with the tables below them."""
     TITLE: ClassVar[str] = ""
     TAB: ClassVar[str] = ""
-    """The title where it is one of several; empty: the same."""
+    """Title as one tab of several; "": the same as TITLE."""
     BINDINGS: ClassVar[list[BindingType]] = []
 
     DEFAULT_CSS = """

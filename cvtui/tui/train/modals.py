@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,8 +12,11 @@ from textual.widgets import Button, Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import parse_rate
-from cvtui.tui.panes.format import clean, rate
+from cvtui.tui.panes.format import clean, rate, significant
 from cvtui.tui.widgets.modal import Modal
+
+if TYPE_CHECKING:
+    from cvtui.runlog.events import EpochDone
 
 BOX = """
     {name} {{
@@ -193,14 +196,17 @@ class WhyModal(Modal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,q,enter", "dismiss(None)", "Back")]
     DEFAULT_CSS = BOX.format(name="WhyModal") + "\n    WhyModal > .box { width: 78; }\n"
 
-    def __init__(self, here: str) -> None:
+    def __init__(self, last: EpochDone | None) -> None:
+        """`last`: the run's last epoch, if there is one."""
         super().__init__()
-        self._here = here
+        self._last = last
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
             box.border_title = "Why can validation lie below training?"
             box.border_subtitle = "escape: back"
-            if self._here:
-                yield Static(self._here + "\n", markup=False)
+            if self._last is not None:
+                train, val = significant(self._last.train_loss), significant(self._last.val_loss)
+                numbers = f"training {train} (mean over the epoch), validation {val} (after it)."
+                yield Static(f"Epoch {self._last.epoch} of this run: {numbers}\n", markup=False)
             yield Static(WHY)

@@ -21,8 +21,8 @@ RESUMABLE = ("stopped", "lost", "diverged", "failed")
 """States of a run that ended early."""
 
 
-def resume(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:
-    """Starts the trainer on the run's newest checkpoint, at another `rate` (`/10`) where one is given. RequestError."""
+def start_trainer(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:
+    """Resume the run from its newest checkpoint, at another `rate` (such as `/10`) if given. Raises RequestError."""
     from cvtui.runlog.worker_process import launch
 
     return launch(folder, detached=True, resume=True, rate=rate)

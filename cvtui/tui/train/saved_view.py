@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cvtui.tui import settings
+from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
-from cvtui.tui.train.pane_layout import PANES
 
 
 def remembered() -> tuple[ViewState, str]:
@@ -18,9 +18,9 @@ def remembered() -> tuple[ViewState, str]:
     view = ViewState(
         x_axis=axis if axis in X_AXES else fresh.x_axis,
         smoothing=names.index(smoothing) if smoothing in names else fresh.smoothing,
-        log_y=_words(log_y) & frozenset(PANES),
+        log_y=_words(log_y) & frozenset(NAMES),
     )
-    return view, alone if alone in PANES else ""
+    return view, alone if alone in NAMES else ""
 
 
 def remember(view: ViewState, alone: str) -> None:
