@@ -18,7 +18,8 @@ from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.tui.panes.format import clean
-from cvtui.tui.screens.runs_actions import RunsCare
+from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.screens.runs_actions import RunActions
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
@@ -29,7 +30,7 @@ SLICE = 0.03
 """Seconds that reading summaries may take at once: a first look at many long runs must not freeze the keys."""
 
 
-class RunsScreen(RunsCare):
+class RunsScreen(PlaceScreen):
     """Looks into the folder every second while it is visible, and only then."""
 
     PLACE = "runs"
@@ -66,7 +67,7 @@ class RunsScreen(RunsCare):
         self._timer: Timer | None = None
         self._runs: dict[RunFolder, RunSummary] = {}
         self._waiting: list[RunFolder] = []
-        self._deleted = []
+        self._actions = RunActions(self)
         self._keeps: Keeps = parse_filter("")
         self._wrong = ""
         """Why the filter's text can't be followed; the last good one holds meanwhile."""
@@ -90,19 +91,19 @@ class RunsScreen(RunsCare):
     # ------------------------------------------------------------------ looking
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(REFRESH_SECONDS, self.look)
+        self._timer = self.set_interval(REFRESH_SECONDS, self.refresh_runs)
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         super().on_screen_resume(event)
         if self._timer is not None:
             self._timer.resume()
-        self.look()
+        self.refresh_runs()
 
     def on_screen_suspend(self) -> None:
         if self._timer is not None:
             self._timer.pause()
 
-    def look(self) -> None:
+    def refresh_runs(self) -> None:
         """Lists the folder and reads what is new in each run, a slice of time at once."""
         folders = list_runs(self.session.runs)
         for gone in self._runs.keys() - set(folders):
@@ -224,6 +225,21 @@ class RunsScreen(RunsCare):
         if run is not None:
             await self.session.open_run(run.folder)
             self.session.fork_shown_run()
+
+    def action_pin(self) -> None:
+        self._actions.pin()
+
+    def action_rename(self) -> None:
+        self._actions.rename()
+
+    def action_note(self) -> None:
+        self._actions.write_note()
+
+    def action_delete(self) -> None:
+        self._actions.delete()
+
+    def action_undelete(self) -> None:
+        self._actions.undelete()
 
     async def action_new_run(self) -> None:
         await self.session.action_new_run()
