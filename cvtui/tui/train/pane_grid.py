@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from cvtui.tui.train.pane_layout import Slot, plan
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.tui.panes.pane import Pane
@@ -144,14 +145,26 @@ class PaneGrid(Container):
         if len(slot.panes) == 1:
             title = self.panes[active].TITLE
             return Content(f"{title} (alone, z: back)" if self.alone and len(self.panes) > 1 else title)
-        parts: list[Content] = []
-        for name in slot.panes:
-            text = self.panes[name].TAB or self.panes[name].TITLE
+        texts = {name: self.panes[name].TAB or self.panes[name].TITLE for name in slot.panes}
+        parts = [Content.styled("…", MUTED)] if (hidden := _hidden(texts, active, slot.width - 6)) else []
+        for name in slot.panes[hidden:]:
             if name == active:
-                parts.append(Content.styled(text, "bold $text-primary"))
+                parts.append(Content.styled(texts[name], "bold $text-primary"))
             else:
-                parts.append(Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]{text}[/]"))
+                parts.append(Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]{texts[name]}[/]"))
         return Content(" │ ").join(parts)
 
     def on_resize(self, event: events.Resize) -> None:
         self.rearrange()
+
+
+def _hidden(texts: dict[str, str], active: str, room: int) -> int:
+    """Return how many of the first tabs go so that the active one is within `room` cells of the title."""
+    before = list(texts)[: list(texts).index(active)]
+    hidden = 0
+    while hidden < len(before):
+        shown = [texts[name] for name in (*before[hidden:], active)]
+        if sum(map(len, shown)) + 3 * (len(shown) - 1) + (4 if hidden else 0) <= room:
+            break
+        hidden += 1
+    return hidden
