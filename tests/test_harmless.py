@@ -15,7 +15,7 @@ from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.registry import NAMES
-from cvtui.tui.screens.base import PLACES
+from cvtui.tui.screens.base import SCREENS
 from cvtui.tui.train import LiveView
 from tests.waiting import wait_until, wait_until_async
 
@@ -95,8 +95,8 @@ async def tour(folder: RunFolder) -> None:
         for size in ((160, 45), (240, 70), (100, 30)):
             await pilot.resize_terminal(*size)
             await look()
-        for place in (*PLACES, PLACES[0]):
-            await app.action_place(place.name)
+        for place in (*SCREENS, SCREENS[0]):
+            await app.action_go_to(place.name)
             await look()
         seen = view.history.steps_done
         await wait_until_async(lambda: view.history.steps_done > seen, 60, "the view to go on")

@@ -16,7 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui import settings
-from cvtui.tui.screens.base import PLACES, PlaceScreen, TopBar
+from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class CvtuiApp(App[None]):
     """
 
     TITLE = "cvtui"
-    DEFAULT_MODE = PLACES[0].name
-    MODES: ClassVar[dict[str, Any]] = {place.name: place.screen for place in PLACES[1:]}
+    DEFAULT_MODE = SCREENS[0].name
+    MODES: ClassVar[dict[str, Any]] = {entry.name: entry.screen for entry in SCREENS[1:]}
     """Without the first place, which is the default screen: Textual puts that on its stack before it composes. The
     first screen of a mode it composes before, where tasks are eager (Python 3.12 and newer), and an Input that is
     made then asks in vain for the current screen."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(p.key, f"place('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in PLACES),
+        *(Binding(p.key, f"go_to('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in SCREENS),
         Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
         Binding("t", "switch_theme", "Theme", show=False, tooltip="Dark or light"),
@@ -82,13 +82,13 @@ class CvtuiApp(App[None]):
 
     # ------------------------------------------------------------------ places
 
-    def get_default_screen(self) -> PlaceScreen:
-        return PLACES[0].screen()
+    def get_default_screen(self) -> BaseScreen:
+        return SCREENS[0].screen()
 
     def on_mount(self) -> None:
-        self.add_mode(PLACES[0].name, PLACES[0].screen)  # for going back to it: it is never made a second time
+        self.add_mode(SCREENS[0].name, SCREENS[0].screen)  # for going back to it: it is never made a second time
 
-    async def action_place(self, name: str) -> None:
+    async def action_go_to(self, name: str) -> None:
         await self.switch_mode(name)
 
     async def train_screen(self) -> TrainScreen:
@@ -122,17 +122,17 @@ class CvtuiApp(App[None]):
         if screen.setup is not None:
             await screen.setup.set_net(net)
 
-    def tell_run(self, name: str, state: str) -> None:
+    def set_shown_run(self, name: str, state: str) -> None:
         """The run in the Train place is another, or in another state: every bar says so."""
         self.shown_run = (name, state)
         for bar in self.screen.query(TopBar):
             bar.run = self.shown_run
 
     @property
-    def place(self) -> PlaceScreen:
+    def base_screen(self) -> BaseScreen:
         """The place that is shown, below any question that lies over it."""
         screen = self.screen_stack[0]
-        assert isinstance(screen, PlaceScreen)
+        assert isinstance(screen, BaseScreen)
         return screen
 
     # ------------------------------------------------------------------ keys that hold everywhere
@@ -140,16 +140,16 @@ class CvtuiApp(App[None]):
     def action_keys(self) -> None:
         from cvtui.tui.screens.help import HelpScreen, page
 
-        facts = next(facts for facts in PLACES if facts.name == self.place.PLACE)
-        self.push_screen(HelpScreen(facts.title, facts.about, page(self.place, self)))
+        facts = next(facts for facts in SCREENS if facts.name == self.base_screen.NAME)
+        self.push_screen(HelpScreen(facts.title, facts.about, page(self.base_screen, self)))
 
     def action_switch_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
         settings.keep(theme=self.theme)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for place in PLACES:
-            yield SystemCommand(f"Go to {place.title}", place.about, partial(self.action_place, place.name))
+        for entry in SCREENS:
+            yield SystemCommand(f"Go to {entry.title}", entry.about, partial(self.action_go_to, entry.name))
         yield SystemCommand("New run", "The form, as it was filled in", self.action_new_run)
         if self.shown_run is not None:
             yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)

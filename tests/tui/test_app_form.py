@@ -17,7 +17,7 @@ from cvtui.recipe.validation import check
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.form.form_view import Setup
-from cvtui.tui.screens.base import PLACES, TooSmall, TopBar
+from cvtui.tui.screens.base import SCREENS, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.train import TrainScreen
 from cvtui.tui.widgets.picker import Picker
@@ -277,13 +277,13 @@ async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        for place in reversed(PLACES):
+        for place in reversed(SCREENS):
             if app.current_mode == "calc":
                 await pilot.press("escape")
             await pilot.press(place.key)
             await wait_until_async(lambda place=place: app.current_mode == place.name, what=place.title)
         bar = str(app.screen.query_one(TopBar).render())
-        for place in PLACES:
+        for place in SCREENS:
             await pilot.click(TopBar, offset=(bar.index(place.title), 0))
             await wait_until_async(lambda place=place: app.current_mode == place.name, what=place.title)
 
@@ -340,7 +340,7 @@ async def test_commands_of_the_palette(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
         titles = [command.title for command in app.get_system_commands(app.screen)]
-        for place in PLACES:
+        for place in SCREENS:
             assert f"Go to {place.title}" in titles
         assert {"New run", "Light theme", "Keys", "Quit"} <= set(titles)
         await pilot.press("ctrl+p", *"go to runs", "enter")

@@ -22,7 +22,7 @@ from cvtui.tui.calc.pictures import VIEWS
 from cvtui.tui.form.field_row import cut
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.panes.format import count
-from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 from cvtui.tui.widgets.table import Grid
@@ -128,8 +128,8 @@ def words(row: Row | None) -> list[Content]:
     return lines[:4]
 
 
-class CalcScreen(PlaceScreen):
-    PLACE = "calc"
+class CalcScreen(BaseScreen):
+    NAME = "calc"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t,enter", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
         Binding(
@@ -159,7 +159,7 @@ class CalcScreen(PlaceScreen):
         super().__init__()
         self._table: Table | None = None
 
-    def compose_place(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         recipe = self.session.recipe
         data = DATA.get(recipe.data)
         size = size_text(data.size) if data is not None else "32x32x3"

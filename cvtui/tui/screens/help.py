@@ -17,7 +17,7 @@ from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
-    from cvtui.tui.screens.base import PlaceScreen
+    from cvtui.tui.screens.base import BaseScreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _joined(words: list[str]) -> str:
     return ", ".join([first, *(word[:1].lower() + word[1:] for word in rest)])
 
 
-def page(place: PlaceScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
+def page(place: BaseScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
     """Sections of (title, lines) for the place, what is shown in it, and the whole session."""
     sections: list[tuple[str, list[Keys]]] = []
     seen: set[type] = set()

@@ -18,7 +18,7 @@ from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.tui.panes.format import clean
-from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.screens.runs_actions import RunActions
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
 from cvtui.tui.widgets import MUTED
@@ -30,10 +30,10 @@ SLICE = 0.03
 """Seconds that reading summaries may take at once: a first look at many long runs must not freeze the keys."""
 
 
-class RunsScreen(PlaceScreen):
+class RunsScreen(BaseScreen):
     """Looks into the folder every second while it is visible, and only then."""
 
-    PLACE = "runs"
+    NAME = "runs"
     AUTO_FOCUS = "RunsTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", tooltip="Open the run in the Train place, live or ended"),
@@ -72,7 +72,7 @@ class RunsScreen(PlaceScreen):
         self._wrong = ""
         """Why the filter's text can't be followed; the last good one holds meanwhile."""
 
-    def compose_place(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         with Card(id="runs") as card:
             card.border_title = "Runs"
             yield Input(placeholder="acc>0.97 net~conv lr<=0.01 state=finished digits", id="filter", compact=True)

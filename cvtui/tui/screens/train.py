@@ -15,17 +15,17 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.tui.form.form_view import Setup
-from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
     from cvtui.tui.train import LiveView
     from cvtui.tui.train.run_commands import Forked
 
 
-class TrainScreen(PlaceScreen):
+class TrainScreen(BaseScreen):
     """Form and run lie in one body; one of them is shown. The form keeps its values, the run its place."""
 
-    PLACE = "train"
+    NAME = "train"
     BINDING_GROUP_TITLE = "Form and run"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_run", "New run", tooltip="Back to the form, as it was filled in"),
@@ -40,7 +40,7 @@ class TrainScreen(PlaceScreen):
         self._view: LiveView | None = None
         self._setup: Setup | None = None
 
-    def compose_place(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             if self.session.attach is None:
                 self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
@@ -83,7 +83,7 @@ class TrainScreen(PlaceScreen):
             self._view = LiveView(folder)
             await self.query_one("#body").mount(self._view)
         self.action_show_run()
-        self._tell_bar(folder, self._view.view.state)
+        self._update_bar(folder, self._view.view.state)
 
     def action_show_run(self) -> None:
         if self._view is None:
@@ -111,13 +111,13 @@ class TrainScreen(PlaceScreen):
         self.bar.refresh()
         self.refresh_bindings()
 
-    def _tell_bar(self, folder: RunFolder, state: str) -> None:
-        self.session.tell_run(folder.name, state)
+    def _update_bar(self, folder: RunFolder, state: str) -> None:
+        self.session.set_shown_run(folder.name, state)
 
     def on_live_view_state_changed(self, event: LiveView.StateChanged) -> None:
         event.stop()
         if self._view is not None and event.folder == self._view.folder:
-            self._tell_bar(event.folder, event.state)
+            self._update_bar(event.folder, event.state)
 
     async def on_live_view_forked(self, event: Forked) -> None:
         event.stop()

@@ -90,11 +90,11 @@ def _prompt(name: str, run: LabRun | None, title: bool) -> Content:
     return Content.assemble(*parts, (labs()[name].title, MUTED) if title else "")
 
 
-class LabsPlace(Horizontal):
+class LabsView(Horizontal):
     """`runs`: the folder in whose `labs` each start makes a folder."""
 
     DEFAULT_CSS = """
-    LabsPlace {
+    LabsView {
         width: 1fr; height: 1fr;
         & > #labs-list { width: 1fr; height: 1fr; }
         & #lab-about { margin: 1 1 0 1; }

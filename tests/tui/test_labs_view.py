@@ -14,8 +14,8 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import default_text
 from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.labs.labs_view import LabsView
 from cvtui.tui.labs.page import LabPage, Words
-from cvtui.tui.labs.place import LabsPlace
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
@@ -24,14 +24,14 @@ from tests.waiting import wait_until, wait_until_async
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
-async def place(app: CvtuiApp, pilot: Pilot[None]) -> LabsPlace:
+async def place(app: CvtuiApp, pilot: Pilot[None]) -> LabsView:
     await pilot.press("3")
     await wait_until_async(lambda: isinstance(app.screen, LabsScreen), what="the Labs place")
-    await wait_until_async(lambda: app.screen.query(LabsPlace) and app.screen.query_one(LabsPlace).list.has_focus)
-    return app.screen.query_one(LabsPlace)
+    await wait_until_async(lambda: app.screen.query(LabsView) and app.screen.query_one(LabsView).list.has_focus)
+    return app.screen.query_one(LabsView)
 
 
-def page_of(labs_place: LabsPlace) -> LabPage:
+def page_of(labs_place: LabsView) -> LabPage:
     page = labs_place.page
     assert page is not None
     return page
