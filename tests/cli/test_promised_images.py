@@ -22,7 +22,7 @@ from cvtui.runlog.history import History
 from cvtui.tui.form.preview import _numbers
 from cvtui.tui.form.validation import examine
 from cvtui.tui.panes.prediction import compare
-from cvtui.tui.panes.predictions import foretell
+from cvtui.tui.panes.predictions import predict
 
 
 @pytest.fixture
@@ -92,9 +92,9 @@ def test_the_form_and_the_command_line_promise_at_most(
     history.poll()
     assert isinstance(history.run, RunStarted)
     assert (history.run.steps_per_epoch, history.steps_done, history.run.data["train"]) == (4, 4, 64)
-    lines = {line.what: line for line in compare(history, foretell(history))}
-    assert (lines["steps per epoch"].foretold, lines["steps per epoch"].agree) == ("≤ 5", True)
-    schedule = foretell(history).schedule
+    lines = {line.what: line for line in compare(history, predict(history))}
+    assert (lines["steps per epoch"].predicted, lines["steps per epoch"].agree) == ("≤ 5", True)
+    schedule = predict(history).schedule
     assert schedule is not None
     assert schedule.total_steps == history.run.total_steps
 

@@ -22,7 +22,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.detail.heat_colors import map_on
+from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
 from cvtui.tui.detail.picture_index import CONFUSION, FLOW, MAPS, picture_names, read_png
@@ -166,7 +166,7 @@ async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
         assert history.state() == state == "finished"
         await pilot.press("left_square_bracket")
         await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 11")
-        assert not view.looking.waiting, "it is there already"
+        assert not view.request.waiting, "it is there already"
         await pilot.press("g", "9", "9", "9", "enter")
         assert view.image == 11
         assert any("from 0 to 359" in one.message for one in app._notifications)
@@ -224,7 +224,7 @@ def test_a_long_list_of_layers_shows_those_around_the_chosen_one() -> None:
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
 def test_heat_begins_with_the_themes_ground_and_leads_away_from_it(theme: Theme) -> None:
-    table = map_on(theme).astype(float)
+    table = theme_color_map(theme).astype(float)
     assert table[0].tolist() == list(Color.parse(theme.background).rgb)
     lightness = table @ [0.2126, 0.7152, 0.0722]
     away = lightness - lightness[0] if theme.dark else lightness[0] - lightness

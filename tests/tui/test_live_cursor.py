@@ -13,7 +13,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
-from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.panes.view_state import X_AXES
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.time_cursor import epoch_over, stepped, stride
@@ -129,7 +129,7 @@ async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, s
         assert [row.stats for row in table.rows if row.stats is not None] == sampled.layers
         app.live.show_pane("log")
         await pilot.pause()
-        log = app.live.pane("log").query_one(Lines)
+        log = app.live.pane("log").query_one(StyledLines)
         assert log.pointed is not None
         pointed = log.lines[log.pointed].body.plain
         assert pointed.startswith("epoch  7")

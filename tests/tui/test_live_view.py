@@ -23,7 +23,7 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.registry import NAMES
-from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.frame_budget import CROWDED_SECONDS
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
@@ -101,10 +101,10 @@ async def test_a_finished_run_is_told_in_full(finished: RunFolder, size: tuple[i
         for name in ("log", "prediction", "layers"):
             app.live.show_pane(name)
             await pilot.pause()
-        log = app.live.pane("log").query_one(Lines).text
+        log = app.live.pane("log").query_one(StyledLines).text
         assert "rate 0.00116 → 0.000581 (step 160)" in log
         assert log.count("★ epoch") == 15
-        prediction = app.live.pane("prediction").query_one(Lines).text
+        prediction = app.live.pane("prediction").query_one(StyledLines).text
         assert "45,866" in prediction
         assert "2.30" in prediction
         assert len(app.live.pane("layers").query_one(LayersTable).rows) == 13
@@ -248,7 +248,7 @@ async def test_the_screen_follows_a_growing_run(growing: WrittenRun, size: tuple
         await wait_until_async(lambda: "step 57/345" in app.live.header.text, what="the header")
         app.live.show_pane("log")
         growing.step(20)
-        log = app.live.pane("log").query_one(Lines)
+        log = app.live.pane("log").query_one(StyledLines)
         await wait_until_async(lambda: "epoch  3" in log.text, what="the epoch in the log")
         app.live.show_pane("layers")
         table = app.live.pane("layers").query_one(LayersTable)
@@ -296,13 +296,13 @@ async def test_frames_come_further_apart_while_the_training_takes_every_core(tmp
     with run.folder.lock():
         async with app.run_test(size=(80, 24)) as pilot:
             await wait_until_async(lambda: app.live.view.state == "running", what="a running run")
-            begin = app.live._pace.begin_frame
+            begin = app.live._budget.begin_frame
 
             def counted() -> None:
                 frames.append(time.monotonic())
                 begin()
 
-            app.live._pace.begin_frame = counted  # type: ignore[method-assign]
+            app.live._budget.begin_frame = counted  # type: ignore[method-assign]
 
             def grown() -> bool:
                 run.step()
@@ -427,7 +427,7 @@ async def test_a_lost_run_shows_its_last_words_and_the_way_out(tmp_path: Path) -
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         assert app.live.header.text.startswith("✗ lost")
-        log = app.live.pane("log").query_one(Lines).text
+        log = app.live.pane("log").query_one(StyledLines).text
         assert "│ MemoryError: [b]no[/b] room" in log
         assert "Way out: the process died without a word" in log
         assert "\x1b" not in log
@@ -440,7 +440,7 @@ async def test_the_log_of_a_run_that_failed_comes_to_the_front(growing: WrittenR
         assert app.on_screen() == {"loss"}
         growing.end("failed", "out of memory")
         await wait_until_async(lambda: app.on_screen() == {"log"}, what="the log")
-        await wait_until_async(lambda: app.focused is app.live.pane("log").query_one(Lines), what="the keys")
+        await wait_until_async(lambda: app.focused is app.live.pane("log").query_one(StyledLines), what="the keys")
 
 
 async def test_a_lost_run_that_comes_back_forgets_its_last_words(tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ async def test_a_lost_run_that_comes_back_forgets_its_last_words(tmp_path: Path)
     app = Host(run.folder)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
-        log = app.live.pane("log").query_one(Lines)
+        log = app.live.pane("log").query_one(StyledLines)
         assert "Way out" in log.text
         with run.folder.lock():
             run.done = 23
@@ -473,7 +473,7 @@ async def test_a_diverged_run_says_why(tmp_path: Path, size: tuple[int, int]) ->
         await pilot.pause()
         assert app.live.header.text.startswith("✗ diverged")
         assert "NaN" in app.live.header.text
-        assert "--lr /10`" in app.live.pane("log").query_one(Lines).text
+        assert "--lr /10`" in app.live.pane("log").query_one(StyledLines).text
 
 
 async def test_a_folder_without_a_record_yet_is_starting(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 import cvtui
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
-from cvtui.tui.panes.predictions import Ahead, foretell
+from cvtui.tui.panes.predictions import UpcomingRates, predict
 from cvtui.tui.train.live_view import LiveView
 from tests.waiting import wait_until_async
 
@@ -37,7 +37,7 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             assert "images/s" not in second
             assert "%" not in second.partition("watching costs")[0]
             history = app.screen.query_one(LiveView).history
-            assert all(len(part) == 0 for part in Ahead(foretell(history))(history))
+            assert all(len(part) == 0 for part in UpcomingRates(predict(history))(history))
 
 
 @pytest.mark.parametrize("key", ["f", "u"])

@@ -15,7 +15,7 @@ from cvtui.runlog.history import History
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.registry import NAMES as PANE_NAMES
-from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.plot.line_plot import Line
 from cvtui.tui.train import LiveView
 
@@ -111,7 +111,7 @@ async def test_the_prediction_stands_beside_what_came(folder: RunFolder) -> None
     app = Host(folder)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
-        text = app.live.pane("prediction").query_one(Lines).text.splitlines()
+        text = app.live.pane("prediction").query_one(StyledLines).text.splitlines()
         lines = {line.split("  ")[0]: line for line in text}
         assert lines["steps per epoch"].split()[3:] == ["23", "23", "✓"]
         assert lines["parameters"].rstrip().endswith("✓")

@@ -89,7 +89,7 @@ async def test_the_next_view_looks_like_the_last(finished: RunFolder) -> None:
         live = second.query_one(LiveView)
         assert (live.view.x_axis, live.view.smoothing_name, live.view.log_y) == ("epochs", "medium", {"loss"})
         assert [pane.NAME for pane in live.grid.visible_panes()] == ["accuracy"]
-        assert live.others.names == []
+        assert live.overlay_runs.names == []
         await pilot.press("z")
         await pilot.pause()
         assert len(live.grid.visible_panes()) == 6

@@ -23,7 +23,7 @@ GRACE_SECONDS = 5.0
 """Between the end of the process that looked, and its pictures in the log."""
 
 
-class Looking:
+class FeatureMapRequest:
     """One wish at a time, the latest. `waiting`: pictures are on their way; `words`: why there are none."""
 
     def __init__(self, history: History) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from cvtui.draw.blocks import histogram as strip_of
 from cvtui.draw.half_blocks import heat
 from cvtui.draw.plot_data import Guide, Line
-from cvtui.tui.detail.heat_colors import map_on
+from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_series import LayerSeries, layer_names, layer_series, spread
 from cvtui.tui.detail.raster_view import RasterView
 from cvtui.tui.panes.format import clean, count, significant
@@ -109,7 +109,7 @@ class LayerDetail(Modal[None]):
             card.border_subtitle = "not recorded for this layer"
             return
         picture, low, high = found
-        view.show(heat(picture, map_on(self.app.current_theme), 0.0))
+        view.show(heat(picture, theme_color_map(self.app.current_theme), 0.0))
         steps = f"steps {count(int(series.steps[0]))} to {count(int(series.steps[-1]))}"
         many = "bright" if self.app.current_theme.dark else "dark"
         card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; {many}: many"

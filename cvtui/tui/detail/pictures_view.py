@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from cvtui.tui import settings
-from cvtui.tui.detail.feature_map_request import Looking
+from cvtui.tui.detail.feature_map_request import FeatureMapRequest
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import (
     CONFUSION,
@@ -89,7 +89,7 @@ class PicturesView(Modal[None]):
         """Whose feature maps are shown; "": the first one's."""
         self.image = latest_image(history)
         """And of which validation image."""
-        self.looking = Looking(history)
+        self.request = FeatureMapRequest(history)
         self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -117,7 +117,7 @@ class PicturesView(Modal[None]):
         self.call_after_refresh(self.draw)
 
     def _tick(self) -> None:
-        self.looking.tick()
+        self.request.tick()
         self.draw()
 
     @property
@@ -143,8 +143,8 @@ class PicturesView(Modal[None]):
 
     def _look_at_first(self) -> None:
         """Nobody has made feature maps yet: they are asked for once their page is opened."""
-        if self.name_of_page == MAPS and not map_layers(self.history) and not self.looking.waiting:
-            self.looking.ask(self.image)
+        if self.name_of_page == MAPS and not map_layers(self.history) and not self.request.waiting:
+            self.request.ask(self.image)
 
     def action_down(self, by: int) -> None:
         if self.name_of_page != MAPS:
@@ -166,9 +166,9 @@ class PicturesView(Modal[None]):
         known = validation_count(self.history)
         self.image = number % known if known is not None else max(0, number)
         if self.history.end is not None and image_at(self.history, self.image, None) is not None:
-            self.looking.forget()
+            self.request.forget()
         else:
-            self.looking.ask(self.image)
+            self.request.ask(self.image)
         self.draw()
 
     def use(self, pixels: Pixels | None) -> None:
@@ -212,10 +212,10 @@ class PicturesView(Modal[None]):
 
     def draw(self) -> None:
         name = self.name_of_page
-        looking = (self.image, self.chosen, self.looking.waiting, self.looking.words)
+        request = (self.image, self.chosen, self.request.waiting, self.request.words)
         counts = (len(self.history.pictures), len(self.history.epochs), len(self.history.layer_steps))
         room = (self.query_one("#side").size, self.query_one("#layers").size) if name == MAPS else ()
-        key = (name, *counts, *looking, *room, self.app.current_theme.dark)
+        key = (name, *counts, *request, *room, self.app.current_theme.dark)
         if key == self._drawn:
             return
         self._drawn = key
@@ -277,7 +277,7 @@ class PicturesView(Modal[None]):
         pixels = read_png(self.history.folder.path, shown.path) if shown is not None else None
         self.query_one("#looked", PictureBox).show(pixels)
         known = validation_count(self.history)
-        self.query_one("#said", Static).update(said(shown, self.image, known, self.looking))
+        self.query_one("#said", Static).update(said(shown, self.image, known, self.request))
         room = max(3, self.query_one("#layers").size.height)
         self.query_one("#layers", Static).update(layer_list(layers, place, room, side.size.width - 2))
 
@@ -321,7 +321,7 @@ def pages(names: list[str], here: str, width: int) -> Content:
     return Content.assemble(*parts).truncate(width, ellipsis=True)
 
 
-def said(shown: PictureSaved | None, image: int, known: int | None, looking: Looking) -> Content:
+def said(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:
     """Which image it is, its true class, and what the model says with its share."""
     lines = [Content.assemble(("image ", MUTED), str(image), (f" of 0 to {count(known - 1)}" if known else "", MUTED))]
     if shown is not None and shown.truth:
@@ -330,10 +330,10 @@ def said(shown: PictureSaved | None, image: int, known: int | None, looking: Loo
         tone = "$text-success" if shown.said == shown.truth else "$text-error" if shown.truth else ""
         share = f" {percent(shown.share)}" if shown.share is not None else ""
         lines.append(Content.assemble(("model says ", MUTED), (f"{clean(shown.said)}{share}", f"bold {tone}")))
-    if looking.waiting:
+    if request.waiting:
         lines.append(Content.styled("looking…", "bold $text-warning"))
-    elif looking.words:
-        lines.append(Content.styled(looking.words, "$text-warning"))
+    elif request.words:
+        lines.append(Content.styled(request.words, "$text-warning"))
     return Content("\n").join(lines)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from cvtui.draw.blocks import log_bar
-from cvtui.tui.detail.heat_colors import map_on
+from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.panes.format import clean, significant
 from cvtui.tui.panes.pane import MUTED
 
@@ -47,7 +47,7 @@ def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Them
     label = min(max(map(len, names)), 12)
     if label + 2 + size * cell > width:
         cell = max(2, (width - label - 2) // size)
-    table = map_on(theme)
+    table = theme_color_map(theme)
     head = " " * (label + 2) + "".join(f"{name[: cell - 1]:>{cell}}" for name in names)
     lines = [Content.styled(f"{'true':<{label}}  predicted", MUTED), Content.styled(head, MUTED)]
     for number_of_row, (name, row) in enumerate(zip(names, matrix, strict=True)):

@@ -341,9 +341,9 @@ class Setup(Widget):
         if self._draft is None or self._draft.recipe is None:
             self.app.notify("What is wrong in the form comes first.", severity="error")
             return
-        from cvtui.tui.train.precheck_modal import CheckModal
+        from cvtui.tui.train.precheck_modal import PrecheckModal
 
-        self.app.push_screen(CheckModal(self._draft.recipe))
+        self.app.push_screen(PrecheckModal(self._draft.recipe))
 
     def action_find_lr(self) -> None:
         """Searches the rate for the form as it stands; what is chosen goes into the field."""

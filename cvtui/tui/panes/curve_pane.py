@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 def marks_of(history: History, view: ViewState) -> list[Mark]:
     """Every change made while the run went, at its step; those of one step share a mark."""
-    words: dict[int, list[str]] = {}
+    labels: dict[int, list[str]] = {}
     run = history.run
     if run is not None and run.step:
-        words[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "went on here"]
+        labels[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "went on here"]
     for command in history.commands:
         if command.command == "look":
             continue
-        words.setdefault(command.step, []).append(clean(command.words) or command.command.replace("_", " "))
-    steps = sorted(words)
-    places = position(history, view.x_axis, steps)
-    return [Mark(float(place), ", ".join(words[step]), 4) for step, place in zip(steps, places, strict=True)]
+        labels.setdefault(command.step, []).append(clean(command.words) or command.command.replace("_", " "))
+    steps = sorted(labels)
+    positions = position(history, view.x_axis, steps)
+    return [Mark(float(x), ", ".join(labels[step]), 4) for step, x in zip(steps, positions, strict=True)]
 
 
-def smoothing_words(view: ViewState) -> str:
+def smoothing_text(view: ViewState) -> str:
     return f"smoothing β {view.beta:g}" if view.beta else "no smoothing"
 
 
@@ -84,7 +84,7 @@ class CurvePane(Pane):
             len(history.commands),
             view.x_axis,
             view.beta,
-            view.others,
+            view.overlays,
             self.NAME in view.log_y,
         )
 
@@ -102,7 +102,7 @@ class CurvePane(Pane):
         self.plot.cursor_x = x if x is not None and np.isfinite(x) else None
         if x is not None:
             self.plot.reveal(x)
-        self.say(self.told(history, view))
+        self.set_subtitle(self.subtitle(history, view))
         return True
 
     def _can_wait(self, history: History, view: ViewState) -> bool:
@@ -119,7 +119,7 @@ class CurvePane(Pane):
         known, now = self._drawn, self.key(history, view)
         return isinstance(known, tuple) and isinstance(now, tuple) and known[:1] + known[2:] == now[:1] + now[2:]
 
-    def told(self, history: History, view: ViewState) -> str:
+    def subtitle(self, history: History, view: ViewState) -> str:
         """A few words for the lower border."""
         return ""
 

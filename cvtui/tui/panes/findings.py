@@ -11,7 +11,7 @@ from textual.message import Message
 
 from cvtui.tui.panes.format import clean, count
 from cvtui.tui.panes.pane import MUTED, Pane
-from cvtui.tui.panes.styled_lines import Line, Lines
+from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def heading(one: Diagnosis) -> Content:
     return Content.assemble((f"{glyph} {one.name}", f"bold {colour}"), (f"{when}{where}", MUTED))
 
 
-class FindingsList(Lines):
+class FindingsList(StyledLines):
     """One line a finding; the arrows choose one."""
 
     BINDING_GROUP_TITLE = "The doctor"
@@ -59,9 +59,11 @@ class FindingsList(Lines):
         at = self.finding.id if self.finding is not None else ""
         self.findings = findings
         self.chosen = next((n for n, one in enumerate(findings) if one.id == at), 0)
-        lines = [Line(Content("  "), Content.assemble(heading(one), "\n", clean(one.sentence))) for one in findings]
+        lines = [
+            StyledLine(Content("  "), Content.assemble(heading(one), "\n", clean(one.sentence))) for one in findings
+        ]
         self.pointed = None
-        self.set_lines(lines or [Line(Content(""), Content.styled(empty, MUTED))])
+        self.set_lines(lines or [StyledLine(Content(""), Content.styled(empty, MUTED))])
         if findings:
             self.point_at(self.chosen)
 
@@ -116,4 +118,4 @@ class FindingsPane(Pane):
             empty = f"✓ Nothing wrong {'so far' if view.alive else 'was found'}."
         self.list.show(view.findings, empty)
         faults = sum(one.severity != "note" for one in view.findings)
-        self.say(f"{faults} fault{'s' if faults != 1 else ''} · enter: why · f: cure" if view.findings else "")
+        self.set_subtitle(f"{faults} fault{'s' if faults != 1 else ''} · enter: why · f: cure" if view.findings else "")

@@ -54,5 +54,5 @@ class LayersPane(Pane):
         if row is None or not row.health.words:
             rows = sorted(self.query_one(LayersTable).rows, key=lambda row: row.health.level != "bad")
             row = next((row for row in rows if row.health.words), None)
-        words = f"{row.name}: {row.health.words} · " if row is not None else ""
-        self.say(words + when)
+        text = f"{row.name}: {row.health.words} · " if row is not None else ""
+        self.set_subtitle(text + when)

@@ -35,7 +35,7 @@ class Entry:
         return time.strftime("%H:%M:%S", time.localtime(self.when)) if self.when is not None else ""
 
 
-class Story:
+class LogEntries:
     """Turns a growing history into entries, each record once."""
 
     def __init__(self) -> None:
@@ -46,24 +46,24 @@ class Story:
         self._counts = {"epochs": 0, "commands": 0, "checkpoints": 0, "findings": 0}
         self._last_log: Log | None = None
         self._ended = False
-        self._told_run = False
+        self._has_start = False
 
     def update(self, history: History) -> tuple[bool, list[Entry]]:
         """(True when all earlier entries are void: another process took over, or the log was rewound; new entries)."""
         shrunk = any(len(getattr(history, name)) < seen for name, seen in self._counts.items())
         void = shrunk or (self._run is not None and history.run is not self._run)
         if void or self._run is None:
-            told_nothing = not self._told_run and not any(self._counts.values()) and self._last_log is None
-            void = void or not told_nothing
+            nothing_yet = not self._has_start and not any(self._counts.values()) and self._last_log is None
+            void = void or not nothing_yet
             self._begin(history.run)
-        news = sorted(self._news(history), key=lambda item: item[0])
+        news = sorted(self._new_entries(history), key=lambda item: item[0])
         return void, [replace(entry, step=place[0]) for place, entry in news]
 
-    def _news(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
+    def _new_entries(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
         """New records with their place: the step, and within a step the order in which the engine does things."""
         news: list[tuple[tuple[float, int], Entry]] = []
-        if history.run is not None and not self._told_run:
-            self._told_run = True
+        if history.run is not None and not self._has_start:
+            self._has_start = True
             resumed = history.run.step or 0
             news.append(((resumed, 6 if resumed else 0), _started(history.run)))
         for log in self._new_logs(history):
@@ -72,7 +72,7 @@ class Story:
             news.append((place, Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone)))
         for command in self._new("commands", history):
             if command.command not in ("save", "look"):  # a checkpoint has its own line; a look changes nothing
-                news.append(((command.step, 2), _asked(command)))
+                news.append(((command.step, 2), _command(command)))
         total = history.run.recipe.get("epochs") if history.run is not None else None
         for epoch in self._new("epochs", history):
             news.append(((epoch.step, 3), _epoch(epoch, total)))
@@ -80,10 +80,10 @@ class Story:
             if saved.reason not in ("last", "best"):  # those two come with every epoch; its line has a star
                 news.append(((saved.step, 4), _saved(saved)))
         for finding in self._new("findings", history):
-            news.append(((finding.step, 5), _found(finding)))
+            news.append(((finding.step, 5), _finding(finding)))
         if history.end is not None and not self._ended:
             self._ended = True
-            news.append(((history.end.step + 0.5, 9), _end(history.end)))
+            news.append(((history.end.step + 0.5, 9), _ending(history.end)))
         return news
 
     def _new(self, name: str, history: History) -> list[Any]:
@@ -127,28 +127,28 @@ def _epoch(epoch: EpochDone, total: object) -> Entry:
     return Entry(epoch.time, "★" if epoch.best else " ", text, "good" if epoch.best else "plain")
 
 
-def _asked(command: CommandApplied) -> Entry:
+def _command(command: CommandApplied) -> Entry:
     glyph = {"pause": "‖", "resume": "▶", "stop": "■"}.get(command.command, "→")
-    words = command.words or command.command.replace("_", " ")
-    return Entry(command.time, glyph, f"{clean(words)} (step {count(command.step)})", "mark")
+    text = command.words or command.command.replace("_", " ")
+    return Entry(command.time, glyph, f"{clean(text)} (step {count(command.step)})", "mark")
 
 
 def _saved(saved: CheckpointSaved) -> Entry:
     return Entry(None, "↓", f"saved {clean(saved.path)} (step {count(saved.step)})", "quiet")
 
 
-def _found(finding: Finding) -> Entry:
+def _finding(finding: Finding) -> Entry:
     tone: Tone = {"stop": "bad", "warn": "warn"}.get(finding.severity, "plain")  # type: ignore[assignment]
     return Entry(None, "✗" if tone == "bad" else "▲" if tone == "warn" else "·", clean(finding.sentence), tone)
 
 
-def _end(end: RunEnded) -> Entry:
-    glyph, tone = END_LOOK[end.status]
+def _ending(end: RunEnded) -> Entry:
+    glyph, tone = END_STYLE[end.status]
     after = f" at step {count(end.step)}" + (f": {clean(end.reason)}" if end.reason else "")
     return Entry(end.time, glyph, end.status + after, tone)
 
 
-END_LOOK: dict[str, tuple[str, Tone]] = {
+END_STYLE: dict[str, tuple[str, Tone]] = {
     "finished": ("✓", "good"),
     "stopped": ("■", "mark"),
     "diverged": ("✗", "bad"),

@@ -19,10 +19,10 @@ PALE_BETA = 0.98
 """Smoothing of their training curves where that of the run itself is off: five raw curves would hide each other."""
 
 
-def lines_of_others(view: ViewState, column: Literal["loss", "accuracy"]) -> list[Line]:
+def overlay_lines(view: ViewState, column: Literal["loss", "accuracy"]) -> list[Line]:
     """Per run the smoothed training curve (dashed) and the validation, in the run's colour."""
     lines = []
-    for other in view.others:
+    for other in view.overlays:
         history = other.history
         raw = history.steps.column(column)
         if np.isfinite(raw[:1]).any() or np.isfinite(raw).any():

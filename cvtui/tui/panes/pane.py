@@ -59,7 +59,7 @@ class Pane(Widget):
         self._drawn: object = None
         self.waiting = False
         """There is something new that will be drawn a little later; then the live view asks again."""
-        self._said = ""
+        self._subtitle = ""
 
     def compose(self) -> ComposeResult:
         return iter(())
@@ -80,11 +80,11 @@ class Pane(Widget):
     def draw(self, history: History, view: ViewState) -> None:
         raise NotImplementedError
 
-    def say(self, words: str) -> None:
+    def set_subtitle(self, text: str) -> None:
         """A few words in the lower border. Setting it repaints the pane, so it's done only for new ones."""
-        if words != self._said:
-            self._said = words
-            self.border_subtitle = Content(words)
+        if text != self._subtitle:
+            self._subtitle = text
+            self.border_subtitle = Content(text)
 
     def action_reveal(self, name: str) -> None:
         self.post_message(self.Asked(name))

@@ -19,7 +19,7 @@ NARROW = 49
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StyledLine:
     """`head` stands once, before the first wrapped line; the others are indented by its width."""
 
     head: Content
@@ -28,7 +28,7 @@ class Line:
     """Instead of `head` where there is little room."""
 
 
-class Lines(ScrollView, can_focus=True, inherit_bindings=False):
+class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
     """A list of lines. Wrapping is done once per line and width, drawing once per visible line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--pointed"}
@@ -41,7 +41,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end", "scroll_end", "End", show=False),
     ]
     DEFAULT_CSS = """
-    Lines {
+    StyledLines {
         width: 1fr; height: 1fr; background: transparent;
         overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         & .lines--pointed { background: $primary 30%; }
@@ -51,7 +51,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, follow: bool = False) -> None:
         super().__init__()
         self.follow = follow
-        self.lines: list[Line] = []
+        self.lines: list[StyledLine] = []
         self._wrapped: list[Content] = []
         self._strips: dict[int, Strip] = {}
         self._width = 0
@@ -65,12 +65,12 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         """All lines, unwrapped and without style."""
         return "\n".join(line.head.plain + line.body.plain for line in self.lines)
 
-    def set_lines(self, lines: list[Line]) -> None:
+    def set_lines(self, lines: list[StyledLine]) -> None:
         self.lines = list(lines)
         self._wrap_all()
         self._grown()
 
-    def add_lines(self, lines: list[Line]) -> None:
+    def add_lines(self, lines: list[StyledLine]) -> None:
         if not lines:
             return
         self.lines.extend(lines)
@@ -106,7 +106,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         if self.show_vertical_scrollbar == (size.height > self.size.height) and size.width == self.virtual_size.width:
             # A new virtual size lays out, and so repaints, the whole screen (40 ms). Where no scroll bar comes or
             # goes there's nothing to lay out.
-            self.set_reactive(Lines.virtual_size, size)
+            self.set_reactive(StyledLines.virtual_size, size)
             if self.show_vertical_scrollbar:
                 self.vertical_scrollbar.window_virtual_size = size.height
         else:
@@ -115,7 +115,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False, immediate=True, force=True)  # the bar may not be there yet
         self.refresh()
 
-    def _wrap(self, line: Line) -> list[Content]:
+    def _wrap(self, line: StyledLine) -> list[Content]:
         if self._width <= 0:
             return []
         head = line.short if line.short is not None and self._width < NARROW else line.head

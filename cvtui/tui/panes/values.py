@@ -11,8 +11,8 @@ from textual.content import Content
 from cvtui.runlog.axes import Smoothed
 from cvtui.tui.panes.format import clean, count, duration, percent, rate, significant
 from cvtui.tui.panes.pane import MUTED, Pane
-from cvtui.tui.panes.styled_lines import Line, Lines
-from cvtui.tui.panes.view_state import Other, ViewState
+from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
+from cvtui.tui.panes.view_state import OverlayRun, ViewState
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import EpochDone
@@ -54,20 +54,25 @@ class ValuesPane(Pane):
         self._loss, self._accuracy = Smoothed("loss"), Smoothed("accuracy")
 
     def compose(self) -> ComposeResult:
-        yield Lines()
+        yield StyledLines()
 
     @property
     def text(self) -> str:
-        return self.query_one(Lines).text
+        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
-        return (history.steps_done, len(history.epochs), id(history.run), view.cursor, view.beta, view.others)
+        return (history.steps_done, len(history.epochs), id(history.run), view.cursor, view.beta, view.overlays)
 
     def draw(self, history: History, view: ViewState) -> None:
-        lines = [*self._at_step(history, view), *self._at_epoch(history, view), *_best(history), *_others(view.others)]
-        self.query_one(Lines).set_lines(lines or [_quiet("no step yet")])
+        lines = [
+            *self._at_step(history, view),
+            *self._at_epoch(history, view),
+            *_best(history),
+            *_overlays(view.overlays),
+        ]
+        self.query_one(StyledLines).set_lines(lines or [_quiet("no step yet")])
 
-    def _at_step(self, history: History, view: ViewState) -> list[Line]:
+    def _at_step(self, history: History, view: ViewState) -> list[StyledLine]:
         steps = history.steps
         if not len(steps):
             return []
@@ -89,7 +94,7 @@ class ValuesPane(Pane):
             lines.append(_row("training time", duration(seconds, decimal=True)))
         return lines
 
-    def _at_epoch(self, history: History, view: ViewState) -> list[Line]:
+    def _at_epoch(self, history: History, view: ViewState) -> list[StyledLine]:
         epoch = nearest_epoch(history.epochs, history.steps_done if view.cursor is None else view.cursor)
         if epoch is None:
             return []
@@ -102,7 +107,7 @@ class ValuesPane(Pane):
         return lines
 
 
-def _best(history: History) -> list[Line]:
+def _best(history: History) -> list[StyledLine]:
     best = best_epochs(history.epochs)
     lines = [_heading("best epochs by validation")] if best else []
     for place, epoch in enumerate(best):
@@ -110,20 +115,20 @@ def _best(history: History) -> list[Line]:
         loss = f"loss {significant(epoch.val_loss)}" if epoch.val_accuracy is not None else ""
         star = ("★ ", "$text-success") if place == 0 else "  "
         what = f"epoch {epoch.epoch:<4} step {count(epoch.step)}"
-        lines.append(Line(Content(""), Content.assemble(star, f"{what:<20}", f"{value:>8}  ", (loss, MUTED))))
+        lines.append(StyledLine(Content(""), Content.assemble(star, f"{what:<20}", f"{value:>8}  ", (loss, MUTED))))
     return lines
 
 
-def _others(others: tuple[Other, ...]) -> list[Line]:
+def _overlays(overlays: tuple[OverlayRun, ...]) -> list[StyledLine]:
     """The best of each run that is drawn over this one."""
-    lines = [_heading("drawn over it: the best of each")] if others else []
-    for other in others:
+    lines = [_heading("drawn over it: the best of each")] if overlays else []
+    for other in overlays:
         best = next(iter(best_epochs(other.history.epochs, 1)), None)
         said = "no epoch yet"
         if best is not None:
             value = percent(best.val_accuracy) if best.val_accuracy is not None else significant(best.val_loss)
             said = f"{value}  epoch {best.epoch}"
-        lines.append(Line(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (said, MUTED))))
+        lines.append(StyledLine(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (said, MUTED))))
     return lines
 
 
@@ -131,13 +136,13 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _heading(text: str) -> Line:
-    return Line(Content(""), Content.styled(text, "bold $text-primary"))
+def _heading(text: str) -> StyledLine:
+    return StyledLine(Content(""), Content.styled(text, "bold $text-primary"))
 
 
-def _quiet(text: str) -> Line:
-    return Line(Content(""), Content.styled(text, MUTED))
+def _quiet(text: str) -> StyledLine:
+    return StyledLine(Content(""), Content.styled(text, MUTED))
 
 
-def _row(what: str, value: str, beside: str = "") -> Line:
-    return Line(Content(""), Content.assemble(f"  {what:<18} {value:>10}  ", (beside, MUTED)))
+def _row(what: str, value: str, beside: str = "") -> StyledLine:
+    return StyledLine(Content(""), Content.assemble(f"  {what:<18} {value:>10}  ", (beside, MUTED)))

@@ -27,7 +27,7 @@ class ViewState:
     """Index into SMOOTHINGS."""
     cursor: int | None = None
     """Steps done at the moment that all panes show; None: they follow the run."""
-    others: tuple[Other, ...] = ()
+    overlays: tuple[OverlayRun, ...] = ()
     """Runs that are drawn over this one."""
     findings: tuple[Diagnosis, ...] = ()
     """What the doctor says, root causes first."""
@@ -59,7 +59,7 @@ class OverlayCurves:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OverlayRun:
     """One other run at one moment; another `version` is another picture."""
 
     history: History

@@ -69,7 +69,7 @@ class FindingsControl:
         """Run the short test that tells two causes apart: one epoch at a tenth of the rate, or `cvtui check`."""
         from cvtui.recipe.learning_rate import at_rate, full_rate
         from cvtui.runlog.origin import recipe_of
-        from cvtui.tui.train.precheck_modal import CheckModal
+        from cvtui.tui.train.precheck_modal import PrecheckModal
 
         try:
             recipe = recipe_of(self._live.folder, "tried once more")
@@ -81,4 +81,4 @@ class FindingsControl:
             changes = changes_of({**at_rate(float(f"{rate / 10:g}"), recipe.scale_lr), "epochs": 1})
             self._commands.fork(changes, 0)
         else:
-            self._live.app.push_screen(CheckModal(recipe))
+            self._live.app.push_screen(PrecheckModal(recipe))

@@ -23,7 +23,7 @@ wait for the one whose core draws. (On two cores the digits' and CIFAR's nets ke
 ten frames a second, 0.91 and 0.93 beside five.) What a key asks for is drawn at once all the same."""
 
 
-class Pace:
+class FrameBudget:
     """Counts what the process has used, and what it may."""
 
     def __init__(self) -> None:
@@ -38,10 +38,10 @@ class Pace:
         self._room = SAVED_SECONDS if now - self._begun < FREE_SECONDS else max(-OWED_SECONDS, min(SAVED_SECONDS, room))
         self._at, self._cpu = now, cpu
 
-    def may_draw(self, apart: float = 0.0) -> bool:
+    def may_draw(self, interval: float = 0.0) -> bool:
         """Is there room, or has nothing been drawn for too long? `apart`: seconds since the last frame, at least."""
         passed = time.monotonic() - self._frame
-        return passed >= apart and (self._room > 0 or passed >= SLOWEST_SECONDS)
+        return passed >= interval and (self._room > 0 or passed >= SLOWEST_SECONDS)
 
     def begin_frame(self) -> None:
         """Something is drawn now."""

@@ -30,9 +30,9 @@ from cvtui.tui.panes.registry import PANES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES
 from cvtui.tui.plot.line_plot import LinePlot
 from cvtui.tui.train.findings_control import FindingsControl
-from cvtui.tui.train.frame_budget import CROWDED_SECONDS, Pace
+from cvtui.tui.train.frame_budget import CROWDED_SECONDS, FrameBudget
 from cvtui.tui.train.modals import WhyModal
-from cvtui.tui.train.overlay_runs import Others, OthersModal, drawn_at_first, other_runs
+from cvtui.tui.train.overlay_runs import OverlayModal, OverlayRuns, default_overlays, other_runs
 from cvtui.tui.train.pane_grid import PaneGrid
 from cvtui.tui.train.resume_modal import RESUMABLE
 from cvtui.tui.train.run_commands import RunCommands
@@ -73,7 +73,7 @@ class LiveView(Widget):
             show=False,
             tooltip="Smoothing of the training curves: light, medium, strong or off",
         ),
-        Binding("o", "others", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
+        Binding("o", "overlay", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
         Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
         Binding("d", "layer", "Layer", tooltip="The layer under the cursor over time (enter on its row, too)"),
         Binding("r", "reset_zoom", "Reset", show=False, tooltip="Show the whole curves again after zooming"),
@@ -100,12 +100,12 @@ class LiveView(Widget):
         self.view, self._alone = remembered()
         self.commands = RunCommands(self)
         self.findings = FindingsControl(self, self.commands)
-        self.others = Others()
-        self.others.choose(drawn_at_first(folder))
+        self.overlay_runs = OverlayRuns()
+        self.overlay_runs.choose(default_overlays(folder))
         self.watching = True
         """True while the timer reads the folder; False while the view is hidden."""
         self._stale = True
-        self._pace = Pace()
+        self._budget = FrameBudget()
         self._cores = usable_cores()
 
     def compose(self) -> ComposeResult:
@@ -146,9 +146,9 @@ class LiveView(Widget):
     def _tick(self) -> None:
         if self._covered():
             return
-        self._pace.earn()
+        self._budget.earn()
         self.poll(panes=self.commands.waiting)
-        if self._stale and self._pace.may_draw(self._frame_interval()):
+        if self._stale and self._budget.may_draw(self._frame_interval()):
             self.draw_next()
 
     def _frame_interval(self) -> float:
@@ -168,7 +168,7 @@ class LiveView(Widget):
         """Read what is new in the folder and draw it at once; without `panes` draw only a change of state."""
         changed = self.history.poll()
         before = self.view
-        self.others.poll()
+        self.overlay_runs.poll()
         self._update_state(self.history.state())
         self._stale |= changed or self.view != before
         if self._stale and (panes or self.view.state != before.state):
@@ -184,7 +184,7 @@ class LiveView(Widget):
 
         Painting a pane costs ten times as much as working out what is in it, so the panes take turns.
         """
-        self._pace.begin_frame()
+        self._budget.begin_frame()
         with self.app.batch_update():
             self.header.update_from(self.history, self.view)
             for turn, pane in self.grid.turns():
@@ -209,7 +209,7 @@ class LiveView(Widget):
         if cursor is not None:  # a resumed run may have gone back behind it
             cursor = min(cursor, self.history.steps_done)
         pending = self.commands.pending(state)
-        self.view = replace(self.view, state=state, pending=pending, cursor=cursor, others=self.others.shown)
+        self.view = replace(self.view, state=state, pending=pending, cursor=cursor, overlays=self.overlay_runs.shown)
 
     def draw(self) -> None:
         """Update header and visible panes in one batch. Each decides by itself whether anything it shows is new."""
@@ -328,15 +328,15 @@ class LiveView(Widget):
         event.stop()
         self.show_step(step_at(self.history, self.view.x_axis, event.x))
 
-    def action_others(self) -> None:
+    def action_overlay(self) -> None:
         """Choose the runs of the same folder that are drawn over this one. They stay while the view lives."""
 
         def take(folders: list[RunFolder] | None) -> None:
             if folders is not None:
-                self.others.choose(folders)
+                self.overlay_runs.choose(folders)
                 self.poll()
 
-        self.app.push_screen(OthersModal(other_runs(self.folder), self.others.names), take)
+        self.app.push_screen(OverlayModal(other_runs(self.folder), self.overlay_runs.names), take)
 
     def action_pictures(self) -> None:
         from cvtui.tui.detail.pictures_view import PicturesView

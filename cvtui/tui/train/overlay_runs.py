@@ -22,7 +22,7 @@ from cvtui.runlog.manage import is_pinned
 from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.tui.panes.format import clean, percent
 from cvtui.tui.panes.overlay import COLOURS
-from cvtui.tui.panes.view_state import Other, OverlayCurves
+from cvtui.tui.panes.view_state import OverlayCurves, OverlayRun
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 
@@ -32,11 +32,11 @@ MOST_BYTES = 8_000_000
 LISTED = 200
 
 
-class Others:
+class OverlayRuns:
     """The chosen runs, each with a history of its own that is read on while the run lives."""
 
     def __init__(self) -> None:
-        self._chosen: dict[str, Other] = {}
+        self._chosen: dict[str, OverlayRun] = {}
         self._polled = 0.0
 
     @property
@@ -44,7 +44,7 @@ class Others:
         return list(self._chosen)
 
     @property
-    def shown(self) -> tuple[Other, ...]:
+    def shown(self) -> tuple[OverlayRun, ...]:
         return tuple(self._chosen.values())
 
     def choose(self, folders: list[RunFolder]) -> None:
@@ -54,7 +54,7 @@ class Others:
         free = [color for color in COLOURS if color not in {other.color for other in kept.values()}]
         for name, folder in wanted.items():
             if name not in kept:
-                kept[name] = Other(History(folder), free.pop(0), 0, OverlayCurves())
+                kept[name] = OverlayRun(History(folder), free.pop(0), 0, OverlayCurves())
         self._chosen = kept
         self._polled = 0.0
 
@@ -66,10 +66,10 @@ class Others:
         for name, other in self._chosen.items():
             if other.history.poll(MOST_BYTES):
                 version = other.history.version
-                self._chosen[name] = Other(other.history, other.color, version, other.curves)
+                self._chosen[name] = OverlayRun(other.history, other.color, version, other.curves)
 
 
-def drawn_at_first(folder: RunFolder) -> list[RunFolder]:
+def default_overlays(folder: RunFolder) -> list[RunFolder]:
     """The run that this one was forked from, whose curve goes on in it, and those that are pinned."""
     parent = parent_of(folder)
     beside = folder.path.parent
@@ -91,7 +91,7 @@ def other_runs(folder: RunFolder) -> list[RunSummary]:
         return []
 
 
-class OthersModal(Modal[list[RunFolder] | None]):
+class OverlayModal(Modal[list[RunFolder] | None]):
     """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -99,10 +99,10 @@ class OthersModal(Modal[list[RunFolder] | None]):
         Binding("n", "none", "None"),
     ]
     DEFAULT_CSS = (
-        BOX.format(name="OthersModal")
+        BOX.format(name="OverlayModal")
         + """
-    OthersModal > .box { width: 76; }
-    OthersModal SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
+    OverlayModal > .box { width: 76; }
+    OverlayModal SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
     """
     )
 
@@ -123,16 +123,16 @@ class OthersModal(Modal[list[RunFolder] | None]):
 
     def _line(self, run: RunSummary) -> Selection[str]:
         best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else "–"
-        told = Content.assemble(
+        text = Content.assemble(
             f"{clean(run.name)[:28]:<28}  {run.state:<9} {best:>7}  ", (clean(run.net)[:20], "$foreground 60%")
         )
-        return Selection(told, run.name, run.name in self._ticked)
+        return Selection(text, run.name, run.name in self._ticked)
 
     @on(SelectionList.SelectedChanged)
     def _say(self) -> None:
         over = len(self.query_one(SelectionList).selected) - len(COLOURS)
-        words = f"At most {len(COLOURS)} at once: the first of the list are drawn." if over > 0 else ""
-        self.query_one("#others-said", Static).update(words)
+        text = f"At most {len(COLOURS)} at once: the first of the list are drawn." if over > 0 else ""
+        self.query_one("#others-said", Static).update(text)
 
     def action_none(self) -> None:
         for ticks in self.query(SelectionList):

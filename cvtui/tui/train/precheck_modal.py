@@ -23,21 +23,21 @@ from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 
 POLL_SECONDS = 0.1
-LOOKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
+MARKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
 
 
-class CheckModal(Modal[None]):
+class PrecheckModal(Modal[None]):
     """Starts the check when it is shown; leaving ends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Back")]
-    DEFAULT_CSS = BOX.format(name="CheckModal") + "\n    CheckModal > .box { width: 88; }\n"
+    DEFAULT_CSS = BOX.format(name="PrecheckModal") + "\n    PrecheckModal > .box { width: 88; }\n"
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self._recipe = recipe
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="cvtui-check-")
-        self.told: dict[str, Any] | None = None
+        self.result: dict[str, Any] | None = None
         """What the check said, once it is there."""
 
     def compose(self) -> ComposeResult:
@@ -57,7 +57,7 @@ class CheckModal(Modal[None]):
                 stderr=err,
                 start_new_session=True,
             )
-        self._timer = self.set_interval(POLL_SECONDS, self._look)
+        self._timer = self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -65,29 +65,29 @@ class CheckModal(Modal[None]):
             self._process.wait()
         self._folder.cleanup()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         assert self._process is not None
         if self._process.poll() is None:
             return
         self._timer.stop()
         path = Path(self._folder.name)
         try:
-            self.told = msgspec.json.decode((path / "out").read_bytes(), type=dict[str, Any])
+            self.result = msgspec.json.decode((path / "out").read_bytes(), type=dict[str, Any])
         except (OSError, msgspec.MsgspecError):
             last = (path / "err").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            words = clean(last[0]) if last else f"it ended with code {self._process.returncode}"
-            self.query_one("#check", Static).update(Content.styled(f"✗ {words}", "$text-error"))
+            message = clean(last[0]) if last else f"it ended with code {self._process.returncode}"
+            self.query_one("#check", Static).update(Content.styled(f"✗ {message}", "$text-error"))
             return
-        self.query_one("#check", Static).update(Content("\n").join(self.lines(self.told)))
+        self.query_one("#check", Static).update(Content("\n").join(self.lines(self.result)))
 
-    def lines(self, told: dict[str, Any]) -> list[Content]:
+    def lines(self, result: dict[str, Any]) -> list[Content]:
         """One line a question, and below them what was found."""
         lines = []
-        for item in told.get("checks", []):
-            glyph, colour = LOOKS.get(str(item.get("mark")), LOOKS["unknown"])
+        for item in result.get("checks", []):
+            glyph, colour = MARKS.get(str(item.get("mark")), MARKS["unknown"])
             question, answer = clean(str(item.get("question", ""))), clean(str(item.get("answer", "")))
             lines.append(Content.assemble((f"{glyph} {question:<40.40} ", colour), (answer, MUTED)))
-        for finding in told.get("findings", []):
+        for finding in result.get("findings", []):
             lines.append(Content(""))
             lines.append(Content.styled(f"▲ {clean(str(finding.get('name', '')))}", "bold $text-warning"))
             lines.append(Content(clean(str(finding.get("sentence", "")))))

@@ -18,11 +18,11 @@ from textual.widgets import SelectionList
 from cvtui.runlog.events import EpochDone
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.panes.values import best_epochs, nearest_epoch
 from cvtui.tui.plot.line_plot import Line
 from cvtui.tui.train import LiveView
-from cvtui.tui.train.overlay_runs import OthersModal
+from cvtui.tui.train.overlay_runs import OverlayModal
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
@@ -46,7 +46,7 @@ class Host(App[None]):
 
     @property
     def values(self) -> str:
-        return self.live.pane("values").query_one(Lines).text
+        return self.live.pane("values").query_one(StyledLines).text
 
 
 @dataclass
@@ -129,10 +129,10 @@ async def test_a_chosen_run_is_drawn_with_its_own_colour_and_grows(runs: Runs) -
     app = Host(runs.shown)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("o")
-        assert isinstance(app.screen, OthersModal)
+        assert isinstance(app.screen, OverlayModal)
         await pilot.press("space", "escape")
         await pilot.pause()
-        assert app.live.others.names == ["other"]
+        assert app.live.overlay_runs.names == ["other"]
         loss, accuracy = app.lines("loss"), app.lines("accuracy")
         assert loss["other"].color == accuracy["other"].color
         assert loss["other"].color not in {line.color for name, line in loss.items() if not name.startswith("other")}
@@ -148,7 +148,7 @@ async def test_a_chosen_run_is_drawn_with_its_own_colour_and_grows(runs: Runs) -
         np.testing.assert_allclose(app.lines("loss")["other"].x, [0.23, 0.46, 0.69])
         await pilot.press("o", "n", "o")
         await pilot.pause()
-        assert app.live.others.names == []
+        assert app.live.overlay_runs.names == []
         assert "other" not in app.lines("loss")
 
 
@@ -165,8 +165,8 @@ async def test_no_more_runs_than_colours(tmp_path: Path) -> None:
         await pilot.pause()
         await pilot.press("escape")
         await pilot.pause()
-        assert len(app.live.others.names) == 5
-        assert len({other.color for other in app.live.view.others}) == 5
+        assert len(app.live.overlay_runs.names) == 5
+        assert len({other.color for other in app.live.view.overlays}) == 5
 
 
 async def test_an_exploded_run_does_not_flatten_the_others(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ async def test_alone_in_its_folder_there_is_nothing_to_draw(tmp_path: Path) -> N
     app = Host(finished_run(tmp_path, "shown"))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("o")
-        assert isinstance(app.screen, OthersModal)
+        assert isinstance(app.screen, OverlayModal)
         assert not app.screen.query(SelectionList)
         await pilot.press("escape")
-        assert app.live.others.names == []
+        assert app.live.overlay_runs.names == []

@@ -8,12 +8,12 @@ import pytest
 
 from cvtui.runlog.events import CheckpointSaved, Finding
 from cvtui.runlog.history import History
-from cvtui.tui.panes.log_entries import Story, way_out
+from cvtui.tui.panes.log_entries import LogEntries, way_out
 from tests.tui.written_runs import WrittenRun, finished_run
 
 
 def told(history: History) -> list[str]:
-    return [entry.text for entry in Story().update(history)[1]]
+    return [entry.text for entry in LogEntries().update(history)[1]]
 
 
 def read(folder: object) -> History:
@@ -36,7 +36,7 @@ def test_a_whole_run_in_order(tmp_path: Path) -> None:
 
 def test_growing_tells_the_same_as_reading_at_the_end(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
-    history, story = History(run.folder), Story()
+    history, story = History(run.folder), LogEntries()
     lines: list[str] = []
 
     def look() -> None:
@@ -64,7 +64,7 @@ def test_growing_tells_the_same_as_reading_at_the_end(tmp_path: Path) -> None:
 def test_after_a_resume_the_story_begins_anew(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
     run.step(50)
-    history, story = read(run.folder), Story()
+    history, story = read(run.folder), LogEntries()
     story.update(history)
     run.done = 23
     run.write(run._started(step=23))
@@ -80,7 +80,7 @@ def test_after_a_resume_the_story_begins_anew(tmp_path: Path) -> None:
 
 def test_more_logs_than_are_kept_are_told_once(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
-    history, story = read(run.folder), Story()
+    history, story = read(run.folder), LogEntries()
     story.update(history)
     texts: list[str] = []
     for start in range(0, 1800, 600):

@@ -43,7 +43,7 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         view = app.screen.query_one(LiveView)
         await wait_until_async(lambda: view.view.state == "finished", 60, "its end")
         assert view.history.steps.first == 24
-        assert view.others.names == ["parent"], "whose curve goes on in it"
+        assert view.overlay_runs.names == ["parent"], "whose curve goes on in it"
 
 
 def test_changes_are_read_like_options() -> None:
