@@ -56,7 +56,7 @@ class CvtuiApp(App[None]):
         runs: Path = Path("runs"),
         attach: Path | None = None,
         *,
-        warm: bool = True,
+        prewarm: bool = True,
         fps: float = 10.0,
         shown: Callable[[], None] = lambda: None,
     ) -> None:
@@ -66,7 +66,7 @@ class CvtuiApp(App[None]):
         RequestError where `attach` is no run folder.
         """
         super().__init__()
-        self.warm = warm
+        self.prewarm = prewarm
         self.fps = fps
         self.shown = shown
         self.recipe = recipe or Recipe()
@@ -119,8 +119,8 @@ class CvtuiApp(App[None]):
         """Puts a net into the form of the Train place."""
         screen = await self.train_screen()
         await screen.action_new_run()
-        if screen.setup is not None:
-            await screen.setup.set_net(net)
+        if screen.form_view is not None:
+            await screen.form_view.set_net(net)
 
     def set_shown_run(self, name: str, state: str) -> None:
         """The run in the Train place is another, or in another state: every bar says so."""

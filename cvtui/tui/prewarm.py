@@ -26,13 +26,13 @@ from cvtui.runlog.worker_process import worker_environment, worker_threads
 State: TypeAlias = Literal["off", "loading", "ready", "dead", "spent"]
 """not started; torch is being loaded; it has answered; it died; it has become a trainer."""
 
-LONGEST_NET = 4000
+MAX_NET_LENGTH = 4000
 """Signs of a net that are sent: a request must fit into the pipe (64 KiB) while nobody reads."""
-PATIENCE_SECONDS = 60.0
+START_TIMEOUT = 60.0
 """How long a process may take to become the trainer before we stop looking whether it does."""
 
 
-class WarmEngine:
+class PrewarmedEngine:
     """One warm process. Only the newest question counts: while one is being answered, later ones replace each other.
 
     `changed` is called, in the event loop, after each change of `state` or `answer`.
@@ -46,7 +46,7 @@ class WarmEngine:
         """The last answer: `activation_std`, `first_loss`, `memory`, `parameters`, or `error`."""
         self.answered: Recipe | None = None
         """What `answer` is about."""
-        self.last_words = ""
+        self.last_line = ""
         """Of a process that died: the last line it wrote."""
         self._changed = changed
         self._command = command or [sys.executable, "-m", "cvtui.engine", "--warm"]
@@ -70,7 +70,7 @@ class WarmEngine:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._end = asyncio.Event()
         self._asked = None
-        self.last_words = ""
+        self.last_line = ""
         try:
             self._process = subprocess.Popen(
                 self._command,
@@ -81,7 +81,7 @@ class WarmEngine:
                 env=worker_environment(worker_threads(threads)),
             )
         except OSError as error:
-            self._die(str(error))
+            self._fail(str(error))
             return
         self.state = "loading"
         loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ class WarmEngine:
         """Asks what this recipe will give; `answer` and `answered` tell it when it is there."""
         if recipe in (self.answered, self._asked, self._next) and self._next in (None, recipe):
             return
-        self._next = recipe if len(recipe.net) <= LONGEST_NET else None
+        self._next = recipe if len(recipe.net) <= MAX_NET_LENGTH else None
         self._send_next()
 
     def _send_next(self) -> None:
@@ -143,13 +143,13 @@ class WarmEngine:
         # It lets go of our pipes when it becomes the trainer, or when it dies: the end of its stdout says that one of
         # the two happened, its exit code which.
         try:
-            await asyncio.wait_for(self._end.wait(), PATIENCE_SECONDS)
+            await asyncio.wait_for(self._end.wait(), START_TIMEOUT)
         except TimeoutError:
             return process.poll() is None
         if process.poll() is None or door.is_file(folder.lock_file) or door.is_file(folder.events):
             self.close()
             return True
-        self._die(self._tail())
+        self._fail(self._last_line())
         return False
 
     # ------------------------------------------------------------------ its answers
@@ -159,13 +159,13 @@ class WarmEngine:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                loop.call_soon_threadsafe(self._take, process, line)
+                loop.call_soon_threadsafe(self._receive, process, line)
             process.stdout.close()
             loop.call_soon_threadsafe(self._ended, process)
         except (RuntimeError, OSError, ValueError):
             return  # the screen is gone
 
-    def _take(self, process: subprocess.Popen[bytes], line: bytes) -> None:
+    def _receive(self, process: subprocess.Popen[bytes], line: bytes) -> None:
         if process is not self._process:
             return
         try:
@@ -189,10 +189,10 @@ class WarmEngine:
                 process.wait(1.0)  # its stdout has ended, so it is about to
             except subprocess.TimeoutExpired:
                 process.kill()
-            self._die(self._tail() or f"exit code {process.poll()}")
+            self._fail(self._last_line() or f"exit code {process.poll()}")
         self._end.set()
 
-    def _tail(self) -> str:
+    def _last_line(self) -> str:
         """The last line of its stderr."""
         if self._errors is None:
             return ""
@@ -204,8 +204,8 @@ class WarmEngine:
             return ""
         return lines[-1].strip() if lines else ""
 
-    def _die(self, words: str) -> None:
+    def _fail(self, message: str) -> None:
         self.state = "dead"
-        self.last_words = words
+        self.last_line = message
         self._asked = self._next = None
         self._changed()

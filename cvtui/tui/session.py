@@ -23,7 +23,7 @@ class Session(Protocol):
     """Runs of this session."""
     shown_run: tuple[str, str] | None
     """(name, state) of the run in the Train place."""
-    warm: bool
+    prewarm: bool
     """Is an engine kept loaded while the form is open?"""
 
     def shown(self) -> None:

@@ -55,7 +55,7 @@ from cvtui.tui.train import LiveView
 from tests.waiting import wait_until_async
 
 async def main(width, height):
-    app = CvtuiApp(attach=Path(sys.argv[1]), warm=False)
+    app = CvtuiApp(attach=Path(sys.argv[1]), prewarm=False)
     async with app.run_test(size=(width, height)) as pilot:
         await wait_until_async(lambda: list(app.screen.query(LiveView)), what="the run")
         live = app.screen.query_one(LiveView)

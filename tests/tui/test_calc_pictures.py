@@ -97,7 +97,7 @@ async def at_calc(app: CvtuiApp, pilot: object) -> CalcScreen:
 
 
 async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         screen = await at_calc(app, pilot)
         await wait_until_async(lambda: "place 1 of" in screen.picture.text, what="the first place")
@@ -116,7 +116,7 @@ async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
 
 
 async def test_at_80_columns_the_picture_takes_the_tables_place_and_gives_it_back(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await at_calc(app, pilot)
         assert not screen.query_one("#calc-picture").display
@@ -129,20 +129,20 @@ async def test_at_80_columns_the_picture_takes_the_tables_place_and_gives_it_bac
 
 
 async def test_enter_sends_the_net_to_the_train_place(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         await at_calc(app, pilot)
         await pilot.press("enter")
         await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
         screen = app.screen
         assert isinstance(screen, TrainScreen)
-        assert screen.setup is not None
-        assert "conv6f5-relu-pool-fc" in screen.setup.draft.texts["net"]
+        assert screen.form_view is not None
+        assert "conv6f5-relu-pool-fc" in screen.form_view.validation.texts["net"]
 
 
 @pytest.mark.parametrize("text", ["conv6-" * 170_000, "fc*1000000000", "(" * 10_000 + "fc" + ")" * 10_000])
 async def test_monstrous_expressions_are_one_line_of_error(tmp_path: Path, text: str) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         screen = await at_calc(app, pilot)
         screen.line("net").input.value = text

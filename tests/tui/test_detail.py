@@ -117,7 +117,7 @@ def test_confusion_and_flow_in_words() -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int]) -> None:
-    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
         await pilot.press("d")
@@ -142,7 +142,7 @@ async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int
 
 async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
     """The run is over and knows its images 11 (the automatic ones keep to what was asked for) and no other yet."""
-    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
         await pilot.press("i", "right", "right")
@@ -177,7 +177,7 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run", dumps(Recipe()))
     with folder.lock(), EventWriter(folder) as writer:
         writer.write(started(folder))
-        app = CvtuiApp(runs=tmp_path, attach=folder.path, warm=False)
+        app = CvtuiApp(runs=tmp_path, attach=folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)) as pilot:
             await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").alive)
             await pilot.press("i")

@@ -41,7 +41,7 @@ def page_of(labs_place: LabsView) -> LabPage:
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.long)])
 async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size: tuple[int, int], every: int) -> None:
     """`every`: how many of the labs have one page that is opened."""
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         here = await place(app, pilot)
         assert [option.id for option in here.list.options] == list(labs())
@@ -65,7 +65,7 @@ async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size:
 @pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         here = await place(app, pilot)
         await here.open("sharing")
@@ -104,7 +104,7 @@ def shown_knobs(name: str) -> dict[str, object]:
 
 
 async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("optim")
@@ -128,7 +128,7 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
 
 @pytest.mark.long
 async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("lr")
@@ -154,7 +154,7 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("landscape")
@@ -167,7 +167,7 @@ async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
 
 async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "labs").write_text("no folder")
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("sharing")
@@ -179,7 +179,7 @@ async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
 
 
 async def test_keys_and_mouse(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await pilot.press("down", "down", "enter")
@@ -201,7 +201,7 @@ async def test_keys_and_mouse(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_polls_only_while_it_is_visible(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("sharing")

@@ -503,7 +503,7 @@ async def test_a_run_of_another_program_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("fps", "seconds"), [(10.0, 0.095), (2.0, 0.475)])
 async def test_a_slow_line_gets_fewer_frames(finished: RunFolder, fps: float, seconds: float) -> None:
-    app = CvtuiApp(runs=finished.path.parent, attach=finished.path, warm=False, fps=fps)
+    app = CvtuiApp(runs=finished.path.parent, attach=finished.path, prewarm=False, fps=fps)
     async with app.run_test(size=(80, 24)):
         await wait_until_async(lambda: list(app.screen.query(LiveView)), what="the run")
         assert app.screen.query_one(LiveView)._timer._interval == pytest.approx(seconds)

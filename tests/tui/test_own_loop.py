@@ -27,7 +27,7 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             optimizer.step()
             run.step(loss=loss)
         run._journal.flush()
-        app = CvtuiApp(runs=tmp_path, attach=run.folder.path, warm=False)
+        app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)):
             await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
             first, second = app.screen.query_one(RunHeader).text.splitlines()
@@ -49,7 +49,7 @@ async def test_fork_and_resume_of_it_say_what_can_be_done_instead(key: str, tmp_
         run.step(loss=1.0)
         raise OSError("over")
     before = sorted(tmp_path.rglob("*"))
-    app = CvtuiApp(runs=tmp_path, attach=run.folder.path, warm=False)
+    app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await wait_until_async(lambda: app.screen.query_one(LiveView).view.state == "failed")

@@ -16,11 +16,11 @@ from tests.waiting import wait_until_async
 @pytest.mark.torch
 async def test_the_list_of_questions_with_their_answers(tmp_path: Path) -> None:
     recipe = Recipe(net="conv8-relu-pool-fc", threads=1, device="cpu", init="zeros")
-    app = CvtuiApp(recipe, runs=tmp_path, warm=False)
+    app = CvtuiApp(recipe, runs=tmp_path, prewarm=False)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, TrainScreen)
-        await wait_until_async(lambda: screen.setup is not None and screen.setup.complete, what="the form")
+        await wait_until_async(lambda: screen.form_view is not None and screen.form_view.complete, what="the form")
         await pilot.press("ctrl+k")
         await wait_until_async(lambda: isinstance(app.screen, PrecheckModal), what="the check")
         modal = app.screen

@@ -24,7 +24,7 @@ from tests.waiting import wait_until_async
 
 
 def session(runs: Path) -> CvtuiApp:
-    return CvtuiApp(runs=runs, warm=False)
+    return CvtuiApp(runs=runs, prewarm=False)
 
 
 def place(app: CvtuiApp) -> RunsScreen:

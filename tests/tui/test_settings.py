@@ -99,7 +99,7 @@ async def test_the_next_view_looks_like_the_last(finished: RunFolder) -> None:
 async def test_the_theme_is_kept(finished: RunFolder) -> None:
     themes = []
     for _ in range(2):
-        app = CvtuiApp(runs=finished.path.parent, attach=finished.path, warm=False)
+        app = CvtuiApp(runs=finished.path.parent, attach=finished.path, prewarm=False)
         async with app.run_test(size=(80, 24)) as pilot:
             themes.append(app.theme)
             await pilot.press("t")

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
-from cvtui.tui.form.field_text import hint_for, join_text, split_text, summaries, takes_more
+from cvtui.tui.form.field_text import has_parameters, join_text, parameters_hint, split_text, summaries
 from cvtui.tui.form.field_values import Problem
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.picker import Picker
@@ -75,11 +75,11 @@ class FieldRow(Widget):
         yield self.control
         if isinstance(self.control, Picker):
             name, more = split_text(self.field, self._text)
-            if takes_more(self.field, name):
+            if has_parameters(self.field, name):
                 yield self._parameters(name, more)
 
     def _parameters(self, name: str, more: str = "") -> TextField:
-        return TextField(more, placeholder=hint_for(self.field, name), classes="parameters")
+        return TextField(more, placeholder=parameters_hint(self.field, name), classes="parameters")
 
     @property
     def text(self) -> str:
@@ -104,7 +104,7 @@ class FieldRow(Widget):
         control = self.control
         assert isinstance(control, Picker)
         await self.query(TextField).remove()
-        if takes_more(self.field, control.value):
+        if has_parameters(self.field, control.value):
             await self.mount(self._parameters(control.value, more))
         self.refresh()
         self.post_message(self.Changed(self))
@@ -172,13 +172,13 @@ class FieldRow(Widget):
         parts: list[Content | tuple[str, str]] = [(f" {label}".ljust(LABEL), style)]
         room = self.size.width - LABEL - CONTROL - 2
         if not self.has_class("-long") and len(self.children) < 2 and room > 8:
-            parts.append((" " * (CONTROL + 1) + cut(self.word, room), MUTED))
+            parts.append((" " * (CONTROL + 1) + cut(self.remark, room), MUTED))
         for line in self._lines:
             parts.append(("\n" + " " * (LABEL + 1) + line, "$text-error"))
         return Content.assemble(*parts)
 
     @property
-    def word(self) -> str:
+    def remark(self) -> str:
         """What stands beside the field: what the choice is, or what the number means."""
         if self.unused:
             other, names = USED_WITH[self.field.name]

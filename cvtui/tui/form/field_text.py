@@ -28,7 +28,7 @@ def summaries(field: Field) -> dict[str, str]:
     return found
 
 
-def takes_more(field: Field, name: str) -> bool:
+def has_parameters(field: Field, name: str) -> bool:
     """Does a field of its own stand beside the choice?"""
     if field.name == "data":
         return name in OPEN or CLASS_RANGE.get(name, (2, 2))[1] > 2
@@ -36,7 +36,7 @@ def takes_more(field: Field, name: str) -> bool:
     return isinstance(entry, Choice) and bool(entry.parameters or entry.many)
 
 
-def hint_for(field: Field, name: str) -> str:
+def parameters_hint(field: Field, name: str) -> str:
     """What stands in that field while it is empty."""
     if field.name == "data":
         return OPEN[name][1] if name in OPEN else f"classes, 2 to {CLASS_RANGE[name][1]}"

@@ -13,7 +13,7 @@ def to_text(value: Value) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def texts_of(recipe: Recipe) -> dict[str, str]:
+def field_texts(recipe: Recipe) -> dict[str, str]:
     """What stands in each field for this recipe."""
     return {name: to_text(getattr(recipe, name)) for name in FIELDS}
 

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from cvtui.recipe.fields import grouped
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import USED_WITH, FieldRow
-from cvtui.tui.form.field_values import Problem, texts_of
+from cvtui.tui.form.field_values import Problem, field_texts
 from cvtui.tui.widgets.picker import Picker
 
 
@@ -72,7 +72,7 @@ class Form(VerticalScroll, can_focus=False):
         self._recipe = recipe
 
     def compose(self) -> ComposeResult:
-        texts = texts_of(self._recipe)
+        texts = field_texts(self._recipe)
         for number, (title, fields) in enumerate(grouped()):
             yield Heading(title, "" if number else "-first")
             for field in fields:
@@ -85,7 +85,7 @@ class Form(VerticalScroll, can_focus=False):
 
     async def fill(self, recipe: Recipe) -> None:
         """Every field as in `recipe`."""
-        for name, text in texts_of(recipe).items():
+        for name, text in field_texts(recipe).items():
             if self.rows[name].text != text:
                 await self.rows[name].set_text(text)
 

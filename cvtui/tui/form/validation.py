@@ -25,7 +25,7 @@ from cvtui.tui.form.field_values import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Validation:
     """What can be said about the texts of a form. Whatever does not depend on a wrong field is there all the same."""
 
     texts: Mapping[str, str]
@@ -53,7 +53,7 @@ class Draft:
         return first_loss_or_none(self.texts.get("loss"), len(self.data.classes))
 
 
-def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:
+def validate(texts: Mapping[str, str], runs: Path | None = None) -> Validation:
     """Converts every text and checks what it can. `runs`: where a name may be taken already."""
     values: dict[str, Value] = {}
     problems: dict[str, Problem] = {}
@@ -64,22 +64,22 @@ def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:
             problems[name] = _problem(name, error)
     if "net" in problems and texts["net"].strip() == "":
         problems["net"] = Problem("the net is empty; for example (conv32-relu)*2-pool-fc", column=0)
-    if runs is not None and "name" not in problems and (problem := _taken(runs, str(values["name"]))):
+    if runs is not None and "name" not in problems and (problem := _name_taken(runs, str(values["name"]))):
         problems["name"] = problem
-    if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _absent(values)):
+    if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _not_downloaded(values)):
         problems["data"] = problem
     if not problems:
         try:
-            return _whole(texts, check(Recipe(**values)))  # type: ignore[arg-type]
+            return _valid(texts, check(Recipe(**values)))  # type: ignore[arg-type]
         except RequestError as error:
             name = _field_of(error)
             problems[name] = _problem(name, error)
-    return _parts(texts, values, problems)
+    return _partial(texts, values, problems)
 
 
-def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
+def _valid(texts: Mapping[str, str], checked: Checked) -> Validation:
     recipe = checked.recipe
-    return Draft(
+    return Validation(
         texts=texts,
         problems={},
         recipe=recipe,
@@ -92,7 +92,7 @@ def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
     )
 
 
-def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Draft:
+def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Validation:
     """What the fields that are right say by themselves."""
     data = _facts(values, problems)
     table, schedule, steps, total, memory = None, None, None, None, None
@@ -118,7 +118,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
                 schedule = make_schedule(Recipe(**{name: values[name] for name in needed}), steps)  # type: ignore[arg-type]
             except RequestError as error:
                 problems.setdefault(_field_of(error), _problem(_field_of(error), error))
-    return Draft(
+    return Validation(
         texts=texts,
         problems=problems,
         data=data,
@@ -153,7 +153,7 @@ def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: floa
     return net.total(name) + extra_copies(optimizer, ema) * net.parameters + pixels
 
 
-def _taken(runs: Path, name: str) -> Problem | None:
+def _name_taken(runs: Path, name: str) -> Problem | None:
     if not name:
         return None
     try:
@@ -163,7 +163,7 @@ def _taken(runs: Path, name: str) -> Problem | None:
     return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
 
 
-def _absent(values: Mapping[str, Value]) -> Problem | None:
+def _not_downloaded(values: Mapping[str, Value]) -> Problem | None:
     """Of a set that has to be fetched first, and wasn't."""
     name, data_dir = str(values["data"]), str(values["data_dir"])
     if missing(name, data_dir) is None:

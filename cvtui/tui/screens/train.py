@@ -14,7 +14,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder, fresh_name
-from cvtui.tui.form.form_view import Setup
+from cvtui.tui.form.form_view import FormView
 from cvtui.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class TrainScreen(BaseScreen):
     def __init__(self) -> None:
         super().__init__()
         self._view: LiveView | None = None
-        self._setup: Setup | None = None
+        self._form_view: FormView | None = None
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             if self.session.attach is None:
-                self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
-                yield self._setup
+                self._form_view = FormView(self.session.recipe, self.session.runs, prewarm=self.session.prewarm)
+                yield self._form_view
 
     async def on_mount(self) -> None:
         if self.session.attach is not None:
@@ -54,8 +54,8 @@ class TrainScreen(BaseScreen):
     # ------------------------------------------------------------------ what is shown
 
     @property
-    def setup(self) -> Setup | None:
-        return self._setup
+    def form_view(self) -> FormView | None:
+        return self._form_view
 
     @property
     def view(self) -> LiveView | None:
@@ -88,19 +88,19 @@ class TrainScreen(BaseScreen):
     def action_show_run(self) -> None:
         if self._view is None:
             return
-        self._swap(self._view, self._setup)
+        self._swap(self._view, self._form_view)
         self._view.focus_pane()
 
     async def action_new_run(self) -> None:
         """The form again. The run that is shown goes on; `b` goes back to it."""
-        if self._setup is None:
-            self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
-            await self.query_one("#body").mount(self._setup)
-        self._swap(self._setup, self._view)
-        self._setup.examine(again=True)
-        self._setup.open()
-        self._setup.fold(False)
-        self._setup.form.focus_field("data")
+        if self._form_view is None:
+            self._form_view = FormView(self.session.recipe, self.session.runs, prewarm=self.session.prewarm)
+            await self.query_one("#body").mount(self._form_view)
+        self._swap(self._form_view, self._view)
+        self._form_view.validate(again=True)
+        self._form_view.open()
+        self._form_view.fold(False)
+        self._form_view.form.focus_field("data")
 
     def _swap(self, shown: Widget, hidden: Widget | None) -> None:
         with self.app.batch_update():
@@ -126,21 +126,21 @@ class TrainScreen(BaseScreen):
 
     # ------------------------------------------------------------------ starting
 
-    @on(Setup.Start)
-    async def _start(self, event: Setup.Start) -> None:
+    @on(FormView.Start)
+    async def _start(self, event: FormView.Start) -> None:
         event.stop()
         await self.start(event.recipe)
 
     async def start(self, recipe: Recipe) -> None:
         """Makes the run's folder and shows it at once; the warm engine becomes its trainer."""
-        assert self._setup is not None
+        assert self._form_view is not None
         try:
             folder = self._make_folder(recipe)
         except RequestError as error:
             self.app.notify(error.message, title="No run was started", severity="error", markup=False)
             return
         self.session.started.append(folder)
-        self.run_worker(self._train(folder, self._setup), exclusive=False, group="starting")
+        self.run_worker(self._train(folder, self._form_view), exclusive=False, group="starting")
         await self.show_folder(folder)
 
     def _make_folder(self, recipe: Recipe) -> RunFolder:
@@ -149,9 +149,9 @@ class TrainScreen(BaseScreen):
             return RunFolder.create(self.session.runs, recipe.name, text)
         return RunFolder.fresh(self.session.runs, fresh_name(recipe.data, recipe.net), text)
 
-    async def _train(self, folder: RunFolder, setup: Setup) -> None:
+    async def _train(self, folder: RunFolder, form_view: FormView) -> None:
         """The warm engine takes the folder; where it can't any more, a fresh one does."""
-        if await setup.warm.train(folder):
+        if await form_view.engine.train(folder):
             return
         from cvtui.runlog.worker_process import launch
 
