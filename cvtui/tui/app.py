@@ -190,14 +190,14 @@ class CvtuiApp(App[None]):
             return
         from cvtui.tui.train.modals import LeaveModal
 
-        def take(choice: Leaving | None) -> None:
+        def apply(choice: Leaving | None) -> None:
             if choice == "stop":
                 self._stop(alive)
             if choice in ("keep", "stop"):
                 self.exit()
 
         if not isinstance(self.screen, LeaveModal):
-            self.push_screen(LeaveModal(", ".join(run.name for run in alive)), take)
+            self.push_screen(LeaveModal(", ".join(run.name for run in alive)), apply)
 
     def _stop(self, runs: list[RunFolder]) -> None:
         from cvtui.runlog.events import Command

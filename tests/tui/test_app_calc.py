@@ -10,7 +10,7 @@ from textual import events
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.screens.calc import CalcScreen, words
+from cvtui.tui.screens.calc import CalcScreen, summary_lines
 from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
 
@@ -82,7 +82,7 @@ async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:
 def test_a_layer_in_words(net: str) -> None:
     table = trace(parse(net), (33, 33, 3), 10)
     for row in table.rows:
-        lines = [line.plain for line in words(row)]
+        lines = [line.plain for line in summary_lines(row)]
         assert len(lines) <= 4
         assert row.name in lines[0]
         if row.note:
@@ -101,6 +101,6 @@ async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
         await pilot.press("down", "down")
         await wait_until_async(lambda: place(app).table.cursor == 2, what="the third layer")
         name = place(app).table.rows[2].name
-        await wait_until_async(lambda: name in str(place(app).query_one("LayerWords").render()), what="its words")
+        await wait_until_async(lambda: name in str(place(app).query_one("LayerSummary").render()), what="its words")
         await pilot.press("e")
         await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the line's focus")

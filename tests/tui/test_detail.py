@@ -26,7 +26,7 @@ from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
 from cvtui.tui.detail.picture_index import CONFUSION, FLOW, MAPS, picture_names, read_png
-from cvtui.tui.detail.pictures_view import PicturesView, layer_list, pages
+from cvtui.tui.detail.pictures_view import PicturesView, layer_list, page_tabs
 from cvtui.tui.detail.text_pages import confusion, gradient_flow
 from cvtui.tui.screens.themes import DARK, LIGHT
 from tests.waiting import wait_until_async
@@ -205,11 +205,11 @@ def test_the_line_of_pages_never_overflows() -> None:
     names = [f"filters{i} of layer{i}.conv" for i in range(60)]
     for width in (20, 40, 78):
         for here in (names[0], names[30], names[59]):
-            line = pages(names, here, width).plain
+            line = page_tabs(names, here, width).plain
             assert len(line) <= width
             assert here.partition(" of ")[0] in line
     usual = ["samples", "filters of features.0.conv.0", MAPS, "mistakes", CONFUSION, FLOW]
-    line = pages(usual, MAPS, 78).plain.split()
+    line = page_tabs(usual, MAPS, 78).plain.split()
     assert line == ["samples", "filters", "feature", "maps", "mistakes", "confusion", "gradient", "flow"]
 
 

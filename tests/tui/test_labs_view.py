@@ -15,7 +15,7 @@ from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import default_text
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.labs_view import LabsView
-from cvtui.tui.labs.page import LabPage, Words
+from cvtui.tui.labs.page import LabPage, Paragraph
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
@@ -80,7 +80,7 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
         assert shown is not None
         await wait_until_async(lambda: "fc: 49 parameters" in page.figures.text, what="the figures")
         assert all(len(line) <= page.figures.size.width for line in page.figures.text.split("\n"))
-        assert page.query_one("#verdict", Words).content.plain.startswith("The claim holds. ")
+        assert page.query_one("#verdict", Paragraph).content.plain.startswith("The claim holds. ")
         assert here.runs["sharing"].folder.asked() == ("sharing", {**shown_knobs("sharing"), "width": 7})
         assert here.runs["sharing"].folder.path.parent == tmp_path / "labs"
         assert list_runs(tmp_path) == []  # a lab is not a training
@@ -113,8 +113,8 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         row.control.focus()
         row.set_text("sgd,momentun")
         await wait_until_async(lambda: row.problem is not None, what="the complaint")
-        assert "momentum" in row.complaint
-        assert row.complaint.startswith("allowed: all, or some of sgd, momentum")
+        assert "momentum" in row.message
+        assert row.message.startswith("allowed: all, or some of sgd, momentum")
         page.form.rows["steps"].control.focus()
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: row.control.has_focus, what="the way to the bad knob")
@@ -123,7 +123,7 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         await pilot.press("escape", "d")
         await wait_until_async(lambda: row.problem is None, what="the default")
         assert row.text == "all"
-        assert not page.form.turned
+        assert not page.form.changed
 
 
 @pytest.mark.long
@@ -172,7 +172,7 @@ async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
         here = await place(app, pilot)
         await here.open("sharing")
         await pilot.press("ctrl+r")
-        verdict = page_of(here).query_one("#verdict", Words)
+        verdict = page_of(here).query_one("#verdict", Paragraph)
         await wait_until_async(lambda: "is no folder" in verdict.content.plain, what="the reason")
         assert "not started" in page_of(here).line.text
         assert not here.runs
@@ -237,5 +237,5 @@ def test_what_a_lab_that_dies_leaves(tmp_path: Path) -> None:
     assert run.state == "failed"
     assert "-9" in run.reason
     assert not run.poll()
-    run.leave()
+    run.terminate()
     assert LabFolder(run.folder.path).asked()[0] == "sharing"

@@ -16,7 +16,7 @@ from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.panes.view_state import X_AXES
 from cvtui.tui.train import LiveView
-from cvtui.tui.train.time_cursor import epoch_over, stepped, stride
+from cvtui.tui.train.time_cursor import moved, moved_by_epoch, stride
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
@@ -70,24 +70,24 @@ def test_an_arrow_goes_a_round_number_of_steps(steps: int, size: int) -> None:
 
 def test_steps_and_epochs_of_the_cursor(finished: RunFolder) -> None:
     history = History(finished)
-    assert stepped(history, None, -1, 10) is None
-    assert epoch_over(history, None, 1) is None
+    assert moved(history, None, -1, 10) is None
+    assert moved_by_epoch(history, None, 1) is None
     history.poll()
-    assert stepped(history, None, -1, 10) == 340
-    assert stepped(history, None, 1, 10) == 345
-    assert stepped(history, 340, -1, 10) == 330
-    assert stepped(history, 337, 1, 10) == 340
-    assert stepped(history, 337, -1, 10) == 330
-    assert stepped(history, 3, -1, 10) == 0
-    assert stepped(history, 344, 1, 10) == 345
-    ends, at = [], epoch_over(history, 0, 1)
+    assert moved(history, None, -1, 10) == 340
+    assert moved(history, None, 1, 10) == 345
+    assert moved(history, 340, -1, 10) == 330
+    assert moved(history, 337, 1, 10) == 340
+    assert moved(history, 337, -1, 10) == 330
+    assert moved(history, 3, -1, 10) == 0
+    assert moved(history, 344, 1, 10) == 345
+    ends, at = [], moved_by_epoch(history, 0, 1)
     while at is not None and (not ends or at != ends[-1]):
         ends.append(at)
-        at = epoch_over(history, at, 1)
+        at = moved_by_epoch(history, at, 1)
     assert ends == ENDS
-    assert epoch_over(history, None, -1) == 322
-    assert epoch_over(history, 24, -1) == 23
-    assert epoch_over(history, 23, -1) == 0
+    assert moved_by_epoch(history, None, -1) == 322
+    assert moved_by_epoch(history, 24, -1) == 23
+    assert moved_by_epoch(history, 23, -1) == 0
 
 
 @pytest.mark.parametrize("axis", X_AXES)
@@ -130,9 +130,9 @@ async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, s
         app.live.show_pane("log")
         await pilot.pause()
         log = app.live.pane("log").query_one(StyledLines)
-        assert log.pointed is not None
-        pointed = log.lines[log.pointed].body.plain
-        assert pointed.startswith("epoch  7")
+        assert log.marked is not None
+        marked = log.lines[log.marked].body.plain
+        assert marked.startswith("epoch  7")
         top = log.scroll_offset.y
         assert any("epoch  7" in line.plain for line in log._wrapped[top : top + log.size.height])
 

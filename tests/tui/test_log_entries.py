@@ -8,7 +8,7 @@ import pytest
 
 from cvtui.runlog.events import CheckpointSaved, Finding
 from cvtui.runlog.history import History
-from cvtui.tui.panes.log_entries import LogEntries, way_out
+from cvtui.tui.panes.log_entries import LogEntries, next_step
 from tests.tui.written_runs import WrittenRun, finished_run
 
 
@@ -94,11 +94,11 @@ def test_more_logs_than_are_kept_are_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["failed", "lost", "diverged"])
 def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     run = WrittenRun(tmp_path)
-    assert "no checkpoint was saved" in way_out(state, read(run.folder))
+    assert "no checkpoint was saved" in next_step(state, read(run.folder))
     if state == "diverged":
-        assert "--lr 0.0002" in way_out(state, read(run.folder))
+        assert "--lr 0.0002" in next_step(state, read(run.folder))
     run.step(30)
-    line = way_out(state, read(run.folder))
+    line = next_step(state, read(run.folder))
     assert "checkpoints/last.pt holds step 23" in line
     assert "cvtui resume" in line
     assert line.startswith("Way out: ")
@@ -109,7 +109,7 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
 
 @pytest.mark.parametrize("state", ["running", "finished", "stopped", "paused", "starting"])
 def test_others_need_none(tmp_path: Path, state: str) -> None:
-    assert way_out(state, read(WrittenRun(tmp_path).folder)) == ""  # nothing is kept of this one
+    assert next_step(state, read(WrittenRun(tmp_path).folder)) == ""  # nothing is kept of this one
 
 
 @pytest.mark.parametrize("state", ["lost", "stopped", "failed", "diverged"])
@@ -118,8 +118,8 @@ def test_what_was_kept_can_be_resumed(tmp_path: Path, monkeypatch: pytest.Monkey
     run = WrittenRun(tmp_path / "runs", "mine")
     run.step(50)
     lower = " --lr /10" if state == "diverged" else ""
-    assert f"`cvtui resume mine{lower}`" in way_out(state, read(run.folder))
-    assert "holds step 46" in way_out(state, read(run.folder))
+    assert f"`cvtui resume mine{lower}`" in next_step(state, read(run.folder))
+    assert "holds step 46" in next_step(state, read(run.folder))
     elsewhere = WrittenRun(tmp_path / "others", "mine")
     elsewhere.step(23)
-    assert f"`cvtui resume others/mine{lower}`" in way_out(state, read(elsewhere.folder))
+    assert f"`cvtui resume others/mine{lower}`" in next_step(state, read(elsewhere.folder))

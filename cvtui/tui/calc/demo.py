@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal["conv", "max", "average", "sum"]
 LARGEST = 9
 """Pixels a side, padding included, that are drawn."""
 LARGEST_FILTER = 7
-PLACES = 3
+MIN_POSITIONS = 3
 """So many places at least for the filter on each axis, where the real input has them."""
 
 
@@ -47,16 +47,16 @@ class Demo:
 
     @property
     def output(self) -> Pair:
-        return self._places_on(0), self._places_on(1)
+        return self._positions_on(0), self._positions_on(1)
 
-    def _places_on(self, axis: int) -> int:
+    def _positions_on(self, axis: int) -> int:
         size, window, stride, padding = self.size[axis], self.window[axis], self.stride[axis], self.padding[axis]
         if self.kind == "conv":
             return conv_places(size, window, stride, padding, self.dilation[axis])
         return pool_places(size, window, stride, padding, self.ceil)
 
     @property
-    def places(self) -> int:
+    def positions(self) -> int:
         return self.output[0] * self.output[1]
 
     @cached_property
@@ -79,16 +79,16 @@ class Demo:
     def taps(self, number: int) -> list[Tap]:
         """What the filter covers at its `number`-th place, row by row (a ceil window may hang over: left out)."""
         top, left = divmod(number, self.output[1])
-        found = []
+        taps = []
         for r in range(self.window[0]):
             for c in range(self.window[1]):
                 row = top * self.stride[0] + r * self.dilation[0]
                 column = left * self.stride[1] + c * self.dilation[1]
                 if row < self.padded[0] and column < self.padded[1]:
-                    found.append(Tap(row, column, self.pixel(row, column) or 0, self.filter[r][c]))
-        return found
+                    taps.append(Tap(row, column, self.pixel(row, column) or 0, self.filter[r][c]))
+        return taps
 
-    def answer(self, number: int) -> float:
+    def output_value(self, number: int) -> float:
         """The number of the output's cell."""
         taps = self.taps(number)
         if self.kind == "conv":
@@ -98,18 +98,18 @@ class Demo:
         total = sum(tap.value for tap in taps)
         return total if self.kind == "sum" else total / len(taps)
 
-    def worked_out(self, number: int) -> str:
+    def formula(self, number: int) -> str:
         """The dot product, maximum or mean in numbers: `1·2 + 0·(−1) = 2`."""
         taps = self.taps(number)
         if self.kind == "conv":
-            words = " + ".join(f"{tap.value}·{_signed(tap.weight)}" for tap in taps)
+            text = " + ".join(f"{tap.value}·{_signed(tap.weight)}" for tap in taps)
         elif self.kind == "max":
             inside = [tap for tap in taps if self.pixel(tap.row, tap.column) is not None]
-            words = f"max({', '.join(str(tap.value) for tap in inside)})"
+            text = f"max({', '.join(str(tap.value) for tap in inside)})"
         else:
-            words = " + ".join(str(tap.value) for tap in taps)
-            words = words if self.kind == "sum" else f"({words}) / {len(taps)}"
-        return f"{words} = {show(self.answer(number))}"
+            text = " + ".join(str(tap.value) for tap in taps)
+            text = text if self.kind == "sum" else f"({text}) / {len(taps)}"
+        return f"{text} = {show(self.output_value(number))}"
 
 
 def demo_of(row: Row) -> Demo | None:
@@ -140,7 +140,7 @@ def demo_of(row: Row) -> Demo | None:
 
 def _small(real: int, reach: int, stride: int, padding: int) -> int:
     """The smallest input with PLACES places for the filter, at most as large as the real one or as can be drawn."""
-    wanted = reach + (PLACES - 1) * stride - 2 * padding
+    wanted = reach + (MIN_POSITIONS - 1) * stride - 2 * padding
     least = max(1, reach - 2 * padding)
     return min(real, max(least, min(wanted + padding, LARGEST - 2 * padding), min(5, LARGEST - 2 * padding)))
 

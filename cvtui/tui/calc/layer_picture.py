@@ -8,9 +8,9 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from cvtui.calc import Row, Size
-from cvtui.tui.calc.pictures import VIEWS, View, draw, places_of
+from cvtui.tui.calc.pictures import VIEWS, View, draw, positions_of
 
-BEAT = 0.6
+STEP_SECONDS = 0.6
 """Seconds between two steps while it plays."""
 
 
@@ -24,11 +24,11 @@ class LayerPicture(Widget):
         self.row: Row | None = None
         self.input: Size = (1, 1, 1)
         self.view = "filter"
-        self.place = 0
+        self.position = 0
         self._timer: Timer | None = None
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(BEAT, self.step, pause=True)
+        self._timer = self.set_interval(STEP_SECONDS, self.step, pause=True)
 
     def on_hide(self, event: events.Hide) -> None:
         self.play(False)
@@ -58,7 +58,7 @@ class LayerPicture(Widget):
 
     def step(self, by: int = 1) -> None:
         """The next place of the filter, or the next unit; after the last comes the first."""
-        self.place = (self.place + by) % max(1, places_of(self.row, self.view))
+        self.position = (self.position + by) % max(1, positions_of(self.row, self.view))
         self.refresh()
 
     def play(self, on: bool | None = None) -> None:
@@ -73,12 +73,12 @@ class LayerPicture(Widget):
         self.refresh()
 
     def _begin(self) -> None:
-        places = places_of(self.row, self.view)
-        self.place = places // 2 if self.view in ("field", "connections") else 0
+        positions = positions_of(self.row, self.view)
+        self.position = positions // 2 if self.view in ("field", "connections") else 0
 
     def render(self) -> Content:
         lines = draw(
-            self.row, View(self.view, self.place), self.input, max(1, self.size.width), max(1, self.size.height)
+            self.row, View(self.view, self.position), self.input, max(1, self.size.width), max(1, self.size.height)
         )
         return Content("\n").join(lines)
 

@@ -355,14 +355,14 @@ class FormView(Widget):
             return
         from cvtui.tui.form.lr_search import LrSearch
 
-        async def take(rate: float | None) -> None:
+        async def apply(rate: float | None) -> None:
             if rate is not None:
                 await self.form.rows["lr"].set_text(f"{rate:g}")
                 if self.form.rows["scale_lr"].text.strip() not in ("", "0"):
                     await self.form.rows["scale_lr"].set_text("0")  # it was found for this batch size
                 self.form.focus_field("lr")
 
-        self.app.push_screen(LrSearch(self._validation.recipe, self._runs), take)
+        self.app.push_screen(LrSearch(self._validation.recipe, self._runs), apply)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "fold" or self.screen.has_class("-narrow")

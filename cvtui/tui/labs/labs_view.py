@@ -21,7 +21,7 @@ from cvtui.labs.lookup import labs
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
-from cvtui.tui.labs.page import LabPage, Words
+from cvtui.tui.labs.page import LabPage, Paragraph
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
@@ -56,7 +56,7 @@ class LabList(OptionList):
         self._prompts = {name: _prompt(name, None, True) for name in labs()}
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
 
-    def tell(self, runs: dict[str, LabRun], titles: bool) -> None:
+    def mark_runs(self, runs: dict[str, LabRun], titles: bool) -> None:
         """Marks the labs that have been run. titles: beside the names, where there is room."""
         for name in labs():
             prompt = _prompt(name, runs.get(name), titles)
@@ -112,19 +112,19 @@ class LabsView(Horizontal):
     def __init__(self, runs: Path) -> None:
         super().__init__()
         self._runs_folder = runs
-        self._making = asyncio.Lock()
+        self._page_lock = asyncio.Lock()
         self.runs: dict[str, LabRun] = {}
         """The last run of each lab in this session."""
         self._pages: dict[str, LabPage] = {}
         self._here = next(iter(labs()))
         self._timer: Timer | None = None
-        self._next: Timer | None = None
+        self._show_timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
         with Card(id="labs-list") as card:
             card.border_title = "Labs"
             yield LabList()
-            yield Words(id="lab-about")
+            yield Paragraph(id="lab-about")
 
     async def on_mount(self) -> None:
         self._timer = self.set_interval(POLL_SECONDS, self.poll)
@@ -133,7 +133,7 @@ class LabsView(Horizontal):
 
     def on_unmount(self) -> None:
         for run in self.runs.values():
-            run.leave()
+            run.terminate()
 
     @property
     def list(self) -> LabList:
@@ -164,7 +164,7 @@ class LabsView(Horizontal):
             return
         inside = self.in_page
         self.set_class(beside, "-beside")
-        self._tell()
+        self._update_list()
         if beside:
             await self.show(self._here)
         else:
@@ -173,16 +173,16 @@ class LabsView(Horizontal):
                 self.list.focus()
         self.post_message(self.Moved())
 
-    def _tell(self) -> None:
+    def _update_list(self) -> None:
         """The list as it is now, in the room that it has."""
         beside = self.has_class("-beside")
-        self.list.tell(self.runs, titles=not beside)
+        self.list.mark_runs(self.runs, titles=not beside)
         claim = Content.assemble(("Claim  ", "bold $text-primary"), labs()[self.list.name_here].claim)
-        self.query_one("#lab-about", Words).say(Content("") if beside else claim)
+        self.query_one("#lab-about", Paragraph).say(Content("") if beside else claim)
 
     async def show(self, name: str) -> LabPage:
         """The lab's page, with what was filled in and found before."""
-        async with self._making:  # a page that somebody else has just begun is waited for
+        async with self._page_lock:  # a page that somebody else has just begun is waited for
             page = self._pages.get(name)
             if page is None:
                 page = self._pages[name] = LabPage(labs()[name])
@@ -217,15 +217,15 @@ class LabsView(Horizontal):
     async def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         name = event.option_id or self._here
-        self._tell()
+        self._update_list()
         if self.has_class("-beside"):
-            if self._next is not None:
-                self._next.stop()
-            self._next = self.set_timer(REST_SECONDS, self._follow)
+            if self._show_timer is not None:
+                self._show_timer.stop()
+            self._show_timer = self.set_timer(REST_SECONDS, self._show_highlighted)
         elif not self.has_class("-page"):
             self._here = name
 
-    async def _follow(self) -> None:
+    async def _show_highlighted(self) -> None:
         """The page comes to the list's cursor once that rests: running down the list stays quick."""
         if self.list.name_here != self._here or self.page is None:
             await self.show(self.list.name_here)
@@ -242,7 +242,7 @@ class LabsView(Horizontal):
         if self.page is None:
             await self.open(self.list.name_here)
         elif self.list.has_focus:
-            await self._follow()
+            await self._show_highlighted()
         page = self.page
         if page is None or (page.run is not None and page.run.alive):
             return
@@ -256,7 +256,7 @@ class LabsView(Horizontal):
             return
         self.runs[page.lab.name] = run
         page.begin(run)
-        self._tell()
+        self._update_list()
         self.post_message(self.Moved())
 
     def stop(self) -> None:
@@ -275,10 +275,10 @@ class LabsView(Horizontal):
         if self.page is not None and (ended or (self.page.run is not None and self.page.run.alive)):
             self.page.refresh_run()
         if ended:
-            self._tell()
+            self._update_list()
             self.post_message(self.Moved())
 
-    def watching(self, on: bool) -> None:
+    def set_polling(self, on: bool) -> None:
         """Polls while the place is visible, and only then."""
         if self._timer is None:
             return

@@ -23,15 +23,15 @@ from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView, number_lines
 from cvtui.tui.widgets.frame import Card
 
-PAUSES = 5
+REDRAW_PAUSE = 5
 """Figures are drawn anew after so many times as long as the last drawing took, or longer."""
 
 
-class Words(Widget):
+class Paragraph(Widget):
     """Paragraphs, wrapped."""
 
     DEFAULT_CSS = """
-    Words { height: auto; width: 1fr; color: $foreground; margin: 0 1; &.-gap { margin: 1 1 0 1; } }
+    Paragraph { height: auto; width: 1fr; color: $foreground; margin: 0 1; &.-gap { margin: 1 1 0 1; } }
     """
 
     def __init__(self, content: Content | str = "", *, classes: str = "", id: str | None = None) -> None:  # noqa: A002
@@ -153,12 +153,12 @@ class LabPage(Card):
     def compose(self) -> ComposeResult:
         yield ActionLine()
         with Sheet():
-            yield Words(Content.assemble(("Claim  ", "bold $text-primary"), self.lab.claim), id="claim")
+            yield Paragraph(Content.assemble(("Claim  ", "bold $text-primary"), self.lab.claim), id="claim")
             yield KnobForm(self.lab.all_knobs)
             with Vertical(id="results"):
-                yield Words(classes="-gap", id="verdict")
+                yield Paragraph(classes="-gap", id="verdict")
                 yield FiguresView()
-                yield Words(
+                yield Paragraph(
                     Content.assemble(("To notice  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")),
                     classes="-gap",
                     id="notice",
@@ -190,7 +190,7 @@ class LabPage(Card):
         """Its figures come here as the lab shows them; until the first, the last run's stay."""
         self.run = run
         self._to_results = True
-        self.query_one("#verdict", Words).say(Content(""))
+        self.query_one("#verdict", Paragraph).say(Content(""))
         self._scrolled = round(self.sheet.scroll_offset.y)
         self.sheet.focus()
         self.refresh_run()
@@ -198,7 +198,7 @@ class LabPage(Card):
     def say(self, error: RequestError) -> None:
         """It could not be started."""
         self.line.show(self.run, "✗ not started")
-        self.query_one("#verdict", Words).say(Content.styled(error.message, "$text-error"))
+        self.query_one("#verdict", Paragraph).say(Content.styled(error.message, "$text-error"))
 
     def refresh_run(self) -> None:
         """The line always, the figures when they are others."""
@@ -206,37 +206,37 @@ class LabPage(Card):
         self.line.show(run)
         shown = run.shown if run is not None else None
         if run is not None and run.state == "failed":
-            told = f"{run.reason}\nIts log: {run.folder.log}"
-            self.query_one("#verdict", Words).say(Content.styled(told, "$text-error"))
+            text = f"{run.reason}\nIts log: {run.folder.log}"
+            self.query_one("#verdict", Paragraph).say(Content.styled(text, "$text-error"))
         if run is None or shown is None or shown is self._shown:
             return
-        if not shown.done and time.monotonic() < self._drawn_at + PAUSES * self.figures.cost:
+        if not shown.done and time.monotonic() < self._drawn_at + REDRAW_PAUSE * self.figures.cost:
             return  # the next look shows it: drawing must leave the keys their time
         self._drawn_at = time.monotonic()
         self._shown = shown
-        words = verdict(shown) if shown.done else Content("")
+        content = verdict(shown) if shown.done else Content("")
         with self.app.batch_update():
-            self.query_one("#verdict", Words).say(words)
+            self.query_one("#verdict", Paragraph).say(content)
             self.set_class(bool(shown.figures), "-there")
             self.figures.show(shown.figures)
             self.query_one(Numbers).show(number_lines(shown.numbers) if shown.done else [])
         if self._to_results and shown.figures:
             self._to_results = not shown.done
-            self.call_after_refresh(self._look_at_results)
+            self.call_after_refresh(self._scroll_to_results)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        self._explain()
+        self._show_explanation()
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        self._explain()
+        self._show_explanation()
 
-    def _explain(self) -> None:
+    def _show_explanation(self) -> None:
         """The knob that has the keys, in full, at the foot of the frame."""
         row = self.form.current
-        words = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
-        self.border_subtitle = Content(cut(words, max(1, self.size.width - 8)))
+        text = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
+        self.border_subtitle = Content(cut(text, max(1, self.size.width - 8)))
 
-    def _look_at_results(self) -> None:
+    def _scroll_to_results(self) -> None:
         """Scrolls to the results where the knobs leave them less than two thirds of the page."""
         sheet = self.sheet
         if round(sheet.scroll_offset.y) != self._scrolled:  # somebody has scrolled

@@ -62,10 +62,10 @@ class FindingsList(StyledLines):
         lines = [
             StyledLine(Content("  "), Content.assemble(heading(one), "\n", clean(one.sentence))) for one in findings
         ]
-        self.pointed = None
+        self.marked = None
         self.set_lines(lines or [StyledLine(Content(""), Content.styled(empty, MUTED))])
         if findings:
-            self.point_at(self.chosen)
+            self.mark_line(self.chosen)
 
     @property
     def finding(self) -> Diagnosis | None:
@@ -74,7 +74,7 @@ class FindingsList(StyledLines):
     def action_choose(self, by: int) -> None:
         if self.findings:
             self.chosen = min(max(self.chosen + by, 0), len(self.findings) - 1)
-            self.point_at(self.chosen)
+            self.mark_line(self.chosen)
 
     def _ask(self, what: str) -> None:
         if self.finding is not None:

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.tui.panes.format import clean
-from cvtui.tui.panes.log_entries import Entry, LogEntries, way_out
+from cvtui.tui.panes.log_entries import Entry, LogEntries, next_step
 from cvtui.tui.panes.pane import MUTED, Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
@@ -62,7 +62,7 @@ class LogPane(Pane):
         if view.state in ("failed", "lost", "diverged", "stopped") and not self._failure:
             self._failure = view.state
             lines.add_lines(_failure(history, view.state))
-        lines.point_at(None if view.cursor is None else self._last_before(view.cursor))
+        lines.mark_line(None if view.cursor is None else self._last_before(view.cursor))
 
     def _last_before(self, step: int) -> int:
         """The line that tells what happened last at that step."""
@@ -87,8 +87,8 @@ def _failure(history: History, state: str) -> list[StyledLine]:
     if printed:
         lines.append(StyledLine(Content(""), Content.styled("the process's last words (worker.log):", MUTED)))
         lines += [StyledLine(Content.styled("│ ", "$text-error"), Content(text)) for text in printed]
-    if way := way_out(state, history):
+    if hint := next_step(state, history):
         lines.append(
-            StyledLine(Content(""), Content.styled(way, "bold $text-warning" if state != "stopped" else MUTED))
+            StyledLine(Content(""), Content.styled(hint, "bold $text-warning" if state != "stopped" else MUTED))
         )
     return lines

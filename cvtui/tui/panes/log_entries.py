@@ -156,15 +156,15 @@ END_STYLE: dict[str, tuple[str, Tone]] = {
 }
 
 
-def way_out(state: str, history: History) -> str:
+def next_step(state: str, history: History) -> str:
     """One line for a run that ended early: what can be done now; "" for the others."""
     if history.run is not None and history.run.kind != "engine":
-        return _way_out_of_others(state, history)
+        return _next_step_of_custom_loop(state, history)
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
     lower = " --lr /10" if state == "diverged" else ""
-    resume = f"u, or `cvtui resume {again(history.folder)}{lower}`, goes on from there"
-    repeat = f"`cvtui {clean(near(history.folder.recipe))}` starts it again"
+    resume = f"u, or `cvtui resume {run_argument(history.folder)}{lower}`, goes on from there"
+    repeat = f"`cvtui {clean(relative_path(history.folder.recipe))}` starts it again"
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
@@ -182,7 +182,7 @@ def way_out(state: str, history: History) -> str:
     return ""
 
 
-def _way_out_of_others(state: str, history: History) -> str:
+def _next_step_of_custom_loop(state: str, history: History) -> str:
     """Of a run that no recipe of ours trained: only its script can go on with it."""
     early = ("diverged", "lost", "failed", "stopped")
     return f"Way out: {clean(weights_of(history.folder))}." if state in early else ""
@@ -194,13 +194,13 @@ def _lower(history: History, rate: float) -> str:
     return options_at(rate, scaled)
 
 
-def again(folder: RunFolder) -> str:
+def run_argument(folder: RunFolder) -> str:
     """The run as an argument of a command typed here: its name in `runs`, its path elsewhere."""
-    path = near(folder.path)
+    path = relative_path(folder.path)
     return clean(folder.name if path == str(Path("runs") / folder.name) else path)
 
 
-def near(path: Path) -> str:
+def relative_path(path: Path) -> str:
     """A path as it is typed from here: relative where it lies below the working directory."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))

@@ -57,7 +57,7 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
         self._width = 0
         self._at_end = True
         self._starts: list[int] = []
-        self.pointed: int | None = None
+        self.marked: int | None = None
         """The line that is set off from the others."""
 
     @property
@@ -68,7 +68,7 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
     def set_lines(self, lines: list[StyledLine]) -> None:
         self.lines = list(lines)
         self._wrap_all()
-        self._grown()
+        self._update_size()
 
     def add_lines(self, lines: list[StyledLine]) -> None:
         if not lines:
@@ -77,15 +77,15 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
         for line in lines:
             self._starts.append(len(self._wrapped))
             self._wrapped.extend(self._wrap(line))
-        self._grown()
+        self._update_size()
 
-    def point_at(self, number: int | None) -> None:
+    def mark_line(self, number: int | None) -> None:
         """Sets off one line and brings it into view; None: none, and back to the end where that is followed."""
         if number is not None and not 0 <= number < len(self.lines):
             number = None
-        if number == self.pointed:
+        if number == self.marked:
             return
-        self.pointed = number
+        self.marked = number
         self._strips.clear()
         self.refresh()
         if number is not None:
@@ -101,7 +101,7 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
         super().watch_scroll_y(old_value, new_value)
         self._at_end = round(new_value) >= self.max_scroll_y
 
-    def _grown(self) -> None:
+    def _update_size(self) -> None:
         size = Size(self._width, len(self._wrapped))
         if self.show_vertical_scrollbar == (size.height > self.size.height) and size.width == self.virtual_size.width:
             # A new virtual size lays out, and so repaints, the whole screen (40 ms). Where no scroll bar comes or
@@ -137,13 +137,13 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         width = self.scrollable_content_region.width
         if width == self._width:
-            self._grown()  # another height: the end lies elsewhere
+            self._update_size()  # another height: the end lies elsewhere
             return
         self._width = width
         self._wrap_all()
-        self._grown()
-        if self.pointed is not None:
-            self._reveal(self.pointed)
+        self._update_size()
+        if self.marked is not None:
+            self._reveal(self.marked)
 
     def notify_style_update(self) -> None:
         self._strips.clear()
@@ -157,7 +157,7 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
         strip = self._strips.get(index)
         if strip is None or strip.cell_length != width:
             style = self.visual_style
-            if self.pointed is not None and bisect_right(self._starts, index) - 1 == self.pointed:
+            if self.marked is not None and bisect_right(self._starts, index) - 1 == self.marked:
                 style += self.get_visual_style("lines--pointed")
             strip = Visual.to_strips(self, self._wrapped[index], width, 1, style)[0]
             self._strips[index] = strip.adjust_cell_length(width, style.rich_style)

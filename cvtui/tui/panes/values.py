@@ -77,20 +77,20 @@ class ValuesPane(Pane):
         if not len(steps):
             return []
         at = steps.end - 1 if view.cursor is None else min(max(view.cursor, steps.first), steps.end - 1)
-        place = at - steps.first
-        loss, accuracy = float(steps.loss[place]), float(steps.accuracy[place])
+        index = at - steps.first
+        loss, accuracy = float(steps.loss[index]), float(steps.accuracy[index])
         smooth = ""
         if view.beta:
-            smooth = f"{significant(_known(float(self._loss.values(history, view.beta)[place])))} smoothed"
+            smooth = f"{significant(_known(float(self._loss.values(history, view.beta)[index])))} smoothed"
         last = ", the last one" if at == steps.end - 1 else ""
         lines = [_heading(f"step {count(at)}{last}"), _row("training loss", significant(_known(loss)), smooth)]
         if math.isfinite(accuracy):
-            smooth = f"{percent(float(self._accuracy.values(history, view.beta)[place]))} smoothed" if view.beta else ""
+            smooth = f"{percent(float(self._accuracy.values(history, view.beta)[index]))} smoothed" if view.beta else ""
             lines.append(_row("training accuracy", percent(accuracy), smooth))
-        lines.append(_row("learning rate", rate(float(steps.lr[place]))))
-        if math.isfinite(norm := float(steps.grad_norm[place])):
+        lines.append(_row("learning rate", rate(float(steps.lr[index]))))
+        if math.isfinite(norm := float(steps.grad_norm[index])):
             lines.append(_row("gradient norm", significant(norm)))
-        if math.isfinite(seconds := float(steps.seconds[place])):
+        if math.isfinite(seconds := float(steps.seconds[index])):
             lines.append(_row("training time", duration(seconds, decimal=True)))
         return lines
 
@@ -110,10 +110,10 @@ class ValuesPane(Pane):
 def _best(history: History) -> list[StyledLine]:
     best = best_epochs(history.epochs)
     lines = [_heading("best epochs by validation")] if best else []
-    for place, epoch in enumerate(best):
+    for index, epoch in enumerate(best):
         value = significant(epoch.val_loss) if epoch.val_accuracy is None else percent(epoch.val_accuracy)
         loss = f"loss {significant(epoch.val_loss)}" if epoch.val_accuracy is not None else ""
-        star = ("★ ", "$text-success") if place == 0 else "  "
+        star = ("★ ", "$text-success") if index == 0 else "  "
         what = f"epoch {epoch.epoch:<4} step {count(epoch.step)}"
         lines.append(StyledLine(Content(""), Content.assemble(star, f"{what:<20}", f"{value:>8}  ", (loss, MUTED))))
     return lines
@@ -124,11 +124,11 @@ def _overlays(overlays: tuple[OverlayRun, ...]) -> list[StyledLine]:
     lines = [_heading("drawn over it: the best of each")] if overlays else []
     for other in overlays:
         best = next(iter(best_epochs(other.history.epochs, 1)), None)
-        said = "no epoch yet"
+        text = "no epoch yet"
         if best is not None:
             value = percent(best.val_accuracy) if best.val_accuracy is not None else significant(best.val_loss)
-            said = f"{value}  epoch {best.epoch}"
-        lines.append(StyledLine(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (said, MUTED))))
+            text = f"{value}  epoch {best.epoch}"
+        lines.append(StyledLine(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (text, MUTED))))
     return lines
 
 

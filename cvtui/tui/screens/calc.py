@@ -54,7 +54,7 @@ class CalcLine(Widget):
     def input(self) -> TextField:
         return self.query_one(TextField)
 
-    def say(self, error: RequestError | None, note: str = "") -> None:
+    def show_error(self, error: RequestError | None, note: str = "") -> None:
         """error: shown below, with a caret where it has a column; note: beside a short field."""
         self.error, self.note = error, note
         self.input.set_class(error is not None, "-wrong")
@@ -92,10 +92,10 @@ class CalcLine(Widget):
         return Content.assemble(*parts)
 
 
-class LayerWords(Widget):
+class LayerSummary(Widget):
     """The layer under the cursor, worked out: output size, parameters, connections, and a remark."""
 
-    DEFAULT_CSS = "LayerWords { height: 4; width: 1fr; }"
+    DEFAULT_CSS = "LayerSummary { height: 4; width: 1fr; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,10 +106,12 @@ class LayerWords(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        return Content("\n").join(line.truncate(max(1, self.size.width), ellipsis=True) for line in words(self._row))
+        return Content("\n").join(
+            line.truncate(max(1, self.size.width), ellipsis=True) for line in summary_lines(self._row)
+        )
 
 
-def words(row: Row | None) -> list[Content]:
+def summary_lines(row: Row | None) -> list[Content]:
     """At most four lines about a layer."""
     if row is None:
         return []
@@ -177,7 +179,7 @@ class CalcScreen(BaseScreen):
                 yield LayerPicture()
         with Card(id="calc-words") as card:
             card.border_title = "Layer"
-            yield LayerWords()
+            yield LayerSummary()
 
     @property
     def picture(self) -> LayerPicture:
@@ -206,19 +208,19 @@ class CalcScreen(BaseScreen):
         with self.app.batch_update():
             try:
                 shape = parse_size(size.input.value, "input")
-                size.say(None, "H x W x C, H x W, or one number")
+                size.show_error(None, "H x W x C, H x W, or one number")
             except RequestError as error:
-                size.say(error)
+                size.show_error(error)
                 shape = None
             number = _whole(classes.input.value)
-            classes.say(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
+            classes.show_error(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
             table = None
             try:
                 chain = parse(net.input.value)
                 table = trace(chain, shape, number, source=net.input.value) if shape and number else None
-                net.say(None)
+                net.show_error(None)
             except RequestError as error:
-                net.say(error)
+                net.show_error(error)
             self._show(table)
 
     def _show(self, table: Table | None) -> None:
@@ -236,7 +238,7 @@ class CalcScreen(BaseScreen):
 
     def _show_layer(self) -> None:
         """The layer under the table's cursor, in words and as a picture."""
-        self.query_one(LayerWords).show(self.table.row)
+        self.query_one(LayerSummary).show(self.table.row)
         shown = self.table.table
         if shown is not None:
             self.picture.show_row(self.table.row, shown.input)

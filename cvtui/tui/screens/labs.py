@@ -31,18 +31,18 @@ class LabsScreen(BaseScreen):
         return self.query_one(LabsView)
 
     @on(events.ScreenResume)
-    def _seen_again(self) -> None:
+    def _resumed(self) -> None:
         for view in self.query(LabsView):
-            view.watching(True)
+            view.set_polling(True)
 
     @on(events.ScreenSuspend)
-    def _hidden(self) -> None:
+    def _suspended(self) -> None:
         for view in self.query(LabsView):
-            view.watching(False)
+            view.set_polling(False)
 
     @on(LabsView.Moved)
-    @on(KnobForm.Turned)
-    def _other_keys(self) -> None:
+    @on(KnobForm.Changed)
+    def _update_keys(self) -> None:
         self.refresh_bindings()
 
     # ------------------------------------------------------------------ keys
@@ -89,5 +89,5 @@ class LabsScreen(BaseScreen):
             case "knobs":
                 return view.page is not None
             case "defaults":
-                return None if view.page is None or not view.page.form.turned else True
+                return None if view.page is None or not view.page.form.changed else True
         return True

@@ -128,22 +128,22 @@ class RunsScreen(BaseScreen):
         card = self.query_one("#runs", Vertical)
         alive = sum(run.state in ("starting", "running", "paused") for run in runs)
         card.border_title = f"Runs in {self.session.runs}"
-        told = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} alive" if runs else ""
+        text = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} alive" if runs else ""
         if not runs:
             card.border_subtitle = ""
-            self.query_one("#none", Static).update(_nothing(str(self.session.runs)))
+            self.query_one("#none", Static).update(_no_runs(str(self.session.runs)))
             return
         kept = [run for run in runs if self._keeps(run)]
-        card.border_subtitle = told if len(kept) == len(runs) else f"{len(kept)} of {told}"
+        card.border_subtitle = text if len(kept) == len(runs) else f"{len(kept)} of {text}"
         self.table.show(kept)
-        self._say_more()
+        self._show_details()
 
-    def _say_more(self) -> None:
+    def _show_details(self) -> None:
         """The whole net of the run under the cursor, and why it ended where that was no wish of anybody's."""
         run = self.table.run
         if self._wrong or run is None:
-            words = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
-            self.query_one("#net-line", Static).update(words)
+            text = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
+            self.query_one("#net-line", Static).update(text)
             return
         parts: list[Content | tuple[str, str]] = [(run.net, MUTED)]
         if run.reason and run.state in ("diverged", "failed"):
@@ -158,7 +158,7 @@ class RunsScreen(BaseScreen):
     @on(Grid.Highlighted)
     def _highlighted(self, event: Grid.Highlighted) -> None:
         event.stop()
-        self._say_more()
+        self._show_details()
 
     # ------------------------------------------------------------------ keys
 
@@ -252,7 +252,7 @@ class RunsScreen(BaseScreen):
         return True
 
 
-def _nothing(runs: str) -> Content:
+def _no_runs(runs: str) -> Content:
     return Content.assemble(
         (f"No runs in {runs} yet.\n\n", "bold"),
         ("Press ", MUTED),

@@ -50,12 +50,12 @@ class LineModal(Modal[str | None]):
         self.query_one(Input).focus()
 
     @on(Input.Changed)
-    def _judge(self, event: Input.Changed) -> None:
+    def _check_text(self, event: Input.Changed) -> None:
         wrong = self._check(event.value)
         self.query_one("#line-said", Static).update(f"✗ {clean(wrong)}" if wrong else " ")
 
     @on(Input.Submitted)
-    def _take(self, event: Input.Submitted) -> None:
+    def _submit(self, event: Input.Submitted) -> None:
         if not self._check(event.value):
             self.dismiss(event.value)
 
@@ -114,24 +114,24 @@ class RunActions:
             taken = name != run.name and run.folder.path.with_name(name).exists()
             return f"{name!r} exists already" if taken else ""
 
-        def take(name: str | None) -> None:
+        def apply(name: str | None) -> None:
             if name is not None and name != run.name:
                 self._apply(lambda: manage.rename(run.folder, name))
 
-        self._screen.app.push_screen(LineModal("Rename the run", run.name, "The folder gets this name.", check), take)
+        self._screen.app.push_screen(LineModal("Rename the run", run.name, "The folder gets this name.", check), apply)
 
     def write_note(self) -> None:
         run = self._screen.chosen_run
         if run is None:
             return
 
-        def take(text: str | None) -> None:
+        def apply(text: str | None) -> None:
             if text is not None:
                 self._apply(lambda: manage.write_note(run.folder, text))
 
         explanation = "One line, found again by the filter: note~word. Empty: no note."
         self._screen.app.push_screen(
-            LineModal(f"A note on {clean(run.name)}", run.note, explanation, lambda _: ""), take
+            LineModal(f"A note on {clean(run.name)}", run.note, explanation, lambda _: ""), apply
         )
 
     def pin(self) -> None:

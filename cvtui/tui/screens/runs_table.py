@@ -82,22 +82,22 @@ class RunsTable(Grid[RunSummary]):
         for row in rows:
             if row.parent in names and row.parent != row.name:
                 children.setdefault(row.parent, []).append(row)
-        placed: list[RunSummary] = []
+        ordered: list[RunSummary] = []
 
-        def place(row: RunSummary, depth: int) -> None:
+        def add(row: RunSummary, depth: int) -> None:
             if row.name in self._depths:
                 return  # a family that goes in a circle: somebody renamed
             self._depths[row.name] = depth
-            placed.append(row)
+            ordered.append(row)
             for child in sorted(children.get(row.name, ()), key=lambda child: child.started or 0.0):
-                place(child, depth + 1)
+                add(child, depth + 1)
 
         for row in rows:
             if row.parent not in names or row.parent == row.name:
-                place(row, 0)
+                add(row, 0)
         for row in rows:
-            place(row, 0)
-        return placed
+            add(row, 0)
+        return ordered
 
     @property
     def run(self) -> RunSummary | None:

@@ -59,8 +59,8 @@ class FindingModal(Modal[str | None]):
             box.border_subtitle = f"f: fork{with_it} · g: go to the step · esc: back"
             yield Static(Content("\n").join(self.lines()))
             with Horizontal(classes="buttons"):
-                words = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
-                yield Button(words, id="cure", variant="primary", compact=True)
+                label = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
+                yield Button(label, id="cure", variant="primary", compact=True)
                 yield Button("Back", id="back", compact=True)
 
     def lines(self) -> Iterator[Content]:
@@ -101,5 +101,5 @@ _KINDS = {
 }
 
 
-def _fact(name: str, words: str) -> Content:
-    return Content.assemble((f"{name:<11} ", MUTED), words)
+def _fact(name: str, text: str) -> Content:
+    return Content.assemble((f"{name:<11} ", MUTED), text)

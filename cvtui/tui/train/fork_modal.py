@@ -103,13 +103,13 @@ class ForkModal(Modal[RunFolder | None]):
             return Content.assemble("from the start  ", ("with new weights", "$foreground 60%"))
         done = next((e.val_accuracy for e in self._history.epochs if e.epoch == saved.epoch), saved.val_accuracy)
         best = f"val {percent(done)}" if done is not None else ""
-        told = f"epoch {saved.epoch:>3}  step {count(saved.step):>8}  {best:<12}  "
-        return Content.assemble(told, (clean(Path(saved.path).name), "$foreground 60%"))
+        text = f"epoch {saved.epoch:>3}  step {count(saved.step):>8}  {best:<12}  "
+        return Content.assemble(text, (clean(Path(saved.path).name), "$foreground 60%"))
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = self._at
         self.query_one(Input).focus()
-        self._judge()
+        self._check_changes()
 
     @property
     def saved(self) -> CheckpointSaved:
@@ -117,7 +117,7 @@ class ForkModal(Modal[RunFolder | None]):
 
     @on(Input.Changed)
     @on(OptionList.OptionHighlighted)
-    def _judge(self) -> Recipe | None:
+    def _check_changes(self) -> Recipe | None:
         """Says what is wrong with the changes, or that nothing is."""
         said = self.query_one("#fork-said", Static)
         try:
@@ -141,7 +141,7 @@ class ForkModal(Modal[RunFolder | None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#fork-start")
     def _start(self) -> None:
-        recipe = self._judge()
+        recipe = self._check_changes()
         if recipe is None:
             return
         from cvtui.runlog.worker_process import launch

@@ -37,7 +37,7 @@ from cvtui.tui.train.pane_grid import PaneGrid
 from cvtui.tui.train.resume_modal import RESUMABLE
 from cvtui.tui.train.run_commands import RunCommands
 from cvtui.tui.train.saved_view import remember, remembered
-from cvtui.tui.train.time_cursor import epoch_over, stepped, stride
+from cvtui.tui.train.time_cursor import moved, moved_by_epoch, stride
 from cvtui.tui.widgets.modal import BELOW_SECONDS
 
 POLL_SECONDS = 0.095
@@ -315,10 +315,10 @@ class LiveView(Widget):
 
     def action_cursor(self, by: int) -> None:
         size = stride(self._curve.steps_in_view(self.history, self.view))
-        self.show_step(stepped(self.history, self.view.cursor, by, size))
+        self.show_step(moved(self.history, self.view.cursor, by, size))
 
     def action_epoch(self, by: int) -> None:
-        self.show_step(epoch_over(self.history, self.view.cursor, by))
+        self.show_step(moved_by_epoch(self.history, self.view.cursor, by))
 
     def action_live(self) -> None:
         self.show_step(None)
@@ -331,12 +331,12 @@ class LiveView(Widget):
     def action_overlay(self) -> None:
         """Choose the runs of the same folder that are drawn over this one. They stay while the view lives."""
 
-        def take(folders: list[RunFolder] | None) -> None:
+        def apply(folders: list[RunFolder] | None) -> None:
             if folders is not None:
                 self.overlay_runs.choose(folders)
                 self.poll()
 
-        self.app.push_screen(OverlayModal(other_runs(self.folder), self.overlay_runs.names), take)
+        self.app.push_screen(OverlayModal(other_runs(self.folder), self.overlay_runs.names), apply)
 
     def action_pictures(self) -> None:
         from cvtui.tui.detail.pictures_view import PicturesView

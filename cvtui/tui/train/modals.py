@@ -67,9 +67,9 @@ class RateModal(Modal[float | None]):
                 yield Button("Cancel", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        self._say("")
+        self._show_value("")
 
-    def _say(self, text: str) -> float | None:
+    def _show_value(self, text: str) -> float | None:
         said = self.query_one("#said", Static)
         said.remove_class("wrong")
         if not text.strip():
@@ -86,12 +86,12 @@ class RateModal(Modal[float | None]):
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        self._say(event.value)
+        self._show_value(event.value)
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#take")
-    def _take(self) -> None:
-        value = self._say(self.query_one(Input).value)
+    def _submit(self) -> None:
+        value = self._show_value(self.query_one(Input).value)
         if value is not None:
             self.dismiss(value)
 

@@ -95,7 +95,7 @@ class OverlayModal(Modal[list[RunFolder] | None]):
     """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,o", "take", "Draw them"),
+        Binding("escape,o", "draw", "Draw them"),
         Binding("n", "none", "None"),
     ]
     DEFAULT_CSS = (
@@ -129,7 +129,7 @@ class OverlayModal(Modal[list[RunFolder] | None]):
         return Selection(text, run.name, run.name in self._ticked)
 
     @on(SelectionList.SelectedChanged)
-    def _say(self) -> None:
+    def _show_count(self) -> None:
         over = len(self.query_one(SelectionList).selected) - len(COLOURS)
         text = f"At most {len(COLOURS)} at once: the first of the list are drawn." if over > 0 else ""
         self.query_one("#others-said", Static).update(text)
@@ -138,6 +138,6 @@ class OverlayModal(Modal[list[RunFolder] | None]):
         for ticks in self.query(SelectionList):
             ticks.deselect_all()
 
-    def action_take(self) -> None:
+    def action_draw(self) -> None:
         ticked = {name for ticks in self.query(SelectionList) for name in ticks.selected}
         self.dismiss([run.folder for run in self._runs if run.name in ticked])

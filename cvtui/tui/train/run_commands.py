@@ -87,24 +87,24 @@ class RunCommands:
         lr = run.lr if run is not None else None
         now = float(rates[-1]) if len(rates) else lr
 
-        def take(value: float | None) -> None:
+        def apply(value: float | None) -> None:
             if value is not None:
                 self.send("set_lr", value)
 
         if now is not None:
-            self._live.app.push_screen(RateModal(now, lr), take)
+            self._live.app.push_screen(RateModal(now, lr), apply)
 
     def stop(self) -> None:
-        def take(stop: bool | None) -> None:
+        def apply(stop: bool | None) -> None:
             if stop:
                 self.send("stop")
 
-        self._live.app.push_screen(StopModal(), take)
+        self._live.app.push_screen(StopModal(), apply)
 
     def resume(self) -> None:
         """Resume a run that ended early from its newest checkpoint, in a process of its own."""
 
-        def take(rate: str | None) -> None:
+        def apply(rate: str | None) -> None:
             if rate is None:
                 return
             try:
@@ -123,7 +123,7 @@ class RunCommands:
         except RequestError as error:
             self.refuse(error)
             return
-        self._live.app.push_screen(ResumeModal(self._live.history), take)
+        self._live.app.push_screen(ResumeModal(self._live.history), apply)
 
     def refuse(self, error: RequestError) -> None:
         """Show why something can't be done, and what can be done instead."""
@@ -136,20 +136,20 @@ class RunCommands:
             self._live.post_message(Left(self._live.folder, "ended"))
             return
 
-        def take(choice: Leaving | None) -> None:
+        def apply(choice: Leaving | None) -> None:
             if choice == "stop" and self._live.history.end is None and not self.send("stop"):
                 return
             if choice in ("keep", "stop"):
                 self._live.post_message(Left(self._live.folder, choice))
 
-        self._live.app.push_screen(LeaveModal(self._live.folder.name), take)
+        self._live.app.push_screen(LeaveModal(self._live.folder.name), apply)
 
     def fork(self, changes: str = "", epoch: int | None = None) -> None:
         """Ask for a checkpoint and changes (`changes` is filled in already) and start the child run."""
         from cvtui.runlog.origin import recipe_of
         from cvtui.tui.train.fork_modal import ForkModal
 
-        def take(child: RunFolder | None) -> None:
+        def apply(child: RunFolder | None) -> None:
             if child is not None:
                 self._live.post_message(Forked(child))
 
@@ -158,7 +158,7 @@ class RunCommands:
         except RequestError as error:
             self.refuse(error)
             return
-        self._live.app.push_screen(ForkModal(self._live.history, changes, epoch), take)
+        self._live.app.push_screen(ForkModal(self._live.history, changes, epoch), apply)
 
 
 _PENDING = {

@@ -18,7 +18,7 @@ def remembered() -> tuple[ViewState, str]:
     view = ViewState(
         x_axis=axis if axis in X_AXES else fresh.x_axis,
         smoothing=names.index(smoothing) if smoothing in names else fresh.smoothing,
-        log_y=_words(log_y) & frozenset(NAMES),
+        log_y=_strings(log_y) & frozenset(NAMES),
     )
     return view, alone if alone in NAMES else ""
 
@@ -27,5 +27,5 @@ def remember(view: ViewState, alone: str) -> None:
     settings.keep(x_axis=view.x_axis, smoothing=view.smoothing_name, log_y=sorted(view.log_y), alone=alone)
 
 
-def _words(value: Any) -> frozenset[str]:
+def _strings(value: Any) -> frozenset[str]:
     return frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else frozenset()

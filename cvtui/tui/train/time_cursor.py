@@ -21,7 +21,7 @@ def stride(steps: float) -> int:
     return int(max(factor * decade for factor in (1, 2, 5) if factor * decade <= least))
 
 
-def stepped(history: History, cursor: int | None, by: int, size: int) -> int | None:
+def moved(history: History, cursor: int | None, by: int, size: int) -> int | None:
     """The cursor `by` strides of `size` further, on whole multiples of it; from None it sets out at the run's end.
 
     None where there is no step yet.
@@ -37,7 +37,7 @@ def stepped(history: History, cursor: int | None, by: int, size: int) -> int | N
     return min(max((whole + by) * size, first), last)
 
 
-def epoch_over(history: History, cursor: int | None, by: int) -> int | None:
+def moved_by_epoch(history: History, cursor: int | None, by: int) -> int | None:
     """The end of the next epoch (by = 1) or of the one before (−1); the run's ends beyond them."""
     first, last = history.steps.first, history.steps.end
     if last <= first:
