@@ -1,4 +1,4 @@
-"""The interactive session: the places, the keys that hold everywhere, and what becomes of a run on leaving."""
+"""The app: its screens, the keys that hold everywhere, and quitting with runs that still train."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class CvtuiApp(App[None]):
         fps: float = 10.0,
         shown: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fps`: frames of a live run a second, at most. `shown` is called when the first picture is there. `warm`:
-        keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
+        """`fps`: frames of a live run a second, at most. `shown`: called after the first frame.
 
-        RequestError where `attach` is no run folder.
+        `prewarm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
+        Raises RequestError if `attach` is no run folder.
         """
         super().__init__()
         self.prewarm = prewarm
@@ -92,7 +92,7 @@ class CvtuiApp(App[None]):
         await self.switch_mode(name)
 
     async def train_screen(self) -> TrainScreen:
-        """Goes to the Train place."""
+        """Switch to the Train screen."""
         from cvtui.tui.screens.train import TrainScreen
 
         await self.switch_mode("train")
@@ -101,11 +101,11 @@ class CvtuiApp(App[None]):
         return screen
 
     async def open_run(self, folder: RunFolder) -> None:
-        """Opens a run, live or ended, in the Train place."""
+        """Open a run, live or ended, on the Train screen."""
         await (await self.train_screen()).show_folder(folder)
 
     def fork_shown_run(self) -> None:
-        """Asks from which checkpoint of the run in the Train place a new one should begin."""
+        """Open the fork window for the run on the Train screen."""
         view = self.get_screen_stack("train")[0].query_one("LiveView")
         view.call_after_refresh(view.action_fork)  # type: ignore[attr-defined]
 
@@ -116,21 +116,21 @@ class CvtuiApp(App[None]):
         await (await self.train_screen()).action_new_run()
 
     async def use_net(self, net: str) -> None:
-        """Puts a net into the form of the Train place."""
+        """Put a net into the form of the Train screen."""
         screen = await self.train_screen()
         await screen.action_new_run()
         if screen.form_view is not None:
             await screen.form_view.set_net(net)
 
     def set_shown_run(self, name: str, state: str) -> None:
-        """The run in the Train place is another, or in another state: every bar says so."""
+        """Update the run on the Train screen, and its state, in the top bar of every screen."""
         self.shown_run = (name, state)
         for bar in self.screen.query(TopBar):
             bar.run = self.shown_run
 
     @property
     def base_screen(self) -> BaseScreen:
-        """The place that is shown, below any question that lies over it."""
+        """Return the screen that is shown, below any window."""
         screen = self.screen_stack[0]
         assert isinstance(screen, BaseScreen)
         return screen
@@ -147,7 +147,7 @@ class CvtuiApp(App[None]):
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
         settings.keep(theme=self.theme)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, _screen: Screen[Any]) -> Iterable[SystemCommand]:
         for entry in SCREENS:
             yield SystemCommand(f"Go to {entry.title}", entry.about, partial(self.action_go_to, entry.name))
         yield SystemCommand("New run", "The form, as it was filled in", self.action_new_run)
@@ -164,7 +164,7 @@ class CvtuiApp(App[None]):
         yield SystemCommand("Quit", "Leave; a run may go on without the screen", self.action_leave)
 
     def action_picture(self) -> None:
-        """The screen as an SVG file."""
+        """Save the screen as an SVG file."""
         try:
             path = self.save_screenshot(time.strftime("cvtui-%Y-%m-%d-%H%M%S.svg"))
         except OSError as error:
@@ -175,13 +175,13 @@ class CvtuiApp(App[None]):
     # ------------------------------------------------------------------ leaving
 
     def living(self) -> list[RunFolder]:
-        """Runs of this session that still train."""
+        """Return the runs of this session that still train."""
         from cvtui.runlog.run_summary import summary
 
         return [run for run in self.started if summary(run).state in ("starting", "running", "paused")]
 
     def action_leave(self) -> None:
-        """Quits at once where nothing of ours trains; else asks what should become of it."""
+        """Quit; ask what happens to runs of this session that still train."""
         self._leave(self.living())
 
     def _leave(self, alive: list[RunFolder]) -> None:
@@ -209,5 +209,5 @@ class CvtuiApp(App[None]):
                 self.notify(error.message, severity="error", markup=False)
 
     def on_live_view_left(self, event: Left) -> None:
-        """The view of a run has asked already about that one."""
+        """Quit, asking about the other runs; the view has asked about its own."""
         self._leave([run for run in self.living() if run != event.folder])

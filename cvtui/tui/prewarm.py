@@ -33,13 +33,13 @@ START_TIMEOUT = 60.0
 
 
 class PrewarmedEngine:
-    """One warm process. Only the newest question counts: while one is being answered, later ones replace each other.
+    """Client of one prewarmed process. Of several requests only the newest counts.
 
     `changed` is called, in the event loop, after each change of `state` or `answer`.
     """
 
     def __init__(self, changed: Callable[[], None], command: list[str] | None = None, *, enabled: bool = True) -> None:
-        """`enabled`: False for one that is never started; then nothing is foretold, and Start takes a fresh engine."""
+        """Make a client; if not `enabled` it never starts, and Start launches a fresh engine."""
         self.enabled = enabled
         self.state: State = "off"
         self.answer: dict[str, Any] | None = None
@@ -60,11 +60,11 @@ class PrewarmedEngine:
 
     @property
     def expected(self) -> bool:
-        """Will an answer come?"""
+        """Return True if an answer will come."""
         return self.enabled and self.state in ("off", "loading", "ready")
 
     def start(self, threads: int = 0) -> None:
-        """Starts the process; does nothing when there is one already. A failure is a state, never an exception."""
+        """Start the process unless it runs already. A failure is a state, never an exception."""
         if self.state in ("loading", "ready") or not self.enabled:
             return
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
@@ -91,7 +91,7 @@ class PrewarmedEngine:
         self._changed()
 
     def close(self) -> None:
-        """Lets go of the process: one that was not told to train ends itself (its stdin is at its end)."""
+        """Close the process: one that was not told to train ends itself when its stdin ends."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ class PrewarmedEngine:
     # ------------------------------------------------------------------ asking
 
     def predict(self, recipe: Recipe) -> None:
-        """Asks what this recipe will give; `answer` and `answered` tell it when it is there."""
+        """Request predictions for a recipe; they arrive in `answer` and `answered`."""
         if recipe in (self.answered, self._asked, self._next) and self._next in (None, recipe):
             return
         self._next = recipe if len(recipe.net) <= MAX_NET_LENGTH else None
@@ -132,7 +132,7 @@ class PrewarmedEngine:
         return True
 
     async def train(self, folder: RunFolder) -> bool:
-        """Makes the process the trainer of `folder`. False when it can't any more: then somebody else must."""
+        """Make the process the trainer of `folder`. Return False if it can't; then launch another."""
         process = self._process
         if process is None or self.state not in ("loading", "ready") or process.poll() is not None:
             return False
@@ -193,7 +193,7 @@ class PrewarmedEngine:
         self._end.set()
 
     def _last_line(self) -> str:
-        """The last line of its stderr."""
+        """Return the last line of its stderr."""
         if self._errors is None:
             return ""
         try:

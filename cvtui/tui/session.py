@@ -1,4 +1,4 @@
-"""What the screens ask of the session: its recipe, its runs, and the ways from one place to another."""
+"""The app as its screens see it: recipe, runs, and navigation between screens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Session(Protocol):
     """Is an engine kept loaded while the form is open?"""
 
     def shown(self) -> None:
-        """The first picture is there."""
+        """Notify that the first frame is there."""
 
     def set_shown_run(self, name: str, state: str) -> None: ...
 

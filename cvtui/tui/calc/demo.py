@@ -20,7 +20,7 @@ MIN_POSITIONS = 3
 
 
 class Tap(NamedTuple):
-    """One number under the filter: its place in the padded grid, the input's number, the filter's."""
+    """One number under the filter: its cell in the padded grid, the input's value, the weight."""
 
     row: int
     column: int
@@ -71,13 +71,16 @@ class Demo:
         return [[signs[(3 * r + 2 * c) % 7] for c in range(self.window[1])] for r in range(self.window[0])]
 
     def pixel(self, row: int, column: int) -> int | None:
-        """The padded grid's number; None on padding."""
+        """Return a value of the padded grid; None on padding."""
         row, column = row - self.padding[0], column - self.padding[1]
         inside = 0 <= row < self.size[0] and 0 <= column < self.size[1]
         return self.image[row][column] if inside else None
 
     def taps(self, number: int) -> list[Tap]:
-        """What the filter covers at its `number`-th place, row by row (a ceil window may hang over: left out)."""
+        """Return what the filter covers at its `number`-th position, row by row.
+
+        A window of a ceil-mode pool may hang over the edge; what hangs over is left out.
+        """
         top, left = divmod(number, self.output[1])
         taps = []
         for r in range(self.window[0]):
@@ -89,7 +92,7 @@ class Demo:
         return taps
 
     def output_value(self, number: int) -> float:
-        """The number of the output's cell."""
+        """Return the value of an output cell."""
         taps = self.taps(number)
         if self.kind == "conv":
             return sum(tap.value * tap.weight for tap in taps)
@@ -99,7 +102,7 @@ class Demo:
         return total if self.kind == "sum" else total / len(taps)
 
     def formula(self, number: int) -> str:
-        """The dot product, maximum or mean in numbers: `1·2 + 0·(−1) = 2`."""
+        """Return the dot product, maximum or mean as text: `1·2 + 0·(−1) = 2`."""
         taps = self.taps(number)
         if self.kind == "conv":
             text = " + ".join(f"{tap.value}·{_signed(tap.weight)}" for tap in taps)
@@ -113,7 +116,7 @@ class Demo:
 
 
 def demo_of(row: Row) -> Demo | None:
-    """The small twin of a conv or pooling row; None for other layers, and for filters too large to draw."""
+    """Return the small version of a conv or pooling row; None for other layers or too large filters."""
     node = row.node
     if len(row.input) != 3 or not isinstance(node, Conv | Pool):
         return None
@@ -139,14 +142,14 @@ def demo_of(row: Row) -> Demo | None:
 
 
 def _small(real: int, reach: int, stride: int, padding: int) -> int:
-    """The smallest input with PLACES places for the filter, at most as large as the real one or as can be drawn."""
+    """Return the smallest input with MIN_POSITIONS filter positions, within the real size and what can be drawn."""
     wanted = reach + (MIN_POSITIONS - 1) * stride - 2 * padding
     least = max(1, reach - 2 * padding)
     return min(real, max(least, min(wanted + padding, LARGEST - 2 * padding), min(5, LARGEST - 2 * padding)))
 
 
 def _whole(pair: tuple[int | None, int | None] | None) -> Pair:
-    """A traced conv's pair: its numbers are there."""
+    """Return a traced conv's pair, whose numbers are known."""
     assert pair is not None
     return pair[0] or 0, pair[1] or 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textual import events
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -30,7 +29,7 @@ class LayerPicture(Widget):
     def on_mount(self) -> None:
         self._timer = self.set_interval(STEP_SECONDS, self.step, pause=True)
 
-    def on_hide(self, event: events.Hide) -> None:
+    def on_hide(self) -> None:
         self.play(False)
 
     @property
@@ -38,7 +37,7 @@ class LayerPicture(Widget):
         return self._timer is not None and self._timer._active.is_set()
 
     def show_row(self, row: Row | None, size: Size) -> None:
-        """Another layer: its picture begins at the first place (the field in the middle)."""
+        """Show another layer, from its first position (the receptive field from the middle)."""
         if row is not None and self.row is not None and row.name == self.row.name and row.node == self.row.node:
             self.row, self.input = row, size
         else:
@@ -57,12 +56,12 @@ class LayerPicture(Widget):
         return self.view
 
     def step(self, by: int = 1) -> None:
-        """The next place of the filter, or the next unit; after the last comes the first."""
+        """Move to the next filter position, or the next unit; wrap around after the last."""
         self.position = (self.position + by) % max(1, positions_of(self.row, self.view))
         self.refresh()
 
     def play(self, on: bool | None = None) -> None:
-        """Starts or stops the stepping; None turns it round."""
+        """Start or stop stepping; None toggles."""
         if self._timer is None:
             return
         on = not self.playing if on is None else on

@@ -25,7 +25,7 @@ UNITS = 9
 
 
 class View(NamedTuple):
-    """What to draw: the picture's name, the place or unit it is at."""
+    """The picture's name, and the filter position or unit that it shows."""
 
     name: str
     position: int
@@ -46,12 +46,19 @@ def positions_of(row: Row | None, name: str) -> int:
 
 
 def draw(row: Row | None, view: View, size: Size, width: int, height: int) -> list[Content]:
-    """The picture's lines, at most `height` of them, none wider than `width`. size: of the net's input."""
+    """Return at most `height` lines, none wider than `width`; `size` is that of the net's input."""
     if row is None:
         return []
-    drawer = {"filter": _filter, "field": _field, "connections": _connections, "matrix": _matrix}[view.name]
-    lines = [part for line in drawer(row, view.position, size, width, height) for part in line.wrap(width)]
-    return lines[:height]
+    match view.name:
+        case "filter":
+            lines = _filter(row, view.position, width)
+        case "field":
+            lines = _field(row, view.position, size, width, height)
+        case "connections":
+            lines = _connections(row, view.position, width)
+        case _:
+            lines = _matrix(row, width, height)
+    return [part for line in lines for part in line.wrap(width)][:height]
 
 
 def _quiet(*lines: str) -> list[Content]:
@@ -61,7 +68,7 @@ def _quiet(*lines: str) -> list[Content]:
 # ---------------------------------------------------------------- the sliding filter
 
 
-def _filter(row: Row, position: int, size: Size, width: int, height: int) -> list[Content]:
+def _filter(row: Row, position: int, width: int) -> list[Content]:
     demo = demo_of(row)
     if demo is None:
         if is_dense(row):
@@ -125,7 +132,7 @@ def _output_lines(demo: Demo, position: int) -> list[Content]:
 
 
 def _beside(blocks: list[tuple[str, list[Content]]], width: int) -> list[Content]:
-    """Blocks side by side under their titles; those that there is no room for go below."""
+    """Put blocks side by side under their titles; those without room go below."""
     widths = [max(len(title), *(line.cell_length for line in block)) for title, block in blocks]
     fits = 1
     while fits < len(blocks) and sum(widths[: fits + 1]) + 3 * fits <= width:
@@ -169,7 +176,7 @@ def _field(row: Row, position: int, size: Size, width: int, height: int) -> list
 
 
 def _map(size: Size, span: tuple[int, int, int, int], width: int, height: int) -> list[Content]:
-    """The input as half blocks: what is seen is lit."""
+    """Draw the input in half blocks with the receptive field highlighted."""
     assert len(size) == 3
     scale = max(1, -(-size[1] // max(1, width)), -(-size[0] // (2 * height)))
     top, bottom, left, right = span
@@ -211,7 +218,7 @@ def _field_text(
 
 
 def _edges(row: Row) -> tuple[int, list[list[tuple[int, int]]]]:
-    """(inputs, per output the (input, number of the parameter from 1) it is joined to), in one dimension, small."""
+    """Return (number of inputs, for each output its edges (input, parameter number from 1)), in one small dimension."""
     if is_dense(row):
         inputs, outputs = min(UNITS, row.fan_in), min(6, row.output[0])
         return inputs, [[(i, o * inputs + i + 1) for i in range(inputs)] for o in range(outputs)]
@@ -228,7 +235,7 @@ def _edges(row: Row) -> tuple[int, list[list[tuple[int, int]]]]:
     return n, joined
 
 
-def _connections(row: Row, position: int, size: Size, width: int, height: int) -> list[Content]:
+def _connections(row: Row, position: int, width: int) -> list[Content]:
     from cvtui.draw.text_figures import draw as draw_figure
 
     inputs, joined = _edges(row)
@@ -257,7 +264,7 @@ def _connections(row: Row, position: int, size: Size, width: int, height: int) -
     return [*lines, *_quiet(text, "one dimension, one channel")]
 
 
-def _matrix(row: Row, position: int, size: Size, width: int, height: int) -> list[Content]:
+def _matrix(row: Row, width: int, height: int) -> list[Content]:
     from cvtui.draw.text_figures import draw as draw_figure
 
     inputs, joined = _edges(row)
@@ -282,7 +289,7 @@ def _matrix(row: Row, position: int, size: Size, width: int, height: int) -> lis
 
 
 def _plane(row: Row, width: int, height: int) -> tuple[Matrix, str] | None:
-    """The doubly block Toeplitz matrix of a conv on a 4x4 input, where there is room for it."""
+    """Return the doubly block Toeplitz matrix of a conv on a 4x4 input; None if there is no room."""
     demo = demo_of(row)
     if demo is None or demo.kind != "conv" or demo.dilation != (1, 1) or demo.stride[0] != demo.stride[1]:
         return None

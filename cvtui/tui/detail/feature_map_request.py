@@ -1,5 +1,4 @@
-"""Getting feature maps of a validation image: a run that lives is asked, one that is over is looked at by a process of
-its own. No Textual here."""
+"""Request feature maps of a validation image, from a live run or from a process of their own. No Textual here."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ class FeatureMapRequest:
         return self.wanted is not None
 
     def ask(self, image: int) -> None:
-        """The person wants to see this image; replaces what was wanted before."""
+        """Request this image; replaces the previous request."""
         self.wanted, self.words, self._asked_at, self._ended_at = image, unavailable_reason(self.history), 0.0, 0.0
         self._pictures = len(self.history.pictures)
         if self.words:
@@ -51,11 +50,11 @@ class FeatureMapRequest:
         self._not_before = time.monotonic() + DEBOUNCE_SECONDS
 
     def forget(self) -> None:
-        """The person looks at something that is there already."""
+        """Cancel the request: what is shown is there already."""
         self.wanted, self.words = None, ""
 
     def tick(self) -> None:
-        """Called now and then: asks, or finds out what became of it."""
+        """Poll: send the request, or check for its result."""
         if self.wanted is None or time.monotonic() < self._not_before:
             return
         alive = self.history.end is None and self.history.folder.alive()

@@ -88,7 +88,7 @@ class LayerDetail(Modal[None]):
             self.draw()
 
     def draw(self) -> None:
-        """Draws anew when there are new samples or another layer is asked for."""
+        """Redraw if there are new samples or another layer is chosen."""
         key = (self.shown, len(self.history.layer_steps), self.app.current_theme.dark)
         if key == self._drawn:
             return
@@ -139,7 +139,7 @@ class LayerDetail(Modal[None]):
 
 
 def _weights(series: LayerSeries, room: int) -> Content:
-    """The weights' histogram at the first sample and now, one under the other on one axis."""
+    """Draw the weights' histogram at the first sample and now, on one axis."""
     known = [stats for stats in series.stats if stats.weight_histogram is not None]
     if not known:
         return Content.styled("This layer has no weights, or they were not recorded.", MUTED)

@@ -64,7 +64,7 @@ class PictureBox(Container):
 
 
 def enlarged(image: Image, width: int, height: int) -> Any:
-    """A PIL image of it, by the largest whole number that fits into width x height pixels (smaller where it must)."""
+    """Return a PIL image scaled by the largest whole number that fits (smaller if it must)."""
     from PIL import Image as Pillow
 
     high, wide = image.shape[:2]

@@ -142,7 +142,7 @@ class PicturesView(Modal[None]):
         self.draw()
 
     def _request_first(self) -> None:
-        """Nobody has made feature maps yet: they are asked for once their page is opened."""
+        """Request feature maps when their page is opened and there are none."""
         if self.name_of_page == MAPS and not map_layers(self.history) and not self.request.waiting:
             self.request.ask(self.image)
 
@@ -162,7 +162,7 @@ class PicturesView(Modal[None]):
             self.show_image(self.image + by)
 
     def show_image(self, number: int) -> None:
-        """The feature maps of this validation image: made now where they are not there, or the run has gone on."""
+        """Show the feature maps of a validation image; request them if missing or outdated."""
         known = validation_count(self.history)
         self.image = number % known if known is not None else max(0, number)
         if self.history.end is not None and image_at(self.history, self.image, None) is not None:
@@ -172,7 +172,7 @@ class PicturesView(Modal[None]):
         self.draw()
 
     def use(self, pixels: Pixels | None) -> None:
-        """The terminal's own pixels for all pictures, or (None) half blocks."""
+        """Draw all pictures with the terminal's own pixels, or (None) with half blocks."""
         for box in self.query(PictureBox):
             box.use(pixels)
 
@@ -262,7 +262,7 @@ class PicturesView(Modal[None]):
         return layers.index(self.chosen) if self.chosen in layers else 0
 
     def _draw_maps(self, note: Static) -> None:
-        """The image and what the model says of it, the layers, and the maps of the chosen one."""
+        """Draw the image with the model's prediction, the layers, and the maps of the chosen one."""
         side = self.query_one("#side")
         side.set_class(self.size.width >= 120 and self.size.height >= 36, "-wide")
         layers = map_layers(self.history)
@@ -338,7 +338,7 @@ def image_caption(shown: PictureSaved | None, image: int, known: int | None, req
 
 
 def layer_list(layers: list[str], index: int, room: int, width: int) -> Content:
-    """As many layers around the chosen one as there is room for."""
+    """Return as many layers around the chosen one as fit."""
     first = min(max(0, index - room // 2), max(0, len(layers) - room))
     lines = []
     for number in range(first, min(len(layers), first + room)):

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 def gradient_flow(sample: LayersSampled, width: int) -> Content:
-    """One bar a layer from first to last, its length the logarithm of its gradient's norm: vanishing and exploding
-    gradients are seen as a slope."""
+    """Draw one bar a layer, first to last: the logarithm of its gradient norm.
+
+    Vanishing and exploding gradients show as a slope.
+    """
     norms = [(layer.name, layer.grad_norm) for layer in sample.layers if layer.grad_norm is not None]
     known = [norm for _, norm in norms if norm > 0]
     if not known:
@@ -39,7 +41,7 @@ def gradient_flow(sample: LayersSampled, width: int) -> Content:
 
 
 def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Theme) -> Content:
-    """Rows the true class, columns the predicted one: counts, on a ground as strong as the share of the row."""
+    """Draw the counts, true class by row, predicted by column, shaded by the share of the row."""
     size = len(matrix)
     names = names if len(names) == size else [str(number) for number in range(size)]
     cell = max(3, max(len(str(number)) for row in matrix for number in row) + 1)

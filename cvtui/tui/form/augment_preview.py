@@ -47,7 +47,7 @@ class AugmentPreview(Card):
 
 
 def pictures(texts: Any) -> list[NDArray[np.uint8]]:
-    """The images of a list of texts; [] where one of them is none."""
+    """Decode base64 PNGs; [] if one of them is none."""
     from PIL import Image
 
     images = []
@@ -64,7 +64,7 @@ def pictures(texts: Any) -> list[NDArray[np.uint8]]:
 
 
 def sheet(rows: list[list[NDArray[np.uint8]]], gap: int = 1) -> NDArray[np.uint8]:
-    """The images in rows, `apart` black pixels between them."""
+    """Lay images out in rows with `gap` black pixels between them."""
     high = max(image.shape[0] for row in rows for image in row)
     wide = max(image.shape[1] for row in rows for image in row)
     columns = max(map(len, rows))

@@ -91,7 +91,7 @@ class FieldRow(Widget):
         return join_text(self.field, control.value, inside)
 
     async def set_text(self, text: str) -> None:
-        """Fills the field in, as if it had been typed."""
+        """Fill the field in, as if typed."""
         control = self.control
         if not isinstance(control, Picker):
             control.value = text
@@ -100,7 +100,7 @@ class FieldRow(Widget):
         await self._follow_choice(more)
 
     async def _follow_choice(self, more: str = "") -> None:
-        """The field for parameters stands there for the choices that have some."""
+        """Show the field for parameters beside the choices that have some."""
         control = self.control
         assert isinstance(control, Picker)
         await self.query(TextField).remove()
@@ -139,7 +139,7 @@ class FieldRow(Widget):
         self._arrange()
 
     def _arrange(self) -> None:
-        """The row grows by what the error needs."""
+        """Set the row's height by what its problem needs."""
         self._lines = self._problem_lines()
         height = 1 + len(self._lines)
         if self.styles.height is None or self.styles.height.value != height:
@@ -147,7 +147,7 @@ class FieldRow(Widget):
         self.refresh()
 
     def _problem_lines(self) -> list[str]:
-        """The message below the field; where a place can be named, with a caret below it."""
+        """Return the problem's message, with a caret below its column if it has one."""
         width = self.size.width - LABEL - 1
         if self.problem is None or width <= 0:
             return []
@@ -201,7 +201,7 @@ def placeholder(field: Field) -> str:
 
 
 def explanation(field: Field, text: str, problem: Problem | None = None) -> Content:
-    """The lines at the foot of the form for the field that is being filled in; what is wrong comes in full."""
+    """Return the explanation at the foot of the form for one field, or its problem in full."""
     if problem is not None:
         hint = f"\n{problem.hint}" if problem.hint else f"\n{field.doc}"
         return Content.assemble((problem.message, "$text-error"), (hint, MUTED))

@@ -19,7 +19,7 @@ OPEN: dict[str, tuple[str, str]] = {
 
 
 def summaries(field: Field) -> dict[str, str]:
-    """name -> one line, for the list of a choice."""
+    """Return {choice: one-line summary} for the list of a choice."""
     if field.table is None:
         return dict.fromkeys(field.allowed, "")
     found = {name: entry.summary for name, entry in field.table.items()}
@@ -29,7 +29,7 @@ def summaries(field: Field) -> dict[str, str]:
 
 
 def has_parameters(field: Field, name: str) -> bool:
-    """Does a field of its own stand beside the choice?"""
+    """Return True if a field of its own stands beside the choice."""
     if field.name == "data":
         return name in OPEN or CLASS_RANGE.get(name, (2, 2))[1] > 2
     entry = (field.table or {}).get(name)
@@ -37,7 +37,7 @@ def has_parameters(field: Field, name: str) -> bool:
 
 
 def parameters_hint(field: Field, name: str) -> str:
-    """What stands in that field while it is empty."""
+    """Return the placeholder of that field."""
     if field.name == "data":
         return OPEN[name][1] if name in OPEN else f"classes, 2 to {CLASS_RANGE[name][1]}"
     entry = (field.table or {}).get(name)
@@ -56,7 +56,7 @@ def split_text(field: Field, text: str) -> tuple[str, str]:
 
 
 def join_text(field: Field, name: str, more: str) -> str:
-    """The other way round."""
+    """Join a choice and its parameters: the inverse of `split_text`."""
     if field.name == "data" and name == FOLDER:
         return f"folder:{more}"
     if field.name == "data" and name == PYTHON:

@@ -36,7 +36,7 @@ class Heading(Widget):
 
 
 class Form(VerticalScroll, can_focus=False):
-    """Knows what stands in each field, and shows what is wrong with it; judges nothing itself."""
+    """The rows of all fields; shows problems, validates nothing itself."""
 
     BINDING_GROUP_TITLE = "Its fields"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -109,7 +109,7 @@ class Form(VerticalScroll, can_focus=False):
         self.screen.set_focus(self.rows[name].control)  # at once: `focus()` would come after the next key
 
     def action_field(self, by: int) -> None:
-        """The field above or below; the ends stay where they are."""
+        """Focus the field above or below; stop at the ends."""
         names = list(self.rows)
         here = self.current
         place = names.index(here.field.name) + by if here is not None else 0

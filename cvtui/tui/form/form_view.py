@@ -1,4 +1,4 @@
-"""The Train place before a run: the form on the left, what it will give on the right, Start below."""
+"""The Train screen before a run: the form on the left, the preview on the right, Start below."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Tabs(Widget):
 
 
 class StartButton(Widget, can_focus=True):
-    """Enter, space or a click. (Textual's Button brings 200 lines of style rules into the first frame.)"""
+    """Button for enter, space or a click; Textual's brings 200 lines of style rules into the first frame."""
 
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "Start", show=False)]
@@ -92,7 +92,7 @@ class StartButton(Widget, can_focus=True):
 
 
 class FormView(Widget):
-    """Asks for a recipe. Posts `Start` with one that can be trained; what happens then is the place's business."""
+    """Form and preview of a recipe. Posts `Start` with a valid one."""
 
     BINDING_GROUP_TITLE = "The form"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -191,7 +191,7 @@ class FormView(Widget):
         self.run_worker(self._complete(), group="complete")  # a worker ends with the screen
 
     async def _complete(self) -> None:
-        """Loads and shows what the first frame did without: the calculator, the preview, the engine, numpy."""
+        """Load and show what the first frame did without: calculator, preview, engine, numpy."""
         from cvtui.tui.form.preview import Preview
         from cvtui.tui.prewarm import PrewarmedEngine
 
@@ -207,11 +207,11 @@ class FormView(Widget):
 
     @property
     def complete(self) -> bool:
-        """Is everything there, but for the curve?"""
+        """Return True once everything but the curve is there."""
         return self._validation is not None
 
     def open(self) -> None:
-        """The form is shown (again): warms an engine, and asks for predictions."""
+        """Start the prewarmed engine and ask for predictions; called whenever the form is shown."""
         if self._validation is not None:
             recipe = self._validation.recipe
             self.engine.start(recipe.threads if recipe is not None else 0)
@@ -237,7 +237,7 @@ class FormView(Widget):
             self.validate()
 
     async def _follow_optimizer(self) -> None:
-        """A weight decay that nobody chose goes with the optimizer."""
+        """Follow the optimizer with the weight decay, unless that was changed by hand."""
         now, before = self.form.rows["optimizer"].text, self._optimizer
         if now == before:
             return
@@ -249,9 +249,9 @@ class FormView(Widget):
             await decay.set_text(to_text(usual_decay(now)))
 
     def validate(self, *, again: bool = False) -> None:
-        """Judges what stands in the form, and shows it; the engine is asked after a pause.
+        """Validate the form and show the result; the engine is asked after a pause.
 
-        `again`: also when no text has changed, for the world may have (a name is taken now).
+        `again`: also if no text has changed, since the outside may have (a name is taken now).
         """
         from cvtui.tui.form.validation import validate
 
@@ -307,7 +307,7 @@ class FormView(Widget):
     # ------------------------------------------------------------------ what can be done
 
     async def fill(self, recipe: Recipe) -> None:
-        """The form as in `recipe`."""
+        """Fill every field from `recipe`."""
         await self.form.fill(recipe)
 
     async def set_net(self, net: str) -> None:
@@ -324,7 +324,7 @@ class FormView(Widget):
         self.query_one("#start").focus()
 
     def action_start(self) -> None:
-        """Starts, or goes to the first field that is wrong."""
+        """Start, or focus the first invalid field."""
         self.validate(again=True)
         if self._validation is None:  # ctrl+r was quicker than the first look: it counts all the same
             self.set_timer(0.02, self.action_start)
@@ -348,7 +348,7 @@ class FormView(Widget):
         self.app.push_screen(PrecheckModal(self._validation.recipe))
 
     def action_find_lr(self) -> None:
-        """Searches the rate for the form as it stands; what is chosen goes into the field."""
+        """Search the learning rate for the form's recipe; the chosen one goes into the field."""
         self.validate(again=True)
         if self._validation is None or self._validation.recipe is None:
             self.app.notify("What is wrong in the form comes first.", severity="error")
@@ -364,7 +364,7 @@ class FormView(Widget):
 
         self.app.push_screen(LrSearch(self._validation.recipe, self._runs), apply)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         return action != "fold" or self.screen.has_class("-narrow")
 
     def action_leave_field(self) -> None:

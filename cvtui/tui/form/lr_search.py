@@ -31,7 +31,7 @@ BAR = 36
 
 
 class LrSearch(Modal[float | None]):
-    """Gives the rate that the person wants to use, or None. Leaving stops the runs; their folders stay."""
+    """Learning rate search; returns the rate to use, or None. Leaving stops its runs; their folders stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,u", "use", "Use it"),
@@ -95,7 +95,7 @@ class LrSearch(Modal[float | None]):
             self._done(finder)
 
     def _figures(self, finder: LrFinder) -> list[AnyFigure]:
-        """The range test's curve, then those of the three runs."""
+        """Return the range test's curve, or those of the three runs."""
         if finder.bracket is None:
             steps = finder.race.racers[0].history.steps
             curve = Curve(name="loss", x=steps.lr.tolist(), y=steps.loss.tolist())

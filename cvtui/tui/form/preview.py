@@ -37,7 +37,7 @@ class FactList(Widget):
         self.footnote = Content("")
 
     def show(self, facts: list[tuple[str, str, str]], footnote: Content) -> None:
-        """facts: (name, number, remark); word: a line below them."""
+        """Set the facts (name, number, remark) and the line below them."""
         if (facts, footnote) != (self.facts, self.footnote):
             self.facts, self.footnote = facts, footnote
             self.refresh(layout=True)
@@ -46,7 +46,7 @@ class FactList(Widget):
     def text(self) -> str:
         return self.render().plain
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+    def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
         return -(-len(self.facts) // self._columns(width)) + len(self._footnote_lines(width))
 
     def _footnote_lines(self, width: int) -> list[Content]:
@@ -138,7 +138,7 @@ class Preview(Container):
         return self._plot
 
     async def add_plot(self) -> None:
-        """Loads numpy beside the event loop and puts the curve in: the first frame does not wait for it."""
+        """Load numpy beside the event loop and add the curve: the first frame does not wait for it."""
         if self._plot is not None:
             return
         await asyncio.to_thread(_import_heavy)

@@ -54,7 +54,7 @@ class Validation:
 
 
 def validate(texts: Mapping[str, str], runs: Path | None = None) -> Validation:
-    """Converts every text and checks what it can. `runs`: where a name may be taken already."""
+    """Convert and check every text. `runs`: where a name may be taken already."""
     values: dict[str, Value] = {}
     problems: dict[str, Problem] = {}
     for name, field in FIELDS.items():
@@ -93,7 +93,7 @@ def _valid(texts: Mapping[str, str], checked: Checked) -> Validation:
 
 
 def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Validation:
-    """What the fields that are right say by themselves."""
+    """Return what the valid fields say by themselves."""
     data = _facts(values, problems)
     table, schedule, steps, total, memory = None, None, None, None, None
     if data is not None and "net" in values:
@@ -144,7 +144,7 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
 
 
 def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: float) -> int | None:
-    """What the net takes, and the images, which lie in memory as bytes."""
+    """Return the bytes of training state and of the images, which are kept as uint8."""
     name = parse_choice(optimizer, UPDATE_RULES)[0].name
     if name not in OPTIMIZERS:
         return None
@@ -172,7 +172,7 @@ def _not_downloaded(values: Mapping[str, Value]) -> Problem | None:
 
 
 def _field_of(error: RequestError, otherwise: str = "net") -> str:
-    """The key that an error begins with ("batch_size: …")."""
+    """Return the field that an error's message begins with ("batch_size: …")."""
     word = error.message.partition(":")[0].strip()
     return word if word in FIELDS else otherwise
 

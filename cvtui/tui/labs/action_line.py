@@ -1,4 +1,4 @@
-"""The line at the head of a lab's page: start or stop, the bar while it works, and what became of it."""
+"""The line at the head of a lab's page: start or stop, progress, result."""
 
 from __future__ import annotations
 

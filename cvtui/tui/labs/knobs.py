@@ -1,4 +1,4 @@
-"""The knobs of a lab as a form: made from the lab's table, judged by the table's own check."""
+"""The knobs of a lab as a form, made from the lab's table and validated by it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class KnobRow(Widget):
         self.control.value = text
 
     def check(self) -> KnobValue | None:
-        """The knob's value; None, with the reason shown below, where it can't be one."""
+        """Return the knob's value; None if invalid, with the problem shown below."""
         try:
             value = self.knob.check(self.text)
         except RequestError as error:
@@ -91,7 +91,7 @@ class KnobRow(Widget):
 
     @property
     def message(self) -> str:
-        """One line: what is allowed and what comes nearest, as the command line says it, less what stands there."""
+        """Return the problem in one line, as on the command line, without the value."""
         if self.problem is None:
             return ""
         message = self.problem.message.removeprefix(f"--{self.knob.name}: ")

@@ -18,7 +18,7 @@ STOP_TIMEOUTS = (1.0, 4.0)
 
 
 class LabRun:
-    """Starts when it is made. RequestError for a wrong knob or a place that can't be written to."""
+    """Process and history of one lab; starts when made. Raises RequestError for a wrong knob or folder."""
 
     def __init__(self, runs: Path, name: str, knobs: Mapping[str, object]) -> None:
         self.name = name
@@ -33,7 +33,7 @@ class LabRun:
 
     @property
     def state(self) -> State:
-        """As of the last `poll`."""
+        """Return the state at the last `poll`."""
         return self._state
 
     @property
@@ -52,7 +52,7 @@ class LabRun:
         return self.shown.seconds if self.shown is not None else 0.0
 
     def poll(self) -> bool:
-        """Takes in what is new; True when there is something new to be shown."""
+        """Read new records. Return True if anything changed."""
         if not self.alive:
             return False
         over = self.process.poll() is not None  # before reading: then nothing that it wrote is missed
@@ -80,7 +80,7 @@ class LabRun:
             self.process.terminate()
 
     def stop(self) -> None:
-        """Asks it to stop; `poll` says when it has."""
+        """Request a stop; `poll` updates the state."""
         if self.alive and not self._stop_asked:
             self._stop_asked = time.monotonic()
             self._state = "stopping"
@@ -90,6 +90,6 @@ class LabRun:
                 self.process.terminate()
 
     def terminate(self) -> None:
-        """The session ends: a lab does not outlive it."""
+        """Terminate the process: a lab does not outlive its session."""
         if self.process.poll() is None:
             self.process.terminate()

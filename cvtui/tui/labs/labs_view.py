@@ -32,7 +32,7 @@ REST_SECONDS = 0.06
 
 
 class LabList(OptionList):
-    """All labs; what became of those that this session has run stands before their names."""
+    """List of all labs, each with the state of its last run in this session."""
 
     BINDING_GROUP_TITLE = "The list"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -57,7 +57,7 @@ class LabList(OptionList):
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
 
     def mark_runs(self, runs: dict[str, LabRun], titles: bool) -> None:
-        """Marks the labs that have been run. titles: beside the names, where there is room."""
+        """Mark the labs that have been run; `titles`: also show their titles."""
         for name in labs():
             prompt = _prompt(name, runs.get(name), titles)
             if prompt != self._prompts[name]:
@@ -174,14 +174,14 @@ class LabsView(Horizontal):
         self.post_message(self.Moved())
 
     def _update_list(self) -> None:
-        """The list as it is now, in the room that it has."""
+        """Redraw the list for the room that it has."""
         beside = self.has_class("-beside")
         self.list.mark_runs(self.runs, titles=not beside)
         claim = Content.assemble(("Claim  ", "bold $text-primary"), labs()[self.list.name_here].claim)
         self.query_one("#lab-about", Paragraph).say(Content("") if beside else claim)
 
     async def show(self, name: str) -> LabPage:
-        """The lab's page, with what was filled in and found before."""
+        """Show the lab's page, with its knobs and last result."""
         async with self._page_lock:  # a page that somebody else has just begun is waited for
             page = self._pages.get(name)
             if page is None:
@@ -195,7 +195,7 @@ class LabsView(Horizontal):
         return page
 
     async def open(self, name: str) -> None:
-        """Goes to the lab's page: the keys are its first knob's, or its figures' where there are some."""
+        """Go to the lab's page and focus its first knob, or its figures if there are some."""
         index = list(labs()).index(name)
         if self.list.highlighted != index:
             self.list.highlighted = index
@@ -226,7 +226,7 @@ class LabsView(Horizontal):
             self._here = name
 
     async def _show_highlighted(self) -> None:
-        """The page comes to the list's cursor once that rests: running down the list stays quick."""
+        """Show the page of the highlighted lab, after a pause: moving along the list stays quick."""
         if self.list.name_here != self._here or self.page is None:
             await self.show(self.list.name_here)
 
@@ -238,7 +238,7 @@ class LabsView(Horizontal):
     # ------------------------------------------------------------------ running
 
     async def start(self) -> None:
-        """Starts the lab of the page (of the list's cursor where there is no page) unless it works already."""
+        """Start the lab of the page (or the highlighted one) unless it is running."""
         if self.page is None:
             await self.open(self.list.name_here)
         elif self.list.has_focus:
@@ -266,7 +266,7 @@ class LabsView(Horizontal):
             self.poll()
 
     def poll(self) -> None:
-        """Looks at every lab that works; draws only the one whose page is shown."""
+        """Poll every running lab; draw only the one whose page is shown."""
         ended = False
         for run in self.runs.values():
             was = run.alive
@@ -279,7 +279,7 @@ class LabsView(Horizontal):
             self.post_message(self.Moved())
 
     def set_polling(self, on: bool) -> None:
-        """Polls while the place is visible, and only then."""
+        """Poll only while the screen is visible."""
         if self._timer is None:
             return
         if on:

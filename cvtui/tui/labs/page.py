@@ -1,4 +1,4 @@
-"""A lab's page: its claim, its knobs, and what came out."""
+"""A lab's page: its claim, its knobs, its results."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Numbers(Widget):
     def _label(self) -> int:
         return min(34, max((len(name) for name, _ in self._numbers), default=1))
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+    def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
         return 1 + -(-len(self._numbers) // self._columns(width)) if self._numbers else 0
 
     def render(self) -> Content:
@@ -124,7 +124,7 @@ def verdict(shown: LabShown) -> Content:
 
 
 class LabPage(Card):
-    """Knows its knobs and its last run; the place asks both."""
+    """Page of one lab: its knobs and its last run."""
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
@@ -187,7 +187,7 @@ class LabPage(Card):
     # ------------------------------------------------------------------ a run
 
     def begin(self, run: LabRun) -> None:
-        """Its figures come here as the lab shows them; until the first, the last run's stay."""
+        """Follow a new run; the last run's figures stay until its first."""
         self.run = run
         self._to_results = True
         self.query_one("#verdict", Paragraph).say(Content(""))
@@ -196,12 +196,12 @@ class LabPage(Card):
         self.refresh_run()
 
     def say(self, error: RequestError) -> None:
-        """It could not be started."""
+        """Show why the lab could not be started."""
         self.line.show(self.run, "✗ not started")
         self.query_one("#verdict", Paragraph).say(Content.styled(error.message, "$text-error"))
 
     def refresh_run(self) -> None:
-        """The line always, the figures when they are others."""
+        """Redraw the action line, and the figures if they have changed."""
         run = self.run
         self.line.show(run)
         shown = run.shown if run is not None else None
@@ -224,20 +224,20 @@ class LabPage(Card):
             self._to_results = not shown.done
             self.call_after_refresh(self._scroll_to_results)
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+    def on_descendant_focus(self) -> None:
         self._show_explanation()
 
-    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+    def on_descendant_blur(self) -> None:
         self._show_explanation()
 
     def _show_explanation(self) -> None:
-        """The knob that has the keys, in full, at the foot of the frame."""
+        """Show the focused knob's explanation at the foot of the frame."""
         row = self.form.current
         text = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
         self.border_subtitle = Content(cut(text, max(1, self.size.width - 8)))
 
     def _scroll_to_results(self) -> None:
-        """Scrolls to the results where the knobs leave them less than two thirds of the page."""
+        """Scroll to the results if the knobs leave them less than two thirds of the page."""
         sheet = self.sheet
         if round(sheet.scroll_offset.y) != self._scrolled:  # somebody has scrolled
             return

@@ -46,6 +46,6 @@ class AccuracyPane(CurvePane):
                 lines.append(Line("validation", ends, values, 2, points=True))
         self.plot.set_lines(lines)
 
-    def subtitle(self, history: History, view: ViewState) -> str:
+    def subtitle(self, history: History, _view: ViewState) -> str:
         values = [(epoch.val_accuracy, -epoch.epoch) for epoch in history.epochs if epoch.val_accuracy is not None]
         return f"best validation {percent(max(values)[0])} (epoch {-max(values)[1]})" if values else ""

@@ -89,7 +89,7 @@ class CurvePane(Pane):
         )
 
     def update_from(self, history: History, view: ViewState) -> bool:
-        """As in `Pane`; a cursor that moves costs no new curves."""
+        """Update as `Pane` does; a moved cursor recomputes no curves."""
         self.waiting = self._can_wait(history, view)
         if not self.waiting:
             self._drawn_at, self._drawn_steps = time.monotonic(), history.steps_done
@@ -106,10 +106,10 @@ class CurvePane(Pane):
         return True
 
     def _can_wait(self, history: History, view: ViewState) -> bool:
-        """Are there only some more steps, too few of them to be seen? For a second at most: the legend tells values.
+        """Return True if the new steps would not change a visible column; for a second at most.
 
-        On a run of 200,000 steps a column of dots is a thousand of them: three figures in ten frames a second would
-        take a third of a core to show what nobody can see.
+        The legend shows values, hence the limit. On a run of 200,000 steps a column of dots is a thousand of them:
+        three figures in ten frames a second would take a third of a core to show what can't be seen.
         """
         new = history.steps_done - self._drawn_steps
         if view.state != "running" or new <= 0 or time.monotonic() - self._drawn_at >= WAITING_SECONDS:
@@ -119,8 +119,8 @@ class CurvePane(Pane):
         known, now = self._drawn, self.key(history, view)
         return isinstance(known, tuple) and isinstance(now, tuple) and known[:1] + known[2:] == now[:1] + now[2:]
 
-    def subtitle(self, history: History, view: ViewState) -> str:
-        """A few words for the lower border."""
+    def subtitle(self, _history: History, _view: ViewState) -> str:
+        """Return the text of the lower border."""
         return ""
 
     def set_axis(self, history: History, view: ViewState) -> None:

@@ -55,7 +55,7 @@ class FindingsList(StyledLines):
         self.chosen = 0
 
     def show(self, findings: tuple[Diagnosis, ...], empty: str) -> None:
-        """The findings, or a word where there is none. The cursor stays on its finding."""
+        """Show the findings, or `empty` if there are none. The cursor stays on its finding."""
         at = self.finding.id if self.finding is not None else ""
         self.findings = findings
         self.chosen = next((n for n, one in enumerate(findings) if one.id == at), 0)
@@ -89,7 +89,7 @@ class FindingsList(StyledLines):
     def action_go(self) -> None:
         self._ask("go")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         return bool(self.findings) if action in ("why", "cure", "go") else True
 
 

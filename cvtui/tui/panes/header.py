@@ -60,7 +60,7 @@ class RunHeader(Widget):
         return self.render().plain
 
 
-def _state(history: History, view: ViewState, width: int) -> Content:
+def _state(view: ViewState, width: int) -> Content:
     glyph, colour, word = STATES[view.state]
     if view.pending:
         return Content.styled(f"◌ {view.pending}…", "bold $text-warning")
@@ -68,7 +68,7 @@ def _state(history: History, view: ViewState, width: int) -> Content:
 
 
 def _reason(history: History, view: ViewState) -> str:
-    """Why it ended as it did, where that was no wish of anybody's."""
+    """Return why the run ended, if it wasn't asked to."""
     if history.trouble and (view.alive or view.state == "lost"):
         return clean(history.trouble)
     if view.state == "lost":
@@ -85,7 +85,7 @@ def _first(history: History, view: ViewState, width: int) -> Content:
         right = right[1:] if view.alive and view.cursor is None else right[:-1]
     tail = " · ".join(right)
     room = width - len(tail) - 3
-    state = _state(history, view, max(12, room - 2))
+    state = _state(view, max(12, room - 2))
     reason = _reason(history, view)
     name = _cut(clean(history.folder.name), max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
     left = Content.assemble(state, "  ", (name, "bold")) if name else state
@@ -124,7 +124,7 @@ def _progress_parts(history: History, view: ViewState) -> list[str]:
 
 
 def _second(history: History, view: ViewState, width: int) -> Content:
-    """The bar, then facts as far as they fit."""
+    """Return the progress bar, then as many facts as fit."""
     run = history.run
     facts: list[str] = []
     if run is not None:
@@ -153,7 +153,7 @@ def _second(history: History, view: ViewState, width: int) -> Content:
 
 
 def _speed_text(history: History) -> str:
-    """Images a second; steps a second where nobody said how many images a step has; "" while neither is known."""
+    """Return images a second, or steps a second if the batch size is unknown; "" if neither is known."""
     images = images_per_second(history)
     if images:
         return f"{count(round(images))} images/s"
@@ -162,7 +162,7 @@ def _speed_text(history: History) -> str:
 
 
 def bar(share: float, width: int, colour: str) -> Content:
-    """A thin bar of `width` cells, to half a cell."""
+    """Return a thin bar of `width` cells, to half a cell."""
     halves = round(min(1.0, max(0.0, share)) * width * 2)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
     return Content.assemble((done, colour), ("─" * (width - len(done)), "$foreground 25%"))

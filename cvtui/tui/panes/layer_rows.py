@@ -64,7 +64,7 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
 
 
 def predicted_stds(history: History) -> dict[str, float]:
-    """{layer: std of its output at the first batch} as foretold when the run began; {} where it was not."""
+    """Return {layer: std of its output at the first batch} as predicted at the start; {} if unknown."""
     found = history.run.prediction.get("activation_std") if history.run is not None else None
     if not isinstance(found, dict):
         return {}
@@ -72,7 +72,7 @@ def predicted_stds(history: History) -> dict[str, float]:
 
 
 def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
-    """The worst that can be said of a layer, most serious first.
+    """Return the most serious health problem of a layer.
 
     Limits: half of all channels dead is worth a look, four fifths are bad (in the first batches of healthy nets a third
     may be silent); of tanh or sigmoid outputs 30 and 50 % saturated. Worth a look, too: a std that is 30 times off the
@@ -81,6 +81,10 @@ def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
     """
     if stats is None:
         return Health("none")
+    return _output_health(stats) or _weight_health(stats) or _std_health(stats, predicted_std) or Health("good")
+
+
+def _output_health(stats: LayerStats) -> Health | None:
     if stats.mean is None or stats.std is None:
         return Health("bad", "mean", "its output is not finite")
     if stats.dead is not None and stats.dead >= 0.5:
@@ -93,20 +97,28 @@ def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
         return Health("bad", "mean", "its output is the same for all images")
     if stats.zeros is not None and stats.zeros >= 0.98:
         return Health("warn", "zeros", f"{percent(stats.zeros, 0)} of its outputs are 0")
+    return None
+
+
+def _weight_health(stats: LayerStats) -> Health | None:
     if stats.grad_norm is not None and stats.grad_norm == 0:
         return Health("warn", "gradient", "no gradient reaches its weights")
     if stats.update_ratio is not None and stats.update_ratio > 0.1:
         size = f"{significant(stats.update_ratio, 2)} times their size"
         return Health("warn", "update", f"one step moves its weights by {size}")
-    if predicted_std and math.isfinite(predicted_std):
+    return None
+
+
+def _std_health(stats: LayerStats, predicted_std: float | None) -> Health | None:
+    if stats.std is not None and predicted_std and math.isfinite(predicted_std):
         factor = stats.std / predicted_std
         if factor > 30 or factor < 1 / 30:
             return Health("warn", "mean", f"its std is {significant(factor, 2)} times the predicted one")
-    return Health("good")
+    return None
 
 
 def strip(histogram: Histogram, width: int) -> tuple[str, int]:
-    """A histogram as `width` eighth blocks, and how many of them lie left of zero.
+    """Return a histogram as `width` eighth blocks, and how many of them lie left of zero.
 
     Heights go with the square root of the counts: beside a ReLU's bar of zeros the rest would else be flat.
     """

@@ -44,7 +44,7 @@ class LayersPane(Pane):
         self._say(event.row)
 
     def _say(self, row: LayerRow | None) -> None:
-        """The row under the cursor in words, or the worst one, and when the statistics were taken."""
+        """Show the health of the layer under the cursor, or of the worst, and the sample's step."""
         if self._step is not None:
             when = f"at step {count(self._step)}"
             if self._asked is not None and self._asked != self._step:

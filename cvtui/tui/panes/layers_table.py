@@ -55,7 +55,7 @@ _GAP = 2
 
 
 def fit(columns: tuple[Column, ...], width: int, widths: dict[str, int]) -> tuple[list[Column], dict[str, int]]:
-    """The columns that fit into `width` cells, those needed most first, and how wide each is.
+    """Return the columns that fit into `width` cells, most needed first, and their widths.
 
     `widths` holds what the content asks for. What is left over makes the histogram wider, up to its 32 bins.
     """
@@ -107,7 +107,7 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows of layers under a fixed heading, with a cursor on one of them."""
 
     class Opened(Message):
-        """The row under the cursor is to be looked at more closely."""
+        """Request to open the layer under the cursor."""
 
     class Highlighted(Message):
         """The cursor came to another row."""
@@ -173,7 +173,7 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def columns(self) -> list[str]:
-        """Keys of the columns that there is room for."""
+        """Return the keys of the columns that fit."""
         return [column.key for column in self._columns]
 
     def _arrange(self) -> None:
@@ -186,7 +186,7 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._columns, self._wide = fit(COLUMNS, width, asked)
         self.virtual_size = Size(width, len(self.rows) + 1)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self._arrange()
         self._show_cursor()
 
@@ -207,7 +207,7 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.action_cursor(by * max(1, self.size.height - 2))
 
     def _show_cursor(self) -> None:
-        """The heading covers the first line, so a row is visible from the second on."""
+        """Scroll the cursor into view; the heading covers the first line."""
         height = max(1, self.size.height - 1)
         top = self.scroll_offset.y
         if self.cursor < top:
@@ -305,6 +305,6 @@ _STYLES = ("text", "quiet", "good", "warn", "bad", "negative", "positive")
 
 
 def _on(line: Strip, style: Style) -> Strip:
-    """The line on the style's background; colours of the text stay."""
+    """Return the line on the style's background, with its own text colours."""
     back = Style(bgcolor=style.bgcolor)
     return Strip([Segment(text, (own or Style()) + back, control) for text, own, control in line], line.cell_length)

@@ -65,7 +65,7 @@ class LogPane(Pane):
         lines.mark_line(None if view.cursor is None else self._last_before(view.cursor))
 
     def _last_before(self, step: int) -> int:
-        """The line that tells what happened last at that step."""
+        """Return the last line at or before a step."""
         before = [number for number, when in enumerate(self._steps) if when <= step]
         return max(before, default=0)
 
@@ -78,7 +78,7 @@ def _line(entry: Entry) -> StyledLine:
 
 
 def _failure(history: History, state: str) -> list[StyledLine]:
-    """What the process itself printed last, where it broke, and the way out."""
+    """Return the last lines of worker.log, if the process broke, and what to do next."""
     lines: list[StyledLine] = []
     broke = state in ("failed", "lost")
     printed = [clean(text).rstrip() for text in (history.last_log_lines(20) if broke else [])]

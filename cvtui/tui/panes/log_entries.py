@@ -49,7 +49,10 @@ class LogEntries:
         self._has_start = False
 
     def update(self, history: History) -> tuple[bool, list[Entry]]:
-        """(True when all earlier entries are void: another process took over, or the log was rewound; new entries)."""
+        """Return (True if all earlier entries are void, new entries).
+
+        They are void when another process took over, or the log was rewound.
+        """
         shrunk = any(len(getattr(history, name)) < seen for name, seen in self._counts.items())
         void = shrunk or (self._run is not None and history.run is not self._run)
         if void or self._run is None:
@@ -60,7 +63,7 @@ class LogEntries:
         return void, [replace(entry, step=place[0]) for place, entry in news]
 
     def _new_entries(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
-        """New records with their place: the step, and within a step the order in which the engine does things."""
+        """Return new records with their order: the step, then the order in which the engine works within a step."""
         news: list[tuple[tuple[float, int], Entry]] = []
         if history.run is not None and not self._has_start:
             self._has_start = True
@@ -104,7 +107,7 @@ class LogEntries:
 
 
 def _step_at(history: History, when: float) -> float:
-    """The step of the last epoch or command before a moment: good enough to sort a line of text in."""
+    """Return the step of the last epoch or command before a time: exact enough to sort text in."""
     known = [0.0 if history.run is None or history.run.step is None else float(history.run.step)]
     known += [epoch.step for epoch in history.epochs if epoch.time <= when]
     known += [command.step for command in history.commands if command.time <= when]
@@ -157,7 +160,7 @@ END_STYLE: dict[str, tuple[str, Tone]] = {
 
 
 def next_step(state: str, history: History) -> str:
-    """One line for a run that ended early: what can be done now; "" for the others."""
+    """Return what to do about a run that ended early, in one line; "" for other runs."""
     if history.run is not None and history.run.kind != "engine":
         return _next_step_of_custom_loop(state, history)
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
@@ -183,25 +186,25 @@ def next_step(state: str, history: History) -> str:
 
 
 def _next_step_of_custom_loop(state: str, history: History) -> str:
-    """Of a run that no recipe of ours trained: only its script can go on with it."""
+    """Return the same for a run without a recipe: only its script can continue it."""
     early = ("diverged", "lost", "failed", "stopped")
     return f"Way out: {clean(weights_of(history.folder))}." if state in early else ""
 
 
 def _lower(history: History, rate: float) -> str:
-    """The options that train at this rate, whatever the recipe multiplies its own by."""
+    """Return the options that train at this rate, whatever the recipe scales its own by."""
     scaled = history.run is not None and history.run.recipe.get("scale_lr")
     return options_at(rate, scaled)
 
 
 def run_argument(folder: RunFolder) -> str:
-    """The run as an argument of a command typed here: its name in `runs`, its path elsewhere."""
+    """Return the run as a command's argument: its name if in `runs`, else its path."""
     path = relative_path(folder.path)
     return clean(folder.name if path == str(Path("runs") / folder.name) else path)
 
 
 def relative_path(path: Path) -> str:
-    """A path as it is typed from here: relative where it lies below the working directory."""
+    """Return a path relative to the working directory if it lies below it."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):

@@ -21,7 +21,7 @@ MUTED = "$foreground 60%"
 
 
 class Pane(Widget):
-    """One pane of the live view. A subclass says in `key` what it draws, and draws it in `draw`.
+    """Base class of the panes. A subclass returns in `key` what it draws, and draws it in `draw`.
 
     `update_from` may be called at every poll: it calls `draw` only when `key` gives something new, so a pane that
     nothing happened to costs a comparison. Panes never read files and never send anything.
@@ -65,7 +65,7 @@ class Pane(Widget):
         return iter(())
 
     def update_from(self, history: History, view: ViewState) -> bool:
-        """Shows the history as it is now; does nothing when what this pane draws is as it was. Was it drawn?"""
+        """Redraw if `key()` changed. Return True if redrawn."""
         key = self.key(history, view)
         if key == self._drawn:
             return False
@@ -81,7 +81,7 @@ class Pane(Widget):
         raise NotImplementedError
 
     def set_subtitle(self, text: str) -> None:
-        """A few words in the lower border. Setting it repaints the pane, so it's done only for new ones."""
+        """Set the text of the lower border, if it is new: setting it repaints the pane."""
         if text != self._subtitle:
             self._subtitle = text
             self.border_subtitle = Content(text)
@@ -90,7 +90,7 @@ class Pane(Widget):
         self.post_message(self.Asked(name))
 
     def reset_zoom(self) -> None:
-        """Panes without a zoom have nothing to do."""
+        """Reset the zoom; panes without one do nothing."""
 
     @property
     def inner(self) -> Widget:

@@ -1,4 +1,4 @@
-"""The prediction pane: what could be known before the run, beside what came."""
+"""The prediction pane: expected values, known before the run, beside the measured ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_LOSS = "first loss ("
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One line: what, as foretold, as it came, and whether the two agree (None: nothing to compare yet)."""
+    """One line: quantity, prediction, measurement, and whether they agree (None: not comparable yet)."""
 
     what: str
     predicted: str
@@ -33,8 +33,10 @@ class Comparison:
 
 
 def compare(history: History, predictions: Predictions) -> list[Comparison]:
-    """Counts must agree exactly; the first loss within 25 % of what it is while all classes
-    look alike and within 5 % of what the drawn weights give."""
+    """Compare counts exactly, and the first loss within tolerances.
+
+    Within 25 % of the loss while all classes look alike, and within 5 % of what the initial weights give.
+    """
     run = history.run
     if run is None:
         return []
@@ -53,7 +55,7 @@ def compare(history: History, predictions: Predictions) -> list[Comparison]:
 
 
 def why_different(history: History, predictions: Predictions, facts: list[Comparison]) -> str:
-    """Where the first loss is not the one foretold: what is known of the logits, whose spread adds to it."""
+    """Return why the first loss is not as predicted: the logits' spread adds to it."""
     if all(line.agree is not False for line in facts if line.what.startswith(FIRST_LOSS)):
         return ""
     watched = [layer.name for layer in history.run.layers if layer.watched] if history.run is not None else []
@@ -65,14 +67,14 @@ def why_different(history: History, predictions: Predictions, facts: list[Compar
 
 
 def compare_layers(history: History, predictions: Predictions) -> list[Comparison]:
-    """The std of each layer's output: foretold, and as it came in the first sample of the run."""
+    """Compare the std of each layer's output in the first sample with the prediction."""
     sampled = history.layers_at(int(history.layer_steps[0])) if len(history.layer_steps) else None
     measured = {} if sampled is None else {layer.name: layer.std for layer in sampled.layers}
     return [_close(clean(name), std, measured.get(name), 1.5) for name, std in predictions.activation_std.items()]
 
 
 def stds_at(history: History, cursor: int | None) -> tuple[str, dict[str, str]]:
-    """The same at the cursor: which step's sample it is, and each layer's std there; nothing without a cursor."""
+    """Return (label of the sample at the cursor, {layer: std there}); empty without a cursor."""
     sampled = None if cursor is None else history.layers_at(cursor)
     if sampled is None:
         return "", {}

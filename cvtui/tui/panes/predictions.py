@@ -1,4 +1,4 @@
-"""What could be known before the run: from its recipe alone, and from the first record. Shown beside what came."""
+"""Predictions made before the run, from its recipe and the first record."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Predictions:
 
 
 def predict(history: History) -> Predictions:
-    """Worked out once per run. Never raises: what can't be foretold is left out."""
+    """Predict what the run's recipe gives, once per run. Never raises; unknown values are None."""
     run = history.run
     if run is None:
         return Predictions()
@@ -86,7 +86,7 @@ def _checked(run: RunStarted) -> Checked | None:
 
 
 def first_loss(run: RunStarted | None) -> FirstLoss | None:
-    """Of the classes and the loss that the record names, with the number as it says it."""
+    """Return the initial loss for the record's classes and loss, with the number that it logged."""
     if run is None:
         return None
     logged, classes = run.prediction.get("first_loss"), run.data.get("classes")
@@ -103,7 +103,7 @@ UPCOMING_POINTS = 600
 
 
 class UpcomingRates:
-    """The rates of the whole run as the schedule has them now, worked out again only when somebody sets the rate."""
+    """The schedule's rates of the whole run, recomputed only when the rate is changed by hand."""
 
     def __init__(self, predictions: Predictions) -> None:
         self._predictions = predictions
@@ -113,7 +113,7 @@ class UpcomingRates:
         self._rates: Floats = np.empty(0)
 
     def __call__(self, history: History) -> tuple[Floats, Floats]:
-        """(steps, rates) from now to the end, at most AHEAD_POINTS of them; empty when nothing lies ahead.
+        """Return (steps, rates) from now to the end, at most UPCOMING_POINTS; empty at the end.
 
         A rate that was set by hand scales what is left of the schedule, as the engine does it.
         """
@@ -137,7 +137,7 @@ class UpcomingRates:
 
 
 def time_left(history: History) -> float | None:
-    """Seconds of training to the end at the pace of the last 30 s; None while it can't be said."""
+    """Return the seconds of training left at the speed of the last 30 s; None if unknown."""
     run, pace = history.run, speed(history)
     if run is None or pace <= 0:
         return None

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
@@ -80,7 +79,7 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
         self._update_size()
 
     def mark_line(self, number: int | None) -> None:
-        """Sets off one line and brings it into view; None: none, and back to the end where that is followed."""
+        """Highlight one line and scroll to it; None clears it and, if following, scrolls to the end."""
         if number is not None and not 0 <= number < len(self.lines):
             number = None
         if number == self.marked:
@@ -134,7 +133,7 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
             self._starts.append(len(self._wrapped))
             self._wrapped.extend(self._wrap(line))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         width = self.scrollable_content_region.width
         if width == self._width:
             self._update_size()  # another height: the end lies elsewhere

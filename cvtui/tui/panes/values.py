@@ -23,7 +23,7 @@ BEST = 5
 
 
 def best_epochs(epochs: list[EpochDone], most: int = BEST) -> list[EpochDone]:
-    """The epochs with the highest validation accuracy, best first; the earlier one wins a tie, as in the engine.
+    """Return the epochs with the highest validation accuracy; the earlier one wins a tie, as in the engine.
 
     Of runs that log no accuracy: those with the lowest validation loss. Every epoch is looked at.
     """
@@ -39,7 +39,7 @@ def _rank(epoch: EpochDone) -> tuple[float, int]:
 
 
 def nearest_epoch(epochs: list[EpochDone], step: int) -> EpochDone | None:
-    """The one whose end is nearest to the step; of two as near, the one before."""
+    """Return the epoch whose end is nearest to the step; the earlier of two."""
     return min(epochs, key=lambda epoch: (abs(epoch.step - step), epoch.step), default=None)
 
 
@@ -120,7 +120,7 @@ def _best(history: History) -> list[StyledLine]:
 
 
 def _overlays(overlays: tuple[OverlayRun, ...]) -> list[StyledLine]:
-    """The best of each run that is drawn over this one."""
+    """Return the best epoch of each run drawn over this one."""
     lines = [_heading("drawn over it: the best of each")] if overlays else []
     for other in overlays:
         best = next(iter(best_epochs(other.history.epochs, 1)), None)

@@ -1,4 +1,4 @@
-"""How the person wants to look at a run: shared by all panes, changed by keys, never by the run."""
+"""View state shared by all panes: changed by keys, never by the run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ViewState:
 
     @property
     def alive(self) -> bool:
-        """Is there a process that could obey?"""
+        """Return True if a process could apply commands."""
         return self.state in ("starting", "running", "paused")
 
 

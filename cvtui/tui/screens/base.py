@@ -97,7 +97,7 @@ class TopBar(Widget):
 
 
 class TooSmall(Widget):
-    """Covers a place whose terminal is too small, and goes when it is large enough again."""
+    """Cover of a screen while the terminal is too small."""
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
@@ -120,7 +120,7 @@ class TooSmall(Widget):
 
 
 class BaseScreen(Screen[None]):
-    """One place. Subclasses compose what stands between the bar and the keys in `compose_body`."""
+    """Base class of the four screens. Subclasses compose what stands between bar and keys in `compose_body`."""
 
     NAME: ClassVar[str] = ""
     BINDING_GROUP_TITLE = "This place"
@@ -173,7 +173,7 @@ class BaseScreen(Screen[None]):
         self.bar.run = self.session.shown_run
 
     def own_widgets(self) -> Iterator[Widget]:
-        """Displayed widgets of ours, for the page of keys."""
+        """Yield the displayed widgets of cvtui, for the help page."""
         for widget in self.walk_children(Widget):
             if type(widget).__module__.startswith("cvtui.") and widget.is_mounted and _displayed(widget):
                 yield widget

@@ -1,4 +1,4 @@
-"""The Calc place: a net is written, and the table of its layers follows every keystroke."""
+"""The Calc screen: the layer table of a net, updated with every keystroke."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class CalcScreen(BaseScreen):
         self.calculate()
 
     def calculate(self) -> None:
-        """The table of what stands in the three lines; each says what is wrong with it."""
+        """Update the table from the three lines; each shows its own problem."""
         net, size, classes = self.line("net"), self.line("input"), self.line("classes")
         with self.app.batch_update():
             try:
@@ -237,7 +237,7 @@ class CalcScreen(BaseScreen):
         self._show_layer()
 
     def _show_layer(self) -> None:
-        """The layer under the table's cursor, in words and as a picture."""
+        """Show the layer under the table's cursor as text and picture."""
         self.query_one(LayerSummary).show(self.table.row)
         shown = self.table.table
         if shown is not None:
@@ -260,7 +260,7 @@ class CalcScreen(BaseScreen):
         self.line("net").input.focus()
 
     def action_next_view(self) -> None:
-        """The next picture; where there is room for one thing only, after the last comes the table again."""
+        """Show the next picture; on a narrow screen the table again after the last."""
         alone = self.has_class("-narrow")
         if alone and not self.has_class("-picture"):
             self.add_class("-picture")

@@ -29,7 +29,7 @@ class Keys:
 
 
 def keys_of(node: DOMNode) -> list[Keys]:
-    """The keys that a widget of ours brings itself, in its own order; those of one action stand on one line."""
+    """Return the keys that a widget's own classes bind, one line an action."""
     keys: dict[str, list[str]] = {}
     meanings: dict[str, list[str]] = {}
     for cls in type(node).__mro__:
@@ -52,7 +52,7 @@ def _joined(meanings: list[str]) -> str:
 
 
 def page(place: BaseScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
-    """Sections of (title, lines) for the place, what is shown in it, and the whole session."""
+    """Return (title, lines) for the screen, the widgets in it, and the app."""
     sections: list[tuple[str, list[Keys]]] = []
     seen: set[type] = set()
     for node in [place, *place.own_widgets()]:

@@ -74,7 +74,7 @@ class LabsScreen(BaseScreen):
         if page is not None:
             page.form.reset()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         if not self.is_mounted or not self.query(LabsView):
             return True
         view = self.labs

@@ -1,4 +1,4 @@
-"""The Runs place: every run folder with its state and result; enter opens one, live or ended."""
+"""The Runs screen: every run folder with its state and result; enter opens one."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class RunsScreen(BaseScreen):
             self._timer.pause()
 
     def refresh_runs(self) -> None:
-        """Lists the folder and reads what is new in each run, a slice of time at once."""
+        """List the folder and read new records of each run, a slice of time at once."""
         folders = list_runs(self.session.runs)
         for gone in self._runs.keys() - set(folders):
             del self._runs[gone]
@@ -139,7 +139,7 @@ class RunsScreen(BaseScreen):
         self._show_details()
 
     def _show_details(self) -> None:
-        """The whole net of the run under the cursor, and why it ended where that was no wish of anybody's."""
+        """Show the full net of the run under the cursor, its note, and why it failed."""
         run = self.table.run
         if self._wrong or run is None:
             text = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
@@ -220,7 +220,7 @@ class RunsScreen(BaseScreen):
         self.table.focus()
 
     async def action_fork(self) -> None:
-        """Opens the run and asks there which checkpoint."""
+        """Open the run and its fork window."""
         run = self.table.run
         if run is not None:
             await self.session.open_run(run.folder)
@@ -244,7 +244,7 @@ class RunsScreen(BaseScreen):
     async def action_new_run(self) -> None:
         await self.session.action_new_run()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         if action in ("open", "sort", "turn", "filter", "fork", "pin", "rename", "note", "delete") and not self._runs:
             return None
         if action == "unfilter":

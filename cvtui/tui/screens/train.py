@@ -1,4 +1,4 @@
-"""The Train place: the form until there is a run, then the run."""
+"""The Train screen: the form until there is a run, then the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class TrainScreen(BaseScreen):
-    """Form and run lie in one body; one of them is shown. The form keeps its values, the run its place."""
+    """Form and run in one body, one of them shown. The form keeps its values, the run its view."""
 
     NAME = "train"
     BINDING_GROUP_TITLE = "Form and run"
@@ -66,7 +66,7 @@ class TrainScreen(BaseScreen):
     def shows_run(self) -> bool:
         return self._view is not None and self._view.display
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         if action == "new_run":
             return self.shows_run
         if action == "show_run":
@@ -74,7 +74,7 @@ class TrainScreen(BaseScreen):
         return True
 
     async def show_folder(self, folder: RunFolder) -> None:
-        """Opens a run, live or ended, in this place."""
+        """Open a run, live or ended, on this screen."""
         from cvtui.tui.train import LiveView  # numpy and the panes: not needed for the first frame
 
         if self._view is None or self._view.folder != folder:
@@ -92,7 +92,7 @@ class TrainScreen(BaseScreen):
         self._view.focus_pane()
 
     async def action_new_run(self) -> None:
-        """The form again. The run that is shown goes on; `b` goes back to it."""
+        """Show the form again. The run goes on; `b` goes back to it."""
         if self._form_view is None:
             self._form_view = FormView(self.session.recipe, self.session.runs, prewarm=self.session.prewarm)
             await self.query_one("#body").mount(self._form_view)
@@ -132,7 +132,7 @@ class TrainScreen(BaseScreen):
         await self.start(event.recipe)
 
     async def start(self, recipe: Recipe) -> None:
-        """Makes the run's folder and shows it at once; the warm engine becomes its trainer."""
+        """Make the run's folder and show it at once; the prewarmed engine becomes its trainer."""
         assert self._form_view is not None
         try:
             folder = self._make_folder(recipe)
@@ -150,7 +150,7 @@ class TrainScreen(BaseScreen):
         return RunFolder.fresh(self.session.runs, fresh_name(recipe.data, recipe.net), text)
 
     async def _train(self, folder: RunFolder, form_view: FormView) -> None:
-        """The warm engine takes the folder; where it can't any more, a fresh one does."""
+        """Train with the prewarmed engine, or with a fresh one if that can't."""
         if await form_view.engine.train(folder):
             return
         from cvtui.runlog.worker_process import launch

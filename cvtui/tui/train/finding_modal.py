@@ -1,4 +1,4 @@
-"""Why the doctor says what it says: evidence, threshold with its source, what follows from it, and the cure."""
+"""Window that explains a finding: evidence, threshold and its source, consequences, cure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TESTS = {
 
 
 def changes_of(cure: dict[str, object]) -> str:
-    """A cure as it is typed into the fork's line: `lr=0.001 init=he`."""
+    """Return a cure as typed into the fork's line: `lr=0.001 init=he`."""
     import shlex
 
     return " ".join(shlex.quote(f"{name}={value}") for name, value in cure.items())

@@ -48,7 +48,7 @@ def parse_changes(text: str) -> dict[str, str]:
 
 
 def changed_recipe(parent: RunFolder, saved: CheckpointSaved, text: str) -> Recipe:
-    """The child's recipe. RequestError where a change is wrong, or leaves nothing to train."""
+    """Return the child's recipe. Raises RequestError if a change is invalid or leaves nothing to train."""
     changed = override(recipe_of(parent, "forked"), {"name": "", **parse_changes(text)})
     recipe = check(changed).recipe
     if saved.epoch >= recipe.epochs:
@@ -73,8 +73,7 @@ class ForkModal(Modal[RunFolder | None]):
     )
 
     def __init__(self, history: History, changes: str = "", epoch: int | None = None) -> None:
-        """`changes` stands in the line at first; `epoch`: the checkpoint that is chosen at first is the last one up to
-        it (by default the newest)."""
+        """Fill in `changes` and select the last checkpoint up to `epoch` (default: the newest)."""
         super().__init__()
         self._history = history
         self._changes = changes
@@ -118,7 +117,7 @@ class ForkModal(Modal[RunFolder | None]):
     @on(Input.Changed)
     @on(OptionList.OptionHighlighted)
     def _check_changes(self) -> Recipe | None:
-        """Says what is wrong with the changes, or that nothing is."""
+        """Show what is wrong with the changes, or what the child will train."""
         said = self.query_one("#fork-said", Static)
         try:
             recipe = changed_recipe(self._history.folder, self.saved, self.query_one(Input).value)

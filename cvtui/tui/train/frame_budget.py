@@ -1,5 +1,7 @@
-"""How often a live run is drawn: ten frames a second, each of the header and the next pane in turn, as far as the
-screen's share of a core goes."""
+"""CPU budget for drawing a live run: at most ten frames a second and a share of a core.
+
+A frame draws the header and, in turn, the next pane.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ class FrameBudget:
         self._at, self._cpu = now, cpu
 
     def may_draw(self, interval: float = 0.0) -> bool:
-        """Is there room, or has nothing been drawn for too long? `apart`: seconds since the last frame, at least."""
+        """Return True if there is budget, or the last frame is too long ago; at least `interval` seconds apart."""
         passed = time.monotonic() - self._frame
         return passed >= interval and (self._room > 0 or passed >= SLOWEST_SECONDS)
 

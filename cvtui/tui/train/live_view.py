@@ -134,12 +134,12 @@ class LiveView(Widget):
         self._timer = self.set_interval(max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0)), self._tick)
         self.poll()
 
-    def on_show(self, event: events.Show) -> None:
+    def on_show(self) -> None:
         self._timer.resume()
         self.watching = True
         self.focus_pane()
 
-    def on_hide(self, event: events.Hide) -> None:
+    def on_hide(self) -> None:
         self._timer.pause()
         self.watching = False
 
@@ -390,7 +390,7 @@ class LiveView(Widget):
         event.stop()
         self.findings.act(event)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         """Dim commands while no trainer could apply them."""
         if action in ("pause", "rate", "save", "stop") and not self.view.alive:
             return None

@@ -48,7 +48,7 @@ class OverlayRuns:
         return tuple(self._chosen.values())
 
     def choose(self, folders: list[RunFolder]) -> None:
-        """Draws these, as many as there are colours; those that were drawn before keep theirs."""
+        """Draw these, at most one for each colour; those drawn before keep theirs."""
         wanted = {folder.name: folder for folder in folders[: len(COLOURS)]}
         kept = {name: other for name, other in self._chosen.items() if name in wanted}
         free = [color for color in COLOURS if color not in {other.color for other in kept.values()}]
@@ -59,7 +59,7 @@ class OverlayRuns:
         self._polled = 0.0
 
     def poll(self) -> None:
-        """Takes in what is new, twice a second at most."""
+        """Read new records, twice a second at most."""
         if not self._chosen or time.monotonic() - self._polled < POLL_SECONDS:
             return
         self._polled = time.monotonic()
@@ -70,7 +70,7 @@ class OverlayRuns:
 
 
 def default_overlays(folder: RunFolder) -> list[RunFolder]:
-    """The run that this one was forked from, whose curve goes on in it, and those that are pinned."""
+    """Return the run that this one was forked from, and the pinned ones."""
     parent = parent_of(folder)
     beside = folder.path.parent
     found = []
@@ -84,7 +84,7 @@ def default_overlays(folder: RunFolder) -> list[RunFolder]:
 
 
 def other_runs(folder: RunFolder) -> list[RunSummary]:
-    """The runs beside this one, newest first. Those that can't be read are left out."""
+    """Return the readable runs beside this one, newest first."""
     try:
         return [summary(run) for run in list_runs(folder.path.parent)[:LISTED] if run.path != folder.path]
     except (RequestError, OSError):

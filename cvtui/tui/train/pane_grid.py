@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from textual import events
 from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Offset, Region, Size, Spacing
@@ -26,6 +25,7 @@ class _SlotLayout(Layout):
     name = "slots"
 
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        del greedy  # Textual passes it by name; slots always fill the grid
         assert isinstance(parent, PaneGrid)
         panes = {child.id: child for child in children}
         placements = []
@@ -154,7 +154,7 @@ class PaneGrid(Container):
                 parts.append(Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]{texts[name]}[/]"))
         return Content(" │ ").join(parts)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self.rearrange()
 
 

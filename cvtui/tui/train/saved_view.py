@@ -10,7 +10,7 @@ from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
 
 
 def remembered() -> tuple[ViewState, str]:
-    """(the view as it was left, the pane that was maximised or ""); whatever is not known counts as never chosen."""
+    """Return (the saved view, the maximised pane or ""); unknown values count as not saved."""
     kept = settings.load()
     fresh = ViewState()
     axis, smoothing, log_y, alone = (kept.get(name) for name in ("x_axis", "smoothing", "log_y", "alone"))

@@ -22,9 +22,9 @@ def stride(steps: float) -> int:
 
 
 def moved(history: History, cursor: int | None, by: int, size: int) -> int | None:
-    """The cursor `by` strides of `size` further, on whole multiples of it; from None it sets out at the run's end.
+    """Return the cursor moved by `by` strides of `size`, on multiples of it; None starts at the last step.
 
-    None where there is no step yet.
+    Returns None if there is no step yet.
     """
     first, last = history.steps.first, history.steps.end
     if last <= first:
@@ -38,7 +38,7 @@ def moved(history: History, cursor: int | None, by: int, size: int) -> int | Non
 
 
 def moved_by_epoch(history: History, cursor: int | None, by: int) -> int | None:
-    """The end of the next epoch (by = 1) or of the one before (−1); the run's ends beyond them."""
+    """Return the end of the next epoch (by = 1) or the previous (−1), or the run's end beyond them."""
     first, last = history.steps.first, history.steps.end
     if last <= first:
         return None
