@@ -11,7 +11,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from typing import IO, Any, Literal, TypeAlias
@@ -22,6 +21,7 @@ from cvtui import door
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import worker_environment, worker_threads
+from cvtui.tui.child_process import last_line, start_child
 
 State: TypeAlias = Literal["off", "loading", "ready", "dead", "spent"]
 """not started; torch is being loaded; it has answered; it died; it has become a trainer."""
@@ -67,17 +67,14 @@ class PrewarmedEngine:
         """Start the process unless it runs already. A failure is a state, never an exception."""
         if self.state in ("loading", "ready") or not self.enabled:
             return
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._end = asyncio.Event()
         self._asked = None
         self.last_line = ""
         try:
-            self._process = subprocess.Popen(
+            self._process, self._errors = start_child(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._errors,
-                start_new_session=True,
                 env=worker_environment(worker_threads(threads)),
             )
         except OSError as error:
@@ -193,16 +190,7 @@ class PrewarmedEngine:
         self._end.set()
 
     def _last_line(self) -> str:
-        """Return the last line of its stderr."""
-        if self._errors is None:
-            return ""
-        try:
-            size = self._errors.seek(0, 2)
-            self._errors.seek(max(0, size - 4096))
-            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        except (OSError, ValueError):
-            return ""
-        return lines[-1].strip() if lines else ""
+        return last_line(self._errors) if self._errors is not None else ""
 
     def _fail(self, message: str) -> None:
         self.state = "dead"

@@ -18,8 +18,8 @@ from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_series import LayerSeries, layer_names, layer_series, spread
 from cvtui.tui.detail.raster_view import RasterView
 from cvtui.tui.panes.format import clean, count, significant
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.plot.line_plot import LinePlot
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:

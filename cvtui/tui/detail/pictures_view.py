@@ -31,7 +31,7 @@ from cvtui.tui.detail.picture_index import (
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
 from cvtui.tui.detail.text_pages import confusion, gradient_flow
 from cvtui.tui.panes.format import clean, count, percent
-from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from textual.content import Content
 from cvtui.draw.blocks import log_bar
 from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.panes.format import clean, significant
-from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from textual.theme import Theme

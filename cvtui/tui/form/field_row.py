@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,9 +20,6 @@ from cvtui.tui.form.field_values import Problem
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.text_field import TextField
-
-if TYPE_CHECKING:
-    pass
 
 LABEL = 15
 """Cells of the name, with a space after it."""

@@ -10,9 +10,10 @@ from textual.content import Content
 from textual.message import Message
 
 from cvtui.tui.panes.format import clean, count
-from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis

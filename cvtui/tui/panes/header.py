@@ -9,9 +9,9 @@ from textual.widget import Widget
 
 from cvtui.runlog.axes import speed
 from cvtui.tui.panes.format import clean, count, duration, percent
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.predictions import images_per_second, time_left
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.history import History

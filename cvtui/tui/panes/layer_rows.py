@@ -10,6 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from cvtui.draw.blocks import resample, upright
 from cvtui.tui.panes.format import clean, percent, significant
 
 if TYPE_CHECKING:
@@ -17,8 +20,6 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
 Level = Literal["good", "warn", "bad", "none"]
-
-BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +123,9 @@ def strip(histogram: Histogram, width: int) -> tuple[str, int]:
 
     Heights go with the square root of the counts: beside a ReLU's bar of zeros the rest would else be flat.
     """
-    counts = histogram.counts
-    if not counts or width <= 0:
+    if not histogram.counts or width <= 0:
         return " " * width, 0
-    each = len(counts) / width
-    sums = [sum(counts[round(i * each) : max(round((i + 1) * each), round(i * each) + 1)]) for i in range(width)]
-    top = max(sums)
-    bars = "".join(" " if count <= 0 else BLOCKS[max(1, round(8 * math.sqrt(count / top)))] for count in sums)
+    bars = upright(np.sqrt(resample(histogram.counts, width)))
     span = histogram.high - histogram.low
     if span <= 0:
         return bars, width if histogram.high < 0 else 0

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -295,9 +295,6 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
             return [Segment(" " * width, self._style("base"))]
         bars, left = strip(row.stats.histogram, width)
         return [Segment(bars[:left], styles["negative"]), Segment(bars[left:], styles["positive"])]
-
-    def refresh_row(self, index: int) -> None:
-        self.refresh(Region(0, index - self.scroll_offset.y + 1, self.size.width, 1))
 
 
 _QUIET = ("expression", "output", "predicted", "low", "high")

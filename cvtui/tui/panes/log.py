@@ -9,9 +9,10 @@ from textual.content import Content
 
 from cvtui.tui.panes.format import clean
 from cvtui.tui.panes.log_entries import Entry, LogEntries, next_step
-from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.history import History

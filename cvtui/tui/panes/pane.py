@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
 
-MUTED = "$foreground 60%"
-"""Style of what is there to be looked up, not to be seen first ($text-muted is no colour of its own in `Content`)."""
-
-
 class Pane(Widget):
     """Base class of the panes. A subclass returns in `key` what it draws, and draws it in `draw`.
 

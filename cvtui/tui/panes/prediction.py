@@ -10,10 +10,11 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.tui.panes.format import clean, count, significant, size_of
-from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.predictions import Predictions, predict
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.history import History

@@ -10,9 +10,10 @@ from textual.content import Content
 
 from cvtui.runlog.axes import Smoothed
 from cvtui.tui.panes.format import clean, count, duration, percent, rate, significant
-from cvtui.tui.panes.pane import MUTED, Pane
+from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import OverlayRun, ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import EpochDone

@@ -15,8 +15,8 @@ from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.tui.panes.findings import heading
 from cvtui.tui.panes.format import clean
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import msgspec
 from textual.app import ComposeResult
@@ -17,9 +17,10 @@ from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
+from cvtui.tui.child_process import last_line, start_child
 from cvtui.tui.panes.format import clean
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 POLL_SECONDS = 0.1
@@ -37,6 +38,8 @@ class PrecheckModal(Modal[None]):
         self._recipe = recipe
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="cvtui-check-")
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the window)
+        self._errors: IO[bytes] | None = None
         self.result: dict[str, Any] | None = None
         """What the check said, once it is there."""
 
@@ -47,22 +50,19 @@ class PrecheckModal(Modal[None]):
             yield Static("… data, first steps, and whether it can learn one batch by heart (some seconds)", id="check")
 
     def on_mount(self) -> None:
-        path = Path(self._folder.name)
-        (path / "recipe.toml").write_text(dumps(self._recipe), encoding="utf-8")
-        with open(path / "out", "wb") as out, open(path / "err", "wb") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "cvtui", "check", str(path / "recipe.toml"), "--json"],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+        recipe = Path(self._folder.name) / "recipe.toml"
+        recipe.write_text(dumps(self._recipe), encoding="utf-8")
+        command = [sys.executable, "-m", "cvtui", "check", str(recipe), "--json"]
+        self._process, self._errors = start_child(command, stdin=subprocess.DEVNULL, stdout=self._output)
         self._timer = self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
+        for file in (self._output, self._errors):
+            if file is not None:
+                file.close()
         self._folder.cleanup()
 
     def _poll(self) -> None:
@@ -70,12 +70,12 @@ class PrecheckModal(Modal[None]):
         if self._process.poll() is None:
             return
         self._timer.stop()
-        path = Path(self._folder.name)
+        self._output.seek(0)
         try:
-            self.result = msgspec.json.decode((path / "out").read_bytes(), type=dict[str, Any])
+            self.result = msgspec.json.decode(self._output.read(), type=dict[str, Any])
         except (OSError, msgspec.MsgspecError):
-            last = (path / "err").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            message = clean(last[0]) if last else f"it ended with code {self._process.returncode}"
+            last = last_line(self._errors) if self._errors is not None else ""
+            message = clean(last) or f"it ended with code {self._process.returncode}"
             self.query_one("#check", Static).update(Content.styled(f"✗ {message}", "$text-error"))
             return
         self.query_one("#check", Static).update(Content("\n").join(self.lines(self.result)))

@@ -1,8 +1,7 @@
-"""Going on with a run that ended early: the question, and the start of its trainer."""
+"""Window that asks how to resume a run that ended early."""
 
 from __future__ import annotations
 
-import subprocess
 from typing import ClassVar
 
 from textual import on
@@ -11,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.tui.panes.format import clean, count
 from cvtui.tui.train.modals import BOX
@@ -19,13 +17,6 @@ from cvtui.tui.widgets.modal import Modal
 
 RESUMABLE = ("stopped", "lost", "diverged", "failed")
 """States of a run that ended early."""
-
-
-def start_trainer(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:
-    """Resume the run from its newest checkpoint, at another `rate` (such as `/10`) if given. Raises RequestError."""
-    from cvtui.runlog.worker_process import launch
-
-    return launch(folder, detached=True, resume=True, rate=rate)
 
 
 class ResumeModal(Modal[str | None]):

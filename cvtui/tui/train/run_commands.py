@@ -13,7 +13,7 @@ from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.panes.format import clean
 from cvtui.tui.train.modals import LeaveModal, Leaving, RateModal, StopModal
-from cvtui.tui.train.resume_modal import ResumeModal, start_trainer
+from cvtui.tui.train.resume_modal import ResumeModal
 from cvtui.tui.train.run_view import RunView
 
 PENDING_TIMEOUT = 5.0
@@ -108,7 +108,7 @@ class RunCommands:
             if rate is None:
                 return
             try:
-                self.worker = start_trainer(self._live.folder, rate)
+                self.worker = launch(self._live.folder, detached=True, resume=True, rate=rate)
             except RequestError as error:
                 self._live.app.notify(error.message, severity="error", markup=False)
                 return
@@ -117,6 +117,7 @@ class RunCommands:
         if self._live.folder.alive():
             return
         from cvtui.runlog.origin import may_go_on, recipe_of
+        from cvtui.runlog.worker_process import launch
 
         try:
             may_go_on(self._live.folder, self._live.history.run, recipe_of(self._live.folder, "resumed"))
