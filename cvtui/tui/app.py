@@ -42,8 +42,8 @@ class CvtuiApp(App[None]):
         Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
         Binding("t", "switch_theme", "Theme", show=False, tooltip="Dark or light"),
-        Binding("q", "leave", "Quit", tooltip="Leave; asks what becomes of a run that was started here"),
-        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="The same, also from a text field"),
+        Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="Quit, also while typing"),
     ]
     ENABLE_COMMAND_PALETTE = True
     CSS = """

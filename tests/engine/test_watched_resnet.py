@@ -70,7 +70,7 @@ async def test_a_strangers_resnet_is_attached_live(script: tuple[str, subprocess
         view = app.screen.query_one(LiveView)
         await wait_until_async(lambda: view.history.steps_done > 2, 60, "the first steps")
         await wait_until_async(lambda: "steps/s" in view.header.text, what="the pace")
-        assert "%" not in view.header.text.replace("watching costs", "").split("·")[0]
+        assert "%" not in view.header.text.replace("monitoring overhead", "").split("·")[0]
         assert "images/s" not in view.header.text
         assert "left" not in view.header.text
         await pilot.press("space")

@@ -380,7 +380,7 @@ async def test_a_lost_run_shows_its_last_words_and_the_way_out(tmp_path: Path) -
         assert app.live.header.text.startswith("✗ lost")
         log = app.live.pane("log").query_one(StyledLines).text
         assert "│ MemoryError: [b]no[/b] room" in log
-        assert "Way out: the process died without a word" in log
+        assert "What to do: the process ended without an error message" in log
         assert "\x1b" not in log
 
 
@@ -401,13 +401,13 @@ async def test_a_lost_run_that_comes_back_forgets_its_last_words(tmp_path: Path)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         log = app.live.pane("log").query_one(StyledLines)
-        assert "Way out" in log.text
+        assert "What to do" in log.text
         with run.folder.lock():
             run.done = 23
             run.write(run._started(step=23))
             run.step(5)
             await wait_until_async(lambda: "● running" in app.live.header.text, what="the resumed run")
-            assert "Way out" not in log.text
+            assert "What to do" not in log.text
             assert log.text.count("epoch  1") == 1
             assert "goes on from step 23" in log.text
 

@@ -101,7 +101,7 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     line = next_step(state, read(run.folder))
     assert "checkpoints/last.pt holds step 23" in line
     assert "cvtui resume" in line
-    assert line.startswith("Way out: ")
+    assert line.startswith("What to do: ")
     assert "u, or `" in line
     assert "\n" not in line
     assert ("--lr /10`" in line) == (state == "diverged")

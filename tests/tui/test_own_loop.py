@@ -35,7 +35,7 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             assert "left" not in first
             assert "steps/s" in second
             assert "images/s" not in second
-            assert "%" not in second.partition("watching costs")[0]
+            assert "%" not in second.partition("monitoring overhead")[0]
             history = app.screen.query_one(LiveView).history
             assert all(len(part) == 0 for part in UpcomingRates(predict(history))(history))
 

@@ -54,7 +54,7 @@ async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(t
             await pilot.pause()
             log_text = app.live.pane("log").query_one(StyledLines).text
             assert "something broke here" in log_text
-            assert "Way out" in log_text
+            assert "What to do" in log_text
             done = app.live.history.steps_done
             await pilot.press("u")
             assert isinstance(app.screen, ResumeModal)

@@ -111,8 +111,8 @@ class LayerDetail(Modal[None]):
         picture, low, high = found
         view.show(heat(picture, theme_color_map(self.app.current_theme), 0.0))
         steps = f"steps {count(int(series.steps[0]))} to {count(int(series.steps[-1]))}"
-        many = "bright" if self.app.current_theme.dark else "dark"
-        card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; {many}: many"
+        more = "brighter" if self.app.current_theme.dark else "darker"
+        card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; {more} = more units"
         if name == "activations":
             card.border_title = f"{clean(self.shown)}: activations over time"
 

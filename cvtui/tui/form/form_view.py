@@ -97,8 +97,8 @@ class FormView(Widget):
     BINDING_GROUP_TITLE = "The form"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
-        Binding("ctrl+l", "find_lr", "Find lr", tooltip="Search the learning rate: a range test and three short runs"),
-        Binding("ctrl+k", "check", "Check", tooltip="A look before the run: data, first steps, one batch by heart"),
+        Binding("ctrl+l", "find_lr", "Find lr", tooltip="Find a good learning rate: a range test and three short runs"),
+        Binding("ctrl+k", "check", "Check", tooltip="Pre-flight check: data, first steps, memorising one batch"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
         Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
     ]
@@ -292,7 +292,7 @@ class FormView(Widget):
             return
         names = [name.replace("_", " ") for name in validation.problems]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        status.update(Content.styled(f"✗ wrong: {', '.join(names[:3])}{more}", "$text-error"))
+        status.update(Content.styled(f"✗ fix: {', '.join(names[:3])}{more}", "$text-error"))
 
     @on(Form.Focused)
     def _field_focused(self, event: Form.Focused) -> None:
@@ -341,7 +341,7 @@ class FormView(Widget):
         """`cvtui check` of the form as it stands."""
         self.validate(again=True)
         if self._validation is None or self._validation.recipe is None:
-            self.app.notify("What is wrong in the form comes first.", severity="error")
+            self.app.notify("Fix the form first.", severity="error")
             return
         from cvtui.tui.train.precheck_modal import PrecheckModal
 
@@ -351,7 +351,7 @@ class FormView(Widget):
         """Search the learning rate for the form's recipe; the chosen one goes into the field."""
         self.validate(again=True)
         if self._validation is None or self._validation.recipe is None:
-            self.app.notify("What is wrong in the form comes first.", severity="error")
+            self.app.notify("Fix the form first.", severity="error")
             return
         from cvtui.tui.form.lr_search import LrSearch
 

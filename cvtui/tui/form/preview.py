@@ -264,7 +264,7 @@ def _footnote(engine: PrewarmedEngine, answer: dict[str, object] | None, waiting
         return Content.styled(f"✗ the engine can't predict this: {answer['error']}", "$text-warning")
     if engine.state == "dead":
         return Content.styled(
-            f"✗ the warm engine died ({engine.last_line}); no std is foretold, Start takes a fresh one", "$text-warning"
+            f"✗ the engine ended ({engine.last_line}): no std is predicted; Start launches a new one", "$text-warning"
         )
     if waiting:
         what = "PyTorch is loading" if engine.state != "ready" else "one batch runs through the new net"

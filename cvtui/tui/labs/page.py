@@ -159,7 +159,9 @@ class LabPage(Card):
                 yield Paragraph(classes="-gap", id="verdict")
                 yield FiguresView()
                 yield Paragraph(
-                    Content.assemble(("To notice  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")),
+                    Content.assemble(
+                        ("What to look for  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")
+                    ),
                     classes="-gap",
                     id="notice",
                 )

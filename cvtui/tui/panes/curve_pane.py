@@ -25,7 +25,7 @@ def marks_of(history: History, view: ViewState) -> list[Mark]:
     labels: dict[int, list[str]] = {}
     run = history.run
     if run is not None and run.step:
-        labels[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "went on here"]
+        labels[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "resumed here"]
     for command in history.commands:
         if command.command == "look":
             continue

@@ -136,7 +136,7 @@ def _second(history: History, view: ViewState, width: int) -> Content:
             facts.append(f"{history.threads} thread{'s' if history.threads != 1 else ''}")
         sampled = history.latest_layers
         if sampled is not None and sampled.watch_cost is not None:
-            facts.append(f"watching costs {percent(sampled.watch_cost)}")
+            facts.append(f"monitoring overhead {percent(sampled.watch_cost)}")
     faults = sum(one.severity != "note" for one in view.findings)
     if faults:
         facts.insert(0, f"▲ {faults} fault{'s' if faults > 1 else ''}")

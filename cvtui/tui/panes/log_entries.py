@@ -173,13 +173,13 @@ def next_step(state: str, history: History) -> str:
         case "diverged":
             lr = history.run.lr if history.run is not None else None
             slower = f" with a lower rate ({_lower(history, lr / 10)})" if lr is not None else " with a lower rate"
-            return f"Way out: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
+            return f"What to do: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
         case "lost" if history.trouble:
-            return f"Way out: {clean(history.trouble)}. Make room; {kept}{go_on}."
+            return f"What to do: {clean(history.trouble)}. Make room; {kept}{go_on}."
         case "lost":
-            return f"Way out: the process died without a word (killed, or out of memory). {kept}{go_on}."
+            return f"What to do: the process ended without an error message (killed, or out of memory). {kept}{go_on}."
         case "failed":
-            return f"Way out: mend what the lines above say; {kept}{go_on}."
+            return f"What to do: fix what the lines above say; {kept}{go_on}."
         case "stopped" if last is not None:
             return f"{kept}{resume}."
     return ""
@@ -188,7 +188,7 @@ def next_step(state: str, history: History) -> str:
 def _next_step_of_custom_loop(state: str, history: History) -> str:
     """Return the same for a run without a recipe: only its script can continue it."""
     early = ("diverged", "lost", "failed", "stopped")
-    return f"Way out: {clean(weights_of(history.folder))}." if state in early else ""
+    return f"What to do: {clean(weights_of(history.folder))}." if state in early else ""
 
 
 def _lower(history: History, rate: float) -> str:

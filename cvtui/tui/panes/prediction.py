@@ -129,7 +129,9 @@ class PredictionPane(Pane):
 
 
 def _heading(what: str, wide: int, when: str = "") -> StyledLine:
-    return StyledLine(Content(""), Content.styled(f"{what:<{wide}}  {'foretold':>9}  {'came':>9}    {when:>9}", MUTED))
+    return StyledLine(
+        Content(""), Content.styled(f"{what:<{wide}}  {'expected':>9}  {'actual':>9}    {when:>9}", MUTED)
+    )
 
 
 def _line(line: Comparison, wide: int, there: str = "") -> StyledLine:

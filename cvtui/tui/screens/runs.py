@@ -39,14 +39,14 @@ class RunsScreen(BaseScreen):
         Binding("enter", "open", "Open", tooltip="Open the run in the Train place, live or ended"),
         Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column (or click on its title)"),
         Binding("S,shift+s", "sort(-1)", "Sort back", show=False, tooltip="Sort by the column before"),
-        Binding("o", "turn", "Order", tooltip="Turn the order around"),
+        Binding("o", "turn", "Order", tooltip="Reverse the order"),
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Show some: acc>0.97 net~conv lr<=0.01 digits"),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one"),
-        Binding("p", "pin", "Pin", tooltip="Draw this run over every run that is opened, or no longer"),
+        Binding("p", "pin", "Pin", tooltip="Pin: overlay this run on every run (toggle)"),
         Binding("e", "rename", "Rename", show=False, tooltip="Give the run another name"),
         Binding("c", "note", "Note", show=False, tooltip="Write a line about the run"),
-        Binding("delete,d", "delete", "Delete", tooltip="Put the run into the bin; u takes it back"),
-        Binding("u", "undelete", "Undelete", show=False, tooltip="Take back the run that was deleted last"),
+        Binding("delete,d", "delete", "Delete", tooltip="Move the run to the bin; u restores it"),
+        Binding("u", "undelete", "Undelete", show=False, tooltip="Restore the last deleted run"),
         Binding("escape", "unfilter", "All runs", show=False, tooltip="Show all runs again"),
         Binding("n", "new_run", "New run", tooltip="To the form of the Train place"),
     ]
@@ -128,7 +128,7 @@ class RunsScreen(BaseScreen):
         card = self.query_one("#runs", Vertical)
         alive = sum(run.state in ("starting", "running", "paused") for run in runs)
         card.border_title = f"Runs in {self.session.runs}"
-        text = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} alive" if runs else ""
+        text = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} training" if runs else ""
         if not runs:
             card.border_subtitle = ""
             self.query_one("#none", Static).update(_no_runs(str(self.session.runs)))

@@ -41,7 +41,7 @@ class LineModal(Modal[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = self._title
-            box.border_subtitle = "enter: take it · esc: cancel"
+            box.border_subtitle = "enter: save · esc: cancel"
             yield Input(self._text, compact=True)
             yield Static("", id="line-said", markup=False)
             yield Static(self._explanation, classes="quiet", markup=False)
@@ -129,7 +129,7 @@ class RunActions:
             if text is not None:
                 self._apply(lambda: manage.write_note(run.folder, text))
 
-        explanation = "One line, found again by the filter: note~word. Empty: no note."
+        explanation = "One line; search with note~word. Leave empty to remove the note."
         self._screen.app.push_screen(
             LineModal(f"A note on {clean(run.name)}", run.note, explanation, lambda _: ""), apply
         )
@@ -137,8 +137,8 @@ class RunActions:
     def pin(self) -> None:
         run = self._screen.chosen_run
         if run is not None and self._apply(lambda: manage.pin(run.folder, not run.pinned)):
-            verb = "is no longer drawn" if run.pinned else "is drawn from now on"
-            self._screen.app.notify(f"{clean(run.name)} {verb} over the runs that are opened", markup=False)
+            verb = "is no longer overlaid" if run.pinned else "is now overlaid"
+            self._screen.app.notify(f"{clean(run.name)} {verb} on every run you open", markup=False)
 
     def delete(self) -> None:
         run = self._screen.chosen_run
@@ -149,7 +149,7 @@ class RunActions:
             self._deleted.append(Deleted(manage.delete(run.folder), run.name))
 
         if self._apply(work):
-            self._screen.app.notify(f"{clean(run.name)} lies in the bin; u takes it back", markup=False)
+            self._screen.app.notify(f"{clean(run.name)} moved to the bin; u restores it", markup=False)
 
     def undelete(self) -> None:
         """Restore the run that was deleted last, in this session or before it."""

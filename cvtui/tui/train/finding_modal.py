@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TESTS = {
     "rate/10": "Train 50 steps at a tenth of the rate: if the loss falls then, it was the rate.",
-    "overfit": "Train on one batch alone: a net that can't learn 32 images by heart has another fault.",
+    "overfit": "Train on one batch alone: a net that can't memorise 32 images has another fault.",
     "zeroed": "Train with all inputs set to 0: if it does as well, the images don't reach the loss.",
 }
 """The short tests that tell look-alikes apart, by the doctor's names for them."""
@@ -73,10 +73,10 @@ class FindingModal(Modal[str | None]):
             yield _fact("evidence", clean(one.evidence))
         if one.threshold is not None:
             yield _fact("threshold", f"{one.threshold:g}  (source: {clean(one.source)})")
-        yield _fact("how sure", f"{one.sure:.0%}, {_KINDS[one.kind]}")
+        yield _fact("confidence", f"{one.sure:.0%} ({_KINDS[one.kind]})")
         if one.consequences:
             names = [FAULTS[name].name if name in FAULTS else name for name in one.consequences]
-            yield _fact("follows", ", ".join(names))
+            yield _fact("consequences", ", ".join(names))
         if one.advice:
             yield _fact("what to do", clean(one.advice))
         if one.cure:
@@ -97,9 +97,9 @@ class FindingModal(Modal[str | None]):
 _KINDS = {
     "exact": "a rule that can't be broken by chance",
     "static": "seen before the first step",
-    "heuristic": "a signal beyond what healthy runs show",
+    "heuristic": "stronger than in any healthy run",
 }
 
 
 def _fact(name: str, text: str) -> Content:
-    return Content.assemble((f"{name:<11} ", MUTED), text)
+    return Content.assemble((f"{name:<12} ", MUTED), text)

@@ -87,8 +87,8 @@ class LiveView(Widget):
         Binding("end", "live", "Live", priority=True, tooltip="From a moment in time back to the run as it is now"),
         Binding("escape", "live", "Live", show=False),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one, with a changed recipe"),
-        Binding("u", "go_on", "Resume", tooltip="Go on with a run that was stopped, lost, or fell apart"),
-        Binding("q", "leave", "Leave", tooltip="Leave: asks whether the run goes on"),
+        Binding("u", "go_on", "Resume", tooltip="Resume a stopped, lost or diverged run"),
+        Binding("q", "leave", "Leave", tooltip="Quit (asks whether training should continue)"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
     ]
     DEFAULT_CSS = "LiveView { layout: vertical; width: 1fr; height: 1fr; background: $background; }"

@@ -112,10 +112,10 @@ class StopModal(Modal[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Stop the run?"
-            yield Static("The model is saved first. A run that was stopped counts as ended.", markup=False)
+            yield Static("The model is saved first. A stopped run is finished; u continues it later.", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Stop (y)", id="yes", variant="warning", compact=True)
-                yield Button("Go on (n)", id="no", compact=True)
+                yield Button("Stop training (y)", id="yes", variant="warning", compact=True)
+                yield Button("Keep training (n)", id="no", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()
@@ -144,10 +144,10 @@ class LeaveModal(Modal[Leaving]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
-            box.border_title = "Leave: what about the run?"
+            box.border_title = "Quit: what should happen to the run?"
             yield Static(f"{self._name_of_run} is still training.", markup=False)
             yield Static(
-                f"Kept, it goes on without this screen; `cvtui attach {self._name_of_run}` shows it again.",
+                f"If you keep it, training continues in the background: `cvtui attach {self._name_of_run}`.",
                 classes="quiet",
                 markup=False,
             )

@@ -45,9 +45,9 @@ class PrecheckModal(Modal[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
-            box.border_title = "A look before the run"
+            box.border_title = "Pre-flight check"
             box.border_subtitle = "esc: back"
-            yield Static("… data, first steps, and whether it can learn one batch by heart (some seconds)", id="check")
+            yield Static("… data, first steps, and whether the net can memorise one batch (some seconds)", id="check")
 
     def on_mount(self) -> None:
         recipe = Path(self._folder.name) / "recipe.toml"
