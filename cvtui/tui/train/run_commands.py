@@ -112,7 +112,7 @@ class RunCommands:
             except RequestError as error:
                 self._live.app.notify(error.message, severity="error", markup=False)
                 return
-            self._live.app.notify("going on: the trainer is starting", markup=False)
+            self._live.app.notify("resuming: the trainer is starting", markup=False)
 
         if self._live.folder.alive():
             return
@@ -164,7 +164,7 @@ class RunCommands:
 
 _PENDING = {
     "pause": "pausing",
-    "resume": "going on",
+    "resume": "resuming",
     "set_lr": "changing the rate",
     "save": "saving",
     "stop": "stopping",
