@@ -28,7 +28,7 @@ class FeatureMapRequest:
     def __init__(self, history: History) -> None:
         self.history = history
         self.wanted: int | None = None
-        self.words = ""
+        self.message = ""
         self._not_before = 0.0
         self._asked_at = 0.0
         """Unix time at which a living run was asked; 0: it was not."""
@@ -43,15 +43,15 @@ class FeatureMapRequest:
 
     def ask(self, image: int) -> None:
         """Request this image; replaces the previous request."""
-        self.wanted, self.words, self._asked_at, self._ended_at = image, unavailable_reason(self.history), 0.0, 0.0
+        self.wanted, self.message, self._asked_at, self._ended_at = image, unavailable_reason(self.history), 0.0, 0.0
         self._pictures = len(self.history.pictures)
-        if self.words:
+        if self.message:
             self.wanted = None
         self._not_before = time.monotonic() + DEBOUNCE_SECONDS
 
     def forget(self) -> None:
         """Cancel the request: what is shown is there already."""
-        self.wanted, self.words = None, ""
+        self.wanted, self.message = None, ""
 
     def tick(self) -> None:
         """Poll: send the request, or check for its result."""
@@ -114,8 +114,8 @@ class FeatureMapRequest:
     def _new_pictures(self) -> list[PictureSaved]:
         return self.history.pictures[self._pictures :]
 
-    def _finish(self, words: str) -> None:
-        self.wanted, self.words, self._asked_at = None, words, 0.0
+    def _finish(self, message: str) -> None:
+        self.wanted, self.message, self._asked_at = None, message, 0.0
 
 
 def unavailable_reason(history: History) -> str:

@@ -102,13 +102,13 @@ class LayerDetail(Modal[None]):
 
     def _draw_heat(self, name: str, series: LayerSeries, field: str) -> None:
         card = self.query_one(f"#{name}")
-        found = series.heat(field)
+        heat_map = series.heat(field)
         view = card.query_one(RasterView)
-        if found is None:
+        if heat_map is None:
             view.show(None)
             card.border_subtitle = "not recorded for this layer"
             return
-        picture, low, high = found
+        picture, low, high = heat_map
         view.show(heat(picture, theme_color_map(self.app.current_theme), 0.0))
         steps = f"steps {count(int(series.steps[0]))} to {count(int(series.steps[-1]))}"
         more = "brighter" if self.app.current_theme.dark else "darker"
@@ -158,5 +158,5 @@ def _strip(label: str, stats: LayerStats, low: float, high: float, room: int) ->
     assert histogram is not None
     shares = spread(histogram, np.linspace(low, high, room + 1))
     bars = strip_of(shares.tolist(), room)
-    words = f"  mean {significant(stats.weight_mean)}  std {significant(stats.weight_std)}"
-    return Content.assemble((f"{label:<10}", MUTED), (bars, "$primary"), (words, MUTED))
+    text = f"  mean {significant(stats.weight_mean)}  std {significant(stats.weight_std)}"
+    return Content.assemble((f"{label:<10}", MUTED), (bars, "$primary"), (text, MUTED))

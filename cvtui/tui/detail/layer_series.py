@@ -36,8 +36,8 @@ class LayerSeries:
 
         None where no sample has this histogram. What fastai calls `color_dim`, TensorBoard draws as ridges.
         """
-        found = [getattr(stats, field) for stats in self.stats]
-        known: list[Histogram] = [histogram for histogram in found if histogram is not None]
+        histograms = [getattr(stats, field) for stats in self.stats]
+        known: list[Histogram] = [histogram for histogram in histograms if histogram is not None]
         if not known:
             return None
         low = float(np.percentile([histogram.low for histogram in known], 5))
@@ -45,10 +45,10 @@ class LayerSeries:
         if not high > low:
             low, high = low - 0.5, low + 0.5
         edges = np.linspace(low, high, ROWS + 1)
-        picture = np.zeros((ROWS, len(found)))
-        for place, histogram in enumerate(found):
+        picture = np.zeros((ROWS, len(histograms)))
+        for column, histogram in enumerate(histograms):
             if histogram is not None:
-                picture[::-1, place] = spread(histogram, edges)
+                picture[::-1, column] = spread(histogram, edges)
         return np.sqrt(picture), low, high
 
 

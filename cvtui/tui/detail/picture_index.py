@@ -26,12 +26,12 @@ LARGEST_PNG = 4 << 20
 
 def picture_names(history: History) -> list[str]:
     """Return the pages: samples, filters, feature maps (all as one), mistakes, confusion matrix, gradient flow."""
-    found = dict.fromkeys(MAPS if layer_of(picture) else picture.name for picture in history.pictures)
-    found.pop(LOOKED_AT, None)
+    pages = dict.fromkeys(MAPS if layer_of(picture) else picture.name for picture in history.pictures)
+    pages.pop(LOOKED_AT, None)
     if has_images(history):
-        found[MAPS] = None
+        pages[MAPS] = None
     names = sorted(
-        found, key=lambda name: 0 if name == "samples" else 1 if name.startswith("filters") else 2 + (name != MAPS)
+        pages, key=lambda name: 0 if name == "samples" else 1 if name.startswith("filters") else 2 + (name != MAPS)
     )
     if any(epoch.confusion for epoch in history.epochs):
         names.append(CONFUSION)
@@ -72,10 +72,10 @@ def validation_count(history: History) -> int | None:
     return count if isinstance(count, int) and count > 0 else None
 
 
-def newest(found: list[PictureSaved], until: int | None) -> PictureSaved | None:
+def newest(pictures: list[PictureSaved], until: int | None) -> PictureSaved | None:
     """Return the newest picture at or before step `until`, or the first if none is that old."""
-    before = [picture for picture in found if until is None or picture.step <= until]
-    return before[-1] if before else found[0] if found else None
+    before = [picture for picture in pictures if until is None or picture.step <= until]
+    return before[-1] if before else pictures[0] if pictures else None
 
 
 def picture_at(history: History, name: str, until: int | None) -> PictureSaved | None:

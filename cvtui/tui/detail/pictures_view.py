@@ -212,7 +212,7 @@ class PicturesView(Modal[None]):
 
     def draw(self) -> None:
         name = self.name_of_page
-        request = (self.image, self.chosen, self.request.waiting, self.request.words)
+        request = (self.image, self.chosen, self.request.waiting, self.request.message)
         counts = (len(self.history.pictures), len(self.history.epochs), len(self.history.layer_steps))
         room = (self.query_one("#side").size, self.query_one("#layers").size) if name == MAPS else ()
         key = (name, *counts, *request, *room, self.app.current_theme.dark)
@@ -332,8 +332,8 @@ def image_caption(shown: PictureSaved | None, image: int, known: int | None, req
         lines.append(Content.assemble(("model says ", MUTED), (f"{clean(shown.said)}{share}", f"bold {tone}")))
     if request.waiting:
         lines.append(Content.styled("looking…", "bold $text-warning"))
-    elif request.words:
-        lines.append(Content.styled(request.words, "$text-warning"))
+    elif request.message:
+        lines.append(Content.styled(request.message, "$text-warning"))
     return Content("\n").join(lines)
 
 

@@ -22,10 +22,10 @@ def summaries(field: Field) -> dict[str, str]:
     """Return {choice: one-line summary} for the list of a choice."""
     if field.table is None:
         return dict.fromkeys(field.allowed, "")
-    found = {name: entry.summary for name, entry in field.table.items()}
+    lines = {name: entry.summary for name, entry in field.table.items()}
     if field.name == "data":
-        found |= {name: summary for name, (summary, _) in OPEN.items()}
-    return found
+        lines |= {name: summary for name, (summary, _) in OPEN.items()}
+    return lines
 
 
 def has_parameters(field: Field, name: str) -> bool:

@@ -28,7 +28,7 @@ class Health:
 
     level: Level
     column: str = ""
-    words: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,33 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
     known: list[Layer] = [] if run is None else run.layers
     rows = []
     for layer in known:
-        found = stats.pop(layer.name, None)
+        layer_stats = stats.pop(layer.name, None)
         std = predicted.get(layer.name)
-        rows.append(LayerRow(clean(layer.name), clean(layer.expression), layer.output, found, std, health(found, std)))
-    for name, found in stats.items():  # a run that somebody else logged may have no layer table
         rows.append(
-            LayerRow(clean(name), clean(found.kind), [], found, predicted.get(name), health(found, predicted.get(name)))
+            LayerRow(
+                clean(layer.name), clean(layer.expression), layer.output, layer_stats, std, health(layer_stats, std)
+            )
+        )
+    for name, layer_stats in stats.items():  # a run that somebody else logged may have no layer table
+        rows.append(
+            LayerRow(
+                clean(name),
+                clean(layer_stats.kind),
+                [],
+                layer_stats,
+                predicted.get(name),
+                health(layer_stats, predicted.get(name)),
+            )
         )
     return rows, None if sampled is None else sampled.step
 
 
 def predicted_stds(history: History) -> dict[str, float]:
     """Return {layer: std of its output at the first batch} as predicted at the start; {} if unknown."""
-    found = history.run.prediction.get("activation_std") if history.run is not None else None
-    if not isinstance(found, dict):
+    stds = history.run.prediction.get("activation_std") if history.run is not None else None
+    if not isinstance(stds, dict):
         return {}
-    return {str(name): float(std) for name, std in found.items() if isinstance(std, int | float) and std is not None}
+    return {str(name): float(std) for name, std in stds.items() if isinstance(std, int | float) and std is not None}
 
 
 def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
@@ -89,11 +100,11 @@ def _output_health(stats: LayerStats) -> Health | None:
     if stats.mean is None or stats.std is None:
         return Health("bad", "mean", "its output is not finite")
     if stats.dead is not None and stats.dead >= 0.5:
-        words = f"{percent(stats.dead, 0)} of its channels are dead"
-        return Health("bad" if stats.dead >= 0.8 else "warn", "dead", words)
+        problem = f"{percent(stats.dead, 0)} of its channels are dead"
+        return Health("bad" if stats.dead >= 0.8 else "warn", "dead", problem)
     if stats.saturated is not None and stats.saturated >= 0.3:
-        words = f"{percent(stats.saturated, 0)} of its outputs are saturated"
-        return Health("bad" if stats.saturated >= 0.5 else "warn", "saturated", words)
+        problem = f"{percent(stats.saturated, 0)} of its outputs are saturated"
+        return Health("bad" if stats.saturated >= 0.5 else "warn", "saturated", problem)
     if stats.std == 0:
         return Health("bad", "mean", "its output is the same for all images")
     if stats.zeros is not None and stats.zeros >= 0.98:

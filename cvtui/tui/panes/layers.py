@@ -51,8 +51,8 @@ class LayersPane(Pane):
                 when += f", the last sample before {count(self._asked)}"
         else:
             when = "no sample yet" if self._asked is None else f"no sample before step {count(self._asked)}"
-        if row is None or not row.health.words:
+        if row is None or not row.health.problem:
             rows = sorted(self.query_one(LayersTable).rows, key=lambda row: row.health.level != "bad")
-            row = next((row for row in rows if row.health.words), None)
-        text = f"{row.name}: {row.health.words} · " if row is not None else ""
+            row = next((row for row in rows if row.health.problem), None)
+        text = f"{row.name}: {row.health.problem} · " if row is not None else ""
         self.set_subtitle(text + when)

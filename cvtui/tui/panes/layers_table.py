@@ -224,11 +224,11 @@ class LayersTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _style(self, name: str) -> Style:
         """Kept, because Textual works a component's style out anew each time (0.1 ms, seven to a row)."""
-        found = self._styles.get(name)
-        if found is None:
-            found = self.rich_style if name == "base" else self.get_component_rich_style(f"layers--{name}")
-            self._styles[name] = found
-        return found
+        style = self._styles.get(name)
+        if style is None:
+            style = self.rich_style if name == "base" else self.get_component_rich_style(f"layers--{name}")
+            self._styles[name] = style
+        return style
 
     def notify_style_update(self) -> None:
         self._styles.clear()

@@ -35,9 +35,9 @@ class ScreenEntry:
 
     def screen(self) -> BaseScreen:
         module, _, name = self.import_path.partition(":")
-        found = getattr(import_module(module), name)()
-        assert isinstance(found, BaseScreen)
-        return found
+        screen = getattr(import_module(module), name)()
+        assert isinstance(screen, BaseScreen)
+        return screen
 
 
 SCREENS: tuple[ScreenEntry, ...] = (

@@ -73,14 +73,14 @@ def default_overlays(folder: RunFolder) -> list[RunFolder]:
     """Return the run that this one was forked from, and the pinned ones."""
     parent = parent_of(folder)
     beside = folder.path.parent
-    found = []
+    runs = []
     if parent is not None and Path(parent.run).name == parent.run and is_run(beside / parent.run):
-        found.append(RunFolder(beside / parent.run))
+        runs.append(RunFolder(beside / parent.run))
     try:
         pinned = [run for run in list_runs(beside)[:LISTED] if run != folder and is_pinned(run)]
     except OSError:
         pinned = []
-    return [*found, *(run for run in pinned if run not in found)]
+    return [*runs, *(run for run in pinned if run not in runs)]
 
 
 def other_runs(folder: RunFolder) -> list[RunSummary]:
