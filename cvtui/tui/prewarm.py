@@ -27,7 +27,7 @@ State: TypeAlias = Literal["off", "loading", "ready", "dead", "spent"]
 """not started; torch is being loaded; it has answered; it died; it has become a trainer."""
 
 MAX_NET_LENGTH = 4000
-"""Signs of a net that are sent: a request must fit into the pipe (64 KiB) while nobody reads."""
+"""Longest net that is sent: a request must fit into the pipe (64 KiB) while it is not read."""
 START_TIMEOUT = 60.0
 """How long a process may take to become the trainer before we stop looking whether it does."""
 

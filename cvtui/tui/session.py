@@ -24,7 +24,7 @@ class Session(Protocol):
     shown_run: tuple[str, str] | None
     """(name, state) of the run in the Train place."""
     prewarm: bool
-    """Is an engine kept loaded while the form is open?"""
+    """True if an engine is kept loaded while the form is open."""
 
     def shown(self) -> None:
         """Notify that the first frame is there."""

@@ -16,7 +16,7 @@ LARGEST = 9
 """Pixels a side, padding included, that are drawn."""
 LARGEST_FILTER = 7
 MIN_POSITIONS = 3
-"""So many places at least for the filter on each axis, where the real input has them."""
+"""Least filter positions on each axis, if the real input has them."""
 
 
 class Tap(NamedTuple):

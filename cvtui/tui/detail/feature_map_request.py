@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
 DEBOUNCE_SECONDS = 0.25
-"""Nobody is asked while the person still pages on."""
+"""Pause before a request: paging through images sends none."""
 GRACE_SECONDS = 5.0
 """Between the end of the process that looked, and its pictures in the log."""
 
@@ -96,7 +96,7 @@ class FeatureMapRequest:
         code = process.poll()
         if code is None:
             return
-        if self._process_image != self.wanted:  # the person has gone on to another image meanwhile
+        if self._process_image != self.wanted:  # another image was requested meanwhile
             self._process = None
         elif code:
             self._process = None

@@ -1,4 +1,4 @@
-"""Colours of what is drawn as heat: nothing looks like the theme's ground, much stands out from it."""
+"""Colours of heat maps: zero looks like the theme's background, high values stand out from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.theme import Theme
 from cvtui.draw.half_blocks import Image, colour_map
 
 FADE_STEPS = 48
-"""Of 256 colours so many lead from the ground into the map."""
+"""Number of the 256 colours that fade from the background into the map."""
 
 
 def theme_color_map(theme: Theme) -> Image:

@@ -81,7 +81,7 @@ def _fact(name: str, number: str, remark: str, wide: int) -> Content:
 
 
 class Preview(Container):
-    """Follows a `Draft`; what the warm engine says is added when it is there."""
+    """Preview of a `Validation`; predictions of the prewarmed engine are added when they arrive."""
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
@@ -142,7 +142,7 @@ class Preview(Container):
         if self._plot is not None:
             return
         await asyncio.to_thread(_import_heavy)
-        if not self.is_attached:  # somebody was quick to leave
+        if not self.is_attached:  # the screen was left meanwhile
             return
         from cvtui.tui.plot.line_plot import LinePlot
 

@@ -27,7 +27,7 @@ class LabRun:
         self.began = time.monotonic()
         self.process: subprocess.Popen[bytes] = self.folder.start()
         self.reason = ""
-        """Why it ended where that was no wish of anybody's."""
+        """Why it ended, if it wasn't asked to."""
         self._state: State = "running"
         self._stop_asked = 0.0
 

@@ -182,7 +182,7 @@ class LabsView(Horizontal):
 
     async def show(self, name: str) -> LabPage:
         """Show the lab's page, with its knobs and last result."""
-        async with self._page_lock:  # a page that somebody else has just begun is waited for
+        async with self._page_lock:  # a page that is being mounted is waited for
             page = self._pages.get(name)
             if page is None:
                 page = self._pages[name] = LabPage(labs()[name])

@@ -24,7 +24,7 @@ from cvtui.tui.widgets.figures_view import FiguresView, number_lines
 from cvtui.tui.widgets.frame import Card
 
 REDRAW_PAUSE = 5
-"""Figures are drawn anew after so many times as long as the last drawing took, or longer."""
+"""Pause between redraws of the figures, as a multiple of the time that the last one took."""
 
 
 class Paragraph(Widget):
@@ -241,7 +241,7 @@ class LabPage(Card):
     def _scroll_to_results(self) -> None:
         """Scroll to the results if the knobs leave them less than two thirds of the page."""
         sheet = self.sheet
-        if round(sheet.scroll_offset.y) != self._scrolled:  # somebody has scrolled
+        if round(sheet.scroll_offset.y) != self._scrolled:  # scrolled by hand
             return
         top = self.query_one("#results").virtual_region.y + 1  # it begins with an empty line
         if top > sheet.size.height // 3:

@@ -140,7 +140,7 @@ def _second(history: History, view: ViewState, width: int) -> Content:
     faults = sum(one.severity != "note" for one in view.findings)
     if faults:
         facts.insert(0, f"▲ {faults} fault{'s' if faults > 1 else ''}")
-    if run is not None and not run.total_steps:  # somebody's own loop, which did not say how far it goes: no bar
+    if run is not None and not run.total_steps:  # a custom loop without a known length: no bar
         while len(facts) > 1 and sum(len(fact) + 3 for fact in facts) > width:
             facts.pop()
         return Content.styled(" · ".join(facts), MUTED).truncate(width, ellipsis=True)

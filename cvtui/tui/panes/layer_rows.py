@@ -61,7 +61,7 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
                 clean(layer.name), clean(layer.expression), layer.output, layer_stats, std, health(layer_stats, std)
             )
         )
-    for name, layer_stats in stats.items():  # a run that somebody else logged may have no layer table
+    for name, layer_stats in stats.items():  # a custom loop may log no layer table
         rows.append(
             LayerRow(
                 clean(name),

@@ -53,7 +53,7 @@ class LogPane(Pane):
         if void or (self._failure and view.state != self._failure):
             lines.set_lines([])
             self._steps.clear()
-            if not void:  # the wreck's lines go, what was told before comes again
+            if not void:  # the failure's lines go, the entries before it are written again
                 self._entries = LogEntries()
                 entries = self._entries.update(history)[1]
             self._failure = ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cvtui.tui.panes.view_state import ViewState
 
 COLOURS = (3, 4, 6, 7, 8)
-"""Series colours that the run itself doesn't use; so many runs at most are drawn over it."""
+"""Series colours that the run itself doesn't use: one for each overlaid run."""
 PALE_BETA = 0.98
 """Smoothing of their training curves where that of the run itself is off: five raw curves would hide each other."""
 

@@ -27,7 +27,7 @@ class Predictions:
 
     steps_per_epoch: int | None = None
     at_most: bool = False
-    """So many steps, or fewer: the images had not been opened."""
+    """True if there may be fewer steps: the images had not been opened."""
     parameters: int | None = None
     memory: float | None = None
     """Bytes of weights, gradients, optimiser state and activations of one batch."""
@@ -38,7 +38,7 @@ class Predictions:
     """The loss of the first batch with the weights as they were drawn."""
     activation_std: dict[str, float] = field(default_factory=dict)
     schedule: Schedule | None = None
-    """As it was when the latest process began: the recipe's, before anybody set the rate by hand."""
+    """As it was when the latest process began: the recipe's, before the rate was changed by hand."""
 
 
 def predict(history: History) -> Predictions:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
 BEST = 5
-"""So many epochs are listed."""
+"""Number of epochs listed."""
 
 
 def best_epochs(epochs: list[EpochDone], most: int = BEST) -> list[EpochDone]:
     """Return the epochs with the highest validation accuracy; the earlier one wins a tie, as in the engine.
 
-    Of runs that log no accuracy: those with the lowest validation loss. Every epoch is looked at.
+    Of runs that log no accuracy: those with the lowest validation loss. All epochs are compared.
     """
     measured = [epoch for epoch in epochs if epoch.val_accuracy is not None]
     measured = measured or [epoch for epoch in epochs if epoch.val_loss is not None]

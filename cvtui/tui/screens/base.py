@@ -30,7 +30,7 @@ class ScreenEntry:
     name: str
     title: str
     import_path: str
-    """module:class of its screen, imported when the place is first gone to."""
+    """module:class of its screen, imported when it is first shown."""
     about: str
 
     def screen(self) -> BaseScreen:

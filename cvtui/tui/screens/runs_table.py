@@ -86,7 +86,7 @@ class RunsTable(Grid[RunSummary]):
 
         def add(row: RunSummary, depth: int) -> None:
             if row.name in self._depths:
-                return  # a family that goes in a circle: somebody renamed
+                return  # a circle of parents, after a rename
             self._depths[row.name] = depth
             ordered.append(row)
             for child in sorted(children.get(row.name, ()), key=lambda child: child.started or 0.0):
