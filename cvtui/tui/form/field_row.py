@@ -148,17 +148,10 @@ class FieldRow(Widget):
         width = self.size.width - LABEL - 1
         if self.problem is None or width <= 0:
             return []
-        message, column = self.problem.message, self.problem.column
-        if column is None:
-            return [cut(message, width)]
-        at = column - self.query_one(TextField).scroll_offset.x
-        if not 0 <= at < width:
-            return [cut(message, width)]
-        if at + 2 + len(message) <= width:
-            return [" " * at + "^ " + message]
-        if len(message) + 1 <= at:
-            return [message.rjust(at - 1) + " ^"]
-        return [" " * at + "^", cut(message, width)]
+        column = self.problem.column
+        if column is not None:
+            column -= self.query_one(TextField).scroll_offset.x
+        return caret_lines(self.problem.message, column, width)
 
     # ------------------------------------------------------------------ drawing
 
@@ -217,3 +210,14 @@ def explanation(field: Field, text: str, problem: Problem | None = None) -> Cont
 
 def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def caret_lines(message: str, column: int | None, width: int) -> list[str]:
+    """Return a message with a caret at `column`, beside it or above it; without one if that is None or out of sight."""
+    if column is None or not 0 <= column < width:
+        return [cut(message, width)]
+    if column + 2 + len(message) <= width:
+        return [" " * column + "^ " + message]
+    if len(message) + 1 <= column:
+        return [message.rjust(column - 1) + " ^"]
+    return [" " * column + "^", cut(message, width)]

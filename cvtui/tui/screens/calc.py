@@ -19,7 +19,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.pictures import VIEWS
-from cvtui.tui.form.field_row import cut
+from cvtui.tui.form.field_row import caret_lines, cut
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.panes.format import count
 from cvtui.tui.screens.base import BaseScreen
@@ -65,20 +65,11 @@ class CalcLine(Widget):
     def _problem(self) -> list[str]:
         if self.error is None:
             return []
-        lines = [self.error.message] if self.error.column is None else []
-        if self.error.column is not None:
-            at = self.error.column - self.input.scroll_offset.x
-            room = max(0, self.size.width - LABEL - 1)
-            message = self.error.message
-            if at + 2 + len(message) <= room:
-                lines.append(" " * max(0, at) + "^ " + message)
-            elif len(message) + 1 <= at <= room:
-                lines.append(message.rjust(at - 1) + " ^")
-            else:
-                lines += [" " * max(0, min(at, room)) + "^", message]
-        if self.error.hint:
-            lines.append(self.error.hint)
-        return [cut(line, max(1, self.size.width - LABEL - 1)) for line in lines]
+        column, width = self.error.column, max(1, self.size.width - LABEL - 1)
+        if column is not None:
+            column -= self.input.scroll_offset.x
+        lines = caret_lines(self.error.message, column, width)
+        return [*lines, cut(self.error.hint, width)] if self.error.hint else lines
 
     def on_resize(self) -> None:
         self.styles.height = 1 + len(self._problem())
