@@ -1,12 +1,12 @@
-"""The one door into a run folder, which a stranger may have made: regular files only, and inside the folder only.
+"""File access to a run folder, which may come from anyone: regular files inside the folder only.
 
-A pipe would make whoever opens it wait for ever, a device may do anything, and a link would put a file from elsewhere
-into a report, or let a write destroy it. So every open here is O_NOFOLLOW | O_NONBLOCK and looked at (fstat) before a
+A pipe would make its reader wait for ever, a device may do anything, and a link would put a file from elsewhere
+into a report, or let a write destroy it. So every open here is O_NOFOLLOW | O_NONBLOCK and checked (fstat) before a
 byte is read or written, and neither the file nor the folder below the run folder that it lies in may be a link. The run
 folder itself may be one: that is its owner's way to keep runs on another disk. Everything refused is an OSError whose
 `strerror` says what it is.
 
-What is made is never writable for others, whatever the umask: whoever can write commands.jsonl steers the run.
+What is made is never writable for others, whatever the umask: anyone who can write commands.jsonl steers the run.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _BY_FOLDER = os.open in os.supports_dir_fd and bool(_NO_FOLLOW)  # not on Window
 
 
 def descriptor(path: Path, flags: int = os.O_RDONLY) -> int:
-    """An open file of a run folder, as `os.open` gives it; with O_TRUNC it is emptied after it was looked at."""
+    """Open a file of a run folder like `os.open`; with O_TRUNC it is emptied after it was checked."""
     return _open(*_split(path), flags, path)
 
 
 def opened(path: Path, mode: str = "rb") -> IO[bytes]:
-    """The same as a file object: rb, wb (emptied) or ab."""
+    """Open a file of a run folder as a file object: rb, wb (emptied) or ab."""
     flags = {
         "rb": os.O_RDONLY,
         "wb": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
@@ -54,17 +54,17 @@ def opened(path: Path, mode: str = "rb") -> IO[bytes]:
 
 
 def read(path: Path, most: int = MOST) -> bytes:
-    """The whole file. OSError (EFBIG) where it is longer than `most` bytes."""
+    """Read the whole file. OSError (EFBIG) where it is longer than `most` bytes."""
     return _all_of(opened(path), path, most)
 
 
 def text(path: Path, most: int = MOST) -> str:
-    """The whole file as UTF-8; what is none becomes U+FFFD."""
+    """Read the whole file as UTF-8; invalid bytes become U+FFFD."""
     return read(path, most).decode("utf-8", "replace")
 
 
 def read_inside(root: Path, place: str, most: int) -> bytes:
-    """A file of the run folder `root` at a place that a record names, however deep."""
+    """Read a file of the run folder `root` at a path that a record names, however deep."""
     parts = PurePath(place).parts
     if not parts or PurePath(place).is_absolute() or ".." in parts:
         raise OSError(errno.EACCES, "it leads out of the run folder", place)
@@ -72,7 +72,7 @@ def read_inside(root: Path, place: str, most: int) -> bytes:
 
 
 def opened_input(path: Path | str) -> BufferedReader:
-    """A file that the user names, such as a recipe: links are followed, pipes and devices are refused."""
+    """Open a file that the user names, such as a recipe: links are followed, pipes and devices refused."""
     try:
         file = os.open(path, os.O_RDONLY | _FLAGS)
     except OSError as error:
@@ -81,12 +81,12 @@ def opened_input(path: Path | str) -> BufferedReader:
 
 
 def read_input(path: Path | str, most: int) -> bytes:
-    """The whole of such a file. OSError (EFBIG) where it is longer than `most` bytes."""
+    """Read such a file. OSError (EFBIG) where it is longer than `most` bytes."""
     return _all_of(opened_input(path), Path(path), most)
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes a small file of a run folder, in place."""
+    """Write a small file of a run folder, in place."""
     with opened(path, "wb") as file:
         file.write(data)
 
@@ -95,7 +95,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def state(path: Path) -> os.stat_result | None:
-    """What is known of a regular file of a run folder; None where there is none (a link counts as none)."""
+    """Return the stat of a regular file of a run folder; None without (a link counts as none)."""
     try:
         with _parent(*_split(path), path) as (folder, name):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -109,7 +109,7 @@ def is_file(path: Path) -> bool:
 
 
 def names(folder: Path, ending: str) -> list[str]:
-    """The regular files of a folder of a run, by name; [] where there is no such folder, or a link in its place."""
+    """Return the regular files of a folder of a run, by name; [] without one, or a link in its place."""
     try:
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             return []
@@ -123,7 +123,7 @@ def names(folder: Path, ending: str) -> list[str]:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder inside a run folder, where it isn't there. OSError where something else has its name."""
+    """Make a folder inside a run folder, where it isn't there. OSError where something else has its name."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, FOLDER_MODE)
     found = os.lstat(path)
@@ -132,13 +132,13 @@ def make_folder(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Takes a name away (of a link the link itself); nothing where there is none."""
+    """Remove a name (of a link the link itself); nothing where there is none."""
     with contextlib.suppress(FileNotFoundError), _parent(*_split(path), path) as (folder, name):
         os.unlink(name, dir_fd=folder)
 
 
 def replace(source: Path, target: Path) -> None:
-    """Renames a file within its folder; what had the name, a link too, is gone."""
+    """Rename a file within its folder; what had the name, a link too, is gone."""
     with _parent(*_split(source), source) as (folder, name):
         os.replace(
             name if folder is not None else source, target.name if folder is not None else target,
@@ -147,7 +147,7 @@ def replace(source: Path, target: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """A second name for a regular file, within its folder."""
+    """Hard-link a regular file, within its folder."""
     if not is_file(source):
         raise OSError(errno.ENOENT, "there is no such regular file", str(source))
     with _parent(*_split(source), source) as (folder, name):
@@ -158,7 +158,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copies a file of a run folder, perhaps into another one, down to the disk."""
+    """Copy a file of a run folder, perhaps into another one, down to the disk."""
     with opened(source) as read_from, opened(target, "wb") as written:
         shutil.copyfileobj(read_from, written, 1 << 20)
         written.flush()
@@ -166,7 +166,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Makes a renaming outlive a power cut; not every system can open a folder."""
+    """Sync a folder, so that a rename outlives a power cut; not every system can open a folder."""
     try:
         handle = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_CLOEXEC", 0))
     except OSError:
@@ -183,7 +183,7 @@ def sync_folder(path: Path) -> None:
 
 
 def _split(path: Path) -> tuple[Path, tuple[str, ...]]:
-    """The run folder, and what is below it."""
+    """Split a path into the run folder and the parts below it."""
     if path.parent.name in SUBFOLDERS:
         return path.parent.parent, (path.parent.name, path.name)
     return path.parent, (path.name,)
@@ -191,8 +191,10 @@ def _split(path: Path) -> tuple[Path, tuple[str, ...]]:
 
 @contextlib.contextmanager
 def _parent(root: Path, parts: tuple[str, ...], path: Path) -> Iterator[tuple[int | None, str | Path]]:
-    """(the folder of the last part, its name there), with no link on the way; (None, path) where that can't be held
-    open: then it was looked at, at least."""
+    """Yield (open folder of the last part, its name there), with no link on the way.
+
+    (None, path) where that can't be held open: then it was checked, at least.
+    """
     if len(parts) == 1:  # the run folder itself may be reached by links
         yield None, root / parts[0]
         return
@@ -235,7 +237,7 @@ def _open(root: Path, parts: tuple[str, ...], flags: int, path: Path) -> int:
 
 
 def _looked_at(file: int, path: Path) -> int:
-    """The open file, where it is a regular one; closed otherwise."""
+    """Return the open file where it is a regular one; close it otherwise."""
     mode = os.fstat(file).st_mode
     if stat.S_ISREG(mode):
         return file
@@ -245,7 +247,7 @@ def _looked_at(file: int, path: Path) -> int:
 
 
 def _explained(error: OSError, path: Path) -> OSError:
-    """The system's "too many levels of symbolic links" and "no such device or address" in words that say what it is."""
+    """Reword "too many levels of symbolic links" and "no such device or address" to say what it is."""
     words = {errno.ELOOP: "it is a link, which is not followed", errno.ENXIO: "it is a pipe or socket, no regular file"}
     known = words.get(error.errno or 0)
     return OSError(error.errno, known, str(path)) if known else error

@@ -1,4 +1,4 @@
-"""The one exception that reaches a user: a request that can't be done, said in one line."""
+"""The exception that reaches a user: a request that can't be done, in one line."""
 
 
 class RequestError(Exception):
@@ -15,8 +15,14 @@ class RequestError(Exception):
         self.column = column
 
 
+def process_error(stderr: str, code: int) -> str:
+    """Return the last line that a failed process wrote on stderr; without one, its exit code in words."""
+    lines = stderr.strip().splitlines()
+    return lines[-1] if lines else f"its process ended with code {code}"
+
+
 def nearest(word: str, allowed: list[str] | tuple[str, ...]) -> str:
-    """`", did you mean 'adam'?"` for the closest allowed word, or nothing."""
+    """Return `; did you mean 'adam'?` for the closest allowed word, or ""."""
     import difflib
 
     found = difflib.get_close_matches(word.lower(), allowed, n=1, cutoff=0.5)

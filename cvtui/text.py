@@ -1,17 +1,130 @@
-"""Words and numbers for people: made harmless to a terminal, rounded, in units."""
+"""Text and numbers for people: made harmless to a terminal, in few digits, in units. Standard library only."""
 
 from __future__ import annotations
 
+import math
+import re
 
-def harmless(text: str) -> str:
-    """`text` in one line, without anything that a terminal would obey: control characters become U+FFFD."""
-    return "".join(sign if sign.isprintable() else " " if sign in "\n\t" else "\ufffd" for sign in text)
+NONE = "–"
+"""What stands for a value that is missing."""
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 
 
-def duration(seconds: float) -> str:
-    """ "3.2 s", "4:05", "1:02:03"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+def harmless(text: str, *, lines: bool = False) -> str:
+    """`text` with every control and direction character as U+FFFD, in one line (`lines`: newlines stay)."""
+    blank = "\t" if lines else "\n\t"
+    return "".join(
+        sign if sign.isprintable() or (lines and sign == "\n") else " " if sign in blank else "\ufffd" for sign in text
+    )
+
+
+def clean(text: str) -> str:
+    """`text` in one line, without terminal escapes; control characters become blanks, tabs up to four."""
+    plain = _ESCAPES.sub("", text).expandtabs(4)
+    return "".join(char if char.isprintable() else " " for char in plain)
+
+
+def error_line(error: BaseException, most: int = 200) -> str:
+    """Kind and message of an error in one line, the message cut after `most` characters."""
+    message = " ".join(str(error).split())[:most]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def rounded(number: float, digits: int) -> float:
+    """Round to significant digits: 9 tell every float32 from its neighbours."""
+    return float(f"{number:.{digits}g}")
+
+
+def rounded_or_none(number: float, digits: int) -> float | None:
+    """As `rounded`, None for what is not finite: JSON has no NaN."""
+    return rounded(number, digits) if math.isfinite(number) else None
+
+
+def count(number: int) -> str:
+    """1204 -> "1,204"."""
+    return f"{number:,}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """0.012345 -> "0.0123", 1 -> "1.00", 12345 -> "1.2e4", None -> "–": always `digits` digits, for columns."""
+    if value is None:
+        return NONE
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if 10**-digits <= size < 10**digits:
+        return f"{value:.{max(0, digits - 1 - math.floor(math.log10(size)))}f}"
+    return _exponent(f"{value:.{max(0, digits - 2)}e}")
+
+
+def tiny(value: float | None) -> str:
+    """As `significant`, with exponents from 0.01 down: for columns of numbers that spread over decades."""
+    if value is None or not 0 < abs(value) < 0.01:
+        return significant(value)
+    return _exponent(f"{value:.1e}")
+
+
+def compact(value: float | None, digits: int = 3) -> str:
+    """As few letters as say it: 1 -> "1", 0.002 -> "0.002", 12345 -> "12345", 1.3e6 -> "1.3e6", None, NaN -> "–"."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value != 0 and not 1e-4 <= abs(value) < 1e5:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+
+
+def _exponent(text: str) -> str:
+    """1.2e-05 -> "1.2e-5"."""
+    mantissa, exponent = text.split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """0.98534 -> "98.5 %", None, NaN -> "–". 100 % and 0 % are said only when exact."""
+    if share is None or not math.isfinite(share):
+        return NONE
+    text = f"{100 * share:.{decimals}f}"
+    edge = 10.0**-decimals
+    if share < 1 and float(text) >= 100:
+        text = f"{100 - edge:.{decimals}f}"
+    elif share > 0 and float(text) <= 0:
+        text = f"{edge:.{decimals}f}"
+    return f"{text} %"
+
+
+def duration(seconds: float | None, *, decimal: bool = False) -> str:
+    """7.4 -> "7 s" ("7.4 s" with `decimal`), 65 -> "1:05", 3725 -> "1:02:05", 200000 -> "2 d 7 h", None -> "–"."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    if decimal and seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    if hours < 48:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def binary_size(amount: float | None) -> str:
+    """Bytes in the unit that leaves the fewest digits: 1536 -> "1.5 KiB", 93700000 -> "89.4 MiB", None -> "–"."""
+    if amount is None or not math.isfinite(amount) or amount < 0:
+        return NONE
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:,.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:,.1f} {unit}"
+
+
+def shape(sizes: list[int] | tuple[int, ...]) -> str:
+    """[8, 8, 32] -> "8x8x32", as the lecture writes H x W x C; [10] -> "10"."""
+    return "x".join(map(str, sizes))

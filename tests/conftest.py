@@ -1,5 +1,7 @@
-"""Set before torch is loaded, here and in every process that the tests start: on a machine whose cores are shared,
-OpenMP's spinning threads make small nets a hundred times slower."""
+"""Environment, set before torch is loaded, here and in every process that the tests start.
+
+On a machine whose cores are shared, OpenMP's spinning threads make small nets a hundred times slower.
+"""
 
 import asyncio
 import gc
@@ -9,6 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +21,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # Where others use the processor too, drawing five examples has taken a second: that says nothing about a test.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
+HAS_BENCHMARKS = (Path(__file__).parent / "benchmarks").is_dir()
+"""Not in the source archive."""
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
@@ -40,15 +45,19 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
-    if report.failed and not HAS_TORCH and re.search("No module named 'torch(vision)?'", str(report.longrepr)):
-        report.outcome = "skipped"
-        report.longrepr = (str(collector.path), 0, "Skipped: needs PyTorch")  # as pytest's own importorskip says it
+    needed = {"PyTorch": (HAS_TORCH, "torch(vision)?"), "tests/benchmarks": (HAS_BENCHMARKS, "tests.benchmarks")}
+    for what, (there, module) in needed.items():
+        if report.failed and not there and re.search(f"No module named '{module}'", str(report.longrepr)):
+            report.outcome = "skipped"
+            report.longrepr = (str(collector.path), 0, f"Skipped: needs {what}")  # as pytest's own importorskip says it
     return report
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Loops as `App.run` sets them up, with eager tasks where Python has them (3.12 and newer). Textual's `run_test`
-    does not, and so a screen that ended before its first frame there passed every test of it."""
+    """Loops as `App.run` sets them up, with eager tasks where Python has them (3.12 and newer).
+
+    Textual's `run_test` does not, and so a screen that ended before its first frame there passed every test of it.
+    """
     return {"as in App.run": _new_loop}
 
 
@@ -63,10 +72,13 @@ gc.disable()  # until all tests are loaded: nothing of that is garbage
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
-    from cvtui.cli.screen import collect_seldom
+    """Set the garbage collector as `cvtui` has it.
 
-    collect_seldom()
+    With its usual ways the tests of the screen take half as long again.
+    """
+    from cvtui.cli.screen import relax_garbage_collection
+
+    relax_garbage_collection()
     _leave_compiling_out()
     _look_for_idleness_often()
 
@@ -80,8 +92,11 @@ def _leave_compiling_out() -> None:
 
 
 def _look_for_idleness_often() -> None:
-    """Textual's Pilot waits after each key until the process has been idle for 20 ms. 10 ms tell the same: everything
-    that a key sets going runs in one thread. (With 20 the tests of the screen take a third longer.)"""
+    """Let Textual's Pilot wait for 10 ms of idleness after each key, instead of 20 ms.
+
+    They tell the same: everything that a key sets going runs in one thread. (With 20 the tests of the screen take a
+    third longer.)
+    """
     from textual import _wait
 
     _wait.SLEEP_GRANULARITY = 1 / 100

@@ -1,4 +1,4 @@
-"""Draws README's picture from a real run: `python -m tests.make_screens [RUN_FOLDER]`.
+"""README's picture, drawn from a real run: `python -m tests.make_screens [RUN_FOLDER]`.
 
 Without a folder, the default recipe is trained first. Writes assets/screen.svg.
 """
@@ -24,7 +24,7 @@ SIZE = (150, 42)
 
 
 def trained(base: Path) -> Path:
-    """A run of the default recipe."""
+    """Train a run of the default recipe."""
     recipe = Recipe(name="digits")
     folder = RunFolder.create(base, recipe.name, dumps(recipe))
     assert launch(folder, detached=False).wait() == 0, folder.log.read_text()
@@ -32,7 +32,7 @@ def trained(base: Path) -> Path:
 
 
 async def picture(run: Path) -> str:
-    """The Train place with that run, as SVG."""
+    """Draw the Train place with that run, as SVG."""
     app = CvtuiApp(runs=run.parent, attach=run)
     async with app.run_test(size=SIZE) as pilot:
         await wait_until_async(lambda: list(app.screen.query(LiveView)), 30, "the view of the run")

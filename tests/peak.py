@@ -1,4 +1,4 @@
-"""How much memory a process has held at most."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 
 def peak_bytes() -> int:
-    """The peak of the resident set. Not `ru_maxrss` on Linux: that of a new process begins at its parent's size."""
+    """Return the peak of the resident set.
+
+    Not `ru_maxrss` on Linux: that of a new process begins at its parent's size.
+    """
     if sys.platform == "linux":
         found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
         assert found is not None

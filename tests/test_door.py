@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,7 @@ from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.errors import RequestError
 from cvtui.export import write_csv, write_html, write_svg
 from cvtui.recipe.toml import dumps, load
-from cvtui.runlog import checkpoints as kept
-from cvtui.runlog import fork as forking
-from cvtui.runlog import manage as keeping
+from cvtui.runlog import fork, manage
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Command, Log
 from cvtui.runlog.folder import RunFolder, list_runs
@@ -50,7 +49,7 @@ FILES = (
 
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:
-    """A hanging open ends the test instead of the suite."""
+    """End the test, not the suite, by an alarm if an open hangs."""
 
     def late(*_: object) -> None:
         raise TimeoutError("something waited for ever")
@@ -108,16 +107,16 @@ def read_everything(run: RunFolder, base: Path) -> str:
 
     history = History(run)
     history.poll()
-    told(lambda: (history.state(), history.last_log_lines(), history.trouble, summary(run), forking.parent_of(run)))
-    told(lambda: (keeping.note_of(run), keeping.is_pinned(run), run.alive(), run.age(), list_runs(run.path.parent)))
+    told(lambda: (history.state(), history.last_log_lines(), history.trouble, summary(run), fork.parent_of(run)))
+    told(lambda: (manage.note_of(run), manage.is_pinned(run), run.alive(), run.age(), list_runs(run.path.parent)))
     told(lambda: CommandReader(run.commands).poll())
     told(lambda: ticket_of(run))
     told(lambda: load(run.recipe))
-    told(lambda: forking.pick(history))
-    told(lambda: kept.pick(run))
+    told(lambda: fork.pick(history))
+    told(lambda: fork.checkpoint_file(run))
     told(lambda: write_safetensors(run, base / "weights.st"))
     for write, place in ((write_html, "page.html"), (write_svg, "page.svg"), (write_csv, "csv")):
-        told(lambda write=write, place=place: write(history, base / place))
+        told(partial(write, history, base / place))
     said.append((base / "page.html").read_text())
     return "\n".join(said)
 
@@ -153,12 +152,12 @@ def test_no_writer_is_led_out(trained: RunFolder, tmp_path: Path, part: str) -> 
     put(run.path / part, "link", outside if part in ("checkpoints", "pictures") else outside / "secret")
     before = {path: path.read_bytes() for path in outside.iterdir()}
     for work in (
-        lambda: keeping.write_note(run, "hello"),
-        lambda: keeping.pin(run, True),
-        lambda: keeping.pin(run, False),
+        lambda: manage.write_note(run, "hello"),
+        lambda: manage.pin(run, True),
+        lambda: manage.pin(run, False),
         lambda: run.send(Command(command="save", time=1.0)),
         lambda: train(run, resume=True),
-        lambda: forking.fork(run, forking.pick(History(run)), tmp_path, "child", dumps(recipe())),
+        lambda: fork.fork(run, fork.pick(History(run)), tmp_path, "child", dumps(recipe())),
     ):
         with contextlib.suppress(RequestError):
             work()
@@ -183,7 +182,7 @@ def test_a_run_folder_itself_may_be_a_link(trained: RunFolder, tmp_path: Path) -
     (tmp_path / "runs" / "linked").symlink_to(trained.path)
     (found,) = list_runs(tmp_path / "runs")
     assert summary(found).state == "finished"
-    assert kept.pick(found).name == "best.pt"
+    assert fork.checkpoint_file(found).name == "best.pt"
 
 
 def test_a_note_of_ten_gigabytes_is_not_read(tmp_path: Path) -> None:
@@ -191,8 +190,8 @@ def test_a_note_of_ten_gigabytes_is_not_read(tmp_path: Path) -> None:
     for name in ("fork.json", "note.txt"):
         with open(run.path / name, "wb") as file:
             file.truncate(10 << 30)
-    assert forking.parent_of(run) is None
-    assert keeping.note_of(run) == ""
+    assert fork.parent_of(run) is None
+    assert manage.note_of(run) == ""
     assert summary(run).parent == ""
 
 
@@ -236,11 +235,11 @@ def test_nothing_in_a_run_folder_is_writable_for_others_whatever_the_umask(tmp_p
         f"import os; os.umask(0o{mask})\n"
         "from tests.engine.making import folder, train\n"
         "from cvtui.runlog.events import Command\n"
-        "from cvtui.runlog import manage as keeping\n"
+        "from cvtui.runlog import manage\n"
         "from pathlib import Path\n"
         f"run = folder(Path({str(tmp_path / 'runs')!r}))\n"
         "run.send(Command(command='save', time=1.0))\n"
-        "keeping.write_note(run, 'x'); keeping.pin(run, True)\n"
+        "manage.write_note(run, 'x'); manage.pin(run, True)\n"
         "assert train(run)[0] == 0\n"
     )
     subprocess.run([sys.executable, "-c", program_text], check=True, cwd=Path(cvtui.__file__).parent.parent)
@@ -272,7 +271,7 @@ def test_a_run_is_alive_from_before_its_process_breathes(tmp_path: Path) -> None
         assert run.alive()
         assert summary(run).state == "starting"
         with pytest.raises(RequestError, match="being trained"):
-            keeping.delete(run)
+            manage.delete(run)
         with pytest.raises(RequestError, match="another process"):
             launch(run, detached=True)
         deadline = time.monotonic() + 60
@@ -285,15 +284,15 @@ def test_a_run_is_alive_from_before_its_process_breathes(tmp_path: Path) -> None
         process.wait()
     assert not run.alive()
     os.utime(run.lock_file, (1.0, 1.0))
-    assert keeping.delete(run).is_dir()
+    assert manage.delete(run).is_dir()
 
 
 def test_a_run_that_waits_for_its_process_is_not_deleted(tmp_path: Path) -> None:
     run = fresh(tmp_path)
     with pytest.raises(RequestError, match="about to start"):
-        keeping.delete(run)
+        manage.delete(run)
     os.utime(run.recipe, (1.0, 1.0))
-    assert keeping.delete(run).is_dir()
+    assert manage.delete(run).is_dir()
 
 
 def test_a_recipe_from_the_future_is_not_starting_for_ever(tmp_path: Path) -> None:
@@ -305,15 +304,15 @@ def test_a_recipe_from_the_future_is_not_starting_for_ever(tmp_path: Path) -> No
     assert summary(run).state == "starting"
 
 
-def test_a_bin_that_is_a_link_is_not_emptied(tmp_path: Path) -> None:
+def test_a_bin_that_is_a_link_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "mine" / "precious").mkdir(parents=True)
     runs = tmp_path / "runs"
     run = fresh(runs)
-    (runs / keeping.BIN).symlink_to(tmp_path / "mine")
+    (runs / manage.BIN).symlink_to(tmp_path / "mine")
     os.utime(run.recipe, (1.0, 1.0))
-    assert keeping.empty_bin(runs) == 0
+    assert manage.in_bin(runs) == []
     with pytest.raises(RequestError, match="link"):
-        keeping.delete(run)
+        manage.delete(run)
     assert (tmp_path / "mine" / "precious").is_dir()
     assert run.path.is_dir()
 
@@ -336,7 +335,6 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "door.py": ({"os.open", "os.fdopen", "os.scandir", "os.mkdir", "os.unlink", "os.replace", "os.link"}, "the door"),
     "assets.py": ({"Path(__file__).resolve"}, "cvtui's own files"),
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
-    "recipe/fields.py": ({"path.read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
     "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
@@ -374,7 +372,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     ),
     "runlog/fork.py": ({"shutil.rmtree"}, "the run folder itself, which it has just made"),
     "labs/folder.py": ({"base.mkdir", "folder.path.mkdir"}, "the run folder itself"),
-    "runlog/manage.py": ({"place.iterdir", "shutil.rmtree", "source.rename"}, "whole run folders, and the bin"),
+    "runlog/manage.py": ({"place.iterdir", "source.rename"}, "whole run folders, and the bin"),
     "runlog/lock.py": ({"FileLock", "os.utime"}, "on Windows, after the door; on a file that it has opened"),
     "tui/settings.py": (
         {"file.parent.mkdir", "tempfile.mkstemp", "open", "os.replace", "os.unlink"}, "the person's own settings"),
@@ -391,7 +389,7 @@ NOT_FILES = {"RunFolder.open", "self.open", "self._bar.open", "self._form_view.o
 
 
 def around_the_door(source: str) -> set[str]:
-    """The calls of a module that open, change or list files by themselves."""
+    """Find the calls of a module that open, change or list files by themselves."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):

@@ -1,5 +1,7 @@
-"""Looking changes nothing: the losses of a run are bit-equal with the screen attached, with every pane opened in turn,
-and without it. (That watching changes nothing either is tested in tests/engine/test_run.py.)"""
+"""Losses of a run are bit-equal with the screen attached, with every pane opened in turn, and without it.
+
+That watching changes nothing either is tested in tests/engine/test_run.py.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def stopped(folder: RunFolder, least: int) -> History:
 
 
 def same(one: History, other: History, steps: int) -> None:
-    """The first `steps` steps, and the epochs among them, are equal to the last bit."""
+    """Assert that the first `steps` steps, and the epochs among them, are equal to the last bit."""
     for name in ("loss", "accuracy", "lr"):
         assert one.steps.column(name)[:steps].tobytes() == other.steps.column(name)[:steps].tobytes(), name
     epochs = steps // 45

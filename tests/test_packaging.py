@@ -16,11 +16,12 @@ import pytest
 pytestmark = pytest.mark.torch
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("cvtui", "assets", "tests", "pyproject.toml", "README.md", "LICENSE", ".ci", ".gitignore")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")
+OURS = ("cvtui", "assets", "tests", "docs", ".ci", "pyproject.toml", ".gitignore", *PAGES)
 
 
 def hatchling(source: Path, target: str, into: Path) -> Path:
-    """Builds one archive with the build backend itself (no network, no isolation)."""
+    """Build one archive with the build backend itself (no network, no isolation)."""
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(into)],
         cwd=source,
@@ -36,7 +37,7 @@ def hatchling(source: Path, target: str, into: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout's own files: the build must not depend on anything else that lies here."""
+    """Copy the checkout's own files: the build must not depend on anything else that lies here."""
     copy = tmp_path_factory.mktemp("checkout") / "cvtui"
     copy.mkdir()
     for name in OURS:
@@ -66,13 +67,44 @@ def test_the_wheel_holds_the_package_and_every_asset_and_nothing_else(wheel: Pat
     assert not {name for name in names if "__pycache__" in name or "tests" in name.split("/")}
 
 
-def test_the_source_archive_builds_the_same_wheel(checkout: Path, wheel: Path, tmp_path: Path) -> None:
-    archive = hatchling(checkout, "sdist", tmp_path / "sdist")
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "source", filter="data")
-    (source,) = (tmp_path / "source").iterdir()
-    for name in ("tests/test_packaging.py", "README.md", "LICENSE", "assets/README.md"):
-        assert (source / name).exists(), name
+@pytest.fixture(scope="module")
+def source(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source archive, unpacked."""
+    home = tmp_path_factory.mktemp("source")
+    with tarfile.open(hatchling(checkout, "sdist", home / "sdist")) as tar:
+        tar.extractall(home / "unpacked", filter="data")
+    (unpacked,) = (home / "unpacked").iterdir()
+    return unpacked
+
+
+def test_the_source_archive_holds_code_pages_and_tests_but_no_benchmarks(source: Path) -> None:
+    top = {path.name for path in source.iterdir()}
+    assert top == {"cvtui", "assets", "tests", "docs", ".ci", "pyproject.toml", ".gitignore", "PKG-INFO", *PAGES}
+    assert (source / "tests" / "test_packaging.py").exists()
+    assert {path.name for path in (source / "docs").iterdir()} == {path.name for path in (ROOT / "docs").iterdir()}
+    assert not (source / "tests" / "benchmarks").exists()
+
+
+def test_tests_that_need_a_benchmark_are_left_out_of_the_source_archives(source: Path) -> None:
+    importing = [
+        str(path.relative_to(source))
+        for path in sorted((source / "tests").rglob("test_*.py"))
+        if re.search(r"^(from|import) tests\.benchmarks", path.read_text(), re.MULTILINE)
+    ]
+    assert importing
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *importing],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 5, done.stdout  # nothing to run, and nothing wrong
+    assert done.stdout.count("needs tests/benchmarks") == len(importing)
+
+
+def test_the_source_archive_builds_the_same_wheel(source: Path, wheel: Path, tmp_path: Path) -> None:
     again = hatchling(source, "wheel", tmp_path / "wheel")
     contents = [
         {entry.filename: entry.CRC for entry in zipfile.ZipFile(path).infolist() if "RECORD" not in entry.filename}
@@ -83,7 +115,10 @@ def test_the_source_archive_builds_the_same_wheel(checkout: Path, wheel: Path, t
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh venv with the wheel in it. What it depends on is borrowed from this environment."""
+    """Make a fresh venv with the wheel in it; its bin folder.
+
+    What the wheel depends on is borrowed from this environment.
+    """
     home = tmp_path_factory.mktemp("fresh") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True, timeout=60)
     python = home / "bin" / "python"
@@ -140,7 +175,7 @@ def test_assets_are_found_from_this_checkout() -> None:
 
 
 def commands() -> list[str]:
-    """The lines of README's `sh` blocks."""
+    """Return the lines of README's `sh` blocks."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
@@ -157,12 +192,6 @@ def test_readme_has_exactly_two_commands_each_in_one_line_from_nothing_but_pytho
 def test_ci_runs_the_readmes_own_second_command_in_a_venv_of_its_own() -> None:
     done = subprocess.run([str(ROOT / ".ci" / "run"), "--show"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == commands()[1].replace(".venv", ".ci-venv")
-
-
-def test_readmes_pictures_and_files_are_there() -> None:
-    text = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / target).is_file(), target
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
-    """The condition's first true value; AssertionError naming `what` after `timeout` seconds."""
+    """Return the condition's first true value; AssertionError naming `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {timeout:g} s for {what}"
@@ -20,7 +20,7 @@ def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "t
 
 
 async def wait_until_async(condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
-    """The same inside an event loop (Textual's Pilot)."""
+    """Wait the same way inside an event loop (Textual's Pilot)."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {timeout:g} s for {what}"

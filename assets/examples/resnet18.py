@@ -1,11 +1,11 @@
-"""Somebody's own training loop, watched: run it here, and `cvtui attach resnet18` in another terminal."""
+"""A training loop of your own, watched: run it, and `cvtui attach resnet18` in another terminal."""
 
 import torch
 import torchvision
 from torch.utils.data import DataLoader, TensorDataset
 
 import cvtui
-from cvtui.engine.data import shapes  # 6,000 drawn images, 32x32x3 in ten classes; any data set will do
+from cvtui.engine.data.embedded import shapes  # 6,000 drawn images, 32x32x3 in ten classes; any data set will do
 
 train, validation = (TensorDataset(part.pixels.permute(0, 3, 1, 2) / 255, part.labels) for part in shapes()[:2])
 

@@ -12,7 +12,7 @@ from cvtui.calc.net.nodes import Conv
 from cvtui.calc.table import Row, Table, values
 
 
-class AgainstDense(NamedTuple):
+class DenseComparison(NamedTuple):
     """One conv layer and the fc that could stand in its place; weights only, without biases."""
 
     row: Row
@@ -37,10 +37,10 @@ class AgainstDense(NamedTuple):
         return self.connections / self.weights
 
 
-def against_dense(table: Table) -> list[AgainstDense]:
+def against_dense(table: Table) -> list[DenseComparison]:
     """Every conv of the net (projections too) beside its fully connected twin."""
     return [
-        AgainstDense(row, values(row.input) * values(row.output), row.connections, row.weights)
+        DenseComparison(row, values(row.input) * values(row.output), row.connections, row.weights)
         for row in table.rows
         if isinstance(row.node, Conv)
     ]

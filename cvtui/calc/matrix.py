@@ -21,7 +21,7 @@ MODES: tuple[Mode, ...] = ("full", "same", "valid")
 MAX_ENTRIES = 250_000
 
 
-class Spec(NamedTuple):
+class FilterSpec(NamedTuple):
     """A filter that slides over an input. Shapes are (n,) or (height, width); a `padding` wins over the `mode`."""
 
     weights: tuple[Number, ...]
@@ -64,7 +64,7 @@ class Matrix(NamedTuple):
     Several only where a circular filter is longer than its input; they add up.
     """
 
-    spec: Spec
+    spec: FilterSpec
     entries: tuple[tuple[tuple[int, ...], ...], ...]
 
     @property
@@ -102,8 +102,11 @@ class Matrix(NamedTuple):
         return "Toeplitz matrix" if flat else "doubly block Toeplitz matrix"
 
 
-def build(spec: Spec) -> Matrix:
-    """The matrix of a filter; the caller sees to it that `output` has no zero and that it isn't too large."""
+def build(spec: FilterSpec) -> Matrix:
+    """Build the matrix of a filter.
+
+    The caller sees to it that `output` has no zero and that it isn't too large.
+    """
     places, inputs = spec.output, prod(spec.size)
     taps = [_unravel(k, spec.shape) for k in range(prod(spec.shape))]
     rows = []
@@ -123,8 +126,8 @@ def times(matrix: Sequence[Sequence[Number]], x: Sequence[Number]) -> list[Numbe
     return [sum((entry * value for entry, value in zip(row, x, strict=True) if entry), 0) for row in matrix]
 
 
-def sliding(spec: Spec, x: Sequence[Number]) -> list[tuple[list[tuple[Number, Number]], Number]]:
-    """The window's own way: for each output its products (weight, input; 0 for padding) in order, and their sum.
+def sliding(spec: FilterSpec, x: Sequence[Number]) -> list[tuple[list[tuple[Number, Number]], Number]]:
+    """Return the window's own way: each output's products (weight, input; 0 for padding) in order, and their sum.
 
     Written without the matrix, over the padded input, so that the two answers check each other.
     """
@@ -146,7 +149,7 @@ def sliding(spec: Spec, x: Sequence[Number]) -> list[tuple[list[tuple[Number, Nu
 
 
 def rank(matrix: Sequence[Sequence[Number]]) -> int:
-    """The exact rank, by elimination without fractions (Bareiss)."""
+    """Return the exact rank, by elimination without fractions (Bareiss)."""
     scale = 1
     for row in matrix:
         for entry in row:
@@ -200,7 +203,7 @@ def _before(f: int, mode: Mode, correlate: bool, circular: bool) -> int:
     return (f - 1) // 2 if correlate else f // 2
 
 
-def _position(spec: Spec, place: Sequence[int], tap: Sequence[int]) -> int | None:
+def _position(spec: FilterSpec, place: Sequence[int], tap: Sequence[int]) -> int | None:
     """Which input number meets this parameter at this place; None on padding."""
     at = []
     for i, t, f, n, p in zip(place, tap, spec.shape, spec.size, spec.before, strict=True):

@@ -1,4 +1,4 @@
-"""The memory that training takes: parameters, gradients, optimiser state and what is kept for the backward pass.
+"""Memory of a training: parameters, gradients, optimiser state and what is kept for the backward pass.
 
 Counted for float32 on PyTorch's CPU path, as autograd saves tensors (the tests compare it with
 `torch.autograd.graph.saved_tensors_hooks`): a conv, fc, norm or pooling layer keeps its input, ReLU, tanh and sigmoid
@@ -15,19 +15,6 @@ from cvtui.calc.table import Row, Table, values
 NUMBER = 4
 """Bytes of a float32."""
 
-OPTIMIZERS: dict[str, int] = {
-    "sgd": 0,
-    "momentum": 1,
-    "nesterov": 1,
-    "adagrad": 1,
-    "rmsprop": 1,
-    "adam": 2,
-    "adamw": 2,
-    "muon": 1,
-}
-"""Numbers kept per parameter: a velocity, a sum of squares, or both moments. (Of muon's few parameters that AdamW
-updates, the last layer's, biases and norms, there are both.)"""
-
 _KEEPS_INPUT = frozenset(
     ("conv", "proj", "fc", "pool", "avgpool", "sumpool", "bn", "ln", "leakyrelu", "gelu", "silu", "elu"),
 )
@@ -41,22 +28,24 @@ class Memory(NamedTuple):
     parameters: int
     gradients: int
     activations: int
-    state: dict[str, int]
-    """By optimiser."""
 
-    def total(self, optimizer: str) -> int:
-        return self.parameters + self.gradients + self.activations + self.state[optimizer]
+    def state(self, copies: int) -> int:
+        """Return the bytes of an optimiser that keeps so many numbers per parameter."""
+        return self.parameters * copies
+
+    def total(self, copies: int) -> int:
+        """Return all bytes, with the state of such an optimiser."""
+        return self.parameters + self.gradients + self.activations + self.state(copies)
 
 
 def training_memory(table: Table, batch: int) -> Memory:
-    """What training this net at this batch size holds."""
+    """Count what training this net at this batch size holds, but for the optimiser's state."""
     parameters = table.parameters * NUMBER
-    state = {name: parameters * copies for name, copies in OPTIMIZERS.items()}
-    return Memory(batch, parameters, parameters, kept_activations(table, batch), state)
+    return Memory(batch, parameters, parameters, kept_activations(table, batch))
 
 
 def kept_activations(table: Table, batch: int) -> int:
-    """Bytes that the forward pass leaves for the backward pass."""
+    """Count the bytes that the forward pass leaves for the backward pass."""
     rows = table.rows
     home: list[int] = []  # the row whose output a row's output is a view of
     learns: list[bool] = []  # whether a parameter stands before: only then is anything kept for a gradient

@@ -6,7 +6,7 @@ Never a refusal: half of all valid convolutions leave something over.
 from __future__ import annotations
 
 from cvtui.calc.net.nodes import Conv, Pair, Pool
-from cvtui.calc.pooling_windows import conv_places, extent, left_over, pool_places
+from cvtui.calc.pooling_windows import conv_output_size, extent, left_over, pool_output_size
 
 
 def conv_note(node: Conv, size: Pair, implied: bool) -> str:
@@ -34,8 +34,8 @@ def pool_note(node: Pool, size: Pair) -> str:
     rest = [left_over(*axis) for axis in axes]
     if node.ceil or not any(rest):
         return ""
-    down = [pool_places(n, f, s, p) for n, f, s, p, _ in axes]
-    up = [pool_places(n, f, s, p, ceil=True) for n, f, s, p, _ in axes]
+    down = [pool_output_size(n, f, s, p) for n, f, s, p, _ in axes]
+    up = [pool_output_size(n, f, s, p, ceil=True) for n, f, s, p, _ in axes]
     unread = _unread(axes, rest)
     if down == up:
         return f"PyTorch {unread}; ceil would not change that" if unread else ""
@@ -59,7 +59,7 @@ def _misfit(axes: list[tuple[int, int, int, int, int]], rest: list[int]) -> str:
     room = n + 2 * p - extent(f, d)
     padded = f"{n} + 2·{p}" if p else f"{n}"
     reach = f"{f}" if d == 1 else f"{d}·({f} − 1) − 1"
-    places = conv_places(n, f, s, p, d)
+    places = conv_output_size(n, f, s, p, d)
     exact = f"{room / s + 1:.2f}".rstrip("0")
     return (
         f"({padded} − {reach})/{s} + 1 = {exact}: the filter does not fit; "
@@ -77,7 +77,7 @@ def _ways_out(n: int, f: int, s: int, p: int, d: int) -> str:
 
 
 def _unread(axes: list[tuple[int, int, int, int, int]], rest: list[int]) -> str:
-    """What lies at the far edges and no window reads: `never reads 1 row and 1 column`."""
+    """Describe what lies at the far edges and no window reads: `never reads 1 row and 1 column`."""
     real = [max(0, over - axis[3]) for axis, over in zip(axes, rest, strict=True)]
     counts, where = (real, "") if any(real) else (rest, " of padding")
     words = [

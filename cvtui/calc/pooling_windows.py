@@ -11,16 +11,19 @@ def extent(f: int, d: int) -> int:
     return d * (f - 1) + 1
 
 
-def conv_places(n: int, f: int, s: int, p: int, d: int = 1) -> int:
+def conv_output_size(n: int, f: int, s: int, p: int, d: int = 1) -> int:
     """⌊(n + 2p − d·(f − 1) − 1)/s⌋ + 1, or 0 where the filter does not fit at all (Conv2d, floor pooling)."""
     room = n + 2 * p - extent(f, d)
     return room // s + 1 if room >= 0 else 0
 
 
-def pool_places(n: int, f: int, s: int, p: int, ceil: bool = False) -> int:
-    """The same for pooling. With ceil_mode PyTorch drops the last window where it would start in the right padding."""
+def pool_output_size(n: int, f: int, s: int, p: int, ceil: bool = False) -> int:
+    """Return the same for pooling.
+
+    With ceil_mode PyTorch drops the last window where it would start in the right padding.
+    """
     if not ceil:
-        return conv_places(n, f, s, p)
+        return conv_output_size(n, f, s, p)
     places = (n + 2 * p - f + s - 1) // s + 1
     if (places - 1) * s >= n + p:
         places -= 1
@@ -71,7 +74,7 @@ def _floor_sum(count: int, m: int, a: int, b: int) -> int:
 
 
 def formula(n: int, f: int, s: int, p: int, d: int = 1, *, ceil: bool = False) -> str:
-    """The number of places worked out, in the lecture's form: `(32 + 2·2 − 5)/1 + 1 = 32`."""
+    """Write the output size worked out, in the lecture's form: `(32 + 2·2 − 5)/1 + 1 = 32`."""
     padded = f"{n} + 2·{p}" if p else f"{n}"
     reach = f"{f}" if d == 1 else f"{d}·({f} − 1) − 1"
     room = n + 2 * p - extent(f, d)
@@ -80,6 +83,6 @@ def formula(n: int, f: int, s: int, p: int, d: int = 1, *, ceil: bool = False) -
         return f"{whole} + 1 = {room // s + 1}"
     if not ceil:
         return f"⌊{whole}⌋ + 1 = {room // s + 1}"
-    places = pool_places(n, f, s, p, ceil=True)
+    places = pool_output_size(n, f, s, p, ceil=True)
     dropped = (room + s - 1) // s + 1 - places
     return f"⌈{whole}⌉ + 1{' − 1' if dropped else ''} = {places}"

@@ -45,13 +45,13 @@ class Window(NamedTuple):
     dilation: Pair = (1, 1)
 
 
-class Step:
+class PathStep:
     """One step on the way from the input: a window, a meeting of branches (no window), or a mixture (`reads`)."""
 
     __slots__ = ("map", "order", "parents", "reads", "window")
 
     def __init__(
-        self, size: Pair, parents: tuple[Step, ...] = (), window: Window | None = None, reads: Masks | None = None
+        self, size: Pair, parents: tuple[PathStep, ...] = (), window: Window | None = None, reads: Masks | None = None
     ) -> None:
         self.map = size
         self.parents = parents
@@ -60,14 +60,14 @@ class Step:
         self.order: int = 1 + max((parent.order for parent in parents), default=0)
 
 
-class Field(NamedTuple):
+class FieldByAxis(NamedTuple):
     """Stretches by axis, and the step that made the map its units lie on."""
 
     axes: tuple[Axis, Axis]
-    step: Step
+    step: PathStep
 
     def seen(self) -> ReceptiveField:
-        """What unit (0, 0) sees; the larger step where branches step differently."""
+        """Return what unit (0, 0) sees; the larger step where branches step differently."""
         (h_size, h_step, h_start), (w_size, w_step, w_start) = _first(self.axes[0]), _first(self.axes[1])
         return ReceptiveField((h_size, w_size), (h_step, w_step), (h_start, w_start))
 
@@ -77,21 +77,21 @@ class Field(NamedTuple):
         return " and ".join(map(str, jumps))
 
 
-def identity(size: Pair) -> Field:
-    """The input itself: unit i sees pixel i."""
+def identity(size: Pair) -> FieldByAxis:
+    """Return the field of the input itself: unit i sees pixel i."""
     one = (Stretch(1, 0, 1),)
-    return Field((one, one), Step(size))
+    return FieldByAxis((one, one), PathStep(size))
 
 
-def slid(field: Field, window: Window, output: Pair) -> Field:
+def slid(field: FieldByAxis, window: Window, output: Pair) -> FieldByAxis:
     """After a window has slid over the map."""
     (fh, fw), (sh, sw), (ph, pw), (dh, dw) = window
     high = tuple(Stretch(j * sh, start - ph * j, n + (fh - 1) * dh * j) for j, start, n in field.axes[0])
     wide = tuple(Stretch(j * sw, start - pw * j, n + (fw - 1) * dw * j) for j, start, n in field.axes[1])
-    return Field((high, wide), Step(output, (field.step,), window))
+    return FieldByAxis((high, wide), PathStep(output, (field.step,), window))
 
 
-def everything(field: Field, input_size: Pair, output: Pair) -> Field:
+def everything(field: FieldByAxis, input_size: Pair, output: Pair) -> FieldByAxis:
     """After every unit of the map has been mixed into each output (global pooling, fc, layer norm)."""
     reads = _read(field.step) if max(input_size) <= MOST_POSITIONS else None
     if reads is None:
@@ -100,17 +100,17 @@ def everything(field: Field, input_size: Pair, output: Pair) -> Field:
         )
     else:
         first, second = _span(reads[0]), _span(reads[1])
-    return Field((first, second), Step(output, (field.step,), reads=reads))
+    return FieldByAxis((first, second), PathStep(output, (field.step,), reads=reads))
 
 
-def joined(fields: list[Field]) -> Field:
+def joined(fields: list[FieldByAxis]) -> FieldByAxis:
     """Where branches meet on one map: each unit sees what any of them sees."""
     first, second = (_melted([s for field in fields for s in field.axes[axis]]) for axis in (0, 1))
-    return Field((first, second), Step(fields[0].step.map, tuple(field.step for field in fields)))
+    return FieldByAxis((first, second), PathStep(fields[0].step.map, tuple(field.step for field in fields)))
 
 
-def _read(last: Step) -> Masks | None:
-    """The rows and columns of the input that a whole map is made of; None where that would take too long.
+def _read(last: PathStep) -> Masks | None:
+    """Return the rows and columns of the input that a whole map is made of; None where that would take too long.
 
     Backwards over the steps, the latest first, so that all ways into a step are known before it is left. What is wanted
     of a step is a union of grids (rows x columns), which need not be a grid itself: a branch may read other rows in
@@ -141,7 +141,10 @@ def _read(last: Step) -> Masks | None:
 
 
 def _united(grids: list[Masks]) -> list[Masks]:
-    """The grids that no other one contains; past MOST_GRIDS, one around them all (which may be a little too large)."""
+    """Keep the grids that no other one contains.
+
+    Past MOST_GRIDS, one around them all (which may be a little too large).
+    """
     kept: list[Masks] = []
     for high, wide in grids:
         if any(high | h == h and wide | w == w for h, w in kept):
@@ -157,7 +160,7 @@ def _united(grids: list[Masks]) -> list[Masks]:
 
 
 def _under(masks: Masks, window: Window, size: Pair) -> Masks | None:
-    """The positions of a map of this size that lie under the window at the given places."""
+    """Return the positions of a map of this size that lie under the window at the given places."""
     if max(*window.size, *size) > MOST_POSITIONS:
         return None
     found = []

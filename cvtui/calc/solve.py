@@ -10,9 +10,9 @@ from __future__ import annotations
 from itertools import product
 from typing import NamedTuple
 
-from cvtui.calc.net.nodes import Chain, Concat, Conv, Node, Pair, Repeat, Residual
+from cvtui.calc.net.nodes import Chain, Conv, Node, Pair, Repeat
 from cvtui.calc.net.printer import expression
-from cvtui.calc.pooling_windows import conv_places, extent, formula, left_over, same_padding
+from cvtui.calc.pooling_windows import conv_output_size, extent, formula, left_over, same_padding
 from cvtui.calc.table import Size, Table, size_text
 from cvtui.calc.trace import UnknownLeft, trace
 from cvtui.errors import RequestError
@@ -107,7 +107,7 @@ def _reached(chain: Chain, size: Size, classes: int, wanted: Size, source: str) 
 
 
 def _reach(chain: Chain, size: Size, classes: int, wanted: Size, source: str) -> tuple[list[Answer], list[Chain]]:
-    """Depth first over the convs with `?`. What two settings of one conv turn into the same size goes on as one."""
+    """Search depth first over the convs with `?`; settings that give the same size go on as one."""
     work, layers = 0, _layers(chain)
     found: list[tuple[Chain, list[Answer]]] = []
     outputs: set[Size] = set()
@@ -137,6 +137,11 @@ def _reach(chain: Chain, size: Size, classes: int, wanted: Size, source: str) ->
     search(chain, [])
     if not found:
         raise _out_of_reach(wanted, outputs, work > MAX_WORK)
+    return _ranked(found)
+
+
+def _ranked(found: list[tuple[Chain, list[Answer]]]) -> tuple[list[Answer], list[Chain]]:
+    """Return the most usual answers, and all nets that reach the size, most usual first."""
     found.sort(key=lambda one: [_usualness(answer.fits[0]) for answer in one[1]])
     answers = found[0][1]
     if len(answers) == 1:  # one conv: every setting that reaches the size, over all groups
@@ -184,7 +189,7 @@ def _settings(node: Conv, axis: int, n: int) -> list[tuple[int, int, int]]:
             paddings: tuple[int, ...] = (same_padding(f, d),)
         else:
             paddings = (p_given,) if p_given is not None else (*range(min(extent(f, d), 64)), same_padding(f, d))
-        settings += [(f, s, p) for s, p in product(strides, dict.fromkeys(paddings)) if conv_places(n, f, s, p, d)]
+        settings += [(f, s, p) for s, p in product(strides, dict.fromkeys(paddings)) if conv_output_size(n, f, s, p, d)]
     return settings
 
 
@@ -196,7 +201,7 @@ def _fit(node: Conv, size: Pair, high: tuple[int, int, int], wide: tuple[int, in
     (fh, sh, ph), (fw, sw, pw) = high, wide
     filled = node.replaced(size=(fh, fw), stride=(sh, sw), padding=None if node.padding is None else (ph, pw))
     axes = [(n, *setting, d) for n, setting, d in zip(size, (high, wide), node.dilation, strict=True)]
-    first, second = (conv_places(*axis) for axis in axes)
+    first, second = (conv_output_size(*axis) for axis in axes)
     return Fit(filled, size, (first, second), not any(left_over(*axis) for axis in axes))
 
 
@@ -224,52 +229,33 @@ def _axis(node: Conv, axis: int) -> tuple[int, int, int, int]:
 
 
 def _filled(node: Chain, old: Conv, new: Conv) -> Chain:
-    """The tree with one conv (known by its place in the text) in place of another."""
+    """Return the tree with one conv (known by its place in the text) in place of another."""
 
     def walk(part: Node) -> Node:
-        if part.span == old.span and part == old:
-            return new
-        if isinstance(part, Chain):
-            return part.replaced(parts=tuple(walk(one) for one in part.parts))
-        if isinstance(part, Repeat | Residual):
-            return part.replaced(body=walk(part.body))
-        if isinstance(part, Concat):
-            return part.replaced(branches=tuple(walk(branch) for branch in part.branches))
-        return part
+        return new if part.span == old.span and part == old else part.mapped(walk)
 
-    return node.replaced(parts=tuple(walk(part) for part in node.parts))
+    return node.mapped(walk)
 
 
 def _layers(node: Node) -> int:
-    """How many layers a part has when it is unrolled."""
-    if isinstance(node, Chain):
-        return sum(_layers(part) for part in node.parts)
-    if isinstance(node, Repeat):
-        return node.count * _layers(node.body)
-    if isinstance(node, Concat):
-        return sum(_layers(branch) for branch in node.branches)
-    return _layers(node.body) if isinstance(node, Residual) else 1
+    """Count the layers of a part when it is unrolled."""
+    count = node.count if isinstance(node, Repeat) else 1
+    return count * (sum(map(_layers, node.children())) if node.inside else 1)
 
 
 def _in_repeat(chain: Chain, node: Conv) -> bool:
-    """Whether the conv stands inside a part with `*N`."""
-    inside: list[Node] = list(chain.parts)
+    """Return True if the conv stands inside a part with `*N`."""
+    inside: list[Node] = [chain]
     while inside:
         part = inside.pop()
-        if isinstance(part, Repeat):
-            if part.span[0] <= node.span[0] < part.span[1]:
-                return True
-        elif isinstance(part, Chain):
-            inside += part.parts
-        elif isinstance(part, Residual):
-            inside.append(part.body)
-        elif isinstance(part, Concat):
-            inside += part.branches
+        if isinstance(part, Repeat) and part.span[0] <= node.span[0] < part.span[1]:
+            return True
+        inside += part.children()
     return False
 
 
 def _why(answer: Answer) -> str:
-    """The lecture's reason where only the padding is asked: 32 − 5 + 2P is odd, the stride is 2."""
+    """Give the lecture's reason where only the padding is asked: 32 − 5 + 2P is odd, the stride is 2."""
     if None in answer.node.size or None in answer.node.stride:
         return ""
     for axis in (1, 0):

@@ -27,8 +27,8 @@ from cvtui.calc.net.nodes import (
     Softmax,
 )
 from cvtui.calc.notes import conv_note, pool_note
-from cvtui.calc.pooling_windows import conv_places, extent, formula, pool_places, same_padding
-from cvtui.calc.receptive_fields import Field, Window, everything, identity, joined, slid
+from cvtui.calc.pooling_windows import conv_output_size, extent, formula, pool_output_size, same_padding
+from cvtui.calc.receptive_fields import FieldByAxis, Window, everything, identity, joined, slid
 from cvtui.calc.sizes import MAX_SIDE
 from cvtui.calc.table import Row, Size, Table, size_text, values
 from cvtui.errors import RequestError
@@ -44,16 +44,18 @@ class UnknownLeft(RequestError):
 
 
 class _Flow(NamedTuple):
-    """What runs from layer to layer: a size, what its units see (None where the input has no height and width), and the
-    number of the row that made it (−1: the net's input)."""
+    """State between two layers: a size, what its units see, and the row that made it.
+
+    What units see is None where the input has no height and width; row −1 is the net's input.
+    """
 
     size: Size
-    field: Field | None
+    field: FieldByAxis | None
     row: int
 
 
 def trace(chain: Chain, size: Size, classes: int = 10, *, source: str = "") -> Table:
-    """The table of a net for one input.
+    """Trace a net on one input size into its layer table.
 
     size: (H, W, C), or (N,) for an input that is flat. classes: the outputs of a bare `fc`. source: the net's text, for
     the caret of an error. RequestError where a layer does not fit what it is given, with its column.
@@ -112,7 +114,7 @@ class _Tracer:
 
     def conv(self, node: Conv, flow: _Flow, depth: int, kind: str = "conv") -> _Flow:
         size, field = self.mapped(node, flow)
-        self.numbered(node, kind)
+        self.numbered(kind)
         if has_unknown(node):
             message = (
                 f"layer {len(self.rows) + 1}, conv: '?' asks what fits; here a number is needed (`cvtui calc` answers)"
@@ -122,13 +124,13 @@ class _Tracer:
         if channels % node.groups or node.filters % node.groups:
             what = f"{channels} input channels" if channels % node.groups else f"{node.filters} filters"
             raise self.misfit(node, kind, f"{what} can't be parted into {node.groups} groups")
-        filters, stride = _whole(node.size), _whole(node.stride)
+        filters, stride = whole(node.size), whole(node.stride)
         if node.padding is None:
             padding = (same_padding(filters[0], node.dilation[0]), same_padding(filters[1], node.dilation[1]))
         else:
-            padding = _whole(node.padding)
+            padding = whole(node.padding)
         reach = (extent(filters[0], node.dilation[0]), extent(filters[1], node.dilation[1]))
-        out = tuple(conv_places(size[i], filters[i], stride[i], padding[i], node.dilation[i]) for i in (0, 1))
+        out = tuple(conv_output_size(size[i], filters[i], stride[i], padding[i], node.dilation[i]) for i in (0, 1))
         if 0 in out:
             raise self.misfit(node, kind, self.too_small(size[:2], padding, reach, "filter", filters))
         resolved = node if node.padding is not None else node.replaced(padding=padding)
@@ -161,7 +163,7 @@ class _Tracer:
                 kind,
                 f"padding {_by(node.padding)} is more than half of its {_by(node.size)} window (PyTorch refuses it)",
             )
-        out = tuple(pool_places(size[i], node.size[i], stride[i], node.padding[i], node.ceil) for i in (0, 1))
+        out = tuple(pool_output_size(size[i], node.size[i], stride[i], node.padding[i], node.ceil) for i in (0, 1))
         if 0 in out:
             raise self.misfit(node, kind, self.too_small(size[:2], node.padding, node.size, "window", node.size))
         resolved = node if node.stride is not None else node.replaced(stride=stride)
@@ -188,7 +190,7 @@ class _Tracer:
         return after
 
     def linear(self, node: Linear, flow: _Flow, depth: int, kind: str = "fc") -> _Flow:
-        self.numbered(node, kind)
+        self.numbered(kind)
         if node.outputs is None:
             self.bare = node
         outputs = node.outputs or self.classes
@@ -250,7 +252,7 @@ class _Tracer:
         return after
 
     def projection(self, node: Residual, flow: _Flow, to: Size, depth: int) -> _Flow:
-        """The way around a residual body whose output has another shape: 1x1 filters, and a stride to step down."""
+        """Add the way around a residual body whose output has another shape: 1x1 filters, and a stride to step down."""
         if len(to) == 1:
             return self.linear(Linear(outputs=to[0], bias=False, span=node.span), flow, depth, kind="proj")
         if len(flow.size) == 1:
@@ -288,22 +290,22 @@ class _Tracer:
 
     # Helpers.
 
-    def flow(self, size: Size, field: Field | None) -> _Flow:
-        """What the next row is going to give."""
+    def flow(self, size: Size, field: FieldByAxis | None) -> _Flow:
+        """Return the flow behind the row that comes next."""
         return _Flow(size, field, len(self.rows))
 
-    def mixed(self, flow: _Flow, output: Pair) -> Field | None:
+    def mixed(self, flow: _Flow, output: Pair) -> FieldByAxis | None:
         return None if flow.field is None else everything(flow.field, self.input[:2], output)  # type: ignore[arg-type]
 
-    def mapped(self, node: Node, flow: _Flow) -> tuple[tuple[int, int, int], Field]:
-        """The flow, which must be a map: H x W x C."""
+    def mapped(self, node: Node, flow: _Flow) -> tuple[tuple[int, int, int], FieldByAxis]:
+        """Return the flow, which must be a map: H x W x C."""
         if len(flow.size) == 1 or flow.field is None:
             word = "conv" if isinstance(node, Conv) else "pool" if isinstance(node, Pool) else "gap"
             where = "" if len(self.input) == 1 else "; it has to stand before the first fc or flatten"
             raise self.misfit(node, word, f"needs a map H x W x C, but is given {flow.size[0]} numbers{where}")
         return flow.size, flow.field
 
-    def numbered(self, node: Conv | Linear, kind: str) -> None:
+    def numbered(self, kind: str) -> None:
         """No bare fc stands before this layer."""
         if self.bare is not None and kind != "proj":
             message = "fc without a number has one output per class: only the last layer may be one"
@@ -354,7 +356,9 @@ def has_unknown(node: Conv) -> bool:
     return None in node.size or None in node.stride or (node.padding is not None and None in node.padding)
 
 
-def _whole(pair: tuple[int | None, int | None]) -> Pair:
+def whole(pair: tuple[int | None, int | None] | None) -> Pair:
+    """Return a pair that holds no `?` any more."""
+    assert pair is not None
     first, second = pair
     assert first is not None
     assert second is not None
@@ -366,7 +370,7 @@ def _by(pair: Pair) -> str:
 
 
 def _both(size: Size, f: Pair, s: Pair, p: Pair, d: Pair, *, ceil: bool = False) -> str:
-    """The size formula: once where both axes agree, else for height and width."""
+    """Write the size formula: once where both axes agree, else for height and width."""
     high, wide = ((size[i], f[i], s[i], p[i], d[i]) for i in (0, 1))
     if high == wide:
         return formula(*wide, ceil=ceil)
@@ -374,7 +378,7 @@ def _both(size: Size, f: Pair, s: Pair, p: Pair, d: Pair, *, ceil: bool = False)
 
 
 def _step(n: int, places: int) -> int:
-    """The smallest stride with which a 1-wide filter has so many places over n; 0 where there is none."""
+    """Return the smallest stride with which a 1-wide filter has so many places over n; 0 where there is none."""
     if places == 1:
         return n
     stride = (n - 1) // (places - 1) if places <= n else 0

@@ -9,7 +9,7 @@ EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def say(message: str, hint: str = "") -> None:
-    """One line on stderr. Control characters (they may come from file names) are shown as U+FFFD."""
+    """Print one line on stderr. Control characters (they may come from file names) become U+FFFD."""
     from cvtui.text import harmless
 
     with contextlib.suppress(OSError):  # the terminal is gone

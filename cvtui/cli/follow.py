@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from cvtui import door
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
-from cvtui.cli.output.progress import Report
+from cvtui.cli.output.progress import RunReport
 from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.runlog.history import History
 from cvtui.runlog.tail import Tail
-from cvtui.runlog.worker_process import launch
+from cvtui.runlog.worker_process import launch, stop
 
 if TYPE_CHECKING:
     from cvtui.recipe.validation import Checked
@@ -31,13 +31,13 @@ PATIENCE_SECONDS = 3.0
 """From the second signal to SIGKILL."""
 
 
-def train_headless(
+def train_without_screen(
     checked: Checked, runs: Path, *, strict_name: bool = False, as_json: bool = False, quiet: bool = False
 ) -> int:
-    """Trains in the foreground until the end; gives the exit code.
+    """Train in the foreground until the end; return the exit code.
 
-    `strict_name`: the recipe's name was asked for on the command line, and must be free; a name that comes out of a
-    recipe file gets -2, -3 … where it is taken, so that `cvtui runs/NAME/recipe.toml` repeats a run.
+    `strict_name`: the recipe's name was asked for on the command line, and must be free; a name from a recipe file gets
+    -2, -3 … where it is taken, so that `cvtui runs/NAME/recipe.toml` repeats a run.
     """
     return follow(make_folder(checked, runs, strict_name), checked, as_json=as_json, quiet=quiet)
 
@@ -52,16 +52,19 @@ def follow(
     quiet: bool = False,
     with_terminal: bool = False,
 ) -> int:
-    """Starts the worker on `folder` (to go on from its checkpoint, with `resume`, perhaps at another `rate`) and tells
-    what it does. The training outlives a lost terminal (SIGHUP ends us alone; `cvtui attach` finds it), unless it ends
-    `with_terminal`: because something is to follow that only we can do."""
+    """Start the worker on `folder`, print its progress, and return the exit code.
+
+    With `resume` it goes on from its checkpoint, perhaps at another `rate`. The training outlives a lost terminal
+    (SIGHUP ends us alone; `cvtui attach` finds it), unless it ends `with_terminal`: because something is to follow that
+    only we can do.
+    """
     history = History(folder)
     records = Tail(folder.events, told.st_size if resume and (told := door.state(folder.events)) is not None else 0)
-    report = Report(folder, checked, quiet=quiet, as_json=as_json)
+    report = RunReport(folder, checked, quiet=quiet, as_json=as_json)
     if resume:
         report.skip(history)
     report.begin()
-    with Worker(folder, resume, rate, with_terminal) as worker:
+    with TrainingProcess(folder, resume, rate, with_terminal) as worker:
         try:
             running = True
             while running:
@@ -70,9 +73,9 @@ def follow(
                 if as_json:
                     _pass_on(records)
                 report.show(history, worker.signals)
-        except BrokenPipeError:  # nobody reads any more: what runs in the foreground ends with its pipe
+        except BrokenPipeError:  # its reader went away: what runs in the foreground ends with its pipe
             worker.stop()
-            process.forget_output()
+            process.discard_output()
             return EXIT_BROKEN_PIPE
         finally:
             report.close()
@@ -82,7 +85,7 @@ def follow(
 
 
 def make_folder(checked: Checked, runs: Path, strict_name: bool) -> RunFolder:
-    """The run's folder with its recipe. RequestError when it exists or can't be written."""
+    """Make the run's folder with its recipe. RequestError when it exists or can't be written."""
     from cvtui.recipe.toml import dumps
 
     recipe = checked.recipe
@@ -93,16 +96,16 @@ def make_folder(checked: Checked, runs: Path, strict_name: bool) -> RunFolder:
 
 
 def _pass_on(records: Tail) -> None:
-    """Prints the new records exactly as they were logged."""
+    """Print the new records exactly as they were logged."""
     lines = [line for _, line in records.lines()]
     if lines:
-        with process.training_goes_on():
+        with process.tolerate_output_errors():
             sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
             sys.stdout.buffer.flush()
 
 
-class Worker:
-    """The training process. SIGINT and SIGTERM that reach us are handed on to it.
+class TrainingProcess:
+    """The training process; SIGINT and SIGTERM that reach us are passed on to it.
 
     It has a session of its own, so that a ctrl+c on the terminal (sent to the whole foreground group) reaches it once,
     through us: the engine takes a second signal as "at once".
@@ -119,11 +122,11 @@ class Worker:
         self._kill_at = float("inf")
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> TrainingProcess:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
+            self._before[number] = signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            handler = self._note if self.with_terminal else signal.SIG_DFL
+            handler = self._on_signal if self.with_terminal else signal.SIG_DFL
             self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handler)
         try:
             self._process = launch(self.folder, detached=True, resume=self.resume, rate=self.rate)
@@ -133,7 +136,7 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Restores the handlers. On an error here, the worker is not left alone in the background."""
+        """Restore the handlers. On an error here, the process is not left alone in the background."""
         try:
             if self._process is not None and self._process.poll() is None:
                 self.stop()
@@ -144,11 +147,11 @@ class Worker:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
         self.signals.append(number)
 
     def wait(self, seconds: float) -> bool:
-        """Waits so long at most; hands on signals. False once the process has ended."""
+        """Wait at most `seconds`, passing on signals. Return False once the process has ended."""
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
@@ -165,14 +168,9 @@ class Worker:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Asks it to stop, and insists after some seconds."""
+        """Ask it to stop (it saves first); kill it after ten seconds."""
         assert self._process is not None
-        self._process.terminate()
-        try:
-            self._process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        stop(self._process, 10.0)
 
     @property
     def code(self) -> int:
@@ -181,9 +179,11 @@ class Worker:
         return self._process.wait()
 
 
-def exit_code(worker: Worker, history: History) -> int:
-    """What this command exits with: 0 done, 1 failed, diverged or not all on the disk, 2 wrong, 128 + signal when we
-    were interrupted."""
+def exit_code(worker: TrainingProcess, history: History) -> int:
+    """Return the exit code of a command that trained.
+
+    0 done, 1 failed, diverged or not all on the disk, 2 wrong, 128 + signal when we were interrupted.
+    """
     if worker.signals and (history.end is None or history.end.status == "stopped"):
         return EXIT_INTERRUPTED if worker.signals[0] == signal.SIGINT else 128 + worker.signals[0]
     if worker.code == 0 and history.end is not None:

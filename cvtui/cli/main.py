@@ -1,34 +1,29 @@
-"""The `cvtui` command: which subcommand is meant, and how errors reach the user.
+"""The `cvtui` command: subcommands imported on demand, and how errors reach the user.
 
-Kept light, because `cvtui calc` should start in a blink: a subcommand is imported when it is asked for.
+Kept light, because `cvtui calc` should start in a blink.
 """
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG, say
-from cvtui.cli.registry import COMMANDS, DEFAULT
+from cvtui.cli.registry import COMMANDS, DEFAULT, load
 from cvtui.errors import RequestError, nearest
 
 
 class Program(click.Group):
-    """A group whose commands are imported by name, and which takes anything else for the default command's words."""
+    """Group whose commands are imported by name; anything else goes to the default command."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        return load(name)
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version", *COMMANDS}
@@ -36,7 +31,7 @@ class Program(click.Group):
             args = [DEFAULT, *args]
         return super().parse_args(context, args)
 
-    def format_usage(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_usage(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage("cvtui", "[RECIPE.toml] [OPTIONS]")
         formatter.write_usage("cvtui", "COMMAND [ARGUMENTS] [OPTIONS]", prefix="       ")
 
@@ -44,7 +39,7 @@ class Program(click.Group):
         from cvtui.cli.recipe_options import write_options
 
         with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
         default = self.get_command(context, DEFAULT)
         assert default is not None
         write_options(formatter, default)
@@ -53,11 +48,11 @@ class Program(click.Group):
             formatter.write_dl([row for row in rows if row])
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[Any]:
-        """Commands, and what the default command takes."""
+        """Complete commands, and what the default command takes."""
         from click.shell_completion import CompletionItem
 
         found = [
-            CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items() if name.startswith(incomplete)
+            CompletionItem(name, help=summary) for name, summary in COMMANDS.items() if name.startswith(incomplete)
         ]
         if not incomplete or found:
             return [*found, CompletionItem(incomplete, type="file")]
@@ -80,7 +75,7 @@ cli = Program(
     "cvtui",
     help="""Train image classifiers in the terminal and see, live, why they learn or don't.
 
-    Without a word, cvtui opens its screen with the default recipe in a form. A recipe file, a run's recipe.toml or
+    Without arguments, cvtui opens its screen with the default recipe in a form. A recipe file, a run's recipe.toml or
     options fill the form; with --no-ui the training starts at once and prints a line per epoch.
     """,
     epilog='Shell completion: eval "$(_CVTUI_COMPLETE=bash_source cvtui)"  (or zsh_source, fish_source). '
@@ -97,25 +92,25 @@ cli = Program(
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """The `cvtui` console script: runs the command line `args` (sys.argv by default) and exits with its code."""
+    """Run the command line `args` (sys.argv by default) and exit with its code: the console script."""
     words = list(sys.argv[1:] if args is None else args)
     process.open_streams()
-    process.note_output_errors()
-    process.end_on_signals()
+    process.watch_output()
+    process.raise_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets '?' for '×', not a traceback
     debug = _take_debug(words)
     code = _run(words, debug)
     if (error := process.output_error()) is not None:
-        code = _lost(error, code)
-    elif process.lost is not None:
+        code = _report_lost_output(error, code)
+    elif process.write_error is not None:
         code = code or EXIT_FAILED
-    sys.exit(128 + process.came if process.came else code)
+    sys.exit(128 + process.received if process.received else code)
 
 
 def _take_debug(words: list[str]) -> bool:
-    """Takes --debug out of the words, wherever it stands."""
+    """Remove --debug from the arguments, wherever it stands. Return True if it was there."""
     before = words.index("--") if "--" in words else len(words)
     if "--debug" not in words[:before]:
         return False
@@ -129,14 +124,14 @@ def _run(words: list[str], debug: bool) -> int:
     except Exception as error:
         if debug and not isinstance(error, click.exceptions.Abort):
             _show_traceback()
-        return _said(error)
+        return _report(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
-def _said(error: Exception) -> int:
-    """Says what was wrong on stderr, in one line, and gives the exit code."""
+def _report(error: Exception) -> int:
+    """Print an error on stderr in one line; return the exit code."""
     match error:
         case RequestError():
             say(error.message, error.hint)
@@ -153,9 +148,9 @@ def _said(error: Exception) -> int:
             say(_in_one_line(error))
             return EXIT_WRONG
         case OSError() if (lost := process.output_error()) is not None or isinstance(error, BrokenPipeError):
-            return _lost(lost or error, EXIT_FAILED)
+            return _report_lost_output(lost or error, EXIT_FAILED)
         case _:
-            say(f"a fault of cvtui itself: {type(error).__name__}: {error}", "--debug shows where")
+            say(f"internal error: {type(error).__name__}: {error}", "--debug shows where")
             return EXIT_FAILED
 
 
@@ -169,7 +164,7 @@ def _show_traceback() -> None:
 
 
 def _in_one_line(error: click.ClickException) -> str:
-    """click's own errors in our words: what was given, what is allowed, the nearest."""
+    """Word click's own errors like ours: what was given, what is allowed, the nearest."""
     if isinstance(error, click.NoSuchOption):
         close = nearest(error.option_name, error.possibilities or _options_of(error.ctx))
         return f"{error.option_name}: there is no such option{close or '; --help lists them'}"
@@ -200,11 +195,14 @@ def _options_of(context: click.Context | None) -> list[str]:
     return [word for parameter in context.command.get_params(context) for word in parameter.opts if word[:2] == "--"]
 
 
-def _lost(error: OSError, code: int) -> int:
-    """What we print can't be written. Where its reader went away (`| head`), there is nothing more to say."""
-    process.forget_output()
+def _report_lost_output(error: OSError, code: int) -> int:
+    """Handle output that can't be written; return the exit code.
+
+    Where its reader went away (`| head`), there is nothing more to say.
+    """
+    process.discard_output()
     if isinstance(error, BrokenPipeError):
         return EXIT_BROKEN_PIPE
-    if not process.came:
+    if not process.received:
         say(f"the output can't be written: {error.strerror or error}")
     return code or EXIT_FAILED

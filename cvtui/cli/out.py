@@ -1,4 +1,4 @@
-"""The ways out to a terminal: nothing that a stranger wrote (a recipe, a log, a file's name) is obeyed by it."""
+"""Output to a terminal: no text from outside (a recipe, a log, a file's name) is obeyed by it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 
 def line(text: object = "", *, err: bool = False) -> None:
-    """Prints one line, on stdout or stderr, without control and direction characters."""
+    """Print one line, on stdout or stderr, without control and direction characters."""
     print(harmless(str(text)), file=sys.stderr if err else sys.stdout)
 
 
 def console(*, stderr: bool = False, markup: bool = False) -> Console:
-    """rich's console for stdout or stderr. What is drawn on it, whatever it is made of, is made harmless as it becomes
-    text: the only escapes that reach the terminal are rich's own. `markup`: for pages without words of others."""
+    """Return a rich console for stdout or stderr whose text is made harmless.
+
+    The only escapes that reach the terminal are rich's own. `markup`: for pages without text from outside.
+    """
     from rich.console import Console
     from rich.segment import Segment
 

@@ -1,4 +1,4 @@
-"""What a process owes to whoever runs it: signals end it as ctrl+c does, and its streams may be missing or full."""
+"""Signals and streams of a command: signals end it as ctrl+c does; streams may be missing or full."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from types import FrameType
 from typing import Any, BinaryIO, cast
 
 
-class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came: what a command has started is stopped on the way out, as after ctrl+c."""
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: what a command has started is stopped on the way out, as after ctrl+c."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
 
-came = 0
+received = 0
 """The signal that is ending this process; 0 for none."""
 
 
-def end_on_signals() -> None:
-    """From here on SIGTERM and SIGHUP (the terminal is gone) raise `Ended`. One that is ignored (`nohup`) stays so."""
+def raise_on_signals() -> None:
+    """Raise `Terminated` on SIGTERM and SIGHUP (the terminal is gone) from here on.
+
+    One that is ignored (`nohup`) stays so.
+    """
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -34,13 +37,13 @@ def end_on_signals() -> None:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    global came
-    came = number
-    raise Ended(number)
+    global received
+    received = number
+    raise Terminated(number)
 
 
-def let_signals_be(*names: str) -> None:
-    """Signals do again what the system does: for what lives on without us, or ends by itself."""
+def restore_signals(*names: str) -> None:
+    """Restore the system's handling of signals, for what lives on without us or ends by itself."""
     for name in names:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is _end:
@@ -48,8 +51,10 @@ def let_signals_be(*names: str) -> None:
 
 
 def open_streams() -> None:
-    """A stream that was closed by whoever started us (`>&-`) becomes /dev/null: the next file that is opened must not
-    get its number, and `print` must not fail."""
+    """Open /dev/null for each standard stream that the parent closed (`>&-`).
+
+    The next file that is opened must not get its number, and `print` must not fail.
+    """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is not None:
             continue
@@ -60,9 +65,11 @@ def open_streams() -> None:
         setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-class _Noting(io.FileIO):
-    """A file that remembers why it could not be written: whoever catches the error later can tell whose it was. (Asking
-    the buffer again doesn't tell: what it could not write it forgets.)"""
+class _Stdout(io.FileIO):
+    """File that remembers why it could not be written, so that the error's origin is known later.
+
+    (Asking the buffer again doesn't tell: what it could not write it forgets.)
+    """
 
     error: OSError | None = None
 
@@ -74,11 +81,11 @@ class _Noting(io.FileIO):
             raise
 
 
-_stdout: _Noting | None = None
+_stdout: _Stdout | None = None
 
 
-def note_output_errors() -> None:
-    """Puts a stdout in place that `output_error` can ask. Only for a real one: tests have others."""
+def watch_output() -> None:
+    """Replace stdout by one that `output_error` can ask. Only a real one: tests have others."""
     global _stdout
     old = sys.stdout
     if not isinstance(old, io.TextIOWrapper):
@@ -87,7 +94,7 @@ def note_output_errors() -> None:
     if not bare and not isinstance(getattr(old.buffer, "raw", None), io.FileIO):
         return
     old.flush()
-    _stdout = _Noting(old.fileno(), "w", closefd=False)
+    _stdout = _Stdout(old.fileno(), "w", closefd=False)
     buffer = cast(BinaryIO, _stdout if bare else io.BufferedWriter(_stdout))
     sys.stdout = io.TextIOWrapper(
         buffer, old.encoding, "replace", line_buffering=old.line_buffering, write_through=bare
@@ -95,7 +102,7 @@ def note_output_errors() -> None:
 
 
 def output_error() -> OSError | None:
-    """Why stdout could not be written, if so; what waits for it is written out first."""
+    """Return why stdout could not be written, if so; buffered output is flushed first."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -105,15 +112,17 @@ def output_error() -> OSError | None:
     return _stdout.error if _stdout is not None else None
 
 
-lost: OSError | None = None
+write_error: OSError | None = None
 """Why some of a training's lines could not be written; None as long as all of them were."""
 
 
 @contextlib.contextmanager
-def training_goes_on() -> Iterator[None]:
-    """Around what tells of a training: a full disk below stdout is said once on stderr, and ends nothing. (A reader
-    that went away does: BrokenPipeError is passed on.)"""
-    global lost
+def tolerate_output_errors() -> Iterator[None]:
+    """Context in which a full disk below stdout is reported once on stderr, and ends nothing.
+
+    (A reader that went away does: BrokenPipeError is passed on.)
+    """
+    global write_error
     try:
         yield
     except BrokenPipeError:
@@ -122,15 +131,15 @@ def training_goes_on() -> Iterator[None]:
         error = output_error()
         if error is None:
             return  # stderr's: there is nowhere to say it
-        lost = error
-        forget_output()
+        write_error = error
+        discard_output()
         from cvtui.cli.exit import say
 
         say(f"the output can't be written: {error.strerror}", "the training goes on")
 
 
-def forget_output() -> None:
-    """What still waits for stdout goes nowhere: no complaint when Python closes it."""
+def discard_output() -> None:
+    """Discard buffered output: no complaint when Python closes stdout."""
     with contextlib.suppress(OSError, ValueError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())

@@ -28,10 +28,10 @@ class FieldType(TextParam):
         self.field = field
         self.name = field.kind
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> Any:
         return value
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         words = DEVICES if self.field.name == "device" else self.field.allowed
@@ -61,9 +61,8 @@ def write_options(
 ) -> None:
     """Write the options of a command that takes a recipe, in groups, each choice below its option.
 
-    Args:
-        command: the default command, whose own options stand among the recipe's.
-        own: names of those that are shown only where a command takes them.
+    `command` is the default command, whose own options stand among the recipe's; `own` names those of them that are
+    shown only where a command takes them.
     """
     for title, fields in grouped():
         rows = [row for field in fields for row in _rows(field)]

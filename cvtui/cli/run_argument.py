@@ -20,7 +20,7 @@ Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 
 
 def find_run(run: str | None, runs: Path) -> RunFolder:
-    """The run folder of that name in `runs`, or at that path; the newest in `runs` without one. RequestError."""
+    """Find the run of that name in `runs`, or at that path; the newest in `runs` without one. RequestError."""
     from cvtui.runlog.folder import RunFolder, is_run, list_runs, newest
 
     if run is None:
@@ -49,10 +49,10 @@ class RunName(TextParam):
 
     name = "run"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> Any:
         return value
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         from cvtui.runlog.folder import list_runs
@@ -62,7 +62,7 @@ class RunName(TextParam):
 
 
 def runs_option(help_text: str = "Where the run folders lie.") -> Callable[[Wrapped], Wrapped]:
-    """The option --runs DIR."""
+    """Make the option --runs DIR."""
     return click.option(
         "--runs",
         type=click.Path(path_type=Path),

@@ -1,4 +1,4 @@
-"""The interactive session: is there a terminal that is large enough? Then the screen."""
+"""Open the screen, where there is a terminal that is large enough."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALLEST = (80, 24)
 
 
 def check_terminal(way_out: str) -> None:
-    """RequestError (with the way out in its words) where no screen can be drawn: no terminal, or one too small."""
+    """Raise RequestError, with the way out, where no screen can be drawn: no terminal, or too small."""
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise RequestError("the screen needs a terminal, and this is none", hint=way_out)
     if os.environ.get("TERM") == "dumb":
@@ -44,38 +44,44 @@ FPS = click.option(
 """The option of every command that opens the screen on a run."""
 
 
-def collect_seldom() -> None:
-    """The garbage collector never looks again at what has been loaded, and at what a screen makes and forgets (styles,
-    strips, messages: some thousand objects a frame) after 2,000 instead of 700 of them, and seldom at all of it: that
-    was a third of a screen's time. (With 100,000 it takes 0.7 instead of 1.5 % of a busy screen's time, but then a key
-    waits 90 ms for it now and then, and so 7 ms at most.)"""
+def relax_garbage_collection() -> None:
+    """Let the garbage collector run seldom, and never on what has been loaded.
+
+    What a screen makes and forgets (styles, strips, messages: some thousand objects a frame) is looked at after 2,000
+    instead of 700 of them, and seldom at all of it: that was a third of a screen's time. (With 100,000 it takes 0.7
+    instead of 1.5 % of a busy screen's time, but then a key waits 90 ms for it now and then, and so 7 ms at most.)
+    """
     gc.freeze()
     gc.enable()
     gc.set_threshold(2_000, 10, 1_000)
 
 
 def _end_with_the_terminal() -> None:
-    """Also where it was started with SIGHUP ignored (`nohup`): without its terminal the screen would stay for ever,
-    and nobody could see it. The training does not end with it."""
-    process.let_signals_be("SIGTERM")
+    """End with SIGHUP, also where that was ignored at the start (`nohup`).
+
+    Without its terminal the screen would stay for ever, unseen. The training does not end with it.
+    """
+    process.restore_signals("SIGTERM")
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def run_session(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None, fps: float = 10.0) -> int:
-    """Opens the screen and gives its exit code. `recipe` fills the form; `attach` is a run folder to open at once;
-    `fps`: frames of a live run a second, at most."""
+def open_screen(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None, fps: float = 10.0) -> int:
+    """Open the screen and return its exit code.
+
+    `recipe` fills the form; `attach` is a run folder to open at once; `fps`: frames of a live run a second, at most.
+    """
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
     gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
     from cvtui.runlog.commands import CommandReader
     from cvtui.text import harmless
     from cvtui.tui.app import CvtuiApp
 
-    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps, shown=collect_seldom)
+    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps, shown=relax_garbage_collection)
     _end_with_the_terminal()
     app.run()
     for run in app.living():
         commands = CommandReader(run.commands).poll()
         if not commands or commands[-1].command != "stop":
-            print(f"{harmless(str(run.path))} trains on; `cvtui attach` shows it again", file=sys.stderr)
+            print(f"{harmless(str(run.path))} is still training; `cvtui attach` shows it again", file=sys.stderr)
     return app.return_code or 0

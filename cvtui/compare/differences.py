@@ -8,12 +8,13 @@ from typing import Any
 
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.text import harmless
 
 UNINTERESTING = frozenset({"name"})
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """One run, in numbers."""
 
     history: History
@@ -28,19 +29,18 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        name = self.history.folder.name  # made by anybody: nothing in it may reach a terminal as an order
-        return "".join(sign if sign.isprintable() else "\ufffd" for sign in name)
+        return harmless(self.history.folder.name)  # made by anybody
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     fields: list[str]
     """The recipe's fields in which the runs differ."""
-    outcomes: list[Outcome]
+    outcomes: list[RunOutcome]
     """In the order asked for."""
 
     @property
-    def best(self) -> Outcome | None:
+    def best(self) -> RunOutcome | None:
         """The run of the highest validation accuracy."""
         return max(
             (outcome for outcome in self.outcomes if outcome.best_accuracy is not None),
@@ -49,16 +49,16 @@ class Compared:
         )
 
 
-def compare(folders: Sequence[RunFolder]) -> Compared:
-    """Reads the runs whole and puts them beside each other."""
+def compare(folders: Sequence[RunFolder]) -> Comparison:
+    """Read the runs whole and compare their recipes and results."""
     histories = [History(folder) for folder in folders]
     for history in histories:
         history.poll()
     return compared(histories)
 
 
-def compared(histories: Sequence[History]) -> Compared:
-    """The same for histories that are polled already."""
+def compared(histories: Sequence[History]) -> Comparison:
+    """Compare histories that are polled already."""
     recipes = [_recipe(history) for history in histories]
     names = [name for recipe in recipes for name in recipe]
     fields = [
@@ -70,7 +70,7 @@ def compared(histories: Sequence[History]) -> Compared:
         _outcome(history, {name: _text(recipe.get(name, "")) for name in fields})
         for history, recipe in zip(histories, recipes, strict=True)
     ]
-    return Compared(fields, outcomes)
+    return Comparison(fields, outcomes)
 
 
 def _recipe(history: History) -> dict[str, Any]:
@@ -85,10 +85,10 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _outcome(history: History, values: dict[str, str]) -> Outcome:
+def _outcome(history: History, values: dict[str, str]) -> RunOutcome:
     measured = [epoch for epoch in history.epochs if epoch.val_accuracy is not None]
     best = max(measured, key=lambda epoch: epoch.val_accuracy or 0.0, default=None)
-    return Outcome(
+    return RunOutcome(
         history=history,
         state=history.state(),
         values=values,

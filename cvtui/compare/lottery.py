@@ -23,7 +23,7 @@ PROMISE = (
 
 
 @dataclass(frozen=True)
-class Trial:
+class LotteryRound:
     """One run of a lottery."""
 
     round: int
@@ -42,13 +42,13 @@ class Trial:
     """The epoch of that: where the paper would stop early, its measure of how fast a net learns."""
 
 
-def trial_of(number: int, kind: Kind, left: float, history: History) -> Trial:
-    """What came of one run."""
+def trial_of(number: int, kind: Kind, left: float, history: History) -> LotteryRound:
+    """Summarise one run of the lottery."""
     measured = [epoch for epoch in history.epochs if epoch.val_accuracy is not None]
     best = max(measured, key=lambda epoch: epoch.val_accuracy or 0.0, default=None)
     losses = [epoch for epoch in history.epochs if epoch.val_loss is not None]
     lowest = min(losses, key=lambda epoch: epoch.val_loss or 0.0, default=None)
-    return Trial(
+    return LotteryRound(
         round=number,
         kind=kind,
         left=left,
@@ -62,7 +62,7 @@ def trial_of(number: int, kind: Kind, left: float, history: History) -> Trial:
 
 
 def shares_left(table: Table, prune: float, scope: Scope, rounds: int) -> list[float]:
-    """The share of the conv and fc weights that is left in each round, round 0 (all of them) first."""
+    """Return the share of conv and fc weights left in each round; round 0 (all of them) first."""
     weights = {row.name: row.weights for row in table.rows if isinstance(row.node, Conv | Linear)}
     alive, total = dict(weights), sum(weights.values())
     shares = [1.0]
@@ -74,16 +74,16 @@ def shares_left(table: Table, prune: float, scope: Scope, rounds: int) -> list[f
 
 @dataclass(frozen=True)
 class Judgement:
-    """Does the promise hold here?"""
+    """Decide whether the promise holds here."""
 
     holds: bool | None
     """None where the runs can't tell: too few weights pruned, no control, or differences within the noise."""
     sentence: str
-    best: Trial | None
+    best: LotteryRound | None
     """The sparsest ticket that is as good as the dense net, within the noise."""
 
 
-def judge_lottery(trials: Sequence[Trial], validation: int) -> Judgement:
+def judge_lottery(trials: Sequence[LotteryRound], validation: int) -> Judgement:
     """From all trials, and the number of validation images (which says how far accuracies differ by chance alone).
 
     Holds: a ticket with at most half of the weights is as good as the dense net, and better than each control of its
@@ -124,7 +124,7 @@ NAMES: dict[str, str] = {
 }
 
 
-def figure(trials: Sequence[Trial]) -> Curves:
+def figure(trials: Sequence[LotteryRound]) -> Curves:
     """Sparsity against the best validation accuracy, one curve a kind; the dense net's accuracy as a level."""
     dense = [trial for trial in trials if trial.kind == "dense"]
     curves: list[Curve] = []
@@ -139,15 +139,15 @@ def figure(trials: Sequence[Trial]) -> Curves:
     return Curves(title="Best validation accuracy, %", x_label="weights pruned, %", y_label="accuracy", curves=curves)
 
 
-def _sparsity(trials: Sequence[Trial]) -> list[float]:
+def _sparsity(trials: Sequence[LotteryRound]) -> list[float]:
     return [round(100 * (1 - trial.left), 2) for trial in trials]
 
 
-def _percent(trials: Sequence[Trial]) -> list[float | None]:
+def _percent(trials: Sequence[LotteryRound]) -> list[float | None]:
     return [None if trial.accuracy is None else round(100 * trial.accuracy, 2) for trial in trials]
 
 
-def as_json(trials: Sequence[Trial], judgement: Judgement) -> dict[str, Any]:
+def as_json(trials: Sequence[LotteryRound], judgement: Judgement) -> dict[str, Any]:
     """`{"promise", "holds", "sentence", "best", "runs": [{round, kind, left, sparsity, name, state, …}]}`."""
     return {
         "promise": PROMISE,

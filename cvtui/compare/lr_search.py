@@ -100,7 +100,7 @@ class LrFinder:
         return 0.4 * done if self.bracket is None else 0.4 + 0.6 * done
 
     def step(self) -> bool:
-        """Takes in what is new; False once `found` is there."""
+        """Read new records; return False once `found` is there."""
         if self.found is not None:
             return False
         if self.race.step():
@@ -133,7 +133,7 @@ class LrFinder:
         return trials
 
     def _changed(self, *, lr: float, epochs: int, schedule: str = "", short: bool = False) -> Recipe:
-        """The recipe for one of the runs. The short ones keep its schedule, squeezed into so many epochs."""
+        """Return the recipe of one trial. Short ones keep its schedule, squeezed into that many epochs."""
         recipe = self.checked.recipe
         more: dict[str, Any] = {"schedule": schedule, "schedule_per": "iteration", "warmup": "0"} if schedule else {}
         if short and _warmup_steps(recipe, self.checked.steps_per_epoch) >= epochs * self.checked.steps_per_epoch:

@@ -20,7 +20,7 @@ from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch, usable_cores
 from cvtui.runlog.writer import EventWriter
 
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 
 
 class Racer:
@@ -79,7 +79,7 @@ class Race:
             self.stop()
 
     def step(self) -> bool:
-        """Takes in what is new and starts the next where there is room; False once all are over and read."""
+        """Read new records and start the next run where there is room; False once all are over and read."""
         waiting = [racer for racer in self.racers if racer.process is None]
         running = [racer for racer in self.racers if racer.process is not None and not racer.over]
         for racer in waiting[: max(0, self.jobs - len(running))]:
@@ -92,12 +92,14 @@ class Race:
         return not over
 
     def stop(self) -> None:
-        """Asks those that run to stop after saving, and waits for them; the others will never begin. All say so in
-        their logs. A second ctrl+c, or ten seconds, end what still runs at once."""
+        """Ask running ones to save and stop, wait for them, and cancel the others; all log it.
+
+        A second ctrl+c, or ten seconds, end what still runs at once.
+        """
         left = [racer for racer in self.racers if not racer.over]
         for racer in left:
             _ask(racer)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
             for racer in left:
                 if racer.process is not None:
@@ -117,7 +119,7 @@ def _ask(racer: Racer) -> None:
 
 
 def _end(racer: Racer) -> None:
-    """The last word of one that could not say it itself."""
+    """Write the end record of a run whose process could not."""
     if racer.process is not None and racer.process.poll() is None:
         racer.process.kill()
         racer.process.wait()

@@ -1,5 +1,7 @@
-"""Runs beside each other, named by the one judge of curves (doctor/curves.py), who is told what the doctor says of each
-run's steps: the two never disagree."""
+"""Verdicts on compared runs by the one judge of curves (doctor/curves.py).
+
+The judge is told what the doctor says of each run's steps, so the two never disagree.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ class Judge:
         doctor = self._doctors.setdefault(id(history), Doctor(history))
         doctor.update()
         pace, words = doctor.pace()
-        return Seen(loss=history.steps.loss, guess=doctor.case.guess, pace=pace, words=words)
+        return Seen(loss=history.steps.loss, guess=doctor.obs.guess, pace=pace, words=words)
 
 
 def judge(histories: Sequence[History]) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""The room of the doctor: says what is wrong with a run, from its history alone. No torch, no screen.
+"""Diagnose a run from its history alone: what is wrong with it, and why. No torch, no screen.
 
 examine(history) -> list[Diagnosis]      root causes first; [] for a healthy run
 Doctor(history).update()                 the same while the run goes on, at a cost that does not grow

@@ -8,13 +8,14 @@ from importlib.resources import files
 import msgspec
 
 from cvtui.doctor.diagnosis import Kind, Severity
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of catalogue.toml; see the comment there."""
 
     id: str = ""
-    place: int = 0
+    order: int = 0
     """0 is the furthest upstream."""
     name: str
     kind: Kind
@@ -29,13 +30,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _read() -> tuple[dict[str, Fault], dict[str, float], dict[str, float]]:
-    told = tomllib.loads(files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8"))
-    curves, cures = (msgspec.convert(told.pop(name), dict[str, float]) for name in ("curves", "cures"))
-    faults = msgspec.convert(told, dict[str, Fault])
+    tables = tomllib.loads(files("cvtui.doctor").joinpath("catalogue.toml").read_text(encoding="utf-8"))
+    curves, cures = (msgspec.convert(tables.pop(name), dict[str, float]) for name in ("curves", "cures"))
+    faults = msgspec.convert(tables, dict[str, Fault])
     return (
         {
-            name: msgspec.structs.replace(fault, id=name, place=place)
-            for place, (name, fault) in enumerate(faults.items())
+            name: msgspec.structs.replace(fault, id=name, order=order)
+            for order, (name, fault) in enumerate(faults.items())
         },
         curves,
         cures,
@@ -45,10 +46,9 @@ def _read() -> tuple[dict[str, Fault], dict[str, float], dict[str, float]]:
 FAULTS, CURVES, OFFERED = _read()
 """id -> fault, upstream first; the limits of the judge of curves; and those of cures that are offered."""
 
-TYPICAL_RATES = {
-    "sgd": 0.1, "momentum": 0.05, "nesterov": 0.05, "adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "radam": 1e-3,
-    "adamax": 2e-3, "rmsprop": 1e-3, "adagrad": 1e-2, "muon": 2e-2,
+TYPICAL_RATES = {name: entry.usual_lr for name, entry in OPTIMIZERS.items()} | {
+    "nadam": 1e-3, "radam": 1e-3, "adamax": 2e-3,
 }  # fmt: skip
-"""Rates that are usual for a batch of 64 (the papers' and PyTorch's defaults; SGD's measured)."""
-ADAPTIVE = frozenset({"adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", "muon"})
+"""Rates that are usual for a batch of 64; the three stand only in loops of one's own (PyTorch's defaults)."""
+ADAPTIVE = frozenset(name for name, entry in OPTIMIZERS.items() if entry.adaptive) | {"nadam", "radam", "adamax"}
 """Rules whose step does not follow the gradient's size."""

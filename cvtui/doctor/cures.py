@@ -34,7 +34,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def key(fields: Iterable[str]) -> str:
-    """The fields of a cure as one word: `lr+warmup`. scale_lr = 0 only makes a rate the rate that is meant."""
+    """Return the fields of a cure as one word: `lr+warmup`; scale_lr = 0 only makes a rate the one meant."""
     return "+".join(sorted(set(fields) - {"scale_lr"}))
 
 
@@ -44,7 +44,7 @@ def _read() -> dict[str, dict[str, Tried]]:
 
 
 CURES = _read()
-"""Diagnosis -> fields of the cure -> what came of it."""
+"""Diagnosis -> fields of the cure -> result of its trials."""
 
 
 def tried(fault_id: str, cure: Iterable[str]) -> Tried | None:

@@ -1,5 +1,8 @@
-"""The one judge of curves: the doctor, `check`, `compare`, `sweep`, `lr-find` and the labs ask it, and no other rule
-names a rate high, low or good. Its limits are those of the catalogue (table `curves`)."""
+"""Judge loss curves: low, good, high or very high.
+
+The doctor, `check`, `compare`, `sweep`, `lr-find` and the labs use it, and no other rule names a rate. Its limits are
+those of the catalogue (table `curves`).
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,20 @@ Pace: TypeAlias = Literal["fast", "slow", ""]
 
 
 def learnt(loss: float, guess: float) -> bool:
-    """Is a loss so far below a guess's that the net must have learnt something?"""
+    """Return True if a loss is so far below a guess's that the net must have learnt something."""
     return math.isfinite(loss) and loss < CURVES["learnt"] * guess
 
 
 def knows(accuracy: float | None, chance: float) -> bool:
-    """Is an accuracy (0..1) clearly above that of a guess?"""
+    """Return True if an accuracy (0..1) is clearly above that of a guess."""
     return accuracy is not None and accuracy > chance + CURVES["knows"] * (1 - chance)
 
 
-def got_there(loss: float, guess: float, accuracy: float | None, chance: float) -> bool:
-    """Has a run learnt, by its late loss or by its validation accuracy? (86 % of two classes still cost 0.6 of a
-    guess.)"""
+def has_learnt(loss: float, guess: float, accuracy: float | None, chance: float) -> bool:
+    """Return True if a run has learnt, by its late loss or by its validation accuracy.
+
+    (86 % of two classes still cost 0.6 of a guess.)
+    """
     well = accuracy is not None and accuracy > chance + CURVES["well"] * (1 - chance)
     return learnt(loss, guess) or (well and loss < CURVES["better"] * guess)
 
@@ -121,7 +126,10 @@ def _shape(run: Seen) -> _Shape:
 
 
 def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
-    """quick: when the best run had made half of its way, this one was as far."""
+    """Judge one curve beside the `best` end of all.
+
+    quick: when the best run had made half of its way, this one was as far.
+    """
     if shape.diverged_at is not None:
         return Verdict("very high", f"diverged at step {shape.diverged_at:,}", shape.diverged_at)
     if not np.isfinite(shape.end):
@@ -138,6 +146,12 @@ def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
         return Verdict("very high", f"up to {max(shape.peak, start):.3g} at first, then stays at {end:.3g}: a guess")
     if flat:
         return Verdict("low", f"hardly moves: {start:.3g} to {end:.3g}")
+    return _judge_fall(shape, best, quick)
+
+
+def _judge_fall(shape: _Shape, best: float, quick: bool) -> Verdict:
+    """Judge a curve that falls: how far, beside the best, and how early."""
+    start, end, rise = shape.start, shape.end, CURVES["rise"]
     over = shape.peak > CURVES["over"] * shape.first
     times = 1 + rise if over else CURVES["near"]
     if end - best <= CURVES["margin"] * (start - best) and end <= times * max(best, CURVES["done"] * start):

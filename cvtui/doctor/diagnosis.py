@@ -45,7 +45,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of what else was found and follows from this."""
 
     def as_json(self) -> dict[str, Any]:
-        """The form of `cvtui doctor --json`."""
+        """Return the form of `cvtui doctor --json`."""
         return {
             "id": self.id,
             "name": self.name,
@@ -64,7 +64,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def as_finding(self) -> Finding:
-        """The record of the run's log."""
+        """Return the record of the run's log."""
         return Finding(
             step=max(self.step, 0),
             id=self.id,

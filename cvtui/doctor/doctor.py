@@ -1,4 +1,4 @@
-"""Puts the rules to a run, and tells one fault as one."""
+"""Run the rules on a run, and report one fault as one: root causes and what follows from them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from cvtui.doctor import rules as _rules  # registers them
-from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.cures import tried
 from cvtui.doctor.curves import Pace
 from cvtui.doctor.diagnosis import Diagnosis
-from cvtui.doctor.registry import RULES, Rule
+from cvtui.doctor.observations import Observations
+from cvtui.doctor.registry import Rule
+from cvtui.doctor.rules import RULES
 from cvtui.runlog.events import (
     CommandApplied,
     EpochDone,
@@ -32,7 +32,6 @@ from cvtui.runlog.history import History, merged
 
 __all__ = ["Doctor", "arrange", "examine"]
 
-SOURCES = _rules.__all__
 TRUST = {"exact": 0, "static": 1, "heuristic": 2}
 SPEED = ("F01", "F31", "F30", "F02")
 """Faults of the size of the steps."""
@@ -52,7 +51,7 @@ class Doctor:
     def __init__(self, history: History | None = None, every_cure: bool = False) -> None:
         self.history = history
         self.every_cure = every_cure
-        self.case = Case()
+        self.obs = Observations()
         self.all: list[Diagnosis] = []
         """Everything found, what follows from something else too."""
         self.failed: dict[str, str] = {}
@@ -68,16 +67,16 @@ class Doctor:
         self._ended: RunEnded | None = None
 
     def update(self, seconds: float = math.inf) -> list[Diagnosis]:
-        """What is known now: root causes, the most certain and furthest upstream first; [] for a healthy run.
+        """Return the root causes known now, the most certain and furthest upstream first; [] for a healthy run.
 
         About so many `seconds` are spent on reading; what is left of a long history comes at the next calls.
         """
         if self.history is not None:
             self._follow(self.history, time.perf_counter() + seconds)
-        case = self.case
-        if case.fresh:
-            fresh, case.fresh = case.fresh, set()
-            case.memo.clear()
+        obs = self.obs
+        if obs.fresh:
+            fresh, obs.fresh = obs.fresh, set()
+            obs.memo.clear()
             with np.errstate(all="ignore"):
                 for name, rule in RULES.items():
                     if rule.reads & fresh:
@@ -87,7 +86,7 @@ class Doctor:
         return self._roots
 
     def pace(self) -> tuple[Pace, str]:
-        """What is said of the size of the run's steps: ("fast", why), ("slow", why) or ("", "")."""
+        """Judge the size of the steps: ("fast", why), ("slow", why) or ("", "")."""
         for one in self.all:
             if one.severity != "note" and one.id in SPEED:
                 too_slow = one.id == "F02" or (one.id == "F30" and one.threshold == FAULTS["F02"].limits["ratio"])
@@ -95,17 +94,17 @@ class Doctor:
         return "", ""
 
     def _ask(self, rule: Rule) -> Diagnosis | None:
-        """What one rule says. A log of strangers may hold anything: a rule that fails over it says nothing."""
+        """Run one rule. A foreign log may hold anything: a rule that fails on it reports nothing."""
         try:
-            found = rule.check(self.case)
-            return self._offered(found.diagnosis(rule.id, self.case)) if found else None
+            found = rule.check(self.obs)
+            return self._offered(found.diagnosis(rule.id, self.obs)) if found else None
         except Exception as error:
             self.failed[rule.id] = f"{type(error).__name__}: {error}"
             return None
 
     def _offered(self, one: Diagnosis) -> Diagnosis:
-        """With its cure only where that helps: never what the recipe says already, nor for a fault that is past."""
-        cure = {name: value for name, value in one.cure.items() if self.case.recipe.get(name) != value}
+        """Return the diagnosis with its cure only where it helps: no change already made, no fault that is past."""
+        cure = {name: value for name, value in one.cure.items() if self.obs.recipe.get(name) != value}
         past = one.severity == "note" and FAULTS[one.id].severity != "note"
         known = tried(one.id, one.cure)
         if not cure or past:
@@ -117,26 +116,26 @@ class Doctor:
     # ------------------------------------------------------------------ from records
 
     def take(self, record: Record) -> None:
-        """One record of the run's log, as it is written."""
+        """Add one record of the log, as it is written."""
         match record:
             case Steps():
                 self._take_steps(record)
             case LayersSampled():
-                self.case.take_layers(record)
+                self.obs.add_layers(record)
             case EpochDone():
                 self._epochs.append(record)
-                self.case.take_epochs(self._epochs)
+                self.obs.set_epochs(self._epochs)
             case Facts():
                 self._facts = merged(self._facts, record)
-                self.case.learn(self._facts)
+                self.obs.set_facts(self._facts)
             case Finding():
-                self.case.take_finding(record)
+                self.obs.add_finding(record)
             case CommandApplied():
                 self._take_command(record, None)
             case RunStarted():
-                self.case.begin(record)
+                self.obs.begin(record)
             case RunEnded():
-                self.case.close(record)
+                self.obs.close(record)
 
     def _take_steps(self, steps: Steps) -> None:
         count = len(steps.loss)
@@ -144,7 +143,7 @@ class Doctor:
         def column(values: Sequence[float | None]) -> np.ndarray:
             return np.array(values, np.float64) if values else np.full(count, np.nan)
 
-        self.case.take_steps(
+        self.obs.add_steps(
             steps.first,
             column(steps.loss),
             column(steps.accuracy),
@@ -153,7 +152,7 @@ class Doctor:
         )
 
     def remember(self, history: History) -> None:
-        """Of a run that goes on: how the rate was set by hand before, which what comes now follows from."""
+        """Add the rate changes made by hand before a resume, which what comes now follows from."""
         for command in history.commands[self._commands :]:
             place = command.step - 1 - history.steps.first
             known = 0 <= place < len(history.steps)
@@ -161,48 +160,51 @@ class Doctor:
         self._commands = len(history.commands)
 
     def _take_command(self, command: CommandApplied, before: float | None) -> None:
-        """Of a plateau the schedule itself lowers the rate by such a record; that is no hand, but of the same step it
-        says at what rate that was made."""
+        """Add a change of the rate by hand.
+
+        Of a plateau the schedule itself lowers the rate by such a record; that is not by hand, but of the same step it
+        says at what rate that was made.
+        """
         if command.command != "set_lr" or command.value is None:
             return
         if not command.words.startswith("plateau"):
-            self.case.take_change(command.step, command.value, before, _rate_before(command.words))
-        elif self.case.changes and self.case.changes[-1].step == command.step:
-            self.case.changes[-1] = self.case.changes[-1]._replace(after=command.value)
+            self.obs.add_rate_change(command.step, command.value, before, _rate_before(command.words))
+        elif self.obs.changes and self.obs.changes[-1].step == command.step:
+            self.obs.changes[-1] = self.obs.changes[-1]._replace(after=command.value)
 
     # ------------------------------------------------------------------ from a history
 
     def _follow(self, history: History, until: float) -> None:
-        case, series = self.case, history.steps
+        obs, series = self.obs, history.steps
         another = self._run is not None and history.run is not self._run
         shrunk = len(history.epochs) < len(self._epochs) or len(history.commands) < self._commands
         if another or self._steps > series.end or shrunk:
             self.__init__(history, self.every_cure)  # type: ignore[misc]  # a resume: what came after its checkpoint is forgotten
-            case = self.case
+            obs = self.obs
         if history.run is not None and history.run is not self._run:
             self._run = history.run
-            case.begin(history.run)
+            obs.begin(history.run)
         if history.facts is not None and history.facts is not self._facts:
             self._facts = history.facts
-            case.learn(history.facts)
+            obs.set_facts(history.facts)
         self._follow_steps(history, until)
         if len(history.epochs) != len(self._epochs):
             self._epochs = list(history.epochs)
-            case.take_epochs(self._epochs)
+            obs.set_epochs(self._epochs)
         for finding in history.findings:
-            case.take_finding(finding)
+            obs.add_finding(finding)
         self.remember(history)
         if history.end is not None and history.end is not self._ended:
             self._ended = history.end
-            case.close(history.end)
+            obs.close(history.end)
 
     def _follow_steps(self, history: History, until: float) -> None:
-        series, case = history.steps, self.case
+        series, obs = history.steps, self.obs
         first = max(self._steps, series.first)
         while first < series.end and time.perf_counter() < until:
             piece = slice(first - series.first, min(first + CHUNK, series.end) - series.first)
             columns = (series.loss, series.accuracy, series.grad_norm, series.lr)
-            case.take_steps(first, *(column[piece].astype(np.float64) for column in columns))
+            obs.add_steps(first, *(column[piece].astype(np.float64) for column in columns))
             self._steps = first = series.first + piece.stop
         steps = history.layer_steps
         behind = len(steps) - self._samples
@@ -212,17 +214,17 @@ class Doctor:
             self._samples = min(place + stride, len(steps))
             sample = history.layers_at(int(steps[place]))
             if sample is not None and sample.step == steps[place]:
-                case.take_layers(sample)
+                obs.add_layers(sample)
 
 
 def examine(history: History) -> list[Diagnosis]:
-    """What is wrong with the run, root causes first; [] for a healthy one. The history is read as far as it is."""
+    """Return the root causes of a run, as far as its history is read; [] for a healthy one."""
     return Doctor(history).update()
 
 
 def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     """Root causes, each with the ids of what follows; the most trusted and furthest upstream first, notes last."""
-    upstream = sorted(found, key=lambda one: FAULTS[one.id].place)
+    upstream = sorted(found, key=lambda one: FAULTS[one.id].order)
     roots: list[Diagnosis] = []
     follows: dict[str, list[str]] = {}
     for one in upstream:
@@ -244,15 +246,17 @@ def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
 
 
 def _rank(one: Diagnosis) -> tuple[bool, bool, int, int]:
-    """Faults before notes, notes on the run before those on the net, the trusted before the likely, the upstream before
-    what follows; of heuristic ones, what was seen much earlier comes first too."""
+    """Sort key: faults before notes, the certain before the likely, causes before what follows.
+
+    Notes on the run come before those on the net; of heuristic findings, what was seen much earlier comes first too.
+    """
     late = max(one.step, 0) if one.kind == "heuristic" else 0
     note = one.severity == "note"
-    return note, note and one.id.startswith("L"), TRUST[one.kind], 2 * FAULTS[one.id].place + late
+    return note, note and one.id.startswith("L"), TRUST[one.kind], 2 * FAULTS[one.id].order + late
 
 
 def _place(fault_id: str) -> int:
-    return FAULTS[fault_id].place
+    return FAULTS[fault_id].order
 
 
 def _root_of(fault_id: str, follows: dict[str, list[str]], roots: set[str]) -> str:
@@ -264,9 +268,9 @@ def _root_of(fault_id: str, follows: dict[str, list[str]], roots: set[str]) -> s
 
 
 def _explains(cause: Diagnosis, one: Diagnosis) -> bool:
-    """A cause is upstream in the table, says so there, is no mere note beside a fault, and was not seen much later."""
+    """Return True if `cause` is upstream in the table, names `one` there, and was not seen much later."""
     fault = FAULTS[cause.id]
-    if one.id not in fault.causes or fault.place >= FAULTS[one.id].place:
+    if one.id not in fault.causes or fault.order >= FAULTS[one.id].order:
         return False
     if cause.severity == "note" and one.severity != "note":
         return False

@@ -14,9 +14,12 @@ COLUMNS = ("end", "loss", "accuracy", "grad", "grad_low", "grad_high", "rate", "
 Array = NDArray[np.float64]
 
 
-class Windows:
-    """end (one past the window's last step), means of loss, accuracy, grad (norm) and rate over its finite steps, and
-    the lowest and highest norm and the highest rate. NaN where nothing was finite."""
+class MetricWindows:
+    """Means of loss, accuracy, gradient norm and rate over windows of steps, at bounded size.
+
+    `end` is one past a window's last step; means are over the finite values, beside the lowest and highest norm and the
+    highest rate. NaN where nothing was finite.
+    """
 
     def __init__(self) -> None:
         self._rows: Array = np.full((len(COLUMNS), ROOM), np.nan)
@@ -33,16 +36,18 @@ class Windows:
         return self._rows[COLUMNS.index(name), : self._count]
 
     def start(self, place: int) -> int:
-        """The first step of a window."""
+        """Return the first step of a window."""
         return int(self._rows[0, place - 1]) if place else int(self._rows[0, 0]) - STEPS
 
     def last(self, place: int) -> int:
-        """The last step of a window."""
+        """Return the last step of a window."""
         return int(self._rows[0, place]) - 1
 
     def take(self, step: int, values: Array) -> bool:
-        """values: 4 x n (loss, accuracy, grad_norm, rate) of the steps up to `step` (one past the last). True when a
-        window came about."""
+        """Add the steps up to `step` (one past the last). Return True when a window was completed.
+
+        values: 4 x n (loss, accuracy, grad_norm, rate).
+        """
         self._held.append(values)
         self._held_steps += values.shape[1]
         if self._held_steps < STEPS:

@@ -1,5 +1,8 @@
-"""Words for what the log holds: which steps a number is the mean of, and when the rate was changed. What is told with
-its steps can be looked up; "the loss stayed at …" alone can be false of a run whose loss fell and rose again."""
+"""Phrases for numbers of the log: which steps a mean is of, and when the rate was changed.
+
+What is told with its steps can be looked up; "the loss stayed at …" alone can be false of a run whose loss fell and
+rose again.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvtui.doctor.case import Case, RateChange
 from cvtui.doctor.metric_windows import STEPS
+from cvtui.doctor.observations import Observations, RateChange
 
 
 class Mean(NamedTuple):
@@ -27,42 +30,44 @@ class Mean(NamedTuple):
         return f"{self.value:.3g} (mean of steps {self.first:,} to {self.last:,})"
 
 
-def loss_by(case: Case, step: int) -> Mean | None:
-    """The last window of ten steps that ended by `step`; of the steps before the first such window, the last one whose
-    loss is finite. None where there is none."""
-    windows = _windows(case, step)
-    return windows[0] if windows else (_early(case, step) or (None,))[-1]
+def loss_by(obs: Observations, step: int) -> Mean | None:
+    """Return the last window of ten steps that ended by `step`; None without.
+
+    Of the steps before the first such window, the last one whose loss is finite.
+    """
+    windows = _windows(obs, step)
+    return windows[0] if windows else (_early(obs, step) or (None,))[-1]
 
 
-def lowest_by(case: Case, step: int) -> Mean | None:
-    """The lowest of the first loss and of all windows that ended by `step`."""
-    windows, early = _windows(case, step), _early(case, step)
+def lowest_by(obs: Observations, step: int) -> Mean | None:
+    """Return the lowest of the first loss and of all windows that ended by `step`."""
+    windows, early = _windows(obs, step), _early(obs, step)
     return min([*early[:1], *windows[1:], *([] if windows else early[1:])], key=lambda m: m.value, default=None)
 
 
-def _windows(case: Case, step: int) -> tuple[Mean, Mean] | tuple[()]:
-    """The last and the lowest window that ended by `step`; nothing where there is none."""
-    count = int(np.searchsorted(case.windows.end, step + 1, side="right"))
-    losses = case.windows.loss[:count]
+def _windows(obs: Observations, step: int) -> tuple[Mean, Mean] | tuple[()]:
+    """Return the last and the lowest window that ended by `step`; () without."""
+    count = int(np.searchsorted(obs.windows.end, step + 1, side="right"))
+    losses = obs.windows.loss[:count]
     finite = np.flatnonzero(np.isfinite(losses))
     if not len(finite):
         return ()
     places = int(finite[-1]), int(finite[losses[finite].argmin()])
-    last, lowest = (Mean(float(losses[place]), case.windows.start(place), case.windows.last(place)) for place in places)
+    last, lowest = (Mean(float(losses[place]), obs.windows.start(place), obs.windows.last(place)) for place in places)
     return last, lowest
 
 
-def _early(case: Case, step: int) -> list[Mean]:
-    """The first and the last of the first ten steps whose loss is finite, as far as they were done by `step`."""
-    begun = case.first_step or 0
-    losses = case.losses[: max(0, min(STEPS, step + 1 - begun))]
+def _early(obs: Observations, step: int) -> list[Mean]:
+    """Return the first and the last of the first ten finite losses, as far as they were done by `step`."""
+    begun = obs.first_step or 0
+    losses = obs.losses[: max(0, min(STEPS, step + 1 - begun))]
     finite = np.flatnonzero(np.isfinite(losses)).tolist()
     return [Mean(float(losses[place]), begun + place, begun + place) for place in finite[:1] + finite[1:][-1:]]
 
 
-def rise(case: Case, step: int) -> str:
-    """What the loss had done by `step`: a clause."""
-    now, lowest = loss_by(case, step), lowest_by(case, step)
+def rise(obs: Observations, step: int) -> str:
+    """Say what the loss had done by `step`, in a clause."""
+    now, lowest = loss_by(obs, step), lowest_by(obs, step)
     if now is None or lowest is None:
         return "no loss was finite"
     if now.value > 1.1 * lowest.value:
@@ -70,35 +75,35 @@ def rise(case: Case, step: int) -> str:
     return f"the loss was {now.words}"
 
 
-def peak(case: Case, step: int) -> str:
-    """The same, up to the highest of the first steps' losses by then: of a run that fell apart within a few steps."""
-    begun = case.first_step or 0
-    losses = case.losses[: max(0, step + 1 - begun)]
+def peak(obs: Observations, step: int) -> str:
+    """Say how the loss rose to its peak among the first steps: of a run that diverged within a few steps."""
+    begun = obs.first_step or 0
+    losses = obs.losses[: max(0, step + 1 - begun)]
     finite = np.flatnonzero(np.isfinite(losses))
     if not len(finite):
-        return rise(case, step)
+        return rise(obs, step)
     place = int(finite[losses[finite].argmax()])
     top = Mean(float(losses[place]), begun + place, begun + place)
-    lowest = lowest_by(case, top.last)
+    lowest = lowest_by(obs, top.last)
     if lowest is None or not top.value > 1.1 * lowest.value:
-        return rise(case, step)
+        return rise(obs, step)
     return f"the loss rose from {lowest.words} to {top.words}"
 
 
-def guess(case: Case) -> str:
-    """`a guess costs 2.3`, and of a loss that is no cross-entropy `the first loss was 9.01`."""
-    if case.is_cross_entropy and case.label_entropy is not None:
-        return f"a guess costs {case.label_entropy:.3g}"
-    return f"the first loss was {case.first_loss or math.nan:.3g}"
+def guess(obs: Observations) -> str:
+    """Say what a guess costs; of a loss that is no cross-entropy, what the first loss was."""
+    if obs.is_cross_entropy and obs.label_entropy is not None:
+        return f"a guess costs {obs.label_entropy:.3g}"
+    return f"the first loss was {obs.first_loss or math.nan:.3g}"
 
 
-def change(case: Case, step: int) -> str:
-    """The last change of the rate by hand that came by `step`, as a sentence with a blank before it; "" for none."""
-    return told_change(case.change_by(step))
+def change(obs: Observations, step: int) -> str:
+    """Say when the rate was last changed by hand by `step`, as a sentence after a blank; "" without."""
+    return change_text(obs.change_by(step))
 
 
-def told_change(one: RateChange | None) -> str:
-    """` At step 90 the rate was changed by hand from 0.05 to 10.`; "" for none."""
+def change_text(one: RateChange | None) -> str:
+    """Say a change of the rate: ` At step 90 the rate was changed by hand from 0.05 to 10.`; "" without."""
     if one is None:
         return ""
     before = f" from {one.before:.3g}" if math.isfinite(one.before) else ""
@@ -106,7 +111,7 @@ def told_change(one: RateChange | None) -> str:
 
 
 def beside(share: float, limit: float) -> str:
-    """A share in per cent, with as many digits as it takes to lie on its own side of a limit that is told beside it."""
+    """Format a share in per cent, with enough digits to lie on its own side of `limit`."""
     for digits in range(3, 9):
         words = f"{100 * share:.{digits}g}"
         told, bound = float(words), float(f"{100 * limit:.3g}")

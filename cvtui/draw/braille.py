@@ -46,7 +46,7 @@ class Raster:
 
 
 def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scale, pyramid: Pyramid) -> Raster:
-    """The dots of the curve through (x, y), x sorted and finite, on `size` = (columns, rows) of cells.
+    """Rasterise the curve through (x, y), x sorted and finite, on `size` = (columns, rows) of cells.
 
     `pyramid` has taken in y, and is `positive` for a log axis. Values that are not finite, or have no place on the
     axis, break the line: nothing is joined across them. A sample between two such is a single dot.
@@ -54,7 +54,7 @@ def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scal
     width, height = 2 * size[0], 4 * size[1]
     if not len(x) or width <= 0 or height <= 0:
         return Raster(np.zeros((max(0, height), max(0, width)), bool), np.empty((0, 2)))
-    columns = divide(x, y, width, height, across, up, pyramid)
+    columns = divide(x, y, width, height, across, up)
     bars = [_extent(columns, up, height, pyramid), *_joins(columns)]
     broken = _broken(columns, up, height, pyramid)
     if broken is not None:
@@ -62,9 +62,9 @@ def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scal
     return Raster(fill(bars, width, height), lost(x, pyramid, across))
 
 
-def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale, pyramid: Pyramid) -> Columns:
+def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale) -> Columns:
     """Which samples lie in which dot column, and where the line enters and leaves it."""
-    edges = np.searchsorted(x, across.at(np.arange(-1, width + 2) - 0.5, width), "left")
+    edges = np.searchsorted(x, across.from_dots(np.arange(-1, width + 2) - 0.5, width), "left")
     start, end = edges[:-1], edges[1:]
     entry, exit_ = np.full(len(start), np.nan), np.full(len(start), np.nan)
     filled = end > start
@@ -73,7 +73,7 @@ def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale
     between = np.flatnonzero(~filled & (start > 0) & (start < len(x)))
     if len(between):
         left, right = start[between] - 1, start[between]
-        from_x, to_x = across.place(x[left], width), across.place(x[right], width)
+        from_x, to_x = across.to_dots(x[left], width), across.to_dots(x[right], width)
         from_y, to_y = _places(y[left], up, height), _places(y[right], up, height)
         with np.errstate(all="ignore"):
             entry[between] = from_y + (between - 1 - from_x) / (to_x - from_x) * (to_y - from_y)
@@ -83,7 +83,7 @@ def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale
 
 def _places(values: Array, up: Scale, height: int) -> Floats:
     """As `Scale.place`, with NaN for infinities too: they break the line."""
-    places = up.place(values, height)
+    places = up.to_dots(values, height)
     places[~np.isfinite(values)] = np.nan
     return places
 
@@ -104,7 +104,7 @@ def _extent(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars:
     low, high = columns.entry.copy(), columns.entry.copy()
     many = np.flatnonzero(whole & (end > start + 1))
     lows, highs = pyramid.reach(start[many], end[many])
-    low[many], high[many] = up.place(lows, height), up.place(highs, height)
+    low[many], high[many] = up.to_dots(lows, height), up.to_dots(highs, height)
     shown = whole | (end == start)
     return Bars(number[shown], np.rint(low[shown]), np.rint(high[shown]))
 
@@ -143,11 +143,11 @@ def _broken(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars 
     low = np.minimum.reduceat(np.where(good, values, np.inf), runs)
     high = np.maximum.reduceat(np.where(good, values, -np.inf), runs)
     column = np.repeat(torn - 1, lengths)[runs]
-    return Bars(column, np.rint(up.place(low, height)), np.rint(up.place(high, height)))
+    return Bars(column, np.rint(up.to_dots(low, height)), np.rint(up.to_dots(high, height)))
 
 
 def fill(bars: list[Bars], width: int, height: int) -> Dots:
-    """The dots of all strokes; places count from the bottom. Cost: that of the grid, however many strokes."""
+    """Fill the dots of all strokes, counted from the bottom. Cost: that of the grid, however many strokes."""
     column = np.concatenate([bar.column for bar in bars])
     low = np.concatenate([bar.low for bar in bars])
     high = np.concatenate([bar.high for bar in bars])
@@ -174,10 +174,10 @@ def lost(x: Array, pyramid: Pyramid, across: Scale) -> NDArray[np.float64]:
 
 
 def markers(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scale) -> Dots:
-    """A small diamond (a dot and its four neighbours) at each sample in view: for series of few points."""
+    """Draw a small diamond (a dot and its four neighbours) at each sample in view."""
     width, height = 2 * size[0], 4 * size[1]
     dots = np.zeros((height, width), bool)
-    column, row = np.rint(across.place(x, width)), np.rint(_places(y, up, height))
+    column, row = np.rint(across.to_dots(x, width)), np.rint(_places(y, up, height))
     with np.errstate(invalid="ignore"):
         seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     columns, rows = column[seen].astype(np.int64), height - 1 - row[seen].astype(np.int64)
@@ -186,14 +186,34 @@ def markers(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scale)
     return dots
 
 
+def polyline(x: Floats, y: Floats, size: tuple[int, int]) -> Dots:
+    """Straight lines through points that may turn back (a path, an edge); NaN breaks it, a lone point is a dot.
+
+    x and y in dots from the upper left corner. For a series over a sorted x, `rasterise` costs less.
+    """
+    width, height = 2 * size[0], 4 * size[1]
+    good = np.isfinite(x) & np.isfinite(y)
+    x, y = np.clip(x, -4e3, 4e3), np.clip(y, -4e3, 4e3)  # so that a segment has at most a few thousand dots
+    first = np.flatnonzero(good[:-1] & good[1:])
+    steps = np.ceil(np.maximum(np.abs(x[first + 1] - x[first]), np.abs(y[first + 1] - y[first]))).astype(np.int64)
+    segment, step = np.repeat(first, steps), np.arange(int(steps.sum())) - np.repeat(np.cumsum(steps) - steps, steps)
+    share = step / np.repeat(steps, steps)
+    columns = np.rint(np.append(x[segment] + (x[segment + 1] - x[segment]) * share, x[good])).astype(np.int64)
+    rows = np.rint(np.append(y[segment] + (y[segment + 1] - y[segment]) * share, y[good])).astype(np.int64)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    dots = np.zeros((height, width), bool)
+    dots[rows[inside], columns[inside]] = True
+    return dots
+
+
 def dashed(dots: Dots, on: int = 4, off: int = 3) -> Dots:
-    """The dots with every stretch of `off` columns left out after `on`."""
+    """Leave out every stretch of `off` columns after `on`."""
     kept = np.arange(dots.shape[1]) % (on + off) < on
     return np.asarray(dots & kept)
 
 
 def level(size: tuple[int, int], row: int, on: int, period: int) -> Codes:
-    """A level line at a row of dots: the first `on` of each `period` dots (an even number)."""
+    """Draw a level line at a row of dots: the first `on` of each `period` dots (an even number)."""
     codes = np.zeros((size[1], size[0]), np.uint8)
     lit = np.arange(2 * size[0]) % period < on
     codes[row // 4] = lit[::2] * _WEIGHTS[row % 4, 0] + lit[1::2] * _WEIGHTS[row % 4, 1]
@@ -201,7 +221,7 @@ def level(size: tuple[int, int], row: int, on: int, period: int) -> Codes:
 
 
 def upright(size: tuple[int, int], column: int, every: int) -> Codes:
-    """An upright line at a column of dots: one dot in `every` (1, 2 or 4)."""
+    """Draw an upright line at a column of dots: one dot in `every` (1, 2 or 4)."""
     codes = np.zeros((size[1], size[0]), np.uint8)
     codes[:, column // 2] = _WEIGHTS[::every, column % 2].sum()
     return codes

@@ -153,11 +153,11 @@ class Links(Figure, tag="links", frozen=True, kw_only=True):
     """Per layer."""
 
 
-class Words(Figure, tag="words", frozen=True, kw_only=True):
+class Paragraph(Figure, tag="words", frozen=True, kw_only=True):
     text: str
 
 
-AnyFigure = Curves | Heat | Histograms | Table | Bars | Image | Matrix | Links | Words
+AnyFigure = Curves | Heat | Histograms | Table | Bars | Image | Matrix | Links | Paragraph
 
 
 class LabShown(Record, tag="lab", frozen=True, kw_only=True):

@@ -12,31 +12,40 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
+from cvtui.draw.braille import BRAILLE, Codes
 from cvtui.draw.scales import Array, Floats
 
 Image: TypeAlias = NDArray[np.uint8]
 """(height, width, 3), sRGB."""
-MapName: TypeAlias = Literal["magma", "viridis", "diverging"]
+MapName: TypeAlias = Literal["magma", "viridis", "diverging", "two"]
 
 _STOPS: dict[str, str] = {
     "magma": "000004 180f3d 440f76 721f81 9e2f7f cd4071 f1605d fd9668 feca8d fcfdbf",
     "viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
     "diverging": "7fc8ff 3b8fd6 1f5a94 173654 151515 572a18 9c4a1c dd7a2b ffc27d",
     "diverging light": "084a8c 2f7fc1 7db5e0 c5deef f7f7f7 f9d3b4 eb9a5c c65c1a 7d2d04",
+    "two": "1d4f86 173450 0c0c0c 503c17 865a14",
 }
 """Colours at equal distances. magma and viridis: matplotlib's, by S. van der Walt and N. Smith (CC0), whose lightness
-rises evenly; diverging: equally far from the ground on both sides of zero."""
+rises evenly; diverging: equally far from the ground on both sides of zero; two: shades of a figure's first two
+colours, for the scores of two classes."""
+
+
+def rgb(code: str) -> tuple[int, int, int]:
+    """Red, green, blue (0 … 255) of `rrggbb` or `#rrggbb`."""
+    red, green, blue = bytes.fromhex(code.removeprefix("#"))
+    return red, green, blue
 
 
 @lru_cache(maxsize=8)
 def colour_map(name: MapName, dark: bool = True) -> Image:
     """256 colours, (256, 3). Little looks like the ground, much stands out: bright on dark, dark on light."""
     stops = _STOPS["diverging light" if name == "diverging" and not dark else name].split()
-    points = _to_oklab(np.array([[int(stop[at : at + 2], 16) for at in (0, 2, 4)] for stop in stops], np.float64) / 255)
+    points = _to_oklab(np.array([rgb(stop) for stop in stops], np.float64) / 255)
     places = np.linspace(0, len(stops) - 1, 256)
     mixed = np.stack([np.interp(places, np.arange(len(stops)), points[:, part]) for part in range(3)], axis=1)
     table = np.rint(_from_oklab(mixed) * 255).astype(np.uint8)
-    if not dark and name != "diverging":
+    if not dark and name in ("magma", "viridis"):
         table = table[::-1].copy()
     table.setflags(write=False)
     return table
@@ -70,6 +79,19 @@ def _from_oklab(lab: Floats) -> Floats:
     return np.asarray(np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 
+def shares(values: ArrayLike, low: float | None = None, high: float | None = None) -> Floats:
+    """Where values lie between `low` (the smallest, if None) and `high` (the largest): 0 … 1 and beyond.
+
+    NaN for what is not finite; 0 everywhere if all values are equal.
+    """
+    given = np.asarray(values, dtype=np.float64)
+    good = np.isfinite(given)
+    low = float(given[good].min(initial=np.inf)) if low is None and good.any() else (low or 0.0)
+    high = float(given[good].max(initial=-np.inf)) if high is None and good.any() else (high or 0.0)
+    with np.errstate(all="ignore"):
+        return np.where(good, (given - low) / (high - low) if high > low else 0.0, np.nan)
+
+
 def heat(
     values: ArrayLike,
     table: Image,
@@ -81,62 +103,54 @@ def heat(
 
     What is not finite gets the colour `missing`. If all values are equal they get the first colour.
     """
-    given = np.asarray(values, dtype=np.float64)
-    good = np.isfinite(given)
-    low = float(given[good].min(initial=np.inf)) if low is None and good.any() else (low or 0.0)
-    high = float(given[good].max(initial=-np.inf)) if high is None and good.any() else (high or 0.0)
-    span = high - low
-    with np.errstate(all="ignore"):
-        shares = np.where(good, (given - low) / span if span > 0 else 0.0, 0.0)
-    image = table[np.clip(np.rint(shares * 255), 0, 255).astype(np.uint8)]
-    image[~good] = missing
+    along = shares(values, low, high)
+    image = table[np.clip(np.rint(np.nan_to_num(along) * 255), 0, 255).astype(np.uint8)]
+    image[np.isnan(along)] = missing
     return np.asarray(image)
 
 
-def resize(image: Array, height: int, width: int) -> Array:
-    """An image (h, w) or (h, w, c) in another size: the mean of what falls on a pixel when it gets smaller, the nearest
-    when it gets larger; each direction on its own."""
+def resize(image: Array, height: int, width: int, how: Literal["mean", "nearest", "smooth"] = "mean") -> Array:
+    """Resize an image (h, w) or (h, w, c), each direction on its own.
+
+    mean     the mean of what falls on a pixel when it gets smaller, the nearest when it gets larger
+    nearest  always the nearest: for numbers that only name something
+    smooth   as `mean`, but on straight lines between the values when it gets larger; NaN spreads to its neighbours
+    """
     for axis, size in ((0, height), (1, width)):
-        image = _resized(image, axis, size)
+        if size > 0 and image.shape[axis] not in (0, size):
+            image = _resized(image, axis, size, how)
     return image
 
 
-def _resized(image: Array, axis: int, size: int) -> Array:
+def _resized(image: Array, axis: int, size: int, how: str) -> Array:
     old = image.shape[axis]
-    if size == old or size <= 0 or old == 0:
-        return image
-    if size > old:
-        return np.asarray(np.take(image, np.arange(size) * old // size, axis=axis))
+    if size > old and how == "smooth":
+        places = np.clip((np.arange(size) + 0.5) / size * old - 0.5, 0, old - 1)
+        lower = np.minimum(places.astype(int), old - 2) if old > 1 else np.zeros(size, int)
+        part = (places - lower).reshape(-1, *[1] * (image.ndim - 1 - axis))
+        below, above = np.take(image, lower, axis=axis), np.take(image, np.minimum(lower + 1, old - 1), axis=axis)
+        return np.asarray(below * (1 - part) + above * part)
+    if size > old or how == "nearest":
+        return np.asarray(np.take(image, (2 * np.arange(size) + 1) * old // (2 * size), axis=axis))
     values = np.moveaxis(image, axis, 0).astype(np.float64)
+    means = _area_means(values, size)
+    if np.isnan(means).any():  # of what is there; NaN only where nothing is
+        there = ~np.isnan(values)
+        with np.errstate(invalid="ignore"):
+            means = _area_means(np.where(there, values, 0.0), size) / _area_means(there.astype(np.float64), size)
+    if np.issubdtype(image.dtype, np.integer):
+        means = np.rint(means)
+    return np.asarray(np.moveaxis(means, 0, axis).astype(image.dtype))
+
+
+def _area_means(values: Floats, size: int) -> Floats:
+    """Means of `size` equal stretches along the first axis."""
+    old = len(values)
     sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
     edges = np.linspace(0, old, size + 1)
     whole = np.minimum(edges.astype(int), old - 1)
     part = (edges - whole).reshape(-1, *[1] * (values.ndim - 1))
-    at_edges = sums[whole] + part * values[whole]
-    means = np.moveaxis(np.diff(at_edges, axis=0) * size / old, 0, axis)
-    if np.issubdtype(image.dtype, np.integer):
-        means = np.rint(means)
-    return np.asarray(means.astype(image.dtype))
-
-
-def stretched(values: ArrayLike, *, zero_grey: bool = False) -> Image:
-    """Weights or activations (h, w, 3) or (h, w) as a picture: smallest to largest becomes 0 … 255.
-
-    With `zero_grey` 0 becomes the middle grey, and the largest size on either side full colour: how filters are shown.
-    What is not finite becomes black.
-    """
-    given = np.asarray(values, dtype=np.float64)
-    good = np.isfinite(given)
-    clean = np.where(good, given, 0.0)
-    if zero_grey:
-        size = float(np.abs(clean).max(initial=0.0)) or 1.0
-        shares = 0.5 + clean / size / 2
-    else:
-        low = float(clean[good].min(initial=np.inf)) if good.any() else 0.0
-        high = float(clean[good].max(initial=-np.inf)) if good.any() else 0.0
-        shares = (clean - low) / (high - low) if high > low else np.full(clean.shape, 0.5)
-    grey = np.where(good, np.rint(shares * 255), 0).astype(np.uint8)
-    return grey if grey.ndim == 3 and grey.shape[2] == 3 else np.repeat(grey.reshape(*grey.shape[:2], 1), 3, axis=2)
+    return np.asarray(np.diff(sums[whole] + part * values[whole], axis=0) * size / old)
 
 
 def tiles(images: NDArray[np.uint8], columns: int, gap: int = 1, ground: tuple[int, int, int] = (0, 0, 0)) -> Image:
@@ -152,31 +166,55 @@ def tiles(images: NDArray[np.uint8], columns: int, gap: int = 1, ground: tuple[i
     return sheet
 
 
-def segments(image: Image, ground: tuple[int, int, int] | None = None) -> list[list[Segment]]:
+def segments(
+    image: Image, ground: tuple[int, int, int] | None = None, over: tuple[Codes, Image] | None = None
+) -> list[list[Segment]]:
     """One row of segments for each two rows of pixels.
 
-    `ground`: below the last of an odd number; None: the terminal's own.
+    `ground`: below the last of an odd number; None: the terminal's own. `over`: braille codes of each cell, and the
+    colours of their dots; the pixels behind them are darkened to 0.4.
     """
     height, width, _ = image.shape
-    packed = image.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
-    found = []
-    for top in range(0, height, 2):
-        upper = packed[top]
-        if top + 1 < height:
-            lower = packed[top + 1]
+    if height % 2 == 0 and over is not None:
+        return _with_dots(image, *over)
+    packed = _pack(image)
+    none = np.zeros(width, np.uint8)
+    last = -1 if ground is None else (ground[0] << 16) + (ground[1] << 8) + ground[2]
+    rows = [packed[top : top + 2] for top in range(0, height, 2)]
+    return [_row(part[0], part[1] if len(part) > 1 else np.full(width, last, np.int32), none) for part in rows]
+
+
+def _with_dots(image: Image, codes: Codes, ink: Image) -> list[list[Segment]]:
+    upper, lower = image[::2].astype(np.float64), image[1::2]
+    behind = np.rint(0.2 * (upper + lower)).astype(np.uint8)
+    above = np.where(codes > 0, _pack(ink), _pack(image[::2]))
+    below = np.where(codes > 0, _pack(behind), _pack(lower))
+    return [_row(*row) for row in zip(above, below, codes, strict=True)]
+
+
+def _pack(image: Image) -> NDArray[np.int32]:
+    """Each pixel as one number 0xRRGGBB."""
+    return np.asarray(image.astype(np.int32) @ np.array([65536, 256, 1], np.int32))
+
+
+def _row(upper: NDArray[np.int32], lower: NDArray[np.int32], codes: Codes) -> list[Segment]:
+    """Return the cells of one line; neighbours that look the same share a segment."""
+    changes = (np.diff(upper) != 0) | (np.diff(lower) != 0) | (np.diff(codes) != 0)
+    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(upper)]
+    above, below, dots = upper.tolist(), lower.tolist(), codes.tolist()
+    row = []
+    for start, end in itertools.pairwise(edges):
+        one, other = above[start], below[start]
+        if dots[start]:
+            row.append(Segment(str(BRAILLE[dots[start]]) * (end - start), _dots_style(one, other)))
         else:
-            last = -1 if ground is None else (ground[0] << 16) + (ground[1] << 8) + ground[2]
-            lower = np.full(width, last, np.int32)
-        cuts = np.flatnonzero((np.diff(upper) != 0) | (np.diff(lower) != 0)) + 1
-        edges = [0, *cuts.tolist(), width]
-        above, below = upper.tolist(), lower.tolist()
-        row = []
-        for start, end in itertools.pairwise(edges):
-            one, other = above[start], below[start]
-            text = " " if one == other else "▀"
-            row.append(Segment(text * (end - start), _style(one, other)))
-        found.append(row)
-    return found
+            row.append(Segment((" " if one == other else "▀") * (end - start), _style(one, other)))
+    return row
+
+
+@lru_cache(maxsize=65536)
+def _dots_style(ink: int, behind: int) -> Style:
+    return Style(color=_color(ink), bgcolor=_color(behind), bold=True)
 
 
 @lru_cache(maxsize=65536)

@@ -39,7 +39,7 @@ class Runs:
         return self._ends[: self._count]
 
     def extend(self, mask: NDArray[np.bool_]) -> None:
-        """Takes in the samples that follow."""
+        """Append the samples that follow."""
         before, self._length = self._length, self._length + len(mask)
         open_ = self._count > 0 and self._ends[self._count - 1] == before
         if not mask.any():
@@ -57,7 +57,7 @@ class Runs:
         self._count = needed
 
     def touched(self, start: Indices, end: Indices) -> NDArray[np.bool_]:
-        """For each half-open range: does a run reach into it?"""
+        """Return for each half-open range whether a run reaches into it."""
         if not self._count:
             return np.zeros(len(start), bool)
         first = np.searchsorted(self.ends, start, "right")
@@ -203,7 +203,7 @@ class Pyramid:
 
 
 def _blocks(values: Array, fold: np.ufunc) -> Floats:
-    """The fold of each FANOUT values; a column at a time, which numpy does far faster than many short rows."""
+    """Fold each FANOUT values; a column at a time, which numpy does far faster than many short rows."""
     values = values.astype(np.float64, copy=False)[: len(values) // FANOUT * FANOUT]
     if not len(values):
         return np.empty(0)

@@ -13,7 +13,7 @@ from rich.style import Style
 from cvtui.draw.braille import BRAILLE, Codes
 
 
-class Canvas:
+class PlotCanvas:
     """`width` x `height` cells; what is put outside is left out. A wide character takes two cells."""
 
     def __init__(self, width: int, height: int) -> None:
@@ -24,7 +24,7 @@ class Canvas:
         self._numbers = {"": 0}
 
     def number(self, style: str) -> int:
-        """The number that stands for a style's name in `styles`."""
+        """Return the number that stands for a style's name in `styles`."""
         if style not in self._numbers:
             self._numbers[style] = len(self.names)
             self.names.append(style)
@@ -46,7 +46,7 @@ class Canvas:
             x += size
         return x
 
-    def put_dots(self, x: int, y: int, layers: Layers) -> None:
+    def put_dots(self, x: int, y: int, layers: DotLayers) -> None:
         """Braille cells with their styles, the upper left at cell (x, y)."""
         height, width = layers.codes.shape
         numbers = np.array([self.number(name) for name in layers.names], np.int32)
@@ -72,11 +72,11 @@ class Canvas:
         return rows
 
     def text(self) -> list[str]:
-        """The rows without style."""
+        """Return the rows without style."""
         return ["".join(row) for row in self.chars.tolist()]
 
 
-class Layers:
+class DotLayers:
     """Dots of several curves over one another: one colour a cell, that of the last drawn.
 
     A layer of a higher rank takes a cell for itself alone; layers of one rank share its dots. So the haze of raw values

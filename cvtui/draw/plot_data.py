@@ -88,7 +88,7 @@ class Track:
         self.take(self.line)
 
     def take(self, line: Line) -> None:
-        """Takes in the line as it is now. Only what is new is worked on when it has merely grown."""
+        """Update from the line as it is now. If it has only grown, only new values are worked on."""
         x, y = np.asarray(line.x), np.asarray(line.y)
         if x.shape != y.shape or x.ndim != 1:
             raise ValueError(f"line {line.name!r}: x has the shape {x.shape}, y {y.shape}; both must be (n,)")
@@ -113,7 +113,7 @@ class Track:
             self._remember()
 
     def _remember(self) -> None:
-        """Some values, most of them from the end, where a resumed run differs."""
+        """Remember some values, most of them from the end, where a resumed run differs."""
         length = len(self.x)
         probes = np.concatenate(
             [np.linspace(0, max(0, length - 1), _PROBES), np.arange(max(0, length - _PROBES), length)]
@@ -122,7 +122,7 @@ class Track:
         self._seen = probes, self.x[probes].astype(np.float64), self.y[probes].astype(np.float64)
 
     def _grown(self, x: Array, y: Array) -> bool:
-        """Does the series begin with what was here before? Seen at some places."""
+        """Return True if the series begins with the one before, checked at some places."""
         if self._seen is None or len(x) < len(self.x):
             return False
         probes, old_x, old_y = self._seen
@@ -145,12 +145,12 @@ class Track:
         return (float(lows[0]), float(highs[0])) if highs[0] >= lows[0] else None
 
     def at(self, x: float) -> float | None:
-        """The value of the last sample at or before x; None before the first."""
+        """Return the value of the last sample at or before x; None before the first."""
         index = int(np.searchsorted(self.x, x, "right")) - 1
         return None if index < 0 else float(self.y[index])
 
     def nearest(self, x: float) -> float | None:
-        """The x of the sample nearest to x."""
+        """Return the x of the sample nearest to x."""
         if not len(self.x):
             return None
         right = int(np.searchsorted(self.x, x))

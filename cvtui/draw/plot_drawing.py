@@ -12,10 +12,10 @@ from rich.cells import cell_len
 
 from cvtui.draw import braille
 from cvtui.draw.braille import Codes
-from cvtui.draw.plot_canvas import Canvas, Layers
+from cvtui.draw.plot_canvas import DotLayers, PlotCanvas
 from cvtui.draw.plot_data import Track
-from cvtui.draw.plot_labels import TAKEN, Legend, Words, color_style, series_style
-from cvtui.draw.plot_scene import Frame, Scene, label_spans, lay_out
+from cvtui.draw.plot_labels import TAKEN, Legend, PlotLabels, color_style, series_style
+from cvtui.draw.plot_scene import PlotFrame, Scene, label_spans, lay_out
 from cvtui.draw.scales import Floats
 from cvtui.draw.ticks import read_out
 
@@ -30,7 +30,7 @@ class RasterCache:
         self._kept: dict[int, tuple[object, Codes, Floats]] = {}
         self.misses = 0
 
-    def cells(self, track: Track, frame: Frame) -> tuple[Codes, Floats]:
+    def cells(self, track: Track, frame: PlotFrame) -> tuple[Codes, Floats]:
         """Codes, and (n, 2) x ranges that are not finite."""
         line = track.line
         key = (track, track.version, frame.size, frame.across, frame.up, line.points, line.dashed)
@@ -42,7 +42,7 @@ class RasterCache:
         return found[1], found[2]
 
     @staticmethod
-    def _draw(track: Track, frame: Frame) -> tuple[Codes, Floats]:
+    def _draw(track: Track, frame: PlotFrame) -> tuple[Codes, Floats]:
         line, x, y = track.line, track.x, track.y
         pyramid = track.pyramid(frame.up.kind)
         drawn = braille.rasterise(x, y, frame.size, frame.across, frame.up, pyramid)
@@ -54,28 +54,28 @@ class RasterCache:
         return braille.cells(dots), drawn.lost
 
     def forget(self, tracks: list[Track]) -> None:
-        """Keeps only what belongs to these."""
+        """Drop all but what belongs to these."""
         kept = {id(track) for track in tracks}
         self._kept = {key: value for key, value in self._kept.items() if key in kept}
 
 
 @dataclass(slots=True)
-class Picture:
+class DrawnPlot:
     """What was drawn, for the mouse and for the next drawing."""
 
-    canvas: Canvas
-    frame: Frame | None
+    canvas: PlotCanvas
+    frame: PlotFrame | None
     corner: int | None = None
     """In which corner the legend came to lie."""
 
 
-def draw(scene: Scene, width: int, height: int, cache: RasterCache, corner: int | None = None) -> Picture:
-    """The picture of `width` x `height` cells. `corner`: where the legend was before, so that it doesn't wander."""
-    canvas = Canvas(width, height)
+def draw(scene: Scene, width: int, height: int, cache: RasterCache, corner: int | None = None) -> DrawnPlot:
+    """Draw a scene in `width` x `height` cells. `corner`: where the legend was before, so that it stays."""
+    canvas = PlotCanvas(width, height)
     frame = lay_out(scene, width, height)
     if frame is None:
         _draw_empty(scene, canvas)
-        return Picture(canvas, None)
+        return DrawnPlot(canvas, None)
     layers, gaps = _dots(scene, frame, cache)
     canvas.put_dots(frame.left, frame.top, layers)
     busy = (layers.rank >= _FAINT).astype(np.float64)
@@ -83,12 +83,12 @@ def draw(scene: Scene, width: int, height: int, cache: RasterCache, corner: int 
     if scene.title and frame.top:
         canvas.put(0, 0, scene.title, "title")
     corner = Legend(scene, frame, canvas, busy).draw(corner)
-    Words(scene, frame, canvas, busy).draw()
+    PlotLabels(scene, frame, canvas, busy).draw()
     _shade(scene, frame, canvas)
-    return Picture(canvas, frame, corner)
+    return DrawnPlot(canvas, frame, corner)
 
 
-def _draw_empty(scene: Scene, canvas: Canvas) -> None:
+def _draw_empty(scene: Scene, canvas: PlotCanvas) -> None:
     if scene.title and canvas.height >= 2:
         canvas.put(0, 0, scene.title, "title")
     lines = textwrap.wrap(scene.empty, max(1, canvas.width - 2)) or [""]
@@ -96,22 +96,10 @@ def _draw_empty(scene: Scene, canvas: Canvas) -> None:
         canvas.put((canvas.width - cell_len(text)) // 2, row, text, "empty")
 
 
-def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[Floats]]:
-    """Grid, marks, guides, cursor, faint lines, lines: from the back to the front."""
-    layers = Layers(frame.columns, frame.rows)
-    grid = np.zeros((frame.rows, frame.columns), np.uint8)
-    for place in frame.y_axis.places:
-        grid |= braille.level(frame.size, 4 * frame.rows - 1 - place, 1, 4)
-    layers.add(grid, "grid", _GRID)
-    for mark in scene.marks:
-        if (column := frame.column_of(mark.x)) is not None:
-            layers.add(braille.upright(frame.size, column, 2), color_style(mark.color, "mark"), _LEVEL)
-    for guide in scene.guides:
-        if (row := frame.row_of(guide.y)) is not None:
-            layers.add(braille.level(frame.size, row, 3, 6), color_style(guide.color, "guide"), _LEVEL)
-    for x, style, every in ((scene.now, "now", 2), (scene.cursor, "cursor", 1)):
-        if x is not None and (column := frame.column_of(x)) is not None:
-            layers.add(braille.upright(frame.size, column, every), style, _LEVEL)
+def _dots(scene: Scene, frame: PlotFrame, cache: RasterCache) -> tuple[DotLayers, list[Floats]]:
+    """Draw grid, marks, guides, cursor, faint lines, lines: from the back to the front."""
+    layers = DotLayers(frame.columns, frame.rows)
+    _straight_lines(scene, frame, layers)
     gaps = []
     for number, track in sorted(enumerate(scene.tracks), key=lambda entry: not entry[1].line.dim):
         codes, lost = cache.cells(track, frame)
@@ -121,8 +109,25 @@ def _dots(scene: Scene, frame: Frame, cache: RasterCache) -> tuple[Layers, list[
     return layers, gaps
 
 
+def _straight_lines(scene: Scene, frame: PlotFrame, layers: DotLayers) -> None:
+    if scene.grid:
+        grid = np.zeros((frame.rows, frame.columns), np.uint8)
+        for place in frame.y_axis.places:
+            grid |= braille.level(frame.size, 4 * frame.rows - 1 - place, 1, 4)
+        layers.add(grid, "grid", _GRID)
+    for mark in scene.marks:
+        if (column := frame.column_of(mark.x)) is not None:
+            layers.add(braille.upright(frame.size, column, 2), color_style(mark.color, "mark"), _LEVEL)
+    for guide in scene.guides:
+        if (row := frame.row_of(guide.y)) is not None:
+            layers.add(braille.level(frame.size, row, 3, 6), color_style(guide.color, "guide"), _LEVEL)
+    for x, style, every in ((scene.now, "now", 2), (scene.cursor, "cursor", 1)):
+        if x is not None and (column := frame.column_of(x)) is not None:
+            layers.add(braille.upright(frame.size, column, every), style, _LEVEL)
+
+
 class _Axes:
-    def __init__(self, scene: Scene, frame: Frame, canvas: Canvas) -> None:
+    def __init__(self, scene: Scene, frame: PlotFrame, canvas: PlotCanvas) -> None:
         self.scene, self.frame, self.canvas = scene, frame, canvas
 
     def draw(self, gaps: list[Floats], busy: Floats) -> None:
@@ -169,7 +174,7 @@ class _Axes:
         self._cursor_label(row)
 
     def _cursor_label(self, row: int) -> None:
-        """The cursor's x below it; a tick's label that it touches gives way."""
+        """Write the cursor's x below it; a tick's label that it touches gives way."""
         frame, canvas, cursor = self.frame, self.canvas, self.scene.cursor
         if cursor is None or (column := frame.column_of(cursor)) is None:
             return
@@ -184,7 +189,7 @@ class _Axes:
             canvas.put(frame.left + column // 2, frame.axis_row, "┴", "cursor")
 
     def _name_at(self, name: str, spans: list[tuple[int, int]]) -> int | None:
-        """The axis's name stands under the y labels, or at the right end where a label may give way to it."""
+        """Find the column of the axis's name: under the y labels, or at the right end if a label can give way."""
         wide = cell_len(name)
         if not name or self.frame.left + self.frame.columns < wide + 12:
             return None
@@ -197,7 +202,7 @@ class _Axes:
         """Where values are not finite the axis is red, with a cross at each beginning, and the first x in words."""
         frame, canvas = self.frame, self.canvas
         spans = np.concatenate(gaps)
-        places = np.nan_to_num(frame.across.place(spans, 2 * frame.columns))  # NaN: 0 and below on a log axis
+        places = np.nan_to_num(frame.across.to_dots(spans, 2 * frame.columns))  # NaN: 0 and below on a log axis
         places = np.clip(np.rint(places), 0, 2 * frame.columns - 1)
         first, last = places.astype(np.int64).T // 2
         change = np.bincount(first, minlength=frame.columns + 1) - np.bincount(last + 1, minlength=frame.columns + 1)
@@ -226,11 +231,11 @@ class _Axes:
                     return
 
 
-def _shade(scene: Scene, frame: Frame, canvas: Canvas) -> None:
-    """The range that is being selected with the mouse, on another ground."""
+def _shade(scene: Scene, frame: PlotFrame, canvas: PlotCanvas) -> None:
+    """Shade the range that is being selected with the mouse."""
     if scene.selection is None:
         return
-    ends = np.clip(np.sort(frame.across.place(scene.selection, 2 * frame.columns)), 0, 2 * frame.columns - 1)
+    ends = np.clip(np.sort(frame.across.to_dots(scene.selection, 2 * frame.columns)), 0, 2 * frame.columns - 1)
     first, last = (int(end) // 2 + frame.left for end in ends)
     part = canvas.styles[frame.top : frame.top + frame.rows, first : last + 1]
     shaded: Callable[[str], int] = lambda name: canvas.number(f"selected {name}")  # noqa: E731

@@ -6,9 +6,9 @@ import math
 
 from rich.cells import cell_len, set_cell_size
 
-from cvtui.draw.plot_canvas import Canvas
+from cvtui.draw.plot_canvas import PlotCanvas
 from cvtui.draw.plot_data import Line, Track
-from cvtui.draw.plot_scene import Frame, Scene
+from cvtui.draw.plot_scene import PlotFrame, Scene
 from cvtui.draw.scales import Floats
 from cvtui.draw.ticks import read_out
 
@@ -17,12 +17,12 @@ TAKEN = 3.0
 
 
 def series_style(line: Line, place: int) -> str:
-    """The name of a line's style: `series-3`, `$primary`, `#ff8800`, with `dim ` before it for faint ones."""
+    """Return the name of a line's style: `series-3`, `$primary`, `#ff8800`; faint ones begin with `dim `."""
     return ("dim " if line.dim else "") + color_style(line.color, f"series-{place % 8 + 1}")
 
 
 def color_style(color: str | int | None, otherwise: str) -> str:
-    """The name of a style for a colour as lines, marks and guides have it; `otherwise` for None."""
+    """Return the style's name for the colour of a line, mark or guide; `otherwise` for None."""
     if color is None:
         return otherwise
     if isinstance(color, int):
@@ -35,7 +35,7 @@ def color_style(color: str | int | None, otherwise: str) -> str:
 class Legend:
     """Names, and each line's value at the cursor, or its last. It lies in the corner where it hides least."""
 
-    def __init__(self, scene: Scene, frame: Frame, canvas: Canvas, busy: Floats) -> None:
+    def __init__(self, scene: Scene, frame: PlotFrame, canvas: PlotCanvas, busy: Floats) -> None:
         self.scene, self.frame, self.canvas, self.busy = scene, frame, canvas, busy
         self.entries = [
             (self._glyph(track.line), series_style(track.line, number), track.line.name, self._value(track))
@@ -51,7 +51,7 @@ class Legend:
         return "–" if value is None else read_out(value, self.scene.y_kind)
 
     def draw(self, corner: int | None) -> int | None:
-        """The corner that was chosen: 0 upper right, 1 lower right, 2 upper left, 3 lower left."""
+        """Draw the legend; return its corner: 0 upper right, 1 lower right, 2 upper left, 3 lower left."""
         if not self.scene.legend or not self.entries:
             return None
         if self.frame.top and self._in_head():
@@ -111,10 +111,10 @@ class Legend:
         self.canvas.put(x, y, f"{' ' * (values - cell_len(value))}{value} ", "value")
 
 
-class Words:
+class PlotLabels:
     """Words of marks and guides, and what the log axis left out: each where it hides least."""
 
-    def __init__(self, scene: Scene, frame: Frame, canvas: Canvas, busy: Floats) -> None:
+    def __init__(self, scene: Scene, frame: PlotFrame, canvas: PlotCanvas, busy: Floats) -> None:
         self.scene, self.frame, self.canvas, self.busy = scene, frame, canvas, busy
 
     def draw(self) -> None:

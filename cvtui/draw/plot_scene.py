@@ -42,6 +42,7 @@ class Scene:
     view_y: Limits | None = None
     empty: str = "waiting for the first step"
     legend: bool = True
+    grid: bool = True
 
     def key(self) -> tuple[object, ...]:
         """Equal for two scenes that look the same."""
@@ -56,7 +57,7 @@ class Scene:
         return "log" if self.log_x and any(track.x[-1] > 0 for track in self.tracks if len(track.x)) else "linear"
 
     def x_home(self) -> Limits | None:
-        """The whole of the x axis; None when there is nothing to show."""
+        """Return the whole range of x; None when there is nothing to show."""
         filled = [track for track in self.tracks if len(track.x)]
         if not filled:
             return None
@@ -81,7 +82,7 @@ class Scene:
         return "log" if there else "linear"
 
     def y_limits(self, x: Limits, kind: Kind) -> Limits:
-        """The zoomed limits, or such that all that is in view fits, ending on round numbers."""
+        """Return the zoomed limits, or round ones that hold all that is in view."""
         if self.view_y is not None and (kind == "linear" or self.view_y.low > 0):
             return self.view_y
         found = [reach for track in self.tracks if track.line.fit and (reach := track.reach(kind, *x)) is not None]
@@ -92,7 +93,7 @@ class Scene:
         levels = [guide.y for guide in self.guides if guide.fit and math.isfinite(guide.y)]
         levels = [level for level in levels if level > 0 or kind == "linear"]
         low, high = min([low for low, _ in found] + levels), max([high for _, high in found] + levels)
-        limits = rounded(low, high, self.y_kind) if kind == "linear" else widened(low, high, "log")
+        limits = round_limits(low, high, self.y_kind) if kind == "linear" else widened(low, high, "log")
         low, high = (own if given is None else given for own, given in zip(limits, self.y_home, strict=True))
         return Limits(low, high) if low < high and (low > 0 or kind == "linear") else limits
 
@@ -109,7 +110,7 @@ class Scene:
 _PLAIN = tuple(name for name in Scene.__slots__ if name not in ("tracks", "marks", "guides"))
 
 
-def rounded(low: float, high: float, kind: str) -> Limits:
+def round_limits(low: float, high: float, kind: str) -> Limits:
     """Limits that hold low … high with a little room and end on quarters of a tick: they stand still while data grow.
 
     An axis whose data come near zero begins there; shares end at 0 and 1.
@@ -128,7 +129,7 @@ def rounded(low: float, high: float, kind: str) -> Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class AxisTicks:
     """Ticks of one axis: value, dot from the low end, label."""
 
     ticks: list[float]
@@ -137,7 +138,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PlotFrame:
     """Where things lie, in cells of the widget. `columns` x `rows` cells of dots, the upper left at (left, top)."""
 
     left: int
@@ -146,8 +147,8 @@ class Frame:
     rows: int
     across: Scale
     up: Scale
-    x_axis: Axis
-    y_axis: Axis
+    x_axis: AxisTicks
+    y_axis: AxisTicks
     axis_row: int | None
     label_row: int | None
 
@@ -164,16 +165,16 @@ class Frame:
         return 1 - ((cell - self.top) * 4 + 1.5) / (4 * self.rows - 1)
 
     def x_at(self, cell: float) -> float:
-        """The x at the middle of a cell of the widget, also outside of the plot."""
-        return float(self.across.at(self.x_share(cell), 2))
+        """Return the x at the middle of a cell of the widget, also outside of the plot."""
+        return float(self.across.from_dots(self.x_share(cell), 2))
 
     def column_of(self, x: float) -> int | None:
-        """The dot column of x; None out of view."""
-        return _inside(float(self.across.place(x, 2 * self.columns)), 2 * self.columns)
+        """Return the dot column of x; None out of view."""
+        return _inside(float(self.across.to_dots(x, 2 * self.columns)), 2 * self.columns)
 
     def row_of(self, y: float) -> int | None:
-        """The dot row of y, from the top; None out of view."""
-        place = _inside(float(self.up.place(y, 4 * self.rows)), 4 * self.rows)
+        """Return the dot row of y, from the top; None out of view."""
+        place = _inside(float(self.up.to_dots(y, 4 * self.rows)), 4 * self.rows)
         return None if place is None else 4 * self.rows - 1 - place
 
 
@@ -184,7 +185,7 @@ def _inside(place: float, dots: int) -> int | None:
     return dot if 0 <= dot < dots else None
 
 
-def lay_out(scene: Scene, width: int, height: int) -> Frame | None:
+def lay_out(scene: Scene, width: int, height: int) -> PlotFrame | None:
     """Where things lie in width x height cells; None when there is no line or no room. Labels give way first."""
     x = scene.view_x or scene.x_home()
     if x is None or width < 2 or height < 1:
@@ -199,34 +200,36 @@ def lay_out(scene: Scene, width: int, height: int) -> Frame | None:
     if width >= 40 and rows >= 6:
         gutter = max(gutter, min(cell_len(scene.x_name), 6) + 2)  # the name of x stands under the y labels
     if width < 20 or gutter > width // 3 or height < 3:
-        gutter, y_axis = 0, Axis([], [], [])
+        gutter, y_axis = 0, AxisTicks([], [], [])
     columns = width - gutter
     x_axis = _x_ticks(across, scene.x_kind, columns, gutter)
     axis_row = top + rows if below == 2 else None
     label_row = top + rows + below - 1 if below else None
-    return Frame(gutter, top, columns, rows, across, up, x_axis, y_axis, axis_row, label_row)
+    return PlotFrame(gutter, top, columns, rows, across, up, x_axis, y_axis, axis_row, label_row)
 
 
-def _ticks(scale: Scale, kind: str, dots: int, most: int) -> Axis:
+def _ticks(scale: Scale, kind: str, dots: int, most: int) -> AxisTicks:
     if scale.kind == "log":
         ticks, step = log_ticks(scale.limits, most), None
     else:
-        low, high = (float(end) for end in scale.at([-0.5, dots - 0.5], dots))  # up to the edges of the outer dots
+        low, high = (
+            float(end) for end in scale.from_dots([-0.5, dots - 0.5], dots)
+        )  # up to the edges of the outer dots
         if not (math.isfinite(low) and math.isfinite(high)):
             low, high = scale.limits
         whole, time = kind in WHOLE, kind == "time"
         ticks, step = linear_ticks(Limits(low, high), most, whole=whole, time=time)
         if whole and not ticks:  # zoomed in between two epochs
             ticks, step = linear_ticks(Limits(low, high), most)
-    places = [round(float(place)) for place in np.atleast_1d(scale.place(ticks, dots))]
+    places = [round(float(place)) for place in np.atleast_1d(scale.to_dots(ticks, dots))]
     kept = [number for number, place in enumerate(places) if 0 <= place < dots]
     texts = labels(ticks, kind, step)
-    return Axis([ticks[n] for n in kept], [places[n] for n in kept], [texts[n] for n in kept])
+    return AxisTicks([ticks[n] for n in kept], [places[n] for n in kept], [texts[n] for n in kept])
 
 
-def _x_ticks(scale: Scale, kind: str, columns: int, gutter: int) -> Axis:
+def _x_ticks(scale: Scale, kind: str, columns: int, gutter: int) -> AxisTicks:
     """As many ticks as have room for their labels."""
-    axis = Axis([], [], [])
+    axis = AxisTicks([], [], [])
     for most in range(max(2, min(12, columns // 7)), 0, -1):
         axis = _ticks(scale, kind, 2 * columns, most)
         spans = label_spans(axis, columns, gutter)
@@ -235,8 +238,8 @@ def _x_ticks(scale: Scale, kind: str, columns: int, gutter: int) -> Axis:
     return axis
 
 
-def label_spans(axis: Axis, columns: int, gutter: int) -> list[tuple[int, int]]:
-    """The cells [from, to) of each x label in the widget: centred below its tick, kept within the widget."""
+def label_spans(axis: AxisTicks, columns: int, gutter: int) -> list[tuple[int, int]]:
+    """Return the cells [from, to) of each x label: centred below its tick, kept within the widget."""
     spans = []
     for place, text in zip(axis.places, axis.labels, strict=True):
         wide = cell_len(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cvtui.draw.plot_scene import Frame
+from cvtui.draw.plot_scene import PlotFrame
 from cvtui.draw.scales import Kind, Limits, Scale, moved
 
 
@@ -14,7 +14,7 @@ class Drag:
 
     x: int
     y: int
-    frame: Frame
+    frame: PlotFrame
     selects: bool
     carries: bool = False
     """It began on the cursor, and takes that along."""
@@ -23,8 +23,8 @@ class Drag:
 
 
 def within(limits: Limits, home: Limits, kind: Kind) -> Limits:
-    """The limits moved into the home range; the home range itself when they are wider."""
-    low, high = Scale(home, kind).place(limits, 2)
+    """Move the limits into the home range; return the home range when they are wider."""
+    low, high = Scale(home, kind).to_dots(limits, 2)
     if high - low >= 1:
         return home
     if low < 0:

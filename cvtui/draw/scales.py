@@ -32,7 +32,7 @@ class Scale:
     limits: Limits
     kind: Kind = "linear"
 
-    def place(self, values: ArrayLike, dots: int) -> Floats:
+    def to_dots(self, values: ArrayLike, dots: int) -> Floats:
         """Where values lie on an axis of `dots` dots, in fractions of a dot: 0 … dots − 1.
 
         NaN for what has no place: NaN, and on a log axis values of 0 and below. Infinities and what is far outside come
@@ -48,9 +48,9 @@ class Scale:
             share = (given / 2 - low / 2) / (high / 2 - low / 2)
             return np.asarray(np.clip(share * (dots - 1), -FAR, FAR))
 
-    def at(self, places: ArrayLike, dots: int) -> Floats:
-        """The values at places given in dots: the inverse of `place`."""
-        share = np.asarray(places, dtype=np.float64) / max(1, dots - 1)
+    def from_dots(self, positions: ArrayLike, dots: int) -> Floats:
+        """Return the values at positions given in dots: the inverse of `to_dots`."""
+        share = np.asarray(positions, dtype=np.float64) / max(1, dots - 1)
         with np.errstate(all="ignore"):
             if self.kind == "log":
                 low, high = math.log10(self.limits.low), math.log10(self.limits.high)
@@ -72,20 +72,20 @@ def widened(low: float, high: float, kind: Kind = "linear", share: float = 0.04)
 
 
 def zoomed(limits: Limits, around: float, factor: float, kind: Kind = "linear") -> Limits:
-    """The limits scaled by `factor` (below 1 comes closer); `around`, 0 … 1 along the axis, stays where it is."""
+    """Scale the limits by `factor` (below 1 zooms in) around a point 0 … 1 along the axis."""
     scale = Scale(limits, kind)
-    low, high = scale.at([around * (1 - factor), around + (1 - around) * factor], 2)
+    low, high = scale.from_dots([around * (1 - factor), around + (1 - around) * factor], 2)
     return Limits(float(low), float(high))
 
 
 def moved(limits: Limits, share: float, kind: Kind = "linear") -> Limits:
-    """The limits moved by a share of their width; above 0 towards larger values."""
-    low, high = Scale(limits, kind).at([share, 1 + share], 2)
+    """Move the limits by a share of their width; above 0 towards larger values."""
+    low, high = Scale(limits, kind).from_dots([share, 1 + share], 2)
     return Limits(float(low), float(high))
 
 
 def sound(limits: Limits, kind: Kind = "linear") -> bool:
-    """Can these be drawn: finite, in order, and far enough apart for 64-bit floats?"""
+    """Return True if limits can be drawn: finite, in order, far enough apart for 64-bit floats."""
     low, high = limits
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         return False

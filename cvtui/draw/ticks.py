@@ -20,7 +20,7 @@ _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def nice_step(rough: float, whole: bool = False) -> float:
-    """The smallest 1, 2 or 5 times a power of ten that is at least `rough`; at least 1 with `whole`."""
+    """Return the smallest 1, 2 or 5 times a power of ten from `rough` up; at least 1 with `whole`."""
     if whole and rough <= 1:
         return 1.0
     power = math.floor(math.log10(rough))
@@ -58,7 +58,7 @@ def linear_ticks(limits: Limits, most: int, *, whole: bool = False, time: bool =
 
 
 def round_to(value: float, step: float) -> float:
-    """A multiple of `step` without the noise of floating point: 3 x 0.1 is 0.3."""
+    """Round a multiple of `step` to remove floating-point noise: 3 x 0.1 is 0.3."""
     if not math.isfinite(value) or value == 0:
         return 0.0 if value == 0 else value
     digits = 2 - math.floor(math.log10(step))
@@ -66,7 +66,10 @@ def round_to(value: float, step: float) -> float:
 
 
 def log_ticks(limits: Limits, most: int) -> list[float]:
-    """Powers of ten within the limits, thinned to `most`; with 2 and 5 between where there are few."""
+    """Powers of ten within the limits, thinned to `most`; with 2 and 5 between where there are few.
+
+    An axis too short for three of those has the ticks of a linear one.
+    """
     low, high = math.log10(limits.low), math.log10(limits.high)
     first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
     decades = list(range(first, last + 1))
@@ -81,7 +84,7 @@ def log_ticks(limits: Limits, most: int) -> list[float]:
             for factor in factors
             if low - 1e-9 <= power + math.log10(factor) <= high + 1e-9
         ]
-        if 2 <= len(fine) <= most:
+        if min(3, most) <= len(fine) <= most:
             return fine
     if len(decades) >= 2:
         return [_power(power) for power in decades]
@@ -93,7 +96,7 @@ def _power(exponent: int) -> float:
 
 
 def labels(ticks: Sequence[float], kind: str = "number", step: float | None = None) -> list[str]:
-    """What to write at the ticks of one axis, all in one manner: 0, 0.25, 1.2k, 3M, 5e-4, 95%, 1:30, 2h15.
+    """Label the ticks of one axis alike: 0, 0.25, 1.2k, 3M, 5e-4, 95%, 1:30, 2h15.
 
     `step`, the distance of two ticks, says how many digits tell them apart; None on a log axis, where each tick stands
     for itself.
@@ -117,7 +120,7 @@ def labels(ticks: Sequence[float], kind: str = "number", step: float | None = No
 
 
 def _alone(value: float, small: float) -> str:
-    """A tick of a log axis: 1e-3 (when below `small`), 0.01, 2, 50, 1k."""
+    """Label a tick of a log axis: 1e-3 (when below `small`), 0.01, 2, 50, 1k."""
     size = abs(value)
     if size >= 1e15 or size < small:
         return _scientific(value, size / 10)
@@ -170,7 +173,7 @@ def time_label(seconds: float, step: float | None = None) -> str:
 
 
 def read_out(value: float, kind: str = "number") -> str:
-    """A value to be read, not to be placed: four significant digits; ✗ for one that is not finite."""
+    """Format a value in four significant digits; ✗ for one that is not finite."""
     if not math.isfinite(value):
         return "✗"
     if kind == "percent":

@@ -19,7 +19,6 @@ from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch
 from cvtui.engine.observe.recorder import Journal
-from cvtui.engine.observe.step_metrics import exact
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.state import Training, prepare
@@ -29,6 +28,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import Facts, Record
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import rounded, rounded_or_none
 
 STEPS = 31
 """The run's own first steps, looked at as often as the run is: what is said of them here, its doctor says there."""
@@ -60,8 +60,8 @@ def checkup(recipe: Recipe, tell: Callable[[Record], None]) -> None:
     tell(started(training))
     total = training.checked.total_steps
     places = sorted({round(total * share / 200) for share in range(201)} - {total})
-    rates = [[step, exact(training.schedule.lr_at(step))] for step in places]
-    tell(Facts(rates=rates, loss=training.recipe.loss.partition("(")[0]))
+    rates = [[step, rounded(training.schedule.lr_at(step), 9)] for step in places]
+    tell(Facts(rates=rates, loss=training.checked.loss.name))
     found = data_facts(training.data.train, training.data.validation, classes=len(training.checked.data.classes))
     if found is not None:
         tell(found)
@@ -115,15 +115,15 @@ def _one_batch(training: Training, weights: dict[str, torch.Tensor]) -> Facts:
     if accuracy < 1.0:
         for times in OTHER_RATES:
             other = _learn(training, weights, few, times)
-            others.append([exact(training.checked.lr * times), _short(other[0]), _short(other[1])])
+            others.append([rounded(training.checked.lr * times, 9), rounded(other[0], 6), rounded(other[1], 6)])
     return Facts(
         step=training.step,
-        overfit_loss=_short(loss) if math.isfinite(loss) else None,
-        overfit_accuracy=_short(accuracy),
+        overfit_loss=rounded_or_none(loss, 6),
+        overfit_accuracy=rounded(accuracy, 6),
         overfit_steps=steps,
         overfit_images=len(few.labels),
         overfit_rates=[[n if math.isfinite(n) else -1.0 for n in row] for row in others],
-        zeroed_loss=_short(zeroed) if math.isfinite(zeroed) else None,
+        zeroed_loss=rounded_or_none(zeroed, 6),
     )
 
 
@@ -133,7 +133,9 @@ def _learn(
     """(loss, accuracy, steps) of the last step on the same images, from the first weights at `times` the rate."""
     training.model.load_state_dict(weights)
     changes = {**at_rate(training.checked.lr * times), "weight_decay": 0.0}
-    optimizer = make_optimizer(training.model, msgspec.structs.replace(training.recipe, **changes))
+    optimizer = make_optimizer(
+        training.model, training.checked.optimizer, msgspec.structs.replace(training.recipe, **changes)
+    )
     inputs = training.preprocess(images.pixels)
     until = time.perf_counter() + LEARN_SECONDS
     loss, right = math.inf, 0.0
@@ -170,10 +172,6 @@ def _without_dropout(model: nn.Module) -> Iterator[None]:
     finally:
         for layer, share in zip(layers, shares, strict=True):
             layer.p = share
-
-
-def _short(number: float) -> float:
-    return float(f"{number:.6g}")
 
 
 def tell_lines() -> int:

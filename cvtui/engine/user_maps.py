@@ -9,6 +9,7 @@ from torch import nn
 
 from cvtui.engine.observe.feature_maps import Validation, look_through
 from cvtui.engine.observe.image_writer import Album
+from cvtui.text import error_line
 
 NOT_TOLD = "no validation images are known: give cvtui.watch(…, validation=(images, labels)) or a Dataset"
 
@@ -25,7 +26,7 @@ class Looker:
             try:
                 self._images = Validation(validation)
             except Exception as error:  # a stranger's data set may raise anything, and that must not stop a training
-                self._why = f"no feature maps: {_line(error)}"
+                self._why = f"no feature maps: {error_line(error)}"
         self.facts: dict[str, Any] = {"validation": self._images.size} if self._images is not None else {}
 
     def look(self, number: int, step: int, album: Album) -> str:
@@ -51,9 +52,5 @@ class Looker:
         except OSError as error:
             return f"the pictures can't be written: {error.strerror or error}"
         except Exception as error:
-            return f"no feature maps of validation image {number}: {_line(error)}"
+            return f"no feature maps of validation image {number}: {error_line(error)}"
         return f"feature maps of validation image {number}"
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"

@@ -13,7 +13,7 @@ import msgspec
 import torch
 
 from cvtui import door
-from cvtui.engine.data.images import Tell
+from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
@@ -32,13 +32,13 @@ from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.train.state import Training
 from cvtui.engine.train.trainer import Loop
 from cvtui.errors import RequestError
-from cvtui.recipe.memory_check import gib, need_of
+from cvtui.recipe.memory_check import gib, memory_need
 from cvtui.recipe.toml import dumps, load
 from cvtui.recipe.validation import check
 from cvtui.runlog import disk_note as note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.origin import places_told, recipe_of
+from cvtui.runlog.origin import data_paths, recipe_of
 from cvtui.runlog.writer import EventWriter
 
 
@@ -139,7 +139,7 @@ def _work(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool
         return Outcome("failed", in_one_line(error, training), 1, training.step if training else 0)
 
 
-def _teller(writer: EventWriter) -> Tell:
+def _teller(writer: EventWriter) -> OnProgress:
     """What takes its time before the first step is told in the log at once."""
 
     def tell(text: str) -> None:
@@ -256,7 +256,7 @@ def started(training: Training, prediction: dict[str, Any] | None = None) -> Run
             "input": list(facts.size),
             "mean": [round(value, 4) for value in training.stats.mean],
             "std": [round(value, 4) for value in training.stats.std],
-            **places_told(recipe),
+            **data_paths(recipe),
         },
         prediction=predict(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,
@@ -299,7 +299,7 @@ def in_one_line(error: Exception, training: Training | None) -> str:
         if training is None:
             return "out of memory while the net was built: it has too many weights for this machine"
         size = training.recipe.batch_size
-        peak, need = _peak(training), need_of(training.checked)
+        peak, need = _peak(training), memory_need(training.checked)
         took = f"after {peak / 2**30:.1f} GiB, at batch size {size}"
         needs = f"weights, gradients, optimiser and activations need about {gib(need.total)}"
         smaller = smaller_batch(training.checked, peak)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui.draw.scales import Floats, Kind, Limits, Scale, widened
+from cvtui.draw.ticks import labels, linear_ticks, log_ticks
 from cvtui.export.words import escape
 
-Floats: TypeAlias = NDArray[np.float64]
+Place: TypeAlias = Callable[[Any], Any]
+"""From values to pixels."""
 
 WIDTH, HEIGHT = 760, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 34
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class ChartCurve:
     """`x` rises; NaN in `y` breaks the line. `kind` is the CSS class that colours it (train, validation, rate …)."""
 
     name: str
@@ -34,7 +36,7 @@ class Curve:
 @dataclass(frozen=True, kw_only=True)
 class Chart:
     title: str
-    curves: Sequence[Curve]
+    curves: Sequence[ChartCurve]
     x_label: str = "step"
     log_y: bool = False
     percent: bool = False
@@ -44,34 +46,25 @@ class Chart:
     """Vertical lines: x and words."""
 
 
-def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round values (1, 2 or 5 times a power of ten) inside [low, high], at most about `count` + 1 of them."""
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
-        return [low] if math.isfinite(low) else []
-    raw = (high - low) / max(1, count)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next((m * power for m in (1, 2, 5) if m * power >= raw * 0.999), 10 * power)
-    first = math.ceil(low / step - 1e-9)
-    return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
 def draw(chart: Chart) -> str:
-    """The chart as one `<svg>` element; its colours come from the style sheet around it."""
+    """Draw the chart as one `<svg>` element; its colours come from the style sheet around it."""
     curves = [curve for curve in chart.curves if len(curve.x)]
-    shown = [_clean(curve, chart.log_y) for curve in curves]
-    y_low, y_high = _range([y for _, y in shown], [value for value, _ in chart.guides], chart.log_y)
-    x_low, x_high = _range([x for x, _ in shown], [], False, pad=0.0)
-    to_x = _scale(x_low, x_high, LEFT, WIDTH - RIGHT)
-    to_y = _scale(y_low, y_high, HEIGHT - BOTTOM, TOP)
+    shown = [_finite(curve) for curve in curves]
+    across = _scale([x for x, _ in shown], "linear", share=0.0)
+    up = _scale(
+        [*(y for _, y in shown), np.array([value for value, _ in chart.guides])], "log" if chart.log_y else "linear"
+    )
+    to_x: Place = lambda value: LEFT + across.to_dots(value, 2) * (WIDTH - RIGHT - LEFT)  # noqa: E731
+    to_y: Place = lambda value: HEIGHT - BOTTOM - up.to_dots(value, 2) * (HEIGHT - BOTTOM - TOP)  # noqa: E731
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)}" '
         'xmlns="http://www.w3.org/2000/svg">',
         f'<text class="title" x="{LEFT}" y="16">{escape(chart.title)}{" (log axis)" if chart.log_y else ""}</text>',
     ]
-    parts += _axes(chart, (x_low, x_high), (y_low, y_high), to_x, to_y)
+    parts += _axes(chart, across, up, to_x, to_y)
     for value, words in chart.guides:
         if not chart.log_y or value > 0:
-            y = to_y(math.log10(value) if chart.log_y else value)
+            y = to_y(value)
             parts.append(f'<line class="guide" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
             parts.append(
                 f'<text class="small" x="{WIDTH - RIGHT}" y="{y - 3:.1f}" text-anchor="end">{escape(words)}</text>'
@@ -82,66 +75,53 @@ def draw(chart: Chart) -> str:
         parts.append(f'<text class="small mark-words" x="{x + 3:.1f}" y="{TOP + 9}">{escape(words)}</text>')
     for curve, (x, y) in zip(curves, shown, strict=True):
         parts += _line(curve, x, y, to_x, to_y)
-        parts += _not_finite(curve, x, y, to_x)
+        parts += _not_finite(curve, x, to_x)
     parts += _legend(curves)
     parts.append("</svg>")
     return "\n".join(parts)
 
 
-def _clean(curve: Curve, log_y: bool) -> tuple[Floats, Floats]:
-    x = np.asarray(curve.x, dtype=np.float64)
+def _finite(curve: ChartCurve) -> tuple[Floats, Floats]:
     y = np.asarray(curve.y, dtype=np.float64)
-    if log_y:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            y = np.where(y > 0, np.log10(y), np.nan)
-    return x, np.where(np.isfinite(y), y, np.nan)
+    return np.asarray(curve.x, dtype=np.float64), np.where(np.isfinite(y), y, np.nan)
 
 
-def _range(columns: Sequence[Floats], more: Sequence[float], log: bool, pad: float = 0.04) -> tuple[float, float]:
-    extra = [math.log10(v) if log else v for v in more if v > 0 or not log]
-    found = [float(f(c[np.isfinite(c)])) for c in columns if np.isfinite(c).any() for f in (np.min, np.max)]
-    found += extra
-    if not found:
-        return 0.0, 1.0
-    low, high = min(found), max(found)
-    if high <= low:
-        return low - 0.5, high + 0.5
-    room = (high - low) * pad
-    return low - room, high + room
+def _scale(columns: Sequence[Floats], kind: Kind, share: float = 0.04) -> Scale:
+    """From the smallest to the largest value that the axis can show, and a share of that beyond."""
+    values = np.concatenate([*columns, np.empty(0)])
+    values = values[np.isfinite(values) & ((values > 0) | (kind == "linear"))]
+    if not len(values):
+        return Scale(Limits(0.1, 1.0) if kind == "log" else Limits(0.0, 1.0), kind)
+    low, high = float(values.min()), float(values.max())
+    return Scale(
+        widened(low, high, kind, share) if high > low or kind == "log" else Limits(low - 0.5, high + 0.5), kind
+    )
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Any:
-    factor = (end - start) / (high - low)
-    return lambda value: start + (value - low) * factor
-
-
-def _axes(chart: Chart, xs: tuple[float, float], ys: tuple[float, float], to_x: Any, to_y: Any) -> list[str]:
+def _axes(chart: Chart, across: Scale, up: Scale, to_x: Place, to_y: Place) -> list[str]:
     bottom = HEIGHT - BOTTOM
     parts = [f'<path class="axis" d="M{LEFT},{TOP}V{bottom}H{WIDTH - RIGHT}"/>']
-    for value in nice_ticks(*xs, count=7):
-        x = to_x(value)
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{_compact(value)}</text>')
+    for value, words in zip(*_ticks(across, 8, "number"), strict=True):
+        parts.append(f'<text class="tick" x="{to_x(value):.1f}" y="{bottom + 14}" text-anchor="middle">{words}</text>')
     parts.append(
         f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escape(chart.x_label)}</text>'
     )
-    for value in nice_ticks(*ys):
+    for value, words in zip(*_ticks(up, 6, "percent" if chart.percent else "number"), strict=True):
         y = to_y(value)
-        words = f"{10**value:.2g}" if chart.log_y else f"{value:.0%}" if chart.percent else _compact(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 3:.1f}" text-anchor="end">{words}</text>')
     return parts
 
 
-def _compact(value: float) -> str:
-    if value == 0:
-        return "0"
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:.3g}"
+def _ticks(scale: Scale, most: int, kind: str) -> tuple[list[float], list[str]]:
+    if scale.kind == "log":
+        ticks, step = log_ticks(scale.limits, most), None
+    else:
+        ticks, step = linear_ticks(scale.limits, most)
+    return ticks, labels(ticks, kind, step)
 
 
-def _line(curve: Curve, x: Floats, y: Floats, to_x: Any, to_y: Any) -> list[str]:
+def _line(curve: ChartCurve, x: Floats, y: Floats, to_x: Place, to_y: Place) -> list[str]:
     """Unbroken pieces as paths; a piece of one value as a dot (it would be invisible)."""
     parts: list[str] = []
     style = f'class="line {curve.kind}{" dim" if curve.dim else ""}"'
@@ -176,7 +156,7 @@ def _thin(px: Floats, py: Floats) -> tuple[Floats, Floats]:
     return px[chosen], py[chosen]
 
 
-def _not_finite(curve: Curve, x: Floats, y: Floats, to_x: Any) -> list[str]:
+def _not_finite(curve: ChartCurve, x: Floats, to_x: Place) -> list[str]:
     """NaN and infinite values as a red bar on the axis, with the first one's place in words."""
     bad = ~np.isfinite(np.asarray(curve.y, dtype=np.float64)) & np.isfinite(x)
     if curve.points or curve.dim or not bad.any():
@@ -193,7 +173,7 @@ def _not_finite(curve: Curve, x: Floats, y: Floats, to_x: Any) -> list[str]:
     return parts
 
 
-def _legend(curves: Sequence[Curve]) -> list[str]:
+def _legend(curves: Sequence[ChartCurve]) -> list[str]:
     parts: list[str] = []
     right: float = WIDTH - RIGHT
     for curve in reversed([c for c in curves if not c.dim]):

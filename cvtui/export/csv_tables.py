@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cvtui.runlog.history import History
-from cvtui.runlog.nonfinite import told_of_steps, word
+from cvtui.runlog.nonfinite import nonfinite_steps, word
 
 STEP_COLUMNS = ("loss", "accuracy", "lr", "grad_norm", "seconds")
 EPOCH_COLUMNS = (
@@ -21,11 +21,13 @@ LAYER_COLUMNS = (
 
 
 def write_csv(history: History, folder: Path) -> list[Path]:
-    """Writes the three tables; returns their paths. Empty cells are values that are missing; what is there and not
-    finite is `nan`, `inf` or `-inf`."""
+    """Write the three tables; return their paths.
+
+    Empty cells are values that are missing; what is there and not finite is `nan`, `inf` or `-inf`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "steps.csv", folder / "epochs.csv", folder / "layers.csv"]
-    series, told = history.steps, told_of_steps(history.folder)
+    series, told = history.steps, nonfinite_steps(history.folder)
     with paths[0].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("step", *STEP_COLUMNS))

@@ -9,14 +9,15 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cvtui import door
-from cvtui.export.chart import Chart, Curve, draw
+from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
 from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved
 from cvtui.runlog.history import History
-from cvtui.runlog.series import Column
+from cvtui.runlog.series import FloatColumn
+from cvtui.text import compact, percent
 
 SMOOTHING = 0.98
 MOST_PICTURES = 24
@@ -34,17 +35,17 @@ def charts(history: History) -> list[Chart]:
     first = (history.run.prediction.get("first_loss") if history.run else None) or None
     known = first_loss_or_none(history.run.recipe.get("loss"), 2) if history.run else None
     loss = [
-        Curve(name="each step", x=x, y=steps.loss, kind="train", dim=True),
-        Curve(name="training, smoothed", x=x, y=_smooth(steps.loss), kind="train"),
-        Curve(
+        ChartCurve(name="each step", x=x, y=steps.loss, kind="train", dim=True),
+        ChartCurve(name="training, smoothed", x=x, y=_smooth(steps.loss), kind="train"),
+        ChartCurve(
             name="training, mean of the epoch", x=middles, y=_epochs(history, "train_loss"), kind="epoch", points=True
         ),
-        Curve(name="validation", x=ends, y=_epochs(history, "val_loss"), kind="validation", points=True),
+        ChartCurve(name="validation", x=ends, y=_epochs(history, "val_loss"), kind="validation", points=True),
     ]
     accuracy = [
-        Curve(name="each step", x=x, y=steps.accuracy, kind="train", dim=True),
-        Curve(name="training, smoothed", x=x, y=_smooth(steps.accuracy), kind="train"),
-        Curve(name="validation", x=ends, y=_epochs(history, "val_accuracy"), kind="validation", points=True),
+        ChartCurve(name="each step", x=x, y=steps.accuracy, kind="train", dim=True),
+        ChartCurve(name="training, smoothed", x=x, y=_smooth(steps.accuracy), kind="train"),
+        ChartCurve(name="validation", x=ends, y=_epochs(history, "val_accuracy"), kind="validation", points=True),
     ]
     values = [curve.y[np.isfinite(curve.y)] for curve in loss]
     positive = all((part > 0).all() for part in values) and any(len(part) for part in values)
@@ -53,11 +54,11 @@ def charts(history: History) -> list[Chart]:
     return [
         Chart(title="Loss", curves=loss, log_y=positive, guides=guides, marks=marks),
         Chart(title="Accuracy", curves=accuracy, percent=True, marks=marks),
-        Chart(title="Learning rate", curves=[Curve(name="lr", x=x, y=steps.lr, kind="rate")], marks=marks),
+        Chart(title="Learning rate", curves=[ChartCurve(name="lr", x=x, y=steps.lr, kind="rate")], marks=marks),
     ]
 
 
-def _smooth(values: Column) -> Floats:
+def _smooth(values: FloatColumn) -> Floats:
     smoother = Smoother(SMOOTHING)
     smoother.extend(values)
     return smoother.values
@@ -68,7 +69,7 @@ def _epochs(history: History, name: str) -> Floats:
 
 
 def write_svg(history: History, path: Path) -> Path:
-    """The three figures in one SVG picture, one below the other."""
+    """Write the three figures to one SVG picture, one below the other."""
     pictures = [draw(chart) for chart in charts(history)]
     from cvtui.export.chart import HEIGHT, WIDTH
 
@@ -224,7 +225,7 @@ def _confusion(history: History) -> str:
 
 
 def _pictures(history: History) -> str:
-    """The newest picture of each name. A path that leads out of the run folder is not followed."""
+    """Embed the newest picture of each name. A path that leads out of the run folder is not followed."""
     newest: dict[str, PictureSaved] = {picture.name: picture for picture in history.pictures}
     others = [picture for picture in newest.values() if not picture.layer]
     maps = [picture for picture in newest.values() if picture.layer]
@@ -278,8 +279,8 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], escaped: bool = F
 
 def _number(value: float | None, said: str = "") -> str:
     """`said`: what the log says of a value that was not finite."""
-    return said if value is None else f"{value:.3g}"
+    return said if value is None else compact(value)
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return "" if value is None else percent(value)

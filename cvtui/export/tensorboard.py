@@ -7,14 +7,16 @@ from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.runlog.history import History
-from cvtui.runlog.nonfinite import WORDS, told_of_steps
+from cvtui.runlog.nonfinite import WORDS, nonfinite_steps
 
 TAGS = {"loss": "loss/train", "accuracy": "accuracy/train", "lr": "lr", "grad_norm": "grad_norm"}
 
 
 def write_tensorboard(history: History, folder: Path) -> int:
-    """Scalars of every step and epoch, with their wall time; returns how many. NaN and infinities are what they were;
-    what is missing is left out. RequestError without tensorboard."""
+    """Write scalars of every step and epoch, with their wall time; return how many.
+
+    NaN and infinities stay; what is missing is left out. RequestError without tensorboard.
+    """
     try:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -39,7 +41,7 @@ def write_tensorboard(history: History, folder: Path) -> int:
         count += 1
 
     try:
-        steps, told = history.steps, told_of_steps(history.folder)
+        steps, told = history.steps, nonfinite_steps(history.folder)
         for name, tag in TAGS.items():
             column = steps.column(name)
             said = told.get(name, {})

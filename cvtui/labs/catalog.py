@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvtui.labs.spec import Knob, Lab
-from cvtui.recipe.choices.schedules import SHAPES
+from cvtui.recipe.choices.schedules import SCHEDULES
 
 INIT = Lab(
     name="init",
@@ -171,7 +171,7 @@ SCHEDULE = Lab(
             name="schedules",
             kind="choices",
             default="all",
-            choices=tuple(name for name in SHAPES if name != "plateau"),  # which waits for a validation loss
+            choices=tuple(name for name in SCHEDULES if name != "plateau"),  # which waits for a validation loss
             doc="which",
         ),
         Knob(name="lr", kind="float", default=0.3, low=1e-6, high=100, doc="the full rate (of SGD with momentum 0.9)"),

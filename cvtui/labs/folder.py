@@ -20,7 +20,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.lookup import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.record_limits import cleaned
+from cvtui.runlog.record_limits import sanitized
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.worker_process import start, worker_threads
 
@@ -36,7 +36,7 @@ class LabFolder(RunFolder):
 
     @classmethod
     def make(cls, runs: Path, name: str, knobs: Mapping[str, object]) -> LabFolder:
-        """A fresh folder under `runs`/labs that asks for lab `name`. RequestError for a wrong lab, knob or place."""
+        """Make a folder under `runs`/labs that asks for lab `name`. RequestError for a wrong lab, knob or path."""
         text = request_text(name, check(name, knobs))
         base = Path(runs) / LABS_FOLDER
         stem = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{name}"
@@ -56,7 +56,7 @@ class LabFolder(RunFolder):
                 raise RequestError(f"--runs: can't write {str(folder.path)!r}: {error.strerror}") from None
 
     def asked(self) -> tuple[str, dict[str, Any]]:
-        """(the lab's name, all its knobs) from lab.toml, checked. RequestError where it can't be read or is wrong."""
+        """Return (name, all knobs) from lab.toml, checked. RequestError where it can't be read or is wrong."""
         try:
             request = tomllib.loads(door.read(self.request).decode())
         except OSError as error:
@@ -69,7 +69,7 @@ class LabFolder(RunFolder):
         return name, check(name, knobs)
 
     def start(self, *, detached: bool = True) -> subprocess.Popen[bytes]:
-        """Starts `python -m cvtui.labs FOLDER`, its output to worker.log. Detached: ctrl+c here does not reach it."""
+        """Start `python -m cvtui.labs FOLDER`, its output to worker.log. Detached: ctrl+c here does not reach it."""
         name, knobs = self.asked()
         threads = worker_threads(threads_of(name, int(knobs["threads"])))
         return start(self, ["cvtui.labs", str(self.path)], threads, detached)
@@ -112,7 +112,7 @@ class LabHistory:
         self._tail = Tail(folder.events)
 
     def poll(self) -> bool:
-        """Takes in what is new; True when something changed. Nothing in the file makes it raise."""
+        """Read new records; return True if anything changed. Nothing in the file makes it raise."""
         picture = b""
         changed = False
         for _, line in self._tail.lines():
@@ -121,14 +121,14 @@ class LabHistory:
                 if line.startswith(b'{"type":"lab"'):
                     picture = line
                 elif line.startswith(b'{"type":"end"'):
-                    self.end = cleaned(_ended.decode(line))
+                    self.end = sanitized(_ended.decode(line))
                 elif line.startswith(b'{"type":"log"'):
-                    self.logs.append(cleaned(_logged.decode(line)))
+                    self.logs.append(sanitized(_logged.decode(line)))
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         if picture:
             try:
-                self.shown = cleaned(_shown.decode(picture))
+                self.shown = sanitized(_shown.decode(picture))
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.skipped += 1
         return changed

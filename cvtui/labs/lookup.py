@@ -17,7 +17,7 @@ def labs() -> dict[str, Lab]:
 
 
 def find(name: str) -> Lab:
-    """The lab of that name. RequestError with the nearest where there is none."""
+    """Return the lab of that name. RequestError with the nearest where there is none."""
     table = labs()
     if name in table:
         return table[name]
@@ -25,7 +25,7 @@ def find(name: str) -> Lab:
 
 
 def threads_of(name: str, asked: int) -> int:
-    """The number to ask `worker_threads` for: what was asked; for 0 what suits the lab (0: all cores but one)."""
+    """Return the threads to ask `worker_threads` for; 0 becomes what suits the lab (0: all cores but one)."""
     return asked if asked > 0 or find(name).parallel else 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from cvtui.draw.figures import AnyFigure, LabShown
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import rounded_or_none
 
 PICTURE_SECONDS = 0.2
 """Between two pictures: five a second are enough to see it move, and a picture may take 10 ms to make."""
@@ -51,7 +51,7 @@ class Report(Protocol):
 
 
 def silent(share: float, doing: str = "", figures: Callable[[], Sequence[AnyFigure]] | None = None) -> None:
-    """A `Report` that nobody listens to."""
+    """Discard reports."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ class FolderReport:
         self.writer.write(msgspec.structs.replace(shown, seconds=round(time.monotonic() - self.started, 3)))
 
     def finish(self, result: LabResult) -> None:
-        """The last picture."""
+        """Write the last figures and the result."""
         self.write(
             LabShown(
                 name=self.name,
@@ -103,6 +103,5 @@ class FolderReport:
 
 
 def round4(value: float) -> float | None:
-    """Four digits; None for NaN and infinity."""
-    value = float(value)
-    return float(f"{value:.4g}") if math.isfinite(value) else None
+    """Round to four digits; None for NaN and infinity."""
+    return rounded_or_none(float(value), 4)

@@ -18,7 +18,7 @@ KnobValue = int | float | str | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knob:
-    """One thing to turn. `kind` says how its text is read:
+    """One setting of a lab; `kind` says how its text is read.
 
     int, float: a number from `low` to `high` (both allowed). floats: numbers with commas between, each in the range.
     choice: one of `choices`. choices: some of them with commas between, or `all`. net: a net expression.
@@ -35,7 +35,7 @@ class Knob:
     choices: tuple[str, ...] = ()
 
     def allowed(self) -> str:
-        """What may be given, in words: "1 to 64", "one of tanh, relu"."""
+        """Say what may be given: "1 to 64", "one of tanh, relu"."""
         match self.kind:
             case "int" | "float":
                 return f"{self.low:g} to {self.high:g}" if abs(self.high) < 1e6 else f"{self.low:g} to {self.high:,.0f}"
@@ -51,7 +51,7 @@ class Knob:
                 return "a net expression such as (fc16-relu)*2-fc"
 
     def check(self, value: object) -> KnobValue:
-        """The value in its own type. RequestError (option, value, what is allowed, nearest) where it can't be one."""
+        """Convert to the knob's type. RequestError (option, value, what is allowed, nearest) if it can't be."""
         text = str(value).strip()
         match self.kind:
             case "int" | "float":
@@ -82,7 +82,7 @@ class Knob:
         return number
 
     def _numbers(self, text: str) -> str:
-        """The list as text again, each number in its shortest form; one to twelve of them."""
+        """Return the list as text, each number in its shortest form; one to twelve of them."""
         words = [word for word in text.replace(",", " ").split() if word]
         try:
             numbers = [float(word) for word in words]

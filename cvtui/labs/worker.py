@@ -28,7 +28,7 @@ Status = Literal["finished", "stopped", "diverged", "failed"]
 
 
 def run_lab(name: str, knobs: dict[str, Any], report: Report) -> LabResult:
-    """Runs one lab here and now, with knobs that `cvtui.labs.lookup.check` has passed."""
+    """Run one lab in this process, with knobs that `cvtui.labs.lookup.check` has passed."""
     result = import_module(f"cvtui.labs.experiments.{name.replace('-', '_')}").run(knobs, report)
     assert isinstance(result, LabResult)
     return result
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _stop_on_signals() -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends it without another word
         raise Stopped
 

@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args, get_origin
+
+from msgspec import Meta
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.choices import tables
-from cvtui.recipe.choices.spec import Choice, in_span, parse_chain, parse_choice, span_in_words
-from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.on_nan import ON_NAN
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.choices.preprocesses import PREPROCESSES
+from cvtui.recipe.choices.schedules import SCHEDULES
+from cvtui.recipe.choices.spec import Choice, parse_chain, parse_choice
+from cvtui.recipe.datasets.catalog import DATA, USAGES, check_source
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.run_name import check_name
+from cvtui.recipe.span import Span
 
 Value: TypeAlias = str | int | float
 Kind: TypeAlias = Literal["text", "word", "choice", "whole", "number"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """One field of the recipe."""
+class Field(Span):
+    """One field of the recipe; the span is that of a number."""
 
     name: str
     doc: str
-    """The docstring below the field in recipe.py, in one line."""
+    """Its description in recipe.py, with the names of its choices."""
     kind: Kind
     """text; word (one of `allowed`); choice (one of `table`, perhaps with brackets); whole or (real) number."""
     default: Value
     table: Mapping[str, Choice] | Mapping[str, DataFacts] | None = None
     allowed: tuple[str, ...] = ()
     """The words of a `word` or a `choice`."""
-    low: float = -math.inf
-    high: float = math.inf
-    open_low: bool = False
-    open_high: bool = False
     pattern: str = ""
     """What a text must look like."""
     example: str = ""
@@ -52,17 +51,17 @@ class Field:
         return "--" + self.name.replace("_", "-")
 
     def allowed_in_words(self) -> str:
-        """What an error or a help line says is allowed."""
+        """Say what is allowed, for an error or a help line."""
         if self.kind in ("word", "choice"):
             return ", ".join(self.allowed)
         if self.kind in ("whole", "number"):
-            words = span_in_words(self.low, self.high, self.open_low, self.open_high)
+            words = self.in_words()
             words += " (0 or auto: as many as are quickest)" if self.name == "threads" else ""
             return f"a whole number, {words}" if self.kind == "whole" else f"a number, {words}"
         return self.example
 
     def convert(self, text: str, label: str = "") -> Value:
-        """A value from what somebody typed. RequestError (naming `label`, by default the option) when it is wrong."""
+        """Convert what was typed. RequestError (naming `label`, by default the option) when it is wrong."""
         label = label or self.option
         text = text.strip()
         if self.kind not in ("whole", "number"):
@@ -72,16 +71,13 @@ class Field:
         try:
             number = int(text) if self.kind == "whole" else float(text)
         except ValueError:
-            raise self._wrong(label, text, f"is no {'whole ' if self.kind == 'whole' else ''}number") from None
-        if not self._in_span(number):
+            raise self._wrong(label, text, f"is not a {'whole ' if self.kind == 'whole' else ''}number") from None
+        if not self.holds(number):
             raise self._wrong(label, text, "is not possible")
         return number
 
-    def _in_span(self, number: int | float) -> bool:
-        return in_span(number, self.low, self.high, self.open_low, self.open_high)
-
     def check(self, value: object, label: str = "") -> Value:
-        """`value` in the field's own type and spelling (a whole number for a real one will do). RequestError."""
+        """Return `value` in the field's own type and spelling (a whole number will do for a real one). RequestError."""
         label = label or self.name
         if self.name == "threads" and value == "auto":
             return 0
@@ -93,14 +89,15 @@ class Field:
             raise self._wrong(label, value, f"is {_type_in_words(value)}, not a text")
         if not value.isascii() and self.name not in _ANY_SIGNS:
             raise self._wrong(label, value, "holds signs that are not allowed here")
-        if self.kind == "choice":
-            return self._check_choice(value, label)
+        return self._check_choice(value, label) if self.kind == "choice" else self._check_text(value, label)
+
+    def _check_text(self, value: str, label: str) -> str:
         if self.kind == "word" and value not in self.allowed:
             raise self._wrong(label, value, "is not known", nearest(value, self.allowed))
         if self.pattern and not re.fullmatch(self.pattern, value.strip()):
             raise self._wrong(label, value, "is not understood")
         if self.name == "augment":
-            parse_chain(value, tables.AUGMENTS, label)
+            parse_chain(value, AUGMENTS, label)
         if self.name == "name" and value:
             check_name(value, label)
         return value
@@ -114,18 +111,16 @@ class Field:
             number = value if whole else float(value)
         except OverflowError:  # a whole number of more than 308 digits
             number = math.inf
-        if not self._in_span(number):
+        if not self.holds(number):
             raise self._wrong(label, value, "is not possible")
         return number
 
     def _check_choice(self, value: str, label: str) -> str:
         assert self.table is not None
         if self.name == "data":
-            from cvtui.recipe.datasets.facts import check_source
-
             return check_source(value, label)
         table: Mapping[str, Any] = self.table
-        choice, _ = parse_choice(value, table, label)
+        choice = parse_choice(value, table, label)
         _, bracket, rest = value.strip().partition("(")
         return choice.name + bracket + rest
 
@@ -158,80 +153,44 @@ def _type_in_words(value: object) -> str:
 _ANY_SIGNS = ("name", "net", "data", "data_dir", "only")
 """Paths and class names are written in every script."""
 
-_SPANS: dict[str, dict[str, Any]] = {
-    "lr": {"low": 0, "open_low": True},
-    "momentum": {"low": 0, "high": 1, "open_high": True},
-    "weight_decay": {"low": 0},
-    "val_share": {"low": 0, "high": 1, "open_low": True, "open_high": True},
-    "limit": {"low": 0, "high": 1_000_000_000},
-    "label_noise": {"low": 0, "high": 1},
-    "imbalance": {"low": 0, "high": 1, "open_low": True},
-    "clip": {"low": 0},
-    "ema": {"low": 0, "high": 1, "open_high": True},
-    "scale_lr": {"low": 0, "high": 10_000_000},
-    "epochs": {"low": 1, "high": 1_000_000},
-    "batch_size": {"low": 1, "high": 10_000_000},
-    "seed": {"low": 0, "high": 2**63 - 1},
-    "threads": {"low": 0, "high": 1024},
-    "watch_every": {"low": 0, "high": 1_000_000_000},
-}
-
-_PATTERNS: dict[str, tuple[str, str]] = {
-    "warmup": (r"\d{1,12}(ep)?", "a number of iterations (500) or of epochs (2ep)"),
-    "device": (r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps"),
-    "keep": (
-        r"(last|best|every=[1-9]\d{0,8})(\s*,\s*(last|best|every=[1-9]\d{0,8}))*",
-        "last, best, every=N (epochs), with commas between",
-    ),
-    "size": (r"(\d{1,4}([xX]\d{1,4})?)?", "a side in pixels such as 64, or H x W such as 48x96; or nothing"),
-    "save_every": (r"([1-9]\d{0,6}[smh])?", "a time such as 30s, 5m or 1h; or nothing"),
-    "net": (r"(?s).*\S.*", "a net expression such as conv32-relu-pool-fc"),
-}
-
 _TABLES: dict[str, Mapping[str, Choice] | Mapping[str, DataFacts]] = {
     "data": DATA,
-    "preprocess": tables.PREPROCESSES,
-    "init": tables.INITS,
-    "loss": tables.LOSSES,
-    "optimizer": tables.OPTIMIZERS,
-    "schedule": tables.SCHEDULES,
-    "on_nan": tables.ON_NAN,
+    "preprocess": PREPROCESSES,
+    "augment": AUGMENTS,
+    "init": INITS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "on_nan": ON_NAN,
 }
-
-
-@cache
-def _docs() -> dict[str, str]:
-    """The docstring below each field of `Recipe`: Python keeps none for attributes, so the source is read."""
-    path = Path(__file__).with_name("recipe.py")
-    body = next(
-        node.body
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name == "Recipe"
-    )
-    docs = {}
-    for node, after in pairwise(body):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(after, ast.Expr):
-            text = after.value
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                docs[node.target.id] = " ".join(text.value.split())
-    return docs
 
 
 def _make(name: str, default: Value) -> Field:
-    doc = _docs().get(name, "")
-    annotation = Recipe.__annotations__[name]
-    if name in _TABLES:
-        return Field(
-            name=name, doc=doc, kind="choice", default=default, table=_TABLES[name], allowed=tuple(_TABLES[name])
-        )
-    if annotation.startswith("Literal"):
-        return Field(name=name, doc=doc, kind="word", default=default, allowed=ast.literal_eval(annotation[7:]))
-    if annotation in ("int", "float"):
-        kind: Kind = "whole" if annotation == "int" else "number"
-        return Field(name=name, doc=doc, kind=kind, default=default, **_SPANS[name])
-    pattern, example = _PATTERNS.get(name, ("", "any text"))
-    table = tables.AUGMENTS if name == "augment" else None
-    return Field(name=name, doc=doc, kind="text", default=default, table=table, pattern=pattern, example=example)
+    kind, meta = get_args(Recipe.__annotations__[name])
+    table = _TABLES.get(name)
+    doc = str(meta.description)
+    if table is not None:
+        *names, last = (*table, *USAGES) if name == "data" else table
+        doc = doc.replace("{names}", f"{', '.join(names)} or {last}")
+    common: dict[str, Any] = {"name": name, "doc": doc, "default": default, "table": table}
+    if get_origin(kind) is Literal:
+        return Field(**common, kind="word", allowed=get_args(kind))
+    if kind is not str:
+        return Field(**common, kind="whole" if kind is int else "number", **_span_of(meta))
+    if table is not None and name != "augment":
+        return Field(**common, kind="choice", allowed=tuple(table))
+    example = (meta.extra or {}).get("allowed", "any text")
+    return Field(**common, kind="text", pattern=meta.pattern or "", example=example)
+
+
+def _span_of(meta: Meta) -> dict[str, Any]:
+    low, high = (meta.gt if meta.ge is None else meta.ge), (meta.lt if meta.le is None else meta.le)
+    return {
+        "low": -math.inf if low is None else low,
+        "high": math.inf if high is None else high,
+        "open_low": meta.gt is not None,
+        "open_high": meta.lt is not None,
+    }
 
 
 FIELDS: dict[str, Field] = {
@@ -261,7 +220,7 @@ _OTHERS_WORDS = {
 
 
 def field(name: str, label: str = "") -> Field:
-    """The field of that name (hyphens are free). RequestError with the nearest name where there is none."""
+    """Return the field of that name (hyphens are free). RequestError with the nearest name where there is none."""
     found = FIELDS.get(name.replace("-", "_"))
     if found is None:
         allowed = tuple(FIELDS)

@@ -16,13 +16,12 @@ _RATE = re.compile(r"([/*x×÷]?)\s*([0-9.eE+\-_]+)")
 
 
 def full_rate(lr: float, batch_size: int, scale_lr: int) -> float:
-    """The rate that a run of these three fields trains at: what `lr` says, times batch_size / scale_lr where the recipe
-    scales it."""
+    """Return the rate that a run trains at: `lr`, times batch_size / scale_lr where the recipe scales it."""
     return lr * (batch_size / scale_lr) if scale_lr else lr
 
 
-def rate_told(recipe: Mapping[str, Any]) -> float | None:
-    """The same of the recipe of a record `run`, of which nothing is certain; None where it tells no rate."""
+def recorded_rate(recipe: Mapping[str, Any]) -> float | None:
+    """Return the same for the recipe of a record `run`, of which nothing is certain; None where it tells no rate."""
     lr, batch, scale = (recipe.get(name) for name in ("lr", "batch_size", "scale_lr"))
     if not isinstance(lr, int | float) or isinstance(lr, bool):
         return None
@@ -34,17 +33,20 @@ def rate_told(recipe: Mapping[str, Any]) -> float | None:
 
 
 def at_rate(rate: float, scaled: object = True) -> dict[str, float]:
-    """The changes that make a recipe train at `rate`. `scaled`: it multiplies its own so far (its scale_lr)."""
+    """Return the changes that make a recipe train at `rate`.
+
+    `scaled`: it multiplies its own so far (its scale_lr).
+    """
     return {"lr": rate, "scale_lr": 0} if scaled else {"lr": rate}
 
 
 def options_at(rate: float, scaled: object = True) -> str:
-    """The same as options: `--lr 0.001`, or `--lr 0.001 --scale-lr 0`."""
+    """Write the same as options: `--lr 0.001`, or `--lr 0.001 --scale-lr 0`."""
     return " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in at_rate(rate, scaled).items())
 
 
-def plainly(recipe: Recipe) -> Recipe:
-    """The same training with its rate written out."""
+def with_full_rate(recipe: Recipe) -> Recipe:
+    """Return the same training with its rate written out."""
     import msgspec
 
     rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
@@ -52,8 +54,10 @@ def plainly(recipe: Recipe) -> Recipe:
 
 
 def parse_rate(text: str, now: float, label: str = "--lr", *, may_be_0: bool = False) -> float:
-    """A number, or `/10`, `*2` of the rate now. RequestError (naming `label`) when it is neither, or not above 0 (or
-    below it, where `may_be_0`: a run that stands still)."""
+    """Parse a number, or `/10`, `*2` of the rate now. RequestError (naming `label`).
+
+    It must be above 0, or 0 where `may_be_0`: a run that stands still.
+    """
     found = _RATE.fullmatch(text.strip())
     try:
         if found is None:

@@ -1,4 +1,4 @@
-"""Is there memory enough for a net? Counted before anything is allocated, and without torch."""
+"""Memory check of a net: counted before anything is allocated, and without torch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ import psutil
 
 from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import OPTIMIZERS
-from cvtui.recipe.copies import extra_copies
+from cvtui.recipe.choices.optimizers import copies_of
 from cvtui.recipe.validation import Checked
 
 GIB = 1 << 30
@@ -22,7 +20,7 @@ NO_LIMIT = 1 << 60
 """What the kernel writes for a group without a limit (cgroup v1) is a number beyond this."""
 
 
-class Need(NamedTuple):
+class MemoryNeed(NamedTuple):
     """Bytes of a training, images apart."""
 
     weights: int
@@ -42,21 +40,20 @@ class Need(NamedTuple):
         return self.fixed + self.activations
 
 
-def need_of(checked: Checked, batch: int = 0) -> Need:
-    """What training the recipe holds, at another batch size where one is given."""
+def memory_need(checked: Checked, batch: int = 0) -> MemoryNeed:
+    """Count what training the recipe holds, at another batch size where one is given."""
     recipe = checked.recipe
-    choice, _ = parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer")
     net = training_memory(checked.table, batch or recipe.batch_size)
-    state = net.state[choice.name] + extra_copies(recipe.optimizer, recipe.ema) * net.parameters
-    return Need(net.parameters, net.gradients, state, net.activations)
+    state = net.state(copies_of(checked.optimizer, recipe.ema))
+    return MemoryNeed(net.parameters, net.gradients, state, net.activations)
 
 
-def check_room(checked: Checked, free: int, where: str, *, built_only: bool = False) -> None:
+def check_memory(checked: Checked, free: int, where: str, *, built_only: bool = False) -> None:
     """RequestError, in one line with the estimate, where the net can't fit into `free` bytes whatever its batch size.
 
     built_only: just the weights, which are drawn in the machine's own memory before they go to a GPU.
     """
-    need = need_of(checked)
+    need = memory_need(checked)
     if (need.weights if built_only else need.fixed) <= free:
         return
     raise RequestError(
@@ -68,13 +65,16 @@ def check_room(checked: Checked, free: int, where: str, *, built_only: bool = Fa
 
 
 def check_machine(checked: Checked) -> None:
-    """The same before any process starts. Where the run may go to a GPU only the weights are asked about here; the
-    engine, which knows the GPU, asks about the rest."""
+    """Check the same before any process starts. RequestError.
+
+    Where the run may go to a GPU only the weights are asked about here; the engine, which knows the GPU, asks about the
+    rest.
+    """
     device = checked.recipe.device
     on_cpu = device == "cpu" or (
         device == "auto" and sys.platform == "linux" and not any(Path(sign).exists() for sign in GPU_SIGNS)
     )
-    check_room(checked, free_memory(swap=True), "this machine", built_only=not on_cpu)
+    check_memory(checked, free_memory(swap=True), "this machine", built_only=not on_cpu)
 
 
 def gib(size: int) -> str:
@@ -84,18 +84,22 @@ def gib(size: int) -> str:
 
 
 def free_memory(*, swap: bool = False) -> int:
-    """Bytes that this process may take: of the machine (with its swap space, where that is asked for), of its container
-    and under its own limit, whichever is least."""
+    """Return the bytes that this process may take: of the machine, its container, its own limit.
+
+    The least of them; the machine's with its swap space, where that is asked for.
+    """
     try:
         free = int(psutil.virtual_memory().available) + (int(psutil.swap_memory().free) if swap else 0)
     except (OSError, RuntimeError):  # a container that hides /proc/meminfo
         free = 8 * GIB
-    return min([free, *group_room(), *_own_room()])
+    return min([free, *cgroup_free_memory(), *_limit_left()])
 
 
-def group_room(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
-    """Bytes left in each control group (v1 or v2) that holds this process and has a limit. What the kernel keeps of
-    files there it gives back, so that it counts as free."""
+def cgroup_free_memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+    """Yield the bytes left in each control group (v1 or v2) that holds this process and has a limit.
+
+    What the kernel keeps of files there it gives back, so that it counts as free.
+    """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -128,7 +132,7 @@ def _left(folder: Path, limit: str, usage: str) -> int | None:
     return max(0, int(most) - max(0, used - files))
 
 
-def _own_room() -> Iterator[int]:
+def _limit_left() -> Iterator[int]:
     """Under `ulimit -v`."""
     try:
         import resource

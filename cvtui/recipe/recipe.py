@@ -2,122 +2,222 @@
 
 A recipe is one flat table: every command-line option is one field of the same name (hyphens for underscores). Choices
 with parameters are written as calls: `normal(0.01)`, `step(30,60,90,factor=0.1)`, `adam(beta1=0.9)`.
+
+A field's range, pattern and description stand on the field itself; `fields.py` makes options, form and file of them.
+`{names}` is the list of its choices, `allowed` what an error says of a pattern.
 """
 
-from __future__ import annotations
+from typing import Annotated, Literal
 
-from typing import Literal
-
-import msgspec
+from msgspec import Meta, Struct
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    data: str = "digits"
-    """The set: digits, shapes, a toy set such as spiral(3), mnist … stl10, folder:PATH or package.module:callable."""
+class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields of a recipe, with their defaults."""
 
-    data_dir: str = ""
-    """Where downloaded sets lie; empty: cvtui/data in the user's cache folder."""
+    data: Annotated[str, Meta(description="Data set: {names}.")] = "digits"
 
-    size: str = ""
-    """Images of a folder are brought to H x W: 64, or 48x96; empty: 64."""
+    data_dir: Annotated[
+        str, Meta(description="Where downloaded sets lie; empty: cvtui/data in the user's cache folder.")
+    ] = ""
 
-    val_share: float = 0.2
-    """Share of the images held out for validation, where the set has no split of its own."""
+    size: Annotated[
+        str,
+        Meta(
+            pattern=r"(\d{1,4}([xX]\d{1,4})?)?",
+            extra={"allowed": "a side in pixels such as 64, or H x W such as 48x96; or nothing"},
+            description="Images of a folder are brought to H x W: 64, or 48x96; empty: 64.",
+        ),
+    ] = ""
 
-    only: str = ""
-    """The classes to tell apart, by name or number, with commas between; empty: all."""
+    val_share: Annotated[
+        float,
+        Meta(
+            gt=0,
+            lt=1,
+            description="Share of the images held out for validation, where the set has no split of its own.",
+        ),
+    ] = 0.2
 
-    limit: int = 0
-    """Train on at most so many images, of every class its share; 0: on all."""
+    only: Annotated[
+        str, Meta(description="The classes to tell apart, by name or number, with commas between; empty: all.")
+    ] = ""
 
-    label_noise: float = 0.0
-    """Share of the training labels that are replaced by another class."""
+    limit: Annotated[
+        int,
+        Meta(
+            ge=0, le=1_000_000_000, description="Train on at most so many images, of every class its share; 0: on all."
+        ),
+    ] = 0
 
-    imbalance: float = 1.0
-    """Images of the rarest class / of the most frequent one; those between fall evenly in their logarithm."""
+    label_noise: Annotated[
+        float, Meta(ge=0, le=1, description="Share of the training labels that are replaced by another class.")
+    ] = 0.0
 
-    augment: str = "none"
-    """Random changes to training images, a chain of flip, shift(2), crop(4), rotate(15), cutout(8) and jitter(0.2)."""
+    imbalance: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="Images of the rarest class / of the most frequent one; those between fall evenly in "
+            "their logarithm.",
+        ),
+    ] = 1.0
 
-    preprocess: str = "standardise"
-    """Of the pixels: none, scale, centre, standardise, per-image or zca; all learn from training images only."""
+    augment: Annotated[
+        str, Meta(description="Random changes to training images, a chain with commas between: {names}; or none.")
+    ] = "none"
 
-    net: str = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
-    """The net expression; a bare `fc` at the end has one output per class."""
+    preprocess: Annotated[str, Meta(description="Of the pixels: {names}; all learn from training images only.")] = (
+        "standardise"
+    )
 
-    init: str = "he"
-    """How weights begin: he, xavier, normal(std), orthogonal, lsuv … Biases begin at 0."""
+    net: Annotated[
+        str,
+        Meta(
+            pattern=r"(?s).*\S.*",
+            extra={"allowed": "a net expression such as conv32-relu-pool-fc"},
+            description="The net expression; a bare `fc` at the end has one output per class.",
+        ),
+    ] = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
 
-    loss: str = "cross-entropy"
-    """What is minimised: cross-entropy (of the softmax), hinge or mse."""
+    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0.")] = "he"
 
-    optimizer: str = "adamw"
-    """The update rule: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw or muon."""
+    loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
 
-    lr: float = 5e-3
-    """Learning rate: the schedule's highest value."""
+    optimizer: Annotated[str, Meta(description="The update rule: {names}.")] = "adamw"
 
-    momentum: float = 0.9
-    """rho of `momentum` and `nesterov`: v = rho v + dx; 0 <= rho < 1."""
+    lr: Annotated[float, Meta(gt=0, description="Learning rate: the schedule's highest value.")] = 5e-3
 
-    weight_decay: float = 0.2
-    """L2 term added to the gradient (decoupled in adamw and muon); not applied to biases and norms."""
+    momentum: Annotated[
+        float, Meta(ge=0, lt=1, description="rho of `momentum` and `nesterov`: v = rho v + dx; 0 <= rho < 1.")
+    ] = 0.9
 
-    clip: float = 0.0
-    """Longest gradient (2-norm over all parameters): longer ones are scaled down to it; 0: none are."""
+    weight_decay: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="L2 term added to the gradient (decoupled in adamw and muon); not applied to biases and norms.",
+        ),
+    ] = 0.2
 
-    ema: float = 0.0
-    """Decay of a running mean of the weights, which is then what is validated; 0: there is none."""
+    clip: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Longest gradient (2-norm over all parameters): longer ones are scaled down to it; 0: "
+            "none are.",
+        ),
+    ] = 0.0
 
-    scale_lr: int = 0
-    """The batch size that `lr` was meant for: lr is multiplied by batch_size / scale_lr (Goyal 2017); 0: not."""
+    ema: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="Decay of a running mean of the weights, which is then what is validated; 0: there is none.",
+        ),
+    ] = 0.0
 
-    schedule: str = "cosine"
-    """lr over the run: constant, step, cosine, linear, inverse-sqrt, exponential, one-cycle …"""
+    scale_lr: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="Batch size that `lr` was tuned for: lr is multiplied by batch_size / scale_lr (Goyal "
+            "2017); 0: off.",
+        ),
+    ] = 0
 
-    schedule_per: Literal["iteration", "epoch"] = "iteration"
-    """Whether the rate moves at every iteration or once an epoch."""
+    schedule: Annotated[str, Meta(description="lr over the run: {names}.")] = "cosine"
 
-    warmup: str = "0"
-    """Linear warm-up from 0: a number of iterations (`500`) or of epochs (`2ep`)."""
+    schedule_per: Annotated[
+        Literal["iteration", "epoch"], Meta(description="Update the rate every iteration or every epoch.")
+    ] = "iteration"
 
-    epochs: int = 20
-    """Passes over the training set."""
+    warmup: Annotated[
+        str,
+        Meta(
+            pattern=r"\d{1,12}(ep)?",
+            extra={"allowed": "a number of iterations (500) or of epochs (2ep)"},
+            description="Linear warm-up from 0: a number of iterations (`500`) or of epochs (`2ep`).",
+        ),
+    ] = "0"
 
-    batch_size: int = 32
-    """Images per step."""
+    epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="Passes over the training set.")] = 20
 
-    seed: int = 0
-    """Seeds weights, order, augmentation and dropout: on a CPU one seed and one number of threads give one run, bit for
-    bit; on a GPU one seed does, on one kind of GPU, where `deterministic` is on."""
+    batch_size: Annotated[int, Meta(ge=1, le=10_000_000, description="Images per step.")] = 32
 
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    seed: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**63 - 1,
+            description="Seeds weights, order, augmentation and dropout: on a CPU one seed and one number of "
+            "threads give one run, bit for bit; on a GPU one seed does, on one kind of GPU, where "
+            "`deterministic` is on.",
+        ),
+    ] = 0
 
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the forward pass; weights stay float32. Large nets are up to 1.7 times as fast in bfloat16 where the processor
-    has it (AVX512-BF16, AMX), small ones no faster. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10
-    bits of mantissa), linear layers in float32: PyTorch's own default."""
+    device: Annotated[
+        str,
+        Meta(
+            pattern=r"auto|cpu|mps|cuda(:\d{1,3})?",
+            extra={"allowed": "auto, cpu, cuda, cuda:N or mps"},
+            description="auto, cpu, cuda, cuda:N or mps.",
+        ),
+    ] = "auto"
 
-    deterministic: Literal["on", "off"] = "on"
-    """on or off. On an NVIDIA GPU cuDNN then takes only algorithms that give the same bits every time (a step takes up
-    to 1.09 times as long). On a CPU it changes nothing."""
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        Meta(
+            description="Precision of the forward pass; weights stay float32. Large nets are up to 1.7 times "
+            "as fast in bfloat16 where the processor has it (AVX512-BF16, AMX), small ones no "
+            "faster. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10 bits of "
+            "mantissa), linear layers in float32: PyTorch's own default."
+        ),
+    ] = "float32"
 
-    threads: int = 0
-    """CPU threads; 0 or auto: as many as prove quickest, one core left to the screen unless steps are long. Bits repeat
-    with a fixed number."""
+    deterministic: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="on or off. On an NVIDIA GPU cuDNN then takes only algorithms that give the same bits "
+            "every time (a step takes up to 1.09 times as long). On a CPU it changes nothing."
+        ),
+    ] = "on"
 
-    watch_every: int = 10
-    """Layer statistics at every Nth step; 0 is never."""
+    threads: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1024,
+            description="CPU threads; 0 or auto: as many as prove quickest, one core left to the screen unless "
+            "steps are long. Bits repeat with a fixed number.",
+        ),
+    ] = 0
 
-    keep: str = "last,best"
-    """Checkpoints that stay: last, best, every=N (epochs)."""
+    watch_every: Annotated[
+        int, Meta(ge=0, le=1_000_000_000, description="Layer statistics at every Nth step; 0 is never.")
+    ] = 10
 
-    save_every: str = ""
-    """Besides, last.pt is written in so much time: 30s, 5m or 1h; empty: at the end of each epoch alone."""
+    keep: Annotated[
+        str,
+        Meta(
+            pattern=r"(last|best|every=[1-9]\d{0,8})(\s*,\s*(last|best|every=[1-9]\d{0,8}))*",
+            extra={"allowed": "last, best, every=N (epochs), with commas between"},
+            description="Checkpoints that stay: last, best, every=N (epochs).",
+        ),
+    ] = "last,best"
 
-    on_nan: str = "stop"
-    """What a loss or gradient that is NaN or infinite does: stop, skip or continue."""
+    save_every: Annotated[
+        str,
+        Meta(
+            pattern=r"([1-9]\d{0,6}[smh])?",
+            extra={"allowed": "a time such as 30s, 5m or 1h; or nothing"},
+            description="Also write last.pt every 30s, 5m or 1h; empty: at the end of each epoch only.",
+        ),
+    ] = ""
 
-    name: str = ""
-    """The run folder's name; empty: made of date, data and net."""
+    on_nan: Annotated[str, Meta(description="What a loss or gradient that is NaN or infinite does: {names}.")] = "stop"
+
+    name: Annotated[str, Meta(description="The run folder's name; empty: generated from date, data and net.")] = ""

@@ -1,4 +1,4 @@
-"""What a resume does with a field of the recipe that was changed after the run began: one table.
+"""Resume rules: what a resume does with a field of the recipe that was changed after the run began.
 
 The run's record says the recipe of the file, so what a resume does not obey it must refuse. docs/reliability.md has the
 same table for people (`table_lines`).
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.facts import folder_of
 from cvtui.recipe.recipe import Recipe
 
 Does = Literal["obeyed", "told", "refused"]
@@ -71,21 +72,26 @@ RULES: dict[str, Rule] = {
 
 
 def changes(before: Mapping[str, Any], now: Recipe) -> dict[str, tuple[Any, Any]]:
-    """Field -> (value when the checkpoint was made, value now) of those that differ. What an older checkpoint does not
-    hold is not known to differ; a folder that moved is compared by what it holds (see fingerprint.py)."""
+    """Return field -> (value when the checkpoint was made, value now) of those that differ.
+
+    What an older checkpoint does not hold is not known to differ; a folder that moved is compared by what it holds (see
+    fingerprint.py).
+    """
     found = {}
     for name in Recipe.__struct_fields__:
         value = getattr(now, name)
         if name in before and before[name] != value:
             found[name] = (before[name], value)
-    if "data" in found and all(str(text).lower().startswith("folder:") for text in found["data"]):
+    if "data" in found and all(folder_of(str(text)) is not None for text in found["data"]):
         del found["data"]
     return found
 
 
 def obey(before: Mapping[str, Any], now: Recipe, run: Path) -> list[str]:
-    """What a resume of the run folder `run` has to tell of a recipe that was changed: a line, or none. RequestError,
-    with the way out, for a change that it can't obey."""
+    """Check a recipe that was changed before the run folder `run` resumes; return a line to tell, or none.
+
+    RequestError, with the way out, for a change that a resume can't obey.
+    """
     found = changes(before, now)
     for name, (old, new) in found.items():
         rule = RULES[name]
@@ -114,7 +120,7 @@ def _shown(value: Any) -> str:
 
 
 def table_lines() -> Iterator[str]:
-    """The table as Markdown, in the order of the recipe."""
+    """Yield the table as Markdown, in the order of the recipe."""
     yield "| field | a resume | why |"
     yield "| --- | --- | --- |"
     words = {"obeyed": "obeys", "told": "obeys and says so", "refused": "refuses"}

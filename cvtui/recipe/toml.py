@@ -12,6 +12,8 @@ import msgspec
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.choices.spec import normalized
 from cvtui.recipe.fields import FIELDS, Value, field
 from cvtui.recipe.recipe import Recipe
 
@@ -19,7 +21,7 @@ LARGEST_FILE = 1 << 20
 
 
 def load(path: Path | str) -> Recipe:
-    """The recipe of a file; keys that it leaves out have their defaults. RequestError names file, key and value.
+    """Load a recipe file; keys that it leaves out have their defaults. RequestError names file, key and value.
 
     Each value is checked by itself; `check` looks at them together.
     """
@@ -40,7 +42,7 @@ def load(path: Path | str) -> Recipe:
 
 
 def loads(text: str, source: str = "recipe") -> Recipe:
-    """The recipe of a TOML text; `source` is what errors call it."""
+    """Load a recipe from TOML text; `source` is what errors call it."""
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
@@ -49,7 +51,7 @@ def loads(text: str, source: str = "recipe") -> Recipe:
 
 
 def from_table(table: dict[str, Any], source: str = "") -> Recipe:
-    """The recipe of a dict of plain values (a TOML table, the record `run`). RequestError as in `load`."""
+    """Make a recipe from a dict of plain values (a TOML table, the record `run`). RequestError as in `load`."""
     before = f"{source}: " if source else ""
     values: dict[str, Any] = {}
     for key, value in table.items():
@@ -60,19 +62,14 @@ def from_table(table: dict[str, Any], source: str = "") -> Recipe:
     return Recipe(**values)
 
 
-DECOUPLED_DECAY, ADDED_DECAY = 0.2, 5e-4
-"""Usual weight decays: of rules that shrink the weights by lr · decay a step, and of those that add it to the gradient,
-where as much as 0.2 would drown the loss."""
-
-
 def usual_decay(optimizer: str) -> float:
-    """The weight decay that goes with an update rule, where nobody says another."""
-    name = optimizer.strip().lower().partition("(")[0]
-    return DECOUPLED_DECAY if name in ("adamw", "muon") else ADDED_DECAY
+    """Return the weight decay that is usual with an update rule."""
+    entry = OPTIMIZERS.get(normalized(optimizer.partition("(")[0]))
+    return (entry or OPTIMIZERS["sgd"]).usual_decay
 
 
 def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
-    """The recipe with some fields set from text, as typed on the command line or into the form.
+    """Set some fields of a recipe from text, as typed on the command line or into the form.
 
     Keys are fields' names (hyphens are free). A weight decay that was the usual one of the optimizer before becomes
     that of the new one. RequestError names the option: "--lr: 'fast' is no number; allowed: …".
@@ -88,7 +85,7 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
 
 
 def dumps(recipe: Recipe) -> str:
-    """The recipe as TOML: every field is written out, defaults too, each below what it means. `loads` gives it back."""
+    """Write the recipe as TOML: every field, each below its description. `loads` gives it back."""
     lines = ["# A recipe of cvtui: `cvtui THIS_FILE` trains it.", ""]
     for name, entry in FIELDS.items():
         lines += [f"# {entry.doc}", f"{name} = {_value(getattr(recipe, name))}", ""]
@@ -105,7 +102,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string."""
+    """Write a TOML basic string."""
     return '"' + "".join(_ESCAPES.get(sign) or (sign if _is_plain(sign) else _escape(sign)) for sign in text) + '"'
 
 
@@ -114,7 +111,7 @@ def _is_plain(sign: str) -> bool:
 
 
 def _escape(sign: str) -> str:
-    """Control characters by number. Lone surrogates (a broken file name) have no place in TOML and become U+FFFD."""
+    """Write control characters by number; lone surrogates (a broken file name), not allowed in TOML, as U+FFFD."""
     return "\\uFFFD" if "\ud800" <= sign <= "\udfff" else f"\\u{ord(sign):04X}"
 
 

@@ -1,8 +1,9 @@
-"""Is a recipe possible? Everything is asked before any process starts, and without torch."""
+"""Validation of a recipe, before any process starts and without torch."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,9 +11,14 @@ from cvtui.calc import Table, trace
 from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.schedules import Schedule
-from cvtui.recipe.choices.spec import parse_chain, parse_choice
-from cvtui.recipe.choices.tables import AUGMENTS, SCHEDULES
+from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.losses import LOSSES, LossChoice
+from cvtui.recipe.choices.on_nan import ON_NAN, OnNanChoice
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice
+from cvtui.recipe.choices.preprocesses import PREPROCESSES, PreprocessChoice
+from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
+from cvtui.recipe.choices.spec import Choice, Chosen, parse_chain, parse_choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
@@ -33,31 +39,39 @@ class Checked:
     """Batches an epoch: training images / batch size, rounded up (the last batch is smaller, unless it joins)."""
     total_steps: int
     schedule: Schedule
+    preprocess: Chosen[PreprocessChoice]
+    augment: tuple[Chosen[Choice], ...]
+    init: Chosen[Choice]
+    loss: Chosen[LossChoice]
+    optimizer: Chosen[OptimizerChoice]
+    on_nan: Chosen[OnNanChoice]
     joins: bool = False
     """The last batch of an epoch would be a single image, which the net can't be trained on: it is part of the one
     before (see `joins_last`)."""
 
     @property
     def lr(self) -> float:
-        """The rate: the schedule's highest value. (`recipe.lr` may stand for another batch size, see scale_lr.)"""
+        """Full learning rate, the schedule's highest value; `recipe.lr` may stand for another batch size (scale_lr)."""
         return self.schedule.lr
 
 
 def check(recipe: Recipe) -> Checked:
-    """All that follows from a recipe. RequestError names the first key that is wrong, its value, what is allowed."""
+    """Check a recipe and return what follows from it. RequestError names the first wrong key."""
     values: dict[str, Any] = {name: entry.check(getattr(recipe, name)) for name, entry in FIELDS.items()}
     recipe = Recipe(**values)
     return checked_on(recipe, facts(recipe))
 
 
 def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
-    """The same for a recipe whose fields are right by themselves, on these images. RequestError."""
+    """Check a recipe whose fields are right by themselves, on these images. RequestError."""
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
             f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
         )
-    check_pixels(recipe, data)
+    preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
+    augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
+    check_pixels(preprocess.spec, augment, data)
     table = check_net(recipe.net, data)
     check_norms(table, recipe.batch_size, data)
     steps_per_epoch = steps_of(data.train, recipe.batch_size, table)
@@ -68,20 +82,28 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         steps_per_epoch=steps_per_epoch,
         total_steps=steps_per_epoch * recipe.epochs,
         schedule=make_schedule(recipe, steps_per_epoch),
+        preprocess=preprocess,
+        augment=augment,
+        init=parse_choice(recipe.init, INITS, "init"),
+        loss=parse_choice(recipe.loss, LOSSES, "loss"),
+        optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
+        on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
         joins=joins_last(data.train, recipe.batch_size, table),
     )
 
 
 def flat_norm(table: Table) -> str:
-    """The first batch norm that has one value a channel of each image, behind fc, gap or a map of 1x1: its standard
-    deviation of a batch of one is that of one value, and PyTorch refuses. "" where there is none."""
+    """Return the name of the first batch norm with one value a channel of each image; "" where there is none.
+
+    Behind fc, gap or a map of 1x1: its standard deviation of a batch of one is that of one value, and PyTorch refuses.
+    """
     return next(
         (row.name for row in table.rows if isinstance(row.node, BatchNorm) and math.prod(row.input[:-1]) == 1), ""
     )
 
 
 def joins_last(train: int, batch_size: int, table: Table) -> bool:
-    """Would an epoch's last batch be a single image, before a batch norm that needs two?"""
+    """Return True if an epoch's last batch would be a single image, before a batch norm that needs two."""
     return batch_size > 1 and train > batch_size and train % batch_size == 1 and bool(flat_norm(table))
 
 
@@ -91,7 +113,7 @@ def steps_of(train: int, batch_size: int, table: Table | None) -> int:
 
 
 def check_norms(table: Table, batch_size: int, data: DataFacts) -> None:
-    """Is a batch large enough for the net's batch norms? RequestError."""
+    """Check that a batch is large enough for the net's batch norms. RequestError."""
     if batch_size == 1 and (name := flat_norm(table)):
         raise RequestError(
             f"batch_size: 1 is too small for {name}, which takes mean and deviation of each value over the batch; "
@@ -99,28 +121,26 @@ def check_norms(table: Table, batch_size: int, data: DataFacts) -> None:
         )
 
 
-ZCA_MOST = 3072
-"""Values of an image that are whitened: a matrix of their square has to be turned inside out."""
-
-
-def check_pixels(recipe: Recipe, data: DataFacts) -> None:
-    """Do preprocessing and augmentation go with this data? RequestError."""
+def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]], data: DataFacts) -> None:
+    """Check that preprocessing and augmentation go with this data. RequestError."""
     values = math.prod(data.size)
-    if recipe.preprocess.startswith("zca") and values > ZCA_MOST:
+    if values > preprocess.most_values:
         raise RequestError(
-            f"preprocess: zca is for images of at most {ZCA_MOST:,} values; those of {data.name} have {values:,}",
+            f"preprocess: {preprocess.name} is for images of at most {preprocess.most_values:,} values; those of "
+            f"{data.name} have {values:,}",
             hint="standardise is what larger images get",
         )
     if len(data.size) == 1:
-        chain = parse_chain(recipe.augment, AUGMENTS, "augment")
-        if chain:
-            raise RequestError(f"augment: {chain[0][0].name} changes pictures; {data.name} has points; use none")
-        if recipe.preprocess == "per-image":
-            raise RequestError(f"preprocess: per-image is for pictures; {data.name} has points of {values} features")
+        if augment:
+            raise RequestError(f"augment: {augment[0].name} changes pictures; {data.name} has points; use none")
+        if not preprocess.points:
+            raise RequestError(
+                f"preprocess: {preprocess.name} is for pictures; {data.name} has points of {values} features"
+            )
 
 
 def check_net(net: str, data: DataFacts) -> Table:
-    """The layer table of `net` on images of `data`. RequestError (with the column) when it can't be built on them."""
+    """Trace `net` on images of `data`. RequestError (with the column) when it can't be built on them."""
     classes = len(data.classes)
     try:
         table = trace(parse(net), data.size, classes)
@@ -141,8 +161,8 @@ def check_net(net: str, data: DataFacts) -> Table:
 
 
 def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
-    """The schedule of a recipe whose fields are right by themselves. RequestError when the warm-up outlasts the run."""
-    choice, values = parse_choice(recipe.schedule, SCHEDULES, "schedule")
+    """Make the schedule of a recipe whose fields are right. RequestError when the warm-up outlasts the run."""
+    choice = parse_choice(recipe.schedule, SCHEDULES, "schedule")
     in_epochs = recipe.warmup.strip().endswith("ep")
     per: Literal["iteration", "epoch"] = "epoch" if in_epochs else "iteration"
     warmup = int(recipe.warmup.strip().removesuffix("ep"))
@@ -152,7 +172,7 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
         raise RequestError(f"warmup: {recipe.warmup!r} is as long as the whole run ({run}) or longer; allowed: less")
     return Schedule(
         name=choice.name,
-        values=values,
+        values=choice.values,
         lr=full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr),
         steps_per_epoch=steps_per_epoch,
         epochs=recipe.epochs,

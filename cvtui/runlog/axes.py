@@ -48,7 +48,7 @@ class Smoother:
         return self._values[: self._length]
 
     def extend(self, x: NDArray[np.floating[Any]]) -> None:
-        """Takes in the values that follow: 1,000,000 in about 20 ms."""
+        """Append the values that follow: 1,000,000 in about 20 ms."""
         if not len(x):
             return
         needed = self._length + len(x)
@@ -69,7 +69,7 @@ class Smoother:
         self._length = needed
 
     def _weights(self, count: int) -> Floats:
-        """What `_filter` makes of ones, in closed form; beta^t is worked out only while it can be told from 0."""
+        """Filter ones, in closed form; beta^t is computed only while it can be told from 0."""
         limit = 1 / (1 - self.beta)
         weights = np.full(count, limit)
         early = min(count, int(40 * limit) + 1)  # e^-40 is far below the last bit
@@ -117,11 +117,11 @@ class Smoothed:
 
 
 def position(history: History, axis: XAxis, steps: NDArray[Any] | Sequence[float] | float) -> Floats:
-    """The x of "so many steps done" on the chosen axis. Steps may have a fraction, and may lie ahead of the run.
+    """Return the x of a number of steps done on the chosen axis.
 
-    epochs: steps / steps per epoch. samples: whole epochs times the training images, plus full batches (an epoch's
-    last batch may be smaller). time: seconds of training, pauses not counted; what lies ahead goes on at the pace of
-    the last steps.
+    Steps may have a fraction, and may lie ahead of the run. epochs: steps / steps per epoch. samples: whole epochs
+    times the training images, plus full batches (an epoch's last batch may be smaller). time: seconds of training,
+    pauses not counted; what lies ahead goes on at the pace of the last steps.
     """
     steps = np.atleast_1d(np.asarray(steps, dtype=np.float64))
     per_epoch = history.run.steps_per_epoch if history.run is not None else 0
@@ -174,7 +174,7 @@ def _times(history: History, steps: Floats) -> Floats:
 
 
 def _times_around_gaps(history: History, steps: Floats) -> Floats:
-    """The same where some steps have no time, at the cost of looking at all of them."""
+    """Return the times where some steps have none, at the cost of looking at all of them."""
     seconds = history.steps.seconds
     known = np.flatnonzero(np.isfinite(seconds))
     if not len(known):
@@ -187,7 +187,7 @@ def _times_around_gaps(history: History, steps: Floats) -> Floats:
 
 
 def _go_on(history: History, x: Floats, ahead: Floats, last: float) -> None:
-    """Writes into x the times of what lies ahead by so many steps: at the present pace."""
+    """Extrapolate the times of steps that lie `ahead` at the present pace, in place."""
     later = ahead > 0
     if later.any():
         pace = speed(history)
@@ -195,10 +195,10 @@ def _go_on(history: History, x: Floats, ahead: Floats, last: float) -> None:
 
 
 class Positions:
-    """`position` of every step of the series: step i is drawn where i steps are done, as it was measured before its
-    update. So at the place of step i all curves, and an epoch that ended there, tell of the same moment.
+    """Positions on the x axis of every step of the series, cached: for long runs most of it stays as it is.
 
-    Kept between calls, because for long runs most of it stays as it is.
+    Step i is drawn where i steps are done, as it was measured before its update. So at the place of step i all curves,
+    and an epoch that ended there, tell of the same moment.
     """
 
     def __init__(self) -> None:
@@ -222,7 +222,7 @@ class Positions:
 
 
 def step_at(history: History, axis: XAxis, x: float) -> int:
-    """The inverse of `position`: the number of steps done whose place on the axis is nearest to x, within the run."""
+    """Invert `position`: return the number of steps done that is nearest to x, within the run."""
     low, high = history.steps.first, history.steps.end
     if axis == "steps" or not math.isfinite(x):
         return min(max(round(x), low), high) if math.isfinite(x) else high
@@ -237,7 +237,10 @@ def step_at(history: History, axis: XAxis, x: float) -> int:
 
 
 def speed(history: History, window: float = 30.0) -> float:
-    """Steps a second over the last `window` seconds of training (pauses not counted, validation counted); 0 unknown."""
+    """Return steps a second over the last `window` seconds of training; 0 where it is not known.
+
+    Pauses are not counted, validation is.
+    """
     seconds = history.steps.seconds
     if len(seconds) < 2 or not np.isfinite(seconds[-1]):
         return 0.0

@@ -1,4 +1,4 @@
-"""`commands.jsonl`: what is asked of a run while it runs. Anybody may append; the worker reads."""
+"""`commands.jsonl`: requests to a run while it trains. Screens append, the worker reads."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def send(file: Path, command: Command) -> None:
 
 
 class CommandReader:
-    """Hands out each command once, in the order of the file.
+    """Reader of commands.jsonl that returns each command once, in the order of the file.
 
     `offset` says where to begin, in bytes: 0 is the file's start (also what was sent before the worker lived counts),
-    None is its present end (a resumed run must not obey the commands of its first life). `self.offset` is the place
+    None is its present end (a resumed run must not obey the commands of its first life). `self.offset` is the position
     reached. Lines that are no command are counted in `skipped`.
     """
 
@@ -56,7 +56,7 @@ class CommandReader:
         return self._tail.offset
 
     def poll(self) -> list[Command]:
-        """What was asked since the last call. One `stat` (2 µs) when nothing was."""
+        """Return the commands since the last call. One `stat` (2 µs) when there are none."""
         commands = []
         for _, line in self._tail.lines():
             if not line.strip():

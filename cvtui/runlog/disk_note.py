@@ -14,12 +14,12 @@ LENGTH = 256
 
 
 def prepare(path: Path) -> None:
-    """Takes the file's room, while there is some. OSError when there is none."""
+    """Allocate the file's bytes, while there is room. OSError when there is none."""
     door.write(path, b" " * LENGTH)
 
 
 def write(path: Path, text: str) -> bool:
-    """Overwrites the note; "" clears it. False where even that can't be done (a folder that is gone, or read-only)."""
+    """Overwrite the note; "" clears it. Return False where that fails (a folder that is gone, or read-only)."""
     data = text.encode("utf-8", "replace")[:LENGTH].ljust(LENGTH)
     try:
         file = door.descriptor(path, os.O_WRONLY)
@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> bool:
 
 
 def read(path: Path) -> str:
-    """What the note says; "" where there is none."""
+    """Return the note; "" where there is none."""
     try:
         file = door.descriptor(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""What a run did: one record a line in `events.jsonl`, told apart by `type`. The field list is the schema.
+"""Records of a run's log, `events.jsonl`: one a line, told apart by `type`. The field list is the schema.
 
 Numbers are finite or null; what a null was is said by `not_finite` beside it: `nan`, `inf` or `-inf`. A reader keeps
 what it doesn't know and never fails on a newer minor version. `time` is Unix time in seconds; steps count from 0
@@ -11,27 +11,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from cvtui.recipe.learning_rate import rate_told
+from cvtui.recipe.learning_rate import recorded_rate
+from cvtui.runlog.rows import Histogram as Histogram
+from cvtui.runlog.rows import Layer as Layer
+from cvtui.runlog.rows import LayerStats as LayerStats
+from cvtui.runlog.rows import ModuleFact as ModuleFact
+from cvtui.runlog.rows import WeightFact as WeightFact
 
 FORMAT_VERSION = "1.0"
 
 
 class Record(msgspec.Struct, tag_field="type", frozen=True, kw_only=True, omit_defaults=True):
-    pass
-
-
-class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the layer table: what is known of a layer before the run."""
-
-    name: str
-    expression: str
-    output: list[int]
-    """[H, W, C], or [N] when flat."""
-    parameters: int
-    macs: int
-    """Multiply-accumulates of one image."""
-    watched: bool = False
-    """A `layers` record has a row of this name."""
+    """One line of the log. Fields that have their default are left out."""
 
 
 class RunStarted(Record, tag="run", frozen=True, kw_only=True):
@@ -59,14 +50,15 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     parent: dict[str, Any] = {}
     """Of a forked run: `run` (the parent's name), `checkpoint`, `step` and `epoch` where it begins."""
     prediction: dict[str, Any] = {}
-    """What was foretold: `first_loss` (of zeros: ln C of a cross-entropy), `start_loss` (of the first batch, with the
+    """Expected values: `first_loss` (of zeros: ln C of a cross-entropy), `start_loss` (of the first batch, with the
     weights as drawn), `activation_std` {layer: std of the first batch}, `memory` (bytes)."""
     schedule: dict[str, Any] = {}
-    """What has become of the recipe's schedule when this process begins (Schedule.told): the full rate `lr` and `name`,
-    other than the recipe's where somebody set the rate by hand; `drops` of a plateau; `shift`, see below."""
+    """The schedule as this process begins: the full rate `lr` and its `name`, other than the recipe's where the rate
+    was set by hand; `drops` of a plateau; `shift`: (step + shift) / steps_per_epoch is the epoch, where images were
+    added or removed in mid-run."""
     kind: str = ""
-    """Who trains: `engine` (a recipe of ours: it can be resumed, forked, repeated), `watch` (somebody's own loop, which
-    only their script can repeat) or `lab`. Logs that were written before this was told are given it when read."""
+    """What trains: `engine` (a recipe: the run can be resumed, forked, repeated), `watch` (a custom training loop,
+    which only its script can repeat) or `lab`. Older logs lack it; readers derive it from `recipe`."""
 
     def __post_init__(self) -> None:
         if not self.kind:
@@ -74,9 +66,11 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
 
     @property
     def lr(self) -> float | None:
-        """The rate asked for, the schedule's highest value (the recipe's `lr` may stand for another batch size);
-        None where the record tells none."""
-        return rate_told(self.recipe)
+        """The peak learning rate asked for; None where the record has none.
+
+        The recipe's `lr` may stand for another batch size.
+        """
+        return recorded_rate(self.recipe)
 
     @property
     def shift(self) -> int:
@@ -97,15 +91,15 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
     first: int
     loss: list[float | None]
     """Mean training loss of the batch; null where it was not finite (NaN, where `not_finite` says nothing else)."""
-    lr: list[float] = []
-    """Decoded, it is always there; written, it is left out where `rate` says all of it."""
+    lr: list[float | None] = []
+    """Learning rate of each step; left out where `rate` says all of it (and filled in by the decoder)."""
     rate: float | None = None
     """The learning rate of all these steps, where it is one: a constant rate takes no room in the log."""
     accuracy: list[float | None] = []
-    """Share of the batch that was right, 0..1."""
+    """Accuracy of the batch, 0..1."""
     grad_norm: list[float | None] = []
     """2-norm over all parameters, before clipping."""
-    seconds: list[float] = []
+    seconds: list[float | None] = []
     """Time since the run began, pauses not counted."""
     not_finite: dict[str, dict[str, list[int]]] = {}
     """What nulls were: {"loss": {"inf": [3]}, "grad_norm": {"nan": [3, 4]}}, by place in the list. A norm that is null
@@ -117,6 +111,8 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
 
 
 class EpochDone(Record, tag="epoch", frozen=True, kw_only=True):
+    """The end of an epoch, with its training means and the validation after it."""
+
     epoch: int
     """From 1."""
     step: int
@@ -138,50 +134,9 @@ class EpochDone(Record, tag="epoch", frozen=True, kw_only=True):
     """What nulls were: {"val_loss": "nan"}; one that is not named was not measured."""
 
 
-class Histogram(msgspec.Struct, frozen=True):
-    low: float
-    high: float
-    counts: list[int]
-    """32 bins of equal width from `low` to `high`, over the finite values; where there are none, no histogram."""
-
-
-class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    name: str
-    kind: str
-    """conv, fc, relu, …"""
-    mean: float | None
-    std: float | None
-    min: float | None
-    max: float | None
-    zeros: float | None
-    """Share of outputs that are exactly 0."""
-    saturated: float | None = None
-    """Share with |tanh| > 0.97, or sigmoid outside 0.03..0.97; null for other layers."""
-    dead: float | None = None
-    """Share of channels that were 0 for every image of the last samples; null where the layer can't die."""
-    histogram: Histogram | None = None
-    grad_norm: float | None = None
-    """2-norm of the weights' gradient; null without weights."""
-    weight_norm: float | None = None
-    update_ratio: float | None = None
-    """‖weights after the step − before‖ / ‖weights before‖."""
-    pinned: float | None = None
-    """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
-    sampled: int | None = None
-    """The histograms are made of every n-th value (at most 16,384); null: of all. Everything else is exact."""
-    update_sampled: int | None = None
-    """The update ratio is that of every n-th weight (a net of more than 60 million); null: of all."""
-    weight_mean: float | None = None
-    weight_std: float | None = None
-    weight_histogram: Histogram | None = None
-    grad_zeros: float | None = None
-    """Share of the weights' gradient that is exactly 0."""
-    grad_histogram: Histogram | None = None
-    not_finite: dict[str, str] = {}
-    """What nulls were: {"max": "inf", "mean": "nan"}; one that is not named was not looked at."""
-
-
 class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
+    """Statistics of each watched layer at one step: outputs, gradients, weights."""
+
     step: int
     layers: list[LayerStats]
     answers: float | None = None
@@ -191,6 +146,8 @@ class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
 
 
 class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
+    """An image grid that was written into `pictures/`."""
+
     step: int
     name: str
     path: str
@@ -207,10 +164,12 @@ class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
     """Of the image itself: its true class."""
     said: str = ""
     share: float | None = None
-    """And what the model says it is, with the softmax's share."""
+    """Of the image itself: the softmax's probability of `said`."""
 
 
 class CheckpointSaved(Record, tag="checkpoint", frozen=True, kw_only=True):
+    """A checkpoint that was written, down to the disk."""
+
     step: int
     epoch: int
     path: str
@@ -219,6 +178,8 @@ class CheckpointSaved(Record, tag="checkpoint", frozen=True, kw_only=True):
 
 
 class CommandApplied(Record, tag="command", frozen=True, kw_only=True):
+    """A command that the training obeyed."""
+
     step: int
     time: float
     command: str
@@ -229,6 +190,8 @@ class CommandApplied(Record, tag="command", frozen=True, kw_only=True):
 
 
 class Finding(Record, tag="finding", frozen=True, kw_only=True):
+    """A fault that the doctor found, or the layer that a NaN came from."""
+
     step: int
     id: str
     severity: Literal["stop", "warn", "note"]
@@ -249,28 +212,6 @@ class Finding(Record, tag="finding", frozen=True, kw_only=True):
     """What to do, in words."""
     consequences: list[str] = []
     """Ids of what else was found and follows from this."""
-
-
-class ModuleFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One module without children, in the order in which the first forward pass ran them."""
-
-    name: str
-    kind: str
-    """The class's name: Conv2d, Linear, ReLU, BatchNorm2d, …"""
-    options: dict[str, float] = {}
-    """What rules need of it: p of a dropout, momentum and eps of a norm."""
-
-
-class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One weight tensor (two dimensions or more), before the first step."""
-
-    name: str
-    """The parameter's: conv1.weight."""
-    layer: str = ""
-    fan_in: int
-    mean: float | None
-    std: float | None
-    """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""
 
 
 class Facts(Record, tag="facts", frozen=True, kw_only=True):
@@ -295,7 +236,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     batch_classes: list[int] = []
     """How many different classes each of the first batches held."""
     batch_sizes: list[int] = []
-    """And how many images."""
+    """How many images each of the first batches held."""
     bad_items: list[int] = []
     """Numbers of training images with a value that is not finite (at most 20)."""
     bad_count: int | None = None
@@ -312,10 +253,10 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     neighbours_chance: float | None = None
     """What those shares would be for labels that have nothing to do with the images."""
     neighbours_count: int | None = None
-    """Images that were asked, in each part."""
+    """Images compared, in each part."""
     raw_moments: list[list[float | None]] = []
-    """[mean, standard deviation] of the training and of the validation images as they lie there, before any
-    preprocessing: never to be compared with what the model gets."""
+    """[mean, standard deviation] of the training and of the validation images before any preprocessing: not to be
+    compared with `input_mean` and `input_std`."""
     # The input as the model gets it
     input_dtype: str = ""
     input_shape: list[int] = []
@@ -342,7 +283,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     loss: str = ""
     """Name of the loss, where it is known."""
     first_loss: float | None = None
-    """The first loss as it was told."""
+    """Loss of the first batch, as the training loop computed it."""
     cross_entropy: float | None = None
     """Mean cross-entropy of softmax(outputs) on the first batch."""
     doubled: float | None = None
@@ -376,17 +317,17 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     rates: list[list[float]] = []
     """The planned learning rate: [step, rate] at some 200 places over the run."""
     training_mode: bool | None = None
-    """Was the model in training mode while it was trained?"""
+    """True if the model was in training mode while it was trained."""
     validation_mode: bool | None = None
-    """Was it in training mode while it was validated?"""
+    """True if the model was in training mode while it was validated."""
     train_mode_loss: float | None = None
     eval_mode_loss: float | None = None
-    """The same training batch, the same weights, in both modes: the latest pair measured."""
+    """Loss of the same batch with the same weights in evaluation mode: the latest pair measured."""
     mode_losses: list[list[float]] = []
     """[step, in training mode, in evaluation mode] of each time that it was measured."""
     overfit_loss: float | None = None
     overfit_accuracy: float | None = None
-    """Where one batch alone was trained on: what came of it."""
+    """Accuracy after training on one batch alone."""
     overfit_steps: int | None = None
     overfit_images: int | None = None
     overfit_rates: list[list[float]] = []
@@ -398,6 +339,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
 
 
 class Log(Record, tag="log", frozen=True, kw_only=True):
+    """A message of the training process."""
+
     time: float
     text: str
     level: Literal["info", "warning", "error"] = "info"
@@ -407,14 +350,14 @@ class Log(Record, tag="log", frozen=True, kw_only=True):
 
 
 class RunEnded(Record, tag="end", frozen=True, kw_only=True):
-    """Once, last; only `picture` records may follow, of looks at a run that is over."""
+    """The end of the run; only `picture` records may follow, of feature maps computed later."""
 
     time: float
     step: int
     status: Literal["finished", "stopped", "diverged", "failed"]
     reason: str = ""
     missing: str = ""
-    """What was to be kept and could not be written, in words (`reason` holds them too)."""
+    """What could not be written at the end, such as the last checkpoint (`reason` holds it too)."""
 
 
 AnyRecord = (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def fresh_name(data: str, net: str, now: float | None = None) -> str:
-    """A name made of date, data and the net's first words: `2025-11-23-093142-digits-conv32-relu-2-pool`."""
+    """Generate a name from date, data and net: `2025-11-23-093142-digits-conv32-relu-2-pool`."""
     moment = time.strftime("%Y-%m-%d-%H%M%S", time.localtime(now))
     words = [re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") for text in (data, net)]
     return "-".join([moment, words[0][:24].strip("-") or "data", words[1][:20].strip("-") or "net"])
@@ -55,7 +55,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, base: Path, name: str, recipe_toml: str) -> RunFolder:
-        """Makes base/name with its recipe in it. RequestError when it exists, or can't be written."""
+        """Make base/name with its recipe in it. RequestError when it exists, or can't be written."""
         folder = cls(Path(base) / check_name(name))
         ours = False
         try:
@@ -81,7 +81,7 @@ class RunFolder:
 
     @classmethod
     def fresh(cls, base: Path, stem: str, recipe_toml: str) -> RunFolder:
-        """Like `create` for a name that nobody chose: where it is taken (two runs in one second), -2, -3 … is added."""
+        """Make a folder as `create` does; where the name is taken, -2, -3 … is added."""
         number = 1
         while True:
             name = stem if number == 1 else f"{stem}-{number}"
@@ -94,7 +94,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run folder. RequestError when there is none."""
+        """Return an existing run folder. RequestError when there is none."""
         folder = cls(Path(path))
         if not folder.path.is_dir():
             what = "is a file, not a run folder" if folder.path.exists() else "does not exist"
@@ -107,7 +107,7 @@ class RunFolder:
         return folder
 
     def lock(self, timeout: float = 1.0) -> WorkerLock:
-        """Takes the worker's lock (also usable in `with`); RequestError when another process trains here.
+        """Take the worker's lock (also usable in `with`); RequestError when another process trains here.
 
         It tries for `timeout` seconds, because `alive` of a watching screen touches the lock for some microseconds.
         """
@@ -122,11 +122,14 @@ class RunFolder:
             raise RequestError(f"can't lock {str(self.lock_file)!r}: {error.strerror}") from None
 
     def alive(self) -> bool:
-        """Does a living process hold the lock? Asked of the kernel, never guessed from a pid. About 10 µs."""
+        """Return True if a living process holds the lock: asked of the kernel, about 10 µs."""
         return lock.is_held(self.lock_file)
 
-    def left_for(self, seconds: float) -> bool:
-        """Did a worker take the lock, at least `seconds` ago? (Ask `alive` whether it still holds it.)"""
+    def was_taken_before(self, seconds: float) -> bool:
+        """Return True if a worker took the lock at least `seconds` ago.
+
+        Ask `alive` whether it still holds it.
+        """
         found = door.state(self.lock_file)
         return found is not None and time.time() - found.st_mtime >= seconds
 
@@ -137,8 +140,10 @@ class RunFolder:
         send(self.commands, command)
 
     def age(self) -> float:
-        """Seconds since the recipe was written (infinite where nothing can be read; negative for one from the future,
-        which a copy from another clock is)."""
+        """Seconds since the recipe was written; infinite where nothing can be read.
+
+        Negative for one from the future, which a copy from another clock is.
+        """
         started = _started(self.path)
         return time.time() - started if started else float("inf")
 
@@ -153,7 +158,7 @@ def _started(path: Path) -> float:
 
 
 def is_run(path: Path) -> bool:
-    """Is it a run folder? It has a recipe or a log of its own."""
+    """Return True for a folder with a recipe or a log of its own."""
     return door.is_file(path / "recipe.toml") or door.is_file(path / "events.jsonl")
 
 
@@ -161,13 +166,19 @@ STARTING_SECONDS = 10.0
 
 
 def starting(folder: RunFolder) -> bool:
-    """Can a run that has not said a word yet still be waiting for its process? It is young, and no lock lies there
-    unheld: with one, the process came, and died before it said anything. (A recipe far in the future is not young.)"""
-    return abs(folder.age()) < STARTING_SECONDS and not folder.left_for(1.0)
+    """Return True while a run without a log may still be waiting for its process.
+
+    It is young, and no lock lies there unheld: with one, the process came, and died before it wrote anything. (A recipe
+    far in the future is not young.)
+    """
+    return abs(folder.age()) < STARTING_SECONDS and not folder.was_taken_before(1.0)
 
 
 def list_runs(base: Path) -> list[RunFolder]:
-    """The run folders right inside `base`, newest first; [] where there is no such folder. Hidden ones are left out."""
+    """Return the run folders right inside `base`, newest first; [] where there is no such folder.
+
+    Hidden ones are left out.
+    """
     found: list[tuple[float, str, Path]] = []
     try:
         entries = list(os.scandir(base))
@@ -187,6 +198,6 @@ def list_runs(base: Path) -> list[RunFolder]:
 
 
 def newest(base: Path) -> RunFolder | None:
-    """The run that was made last, or None."""
+    """Return the run that was made last, or None."""
     runs = list_runs(base)
     return runs[0] if runs else None

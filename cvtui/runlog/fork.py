@@ -1,4 +1,4 @@
-"""A run that begins where another one was: a copy of its checkpoint, and a note of where it came from.
+"""Forks: a run that starts from a copy of another run's checkpoint.
 
 <name>/checkpoints/start.pt   the parent's checkpoint, byte for byte: the parent may be deleted
 <name>/fork.json              {"run", "checkpoint", "step", "epoch"}
@@ -16,7 +16,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.runlog.record_limits import cleaned
+from cvtui.runlog.record_limits import sanitized
 
 START = "start.pt"
 NOTE = "fork.json"
@@ -36,7 +36,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checkpoints_of(history: History) -> list[CheckpointSaved]:
-    """The checkpoints that still lie in the folder, oldest first; of several at one step the plainest name."""
+    """Return the checkpoints that are still there, oldest first; of several at one step the plainest name."""
     there: dict[str, CheckpointSaved] = {}
     for saved in history.checkpoints:
         name = Path(saved.path).name
@@ -49,12 +49,12 @@ def checkpoints_of(history: History) -> list[CheckpointSaved]:
 
 
 def _plainness(name: str) -> tuple[int, str]:
-    """epoch-0005.pt will stay what it is; best.pt and last.pt are overwritten as the run goes on."""
+    """Sort key: epoch-0005.pt stays what it is, best.pt and last.pt are overwritten later."""
     return (name in ("best.pt", "last.pt"), name)
 
 
 def pick(history: History, *, epoch: int | None = None, checkpoint: str = "") -> CheckpointSaved:
-    """The checkpoint of that epoch, or of that name (`best`, `epoch-0005.pt`); the newest without either.
+    """Return the checkpoint of that epoch, or of that name (`best`, `epoch-0005.pt`); the newest without either.
 
     RequestError names those that are there.
     """
@@ -82,8 +82,25 @@ def pick(history: History, *, epoch: int | None = None, checkpoint: str = "") ->
     return found[-1]
 
 
+def checkpoint_file(folder: RunFolder, name: str = "") -> Path:
+    """Return the path of the checkpoint of that name (`last`, `epoch-0010.pt`); without one the best, else the last.
+
+    Its log is not read. RequestError names those that are there.
+    """
+    there = door.names(folder.checkpoints, ".pt")
+    if not there:
+        raise RequestError(f"{folder.name!r} has no checkpoint", hint="one is saved after each epoch")
+    wanted = [name.removesuffix(".pt") + ".pt"] if name else ["best.pt", "last.pt", there[-1]]
+    for file in wanted:
+        if file in there:
+            return folder.checkpoints / file
+    raise RequestError(
+        f"--checkpoint: {name!r} is not there; {folder.name!r} has {', '.join(there)}{nearest(name, there)}"
+    )
+
+
 def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recipe_toml: str) -> RunFolder:
-    """Makes the child's folder: its recipe, the parent's checkpoint, the note. RequestError when that can't be done.
+    """Make the child's folder: its recipe, the parent's checkpoint, the note. RequestError when that fails.
 
     Without a name it is the parent's with -fork behind it.
     """
@@ -101,7 +118,7 @@ def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recip
 
 
 def afresh(parent: RunFolder, base: Path, name: str, recipe_toml: str) -> RunFolder:
-    """A child that begins with new weights at step 0: the parent's recipe, changed. RequestError as in `fork`."""
+    """Make a child that starts from new weights at step 0, with the parent's recipe, changed. RequestError."""
     make = RunFolder.create if name else RunFolder.fresh
     child = make(base, name or f"{parent.name}-again", recipe_toml)
     try:
@@ -113,10 +130,10 @@ def afresh(parent: RunFolder, base: Path, name: str, recipe_toml: str) -> RunFol
 
 
 def parent_of(folder: RunFolder) -> Parent | None:
-    """Where a run comes from; None for one that began by itself (or whose note can't be read)."""
+    """Return the parent of a run; None for one without (or whose note can't be read)."""
     try:
         parent = msgspec.json.decode(door.read(folder.path / NOTE), type=Parent)
-        cleaned(parent)
+        sanitized(parent)
         return parent
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -1,10 +1,9 @@
-"""What a run did, read from its folder while it happens or long after. The screen's and the doctor's only source."""
+"""A run read from its folder while it trains or later: the only source of screen and doctor."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from typing import Any
 
 import msgspec
@@ -14,21 +13,21 @@ from numpy.typing import NDArray
 from cvtui import door
 from cvtui.runlog import disk_note, events
 from cvtui.runlog.folder import RunFolder, starting
-from cvtui.runlog.record_limits import cleaned
+from cvtui.runlog.layer_index import LayerIndex, decode_layers, layers_step
+from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, sanitized
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
-from cvtui.runlog.thinning import thinned
 
-BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
-MOST_STEPS = 1 << 40
 LARGEST_GAP = 10_000_000
 """Steps missing between two records; a larger gap is taken for a broken line (it'd be filled with NaN in memory)."""
+MOST_CONFUSIONS = 200
+"""Confusion matrices that a reader holds at once, about: its memory does not grow with the epochs."""
+NEWEST_CONFUSIONS = 50
+"""Epochs, the latest ones, that keep their confusion matrix."""
 GATHERED_STEPS = 20_000
 """Steps held as Python's own numbers (32 bytes each) before they become arrays."""
 
 _STEPS = b'{"type":"steps",'
-_LAYERS = re.compile(rb'\{"type":"layers","step":(\d{1,12})[,}]')
-_layers = msgspec.json.Decoder(events.LayersSampled)
 _others = msgspec.json.Decoder(
     events.RunStarted
     | events.EpochDone
@@ -42,25 +41,13 @@ _others = msgspec.json.Decoder(
 )
 
 
-class _LooseSteps(msgspec.Struct):
-    """`Steps` as it is read: any entry may be null."""
-
-    first: int
-    loss: list[float | None]
-    lr: list[float | None] = []
-    rate: float | None = None
-    accuracy: list[float | None] = []
-    grad_norm: list[float | None] = []
-    seconds: list[float | None] = []
-
-
 class _Named(msgspec.Struct):
     """Just the type of a line, for what this version does not know."""
 
     type: str
 
 
-_steps = msgspec.json.Decoder(_LooseSteps)
+_steps = msgspec.json.Decoder(events.Steps)
 _named = msgspec.json.Decoder(_Named)
 
 
@@ -106,15 +93,13 @@ class History:
         self.skipped = 0
         self.unknown: Counter[str] = Counter()
         self._paused = False
-        self._gathered: _LooseSteps | None = None
-        self._layer_places: list[tuple[int, int, int]] = []  # step, offset, length
-        self._layer_steps: NDArray[np.int64] = np.empty(0, np.int64)
-        self._decoded: OrderedDict[int, events.LayersSampled | None] = OrderedDict()
+        self._gathered: events.Steps | None = None
+        self._layers = LayerIndex(self.folder.events)
 
     # ------------------------------------------------------------------ taking in
 
     def poll(self, most: int | None = None) -> bool:
-        """Takes in the whole lines that came since the last call; True when something changed.
+        """Read new complete records. Return True if anything changed.
 
         `most` bounds it to about so many bytes (a screen that opens 10 million steps stays alive: 50 MB are 0.3 s);
         `behind` tells whether there is more.
@@ -125,7 +110,7 @@ class History:
                 self._begin()
                 self._tail.restarted = False
             changed = True
-            self._take(offset, line)
+            self._read(offset, line)
         if self._tail.restarted:  # truncated to nothing
             self._begin()
             changed = True
@@ -140,23 +125,21 @@ class History:
             self.version += 1
         return changed
 
-    def _take(self, offset: int, line: bytes) -> None:
-        """One line, told apart by its start: `layers` lines (most of the bytes) are only noted, not decoded."""
+    def _read(self, offset: int, line: bytes) -> None:
+        """Read one line; `layers` lines (most of the bytes) are only indexed, not decoded."""
         try:
             if line.startswith(_STEPS):
-                self._take_steps(_steps.decode(line))
-            elif (found := _LAYERS.match(line)) is not None:
-                self._note_layers(int(found[1]), offset, line)
+                self._add_steps(_decode_steps(line))
+            elif (step := layers_step(line)) is not None:
+                self._layers.add(step, offset, line)
             elif line.strip():
                 self._settle()
-                self._take_other(offset, line.strip(b"\0"))
+                self._read_other(offset, line.strip(b"\0"))
         except BROKEN:
             self.skipped += 1
 
-    def _take_steps(self, steps: _LooseSteps) -> None:
-        """Records that follow each other are gathered and turned into arrays at once: 3 x faster than one by one."""
-        if steps.rate is not None and not steps.lr:
-            steps.lr = [steps.rate] * len(steps.loss)
+    def _add_steps(self, steps: events.Steps) -> None:
+        """Gather consecutive records, and turn them into arrays at once: 3 x faster than one by one."""
         gathered = self._gathered
         if gathered is not None and len(gathered.loss) >= GATHERED_STEPS:
             self._settle()
@@ -178,12 +161,12 @@ class History:
             self._store(steps)
 
     def _settle(self) -> None:
-        """Stores the gathered steps: before any other record, and at the end of a poll."""
+        """Store the gathered steps: before any other record, and at the end of a poll."""
         gathered, self._gathered = self._gathered, None
         if gathered is not None:
             self._store(gathered)
 
-    def _store(self, steps: _LooseSteps) -> None:
+    def _store(self, steps: events.Steps) -> None:
         self.steps.skip_to(steps.first)
         self.steps.append(
             len(steps.loss),
@@ -197,7 +180,7 @@ class History:
         )
 
     def _rewind(self, step: int) -> None:
-        """A resume: `step` steps are kept; what was recorded after them will come again."""
+        """Forget what was recorded after `step` steps: a resume records it again."""
         self.steps.cut(step)
         if step <= self.steps.first:
             self.steps = Series()
@@ -206,31 +189,25 @@ class History:
         self.findings = [record for record in self.findings if record.step <= step]
         self.checkpoints = [record for record in self.checkpoints if record.step <= step]
         self.pictures = [record for record in self.pictures if record.step <= step]
-        self._cut_layers(step + 1)
+        self._layers.cut(step + 1)
 
-    def _take_other(self, offset: int, line: bytes) -> None:
+    def _read_other(self, offset: int, line: bytes) -> None:
         try:
             record = _others.decode(line)
         except BROKEN:
-            self._take_strange(offset, line)
+            self._read_unknown(offset, line)
             return
-        record = cleaned(record)
+        self._add(sanitized(record))
+
+    def _add(self, record: Any) -> None:
         match record:
             case events.RunStarted():
-                self.run, self.end, self._paused = record, None, False
-                self.threads = record.threads
-                if record.step is not None and record.step < self.steps.end:
-                    self._rewind(record.step)
+                self._add_process(record)
             case events.EpochDone():
-                while self.epochs and self.epochs[-1].epoch >= record.epoch:
-                    self.epochs.pop()
-                self.epochs.append(record)
-                if record.confusion:
-                    self._confusions = thinned(self.epochs, self._confusions + 1)
+                self._add_epoch(record)
             case events.CommandApplied():
                 self.commands.append(record)
-                if record.command in ("pause", "resume"):
-                    self._paused = record.command == "pause"
+                self._paused = {"pause": True, "resume": False}.get(record.command, self._paused)
             case events.Finding():
                 self.findings.append(record)
             case events.Facts():
@@ -245,89 +222,66 @@ class History:
             case events.RunEnded():
                 self.end = record
 
-    def _take_strange(self, offset: int, line: bytes) -> None:
-        """A line in another order of keys, of a type that is not known yet, or broken. Raises one of BROKEN."""
+    def _add_process(self, run: events.RunStarted) -> None:
+        self.run, self.end, self._paused = run, None, False
+        self.threads = run.threads
+        if run.step is not None and run.step < self.steps.end:
+            self._rewind(run.step)
+
+    def _add_epoch(self, epoch: events.EpochDone) -> None:
+        while self.epochs and self.epochs[-1].epoch >= epoch.epoch:
+            self.epochs.pop()
+        self.epochs.append(epoch)
+        if epoch.confusion:
+            self._confusions = drop_confusions(self.epochs, self._confusions + 1)
+
+    def _read_unknown(self, offset: int, line: bytes) -> None:
+        """Read a line with another order of keys, or of an unknown type. Raises one of BROKEN."""
         kind = _named.decode(line).type
         if kind == "steps":
-            self._take_steps(_steps.decode(line))
+            self._add_steps(_decode_steps(line))
         elif kind == "layers":
-            self._note_layers(_layers.decode(line).step, offset, line)
+            self._layers.add(decode_layers(line).step, offset, line)
         elif kind in KNOWN:
             raise ValueError(kind)
         elif kind in self.unknown or len(self.unknown) < 100:
             self.unknown[kind[:40]] += 1
 
-    # ------------------------------------------------------------------ layers
-
-    def _note_layers(self, step: int, offset: int, line: bytes) -> None:
-        if not 0 <= step <= MOST_STEPS or not line.endswith(b"}"):
-            raise ValueError
-        if self._layer_places and step <= self._layer_places[-1][0]:
-            self._cut_layers(step)
-        self._layer_places.append((step, offset, len(line)))
-
-    def _cut_layers(self, step: int) -> None:
-        while self._layer_places and self._layer_places[-1][0] >= step:
-            self._layer_places.pop()
-        self._layer_steps = self._layer_steps[: len(self._layer_places)]
+    # ------------------------------------------------------------------ being asked
 
     @property
     def layer_steps(self) -> NDArray[np.int64]:
         """Steps that have a `layers` record, rising."""
-        known = len(self._layer_steps)
-        if known < len(self._layer_places):
-            new = np.array([place[0] for place in self._layer_places[known:]], np.int64)
-            self._layer_steps = np.concatenate([self._layer_steps, new])
-        return self._layer_steps
+        return self._layers.steps
 
     def layers_at(self, step: int) -> events.LayersSampled | None:
-        """The layer statistics at `step`, or the nearest before it; None where there are none (or they are broken)."""
-        index = int(np.searchsorted(self.layer_steps, step, side="right")) - 1
-        while index >= 0:
-            found = self._decode_layers(*self._layer_places[index][1:])
-            if found is not None:
-                return found
-            index -= 1
-        return None
+        """Return the layer statistics at `step`, or the nearest before it that can be read; None without any."""
+        return self._layers.at(step)
 
     @property
     def latest_layers(self) -> events.LayersSampled | None:
-        return self.layers_at(MOST_STEPS)
-
-    def _decode_layers(self, offset: int, length: int) -> events.LayersSampled | None:
-        if offset in self._decoded:
-            self._decoded.move_to_end(offset)
-            return self._decoded[offset]
-        try:
-            with door.opened(self.folder.events) as file:
-                file.seek(offset)
-                line = file.read(length)
-        except OSError:
-            return None
-        sampled = _decode_sample(line)
-        self._decoded[offset] = sampled
-        if len(self._decoded) > 64:
-            self._decoded.popitem(last=False)
-        return sampled
-
-    # ------------------------------------------------------------------ being asked
+        """The layer statistics of the last step that has some."""
+        return self._layers.at(MOST_STEPS)
 
     @property
     def steps_done(self) -> int:
         return self.steps.end
 
     def state(self) -> str:
-        """starting, running, paused, finished, stopped, diverged, failed, or lost (the process died wordless)."""
+        """Return starting, running, paused, finished, stopped, diverged, failed, or lost.
+
+        lost: the process ended without an `end` record.
+        """
         if self.end is not None:
             return self.end.status
         return state_without_end(self.folder, self.run is not None, self._paused, self._tail)
 
     def behind(self) -> bool:
-        """Is there something in the file that `poll` has not looked at yet?"""
+        """Return True if the file has data that `poll` has not read yet."""
         return self._tail.behind()
 
     def last_log_lines(self, count: int = 10) -> list[str]:
-        """The last lines that the process itself printed (worker.log): what is shown when it died."""
+        """Return the last lines of worker.log: what the process itself printed before it died."""
         try:
             with door.opened(self.folder.log) as file:
                 size = file.seek(0, os.SEEK_END)
@@ -339,7 +293,7 @@ class History:
 
 
 def state_without_end(folder: RunFolder, begun: bool, paused: bool, tail: Tail) -> str:
-    """The state of a run that has not said its end: `begun` when there is a record `run`."""
+    """Return the state of a run without an `end` record; `begun` when there is a record `run`."""
     alive = folder.alive()
     if not begun:
         return "starting" if alive or starting(folder) else "lost"
@@ -368,7 +322,7 @@ KNOWN = frozenset(
 
 
 def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
-    """Both together: what the newer says wins, and what it leaves out stays."""
+    """Merge two `facts`: the newer one wins, and what it leaves out stays."""
     if old is None:
         return new
     said = {name: value for name in new.__struct_fields__ if (value := getattr(new, name)) not in (None, [], {}, "")}
@@ -376,8 +330,29 @@ def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
     return msgspec.structs.replace(old, **said)
 
 
-def _is_square(steps: _LooseSteps) -> bool:
-    """Are all lists as long as `loss`? (Then they can be joined to the next record's.)"""
+def drop_confusions(epochs: list[events.EpochDone], held: int) -> int:
+    """Drop every second confusion matrix of the older epochs once more than MOST_CONFUSIONS are `held`.
+
+    A best epoch keeps its matrix. Return how many are held then. (`held` may be too large where a resume has taken
+    epochs back: they are counted first.)
+    """
+    if held > MOST_CONFUSIONS:
+        held = sum(bool(epoch.confusion) for epoch in epochs)
+    if held <= MOST_CONFUSIONS:
+        return held
+    keep = False
+    for index in range(max(0, len(epochs) - NEWEST_CONFUSIONS)):
+        epoch = epochs[index]
+        if epoch.confusion and not epoch.best:
+            if not keep:
+                epochs[index] = msgspec.structs.replace(epoch, confusion=[])
+                held -= 1
+            keep = not keep
+    return held
+
+
+def _is_square(steps: events.Steps) -> bool:
+    """Return True if all lists are as long as `loss`, so that the next record can be joined to them."""
     length = len(steps.loss)
     return (
         len(steps.lr) == length
@@ -387,27 +362,12 @@ def _is_square(steps: _LooseSteps) -> bool:
     )
 
 
-def _decode_sample(line: bytes) -> events.LayersSampled | None:
-    """One `layers` line. Where single rows don't fit the schema (a NaN written as null), the others are kept."""
+def _decode_steps(line: bytes) -> events.Steps:
+    """Decode a `steps` line, without a `not_finite` that does not fit the schema. Raises one of BROKEN."""
     try:
-        sampled = _layers.decode(line)
+        return _steps.decode(line)
     except BROKEN:
-        pass
-    else:
-        try:
-            return cleaned(sampled)  # type: ignore[no-any-return]
-        except BROKEN:
-            return None
-    try:
         loose: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
-        rows = []
-        for row in loose["layers"]:
-            try:
-                rows.append(msgspec.convert(row, events.LayerStats))
-            except BROKEN:
-                if isinstance(row, dict):
-                    row.pop("histogram", None)
-                    rows.append(msgspec.convert(row, events.LayerStats))
-        return cleaned(events.LayersSampled(step=int(loose["step"]), layers=rows))  # type: ignore[no-any-return]
-    except (*BROKEN, KeyError, TypeError):
-        return None
+        if loose.pop("not_finite", None) is None:
+            raise
+        return msgspec.convert(loose, events.Steps)

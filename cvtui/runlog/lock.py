@@ -1,4 +1,4 @@
-"""Locks that the kernel lets go when their process dies: the sign of life of a run."""
+"""File locks that the kernel releases when their process dies: the sign of life of a run."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ HANDED_ON = "CVTUI_LOCK"
 
 
 class Busy(Exception):
-    """Somebody else holds it."""
+    """Another process holds the lock."""
 
 
 class WorkerLock:
-    """A lock, held. `number` is the open file (-1 on Windows)."""
+    """File lock held by the training process; the kernel releases it on exit. `number`: its open file (-1: none)."""
 
     def __init__(self, number: int, other: Any = None) -> None:
         self.number = number
         self._other = other
 
     def release(self) -> None:
-        """Lets it go, for every process that has it."""
+        """Release the lock, for every process that has it."""
         if self._other is not None:
             self._other.release()
         elif self.number >= 0:
@@ -42,7 +42,7 @@ class WorkerLock:
             self.forget()
 
     def forget(self) -> None:
-        """Closes the file here; a process that it was handed on to goes on holding the lock."""
+        """Close the file here; a process that it was handed on to goes on holding the lock."""
         if self.number >= 0:
             os.close(self.number)
             self.number = -1
@@ -57,7 +57,7 @@ class WorkerLock:
 
 
 def take(path: Path, timeout: float) -> WorkerLock:
-    """Takes the lock `path`, trying for `timeout` seconds. Busy where another process holds it; OSError."""
+    """Take the lock `path`, trying for `timeout` seconds. Busy where another process holds it; OSError."""
     if fcntl is None:
         return _take_elsewhere(path, timeout)
     number = door.descriptor(path, os.O_RDWR | os.O_CREAT)
@@ -75,12 +75,12 @@ def take(path: Path, timeout: float) -> WorkerLock:
             os.close(number)
             raise
     with contextlib.suppress(OSError):
-        os.utime(number)  # when it was taken; see RunFolder.left_for
+        os.utime(number)  # when it was taken; see RunFolder.was_taken_before
     return WorkerLock(number)
 
 
 def handed_on(path: Path) -> WorkerLock | None:
-    """The lock that whoever started this process took for it; None where nobody did."""
+    """Return the lock that the parent process took for this one; None without."""
     word = os.environ.pop(HANDED_ON, "")
     if fcntl is None or not word.isdecimal():
         return None
@@ -95,7 +95,7 @@ def handed_on(path: Path) -> WorkerLock | None:
 
 
 def is_held(path: Path) -> bool:
-    """Does a living process hold it? Asked of the kernel; about 10 µs."""
+    """Return True if a living process holds it: asked of the kernel, about 10 µs."""
     if fcntl is None:
         return _held_elsewhere(path)
     try:

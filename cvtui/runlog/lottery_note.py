@@ -1,4 +1,4 @@
-"""What makes a run one of a lottery (Frankle & Carbin 2019): which run's weights it prunes, and where it begins.
+"""Lottery rounds (Frankle & Carbin 2019): whose weights are pruned, and where a round begins.
 
 <name>/ticket.json   this note: written before the run starts, obeyed by its engine
 <name>/mask.pt       which weights are kept, written by its engine (not in round 0)
@@ -24,6 +24,8 @@ Scope: TypeAlias = Literal["layer", "global"]
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """One round of a lottery: whose weights are pruned, by how much, and where they are rewound to."""
+
     round: Annotated[int, msgspec.Meta(ge=0)]
     kind: Kind
     """dense: round 0, all weights. ticket: the mask, and the weights of round 0's beginning. reinit: the same mask,
@@ -40,7 +42,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ticket_of(folder: RunFolder) -> Ticket | None:
-    """The run's note; None for a run that is no part of a lottery. RequestError when it can't be read."""
+    """Return the run's ticket; None for a run that is no part of a lottery. RequestError when unreadable."""
     path = folder.path / NOTE
     try:
         return msgspec.json.decode(door.read(path), type=Ticket)
@@ -51,7 +53,7 @@ def ticket_of(folder: RunFolder) -> Ticket | None:
 
 
 def write_ticket(folder: RunFolder, ticket: Ticket) -> None:
-    """Writes the note into a fresh folder. RequestError when the disk refuses."""
+    """Write the ticket into a fresh folder. RequestError when the disk refuses."""
     try:
         door.write(folder.path / NOTE, msgspec.json.encode(ticket))
     except OSError as error:
@@ -59,18 +61,18 @@ def write_ticket(folder: RunFolder, ticket: Ticket) -> None:
 
 
 def beside(folder: RunFolder, name: str) -> Path:
-    """The folder of that name that lies beside this one; RequestError for a name that leads elsewhere."""
+    """Return the folder of that name beside this one; RequestError for a name that leads elsewhere."""
     if not name or Path(name).name != name:
         raise RequestError(f"{NOTE} of {folder.name!r}: {name!r} is no folder beside it")
     return folder.path.parent / name
 
 
 def left_after(alive: Mapping[str, int], prune: float, scope: Scope) -> dict[str, int]:
-    """How many weights of each prunable layer (in order; the classifier last) are left when a share `prune` goes.
+    """Count the weights of each prunable layer that are left when a share `prune` goes.
 
-    layer: each loses that share, the classifier half of it (as in the paper). global: the sum of all but the classifier
-    loses it, and which layers they come from is for their sizes to say; then the answer has that sum under "" and the
-    classifier as it was. At least one weight stays everywhere.
+    Layers come in order, the classifier last. layer: each loses that share, the classifier half of it (as in the
+    paper). global: the sum of all but the classifier loses it, and which layers they come from depends on their sizes;
+    then the answer has that sum under "" and the classifier as it was. At least one weight stays everywhere.
     """
     last = list(alive)[-1] if len(alive) > 1 else None
     if scope == "layer":

@@ -1,13 +1,12 @@
-"""Keeping many runs in order: rename, note, pin, and delete with a way back. Living runs are left alone.
+"""Rename, note, pin, delete and restore runs. Living runs are left alone.
 
-<runs>/<name>/note.txt    what somebody wrote about the run
-<runs>/<name>/pinned      empty: it is drawn over every run of its folder that is opened
+<runs>/<name>/note.txt    the user's note about the run
+<runs>/<name>/pinned      empty: the run is overlaid on every run of its folder that is opened
 <runs>/.bin/<name>        deleted runs; hidden, so that no list shows them
 """
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from cvtui import door
@@ -21,7 +20,7 @@ LONGEST_NOTE = 500
 
 
 def note_of(folder: RunFolder) -> str:
-    """What was noted about a run, in one line; "" where nothing was."""
+    """Return the note about a run, in one line; "" without."""
     try:
         return " ".join(door.text(folder.path / NOTE).split())[:LONGEST_NOTE]
     except OSError:
@@ -29,7 +28,7 @@ def note_of(folder: RunFolder) -> str:
 
 
 def write_note(folder: RunFolder, text: str) -> None:
-    """Notes `text`; "" takes the note away. RequestError when that can't be written."""
+    """Write the note `text`; "" removes it. RequestError when that fails."""
     path = folder.path / NOTE
     try:
         if text.strip():
@@ -45,7 +44,7 @@ def is_pinned(folder: RunFolder) -> bool:
 
 
 def pin(folder: RunFolder, pinned: bool) -> None:
-    """RequestError when that can't be written."""
+    """Pin or unpin a run. RequestError when that can't be written."""
     path = folder.path / PINNED
     try:
         if pinned:
@@ -57,7 +56,7 @@ def pin(folder: RunFolder, pinned: bool) -> None:
 
 
 def rename(folder: RunFolder, name: str) -> RunFolder:
-    """The same run under another name. RequestError while it trains, or where the name is taken or impossible."""
+    """Rename a run. RequestError while it trains, or where the name is taken or impossible."""
     _not_alive(folder, "renamed")
     check_name(name, "name")
     target = folder.path.with_name(name)
@@ -68,7 +67,7 @@ def rename(folder: RunFolder, name: str) -> RunFolder:
 
 
 def delete(folder: RunFolder) -> Path:
-    """Moves a run into the bin beside it; where it lies now, for `restore`. RequestError while it trains."""
+    """Move a run into the bin; return its new path, for `restore`. RequestError while it trains."""
     _not_alive(folder, "deleted")
     place = folder.path.parent / BIN
     try:
@@ -84,14 +83,14 @@ def delete(folder: RunFolder) -> Path:
 
 
 def restore(binned: Path, name: str) -> RunFolder:
-    """Takes a deleted run out of the bin. RequestError where its name has been taken meanwhile."""
+    """Restore a deleted run. RequestError where its name has been taken meanwhile."""
     target = binned.parent.parent / name
     _move(binned, target, f"{name!r} exists again; rename that one first")
     return RunFolder(target)
 
 
 def in_bin(runs: Path) -> list[Path]:
-    """The deleted runs, the last one first."""
+    """Return the deleted runs, the last one first."""
     place = runs / BIN
     try:
         if place.is_symlink():
@@ -100,17 +99,6 @@ def in_bin(runs: Path) -> list[Path]:
     except OSError:
         return []
     return sorted(found, key=lambda path: path.stat().st_ctime, reverse=True)
-
-
-def empty_bin(runs: Path) -> int:
-    """Deletes what lies in the bin for good; how many runs that were. RequestError when the disk refuses."""
-    found = in_bin(runs)
-    for path in found:
-        try:
-            shutil.rmtree(path)
-        except OSError as error:
-            raise RequestError(f"can't delete {str(path)!r}: {error.strerror}") from None
-    return len(found)
 
 
 def _not_alive(folder: RunFolder, what: str) -> None:

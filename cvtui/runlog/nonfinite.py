@@ -1,4 +1,4 @@
-"""Numbers of a run that JSON has no word for: which were NaN, which infinite, and which simply are not there."""
+"""Non-finite numbers in a log, which JSON has no word for: NaN, infinite, or missing."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from cvtui.runlog.events import Steps
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.record_limits import BROKEN
 from cvtui.runlog.tail import Tail
 
 WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 _STEPS = b'{"type":"steps",'
 
 
 def word(value: float | None) -> str:
-    """`nan`, `inf` or `-inf`; "" for a finite number, and for none."""
+    """Return `nan`, `inf` or `-inf`; "" for a finite number, and for None."""
     if value is None or math.isfinite(value):
         return ""
     return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
 def words_of(numbers: Mapping[str, float | None]) -> dict[str, str]:
-    """name -> word, of those that are there and not finite."""
+    """Map each name whose number is not finite to its word."""
     return {name: said for name, value in numbers.items() if (said := word(value))}
 
 
 def places_of(columns: Mapping[str, Sequence[float | None]]) -> dict[str, dict[str, list[int]]]:
-    """For `Steps.not_finite`: column -> word -> places in its list. (A loss's null means NaN by itself.)"""
+    """Map column -> word -> places in its list, for `Steps.not_finite`.
+
+    A loss's null means NaN by itself.
+    """
     found: dict[str, dict[str, list[int]]] = {}
     for name, values in columns.items():
         for place, value in enumerate(values):
@@ -37,27 +41,22 @@ def places_of(columns: Mapping[str, Sequence[float | None]]) -> dict[str, dict[s
     return found
 
 
-class _Row(msgspec.Struct):
-    """What is looked at of a `steps` record."""
-
-    first: int
-    loss: list[float | None]
-    not_finite: dict[str, dict[str, list[int]]] = {}
+_steps = msgspec.json.Decoder(Steps)
 
 
-_row = msgspec.json.Decoder(_Row)
+def nonfinite_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
+    """Map column -> step -> NaN or ±infinity, as the log tells it.
 
-
-def told_of_steps(folder: RunFolder) -> dict[str, dict[int, float]]:
-    """column -> step -> NaN or ±infinity, as the log tells it. Steps that are done again after a resume count as they
-    were the last time. A loss that is null without a word is NaN."""
+    Steps that are done again after a resume count as they were the last time. A loss that is null without a word is
+    NaN.
+    """
     found: dict[str, dict[int, float]] = {"loss": {}, "grad_norm": {}}
     for _, line in Tail(folder.events).lines():
         if not line.startswith(_STEPS) or (b"null" not in line and not any(found.values())):
             continue
         try:
-            row = _row.decode(line)
-        except _BROKEN:
+            row = _steps.decode(line)
+        except BROKEN:
             continue
         for values in found.values():
             if values and next(reversed(values)) >= row.first:

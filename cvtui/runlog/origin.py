@@ -1,4 +1,4 @@
-"""Whose a run is: what its folder alone can train again, and where its data lay when it began."""
+"""Origin of a run: whether its recipe can train it again, and where its data were."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _record = msgspec.json.Decoder(RunStarted)
 
 
 def first_run(folder: RunFolder) -> RunStarted | None:
-    """The record `run` with which the run began; None where none is there."""
+    """Return the first `run` record; None without."""
     tail = Tail(folder.events)
     found: RunStarted | None = None
     while found is None and tail.behind() and tail.offset < FIRST_BYTES:
@@ -42,8 +42,11 @@ def first_run(folder: RunFolder) -> RunStarted | None:
     return found
 
 
-def must_be_ours(folder: RunFolder, run: RunStarted | None, what: str) -> None:
-    """RequestError where no recipe of ours trained it, with what can be done instead. `what`: "resumed", "forked" …"""
+def check_trainable(folder: RunFolder, run: RunStarted | None, what: str) -> None:
+    """Raise RequestError, with the way out, for a run that no recipe trained.
+
+    `what`: "resumed", "forked" …
+    """
     kind = run.kind if run is not None else "engine"
     if kind == "engine":
         return
@@ -54,13 +57,13 @@ def must_be_ours(folder: RunFolder, run: RunStarted | None, what: str) -> None:
             hint=f"`cvtui lab {shlex.quote(name)}` runs it again" if name.isprintable() else "",
         )
     raise RequestError(
-        f"{folder.name!r} can't be {what} here: it is a loop of somebody's own, and only their script can train it",
-        hint=weights_of(folder),
+        f"{folder.name!r} can't be {what} here: it is a custom training loop, which only its script can train",
+        hint=saved_weights_hint(folder),
     )
 
 
-def weights_of(folder: RunFolder) -> str:
-    """What a script can do with the weights that a watched run has saved."""
+def saved_weights_hint(folder: RunFolder) -> str:
+    """Say how a script loads the weights that a watched run has saved."""
     saved = [name for name in door.names(folder.checkpoints, ".pt") if name.startswith("step-")]
     if not saved:
         return "run the script again; while it runs, `s` in `cvtui attach` saves its weights"
@@ -69,43 +72,52 @@ def weights_of(folder: RunFolder) -> str:
 
 
 def recipe_of(folder: RunFolder, what: str) -> Recipe:
-    """The recipe that trains `folder` again, its data where they were. RequestError for a run that is no training of
-    ours (it can't be `what`: "resumed", "forked" …) or whose recipe can't be read."""
+    """Return the recipe that trains `folder` again, with its data where they were.
+
+    RequestError for a run that no recipe trained (it can't be `what`: "resumed", "forked" …) or whose recipe can't be
+    read.
+    """
     run = first_run(folder)
-    must_be_ours(folder, run, what)
+    check_trainable(folder, run, what)
     if not folder.recipe.is_file():
         raise RequestError(f"{folder.name!r} has no recipe.toml: it can't be {what}")
     recipe = load(folder.recipe)
-    return recipe if run is None else located(recipe, run)
+    return recipe if run is None else with_known_paths(recipe, run)
 
 
-def may_go_on(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
-    """Asked before a trainer is started, which asks its checkpoint once more: is `recipe` (of the data's `classes`,
-    where they are known) one with which the run can be resumed? RequestError with the way out."""
+def check_resumable(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
+    """Raise RequestError, with the way out, for a recipe with which the run can't be resumed.
+
+    Checked before a trainer is started, which checks its checkpoint once more. `classes`: of the data, where they are
+    known.
+    """
     if run is None or set(door.names(folder.checkpoints, ".pt")) <= {START}:
         return  # it begins anew: anything can be
     obey(run.recipe, recipe, folder.path)
     if classes:
-        same_as_told(folder, run, classes)
+        check_same_classes(folder, run, classes)
 
 
-def same_as_told(folder: RunFolder, run: RunStarted | None, classes: Sequence[str]) -> None:
-    """RequestError where these classes are not those of the run's record."""
+def check_same_classes(folder: RunFolder, run: RunStarted | None, classes: Sequence[str]) -> None:
+    """Raise RequestError where these classes are not those of the run's record."""
     told = run.data.get("classes") if run is not None else None
     if isinstance(told, list) and told:
         same_classes([str(name) for name in told], classes, folder.path)
 
 
-def places_told(recipe: Recipe) -> dict[str, str]:
-    """Absolute paths for the record `run`, of what the recipe may name relative to the working directory."""
+def data_paths(recipe: Recipe) -> dict[str, str]:
+    """Return absolute paths of what the recipe names, for the record `run`."""
     folder = folder_of(recipe.data)
     found = {"folder": folder, "data_dir": Path(recipe.data_dir) if recipe.data_dir else None}
     return {name: str(path.expanduser().absolute()) for name, path in found.items() if path is not None}
 
 
-def located(recipe: Recipe, run: RunStarted) -> Recipe:
-    """With the paths at which the run found its data, where the recipe names them relative to the working directory
-    and they are still there. RequestError names both places where a folder is in neither."""
+def with_known_paths(recipe: Recipe, run: RunStarted) -> Recipe:
+    """Return the recipe with the paths at which the run found its data.
+
+    Only where the recipe names them relative to the working directory and they are still there. RequestError names both
+    places where a folder is in neither.
+    """
     changed: dict[str, Any] = {}
     folder, known = folder_of(recipe.data), _place(run, "folder", recipe.data == run.recipe.get("data"))
     if folder is not None and known is not None and not folder.is_absolute():
@@ -124,7 +136,7 @@ def located(recipe: Recipe, run: RunStarted) -> Recipe:
 
 
 def _place(run: RunStarted, name: str, same: bool) -> Path | None:
-    """The absolute path that the record tells, for a recipe that still names it as it did then."""
+    """Return the recorded absolute path, for a recipe that still names it as it did then."""
     told = run.data.get(name)
     if not same or not isinstance(told, str) or "\0" in told:
         return None

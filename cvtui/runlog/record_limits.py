@@ -1,6 +1,7 @@
-"""What a record may hold before anybody looks at it. A log is JSON that a crash, another program or a stranger wrote:
-it may name the year 10^300, a step of 400 digits, or a number where class names belong. Such a record counts as broken,
-or loses the part that means nothing, here, so that no reader has to ask again.
+"""Limits of what a record may hold, checked once so that no reader has to.
+
+A log is JSON that a crash or another program wrote: it may name the year 10^300, a step of 400 digits, or a number
+where class names belong. Such a record counts as broken, or loses the part that means nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import msgspec
 
 from cvtui.runlog import events
 
+BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+"""What decoding and checking a broken line may raise."""
+MOST_STEPS = 1 << 40
 LARGEST_WHOLE = 1 << 53
 """What a float64 still counts exactly."""
 LARGEST = 1e300
@@ -21,7 +25,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "time": (-1e12, 1e12),  # 33,658 years; the C library's calendar ends at 6e16
     "seconds": (0, 1e10),
     "images_per_second": (0, 1e12),
-    "step": (-1, 1 << 40),  # -1: a finding from before the first step
+    "step": (-1, MOST_STEPS),  # -1: a finding from before the first step
     "epoch": (0, 1 << 40),
     "parameters": (0, LARGEST_WHOLE),
     "macs": (0, LARGEST_WHOLE),
@@ -46,13 +50,13 @@ SHARES = frozenset(
         "watch_cost",
     )
 )
-"""0 to 1 by right; somebody's own loop may count in per cent."""
+"""0 to 1 by right; a custom loop may count in per cent."""
 LARGEST_SHARE = 1e4
 _ROWS = {"overlap_pairs": 2, "rates": 2, "mode_losses": 3, "overfit_rates": 3}
 
 
-def cleaned(record: Any) -> Any:
-    """The record, without what means nothing in it. ValueError where nothing of it is left to use."""
+def sanitized(record: Any) -> Any:
+    """Return the record without meaningless parts. ValueError where nothing of it is left to use."""
     changes: dict[str, Any] = {}
     match record:
         case events.RunStarted():
@@ -79,7 +83,7 @@ def cleaned(record: Any) -> Any:
 
 
 def recipe_values(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a recipe in a record or file, the values that are of their field's kind; of other keys what is plain."""
+    """Filter a recipe's values to those of their field's kind; of other keys the plain ones."""
     kinds = _kinds()
     return {name: value for name, value in raw.items() if kinds.get(name, _is_plain)(value)}
 
@@ -132,7 +136,7 @@ _PARENT = {"run": _is_text, "checkpoint": _is_text, "step": _is_count, "epoch": 
 
 
 def _known(raw: Mapping[str, Any], tests: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the known keys whose values are of another kind; what is not known stays, where it is plain."""
+    """Drop known keys whose values are of another kind; unknown ones stay, where they are plain."""
     return {key: value for key, value in raw.items() if value is None or tests.get(key, _is_any)(value)}
 
 
@@ -153,15 +157,11 @@ def _kinds() -> dict[str, Any]:
 
 
 def _check(value: Any, name: str) -> None:
-    """ValueError for a number without meaning, however deep. Costs some microseconds a record."""
+    """Raise ValueError for a number without meaning, however deep. Some microseconds a record."""
     if isinstance(value, bool | str) or value is None:
         return
     if isinstance(value, int | float):
-        low, high = LIMITS.get(name) or ((-LARGEST_WHOLE, LARGEST_WHOLE) if isinstance(value, int) else _FLOATS)
-        if name in SHARES:
-            low, high = -LARGEST_SHARE, LARGEST_SHARE
-        if not low <= value <= high:
-            raise ValueError(name)
+        _check_number(value, name)
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
             _check(getattr(value, field), field)
@@ -169,24 +169,30 @@ def _check(value: Any, name: str) -> None:
         for key, part in value.items():
             _check(part, key if isinstance(key, str) else "")
     elif isinstance(value, list):
-        if value and all(type(part) is int for part in value):  # rows of a confusion matrix: looked at as one
-            _check(max(value), name)
-            _check(min(value), name)
-            return
-        for part in value:
+        # Rows of a confusion matrix are looked at as one.
+        whole = bool(value) and all(type(part) is int for part in value)
+        for part in (max(value), min(value)) if whole else value:
             _check(part, name)
+
+
+def _check_number(value: float, name: str) -> None:
+    low, high = LIMITS.get(name) or ((-LARGEST_WHOLE, LARGEST_WHOLE) if isinstance(value, int) else _FLOATS)
+    if name in SHARES:
+        low, high = -LARGEST_SHARE, LARGEST_SHARE
+    if not low <= value <= high:
+        raise ValueError(name)
 
 
 _FLOATS = (-LARGEST, LARGEST)
 
 
 def _is_table(rows: list[list[int]]) -> bool:
-    """A square of counts."""
+    """Return True for a square of counts."""
     return all(len(row) == len(rows) and (not row or min(row) >= 0) for row in rows)
 
 
 def _layer(layer: events.LayerStats) -> events.LayerStats:
-    """Without histograms that can't be drawn, and numbers without meaning."""
+    """Drop histograms that can't be drawn, and numbers without meaning."""
     bad = {name: None for name in layer.__struct_fields__ if not _is_good(name, getattr(layer, name))}
     return msgspec.structs.replace(layer, **bad) if bad else layer
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.learning_rate import rate_told
+from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.runlog.run_summary import RunSummary
 
 Keeps = Callable[[RunSummary], bool]
@@ -18,7 +18,7 @@ _OWN: dict[str, Callable[[RunSummary], Any]] = {
     "epochs": lambda run: run.epochs,
     "steps": lambda run: run.steps,
     "seconds": lambda run: run.seconds,
-    "lr": lambda run: rate_told(run.recipe),
+    "lr": lambda run: recorded_rate(run.recipe),
     "name": lambda run: run.name,
     "state": lambda run: run.state,
     "note": lambda run: run.note,
@@ -37,11 +37,11 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def parse_filter(text: str) -> Keeps:
-    """The test that a run must pass; an empty text keeps all.
+    """Parse a filter into the test that a run must pass; an empty text keeps all.
 
-    `key>number` (also < >= <=), `key=value`, `key!=value`, `key~text` (holds it somewhere); a word without a sign is
-    looked for in name, data, net and note. `acc` is the best validation accuracy (0..1, or with %), `loss` the last
-    validation loss. RequestError for a key that no run has, or a comparison with what is no number.
+    `key>number` (also < >= <=), `key=value`, `key!=value`, `key~text` (contains it); a word without a sign is looked
+    for in name, data, net and note. `acc` is the best validation accuracy (0..1, or with %), `loss` the last validation
+    loss. RequestError for a key that no run has, or a comparison with what is no number.
     """
     conditions = [_condition(word) for word in text.split()]
     return lambda run: all(keeps(run) for keeps in conditions)

@@ -12,9 +12,9 @@ from cvtui import door
 from cvtui.runlog import disk_note as worker_note
 from cvtui.runlog import events
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.history import BROKEN, state_without_end
+from cvtui.runlog.history import state_without_end
 from cvtui.runlog.manage import is_pinned, note_of
-from cvtui.runlog.record_limits import LIMITS, cleaned, recipe_values
+from cvtui.runlog.record_limits import BROKEN, LIMITS, recipe_values, sanitized
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(
@@ -55,7 +55,7 @@ class RunSummary:
     parent: str = ""
     """The run that this one was forked from."""
     note: str = ""
-    """What somebody wrote about it."""
+    """The note about it."""
     trouble: str = ""
     """What the disk refused: while the run goes on, or of a run that is over what is not in its folder."""
     pinned: bool = False
@@ -63,7 +63,7 @@ class RunSummary:
 
 
 class _Scan:
-    """What a run's records add up to; keeps its place in the file between two calls."""
+    """Running totals of a log; keeps its position in the file between two calls."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -92,7 +92,7 @@ class _Scan:
 
     def take(self, line: bytes) -> None:
         try:
-            record = cleaned(_decoder.decode(line))
+            record = sanitized(_decoder.decode(line))
         except BROKEN:
             return
         match record:
@@ -111,7 +111,7 @@ class _Scan:
                 pass
 
     def progress(self) -> tuple[int, float]:
-        """(steps done, seconds) of the latest record that knows."""
+        """Return (steps done, seconds) of the latest record that has them."""
         steps, seconds = (self.epochs[-1].step, self.epochs[-1].seconds) if self.epochs else (0, 0.0)
         try:
             last = msgspec.json.decode(self.last_steps, type=events.Steps) if self.last_steps else None
@@ -119,8 +119,9 @@ class _Scan:
             last = None
         if last is not None and steps <= last.first + len(last.loss) <= LIMITS["step"][1]:
             steps = last.first + len(last.loss)
-            if last.seconds and last.seconds[-1] <= LIMITS["seconds"][1]:
-                seconds = max(seconds, last.seconds[-1])
+            known = last.seconds[-1] if last.seconds else None
+            if known is not None and known <= LIMITS["seconds"][1]:
+                seconds = max(seconds, known)
         return steps, seconds
 
     def state(self) -> str:
@@ -133,7 +134,10 @@ _scans: dict[Path, _Scan] = {}
 
 
 def summary(folder: RunFolder) -> RunSummary:
-    """The run in one line. The first call reads the log once (about 1 GB/s); later ones only what is new."""
+    """Summarise the run in one line.
+
+    The first call reads the log once (about 1 GB/s); later ones only what is new.
+    """
     scan = _scans.get(folder.path)
     if scan is None:
         if len(_scans) >= 4096:
@@ -169,7 +173,7 @@ def summary(folder: RunFolder) -> RunSummary:
 
 
 def _parent(run: events.RunStarted | None, folder: RunFolder) -> str:
-    """The run that this one comes from: as it told, or (begun anew from another's recipe) as its folder notes."""
+    """Return the parent's name: as logged, or (begun anew from another's recipe) as its folder notes."""
     if run is not None and run.parent:
         return str(run.parent.get("run", ""))
     try:
@@ -179,7 +183,7 @@ def _parent(run: events.RunStarted | None, folder: RunFolder) -> str:
 
 
 def _recipe_of(folder: RunFolder) -> dict[str, Any]:
-    """The recipe as written, for a run that has not said its own yet; {} where it can't be read."""
+    """Return the recipe as written, for a run that has no log yet; {} where it can't be read."""
     import tomllib
 
     try:

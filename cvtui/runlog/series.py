@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Column: TypeAlias = NDArray[np.floating[Any]]
+FloatColumn: TypeAlias = NDArray[np.floating[Any]]
 
 TYPES: dict[str, type[np.floating[Any]]] = {
     "loss": np.float64,
@@ -21,21 +21,21 @@ TYPES: dict[str, type[np.floating[Any]]] = {
 
 
 LARGEST = {"loss": 1e300, "lr": 1e300, "accuracy": 1e4, "grad_norm": 3e38, "seconds": 1e10}
-"""Beyond it a number means nothing; accuracies are shares, or (of somebody's own loop) per cent."""
+"""Beyond it a number means nothing; accuracies are shares, or (of a custom loop) per cent."""
 
 
 class Series:
-    """What each step left behind, as numpy columns of one length; entry i belongs to step `first` + i.
+    """Per-step numbers as numpy columns of one length; entry i belongs to step `first` + i.
 
-    `loss`, `lr`, `seconds` (float64), `accuracy`, `grad_norm` (float32); NaN where a number was null or is missing.
-    The columns are views: they stay valid until the next poll.
+    `loss`, `lr`, `seconds` (float64), `accuracy`, `grad_norm` (float32); NaN where a number was null or is missing. The
+    columns are views: they stay valid until the next poll.
     """
 
     def __init__(self) -> None:
         self.first = 0
         self._length = 0
         self._room = 0
-        self._columns: dict[str, Column] = {name: np.empty(0, kind) for name, kind in TYPES.items()}
+        self._columns: dict[str, FloatColumn] = {name: np.empty(0, kind) for name, kind in TYPES.items()}
 
     def __len__(self) -> int:
         return self._length
@@ -46,23 +46,23 @@ class Series:
         return self.first + self._length
 
     @property
-    def loss(self) -> Column:
+    def loss(self) -> FloatColumn:
         return self._columns["loss"][: self._length]
 
     @property
-    def lr(self) -> Column:
+    def lr(self) -> FloatColumn:
         return self._columns["lr"][: self._length]
 
     @property
-    def accuracy(self) -> Column:
+    def accuracy(self) -> FloatColumn:
         return self._columns["accuracy"][: self._length]
 
     @property
-    def grad_norm(self) -> Column:
+    def grad_norm(self) -> FloatColumn:
         return self._columns["grad_norm"][: self._length]
 
     @property
-    def seconds(self) -> Column:
+    def seconds(self) -> FloatColumn:
         return self._columns["seconds"][: self._length]
 
     @property
@@ -70,12 +70,12 @@ class Series:
         """The step of each entry."""
         return np.arange(self.first, self.end, dtype=np.int64)
 
-    def column(self, name: str) -> Column:
-        """The column of that name; KeyError for another."""
+    def column(self, name: str) -> FloatColumn:
+        """Return the column of that name; KeyError for another."""
         return self._columns[name][: self._length]
 
     def append(self, length: int, columns: dict[str, Sequence[float | None]]) -> None:
-        """Adds `length` steps. Lists may be shorter (the rest is NaN) or longer (the rest is left out)."""
+        """Append `length` steps. Lists may be shorter (the rest is NaN) or longer (the rest is left out)."""
         self._grow(self._length + length)
         start, end = self._length, self._length + length
         for name, column in self._columns.items():
@@ -91,7 +91,7 @@ class Series:
         self._length = end
 
     def skip_to(self, step: int) -> None:
-        """Fills with NaN up to `step` (a gap in the log), or begins there when nothing is here yet."""
+        """Fill with NaN up to `step` (a gap in the log), or begin there when nothing is here yet."""
         if not self._length:
             self.first = step
         elif step > self.end:
@@ -111,7 +111,10 @@ class Series:
             self._columns[name] = grown
 
 
-def _room_for(length: int, kind: np.dtype[Any]) -> Column:
-    """A column in memory of its own: what nobody has written to is not there yet, and all of it is given back when the
-    next one takes its place. (From the heap, both were kept by the process: 10 MB at a million steps.)"""
+def _room_for(length: int, kind: np.dtype[Any]) -> FloatColumn:
+    """Allocate a column in anonymous memory of its own.
+
+    Pages that were never written take no memory, and all of it is given back when the next one takes its place. (From
+    the heap, both were kept by the process: 10 MB at a million steps.)
+    """
     return np.frombuffer(mmap.mmap(-1, length * kind.itemsize), kind)

@@ -1,4 +1,4 @@
-"""Reading a file of lines while somebody appends to it."""
+"""Read a file of lines while another process appends to it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ CHUNK = 1 << 20
 
 
 class Tail:
-    """Hands out each whole line of a growing file once, with its byte offset. A torn last line waits for its end.
+    """Reader that returns each whole line of a growing file once, with its byte offset.
 
-    A file that was truncated, replaced or rewritten is noticed (its inode, its size, or the bytes before our place):
-    `restarted` becomes True and reading begins again at 0. A file that is gone keeps what was read. The file is opened
-    for each read, so a deleted folder is never held.
+    A torn last line waits for its end. A file that was truncated, replaced or rewritten is noticed (its inode, its
+    size, or the bytes before our place): `restarted` becomes True and reading begins again at 0. A file that is gone
+    keeps what was read. The file is opened for each read, so a deleted folder is never held.
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
@@ -30,7 +30,7 @@ class Tail:
         self._stopped = False
 
     def behind(self) -> bool:
-        """Is there something that the last read has not looked at? One `stat`."""
+        """Return True if the file has changed since the last read. One `stat`."""
         try:
             found = os.lstat(self.path)
         except OSError:
@@ -38,7 +38,7 @@ class Tail:
         return stat.S_ISREG(found.st_mode) and _stamp(found) != self._seen
 
     def lines(self, most: int | None = None) -> Iterator[tuple[int, bytes]]:
-        """(offset, line without its newline) for each whole line since the last call. Must be run to its end.
+        """Yield (offset, line without its newline) for each whole line since the last call. Run it to its end.
 
         With `most`, it stops after about so many bytes; `behind` is True then, and the next call goes on.
         """
@@ -68,15 +68,15 @@ class Tail:
             os.close(file)
 
     def _is_another(self, file: int, found: os.stat_result) -> bool:
-        """Is this not the file that we read last time, with something added?"""
+        """Return True if this is another file than the one read last time."""
         if self.offset == 0:
             return False
-        if not self._before:  # begun at an offset that somebody gave us
+        if not self._before:  # begun at a given offset
             return found.st_size < self.offset
         return found.st_ino != self._seen[0] or found.st_size < self.offset or self._bytes_before(file) != self._before
 
     def _bytes_before(self, file: int) -> bytes:
-        """Up to 64 bytes before our place."""
+        """Return up to 64 bytes before our place."""
         start = max(0, self.offset - 64)
         os.lseek(file, start, os.SEEK_SET)
         return os.read(file, self.offset - start)
@@ -108,7 +108,7 @@ def _stamp(found: os.stat_result) -> tuple[int, int, int]:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Appends one line in one write (O_APPEND: two writers never mix within a line). OSError when it can't be done.
+    """Append one line in one write (O_APPEND: two writers never mix within a line). OSError when it fails.
 
     Where the file ends in a torn line, a newline goes first, so that the torn line spoils only itself.
     """
@@ -122,7 +122,7 @@ def append_line(path: Path, line: bytes) -> None:
 
 
 def ends_torn(file: int) -> bool:
-    """Does this open file end in the middle of a line?"""
+    """Return True if this open file ends in the middle of a line."""
     size = os.fstat(file).st_size
     if size == 0:
         return False

@@ -1,4 +1,4 @@
-"""Starting the process that trains."""
+"""Start and stop the process that trains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cvtui.runlog.folder import RunFolder
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may use: its affinity, and a container's CPU quota where there is one."""
+    """Count the CPU cores that this process may use: its affinity, and a container's CPU quota."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
@@ -30,15 +30,15 @@ def usable_cores() -> int:
 
 
 def worker_threads(asked: int) -> int:
-    """Threads to train on: what was asked, or for 0 all cores but one (the one left is for the screen)."""
+    """Return the threads to train on: as asked, or for 0 all cores but one (left for the screen)."""
     return asked if asked > 0 else max(1, usable_cores() - 1)
 
 
 def worker_environment(threads: int) -> dict[str, str]:
-    """The environment of a training process. OpenMP reads these only once, so they must be there before torch loads.
+    """Build the environment of a training process; OpenMP reads it once, before torch loads.
 
-    GOMP_SPINCOUNT: waiting threads of OpenMP spin; beside any other busy program a small net's step goes from 2.2 ms
-    to 489 ms. 10,000 turns cost nothing on a quiet machine (2.1 ms) and give 36 ms there.
+    GOMP_SPINCOUNT: waiting threads of OpenMP spin; beside any other busy program a small net's step goes from 2.2 ms to
+    489 ms. 10,000 turns cost nothing on a quiet machine (2.1 ms) and give 36 ms there.
     """
     environment = dict(os.environ)
     environment["GOMP_SPINCOUNT"] = "10000"
@@ -48,7 +48,7 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 
 def launch(folder: RunFolder, *, detached: bool, resume: bool = False, rate: str = "") -> subprocess.Popen[bytes]:
-    """Starts `python -m cvtui.engine FOLDER`; its stdout and stderr go to worker.log, so it never draws over a screen.
+    """Start `python -m cvtui.engine FOLDER`, with stdout and stderr in worker.log: never over a screen.
 
     With `resume` it goes on from the newest checkpoint, at another `rate` (0.001, /10) where one is given. Detached, it
     gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when worker.log can't be
@@ -59,8 +59,11 @@ def launch(folder: RunFolder, *, detached: bool, resume: bool = False, rate: str
 
 
 def launch_look(folder: RunFolder, number: int) -> subprocess.Popen[bytes]:
-    """Starts `python -m cvtui.engine FOLDER --look N`: the newest checkpoint of a run that is over looks at validation
-    image N and adds `picture` records. Exit code 0, or 2 with the reason as worker.log's last line."""
+    """Start `python -m cvtui.engine FOLDER --look N`: feature maps of validation image N of a run that has ended.
+
+    They come from its newest checkpoint, as `picture` records. Exit code 0, or 2 with the reason as worker.log's last
+    line.
+    """
     return _engine(folder, ["--look", str(number)], 1, detached=True)
 
 
@@ -71,9 +74,11 @@ def _engine(folder: RunFolder, words: list[str], threads: int, detached: bool) -
 def start(
     folder: RunFolder, module: list[str], threads: int, detached: bool, *, lives: bool = True
 ) -> subprocess.Popen[bytes]:
-    """Starts `python -m MODULE…` on a run folder. One that `lives` holds worker.lock from before its first breath (it
-    takes 2 s to load PyTorch): it is taken here and handed on, so that a run that starts is never taken for dead,
-    deleted, or started twice. RequestError where another process holds it, or worker.log can't be written.
+    """Start `python -m MODULE…` on a run folder.
+
+    One that `lives` holds worker.lock from before its first breath (it takes 2 s to load PyTorch): it is taken here and
+    handed on, so that a run that starts is never taken for dead, deleted, or started twice. RequestError where another
+    process holds it, or worker.log can't be written.
     """
     try:
         log = door.opened(folder.log, "ab")
@@ -94,6 +99,16 @@ def start(
             )
     finally:
         held.forget()
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Send SIGTERM and wait; after `seconds` SIGKILL."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _threads_of(folder: RunFolder) -> int:

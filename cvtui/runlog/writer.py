@@ -1,4 +1,4 @@
-"""Writing `events.jsonl` from the training process: at most 20 µs a step, without torch and without numpy."""
+"""Write `events.jsonl` from the training process: at most 20 µs a step, without torch and numpy."""
 
 from __future__ import annotations
 
@@ -25,79 +25,15 @@ KEEP_BYTES = 64 << 20
 """Lines held in memory while the disk refuses them; beyond it, layer statistics are let go first."""
 
 
-class StepBuffer:
-    """Gathers steps in plain lists until 1,000 are there, or 0.1 s has passed since the first of them."""
-
-    __slots__ = ("_accuracy", "_born", "_grad_norm", "_loss", "_lr", "_seconds", "first", "full")
-
-    def __init__(self) -> None:
-        self._clear()
-
-    def _clear(self) -> None:
-        self.first = 0
-        self.full = False
-        self._born = 0.0
-        self._loss: list[float | None] = []
-        self._lr: list[float] = []
-        self._accuracy: list[float | None] = []
-        self._grad_norm: list[float | None] = []
-        self._seconds: list[float] = []
-
-    def __len__(self) -> int:
-        return len(self._loss)
-
-    def follows(self, step: int) -> bool:
-        return not self._loss or step == self.first + len(self._loss)
-
-    def add(
-        self, step: int, loss: float, lr: float, accuracy: float | None, grad_norm: float | None, seconds: float
-    ) -> None:
-        now = time.monotonic()
-        if not self._loss:
-            self.first = step
-            self._born = now
-        self._loss.append(loss)
-        self._lr.append(lr)
-        self._accuracy.append(accuracy)
-        self._grad_norm.append(grad_norm)
-        self._seconds.append(seconds)
-        self.full = now - self._born >= FLUSH_SECONDS or len(self._loss) >= FLUSH_STEPS
-
-    def take(self) -> Steps | None:
-        """The record of what was gathered (NaN and Inf become null when it is encoded), and an empty buffer."""
-        if not self._loss:
-            return None
-        steps = Steps(
-            first=self.first,
-            loss=self._loss,
-            lr=self._lr,
-            accuracy=[] if all(value is None for value in self._accuracy) else self._accuracy,
-            grad_norm=[] if all(value is None for value in self._grad_norm) else self._grad_norm,
-            seconds=self._seconds,
-        )
-        self._clear()
-        return steps
-
-
-class _Packed(msgspec.Struct, tag_field="type", tag="steps", omit_defaults=True):
-    """`Steps` as it is written: a rate that stays is one number, which saves up to 15 bytes a step."""
-
-    first: int
-    loss: list[float | None]
-    rate: float | None
-    accuracy: list[float | None] = []
-    grad_norm: list[float | None] = []
-    seconds: list[float] = []
-    not_finite: dict[str, dict[str, list[int]]] = {}
-
-
-def _packed(record: Record) -> Record | _Packed:
-    if not isinstance(record, Steps) or not record.lr or record.lr.count(record.lr[0]) != len(record.lr):
+def _packed(record: Record) -> Record:
+    """Return `Steps` at one learning rate with `rate` instead of `lr`: up to 15 bytes a step less."""
+    if not isinstance(record, Steps) or not record.lr or len(record.lr) != len(record.loss):
         return record
-    if len(record.lr) != len(record.loss):
+    if record.lr.count(record.lr[0]) != len(record.lr):
         return record
-    columns = (record.accuracy, record.grad_norm, record.seconds, record.not_finite)
-    return _Packed(record.first, record.loss, record.lr[0], *columns)
+    packed = msgspec.structs.replace(record, rate=record.lr[0])
+    msgspec.structs.force_setattr(packed, "lr", [])  # `replace` would fill it again
+    return packed
 
 
 class EventWriter:
@@ -117,42 +53,22 @@ class EventWriter:
         self._encoder = msgspec.json.Encoder()
         self._waiting: list[bytes] = []
         self._held = 0
-        self.steps = StepBuffer()
         self.trouble = ""
         self.dropped = 0
         self._again = 0.0
 
-    def step(
-        self,
-        step: int,
-        *,
-        loss: float,
-        lr: float,
-        accuracy: float | None = None,
-        grad_norm: float | None = None,
-        seconds: float = 0.0,
-    ) -> None:
-        """One training step, `step` counting from 0. Kept back until the buffer is full (0.1 s or 1,000 steps)."""
-        if not self.steps.follows(step):  # a resume within the process: never glue two stretches together
-            self.flush()
-        self.steps.add(step, loss, lr, accuracy, grad_norm, seconds)
-        if self.steps.full:
-            self.flush()
-
     def write(self, record: Record) -> None:
-        """Writes one record, after the steps that were before it. A `Steps` record may be written ready-made."""
-        self._take_steps()
+        """Write one record."""
         self._put(record)
         self._write_out()
 
     def flush(self) -> None:
-        """Writes what is held back. While the disk refuses, it is asked once in half a second."""
-        self._take_steps()
+        """Write what waits for the disk; a disk that refuses is tried again every half second."""
         if self._waiting:
             self._write_out()
 
     def close(self) -> None:
-        """Writes everything, with one last try where the disk refused."""
+        """Write everything, with one last try where the disk refused."""
         self._again = 0.0
         self.flush()
         if not self.trouble:
@@ -170,11 +86,6 @@ class EventWriter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _take_steps(self) -> None:
-        steps = self.steps.take()
-        if steps is not None:
-            self._put(steps)
 
     def _put(self, record: Record) -> None:
         try:
@@ -224,7 +135,7 @@ class EventWriter:
         self._put(Log(time=time.time(), level="warning", text=text))  # goes out with what comes next
 
     def _opened(self) -> int:
-        """The open log; opened anew when somebody has deleted or replaced it (writing on would go nowhere)."""
+        """Return the open log; reopen it when it was deleted or replaced (writing on would go nowhere)."""
         if self._file is not None:
             try:
                 if os.path.samestat(os.lstat(self._path), os.fstat(self._file)):
@@ -238,7 +149,7 @@ class EventWriter:
         with contextlib.suppress(OSError):
             disk_note.prepare(self._note)
         if self._head and self._head not in self._waiting and not os.fstat(file).st_size:
-            os.write(file, self._head)  # the log was deleted: whoever reads the new one must know what it is about
+            os.write(file, self._head)  # the log was deleted: a reader of the new one must know what it is about
         if ends_torn(file):  # what a killed process left: its torn line must not swallow our first one
             os.write(file, b"\n")
         return file

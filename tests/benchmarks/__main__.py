@@ -1,4 +1,4 @@
-"""How fast is cvtui beside what people would use? `python -m tests.benchmarks`
+"""Speed of cvtui beside what people would use: `python -m tests.benchmarks`.
 
     --rounds N       rounds, in which everybody has one turn (7)
     --starts N       everybody is started anew so often, and the rounds are shared among the starts (1)
@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.cases import CASES, Case
@@ -117,14 +118,14 @@ def _one_start(case: Case, who: list[str], rounds: int, device: str, quick: bool
         try:
             found.warm_up(max(3.0, 2 * seconds))
             for number in range(rounds):
-                found.round(seconds, lambda words, number=number: tell(f"  {number + 1}: {words}"))
+                found.round(seconds, partial(lambda number, words: tell(f"  {number + 1}: {words}"), number))
         finally:
             found.close()
     return found
 
 
 def busy(case: Case, rounds: int, device: str, quick: bool) -> dict[str, list[list[float]]]:
-    """Steps a second of plain loop and cvtui: [round][busy processes 0, 1, 2]."""
+    """Measure steps a second of plain loop and cvtui: [round][busy processes 0, 1, 2]."""
     tell(f"{case.name} beside busy processes")
     found: dict[str, list[list[float]]] = {}
     seconds = 2.0 if quick else 4.0
@@ -154,7 +155,7 @@ def busy(case: Case, rounds: int, device: str, quick: bool) -> dict[str, list[li
 
 
 def four(case: Case, rounds: int, device: str, quick: bool) -> list[float]:
-    """Steps a second of four runs at once, together, over those of one alone: what a round of four is worth."""
+    """Measure four runs at once: their steps a second together, over those of one alone, by round."""
     tell(f"{case.name}, four at once")
     seconds = 2.0 if quick else 4.0
     found = []

@@ -36,7 +36,7 @@ class Contestant(Protocol):
     name: str
 
     def turn(self, seconds: float) -> float:
-        """Steps a second over a turn of about so many seconds."""
+        """Measure steps a second over a turn of about so many seconds."""
 
     def close(self) -> None: ...
 
@@ -170,7 +170,7 @@ class Engine:
         return float(len(within) / within.sum())
 
     def threads(self) -> str:
-        """What the governor last said."""
+        """Return the governor's last words."""
         said = [log.text for log in self._history.logs if log.threads]
         return said[-1] if said else ""
 

@@ -34,7 +34,7 @@ def many() -> tuple[TensorDataset, TensorDataset]:
 
 
 def as_before(training: Training) -> Evaluation:
-    """The evaluation of commit 1ef052f."""
+    """Evaluate as commit 1ef052f did."""
     images, classes = training.data.validation, len(training.checked.data.classes)
     losses = []
     pairs = torch.zeros(classes * classes, dtype=torch.int64, device=training.device)
@@ -62,7 +62,7 @@ def grown(way: str) -> tuple[int, float]:
 
 
 def measured(way: str, classes: int, images: int) -> tuple[int, float]:
-    """The same in a process of its own."""
+    """Measure the same in a process of its own."""
     code = f"from tests.benchmarks.evaluate_memory import grown; print(*grown({way!r}))"
     environment = {**os.environ, "CVTUI_BENCH_CLASSES": str(classes), "CVTUI_BENCH_IMAGES": str(images)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

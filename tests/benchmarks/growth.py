@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def steps(quick: bool) -> None:
                 grow(writer, 0, count)
                 size = folder.events.stat().st_size
                 history = History(folder)
-                opened = least(lambda folder=folder: History(folder).poll(), rounds=1 if power > 6 else 3)
+                opened = least(partial(lambda folder: History(folder).poll(), folder), rounds=1 if power > 6 else 3)
                 history.poll()
                 polls = []
                 for number in range(20):
@@ -83,7 +84,7 @@ def steps(quick: bool) -> None:
 def grow(writer: EventWriter, first: int, end: int) -> None:
     for at in range(first, end, RECORD):
         count = min(RECORD, end - at)
-        losses = [0.123456789 + 1.0 / (1 + at + i) for i in range(count)]
+        losses: list[float | None] = [0.123456789 + 1.0 / (1 + at + i) for i in range(count)]
         writer.write(
             Steps(
                 first=at, loss=losses, lr=[0.001 + (at + i) * 1e-12 for i in range(count)],
@@ -144,7 +145,7 @@ def layers(quick: bool) -> None:
         plain = least(trainer.step, rounds=3, seconds=0.2)
         sampled = least(trainer.sampled, rounds=3, seconds=0.2)
         size = len(msgspec.json.encode(trainer.sampled()[0]))
-        calculated = least(lambda net=net: trace(parse(net), (8, 8, 3), 10), rounds=3, seconds=0.1)
+        calculated = least(partial(lambda net: trace(parse(net), (8, 8, 3), 10), net), rounds=3, seconds=0.1)
         rows.append(
             [f"{count}", shown(plain), shown(plain / count), shown((sampled - plain) / count), f"{size / count:.0f} B",
              shown(calculated / count)]
@@ -178,8 +179,8 @@ def data_set(quick: bool) -> None:
         count = 10**power
         pixels = torch.zeros(count, 8, 8, 1, dtype=torch.uint8)
         order = epoch_order(count, 0, 1)
-        gathered = least(lambda pixels=pixels, order=order: pixels.index_select(0, order[:64]), 5, 0.05)
-        ordered = least(lambda count=count: epoch_order(count, 0, 1), 3, 0.05)
+        gathered = least(partial(lambda pixels, order: pixels.index_select(0, order[:64]), pixels, order), 5, 0.05)
+        ordered = least(partial(epoch_order, count, 0, 1), 3, 0.05)
         rows.append([f"10^{power}", shown(gathered), shown(ordered), shown(ordered / count)])
     table("images", ["a batch of 64", "an epoch's order", "an image"], rows)
 

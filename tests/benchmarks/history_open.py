@@ -1,4 +1,4 @@
-"""How long it takes to open a long run: `python tests/benchmarks/history_open.py [steps]`.
+"""Time to open a long run: `python tests/benchmarks/history_open.py [steps]`.
 
 The budget: 1,000,000 steps in 1 s.
 
@@ -24,7 +24,7 @@ from cvtui.runlog.writer import EventWriter
 
 
 def write(folder: RunFolder, steps: int, record: int) -> None:
-    """A run of ten layers."""
+    """Write the log of a run of ten layers."""
     layers = [
         LayerStats(
             name=f"conv{n}", kind="conv", mean=0.123456789, std=1.23456789, min=-4.567890, max=5.678901, zeros=0.0,
@@ -35,7 +35,7 @@ def write(folder: RunFolder, steps: int, record: int) -> None:
     with EventWriter(folder) as writer:
         for first in range(0, steps, record):
             count = min(record, steps - first)
-            numbers = [1.0 / (1 + first + i) + 0.123456 for i in range(count)]
+            numbers: list[float | None] = [1.0 / (1 + first + i) + 0.123456 for i in range(count)]
             writer.write(
                 Steps(
                     first=first, loss=numbers, lr=[0.001] * count, accuracy=[0.984375] * count,

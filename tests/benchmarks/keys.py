@@ -1,4 +1,6 @@
-"""From a key press to its effect, while a training uses all cores: `python -m tests.benchmarks.keys [presses]`
+"""Time from a key press to its effect while a training uses all cores.
+
+`python -m tests.benchmarks.keys [presses]`
 
 A real run of the CIFAR-sized net, a real `cvtui attach` on it in a pseudo-terminal of 160x45. Keys are typed at moments
 that have nothing to do with the screen's own, and what is timed is the way to the bytes that only they bring: the arrow
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
@@ -30,6 +33,10 @@ KEYS = {"left": ("\x1b[D", "end: live", "\x1b[F"), "v": ("v", "Why can validatio
 """Name: what is typed, what only it brings, and what leads back."""
 BETWEEN = (0.3, 0.6)
 """Seconds; at random, so that all moments of the screen's own rounds are met."""
+PACES: tuple[tuple[str, Literal["pause", "resume"]], ...] = (
+    ("training on all cores", "resume"),
+    ("training paused", "pause"),
+)
 
 
 def latency(terminal: Terminal, typed: str, brings: str) -> float:
@@ -79,7 +86,7 @@ def main() -> None:
             ) as terminal:
                 terminal.shows("Loss")
                 time.sleep(5)  # the curves have room, the first pictures are there
-                for title, command in (("training on all cores", "resume"), ("training paused", "pause")):
+                for title, command in PACES:
                     folder.send(Command(command=command, time=time.time()))
                     time.sleep(1)
                     found = measure(terminal, presses, chance)

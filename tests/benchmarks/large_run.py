@@ -86,7 +86,7 @@ class Long:
         while self.done < last:
             first, count = self.done, min(RECORD, last - self.done)
             losses = [1.0 / (1 + (first + i) / 1e4) + 0.1 * ((first + i) * 7919 % 101) / 101 for i in range(count)]
-            norms = [float(f"{loss:.6g}") for loss in losses]
+            norms: list[float | None] = [float(f"{loss:.6g}") for loss in losses]
             self.writer.write(
                 Steps(
                     first=first, loss=[float(f"{loss:.9g}") for loss in losses], lr=[0.001] * count,
@@ -126,7 +126,7 @@ class Screen(App[None]):
 
 
 def paint(app: App[None]) -> None:
-    """The whole screen through the compositor to the bytes for a terminal."""
+    """Draw the whole screen through the compositor to the bytes for a terminal."""
     update = app.screen._compositor.render_full_update()
     update.render_segments(app.console).encode()
 
@@ -215,7 +215,7 @@ async def live(run: Long) -> tuple[float, float]:
 
 
 def grow(path: str, layers: str, done: str) -> None:
-    """What the other process does: a record every 100 ms."""
+    """Write a record every 100 ms, in a process of its own."""
     run = Long(RunFolder.open(Path(path)), int(layers), int(done))
     while True:
         run.grow(RECORD)

@@ -1,4 +1,4 @@
-"""How many bytes a second does the screen send to its terminal? `python -m tests.benchmarks.line [seconds]`
+"""Bytes a second from the screen to its terminal: `python -m tests.benchmarks.line [seconds]`.
 
 A real run of the default recipe, a real screen on it in a pseudo-terminal of 160x45, at 10, 4 and 1 frames a second.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.lr_find`: does the bracket of the range test hold the best rate?
+"""The best rate against the bracket of the range test: `python -m tests.benchmarks.lr_find`.
 
 Three nets x SGD with momentum and Adam, on digits. "Best" is the rate of a factor-3 grid with the lowest validation
 loss after three epochs at a constant rate (the median over the seeds of its logarithm). Beside the bracket stand the
@@ -48,7 +48,7 @@ def trained(base: Path, **changes: object) -> History:
 
 
 def best_of_grid(base: Path, net: str, optimizer: str, seed: int) -> float:
-    """The rate of the grid with the lowest last validation loss."""
+    """Return the rate of the grid with the lowest last validation loss."""
     losses = []
     for rate in GRID:
         run = trained(base, net=net, optimizer=optimizer, lr=rate, seed=seed, epochs=EPOCHS, schedule="constant")
@@ -66,7 +66,7 @@ def range_test(base: Path, net: str, optimizer: str, seed: int) -> History:
 
 
 def single_numbers(rates: np.ndarray, loss: np.ndarray) -> dict[str, float]:
-    """What one rule each would pick."""
+    """Return the rate that each other rule would pick."""
     known = np.isfinite(loss)
     end = len(loss) if known.all() else int(np.argmin(known))
     rates, curve = rates[:end].astype(float), _smooth(loss[:end].astype(float))

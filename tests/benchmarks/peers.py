@@ -65,7 +65,10 @@ def adamw(parameters: Any, case: Case) -> Any:
 
 
 def plain(case: Case, gate: Gate, device: str) -> None:
-    """A plain loop as a good engineer writes it: tensors in memory, shuffled by index, the loss told now and then."""
+    """Plain loop as a good engineer writes it.
+
+    Tensors in memory, shuffled by index, the loss told now and then.
+    """
     import torch
     from torch.nn import functional
 
@@ -89,8 +92,10 @@ def plain(case: Case, gate: Gate, device: str) -> None:
 
 
 def dataloader(case: Case, gate: Gate, device: str) -> None:
-    """The loop of the tutorials: a DataLoader with two workers over images that are transformed one by one, loss and
-    accuracy added up at every step."""
+    """Loop of the tutorials, with a DataLoader.
+
+    Two workers over images that are transformed one by one, loss and accuracy added up at every step.
+    """
     from torch.nn import functional
     from torch.utils.data import DataLoader, Dataset
 
@@ -145,7 +150,7 @@ def lightning(case: Case, gate: Gate, device: str) -> None:
             super().__init__()
             self.model = case.net()
 
-        def training_step(self, batch: Any, number: int) -> Any:
+        def training_step(self, batch: Any, _number: int) -> Any:
             images, labels = batch
             logits = self.model(images)
             loss = functional.cross_entropy(logits, labels)
@@ -168,7 +173,7 @@ def lightning(case: Case, gate: Gate, device: str) -> None:
 
 
 def fastai(case: Case, gate: Gate, device: str) -> None:
-    """fastai with ActivationStats at every tenth step, accuracy and its progress bar."""
+    """Loop of fastai with ActivationStats at every tenth step, accuracy and its progress bar."""
     import torch
     from fastai.callback.core import Callback
     from fastai.callback.hook import ActivationStats

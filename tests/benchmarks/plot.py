@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from textual.app import App, ComposeResult
@@ -66,6 +67,15 @@ def timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) * 1e3
 
 
+def first_paint(app: Stage, plot: LinePlot, case: Case) -> None:
+    plot.set_lines(case.given())
+    paint(app, plot)
+
+
+def repaint(app: Stage, plot: LinePlot, case: Case) -> None:
+    case.bytes = paint(app, plot)
+
+
 async def measure(rounds: int, size: tuple[int, int]) -> list[Case]:
     cases = [Case(*case, rounds) for case in CASES]
     stages = []
@@ -75,13 +85,13 @@ async def measure(rounds: int, size: tuple[int, int]) -> list[Case]:
         pilot = await context.__aenter__()
         await pilot.pause()
         plot = app.query_one(LinePlot)
-        case.opened = timed(lambda plot=plot, case=case, app=app: (plot.set_lines(case.given()), paint(app, plot)))
+        case.opened = timed(partial(first_paint, app, plot, case))
         stages.append((case, app, plot, context))
     for _ in range(rounds):
         for case, app, plot, _context in stages:
             case.shown += GROWTH
-            case.handed.append(timed(lambda plot=plot, case=case: plot.set_lines(case.given())))
-            case.painted.append(timed(lambda app=app, plot=plot, case=case: setattr(case, "bytes", paint(app, plot))))
+            case.handed.append(timed(partial(lambda plot, case: plot.set_lines(case.given()), plot, case)))
+            case.painted.append(timed(partial(repaint, app, plot, case)))
     for *_, context in reversed(stages):
         await context.__aexit__(None, None, None)
     return cases

@@ -1,4 +1,6 @@
-"""An hour's worth of steps: a tiny net, the trainer and a screen's reader beside it. `python tests/benchmarks/soak.py`
+"""Long run of a tiny net, the trainer and a screen's reader beside it.
+
+`python tests/benchmarks/soak.py`: an hour's worth of steps.
 
     --steps N       1,000,000 by default
 

@@ -1,4 +1,4 @@
-"""How long the commands take to start: `python tests/benchmarks/start.py [rounds]`.
+"""Start-up time of the commands: `python tests/benchmarks/start.py [rounds]`.
 
 Budget: `cvtui calc` whole at most 1.5 x importing click and rich's tables. Measured in turn, as time on the wall and as
 CPU time (the least of the rounds: everything above it is the machine's other work). first_frame.py measures the screen.

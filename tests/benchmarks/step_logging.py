@@ -41,8 +41,14 @@ def writer(base: Path) -> float:
     def work() -> int:
         folder = RunFolder.create(base, f"writer{time.monotonic_ns()}", "")
         with EventWriter(folder) as out:
-            for step in range(STEPS):
-                out.step(step, loss=1 / (step + 1), lr=0.1, accuracy=0.5, grad_norm=2.345, seconds=step * 0.003)
+            for first in range(0, STEPS, 100):
+                steps = range(first, first + 100)
+                out.write(
+                    Steps(
+                        first=first, loss=[1 / (step + 1) for step in steps], lr=[0.1] * 100, accuracy=[0.5] * 100,
+                        grad_norm=[2.345] * 100, seconds=[step * 0.003 for step in steps],
+                    )
+                )  # fmt: skip
         return STEPS
 
     return least(work)
@@ -96,7 +102,10 @@ def wandb(base: Path) -> tuple[float, float] | None:
 
 
 def engine(base: Path) -> tuple[float, float]:
-    """The journal of a real training, told of steps that cost nothing: µs of logging, and of the gradients' norm."""
+    """Measure µs of logging, and of the gradients' norm.
+
+    By the journal of a real training, told of steps that cost nothing.
+    """
     import torch
 
     from cvtui.engine.observe.layer_watch import Watch
@@ -171,7 +180,7 @@ def main() -> None:
         for _ in range(10_000):
             reader.poll()
         print(f"asking for commands {(time.perf_counter() - begun) * 100:.2f} µs, 20 times a second")
-        constant = bytes_on_disk(base, "constant", lambda step: 0.005)
+        constant = bytes_on_disk(base, "constant", lambda _: 0.005)
         cosine = bytes_on_disk(base, "cosine", lambda step: 0.0025 * (1 + math.cos(step / 5000)))
         print(f"on disk     {constant:.1f} bytes a step at a constant rate, {cosine:.1f} with a cosine (budget 40)")
 

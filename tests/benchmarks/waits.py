@@ -1,4 +1,4 @@
-"""What a person waits for, on a real terminal of 160x45: `python -m tests.benchmarks.waits [rounds]`
+"""Waits of a person on a real terminal of 160x45: `python -m tests.benchmarks.waits [rounds]`.
 
 - from ctrl+r in the form, its engine warm, to the first point on the loss curve (budget 1 s);
 - from `cvtui attach` typed in a shell to the full picture of a run of 1,000,000 steps and 10 layers (budget: 1 s from
@@ -39,7 +39,7 @@ def start(base: Path) -> float:
 
 
 def stop_all(runs: Path) -> None:
-    """A training outlives its terminal, and would go on beside what is measured next."""
+    """Stop all runs: a training outlives its terminal, beside what is measured next."""
     for folder in map(RunFolder, runs.iterdir()):
         if folder.alive():
             folder.send(Command(command="stop", time=time.time()))

@@ -53,8 +53,10 @@ class Contender:
         self.device = device
 
     def block(self, steps: int, run: Any = None) -> float:
-        """Seconds of so many steps: of the CPU where one thread computes (other programs don't count), else by the
-        clock."""
+        """Seconds of so many steps.
+
+        Of the CPU where one thread computes (other programs don't count), else by the clock.
+        """
         clock = time.process_time if self.device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
         begun = clock()
         for _ in range(steps):
@@ -99,7 +101,7 @@ def measure(
 
 
 def _told(run: Any) -> float:
-    """What the screen says of the watched loop now."""
+    """Return the cost of the watched loop that the screen tells now."""
     run._journal.flush()
     history = History(run.folder)
     history.poll()

@@ -28,6 +28,7 @@ from cvtui.calc import (
     Residual,
     Softmax,
 )
+from cvtui.calc.table import Size
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -74,6 +75,8 @@ class Built:
             branches = [self._chain(branch, x) for branch in node.branches]
             joined = torch.cat([y for _, y in branches], 1)
             return self._noted(_Joined([module for module, _ in branches]), joined)
+        if isinstance(node, Conv | Pool | GlobalPool) and x.dim() != 4:
+            raise RuntimeError("a map is needed")
         return self._leaf(self._layer(node, x), x)
 
     def _leaf(self, module: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor]:
@@ -84,38 +87,56 @@ class Built:
         return module, y
 
     def _layer(self, node: Node, x: Tensor) -> nn.Module:
-        if isinstance(node, Conv | Pool | GlobalPool) and x.dim() != 4:
-            raise RuntimeError("a map is needed")
         match node:
             case Conv():
-                padding = node.padding or tuple(d * (f - 1) // 2 for f, d in zip(node.size, node.dilation, strict=True))
-                return nn.Conv2d(
-                    x.shape[1], node.filters, node.size, node.stride, padding, node.dilation, node.groups, node.bias
-                )  # fmt: skip
-            case Pool(kind="max") if not self.smooth:
-                return nn.MaxPool2d(node.size, node.stride, node.padding, ceil_mode=node.ceil)
+                return _conv(node, x)
             case Pool():
-                divisor = 1 if node.kind == "sum" else None
-                return nn.AvgPool2d(node.size, node.stride, node.padding, node.ceil, True, divisor)
+                return self._pool(node)
             case GlobalPool():
                 return nn.AdaptiveAvgPool2d(1)
             case Linear():
                 return nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), node.outputs or self.classes, node.bias))
             case Flatten():
                 return nn.Flatten()
-            case Activation() | Softmax() if self.smooth:
-                return nn.Identity()
-            case Activation():
-                return ACTIVATIONS[node.kind]()
-            case Softmax():
-                return nn.LogSoftmax(1)
+            case Activation() | Softmax():
+                return self._activation(node)
             case BatchNorm():
-                return nn.BatchNorm2d(x.shape[1]).eval() if x.dim() == 4 else nn.BatchNorm1d(x.shape[1]).eval()
+                return _batch_norm(x)
             case LayerNorm():
                 return (_MixingNorm if self.smooth else nn.LayerNorm)(x.shape[1:])
             case Dropout():
                 return nn.Dropout(node.probability)
         raise AssertionError(node)
+
+    def _pool(self, node: Pool) -> nn.Module:
+        if node.kind == "max" and not self.smooth:
+            return nn.MaxPool2d(node.size, node.stride, node.padding, ceil_mode=node.ceil)
+        divisor = 1 if node.kind == "sum" else None
+        return nn.AvgPool2d(node.size, node.stride, node.padding, node.ceil, True, divisor)
+
+    def _activation(self, node: Activation | Softmax) -> nn.Module:
+        if self.smooth:
+            return nn.Identity()
+        return nn.LogSoftmax(1) if isinstance(node, Softmax) else ACTIVATIONS[node.kind]()
+
+
+def _batch_norm(x: Tensor) -> nn.Module:
+    return (nn.BatchNorm2d if x.dim() == 4 else nn.BatchNorm1d)(x.shape[1]).eval()
+
+
+def _conv(node: Conv, x: Tensor) -> nn.Conv2d:
+    size, stride = _pair(node.size), _pair(node.stride)
+    same = (node.dilation[0] * (size[0] - 1) // 2, node.dilation[1] * (size[1] - 1) // 2)
+    padding = same if node.padding is None else _pair(node.padding)
+    return nn.Conv2d(x.shape[1], node.filters, size, stride, padding, node.dilation, node.groups, node.bias)
+
+
+def _pair(of: tuple[int | None, int | None]) -> tuple[int, int]:
+    """Both entries of a pair that is known."""
+    high, wide = of
+    assert high is not None
+    assert wide is not None
+    return high, wide
 
 
 class _MixingNorm(nn.LayerNorm):
@@ -147,7 +168,7 @@ class _Joined(nn.Module):
 
 
 def _projection(x: Tensor, y: Tensor) -> nn.Module:
-    """The first of all strides with which a 1x1 convolution turns x into y."""
+    """Return the first of all strides with which a 1x1 convolution turns x into y."""
     if y.dim() == 2:
         return nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), y.shape[1], bias=False))
     if x.dim() == 4:
@@ -160,7 +181,7 @@ def _projection(x: Tensor, y: Tensor) -> nn.Module:
 
 @cache
 def _places(n: int, stride: int) -> int:
-    """Outputs of a 1-wide convolution over n numbers."""
+    """Count the outputs of a 1-wide convolution over n numbers."""
     return torch.nn.functional.conv1d(torch.zeros(1, 1, n), torch.ones(1, 1, 1), stride=stride).shape[2]
 
 
@@ -174,9 +195,12 @@ def own_parameters(module: nn.Module) -> tuple[int, int]:
     return counted["weight"], counted["bias"]
 
 
-def as_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+def as_size(shape: tuple[int, ...]) -> Size:
     """PyTorch's (C, H, W) as the calculator's (H, W, C)."""
-    return (shape[1], shape[2], shape[0]) if len(shape) == 3 else shape
+    if len(shape) == 3:
+        return shape[1], shape[2], shape[0]
+    (outputs,) = shape
+    return (outputs,)
 
 
 def as_shape(size: tuple[int, ...]) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ class Said(NamedTuple):
 
 @pytest.fixture
 def say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Runs the command line in this process (a process of its own takes a second on a busy machine)."""
+    """Run the command line in this process (one of its own takes a second on a busy machine)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
 

@@ -10,12 +10,12 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cvtui.calc.matrix import MODES, Matrix, Spec, build, parse_numbers, rank, sliding, times
+from cvtui.calc.matrix import MODES, FilterSpec, Matrix, build, parse_numbers, rank, sliding, times
 
 
 def test_the_lectures_toeplitz_matrix() -> None:
-    """w = 1 2 3 on 5 numbers, full."""
-    matrix = build(Spec((1, 2, 3), (3,), (5,)))
+    """Weights 1 2 3 on 5 numbers, full."""
+    matrix = build(FilterSpec((1, 2, 3), (3,), (5,)))
     assert matrix.numbers() == [
         [1, 0, 0, 0, 0],
         [2, 1, 0, 0, 0],
@@ -32,21 +32,21 @@ def test_the_lectures_toeplitz_matrix() -> None:
 
 
 def test_the_lectures_circulant_matrix() -> None:
-    matrix = build(Spec((1, 2, 3), (3,), (4,), circular=True))
+    matrix = build(FilterSpec((1, 2, 3), (3,), (4,), circular=True))
     assert matrix.numbers() == [[1, 0, 3, 2], [2, 1, 0, 3], [3, 2, 1, 0], [0, 3, 2, 1]]
     assert matrix.kind == "circulant matrix"
 
 
 def test_convolution_is_cross_correlation_with_the_filter_flipped() -> None:
     for mode in MODES:
-        flipped = build(Spec((3, 2, 1), (3,), (6,), mode, correlate=True)).numbers()
-        assert build(Spec((1, 2, 3), (3,), (6,), mode)).numbers() == flipped
+        flipped = build(FilterSpec((3, 2, 1), (3,), (6,), mode, correlate=True)).numbers()
+        assert build(FilterSpec((1, 2, 3), (3,), (6,), mode)).numbers() == flipped
 
 
 def test_two_dimensions_are_block_toeplitz_and_block_circulant() -> None:
     """Blocks are equal along every block diagonal, and each block is itself Toeplitz (or circulant)."""
     for circular in (False, True):
-        matrix = build(Spec(tuple(range(1, 10)), (3, 3), (4, 5), circular=circular))
+        matrix = build(FilterSpec(tuple(range(1, 10)), (3, 3), (4, 5), circular=circular))
         (_, wide), (high, across) = matrix.spec.output, matrix.spec.size
         numbers = matrix.numbers()
         assert matrix.kind == f"doubly block {'circulant' if circular else 'Toeplitz'} matrix"
@@ -66,11 +66,11 @@ def numbers(count: int) -> st.SearchStrategy[tuple[int, ...]]:
 
 
 @st.composite
-def specs(draw: st.DrawFn) -> Spec:
+def specs(draw: st.DrawFn) -> FilterSpec:
     dimensions = draw(st.integers(1, 2))
     most = 9 if dimensions == 1 else 5
     shape = tuple(draw(st.integers(1, 4)) for _ in range(dimensions))
-    return Spec(
+    return FilterSpec(
         weights=draw(numbers(prod(shape))),
         shape=shape,
         size=tuple(draw(st.integers(1, most)) for _ in range(dimensions)),
@@ -82,7 +82,7 @@ def specs(draw: st.DrawFn) -> Spec:
     )
 
 
-def by_pytorch(spec: Spec, x: tuple[int, ...]) -> list[int]:
+def by_pytorch(spec: FilterSpec, x: tuple[int, ...]) -> list[int]:
     """conv1d or conv2d over an input that is padded by hand (PyTorch itself has no full mode)."""
     weights = torch.tensor(spec.weights, dtype=torch.double).reshape(1, 1, *spec.shape)
     if not spec.correlate:
@@ -109,7 +109,7 @@ def by_pytorch(spec: Spec, x: tuple[int, ...]) -> list[int]:
 
 @settings(max_examples=600, deadline=None)
 @given(specs(), st.data())
-def test_matrix_times_input_is_pytorchs_convolution(spec: Spec, data: st.DataObject) -> None:
+def test_matrix_times_input_is_pytorchs_convolution(spec: FilterSpec, data: st.DataObject) -> None:
     assume(0 not in spec.output)
     x = data.draw(numbers(prod(spec.size)))
     matrix = build(spec)
@@ -140,6 +140,6 @@ def test_numbers_are_read_exactly() -> None:
 
 
 def test_a_circular_filter_longer_than_its_input_adds_up() -> None:
-    matrix: Matrix = build(Spec((1, 2, 4), (3,), (2,), circular=True, correlate=True))
+    matrix: Matrix = build(FilterSpec((1, 2, 4), (3,), (2,), circular=True, correlate=True))
     assert matrix.numbers() == [[5, 2], [2, 5]]
     assert matrix.distinct == 3

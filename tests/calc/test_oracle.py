@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import cast
 
 import pytest
 import torch
 from hypothesis import HealthCheck, event, given, reject, seed, settings
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.module_tracker import ModuleTracker
 
 from cvtui.calc import Chain, ReceptiveField, Size, Table, net_expression, trace, values
 from cvtui.calc.net.parser import parse
@@ -26,7 +28,10 @@ def checked(number: int, first: int | None = None) -> None:
 
 
 def agrees(chain: Chain, size: Size) -> None:
-    """The same shapes, parameters, MACs and receptive field. What one refuses the other refuses; it is not counted."""
+    """Assert the same shapes, parameters, MACs and receptive field.
+
+    What one refuses the other refuses; it is not counted.
+    """
     assert parse(net_expression(chain)) == chain
     try:
         table = trace(chain, size, classes=7)
@@ -47,7 +52,7 @@ def agrees(chain: Chain, size: Size) -> None:
         nn.init.uniform_(parameter, 0.5, 1.5, generator=generator)
     image = torch.rand(1, *as_shape(size), dtype=torch.double, generator=generator).requires_grad_()
     counter = FlopCounterMode(display=False)
-    counter.mod_tracker = Nowhere()
+    counter.mod_tracker = cast("ModuleTracker", Nowhere())
     with counter:
         output = module(image)
     assert table.macs * 2 == counter.get_total_flops()
@@ -61,7 +66,7 @@ class Nowhere(nullcontext[None]):
 
 
 def sees_as_gradients_do(table: Table, image: Tensor, output: Tensor) -> None:
-    """The receptive field of output units against the pixels that have a gradient.
+    """Compare the receptive field of output units with the pixels that have a gradient.
 
     Of a unit whose field leaves the input only the part inside can have one, and from there on the field is a bound:
     windows of earlier layers may lie on padding. (Where branches meet, leaving on one axis concerns the other too: a
@@ -106,8 +111,8 @@ def test_two_thousand_random_nets_equal_pytorch(part: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("part", range(10))
-def test_ten_thousand_other_random_nets_equal_pytorch(part: int) -> None:
+@pytest.mark.parametrize("_part", range(10))
+def test_ten_thousand_other_random_nets_equal_pytorch(_part: int) -> None:
     checked(1000)
 
 

@@ -12,7 +12,10 @@ TINY = ("--net", "fc8-relu-fc", "--epochs", "2", "--threads", "1", "--device", "
 
 
 def environment(**more: str | None) -> dict[str, str]:
-    """The tests' own environment, without what would change the output, and with `more` (None: without that)."""
+    """Return the tests' own environment, without what would change the output.
+
+    With `more` (None: without that).
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("_CVTUI", "COLUMNS", "LINES"))}
     found = {**kept, "TERM": "xterm-256color", "NO_COLOR": "1", **more}
     return {name: value for name, value in found.items() if value is not None}
@@ -23,7 +26,7 @@ def command(*words: str) -> list[str]:
 
 
 def cvtui(*words: str, cwd: Path, timeout: float = 120.0, **env: str) -> subprocess.CompletedProcess[str]:
-    """Runs `cvtui WORDS` in `cwd` to its end, without a terminal."""
+    """Run `cvtui WORDS` in `cwd` to its end, without a terminal."""
     return subprocess.run(
         command(*words),
         cwd=cwd,
@@ -37,7 +40,7 @@ def cvtui(*words: str, cwd: Path, timeout: float = 120.0, **env: str) -> subproc
 
 
 def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
-    """Starts `cvtui WORDS` in `cwd`; its streams are pipes."""
+    """Start `cvtui WORDS` in `cwd`; its streams are pipes."""
     return subprocess.Popen(
         command(*words),
         cwd=cwd,

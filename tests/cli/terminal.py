@@ -14,14 +14,13 @@ import termios
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from tests.cli.running import command, environment
 
 
 class Terminal:
-    """Runs `cvtui WORDS` in a pseudo-terminal. `said` is everything it wrote, escapes and all.
+    """`cvtui WORDS` in a pseudo-terminal. `said` is everything it wrote, escapes and all.
 
     With `stdout`, its standard output goes to that file instead (what it writes to the terminal is stderr then).
     """
@@ -55,7 +54,7 @@ class Terminal:
                 self.news.set()
 
     def answer(self, piece: str) -> None:
-        """What a terminal does about what is written to it: this one nothing."""
+        """React to what is written to the terminal: not at all here."""
 
     @property
     def said(self) -> str:
@@ -63,19 +62,21 @@ class Terminal:
 
     @property
     def pieces(self) -> int:
-        """How many there are so far, for `since`."""
+        """Number of pieces so far, for `since`."""
         return len(self._pieces)
 
     def since(self, pieces: int) -> str:
-        """What it wrote after so many pieces."""
+        """Return the output after so many pieces."""
         return "".join(self._pieces[pieces:])
 
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
     def shows(self, wanted: str | re.Pattern[str], timeout: float = 30.0, since: int = 0) -> None:
-        """Waits until a text or pattern was written (escapes left out), after so many pieces; looks when something
-        comes, and not in between, so that a benchmark which waits takes no core."""
+        """Wait until a text or pattern was written (escapes left out), after so many pieces.
+
+        Looks when something comes, and not in between, so that a benchmark which waits takes no core.
+        """
         pattern = re.compile(re.escape(wanted)) if isinstance(wanted, str) else wanted
         deadline = time.monotonic() + timeout
         while True:
@@ -88,20 +89,20 @@ class Terminal:
             assert left > 0, f"waited {timeout:g} s for {pattern.pattern!r} on the terminal; it shows {said}"
 
     def end(self, timeout: float = 30.0) -> int:
-        """Waits for the program's end: its exit code, and `said` is complete."""
+        """Wait for the program's end: its exit code, and `said` is complete."""
         code = self.process.wait(timeout)
         self._reader.join(timeout)
         return code
 
     def hang_up(self) -> None:
-        """Closes the terminal, as a lost SSH connection does: the kernel sends SIGHUP."""
+        """Close the terminal, as a lost SSH connection does: the kernel sends SIGHUP."""
         os.close(self._ours)
         self._ours = -1
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
@@ -115,6 +116,9 @@ def plain(text: str) -> str:
 
 
 def _take_terminal() -> None:
-    """The terminal becomes the program's own, which starts as under `nohup`: the harder case for a lost terminal."""
+    """Make the terminal the program's own, which starts as under `nohup`.
+
+    That is the harder case for a lost terminal.
+    """
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

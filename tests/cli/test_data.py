@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvtui.cli.commands.data import provide
 from cvtui.cli.main import main
@@ -24,7 +25,8 @@ from cvtui.engine.data.formats.download import Source, fetch, sources
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.datasets.locate import locate, unsound
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED, File
+from cvtui.recipe.datasets.torchvision_files import STORAGE, File
+from cvtui.recipe.datasets.torchvision_sets import STORED
 from tests.cli.running import cvtui
 from tests.engine.stored_making import images, write
 
@@ -42,7 +44,7 @@ Say = Callable[..., Said]
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Say:
-    """Runs a command line in this process, where no set has been fetched yet."""
+    """Run a command line in this process, where no set has been fetched yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
@@ -62,7 +64,8 @@ def whole_mnist(root: Path) -> Path:
         labels = np.repeat(np.arange(10), counts)
         pixels = np.broadcast_to((labels * 20).astype(np.uint8)[:, None, None, None], (len(labels), 28, 28, 1))
         parts.append((pixels, labels))
-    return write("mnist", root, *parts)
+    train, test = parts
+    return write("mnist", root, train, test)
 
 
 # ------------------------------------------------------------------ what is told
@@ -336,3 +339,12 @@ def test_addresses_are_torchvisions() -> None:
         assert [source.file for source in found] == list(STORAGE[name].archives)
         for source in found:
             assert all(url.startswith("http") and url.endswith(source.file.name) for url in source.urls)
+
+
+def test_a_folder_says_where_it_lies(say: Say, tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(tmp_path / name / f"{number}.png")
+    told = json.loads(say("data", f"folder:{tmp_path}", "--json").out)
+    assert (told["where"], told["state"]) == (str(tmp_path), "ready")

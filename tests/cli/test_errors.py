@@ -31,7 +31,7 @@ LONG = "conv8-" * 60 + "conv8x-fc"
         (["--lr", "0"], ["--lr", "0", "above 0"]),
         (["--lr", "nan"], ["--lr", "nan", "above 0"]),
         (["--lr", "inf"], ["--lr", "inf"]),
-        (["--lr", "fast"], ["--lr", "'fast'", "no number"]),
+        (["--lr", "fast"], ["--lr", "'fast'", "not a number"]),
         (["--lr"], ["--lr", "needs a value"]),
         (["--batch-size", "0"], ["--batch-size", "0", "1 to"]),
         (["--batch-size", "2.5"], ["--batch-size", "'2.5'", "whole number"]),
@@ -101,7 +101,7 @@ def test_one_line_and_exit_code_2(words: list[str], says: list[str], wrong_files
 
 @pytest.fixture(scope="module")
 def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with recipes that are wrong, each in its way."""
+    """Make a working directory with recipes that are wrong, each in its way."""
     here = tmp_path_factory.mktemp("wrong")
     (here / "folder").mkdir()
     (here / "file").write_text("")

@@ -12,7 +12,13 @@ from cvtui.cli.commands.train import make_recipe
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables as choices
+from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.on_nan import ON_NAN
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.choices.preprocesses import PREPROCESSES
+from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.datasets.torchvision_sets import STORED
 from cvtui.recipe.fields import FIELDS
@@ -36,19 +42,19 @@ def words() -> Iterator[tuple[str, str]]:
         else:
             yield f"--data {name}", "--limit 300 --epochs 4"
     yield "--data 'spiral(3)'", POINTS
-    for name in choices.PREPROCESSES:
+    for name in PREPROCESSES:
         yield f"--preprocess {name}", "--net conv8-bn-relu-pool-fc" if name == "none" else ""
-    for name in choices.AUGMENTS:
+    for name in AUGMENTS:
         yield f"--augment {name}", "--data shapes --limit 300 --epochs 4" if name == "crop" else "--epochs 4"
     yield "--augment 'shift(1), rotate(5)'", ""
-    for name in choices.INITS:
+    for name in INITS:
         yield f"--init {name}", "--net conv8-relu-res(conv8-relu-conv8)-relu-pool-fc"
-    for name in choices.LOSSES:
+    for name in LOSSES:
         yield f"--loss {name}", ""
     yield "--loss 'cross-entropy(smoothing=0.1)'", ""
-    for name in choices.OPTIMIZERS:
+    for name in OPTIMIZERS:
         yield f"--optimizer {name}", f"--lr {RATES.get(name, 5e-3)}"
-    for name in choices.SCHEDULES:
+    for name in SCHEDULES:
         yield f"--schedule {name}", ""
     yield "--schedule-per epoch", ""
     yield "--warmup 10", ""
@@ -107,8 +113,8 @@ def test_every_choice_trains_from_the_shell(tmp_path: Path, word: str, more: str
 def test_help_has_a_line_for_every_choice(tmp_path: Path) -> None:
     said = " ".join(cvtui("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
     tables = (
-        DATA, choices.PREPROCESSES, choices.AUGMENTS, choices.INITS, choices.LOSSES, choices.OPTIMIZERS,
-        choices.SCHEDULES, choices.ON_NAN,
+        DATA, PREPROCESSES, AUGMENTS, INITS, LOSSES, OPTIMIZERS,
+        SCHEDULES, ON_NAN,
     )  # fmt: skip
     for table in tables:
         for name, entry in table.items():

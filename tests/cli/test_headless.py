@@ -238,12 +238,12 @@ def losses(folder: Path) -> bytes:
 
 
 def training(folder: RunFolder) -> None:
-    """Waits until steps are done."""
+    """Wait until steps are done."""
     history = History(folder)
     wait_until(lambda: history.poll() and history.steps_done > 0, 60, "the first steps")
 
 
 def worker_of(parent: int) -> int:
-    """The process id of the one child of `parent`."""
+    """Return the process id of the one child of `parent`."""
     (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return int(child)

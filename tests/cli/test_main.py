@@ -89,6 +89,6 @@ def test_a_fault_of_the_program_is_one_line_and_exit_code_1(tmp_path: Path) -> N
     )
     done = cvtui("runs", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
-    assert done.stderr.startswith("cvtui: a fault of cvtui itself: ZeroDivisionError: oh")
+    assert done.stderr.startswith("cvtui: internal error: ZeroDivisionError: oh")
     assert done.stderr.count("\n") == 1
     assert "\x1b" not in done.stderr

@@ -27,8 +27,10 @@ from cvtui.tui.panes.predictions import predict
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Two classes with 41 files each, 33 of each to train on; two of these are texts. 66 / 16 are 5 steps, 64 / 16 are
-    4."""
+    """Two classes with 41 files each, 33 of each to train on; two of these are texts.
+
+    66 / 16 are 5 steps, 64 / 16 are 4.
+    """
     random = np.random.default_rng(0)
     for name in ("cat", "dog"):
         folder = tmp_path / "pics" / name
@@ -46,7 +48,7 @@ def recipe(pictures: Path) -> list[str]:
 
 
 def texts(**changes: str) -> dict[str, str]:
-    """What stands in the form's fields."""
+    """Return the texts in the form's fields."""
     return {name: str(getattr(Recipe(), name)) for name in FIELDS} | changes
 
 

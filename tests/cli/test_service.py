@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -107,18 +108,18 @@ def test_a_signal_stops_the_check_and_the_lab(tmp_path: Path) -> None:
     for words, inner in ((("check", *LONG), "--check"), (("lab", "optim"), "cvtui.labs")):
         process = start(*words, cwd=tmp_path)
         try:
-            child = wait_until(lambda process=process, inner=inner: child_with(process.pid, inner), what="its process")
+            child = wait_until(partial(child_with, process.pid, inner), what="its process")
             process.terminate()
             _, err = process.communicate(timeout=60)
         finally:
             process.kill()
         assert process.returncode == 143, err
         assert "Traceback" not in err
-        wait_until(lambda child=child: not Path(f"/proc/{child}").exists(), what="the end of its process")
+        wait_until(partial(lambda child: not Path(f"/proc/{child}").exists(), child), what="the end of its process")
 
 
 def child_with(parent: int, word: str) -> int:
-    """The process id of a child whose command line holds the word; 0 where there is none."""
+    """Return the process id of a child whose command line holds the word; 0 where there is none."""
     for line in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
         if word in Path(f"/proc/{line}/cmdline").read_text():
             return int(line)
@@ -126,7 +127,7 @@ def child_with(parent: int, word: str) -> int:
 
 
 def test_a_run_without_a_screen_outlives_its_terminal(tmp_path: Path) -> None:
-    """SIGHUP ends the command, not the training, as README promises for a lost SSH line."""
+    """SIGHUP ends the command, not the training, as docs/reliability.md promises for a lost SSH connection."""
     process = start("--no-ui", "--name", "long", *LONG, cwd=tmp_path)
     run = RunFolder(tmp_path / "runs" / "long")
     try:
@@ -245,7 +246,7 @@ def test_no_command_prints_around_the_way_out() -> None:
 def is_plain(word: ast.expr) -> bool:
     if isinstance(word, ast.Constant):
         return True
-    if isinstance(word, ast.Name):  # the first is made harmless by whoever calls `Bar.above`
+    if isinstance(word, ast.Name):  # the first is made harmless by whoever calls `EpochBar.above`
         return word.id in ("text", "__version__")
     if isinstance(word, ast.JoinedStr):
         return all(

@@ -39,7 +39,7 @@ def test_a_recipe_file_fills_the_form(tmp_path: Path) -> None:
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[tuple[Terminal, RunFolder, History]]:
-    """A session in which a long run was started with ctrl+r; it is stopped at the end."""
+    """Session in which a long run was started with ctrl+r; it is stopped at the end."""
     with Terminal(*TINY, "--epochs", "100000", "--batch-size", "8", "--name", "long", cwd=tmp_path) as terminal:
         terminal.shows("100000")
         terminal.type(CTRL_R)
@@ -79,5 +79,5 @@ def test_leaving_a_run_behind_is_told(started: tuple[Terminal, RunFolder, Histor
     terminal.shows("Keep training")
     terminal.type("k")
     assert terminal.end() == 0
-    assert "runs/long trains on; `cvtui attach` shows it again" in terminal.said
+    assert "runs/long is still training; `cvtui attach` shows it again" in terminal.said
     assert folder.alive()

@@ -48,9 +48,11 @@ class Screen(Terminal):
         return "\n".join(self._drawn.display)
 
     def until(self, pattern: str, timeout: float = 30.0, quiet: float = 0.05) -> None:
-        """Waits until the screen holds the pattern (one that begins with ! until it doesn't). It is read when nothing
-        more comes for `quiet` seconds: a frame arrives in pieces, and a half-drawn one shows neither a window nor what
-        is below it."""
+        """Wait until the screen holds the pattern (one that begins with ! until it doesn't).
+
+        It is read when nothing more comes for `quiet` seconds: a frame arrives in pieces, and a half-drawn one
+        shows neither a window nor what is below it.
+        """
         deadline = time.monotonic() + timeout
         while True:
             self.news.clear()

@@ -11,16 +11,16 @@ import pytest
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.cli.commands.lottery import lottery
-from cvtui.compare.lottery import PROMISE, Trial, as_json, figure, judge_lottery, shares_left
+from cvtui.compare.lottery import PROMISE, LotteryRound, as_json, figure, judge_lottery, shares_left
 from cvtui.errors import RequestError
 from tests.cli.running import cvtui
 
 
-def trial(number: int, kind: Any, left: float, accuracy: float | None) -> Trial:
-    return Trial(number, kind, left, f"round-{number:02d}-{kind}", "finished", accuracy, 5, 0.1, 4)
+def trial(number: int, kind: Any, left: float, accuracy: float | None) -> LotteryRound:
+    return LotteryRound(number, kind, left, f"round-{number:02d}-{kind}", "finished", accuracy, 5, 0.1, 4)
 
 
-def trials(ticket: float, reinit: float, mask: float, left: float = 0.2) -> list[Trial]:
+def trials(ticket: float, reinit: float, mask: float, left: float = 0.2) -> list[LotteryRound]:
     return [
         trial(0, "dense", 1.0, 0.95),
         trial(1, "ticket", left, ticket),
@@ -38,7 +38,7 @@ def trials(ticket: float, reinit: float, mask: float, left: float = 0.2) -> list
     (trials(0.95, 0.90, 0.91)[:1], None, "nothing to compare"),
     ([trial(0, "dense", 1.0, None)], None, "nothing to compare"),
 ])  # fmt: skip
-def test_does_the_promise_hold(found: list[Trial], holds: bool | None, words: str) -> None:
+def test_does_the_promise_hold(found: list[LotteryRound], holds: bool | None, words: str) -> None:
     judged = judge_lottery(found, validation=1000)
     assert judged.holds is holds
     assert words in judged.sentence

@@ -93,14 +93,14 @@ def logged(folder: Path, name: str, records: Sequence[Record]) -> History:
 
 
 def test_compare_never_says_low_where_the_doctor_says_too_high(tmp_path: Path) -> None:
-    """lr 1.0: the doctor called it 100 times too high, and compare "low: hardly moves"."""
+    """At lr 1.0 the doctor called it 100 times too high, and compare "low: hardly moves"."""
     dead = story(
         run=started(own=False, lr=1.0),
         loss=lambda step: [3.5, 15.0, 9.0][step] if step < 3 else 2.31,
-        rate=lambda step: 1.0,
+        rate=lambda _: 1.0,
         look=lambda step: sample(step, update_ratio=0.9 if not step else 0.0, grad_norm=1.0 if not step else 0.0),
     )
-    slow = story(run=started(own=False, lr=1e-6), loss=lambda step: 2.3, look=lambda s: sample(s, update_ratio=1e-6))
+    slow = story(run=started(own=False, lr=1e-6), loss=lambda _: 2.3, look=lambda s: sample(s, update_ratio=1e-6))
     histories = [logged(tmp_path, name, one) for name, one in (("dead", dead), ("slow", slow), ("good", story()))]
     doctors = [[one.id for one in examine(history)][:1] for history in histories]
     found = judge_runs(histories)

@@ -26,7 +26,7 @@ LAYERS = [("conv1", "conv"), ("relu1", "relu"), ("fc1", "fc"), ("relu2", "relu")
 
 
 def learning(step: int) -> float:
-    """The loss of a run that learns: from ln 10 to about 0.2."""
+    """Return the loss of a run that learns: from ln 10 to about 0.2."""
     return 0.2 + (math.log(10) - 0.2) * math.exp(-step / 60)
 
 
@@ -99,7 +99,10 @@ def started(own: bool = True, **recipe: Any) -> RunStarted:
 
 
 def sample(step: int, answers: float | None = 2.2, **changes: Any) -> LayersSampled:
-    """A look at all layers; `update_ratio=…` changes it in each layer that has one, `fc1={…}` one layer's numbers."""
+    """Make a sample of all layers.
+
+    `update_ratio=…` changes it in each layer that has one, `fc1={…}` one layer's numbers.
+    """
     rows = []
     for name, kind in LAYERS:
         numbers: dict[str, Any] = {"mean": 0.0, "std": 1.0, "min": -3.0, "max": 3.0, "zeros": 0.0}
@@ -137,14 +140,14 @@ def story(
     known: Facts | None = None,
     loss: Callable[[int], float | None] = learning,
     grad: Callable[[int], float | None] = lambda step: 1.0 + 0.3 * math.sin(step),
-    rate: Callable[[int], float] = lambda step: 0.05,
-    accuracy: Callable[[int], float] = lambda step: 0.6,
+    rate: Callable[[int], float] = lambda _: 0.05,
+    accuracy: Callable[[int], float] = lambda _: 0.6,
     look: Callable[[int], LayersSampled] = sample,
     epochs: tuple[EpochDone, ...] | None = None,
     steps: int = STEPS,
     ended: bool = True,
 ) -> list[Record]:
-    """The records of a run of so many steps. What is not given is that of a healthy run."""
+    """Make the records of a run of so many steps; what is not given is that of a healthy run."""
     records: list[Record] = [run or started(), known or facts()]
     due = list(epochs if epochs is not None else tuple(epoch(n, 0.8, 0.79) for n in range(1, 11)))
     for first in range(0, steps, 10):
@@ -167,7 +170,7 @@ def story(
 
 
 def attended(records: list[Record]) -> Doctor:
-    """A doctor who has read them."""
+    """Return a doctor who has read the records."""
     doctor = Doctor()
     for record in records:
         doctor.take(record)

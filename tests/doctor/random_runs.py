@@ -126,7 +126,7 @@ def train(run: RunFolder, asked: list[tuple[int, Command]], piece: int, **how: A
 
 
 def recipe(dice: random.Random, healthy: bool) -> tuple[Checked, dict[str, Any]]:
-    """A recipe that the checks let through, and its fields."""
+    """Draw a recipe that the checks let through, and its fields."""
     while True:
         fields = recipe_of(dice, healthy)
         with contextlib.suppress(RequestError):
@@ -134,7 +134,7 @@ def recipe(dice: random.Random, healthy: bool) -> tuple[Checked, dict[str, Any]]
 
 
 def make(base: Path, seed: int, healthy: bool = False) -> list[RunFolder]:
-    """The runs of one seed: one, or one and its fork."""
+    """Make the runs of one seed: one, or one and its fork."""
     dice = random.Random(seed)
     checked, fields = recipe(dice, healthy)
     steps, piece = checked.total_steps, dice.choice((1, 7, 10, 50, 200))

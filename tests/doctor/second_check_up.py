@@ -1,4 +1,4 @@
-"""Is it so in the log? The answers of the check-up before a run."""
+"""Checks of the answers of the check-up before a run against the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is it so in the log? One check a kind of sentence: of steps, looks at layers, rates."""
+"""Checks of findings against the log, one a kind of sentence: of steps, samples of layers, rates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def too_high(log: SecondReader, parts: Said, said: Said) -> None:
         need(log.run["recipe"].get("warmup", "0") in ("0", "", "0ep"), "it was warmed up")
 
 
-def batch_rate(log: SecondReader, parts: Said, said: Said) -> None:
+def batch_rate(log: SecondReader, parts: Said, _said: Said) -> None:
     recipe = log.run["recipe"]
     need(number(parts["batch"]) == log.asked("batch_size"), "another batch size")
     near(parts["rate"], max([recipe["lr"], *log.rate.values()]), what="rate")
@@ -55,7 +55,7 @@ def too_low(log: SecondReader, parts: Said, said: Said) -> None:
     need(number(parts["times"]) == min(max(nice(3e-3 / ratio), 3.0), 1e6), "another factor by its own measure")
 
 
-def not_finite(log: SecondReader, parts: Said, said: Said) -> None:
+def not_finite(log: SecondReader, parts: Said, _said: Said) -> None:
     step = int(number(parts["step"]))
     column = log.loss if parts["what"] == "loss" else log.norm
     need(step in column and column[step] is None, f"the {parts['what']} of step {step} was {column.get(step)}")
@@ -68,8 +68,8 @@ def not_finite(log: SecondReader, parts: Said, said: Said) -> None:
         need(any(parts["where"] in sentence for sentence in told), f"the trainer says {told}")
 
 
-def first_bad(log: SecondReader, parts: Said, said: Said) -> None:
-    """What the trainer says itself."""
+def first_bad(log: SecondReader, parts: Said, _said: Said) -> None:
+    """Check the words of the trainer itself."""
     step, per_epoch = int(number(parts["step"])), log.run["steps_per_epoch"]
     epoch, place = divmod(step, per_epoch)
     need((number(parts["epoch"]), number(parts["batch"]), number(parts["of"])) == (epoch + 1, place + 1, per_epoch),
@@ -82,7 +82,7 @@ def first_bad(log: SecondReader, parts: Said, said: Said) -> None:
         need(any(parts["layer"] == row["name"] for row in log.run["layers"]), f"no layer {parts['layer']}")
 
 
-def exploded(log: SecondReader, parts: Said, said: Said) -> None:
+def exploded(log: SecondReader, parts: Said, _said: Said) -> None:
     first, last = int(number(parts["a"])), int(number(parts["b"]))
     norm = log.mean(log.norm, first, last)
     near(parts["norm"], norm, what="gradient norm")
@@ -98,11 +98,11 @@ def exploded(log: SecondReader, parts: Said, said: Said) -> None:
         need(number(parts["norm"]) > 10, "it lies within what is healthy")
 
 
-def pinned(log: SecondReader, parts: Said, said: Said) -> None:
+def pinned(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["share"], 100 * log.row(int(number(parts["step"])), parts["layer"])["pinned"])
 
 
-def dead(log: SecondReader, parts: Said, said: Said) -> None:
+def dead(log: SecondReader, parts: Said, _said: Said) -> None:
     step = int(number(parts["step"]))
     if parts.get("relu"):
         near(parts["zeros"], 100 * log.row(step, parts["relu"])["zeros"], what="zeros")
@@ -111,7 +111,7 @@ def dead(log: SecondReader, parts: Said, said: Said) -> None:
         near(parts["born"], 100 * log.row(int(number(parts["start"])), parts["relu"])["zeros"], what="zeros at first")
 
 
-def vanished(log: SecondReader, parts: Said, said: Said) -> None:
+def vanished(log: SecondReader, parts: Said, _said: Said) -> None:
     step = int(number(parts["step"]))
     near(parts["x"], log.row(step, parts["a"])["grad_norm"], 2)
     near(parts["y"], log.row(step, parts["b"])["grad_norm"], 2)
@@ -119,7 +119,7 @@ def vanished(log: SecondReader, parts: Said, said: Said) -> None:
     need((layers[0], layers[-1], len(layers)) == (parts["a"], parts["b"], number(parts["count"])), f"layers {layers}")
 
 
-def decays(log: SecondReader, parts: Said, said: Said) -> None:
+def decays(log: SecondReader, parts: Said, _said: Said) -> None:
     recipe = log.run["recipe"]
     rate = next(rate for rate in (recipe["lr"], *log.rate.values()) if is_near(parts["rate"], rate))
     decay = log.asked("weight_decay")
@@ -133,7 +133,7 @@ def decays(log: SecondReader, parts: Said, said: Said) -> None:
         need(abs(number(parts["half"]) - math.log(0.5) / math.log1p(-share)) <= 0.06, "the half-life")
 
 
-def shrunk(log: SecondReader, parts: Said, said: Said) -> None:
+def shrunk(log: SecondReader, parts: Said, _said: Said) -> None:
     first, last = int(number(parts["a"])), int(number(parts["b"]))
     sums = [math.fsum(row.get("weight_norm") or 0.0 for row in log.looks[step]["layers"] if row["kind"] in MATRIX)
             for step in (first, last)]  # fmt: skip
@@ -143,7 +143,7 @@ def shrunk(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["decay"], log.asked("weight_decay"))
 
 
-def clipped(log: SecondReader, parts: Said, said: Said) -> None:
+def clipped(log: SecondReader, parts: Said, _said: Said) -> None:
     first, last = int(number(parts["a"])), int(number(parts["b"]))
     norms = [log.norm[step] for step in range(first, last + 1)]
     need(len(norms) >= 50, "50 steps")
@@ -152,7 +152,7 @@ def clipped(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["norm"], log.mean(log.norm, last + 1 - int(number(parts["last"])), last), what="norm before")
 
 
-def seems_clipped(log: SecondReader, parts: Said, said: Said) -> None:
+def seems_clipped(log: SecondReader, parts: Said, _said: Said) -> None:
     first, last = int(number(parts["a"])), int(number(parts["b"]))
     norms = [norm for step in range(first, last + 1) if (norm := log.norm[step]) is not None]
     near(parts["low"], min(norms))
@@ -172,7 +172,7 @@ def nothing_learnt(log: SecondReader, parts: Said, said: Said) -> None:
         need(lowest > 0.8 * now, f"the loss had been {lowest:.3g}")
 
 
-def one_class(log: SecondReader, parts: Said, said: Said) -> None:
+def one_class(log: SecondReader, parts: Said, _said: Said) -> None:
     first, last = int(number(parts["a"])), int(number(parts["b"]))
     need(last - first >= 40 and {first, last} <= set(log.looks), "looks at both ends, 40 steps apart")
     for step, look in log.looks.items():
@@ -180,14 +180,14 @@ def one_class(log: SecondReader, parts: Said, said: Said) -> None:
             need(look["answers"] < 0.1, f"at step {step} the answers' entropy was {look['answers']}")
 
 
-def stands_still(log: SecondReader, parts: Said, said: Said) -> None:
+def stands_still(log: SecondReader, parts: Said, _said: Said) -> None:
     names = parts["steps"].replace(" and ", ", ").split(", ")
     for step in names:
         row = log.row(int(number(step)), parts["layer"])
         need(row["update_ratio"] == 0 and row["grad_norm"] > 0, f"at step {step}: {row['update_ratio']}")
 
 
-def underfits(log: SecondReader, parts: Said, said: Said) -> None:
+def underfits(log: SecondReader, parts: Said, _said: Said) -> None:
     a, m, b = (int(number(parts[key])) for key in "amb")
     near(parts["before"], log.mean(log.loss, a, m), what="the loss before")
     near(parts["last"], log.mean(log.loss, m + 1, b), what="the loss")
@@ -198,7 +198,7 @@ def underfits(log: SecondReader, parts: Said, said: Said) -> None:
         near(parts["val"], 100 * epoch["val_accuracy"])
 
 
-def planned(log: SecondReader, parts: Said, said: Said) -> None:
+def planned(log: SecondReader, parts: Said, _said: Said) -> None:
     plan = log.facts["rates"]
     near(parts["high"], max(rate for _, rate in plan), what="the highest planned rate")
     step, total = int(number(parts["step"])), int(number(parts["total"]))
@@ -206,7 +206,7 @@ def planned(log: SecondReader, parts: Said, said: Said) -> None:
     need(all(rate < 0.01 * max(r for _, r in plan) for at, rate in plan if at >= step), "it comes back")
 
 
-def shrinking(log: SecondReader, parts: Said, said: Said) -> None:
+def shrinking(log: SecondReader, parts: Said, _said: Said) -> None:
     last = int(number(parts["last"]))
     factors = [log.rate[step] / log.rate[step - 1] for step in range(1, last + 1)]
     mean = math.fsum(factors) / len(factors)
@@ -215,18 +215,18 @@ def shrinking(log: SecondReader, parts: Said, said: Said) -> None:
     need(abs(number(parts["gone"]) - math.log(0.01) / math.log(mean)) <= 0.51, "a hundredth")
 
 
-def fallen(log: SecondReader, parts: Said, said: Said) -> None:
+def fallen(log: SecondReader, parts: Said, _said: Said) -> None:
     first, last = int(number(parts["a"])), int(number(parts["b"]))
     near(parts["rate"], max(log.rate[step] for step in range(first, last + 1)), 2)
     near(parts["high"], max(rate for step, rate in log.rate.items() if step <= last))
 
 
-def flipped(log: SecondReader, parts: Said, said: Said) -> None:
+def flipped(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["loss"], log.loss[int(number(parts["step"]))])
     need(number(parts["loss"]) < 0, "it is not below 0")
 
 
-def at_floor(log: SecondReader, parts: Said, said: Said) -> None:
+def at_floor(log: SecondReader, parts: Said, _said: Said) -> None:
     a, b = int(number(parts["a"])), int(number(parts["b"]))
     near(parts["right"], 100 * log.mean(log.right, a, b))
     near(parts["loss"], log.mean(log.loss, a, b), 4)

@@ -1,4 +1,4 @@
-"""Is it so in the log? The evidence that stands beside a sentence; `parts` are those of both."""
+"""Checks of the evidence beside a sentence against the log; `parts` are those of both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def looks_ratio(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["ratio"], math.exp(math.fsum(map(math.log, real)) / len(real)), 2)
 
 
-def same_words(log: SecondReader, parts: Said, said: Said) -> None:
+def same_words(_log: SecondReader, _parts: Said, said: Said) -> None:
     need(said["evidence"] in said["sentence"], "it is not what the sentence says")
 
 
@@ -26,7 +26,7 @@ def look_pinned(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["x"], log.row(said["step"], said["layer"])["pinned"])
 
 
-def look_answers(log: SecondReader, parts: Said, said: Said) -> None:
+def look_answers(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["x"], log.looks[int(number(parts["at"]))]["answers"], 2)
 
 
@@ -35,11 +35,11 @@ def first_to_last(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["x"], rows[0]["grad_norm"] / rows[-1]["grad_norm"], 2)
 
 
-def first_share(log: SecondReader, parts: Said, said: Said) -> None:
+def first_share(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["x"], log.first_losses()[0] / log.entropy())
 
 
-def pairs(log: SecondReader, parts: Said, said: Said) -> None:
+def pairs(log: SecondReader, parts: Said, _said: Said) -> None:
     need(number(parts["x"]) == len(log.facts["linear_pairs"]), f"{log.facts['linear_pairs']}")
 
 
@@ -52,21 +52,21 @@ def _guess(log: SecondReader) -> float:
     return log.entropy() if cross_entropy else log.first_losses()[0]
 
 
-def loss_share(log: SecondReader, parts: Said, said: Said) -> None:
+def loss_share(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["x"], log.mean(log.loss, int(number(parts["a"])), int(number(parts["b"]))) / _guess(log), 2)
 
 
-def last_share(log: SecondReader, parts: Said, said: Said) -> None:
+def last_share(log: SecondReader, parts: Said, _said: Said) -> None:
     loss = log.mean(log.loss, int(number(parts["m"])) + 1, int(number(parts["b"])))
     near(parts["x"], loss)
     near(parts["y"], loss / _guess(log), 2)
 
 
-def gap(log: SecondReader, parts: Said, said: Said) -> None:
+def gap(log: SecondReader, parts: Said, _said: Said) -> None:
     epoch = log.epochs[int(number(parts["epoch"]))]
     need(abs(number(parts["gap"]) - ((epoch["train_accuracy"] or 0) - (epoch["val_accuracy"] or 0))) < 6e-4, "the gap")
     near(parts["loss"], epoch["val_loss"] if epoch["val_loss"] is not None else 0.0)
 
 
-def gradient(log: SecondReader, parts: Said, said: Said) -> None:
+def gradient(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["x"], log.mean(log.norm, int(number(parts["a"])), int(number(parts["b"]))))

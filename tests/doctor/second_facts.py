@@ -8,7 +8,7 @@ import re
 from tests.doctor.second_log import MATRIX, NUM, Said, SecondReader, is_near, near, need, number
 
 
-def sorted_classes(log: SecondReader, parts: Said, said: Said) -> None:
+def sorted_classes(log: SecondReader, parts: Said, _said: Said) -> None:
     count = int(number(parts["count"]))
     classes, sizes = log.facts["batch_classes"][:count], log.facts["batch_sizes"][:count]
     near(parts["seen"], math.fsum(classes) / count, 2)
@@ -16,18 +16,18 @@ def sorted_classes(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["mixed"], math.fsum(1 - (1 - share) ** size for share in shares for size in sizes) / count, 2)
 
 
-def negative(log: SecondReader, parts: Said, said: Said) -> None:
+def negative(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["loss"], log.facts["first_loss"])
     near(parts["cost"], log.facts["cross_entropy"])
     need(abs(log.facts["first_loss"] + log.facts["cross_entropy"]) < 1e-3 * log.facts["cross_entropy"], "not exactly")
 
 
-def left_over(log: SecondReader, parts: Said, said: Said) -> None:
+def left_over(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["share"], log.facts["stale_gradient"], 2)
 
 
 def _listed(log: SecondReader, fact: str, told: str) -> int:
-    """How many the fact counts; each name that is told must be one of them, and their number told right."""
+    """Check the count of a fact; each name that is told must be one of them, and their number told right."""
     count = int(log.facts.get(f"{fact}_count", len(log.facts[fact])))
     names = re.sub(r" and (\d+) more$", "", told).replace(" and ", ", ").split(", ")
     more = re.search(r" and (\d+) more$", told)
@@ -36,7 +36,7 @@ def _listed(log: SecondReader, fact: str, told: str) -> int:
     return count
 
 
-def kept(log: SecondReader, parts: Said, said: Said) -> None:
+def kept(log: SecondReader, parts: Said, _said: Said) -> None:
     _listed(log, "frozen" if parts["how"].startswith("frozen") else "left_out", parts["names"])
     if not parts["how"].startswith("frozen"):
         need(set(log.facts["left_out"]) <= set(log.facts["no_gradient"]), "some of them get a gradient")
@@ -58,23 +58,23 @@ def left_out(log: SecondReader, parts: Said, said: Said) -> None:
     need(("another model" in said["sentence"]) == bool(log.facts.get("foreign")), "another model")
 
 
-def parameters_missing(log: SecondReader, parts: Said, said: Said) -> None:
+def parameters_missing(log: SecondReader, parts: Said, _said: Said) -> None:
     need(number(parts["x"]) == log.facts.get("left_out_count", len(log.facts["left_out"])), "how many")
     need(number(parts["all"]) == log.facts["parameters"], "of how many")
 
 
-def outputs(log: SecondReader, parts: Said, said: Said) -> None:
+def outputs(log: SecondReader, parts: Said, _said: Said) -> None:
     need((number(parts["out"]), number(parts["classes"])) == (log.facts["outputs"], log.facts["classes"]), "counts")
     if parts["first"]:
         near(parts["first"], log.facts["first_loss"])
         need(abs(log.facts["first_loss"] / math.log(log.facts["outputs"]) - 1) < 0.05, "not about that")
 
 
-def bad_images(log: SecondReader, parts: Said, said: Said) -> None:
+def bad_images(log: SecondReader, parts: Said, _said: Said) -> None:
     need((number(parts["bad"]), number(parts["train"])) == (log.facts["bad_count"], log.facts["train"]), "counts")
 
 
-def facts(log: SecondReader, parts: Said, said: Said) -> None:
+def facts(log: SecondReader, parts: Said, _said: Said) -> None:
     """Each named part is the fact of that name."""
     for key in parts:
         if len(key) > 1:
@@ -92,7 +92,7 @@ def overfits(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["top"], 100 * best["val_accuracy"])
 
 
-def epoch_differs(log: SecondReader, parts: Said, said: Said) -> None:
+def epoch_differs(log: SecondReader, parts: Said, _said: Said) -> None:
     epoch = log.epochs[int(number(parts["epoch"]))]
     for half, prefix in (("train", "train"), ("val", "val")):
         for kind, scale in (("accuracy", 100.0), ("loss", 1.0)):
@@ -113,60 +113,60 @@ def begins(log: SecondReader, parts: Said, said: Said) -> None:
         near(parts["gain"], weight["std"] * math.sqrt(weight["fan_in"]))
 
 
-def summed(log: SecondReader, parts: Said, said: Said) -> None:
+def summed(log: SecondReader, parts: Said, _said: Said) -> None:
     first = log.first_losses()[0]
     near(parts["first"], first, 4)
     near(parts["times"], first / log.facts.get("cross_entropy", log.entropy()))
     need(number(parts["batch"]) == number(parts["again"]) == log.asked("batch_size"), "batch")
 
 
-def imbalanced(log: SecondReader, parts: Said, said: Said) -> None:
+def imbalanced(log: SecondReader, parts: Said, _said: Said) -> None:
     counts = [count for count in log.facts["label_counts"] if count]
     near(parts["share"], 100 * max(counts) / sum(counts))
     near(parts["even"], math.exp(log.entropy()), 2)
     need(number(parts["classes"]) == len(counts), "classes")
 
 
-def noisy(log: SecondReader, parts: Said, said: Said) -> None:
+def noisy(log: SecondReader, parts: Said, _said: Said) -> None:
     train, val = log.facts["neighbours_train"], log.facts["neighbours_validation"]
     near(parts["val"], 100 * val)
     near(parts["train"], 100 * train)
     near(parts["wrong"], 100 * min(1.0, (val - train) / val))
 
 
-def strangers(log: SecondReader, parts: Said, said: Said) -> None:
+def strangers(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["train"], 100 * max(log.facts["neighbours_train"], log.facts.get("neighbours_validation") or 0.0))
     near(parts["chance"], 100 * log.facts["neighbours_chance"])
 
 
-def labels_differ(log: SecondReader, parts: Said, said: Said) -> None:
+def labels_differ(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["train"], 100 * log.facts["neighbours_train"])
     near(parts["chance"], 100 * log.facts["neighbours_chance"])
     near(parts["val"], 100 * log.facts["neighbours_validation"])
 
 
-def by_heart(log: SecondReader, parts: Said, said: Said) -> None:
+def by_heart(log: SecondReader, parts: Said, _said: Said) -> None:
     epoch = log.epochs[int(number(parts["epoch"]))]
     near(parts["train"], 100 * epoch["train_accuracy"])
     near(parts["val"], 100 * epoch["val_accuracy"])
 
 
-def modes(log: SecondReader, parts: Said, said: Said) -> None:
+def modes(log: SecondReader, parts: Said, _said: Said) -> None:
     pair = next(pair for pair in log.facts["mode_losses"] if pair[0] == number(parts["step"]))
     near(parts["train"], pair[1])
     near(parts["val"], pair[2])
 
 
-def row_of_linears(log: SecondReader, parts: Said, said: Said) -> None:
+def row_of_linears(log: SecondReader, parts: Said, _said: Said) -> None:
     need([parts["a"], parts["b"]] in log.facts["linear_pairs"], f"{log.facts['linear_pairs']}")
 
 
-def drops(log: SecondReader, parts: Said, said: Said) -> None:
+def drops(log: SecondReader, parts: Said, _said: Said) -> None:
     module = next(m for m in log.facts["modules"] if m["name"] == parts["name"])
     near(parts["share"], 100 * module["options"]["p"])
 
 
-def tiny(log: SecondReader, parts: Said, said: Said) -> None:
+def tiny(log: SecondReader, parts: Said, _said: Said) -> None:
     need(number(parts["batch"]) == log.asked("batch_size"), "batch size")
     if parts.get("train"):
         train, times = number(parts["train"]), number(parts["times"])
@@ -178,7 +178,7 @@ def stds(log: SecondReader) -> dict[str, float]:
     return dict(told) if told else {row["name"]: row["std"] for row in log.looks[0]["layers"]}
 
 
-def fades(log: SecondReader, parts: Said, said: Said) -> None:
+def fades(log: SecondReader, parts: Said, _said: Said) -> None:
     spread = stds(log)
     near(parts["x"], spread[parts["a"]], 2)
     near(parts["y"], spread[parts["b"]], 2)
@@ -189,14 +189,14 @@ def fades(log: SecondReader, parts: Said, said: Said) -> None:
         near(parts["share"], 100 * (spread[parts["b"]] / spread[parts["a"]]) ** (1 / (len(chain) - 1)))
 
 
-def largest(log: SecondReader, parts: Said, said: Said) -> None:
+def largest(log: SecondReader, parts: Said, _said: Said) -> None:
     row = next(row for row in log.run["layers"] if row["name"] == parts["name"])
     need(number(parts["count"]) == row["parameters"], f"{row['parameters']}")
     need(number(parts["all"]) == log.run["parameters"], f"{log.run['parameters']}")
     near(parts["share"], 100 * row["parameters"] / log.run["parameters"])
 
 
-def fits_not(log: SecondReader, parts: Said, said: Said) -> None:
+def fits_not(log: SecondReader, parts: Said, _said: Said) -> None:
     n, p, f, s, there = (number(parts[key] or "0") for key in ("n", "p", "f", "s", "there"))
     near(parts["there"], (n + 2 * p - f) / s + 1)
     need(there % 1, "it fits")
@@ -205,7 +205,7 @@ def fits_not(log: SecondReader, parts: Said, said: Said) -> None:
             need(math.floor(there) in row["output"][:2], f"its output is {row['output']}")
 
 
-def no_convolution(log: SecondReader, parts: Said, said: Said) -> None:
+def no_convolution(log: SecondReader, parts: Said, _said: Said) -> None:
     need("conv" not in log.run["recipe"]["net"], "there is one")
     need([number(parts["h"]), number(parts["w"])] == log.run["data"]["input"][:2], f"{log.run['data']['input']}")
 
@@ -217,16 +217,16 @@ def weights_are(log: SecondReader, parts: Said, said: Said) -> None:
     need(set(names) <= set(alike), f"{alike}")
 
 
-def positive(log: SecondReader, parts: Said, said: Said) -> None:
+def positive(log: SecondReader, parts: Said, _said: Said) -> None:
     need(log.facts["input_min"] >= 0, f"{log.facts['input_min']}")
     near(parts["low"], log.facts["input_min"])
     near(parts["high"], log.facts["input_max"])
 
 
 def as_it_is(log: SecondReader, parts: Said, said: Said) -> None:
-    """A sentence without a number."""
+    """Accept a sentence without a number."""
 
 
-def doubled(log: SecondReader, parts: Said, said: Said) -> None:
+def doubled(log: SecondReader, parts: Said, _said: Said) -> None:
     need(number(parts["classes"]) == log.facts["outputs"], "classes")
     near(parts["floor"], math.log(1 + (log.facts["outputs"] - 1) / math.e), 4)

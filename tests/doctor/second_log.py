@@ -54,7 +54,7 @@ def need(true: object, words: str) -> None:
 
 
 def near(told: str, real: float | None, digits: int = 3, what: str = "") -> None:
-    """Is this number, rounded to so many digits (or as many as are told), the one that is told?"""
+    """Require that a told number is the real one, rounded to `digits` or as many as are told."""
     need(real is not None and not math.isnan(real), f"{what} {told}: nothing of that kind is in the log")
     value = Decimal(told.replace(",", ""))
     shown = max(digits, len(value.normalize().as_tuple().digits)) if "e" not in told else digits
@@ -101,9 +101,7 @@ class SecondReader:
                 modes = self.facts.get("mode_losses", []) + record.get("mode_losses", [])
                 self.facts |= {k: v for k, v in record.items() if v not in (None, [], {}, "")} | {"mode_losses": modes}
             case "command" if record["command"] == "set_lr":
-                self.set_to[record["step"]] = record["value"]
-                if not record.get("words", "").startswith("plateau"):
-                    self.hands.append(record)
+                self._rate_set(record)
             case "finding":
                 self.findings.append(record)
             case "end":
@@ -119,6 +117,11 @@ class SecondReader:
             self.loss[step], self.rate[step] = record["loss"][place], rates[place]
             self.right[step] = (record.get("accuracy") or empty)[place]
             self.norm[step] = (record.get("grad_norm") or empty)[place]
+
+    def _rate_set(self, record: Said) -> None:
+        self.set_to[record["step"]] = record["value"]
+        if not record.get("words", "").startswith("plateau"):
+            self.hands.append(record)
 
     def _forget(self, step: int) -> None:
         for table in (self.loss, self.rate, self.right, self.norm):
@@ -142,7 +145,7 @@ class SecondReader:
             need("changed by hand" in sentence, f"the rate was set at step {hands[-1]['step']}, and it does not say so")
 
     def _about(self, said: Said, parts: Said) -> int:
-        """The step that the finding is about: of a rate, that of the look which shows it."""
+        """Return the step that the finding is about: of a rate, that of the sample which shows it."""
         looked = numbers(parts.get("moved", "").partition("moved the weights")[0], INT)
         return int(looked[-1]) if looked else int(said["step"])
 
@@ -153,7 +156,7 @@ class SecondReader:
         return named | {weight["layer"] for weight in self.facts.get("weights", [])}
 
     def asked(self, name: str) -> Any:
-        """A field of the recipe; of a loop of somebody's own, what was seen of it."""
+        """Return a field of the recipe; of a loop under cvtui.watch, what was seen of it."""
         return self.run["recipe"][name] if name in self.run["recipe"] else self.facts[name]
 
     def _change(self, told: str) -> None:
@@ -187,7 +190,7 @@ class SecondReader:
         return real, first, last
 
     def rise(self, text: str, by: int) -> None:
-        """What is told of the loss up to step `by`."""
+        """Check the words about the loss up to step `by`."""
         if text == "no loss was finite":
             need(not any(self.loss.get(step) is not None for step in range(by + 1)), "there were finite losses")
             return
@@ -201,11 +204,11 @@ class SecondReader:
         return all(self.loss.get(step) is not None for step in range(first, last + 1))
 
     def moved_at(self, text: str) -> list[int]:
-        """The steps of the looks that are told."""
+        """Return the steps of the samples that are told."""
         return [int(number(step)) for step in re.findall(INT, text.partition("moved the weights of ")[0])]
 
     def moved(self, text: str) -> float:
-        """The geometric mean of the update ratios that are told."""
+        """Return the geometric mean of the update ratios that are told."""
         if not text:
             return math.nan
         tail = text.partition("moved the weights of ")[2]
@@ -261,6 +264,6 @@ def is_near(told: str, real: float, digits: int = 3) -> bool:
 
 
 def nice(value: float) -> float:
-    """The nearest of 1, 3, 10, 30 …, by ratio."""
+    """Return the nearest of 1, 3, 10, 30 …, by ratio."""
     steps = [m * 10.0**power for power in range(-12, 40) for m in (1, 3)]
     return min(steps, key=lambda step: abs(math.log(step / value)))

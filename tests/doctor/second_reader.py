@@ -1,4 +1,4 @@
-"""A second reader of a run's log: is each number, step and layer that a finding names really there?
+"""Second reader of a run's log, for each number, step and layer that a finding names.
 
 It shares no code with the doctor: second_log.py reads the lines as plain JSON and keeps every step, sentences.toml says
 what sentences look like, and one check a kind asks the log. A sentence that no shape fits is itself a fault, so a new
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ def _read() -> dict[str, dict[str, list[Shape]]]:
 def _shape(row: Mapping[str, str], modules: tuple[Any, ...]) -> Shape:
     text = row["shape"]
     for name, pattern in PATTERNS.items():
-        text = re.sub(r"\{(\w+):" + name + r"\}", lambda m, pattern=pattern: f"(?P<{m[1]}>{pattern})", text)
+        text = re.sub(r"\{(\w+):" + name + r"\}", partial(lambda pattern, m: f"(?P<{m[1]}>{pattern})", pattern), text)
         text = text.replace("{" + name + "}", pattern)
     check = next(found for module in modules if (found := getattr(module, row["check"], None)))
     return Shape(re.compile(text), check)
@@ -57,7 +58,7 @@ def _match(place: str, name: str, text: str) -> tuple[Callable[..., None], Said]
 
 
 def faults(log: SecondReader, said: Said) -> list[str]:
-    """What is not true in this finding (a record `finding`, or what is like it)."""
+    """List false statements in a finding (a record `finding`, or what is like it)."""
     sentence, evidence = said["sentence"], said.get("evidence", "")
     words = f"{said['id']} {sentence!r} ({evidence!r})"
     found = _match("sentences", said["id"], sentence)
@@ -85,7 +86,7 @@ def _why(ask: Callable[[], None]) -> str:
 
 
 def answer_faults(log: SecondReader, question: str, answer: str) -> list[str]:
-    """What is not true in an answer of the check-up."""
+    """List false statements in an answer of the check-up."""
     found = _match("answers", "check-up", answer)
     if found is None:
         return [f"no such answer is known: {question}: {answer!r}"]
@@ -94,7 +95,7 @@ def answer_faults(log: SecondReader, question: str, answer: str) -> list[str]:
 
 
 def end_faults(log: SecondReader) -> list[str]:
-    """What is not true in the reason of the record `end`."""
+    """List false statements in the reason of the record `end`."""
     reason, end = log.end.get("reason", ""), log.end
     found = []
     if match := re.fullmatch(r"(the loss|a gradient|the validation loss) was (NaN|infinite) at step ([\d,]+)", reason):

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cvtui.doctor import Doctor
-from cvtui.doctor.checklist import Item, checklist, learnt
+from cvtui.doctor.checklist import ChecklistItem, checklist, memorised
 from cvtui.engine.observe.live_doctor import AttendedWriter
 from cvtui.engine.precheck import checkup
 from cvtui.engine.train.control import Signals
@@ -22,37 +22,38 @@ from cvtui.recipe.toml import dumps
 from cvtui.runlog.events import AnyRecord, Facts, Finding, LayersSampled, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from tests.benchmarks.doctor import sets
 from tests.doctor.making import learning, sample, started, story
 
 
-def examined(**fields: object) -> tuple[Doctor, dict[str, Item]]:
+def run_precheck(**fields: object) -> tuple[Doctor, dict[str, ChecklistItem]]:
     doctor = Doctor()
     checkup(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
     doctor.update()
-    return doctor, {item.question: item for item in checklist(doctor.case, doctor.all)}
+    return doctor, {item.question: item for item in checklist(doctor.obs, doctor.all)}
 
 
 def test_the_default_recipe_passes() -> None:
-    doctor, items = examined()
+    doctor, items = run_precheck()
     assert [one for one in doctor.update() if one.severity != "note"] == []
     assert {item.mark for item in items.values()} == {"ok"}
-    assert learnt(doctor.case) is True
-    assert doctor.case.facts.overfit_images == 16
+    assert memorised(doctor.obs) is True
+    assert doctor.obs.facts.overfit_images == 16
 
 
 def test_a_rate_too_high_is_seen_before_the_run_and_a_better_one_named() -> None:
-    doctor, items = examined(net="conv8-relu-pool-fc32-relu-fc", optimizer="momentum", lr=3.0, weight_decay=0.0)
+    doctor, items = run_precheck(net="conv8-relu-pool-fc32-relu-fc", optimizer="momentum", lr=3.0, weight_decay=0.0)
     first = doctor.update()[0]
     assert first.id in ("F01", "F31")
     assert first.cure["lr"] <= 0.3
     assert items["weights move, and not too far"].mark == "fault"
-    heart = items["one batch can be learnt by heart"]
+    heart = items["the net can memorise one batch"]
     assert heart.mark == "fault"
     assert "it can at a rate of 0.03" in heart.answer
 
 
 def test_noise_and_raw_pixels_are_two_faults_and_not_five() -> None:
-    doctor, items = examined(net="fc32-relu-fc", label_noise=0.4, preprocess="none", lr=1e-3)
+    doctor, items = run_precheck(net="fc32-relu-fc", label_noise=0.4, preprocess="none", lr=1e-3)
     assert {one.id for one in doctor.update() if one.severity != "note"} == {"F11", "F14"}
     assert items["labels fit the images"].mark == items["inputs are normalised"].mark == "fault"
     assert items["images are finite"].mark == "ok"
@@ -73,7 +74,7 @@ def test_what_is_found_goes_into_the_log_once_and_before_its_end(tmp_path: Path)
     records = story(
         run=started(own=False, lr=2.0),
         loss=lambda step: 2.3 + 0.5 * step,
-        rate=lambda step: 2.0,
+        rate=lambda _: 2.0,
         look=lambda step: sample(step, update_ratio=0.4),
     )
     with AttendedWriter(folder) as writer:
@@ -150,7 +151,7 @@ def in_the_run(folder: Path, recipe: Recipe) -> set[tuple[str, str]]:
     return {(one.id, one.severity) for one in doctor.all}
 
 
-TEXTURES = "tests.benchmarks.doctor.sets:textures"
+TEXTURES = f"{sets.__name__}:textures"
 AGREED = [
     {"optimizer": "adam", "lr": 0.1, "net": "fc32-relu-fc"},
     {"optimizer": "momentum", "lr": 0.4, "net": "(fc48-relu)*6-fc"},
@@ -164,7 +165,7 @@ AGREED = [
 
 @pytest.mark.parametrize("fields", AGREED, ids=lambda fields: f"{fields['optimizer']}-{fields['lr']}-{fields['net']}")
 def test_the_check_says_what_the_doctor_says_of_the_same_steps(fields: dict[str, Any], tmp_path: Path) -> None:
-    recipe = Recipe(**({"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0} | fields))
+    recipe = Recipe(**{"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0, **fields})
     doctor = Doctor()
     checkup(recipe, doctor.take)
     doctor.update()
@@ -173,7 +174,7 @@ def test_the_check_says_what_the_doctor_says_of_the_same_steps(fields: dict[str,
 
 def test_what_is_beyond_the_doctors_limit_gets_no_tick() -> None:
     """A ratio of 0.41 was ticked as "not too far", and nine steps later it was a fault of the run."""
-    _, items = examined(
+    _, items = run_precheck(
         data=TEXTURES, net="conv8f5-relu-pool-conv32-relu-fc128-relu-fc", optimizer="adam", lr=0.01, weight_decay=0.0
     )
     moves = items["weights move, and not too far"]
@@ -188,7 +189,7 @@ def test_a_warning_that_came_to_nothing_is_taken_back_in_the_log(tmp_path: Path)
     records = story(
         run=started(own=False, lr=0.3),
         loss=lambda step: 7.0 if step < 30 else learning(step),
-        rate=lambda step: 0.3,
+        rate=lambda _: 0.3,
         look=lambda step: sample(step, update_ratio=0.3 if step < 30 else 0.01),
     )
     with AttendedWriter(folder) as writer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvtui.cli.commands.doctor import paragraph
+from cvtui.cli.commands.doctor import finding_lines
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.catalogue import OFFERED
 from cvtui.doctor.cures import CURES, Tried, key, tried
@@ -24,7 +24,7 @@ def too_high(lr: float = 2.0, got_over: bool = False) -> list[Record]:
     return story(
         run=started(own=False, lr=lr),
         loss=lambda step: learning(step) if got_over and step > 40 else 2.3 + 0.5 * step,
-        rate=lambda step: lr,
+        rate=lambda _: lr,
         look=lambda step: sample(step, update_ratio=0.005 if got_over and step > 40 else 0.4),
     )
 
@@ -52,7 +52,7 @@ def test_a_cure_that_helps_is_offered_with_how_much() -> None:
     doctor = Doctor()
     for record in too_high():
         doctor.take(record)
-    told = "".join(str(getattr(line, "renderable", line)) for line in paragraph(doctor.update()[0]))
+    told = "".join(str(getattr(line, "renderable", line)) for line in finding_lines(doctor.update()[0]))
     assert words in told
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from cvtui.cli.main import cli
 from cvtui.doctor import Doctor, catalogue, examine
 from cvtui.doctor.doctor import arrange
-from cvtui.doctor.metric_windows import Windows
+from cvtui.doctor.metric_windows import MetricWindows
 from cvtui.runlog.events import Finding, Record
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -24,11 +24,11 @@ RECORDINGS = Path(__file__).parents[1] / "recordings"
 
 
 def sick() -> list[Record]:
-    """A rate 40 times too high."""
+    """Make a run whose rate is 40 times too high."""
     return story(
         run=started(own=False, lr=2.0),
         loss=lambda step: 2.3 + 0.5 * step,
-        rate=lambda step: 2.0,
+        rate=lambda _: 2.0,
         look=lambda step: sample(step, update_ratio=0.4),
     )
 
@@ -49,7 +49,7 @@ def test_a_folder_says_what_its_records_say(tmp_path: Path) -> None:
     assert from_folder[0].id == "F01"
 
 
-def test_live_it_is_named_early_and_stays(tmp_path: Path) -> None:
+def test_live_it_is_named_early_and_stays() -> None:
     doctor = Doctor()
     named: list[tuple[int, str]] = []
     for number, record in enumerate(sick()):
@@ -59,7 +59,7 @@ def test_live_it_is_named_early_and_stays(tmp_path: Path) -> None:
     assert {name for _, name in named} == {"F01"}
 
 
-def test_an_update_without_news_is_free(tmp_path: Path) -> None:
+def test_an_update_without_news_is_free() -> None:
     doctor = attended(sick())
     first = doctor.update()
     assert doctor.update() is first
@@ -78,7 +78,7 @@ def test_a_look_takes_less_than_a_millisecond() -> None:
 
 
 def test_it_holds_no_more_of_a_long_run_than_of_a_short_one() -> None:
-    windows = Windows()
+    windows = MetricWindows()
     rng = np.random.default_rng(0)
     count, chunk = 0, 1000
     means = []
@@ -118,7 +118,7 @@ def test_what_follows_is_told_with_its_cause_once() -> None:
     assert arrange(list(reversed(everything))) == roots, "in whatever order they came up"
 
 
-def test_a_diagnosis_becomes_a_record_of_the_log(tmp_path: Path) -> None:
+def test_a_diagnosis_becomes_a_record_of_the_log() -> None:
     (one, *_) = attended(sick()).update()
     record = one.as_finding()
     assert msgspec.json.decode(msgspec.json.encode(record), type=Finding) == record
@@ -154,10 +154,10 @@ def test_the_command_speaks_json_in_its_form() -> None:
 
 def test_the_command_speaks_to_people() -> None:
     result = CliRunner().invoke(cli, ["doctor", str(RECORDINGS / "digits")])
-    assert (result.exit_code, result.stdout[:13]) == (0, "nothing found")
+    assert (result.exit_code, result.stdout[:17]) == (0, "no problems found")
     result = CliRunner().invoke(cli, ["doctor", str(RECORDINGS / "diverged")])
     assert "learning rate too high" in result.stdout
-    assert "From it follows: loss or gradient not finite" in result.stdout
+    assert "Consequences: loss or gradient not finite" in result.stdout
 
 
 def test_the_table_is_whole() -> None:

@@ -53,7 +53,7 @@ def watched(
     steps: int = 24,
     **options: Any,
 ) -> tuple[Facts, dict[str, Diagnosis]]:
-    """A loop under cvtui.watch; its facts and what the doctor says of it."""
+    """Run a loop under cvtui.watch; its facts and the doctor's findings."""
     model = model or net()
     x, y = data or blobs()
     optimizer = SGD(of(model), lr=0.05)
@@ -99,7 +99,7 @@ def test_the_first_input_is_described_as_the_model_gets_it(tmp_path: Path) -> No
 
 def test_weights_are_measured_before_the_first_step(tmp_path: Path) -> None:
     model = net()
-    before = model[0].weight.detach().clone()
+    before = model.get_parameter("0.weight").detach().clone()
     facts, _ = watched(tmp_path, model=model)
     first = facts.weights[0]
     assert (first.layer, first.fan_in) == ("0", 12)
@@ -138,7 +138,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "summed": ("F16", {"loss": lambda m, x, y: nn.functional.cross_entropy(m(x), y, reduction="sum")}),
     "negative": ("F17", {"loss": lambda m, x, y: -cost(m, x, y)}),
-    "another model's optimiser": ("F26", {"of": lambda model: list(net().parameters())}),
+    "another model's optimiser": ("F26", {"of": lambda _: list(net().parameters())}),
     "one layer left out": ("F26", {"of": lambda model: list(model[2].parameters())}),
     "frozen": ("F26", {"model": freed(net())}),
     "cut off": ("F26", {"loss": cut}),
@@ -174,7 +174,7 @@ class Functional(nn.Module):
         self.in_place = in_place
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(nn.functional.relu(self.first(x), inplace=self.in_place))  # type: ignore[no-any-return]
+        return self.second(nn.functional.relu(self.first(x), inplace=self.in_place))
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -279,7 +279,7 @@ def test_a_scale_is_no_layers_weights() -> None:
     optimizer = SGD(model.parameters(), 0.1)
     probe = Probe(model, optimizer)
     loss = model(torch.randn(4, 1, 8, 8)).square().mean()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     probe.step(loss, None)
     found = probe.take()

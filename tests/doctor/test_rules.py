@@ -17,7 +17,7 @@ GUESS = math.log(10)
 
 
 def flat(step: int) -> float:
-    """A loss that stays that of a guess."""
+    """Return a loss that stays that of a guess."""
     return GUESS + 0.002 * math.sin(step)
 
 
@@ -59,7 +59,7 @@ def recipe(known: dict[str, Any] | None = None, **fields: Any) -> list[Record]:
 
 
 def predicted(init: str, shares: list[float], net: str = "[fc50-relu]*6-fc") -> list[Record]:
-    """A run whose first batch spread by these numbers at its ReLUs."""
+    """Make a run whose first batch spread by these numbers at its ReLUs."""
     import msgspec
 
     run = started(own=False, init=init, net=net)
@@ -75,13 +75,13 @@ EVEN = {"rows_sum_to_one": True, "log_loss": GUESS, "doubled": GUESS}
 
 
 def slow_start(step: int) -> float:
-    """A plateau of 60 steps, as textures give; then it learns."""
+    """Return the loss of a plateau of 60 steps, as textures give; then it learns."""
     return flat(step) if step < 60 else learning(step - 60)
 
 
 SICK: dict[str, Callable[[], list[Record]]] = {
-    "F01": lambda: story(loss=rising, rate=lambda s: 2.0, look=lambda s: sample(s, update_ratio=0.4)),
-    "F02": lambda: story(loss=flat, rate=lambda s: 1e-6, look=lambda s: sample(s, update_ratio=1e-6)),
+    "F01": lambda: story(loss=rising, rate=lambda _: 2.0, look=lambda s: sample(s, update_ratio=0.4)),
+    "F02": lambda: story(loss=flat, rate=lambda _: 1e-6, look=lambda s: sample(s, update_ratio=1e-6)),
     "F03": lambda: story(loss=lambda s: None if s == 57 else learning(s)),
     "F04": lambda: story(loss=flat, look=dead),
     "F05": lambda: story(loss=flat, look=sigmoid(0.7)),
@@ -113,18 +113,18 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F29": lambda: story(known=facts(weight_decay=0.5), loss=flat, look=halving),
     "F30": lambda: story(
         known=facts(batch_size=4, batch_sizes=[4] * 10),
-        rate=lambda s: 0.1,
+        rate=lambda _: 0.1,
         loss=rising,
         look=lambda s: sample(s, update_ratio=0.4),
     ),
-    "F31": lambda: story(loss=rising, rate=lambda s: 0.4, look=lambda s: sample(s, update_ratio=0.4)),
+    "F31": lambda: story(loss=rising, rate=lambda _: 0.4, look=lambda s: sample(s, update_ratio=0.4)),
     "F32": lambda: story(rate=lambda s: 0.05 * 0.8**s),
-    "F33": lambda: story(loss=flat, grad=lambda s: 1e-3),
+    "F33": lambda: story(loss=flat, grad=lambda _: 1e-3),
     "F34": lambda: own(modules=modules("Linear", "Dropout", "Linear", p=0.9)),
     "F35": lambda: own(modules=modules("Linear", "Linear", "Linear"), linear_pairs=[["linear0", "linear1"]]),
     "F36": lambda: story(loss=flat),
     "F37": lambda: story(
-        loss=lambda s: 0.7 * GUESS, look=lambda s: sample(s, answers=0.0), epochs=(epoch(1, 0.1, 0.1),)
+        loss=lambda _: 0.7 * GUESS, look=lambda s: sample(s, answers=0.0), epochs=(epoch(1, 0.1, 0.1),)
     ),
     "L01": lambda: predicted("xavier", [0.6, 0.42, 0.3, 0.21, 0.15, 0.1]),
     "L02": lambda: predicted("normal(0.01)", [0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6]),
@@ -152,9 +152,9 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
         look=lambda s: sample(s, fc1={"grad_zeros": 0.9}, relu2={"zeros": 0.95}) if s > 150 else sample(s)
     ),
     "ten thousand images of few classes": lambda: own(batch_classes=[9, 8, 10, 9, 7, 10, 9, 9, 10, 10]),
-    "no gradient norms": lambda: story(grad=lambda s: None),
+    "no gradient norms": lambda: story(grad=lambda _: None),
     "nothing known but the loss": lambda: story(known=facts(), look=lambda s: sample(s)),
-    "clipped at one": lambda: story(grad=lambda s: 1.0),
+    "clipped at one": lambda: story(grad=lambda _: 1.0),
     # The seven false alarms that users met.
     "softmax, then −log of it, without labels": lambda: own(**(EVEN | {"cross_entropy": None, "log_loss": None})),
     "softmax, then −log of it, even at first": lambda: own(**EVEN),
@@ -168,7 +168,7 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
     "Adam's first steps on a plateau": lambda: story(
         run=started(lr=0.01, optimizer="adam"),
         known=facts(optimizer="adam", momentum=0.9),
-        rate=lambda s: 0.01,
+        rate=lambda _: 0.01,
         loss=slow_start,
         look=lambda s: sample(s, update_ratio={0: 0.35, 10: 0.29}.get(s, 0.02)),
     ),
@@ -243,7 +243,7 @@ def test_labels_without_neighbours_warn_once_the_net_has_failed_too() -> None:
 
 def test_softmax_twice_is_decided_by_the_first_loss_where_that_can_tell() -> None:
     p = {"rows_sum_to_one": True, "log_loss": 2.35, "cross_entropy": 2.30}
-    stuck = {"loss": lambda s: 2.29, "epochs": (epoch(1, 0.1, 0.1),)}
+    stuck: dict[str, Any] = {"loss": lambda _: 2.29, "epochs": (epoch(1, 0.1, 0.1),)}
     assert "F15" in found(story(known=facts(**p, first_loss=2.30), **stuck))
     assert "F15" not in found(story(known=facts(**p, first_loss=2.35), **stuck))
 
@@ -261,14 +261,14 @@ def test_both_sets_are_compared_as_they_lie_until_the_model_has_seen_both(
 
 
 def test_a_symptom_is_told_as_a_consequence() -> None:
-    roots = attended(story(loss=flat, rate=lambda s: 1e-6, look=lambda s: sample(s, update_ratio=1e-6))).update()
+    roots = attended(story(loss=flat, rate=lambda _: 1e-6, look=lambda s: sample(s, update_ratio=1e-6))).update()
     assert [root.id for root in roots] == ["F02"]
     assert "F36" in roots[0].consequences
 
 
 def test_a_cure_changes_the_recipe_and_words_a_loop_of_ones_own() -> None:
     asked = story(
-        run=started(own=False, lr=2.0), loss=rising, rate=lambda s: 2.0, look=lambda s: sample(s, update_ratio=0.4)
+        run=started(own=False, lr=2.0), loss=rising, rate=lambda _: 2.0, look=lambda s: sample(s, update_ratio=0.4)
     )
     (first, *_) = attended(asked).update()
     assert first.id == "F01"

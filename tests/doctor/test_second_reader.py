@@ -1,10 +1,14 @@
-"""Nothing that the doctor says of a run is false: each sentence, and its evidence, is looked up in the log by a second
-reader (second_reader.py) that shares no code with the rules, at each moment at which it is said."""
+"""Nothing that the doctor says of a run is false.
+
+Each sentence, and its evidence, is looked up in the log by a second reader (second_reader.py) that shares no code with
+the rules, at each moment at which it is said.
+"""
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -31,8 +35,11 @@ MANY = range(1000)
 
 
 def untrue(folder: RunFolder) -> list[str]:
-    """False statements about one run: of the doctor after each record, of the findings in its log, of the doctor who
-    comes when all is over, and of the reason of its end."""
+    """List false statements about one run.
+
+    Of the doctor after each record, of the findings in its log, of the doctor who comes when all is over, and of
+    the reason of its end.
+    """
     reader, doctor, decoder = SecondReader(), Doctor(), msgspec.json.Decoder(AnyRecord)
     found: list[str] = []
     told: dict[str, tuple[str, str]] = {}
@@ -61,8 +68,8 @@ def untrue(folder: RunFolder) -> list[str]:
     return found + end_faults(reader)
 
 
-def count_of(seeds: range, base: Path, healthy: bool = False) -> tuple[int, list[str]]:
-    """(findings that were looked up, false ones)."""
+def count_of(seeds: Iterable[int], base: Path, healthy: bool = False) -> tuple[int, list[str]]:
+    """Count findings that were looked up, and list false ones."""
     found: list[str] = []
     said = 0
     for seed in seeds:
@@ -148,7 +155,7 @@ def test_the_lecture_that_is_cited_is_lecture_5() -> None:
 
 
 def untrue_in_check_up(seed: int) -> list[str]:
-    """False answers and findings of the check-up of a random recipe."""
+    """List false answers and findings of the check-up of a random recipe."""
     reader, doctor = SecondReader(), Doctor()
 
     def hear(record: Record) -> None:
@@ -158,7 +165,7 @@ def untrue_in_check_up(seed: int) -> list[str]:
     checkup(random_runs.recipe(random.Random(seed), False)[0].recipe, hear)
     doctor.update()
     found = [words for one in doctor.all for words in faults(reader, msgspec.to_builtins(one))]
-    for item in checklist(doctor.case, doctor.all):
+    for item in checklist(doctor.obs, doctor.all):
         found += answer_faults(reader, item.question, item.answer)
     return [f"seed {seed}: {words}" for words in found]
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from torch import Tensor
 
+from cvtui.engine.data.images import Images, Part
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.recipe.validation import check
-from cvtui.runlog.events import AnyRecord
+from cvtui.runlog.events import AnyRecord, LayerStats
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 
@@ -63,7 +65,7 @@ def finish(process: subprocess.Popen[bytes], timeout: float = 60.0) -> tuple[int
 
 
 def train(run: RunFolder, **how: Any) -> tuple[int, str, str]:
-    """What the process `python -m cvtui.engine` does, done here: importing torch once more would take two seconds.
+    """Train in this process as `python -m cvtui.engine` does: importing torch again takes 2 s.
 
     (exit code, stdout, stderr); `how` as for `train_folder` (resume, rate).
     """
@@ -79,8 +81,27 @@ def records(run: RunFolder) -> list[AnyRecord]:
     return [decoder.decode(line) for line in run.events.read_bytes().splitlines()]
 
 
+def pixels_of(part: Part) -> Tensor:
+    """Pixels of a part of a data set that lies in memory."""
+    assert isinstance(part, Images)
+    return part.pixels
+
+
 def history(run: RunFolder) -> History:
     found = History(run)
     while found.poll():
         pass
     return found
+
+
+def gradient_of(parameter: Tensor) -> Tensor:
+    """Gradient of a parameter that has one."""
+    assert parameter.grad is not None
+    return parameter.grad
+
+
+def layers_at(found: History, step: int) -> list[LayerStats]:
+    """Layers of the sample that is there at this step."""
+    sample = found.layers_at(step)
+    assert sample is not None
+    return sample.layers

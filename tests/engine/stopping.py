@@ -28,20 +28,20 @@ class SignalAfter(Signals):
 
     @number.setter
     def number(self, value: int) -> None:
-        """What the base class begins with."""
+        """Leave out the number that the base class begins with."""
 
 
 def stop_after(run: RunFolder, times: int) -> RunFolder:
-    """Trains it so far and stops it, with a checkpoint."""
+    """Train a run so far and stop it, with a checkpoint."""
     assert train_folder(run.path, SignalAfter(times)) == 128 + signal.SIGTERM, run.log.read_text()
     return run
 
 
 def copy_of(run: RunFolder, base: Path) -> RunFolder:
-    """The whole folder once more, below `base`, under the same name."""
+    """Copy the whole folder below `base`, under the same name."""
     return RunFolder(Path(shutil.copytree(run.path, base / run.name)))
 
 
 def edit(run: RunFolder, **changes: object) -> None:
-    """Writes other values into its recipe.toml."""
+    """Write other values into its recipe.toml."""
     run.recipe.write_text(dumps(msgspec.structs.replace(load(run.recipe), **changes)), encoding="utf-8")

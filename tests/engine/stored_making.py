@@ -1,4 +1,4 @@
-"""Writes data sets in the formats in which they are published, with few images."""
+"""Data sets written in the formats in which they are published, with few images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED
+from cvtui.recipe.datasets.torchvision_files import STORAGE
+from cvtui.recipe.datasets.torchvision_sets import STORED
 
 Part = tuple[np.ndarray, np.ndarray]
 """Pixels uint8 N x H x W x C, labels N from 0."""
@@ -23,7 +24,7 @@ def images(name: str, count: int, seed: int = 0) -> Part:
 
 
 def write(name: str, root: Path, train: Part, test: Part, packed: bool = False) -> Path:
-    """Writes the set where torchvision looks for it below `root`; gives its folder."""
+    """Write the set where torchvision looks for it below `root`; gives its folder."""
     folder = root / STORAGE[name].folders[0]
     folder.mkdir(parents=True, exist_ok=True)
     names = [file.name for file in STORAGE[name].files]
@@ -61,7 +62,7 @@ def idx(values: np.ndarray) -> bytes:
 
 
 def python2_pickle(pixels: np.ndarray, labels: np.ndarray, key: str) -> bytes:
-    """What cPickle.dumps of Python 2 makes of CIFAR's dictionary with protocol 2 (without the memo)."""
+    """Pickle CIFAR's dictionary as Python 2's cPickle.dumps does, protocol 2 (without the memo)."""
     rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
     raw = rows.tobytes()
 

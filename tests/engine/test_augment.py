@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from cvtui.engine.augment_preview import preview
-from cvtui.engine.data.augment import CHANGES, Augment, jitter, moved, turned
+from cvtui.engine.data.augment import CHANGES, jitter, moved, turned
 from cvtui.engine.prewarm import answer
 from cvtui.engine.runtime.seeds import AUGMENT, generator
 from cvtui.engine.train.control import Signals
@@ -23,8 +23,9 @@ from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.forecast import predict
 from cvtui.engine.train.state import first_batch
 from cvtui.engine.worker import train_folder
-from cvtui.recipe.choices.tables import AUGMENTS
+from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.runlog.folder import RunFolder
+from tests.engine.choosing import augment
 
 from .making import folder, history, training
 from .test_ema import StopsAfter
@@ -39,7 +40,7 @@ def pictures(count: int = 64, height: int = 6, width: int = 9, channels: int = 3
 
 
 def changed(text: str, images: Tensor, step: int = 5, seed: int = 0) -> Tensor:
-    found = Augment(text, seed)(images, step)
+    found = augment(text, seed)(images, step)
     assert found.dtype == torch.uint8
     assert found.shape == images.shape
     return found
@@ -47,9 +48,9 @@ def changed(text: str, images: Tensor, step: int = 5, seed: int = 0) -> Tensor:
 
 def test_every_change_of_the_recipe_is_there() -> None:
     assert set(CHANGES) == set(AUGMENTS)
-    assert not Augment("none", 0)
-    assert not Augment("", 0)
-    assert Augment("flip, crop(2)", 0)
+    assert not augment("none", 0)
+    assert not augment("", 0)
+    assert augment("flip, crop(2)", 0)
 
 
 @pytest.mark.parametrize(
@@ -168,10 +169,10 @@ def test_jitter_is_the_formula_step_by_step(channels: int) -> None:
 def test_the_same_whatever_the_kind_of_number_or_the_precision_around_it() -> None:
     images = pictures(30)
     found = changed(EVERY, images)
-    floats = Augment(EVERY, 0)(images.float(), 5)
+    floats = augment(EVERY, 0)(images.float(), 5)
     assert floats.dtype == torch.float32
-    assert (Augment("rotate(20)", 0)(images.float(), 5) - changed("rotate(20)", images).float()).abs().max() <= 0.5
-    assert torch.equal(Augment("flip, crop(2)", 0)(images.float(), 5), changed("flip, crop(2)", images).float())
+    assert (augment("rotate(20)", 0)(images.float(), 5) - changed("rotate(20)", images).float()).abs().max() <= 0.5
+    assert torch.equal(augment("flip, crop(2)", 0)(images.float(), 5), changed("flip, crop(2)", images).float())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(changed(EVERY, images), found)
 

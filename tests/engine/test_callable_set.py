@@ -13,6 +13,7 @@ import torch
 from cvtui.engine.data.user_dataset import read_callable
 from cvtui.errors import RequestError
 from tests.cli.running import cvtui
+from tests.engine.making import pixels_of
 
 MODULE = """
 import torch
@@ -59,27 +60,27 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_floats_of_0_to_1_become_bytes_and_are_split_by_class() -> None:
-    train, validation, _ = read_callable("mysets:floats", "", 0.2, 0)
-    assert train.pixels.dtype == torch.uint8
-    assert train.pixels.shape == (48, 6, 5, 3)
+    train, validation, *_ = read_callable("mysets:floats", "", 0.2, 0)
+    assert pixels_of(train).dtype == torch.uint8
+    assert pixels_of(train).shape == (48, 6, 5, 3)
     assert validation.labels.bincount().tolist() == [4, 4, 4]
 
 
 def test_a_pair_is_taken_as_it_is() -> None:
-    train, validation, _ = read_callable("mysets:pair", "", 0.5, 0)
-    assert (train.pixels.shape, validation.size) == ((30, 4, 4, 1), 10)
+    train, validation, *_ = read_callable("mysets:pair", "", 0.5, 0)
+    assert (pixels_of(train).shape, validation.size) == ((30, 4, 4, 1), 10)
 
 
 def test_images_of_different_sizes_are_brought_to_one() -> None:
-    train, _, _ = read_callable("mysets:Pictures", "6x7", 0.5, 0)
+    train, *_ = read_callable("mysets:Pictures", "6x7", 0.5, 0)
     with pytest.raises(RequestError, match="no Dataset"):
         read_callable("mysets:number", "", 0.2, 0)
-    assert train.pixels.shape[1:] == (6, 7, 3)
+    assert pixels_of(train).shape[1:] == (6, 7, 3)
 
 
 def test_points_and_values_beyond_0_to_1_stay_floats() -> None:
-    assert read_callable("mysets:points", "", 0.2, 0).train.pixels.shape == (32, 2)
-    assert read_callable("mysets:normalised", "", 0.2, 0).train.pixels.dtype == torch.float32
+    assert pixels_of(read_callable("mysets:points", "", 0.2, 0).train).shape == (32, 2)
+    assert pixels_of(read_callable("mysets:normalised", "", 0.2, 0).train).dtype == torch.float32
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(world: Path, tmp_path: Path) -> Path:
-    """A copy of it that a test may change."""
+    """Copy the folder, so that a test may change it."""
     shutil.copytree(world, tmp_path / "w")
     run = RunFolder(tmp_path / "w" / "runs" / "mother")
     edit(run, data=f"folder:{tmp_path / 'w' / 'pics'}")

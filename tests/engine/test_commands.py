@@ -35,7 +35,10 @@ class Live:
         wait_until(true, what=what)
 
     def send(self, command: str, value: float | None = None) -> float:
-        """Sends it and waits until the log says that it was obeyed; the seconds that took by the records' clocks."""
+        """Send a command and wait until the log says that it was obeyed.
+
+        Returns the seconds that took, by the records' clocks.
+        """
         count = len(self.history.commands)
         now = time.time()
         self.run.send(Command(command=command, time=now, value=value))  # type: ignore[arg-type]

@@ -11,15 +11,18 @@ import torch
 from cvtui.engine.data import batching
 from cvtui.engine.data import images as images_module
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.embedded import SOURCES
+from cvtui.engine.data.embedded import MAKERS
 from cvtui.engine.data.images import Images, Split, channel_stats
+from cvtui.engine.data.loading import READERS
 from cvtui.engine.data.loading import load as load_recipe
-from cvtui.engine.data.preprocess import PREPROCESSES, Preprocess
+from cvtui.engine.data.preprocess import PREPROCESSES
 from cvtui.engine.data.shapes import CLASSES, make_shapes
-from cvtui.recipe.choices.tables import PREPROCESSES as CHOICES
-from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.choices.preprocesses import PREPROCESSES as CHOICES
+from cvtui.recipe.datasets.catalog import DATA, SOURCES
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
+from tests.engine.choosing import preprocess
+from tests.engine.making import pixels_of
 
 CPU = torch.device("cpu")
 
@@ -29,12 +32,12 @@ def load(name: str) -> Split:
 
 
 def test_every_set_of_the_recipe_can_be_loaded_and_is_as_announced() -> None:
-    assert set(SOURCES) >= {"digits", "shapes"}
+    assert set(MAKERS) >= {"digits", "shapes"}
     for name in ("digits", "shapes"):
         data, facts = load(name), DATA[name]
         for images, count in ((data.train, facts.train), (data.validation, facts.validation)):
-            assert images.pixels.dtype == torch.uint8
-            assert tuple(images.pixels.shape) == (count, *facts.size)
+            assert pixels_of(images).dtype == torch.uint8
+            assert tuple(pixels_of(images).shape) == (count, *facts.size)
             assert images.labels.dtype == torch.int64
             assert images.labels.shape == (count,)
             assert set(images.labels.tolist()) == set(range(len(facts.classes)))
@@ -42,8 +45,8 @@ def test_every_set_of_the_recipe_can_be_loaded_and_is_as_announced() -> None:
 
 def test_digits_are_scikit_learns_stretched_to_bytes_and_split_by_class() -> None:
     data = load("digits")
-    assert data.train.pixels.max() == 255
-    both = torch.cat([data.train.pixels, data.validation.pixels])
+    assert pixels_of(data.train).max() == 255
+    both = torch.cat([pixels_of(data.train), pixels_of(data.validation)])
     assert len(torch.unique(both.view(1797, -1), dim=0)) == 1797, "no image is in both parts"
     assert set(torch.unique(both).tolist()) == {round(ink * 255 / 16) for ink in range(17)}
     counts = torch.bincount(torch.cat([data.train.labels, data.validation.labels]))
@@ -56,7 +59,7 @@ def test_shapes_follow_from_their_seed_and_are_drawn_within_three_seconds() -> N
     begun = time.process_time()
     pixels, labels = make_shapes(5000, 1000, seed=0)
     assert time.process_time() - begun < 3.0
-    assert torch.equal(torch.from_numpy(pixels[:5000]), load("shapes").train.pixels)
+    assert torch.equal(torch.from_numpy(pixels[:5000]), pixels_of(load("shapes").train))
     assert np.bincount(labels[:5000]).tolist() == [500] * 10
     assert np.bincount(labels[5000:]).tolist() == [100] * 10
     other, _ = make_shapes(50, 10, seed=1)
@@ -68,7 +71,7 @@ def test_shapes_follow_from_their_seed_and_are_drawn_within_three_seconds() -> N
 
 def test_an_epoch_shows_every_image_once_in_an_order_of_its_own() -> None:
     images = load("digits").train
-    plain = images._replace(labels=torch.arange(images.size))
+    plain = Images(pixels_of(images), torch.arange(images.size))
     first, second = ([batch.labels for batch in batches(plain, 100, 7, epoch)] for epoch in (1, 2))
     assert [len(batch) for batch in first] == [100] * 14 + [37]
     assert torch.equal(torch.cat(first).sort().values, plain.labels)
@@ -82,7 +85,7 @@ def test_an_epoch_shows_every_image_once_in_an_order_of_its_own() -> None:
 def test_a_batch_holds_the_images_of_its_labels() -> None:
     images = load("shapes").train
     for pixels, labels in batches(images, 64, 0, 1):
-        number = int((images.pixels == pixels[0]).flatten(1).all(1).nonzero()[0])
+        number = int((pixels_of(images) == pixels[0]).flatten(1).all(1).nonzero()[0])
         assert images.labels[number] == labels[0]
         break
 
@@ -107,7 +110,7 @@ def test_batches_are_the_same_however_many_are_gathered_at_once(
 def test_statistics_are_those_of_the_training_images(name: str) -> None:
     images = load(name).train
     stats = channel_stats(images)
-    values = images.pixels.double().reshape(-1, images.pixels.shape[-1])
+    values = pixels_of(images).double().reshape(-1, pixels_of(images).shape[-1])
     assert stats.mean == pytest.approx(values.mean(0).tolist(), rel=1e-12)
     assert stats.std == pytest.approx(values.std(0, correction=0).tolist(), rel=1e-12)
 
@@ -116,17 +119,17 @@ def test_preprocessing_against_plain_arithmetic() -> None:
     assert {*PREPROCESSES, "per-image", "zca"} == set(CHOICES)
     data = load("shapes")
     stats = channel_stats(data.train)
-    pixels = data.validation.pixels[:50]
+    pixels = pixels_of(data.validation)[:50]
     x = pixels.double().permute(0, 3, 1, 2) / 255
     mean = torch.tensor(stats.mean).double().view(1, 3, 1, 1) / 255
     std = torch.tensor(stats.std).double().view(1, 3, 1, 1) / 255
     expected = {"none": x * 255, "scale": x, "centre": x - mean, "standardise": (x - mean) / std}
     for name, oracle in expected.items():
-        found = Preprocess(name, stats, CPU)(pixels)
+        found = preprocess(name, stats, CPU)(pixels)
         assert found.dtype == torch.float32
         assert found.is_contiguous(memory_format=torch.channels_last)
         assert torch.allclose(found.double(), oracle, atol=2e-6 * float(oracle.abs().max()))
-    whole = Preprocess("standardise", stats, CPU)(data.train.pixels)
+    whole = preprocess("standardise", stats, CPU)(pixels_of(data.train))
     assert torch.allclose(whole.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
     assert torch.allclose(whole.std((0, 2, 3)), torch.ones(3), atol=1e-4)
 
@@ -138,29 +141,29 @@ def test_a_channel_that_never_changes_is_only_centred() -> None:
 
 def test_each_image_by_itself_has_mean_0_and_std_1() -> None:
     data = load("shapes")
-    found = Preprocess("per-image", channel_stats(data.train), CPU, data.train)(data.train.part(0, 100).pixels)
+    found = preprocess("per-image", channel_stats(data.train), CPU, data.train)(data.train.part(0, 100).pixels)
     values = data.train.part(0, 100).pixels.numpy().astype(np.float64) / 255
     oracle = (values - values.mean((1, 2, 3), keepdims=True)) / values.std((1, 2, 3), keepdims=True)
     np.testing.assert_allclose(found.permute(0, 2, 3, 1).numpy(), oracle, atol=1e-4)
     plain = torch.full((1, 4, 4, 3), 9, dtype=torch.uint8)
-    flat = Preprocess("per-image", channel_stats(data.train), CPU, data.train)(plain)
+    flat = preprocess("per-image", channel_stats(data.train), CPU, data.train)(plain)
     assert torch.equal(flat, torch.zeros(1, 3, 4, 4)), "an image of one colour has nothing to divide by"
 
 
 def test_whitened_pixels_are_uncorrelated_and_stay_where_they_were() -> None:
     data = load("digits")
-    zca = Preprocess("zca(1e-6)", channel_stats(data.train), CPU, data.train)
-    x = zca(data.train.pixels).permute(0, 2, 3, 1).flatten(1).numpy().astype(np.float64)
+    zca = preprocess("zca(1e-6)", channel_stats(data.train), CPU, data.train)
+    x = zca(pixels_of(data.train)).permute(0, 2, 3, 1).flatten(1).numpy().astype(np.float64)
     covariance = np.cov(x.T)
-    raw = data.train.pixels.flatten(1).numpy() / 255.0
+    raw = pixels_of(data.train).flatten(1).numpy() / 255.0
     alive = raw.std(0) > 0.05  # a corner that is always white has no variance to bring to 1
     block = covariance[np.ix_(alive, alive)]
     np.testing.assert_allclose(np.diag(block), 1.0, atol=0.02)
     assert np.abs(block - np.diag(np.diag(block))).max() < 0.02
     own = [np.corrcoef(x[:, i], raw[:, i])[0, 1] for i in np.flatnonzero(alive)]
     assert min(own) > 0.2, "zero-phase: each value is still mostly its own pixel's"
-    held = zca(data.validation.pixels).permute(0, 2, 3, 1).flatten(1)
-    oracle = (data.validation.pixels.flatten(1).numpy() / 255.0 - raw.mean(0)) @ zca.state()["matrix"].numpy()
+    held = zca(pixels_of(data.validation)).permute(0, 2, 3, 1).flatten(1)
+    oracle = (pixels_of(data.validation).flatten(1).numpy() / 255.0 - raw.mean(0)) @ zca.state()["matrix"].numpy()
     np.testing.assert_allclose(held.numpy(), oracle, atol=2e-3)
 
 
@@ -175,6 +178,10 @@ def test_points_on_a_plane_are_data_too(name: str) -> None:
     counts = torch.bincount(split.train.labels)
     assert len(counts) == len(checked.data.classes)
     assert counts.max() - counts.min() <= 1
-    points = Preprocess("standardise", channel_stats(split.train), CPU, split.train)(split.train.pixels)
+    points = preprocess("standardise", channel_stats(split.train), CPU, split.train)(split.train.pixels)
     assert torch.allclose(points.mean(0), torch.zeros(2), atol=1e-5)
     assert torch.allclose(points.std(0, correction=0), torch.ones(2), atol=1e-4)
+
+
+def test_each_source_has_its_reader() -> None:
+    assert set(READERS) == {source.reader for source in SOURCES}

@@ -101,7 +101,7 @@ def test_a_full_disk_to_the_end_is_no_silent_success(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
+    """Mount a file system of 2 MB."""
     place = tmp_path / "disk"
     place.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(place)]
@@ -112,7 +112,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(path: Path) -> None:
-    """Writes until there is no room left."""
+    """Write until there is no room left."""
     with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"x" * 512)
@@ -143,8 +143,8 @@ def test_a_folder_that_becomes_read_only(small_disk: Path) -> None:
     running = Running(folder(small_disk, epochs=100_000, watch_every=0))
     run = running.run
     try:
-        for words in (["--bind", run.path, run.path], ["-o", "remount,bind,ro", run.path]):
-            if subprocess.run(["mount", *words], capture_output=True, check=False).returncode:
+        for words in (["--bind", str(run.path)], ["-o", "remount,bind,ro"]):
+            if subprocess.run(["mount", *words, str(run.path)], capture_output=True, check=False).returncode:
                 pytest.skip("bind mounts are not allowed here")
         running.wait(lambda: any("Read-only" in log.text for log in running.history.logs), "the word in the log")
         assert running.history.state() == "running"

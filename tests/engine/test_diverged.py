@@ -15,11 +15,13 @@ from cvtui.engine.train import checkpoint
 from cvtui.engine.train.nonfinite_guard import Guard, rule_of
 from cvtui.engine.train.nonfinite_trace import batch_index, locate
 from cvtui.engine.train.state import Training, first_batch
+from cvtui.recipe.choices.on_nan import ON_NAN
+from cvtui.recipe.choices.spec import parse_choice
 from cvtui.runlog.events import CheckpointSaved, CommandApplied, Finding, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import launch
 
-from .making import folder, history, records, train, training
+from .making import folder, gradient_of, history, records, train, training
 
 NORMED = "conv4s2-bn-relu-fc"
 WILD: dict[str, Any] = {
@@ -49,7 +51,7 @@ def wrecked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def steps(t: Training, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
-    """Takes `count` steps on the first batch; at some, one weight's gradient is set to a number."""
+    """Take `count` steps on the first batch; at some, one weight's gradient is set to a number."""
     journal = Journal.__new__(Journal)  # only its hook is needed here
     journal._norm = None
     handle = t.optimizer.register_step_pre_hook(journal._take_norm)
@@ -62,7 +64,7 @@ def steps(t: Training, poison: dict[int, float], count: int, *, guarded: bool = 
         t.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if number in poison:
-            next(t.model.parameters()).grad.view(-1)[0] = poison[number]
+            gradient_of(next(t.model.parameters())).view(-1)[0] = poison[number]
         if guard is not None:
             guard.expect(loss)
         t.optimizer.step()
@@ -104,7 +106,7 @@ def test_healthy_steps_keep_every_bit(optimizer: str) -> None:
     )
 
 
-def test_the_device_path_does_the_same_as_the_one_on_the_cpu() -> None:
+def test_the_device_path_does_the_same_as_the_one_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs on a GPU (a flag, no reading back) gives the same bits, asked of the CPU."""
     plain, flagged = training(net=NORMED, optimizer="adamw"), training(net=NORMED, optimizer="adamw")
     expected = steps(plain, {3: math.nan, 4: math.inf}, 12)
@@ -114,11 +116,8 @@ def test_the_device_path_does_the_same_as_the_one_on_the_cpu() -> None:
         init(self, *words)
         self._on_cpu = False
 
-    Guard.__init__ = on_device  # type: ignore[method-assign]
-    try:
-        assert steps(flagged, {3: math.nan, 4: math.inf}, 12) == expected
-    finally:
-        Guard.__init__ = init  # type: ignore[method-assign]
+    monkeypatch.setattr(Guard, "__init__", on_device)
+    assert steps(flagged, {3: math.nan, 4: math.inf}, 12) == expected
 
 
 def test_streaks_are_counted_over_flushes() -> None:
@@ -133,10 +132,10 @@ def test_streaks_are_counted_over_flushes() -> None:
 
 
 def test_the_rules() -> None:
-    assert rule_of("stop") == (True, 3)
-    assert rule_of("stop(1)") == (True, 1)
-    assert rule_of("skip(steps=7)") == (True, 7)
-    assert rule_of("continue") == (False, 0)
+    assert rule_of(parse_choice("stop", ON_NAN)) == (True, 3)
+    assert rule_of(parse_choice("stop(1)", ON_NAN)) == (True, 1)
+    assert rule_of(parse_choice("skip(steps=7)", ON_NAN)) == (True, 7)
+    assert rule_of(parse_choice("continue", ON_NAN)) == (False, 0)
 
 
 # ---------------------------------------------------------------- where it came from
@@ -149,15 +148,15 @@ def test_the_first_layer_is_named(layer: str) -> None:
     state = torch.get_rng_state()
     before = {name: value.clone() for name, value in t.model.state_dict().items()}
     with torch.no_grad():
-        t.model.get_submodule(layer).weight.fill_(3e38)
+        t.model.get_parameter(f"{layer}.weight").fill_(3e38)
     found = locate(t, batch)
     assert found.layer == layer
     assert "output" in found.words
     with torch.no_grad():
-        t.model.get_submodule(layer).weight[0] = math.nan
+        t.model.get_parameter(f"{layer}.weight")[0] = math.nan
     assert locate(t, batch) == (layer, f"the weight of {layer}")
     with torch.no_grad():
-        t.model.get_submodule(layer).weight.copy_(before[f"{layer}.weight"])
+        t.model.get_parameter(f"{layer}.weight").copy_(before[f"{layer}.weight"])
     assert locate(t, batch).layer == ""
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in t.model.state_dict().items())
@@ -228,7 +227,7 @@ def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
     def step() -> torch.Tensor:
         loss = t.loss(t.model(t.preprocess(batch.pixels)), batch.labels)
         t.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     loss = step()

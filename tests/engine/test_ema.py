@@ -61,11 +61,11 @@ def test_at_first_the_mean_follows_faster() -> None:
     assert [decay_at(step, 0.999) for step in (0, 90)] == [0.1, 0.91]
     assert decay_at(10**6, 0.999) == 0.999
     model = net()
-    mean, value = Ema(model, 0.999), model[0].weight.detach().clone()
+    mean, value = Ema(model, 0.999), model.get_parameter("0.weight").detach().clone()
     for step in range(20):
         jog(model)
         mean.update(step)
-        value = decay_at(step, 0.999) * value + (1 - decay_at(step, 0.999)) * model[0].weight.detach()
+        value = decay_at(step, 0.999) * value + (1 - decay_at(step, 0.999)) * model.get_parameter("0.weight").detach()
     assert torch.allclose(mean.state()["0.weight"], value, rtol=1e-5, atol=1e-6)
 
 
@@ -162,7 +162,7 @@ def test_a_fork_without_a_change_keeps_the_mean_and_the_drops(tmp_path: Path) ->
     assert history(child).steps.loss.tobytes() == known.steps.loss[36:].tobytes()
 
 
-def test_an_older_checkpoint_begins_its_mean_at_the_weights(tmp_path: Path) -> None:
+def test_an_older_checkpoint_begins_its_mean_at_the_weights() -> None:
     from cvtui.engine.train.resume import restore
 
     t = training(net=NET)

@@ -9,7 +9,7 @@ from cvtui.engine.train.control import StopAsked
 from cvtui.engine.train.evaluate import batch_size_for, evaluate
 from tests.benchmarks.evaluate_memory import measured
 
-from .making import recipe, training
+from .making import pixels_of, recipe, training
 
 
 def test_loss_accuracy_and_confusion_are_those_of_the_whole_set_in_one_piece() -> None:
@@ -17,7 +17,7 @@ def test_loss_accuracy_and_confusion_are_those_of_the_whole_set_in_one_piece() -
     images = t.data.validation
     t.model.eval()
     with torch.no_grad():
-        logits = t.model(t.preprocess(images.pixels))
+        logits = t.model(t.preprocess(pixels_of(images)))
     t.model.train()
     before = [tensor.clone() for tensor in t.model.state_dict().values()]
     found = evaluate(t, between=lambda: None)

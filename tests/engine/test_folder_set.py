@@ -24,7 +24,7 @@ from cvtui.recipe.datasets.image_folder import folder_facts, listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.making import folder as run_folder
-from tests.engine.making import history
+from tests.engine.making import history, pixels_of
 
 COLOURS = {"red cats": (220, 30, 30), "blue \U0001f415": (30, 30, 220), "line\nbreak": (30, 220, 30)}
 
@@ -59,7 +59,7 @@ def test_classes_counts_and_the_split(tmp_path: Path) -> None:
     assert (split.train.size, split.validation.size) == (24, 6)
     assert "passed over 2 files" in split.notes[0]
     for number, name in enumerate(facts.classes):
-        mean = split.train.pixels[split.train.labels == number].double().mean((0, 1, 2))
+        mean = pixels_of(split.train)[split.train.labels == number].double().mean((0, 1, 2))
         assert torch.allclose(mean, torch.tensor(COLOURS[name]).double(), atol=8)
 
 
@@ -101,7 +101,7 @@ def test_a_photograph_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
 
 
 def bomb(path: Path) -> None:
-    """A PNG of 40,000 x 40,000 pixels in a few kB."""
+    """Write a PNG of 40,000 x 40,000 pixels in a few kB."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
@@ -170,7 +170,7 @@ def test_a_run_that_streams_trains_like_one_that_does_not(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda root: None, "does not exist"),
+        (lambda _: None, "does not exist"),
         (lambda root: root.write_text("x"), "is a file"),
         (lambda root: root.mkdir(), "no subfolders"),
         (lambda root: (root / "one").mkdir(parents=True), "0 subfolders with images"),

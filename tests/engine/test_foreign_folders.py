@@ -30,7 +30,7 @@ NAMES = ["naïve 🐍 [red]", "a\nb", "esc\x1b[2J", "\u202egnp.exe"]
 
 
 def foreign(base: Path, name: str, **record: Any) -> RunFolder:
-    """A folder whose every text is EVIL; it is made without our own checks."""
+    """Make a folder whose every text is EVIL, without our own checks."""
     folder = RunFolder(base / name)
     folder.path.mkdir(parents=True)
     folder.checkpoints.mkdir()

@@ -54,7 +54,7 @@ def test_too_short_a_time_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_machine_that_does_not_count_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hidden(percpu: bool) -> None:
+    def hidden(**_: object) -> None:
         raise PermissionError("/proc/stat")
 
     free = FreeCores()

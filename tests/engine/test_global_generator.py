@@ -1,5 +1,7 @@
-"""Nothing but the net draws from torch's global generator once a run is prepared: another draw anywhere (a loader, a
-shuffle, an augmentation) would change what dropout drops, and with it every bit that follows.
+"""Draws from torch's global generator: by nothing but the net, once a run is prepared.
+
+Another draw anywhere (a loader, a shuffle, an augmentation) would change what dropout drops, and with it every bit that
+follows.
 
 The generator is replaced by one that counts: all operations pass through a dispatch mode, which asks each that draws
 random numbers without a generator of its own who called it; the state after the run says the same of other threads.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -36,7 +39,7 @@ DROPS: dict[str, Any] = {
 
 
 class Counting(TorchDispatchMode):
-    """Counts the draws by who called: `net`, or the innermost function of cvtui's. Nothing counts before `begin`."""
+    """Count of draws by caller: `net`, or the innermost function of cvtui's. Nothing counts before `begin`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,14 +54,14 @@ class Counting(TorchDispatchMode):
 
 
 def _has_own(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Was a generator handed over? (A dropout in evaluation mode draws nothing either.)"""
+    """Return True if a generator was handed over, or nothing is drawn (dropout in evaluation)."""
     if any(isinstance(value, torch.Generator) for value in (*args, *kwargs.values())):
         return True
     return "dropout" in str(func) and len(args) > 2 and args[2] is False
 
 
 def _caller() -> str:
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     first = ""
     while frame is not None:
         if frame.f_code is Net.forward.__code__:
@@ -66,13 +69,13 @@ def _caller() -> str:
         name = frame.f_globals.get("__name__", "")
         if not first and name.startswith("cvtui."):
             first = f"{name}.{frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return first or "?"
 
 
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
-    """Counts from the seeding of the global generator on, which is the last thing that `prepare` does with it."""
+    """Count draws from the seeding of the global generator on, the last act of `prepare` on it."""
     mode = Counting()
     seed = torch.manual_seed
 
@@ -80,7 +83,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
         mode.counts = True
         return seed(number)
 
-    monkeypatch.setattr(preparing.torch, "manual_seed", seeding)
+    monkeypatch.setattr(torch, "manual_seed", seeding)
     return mode
 
 
@@ -131,7 +134,7 @@ def test_without_dropout_the_generator_stands_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
     streams: bool,
 ) -> None:
-    """Whatever thread draws, the state tells. (The counter sees its own thread only.)"""
+    """Whatever thread draws, the state tells; the counter sees its own thread only."""
     if streams:
         monkeypatch.setattr(image_folder, "free_memory", lambda: 0)
     image_folder._read.cache_clear()
@@ -145,7 +148,7 @@ def test_without_dropout_the_generator_stands_where_it_was(
 
 def test_a_check_and_a_prediction_draw_only_in_the_net(counting: Counting) -> None:
     with counting:
-        checkup(recipe(**{**DROPS, **ALL}), lambda record: None)
+        checkup(recipe(**{**DROPS, **ALL}), lambda _: None)
         counting.counts = False  # making a net draws, which the seeding afterwards undoes
         answer({"net": DROPS["net"], "augment": "flip"})
     assert set(counting.draws) == {"net"}, counting.draws

@@ -40,7 +40,7 @@ OTHERS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """Some steps into its second epoch."""
+    """Stop a run some steps into its second epoch."""
     run = stop_after(folder(tmp_path_factory.mktemp("base"), "mother", **BASE), 19)
     end = history(run).end
     assert end is not None
@@ -109,7 +109,7 @@ def test_what_a_resume_does_with_a_changed_field(
 
 @pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.forks and name != "data"])
 def test_the_way_out_is_one(name: str, stopped: RunFolder, tmp_path: Path) -> None:
-    """What a resume refuses and sends to a fork, a fork does. (`data`: see test_changed_data.py.)"""
+    """What a resume refuses and sends to a fork, a fork does (`data`: test_changed_data.py)."""
     text = dumps(recipe(**{**BASE, name: OTHERS[name]}))
     child = fork(stopped, pick(history(stopped)), tmp_path, "", text)
     code, _, error = train(child)

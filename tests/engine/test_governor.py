@@ -22,8 +22,11 @@ from tests.engine import making
 
 
 class Machine:
-    """Four cores, of which other programs take some: a step needs `serial` seconds and `shared` / threads, and a
-    thread that waits for a taken core makes it eight times as long."""
+    """Four cores, of which other programs take some.
+
+    A step needs `serial` seconds and `shared` / threads, and a thread that waits for a taken core makes it eight
+    times as long.
+    """
 
     def __init__(self, serial: float, shared: float) -> None:
         self.serial, self.shared = serial, shared
@@ -43,7 +46,7 @@ class Machine:
         return max(0.0, 4.0 - self.taken - self.threads)
 
     def seconds(self) -> float:
-        """A step's, as things are now; every tenth one meets something else."""
+        """Return the seconds of a step as things are now; every tenth one meets something else."""
         self.steps += 1
         waiting = 8.0 if self.threads + self.taken > 4 else 1.0
         hiccup = 3.0 if self.steps % 10 == 0 else 1.0
@@ -285,7 +288,7 @@ def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path, monkeypatch
 def test_a_step_costs_next_to_nothing() -> None:
     import time
 
-    found = Governor([1, 2, 3], 1, lambda threads: None)
+    found = Governor([1, 2, 3], 1, lambda _: None)
     rounds: list[float] = []
     for _ in range(7):
         begun = time.perf_counter()

@@ -1,6 +1,7 @@
 """What a step has freed stays with the process: the kernel's own count of pages that it had to hand out.
 
-NumPy asks the C library for its memory as PyTorch does, and loads in a tenth of the time."""
+NumPy asks the C library for its memory as PyTorch does, and loads in a tenth of the time.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def test_a_step_gets_its_memory_from_the_one_before() -> None:
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ctypes
+
     from cvtui.engine.runtime import allocator
 
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: object())
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     assert not allocator.keep_freed_memory()

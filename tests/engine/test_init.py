@@ -11,16 +11,17 @@ from torch import Tensor, nn
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
-from cvtui.engine.nn.init import INITS, initialise, needs_batch
+from cvtui.engine.nn.init import INITS
 from cvtui.engine.nn.inits.fans import random_walk_gain
 from cvtui.engine.nn.inits.fixup import branches_of
-from cvtui.engine.nn.inits.layer import Place, places
+from cvtui.engine.nn.inits.layer import LayerInit, layers_of
 from cvtui.engine.nn.inits.orthogonal import orthogonal_matrix
 from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables
-from tests.engine.making import training
+from cvtui.recipe.choices.inits import INITS as CHOICES
+from tests.engine.choosing import initialise, needs_batch
+from tests.engine.making import gradient_of, training
 
 WIDE = "conv64f5-relu-conv64g2-bn-relu-pool4-res(conv96s2)-tanh-fc256-relu-fc"
 PLAIN = "conv16f5-relu-conv24g2-leakyrelu-pool2-conv32s2-tanh-fc64-relu-fc"
@@ -40,17 +41,17 @@ def images(count: int = 64) -> Tensor:
 
 
 def outputs_of(net: Net, batch: Tensor) -> dict[str, Tensor]:
-    """What every conv and fc gives for the batch, norms as in training."""
+    """Return the outputs of every conv and fc for the batch, norms as in training."""
     found: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
-        def seen(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        def seen(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             found[name] = output.detach()
 
         return seen
 
-    for place in places(net):
-        place.module.register_forward_hook(hook(place.name))
+    for layer in layers_of(net):
+        layer.module.register_forward_hook(hook(layer.name))
     net.train()
     net(batch)
     return found
@@ -68,17 +69,17 @@ def place_of(weight: Tensor) -> Any:
     ("glorot(uniform=1)", lambda p: math.sqrt(2 / (p.fan_in + p.fan_out))),
     ("lecun", lambda p: math.sqrt(1 / p.fan_in)),
     ("lecun(uniform=1)", lambda p: math.sqrt(1 / p.fan_in)),
-    ("uniform(0.3)", lambda p: 0.3 / math.sqrt(3)),
+    ("uniform(0.3)", lambda _: 0.3 / math.sqrt(3)),
     ("random-walk", lambda p: random_walk_gain(p.fan_in, p.activation) / math.sqrt(p.fan_in)),
 ])  # fmt: skip
 def test_spread_of_each_layer(text: str, std_of: Any) -> None:
-    for place in places(net_of(WIDE, text)):
-        count = place.weight.numel()
-        assert place.weight.std().item() == pytest.approx(std_of(place), rel=5 / math.sqrt(count))
-        assert abs(place.weight.mean().item()) < 5 * std_of(place) / math.sqrt(count)
+    for layer in layers_of(net_of(WIDE, text)):
+        count = layer.weight.numel()
+        assert layer.weight.std().item() == pytest.approx(std_of(layer), rel=5 / math.sqrt(count))
+        assert abs(layer.weight.mean().item()) < 5 * std_of(layer) / math.sqrt(count)
         if "uniform" in text:
-            assert place.weight.abs().max() <= math.sqrt(3) * std_of(place) * (1 + 1e-6)
-            assert place.weight.abs().max() > 0.99 * math.sqrt(3) * std_of(place)
+            assert layer.weight.abs().max() <= math.sqrt(3) * std_of(layer) * (1 + 1e-6)
+            assert layer.weight.abs().max() > 0.99 * math.sqrt(3) * std_of(layer)
 
 
 @pytest.mark.parametrize(("text", "fill"), [
@@ -91,15 +92,15 @@ def test_spread_of_each_layer(text: str, std_of: Any) -> None:
 ])  # fmt: skip
 def test_the_same_numbers_as_pytorchs(text: str, fill: Any) -> None:
     net, maker = net_of("conv8f5-relu-conv12s2-relu-fc20-relu-fc", text), generator(0, WEIGHTS)
-    for place in places(net):
-        expected = fill(torch.empty(place.weight.shape), maker)
-        assert torch.allclose(place.weight, expected, rtol=1e-5, atol=0)
+    for layer in layers_of(net):
+        expected = fill(torch.empty(layer.weight.shape), maker)
+        assert torch.allclose(layer.weight, expected, rtol=1e-5, atol=0)
 
 
 def test_fans_are_pytorchs_but_for_groups() -> None:
-    for place in places(net_of("conv8f5-relu-conv12s2f3x5-fc20-fc")):
-        assert (place.fan_in, place.fan_out) == place_of(place.weight)
-    grouped = {place.name: place for place in places(net_of(PLAIN))}["conv2"]
+    for layer in layers_of(net_of("conv8f5-relu-conv12s2f3x5-fc20-fc")):
+        assert (layer.fan_in, layer.fan_out) == place_of(layer.weight)
+    grouped = {layer.name: layer for layer in layers_of(net_of(PLAIN))}["conv2"]
     assert (grouped.fan_in, grouped.fan_out) == (9 * 16 // 2, 9 * 24 // 2)
 
 
@@ -107,17 +108,17 @@ def test_he_xavier_and_normal_draw_what_they_always_drew() -> None:
     for text, std_of in (
         ("he", lambda fan_in: math.sqrt(2.0 / fan_in)),
         ("xavier", lambda fan_in: 1.0 / math.sqrt(fan_in)),
-        ("normal(0.02)", lambda fan_in: 0.02),
+        ("normal(0.02)", lambda _: 0.02),
     ):
         maker = generator(3, WEIGHTS)
-        for place in places(net_of(WIDE, text, seed=3)):
-            expected = torch.empty(place.weight.shape).normal_(0.0, std_of(place.fan_in), generator=maker)
-            assert torch.equal(place.weight, expected)
+        for layer in layers_of(net_of(WIDE, text, seed=3)):
+            expected = torch.empty(layer.weight.shape).normal_(0.0, std_of(layer.fan_in), generator=maker)
+            assert torch.equal(layer.weight, expected)
 
 
 def test_the_activation_that_follows_is_found() -> None:
     net = Net(trace(parse("conv8-bn-relu-pool2-res(conv8-leakyrelu-conv8)-relu-conv8-tanh-fc9"), (16, 16, 3)))
-    assert [place.activation for place in places(net)] == ["relu", "leakyrelu", "", "tanh", ""]
+    assert [layer.activation for layer in layers_of(net)] == ["relu", "leakyrelu", "", "tanh", ""]
 
 
 # ------------------------------------------------------------------ what stays as long as it was
@@ -125,9 +126,9 @@ def test_the_activation_that_follows_is_found() -> None:
 
 @pytest.mark.parametrize("gain", [1.0, 1.7])
 def test_orthogonal_rows_or_columns(gain: float) -> None:
-    for place in places(net_of(WIDE, f"orthogonal({gain})")):
-        groups = getattr(place.module, "groups", 1)
-        for part in place.weight.flatten(1).chunk(groups):
+    for layer in layers_of(net_of(WIDE, f"orthogonal({gain})")):
+        groups = getattr(layer.module, "groups", 1)
+        for part in layer.weight.flatten(1).chunk(groups):
             few = part if part.shape[0] <= part.shape[1] else part.T
             assert torch.allclose(few @ few.T, gain**2 * torch.eye(len(few)), atol=1e-5)
 
@@ -191,7 +192,7 @@ def test_lsuv_lets_pass_what_is_near_enough() -> None:
     for output in outputs_of(net_of(PLAIN, "lsuv", batch=batch), batch).values():
         assert abs(output.var(correction=0).item() - 1) < 0.1
     net = net_of("fc-relu", "lsuv(1)", batch=0.9 * nn.functional.normalize(torch.randn(64, 3, 16, 16)))
-    weight = next(places(net)).weight
+    weight = next(layers_of(net)).weight
     assert torch.allclose(weight @ weight.T, torch.eye(10), atol=1e-5)  # within 1: not touched
 
 
@@ -199,7 +200,7 @@ def test_data_dependent_gives_every_channel_mean_0_and_variance_1() -> None:
     batch = images()
     for expression in (PLAIN, WIDE, RESIDUAL):
         net = net_of(expression, "data-dependent", batch=batch)
-        biased = {place.name for place in places(net) if place.module.bias is not None}
+        biased = {layer.name for layer in layers_of(net) if layer.module.bias is not None}
         for name, output in outputs_of(net, batch).items():
             over = [0, *range(2, output.dim())]
             assert torch.allclose(output.var(over, correction=0), torch.ones(output.shape[1]), atol=1e-3), name
@@ -262,10 +263,10 @@ def test_fixup_blocks_begin_as_the_identity() -> None:
 
 def test_fixup_scales_by_the_number_of_blocks_and_their_depth() -> None:
     fixed, he = net_of(RESIDUAL, "fixup"), net_of(RESIDUAL, "he")
-    weights = {place.name: place.weight for place in places(he)}
+    weights = {layer.name: layer.weight for layer in layers_of(he)}
     factor = {"conv1": 1, "conv2": 2**-0.5, "conv3": 0, "conv4": 2**-0.25, "conv5": 2**-0.25, "conv6": 0, "proj1": 1}
-    for place in places(fixed):
-        assert torch.allclose(place.weight, weights[place.name] * factor.get(place.name, 0), atol=1e-7), place.name
+    for layer in layers_of(fixed):
+        assert torch.allclose(layer.weight, weights[layer.name] * factor.get(layer.name, 0), atol=1e-7), layer.name
 
 
 def test_fixup_in_blocks_of_every_shape() -> None:
@@ -287,9 +288,9 @@ def test_fixup_in_blocks_of_every_shape() -> None:
         net = net_of(expression, "fixup")
         for branch in branches_of(net):
             for name in branch.last:
-                assert not net.get_submodule(name).weight.any()  # type: ignore[operator, union-attr]
+                assert not net.get_parameter(f"{name}.weight").any()
         assert not net(images(4)).any()
-        assert next(places(net)).weight.isfinite().all()
+        assert next(layers_of(net)).weight.isfinite().all()
 
 
 def test_a_deep_fixup_net_starts_with_a_gradient_of_moderate_size() -> None:
@@ -309,7 +310,7 @@ def test_zeros_and_constants_learn_no_two_different_units() -> None:
     zero = net_of("conv8-relu-fc16-relu-fc", "zeros")
     nn.functional.cross_entropy(zero(batch), torch.arange(8)).backward()
     assert not any(parameter.any() for parameter in zero.parameters())
-    gradients = {name: parameter.grad for name, parameter in zero.named_parameters()}
+    gradients = {name: gradient_of(parameter) for name, parameter in zero.named_parameters()}
     assert all(not gradient.any() for name, gradient in gradients.items() if name != "fc2.bias")
     same = net_of("conv8-relu-fc16-relu-fc", "constant(0.02)")
     optimizer = torch.optim.SGD(same.parameters(), lr=0.1)
@@ -325,7 +326,7 @@ def test_zeros_and_constants_learn_no_two_different_units() -> None:
 # ------------------------------------------------------------------ all
 
 
-@pytest.mark.parametrize("name", list(tables.INITS))
+@pytest.mark.parametrize("name", list(CHOICES))
 def test_all_begin_with_biases_of_0_from_the_seed_alone(name: str) -> None:
     batch = images()
     torch.manual_seed(1)
@@ -336,7 +337,7 @@ def test_all_begin_with_biases_of_0_from_the_seed_alone(name: str) -> None:
     if name not in ("zeros", "constant"):
         assert not torch.equal(first["conv1.weight"], other.state_dict()["conv1.weight"])
     if name != "data-dependent":
-        assert not any(place.module.bias.any() for place in places(again) if place.module.bias is not None)
+        assert not any(layer.module.bias.any() for layer in layers_of(again) if layer.module.bias is not None)
     assert all(not parameter.requires_grad or parameter.grad is None for parameter in again.parameters())
     assert all(parameter.is_leaf for parameter in again.parameters())
 
@@ -344,19 +345,19 @@ def test_all_begin_with_biases_of_0_from_the_seed_alone(name: str) -> None:
 def test_every_choice_has_its_function_and_parameters() -> None:
     import inspect
 
-    assert set(INITS) == set(tables.INITS)
-    for name, choice in tables.INITS.items():
+    assert set(INITS) == set(CHOICES)
+    for name, choice in CHOICES.items():
         given = inspect.signature(INITS[name]).parameters
         defaults = {key: value.default for key, value in given.items() if value.default is not inspect.Parameter.empty}
         assert defaults == {key: parameter.default for key, parameter in choice.parameters.items()}, name
         assert INITS[name].__doc__
-    assert Place.__doc__
+    assert LayerInit.__doc__
 
 
 @pytest.mark.parametrize(("text", "words"), [
     ("he(slope=2)", "0 to 1"),
     ("orthogonl", "orthogonal"),
-    ("constant(x)", "no number"),
+    ("constant(x)", "not a number"),
     ("lsuv(0)", "0 < x <= 1"),
     ("random_walk(1)", "takes no values"),
 ])  # fmt: skip

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Size
-from cvtui.engine.nn.summary import inspect_module, inspect_target
+from cvtui.engine.nn.summary import summarize_module, summarize_target
 from cvtui.errors import RequestError
 
 SIZE = (8, 8, 3)
@@ -145,7 +145,7 @@ def test_awkward_models_are_counted_right_and_left_as_they_were(name: str, mode:
     make, macs = AWKWARD[name]
     model = make().train(mode == "train")
     before = snapshot(model)
-    found = inspect_module(model, SIZE)
+    found = summarize_module(model, SIZE)
     assert snapshot(model) == before
     assert found.macs == macs
     assert sum(row.macs for row in found.rows) == macs
@@ -156,7 +156,7 @@ def test_awkward_models_are_counted_right_and_left_as_they_were(name: str, mode:
 
 
 def notes(model: nn.Module) -> dict[str, str]:
-    return {row.name: row.note for row in inspect_module(model, SIZE).rows if row.note}
+    return {row.name: row.note for row in summarize_module(model, SIZE).rows if row.note}
 
 
 def test_what_is_odd_about_a_module_is_said() -> None:
@@ -168,11 +168,11 @@ def test_what_is_odd_about_a_module_is_said() -> None:
 
 
 def test_rows_tell_sizes_as_the_calculator_does() -> None:
-    rows = inspect_module(nn.Sequential(nn.Conv2d(3, 4, 5), nn.Flatten(), nn.Linear(64, 7)), SIZE).rows
+    rows = summarize_module(nn.Sequential(nn.Conv2d(3, 4, 5), nn.Flatten(), nn.Linear(64, 7)), SIZE).rows
     assert [row.output for row in rows] == [(4, 4, 4), (64,), (7,)]
     assert [(row.weights, row.biases, row.fan_in) for row in rows] == [(300, 4, 75), (0, 0, 0), (448, 7, 64)]
     assert rows[0].expression.startswith("Conv2d(3, 4, kernel_size=(5, 5)")
-    (row,) = inspect_module(nn.ConvTranspose2d(8, 4, 3, groups=2), (8, 8, 8)).rows
+    (row,) = summarize_module(nn.ConvTranspose2d(8, 4, 3, groups=2), (8, 8, 8)).rows
     assert row.fan_in == 36
 
 
@@ -182,9 +182,9 @@ def test_a_model_that_cant_be_run_is_a_request_error() -> None:
             return x if x.sum().item() > 0 else -x
 
     with pytest.raises(RequestError, match="Deciding on 8x8x3: "):
-        inspect_module(Deciding(), SIZE)
+        summarize_module(Deciding(), SIZE)
     with pytest.raises(RequestError, match="Conv2d on 8x8x3: "):
-        inspect_module(nn.Conv2d(4, 4, 3), SIZE)
+        summarize_module(nn.Conv2d(4, 4, 3), SIZE)
     assert torch.backends.mha.get_fastpath_enabled()
     assert not torch.nn.modules.module._global_forward_hooks
 
@@ -203,7 +203,7 @@ KNOWN = {
 def test_torchvisions_best_known_models(name: str) -> None:
     parameters, giga = KNOWN[name]
     before = torch.get_rng_state()
-    found = inspect_target(f"torchvision:{name}")
+    found = summarize_target(f"torchvision:{name}")
     assert torch.equal(torch.get_rng_state(), before)
     assert found.parameters == parameters
     assert round(found.macs / 1e9, 3) == giga
@@ -224,7 +224,7 @@ def test_every_classification_model_of_torchvision() -> None:
     names = _every_model()
     assert len(names) >= 80
     for name in names:
-        found = inspect_target(f"torchvision:{name}")
+        found = summarize_target(f"torchvision:{name}")
         assert sum(row.macs for row in found.rows) == found.macs, name
         weights = {one.name: one for one in models.get_model_weights(name)}
         published = weights.get("IMAGENET1K_V1")
@@ -244,7 +244,7 @@ def test_every_classification_model_of_torchvision() -> None:
 
 
 def test_classes_and_size_are_handed_on() -> None:
-    found = inspect_target("torchvision:resnet18", (64, 64, 3), 7)
+    found = summarize_target("torchvision:resnet18", (64, 64, 3), 7)
     assert found.rows[-1].output == (7,)
     assert found.parameters == 11_689_512 - 993 * 513
     assert found.input == (64, 64, 3)
@@ -308,9 +308,10 @@ def own(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     ],
 )
 def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | None, parameters: int) -> None:
-    assert inspect_target(f"{own}:{path}", size, classes).parameters == parameters
+    assert summarize_target(f"{own}:{path}", size, classes).parameters == parameters
 
 
+@pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -324,7 +325,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
         ("builtins:dict", "gives a dict, not a torch.nn.Module"),
     ],
 )
-def test_a_target_that_is_none(own: str, target: str, words: str) -> None:
+def test_a_target_that_is_none(target: str, words: str) -> None:
     with pytest.raises(RequestError) as caught:
-        inspect_target(target, SIZE)
+        summarize_target(target, SIZE)
     assert words in caught.value.message

@@ -1,4 +1,4 @@
-"""Which checkpoints a run writes, by epoch and by time, and which stay."""
+"""Checkpoints that a run writes, by epoch and by time, and those that stay."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 
 def watched(base: Path, *, save: bool) -> RunFolder:
-    """A loop of somebody's own, that ended in an error."""
+    """Watch a user's own loop that ends in an error."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     run = package.watch(model, optimizer, name="own", runs=base / "runs")
@@ -51,7 +51,7 @@ def watched(base: Path, *, save: bool) -> RunFolder:
 
 
 def forget_kind(run: RunFolder) -> None:
-    """The log as an older version wrote it."""
+    """Rewrite the log as an older version wrote it."""
     lines = [json.loads(line) for line in run.events.read_bytes().splitlines()]
     for line in lines:
         line.pop("kind", None)
@@ -75,7 +75,7 @@ def test_a_watched_run_is_refused_in_one_sentence_with_what_can_be_done(what: st
     done = cvtui(*ASKED[what], cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert f"'own' can't be {what} here: it is a loop of somebody's own" in done.stderr
+    assert f"'own' can't be {what} here: it is a custom training loop" in done.stderr
     line = re.search(r"in the script: (.*)\n", done.stderr)
     assert line is not None
     assert sorted(tmp_path.rglob("*")) == before, "no run was made, nothing was written"
@@ -85,7 +85,7 @@ def test_a_watched_run_is_refused_in_one_sentence_with_what_can_be_done(what: st
         patch.chdir(tmp_path)
         exec(line[1], {"model": model, "torch": torch})
     (path,) = run.checkpoints.glob("step-*.pt")
-    assert torch.equal(model[1].weight, torch.load(path, weights_only=True)["model"]["1.weight"])
+    assert torch.equal(model.get_parameter("1.weight"), torch.load(path, weights_only=True)["model"]["1.weight"])
 
 
 def test_its_folder_is_not_sent_to_its_recipe(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_engine_itself_refuses_too(tmp_path: Path) -> None:
     run = watched(tmp_path, save=True)
     code, _, error = train(run, resume=True)
     assert code == 2
-    assert "it is a loop of somebody's own" in error
+    assert "it is a custom training loop" in error
 
 
 def test_compare_recommends_no_recipe_for_it(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_compare_recommends_no_recipe_for_it(tmp_path: Path) -> None:
         file.write('{"type":"epoch","epoch":9,"step":99,"time":0,"train_loss":1,"train_accuracy":1,"val_loss":0.1,'
                    '"val_accuracy":1.1,"seconds":1,"images_per_second":1}\n')  # fmt: skip
     compared = cvtui("compare", "own", "ours", cwd=tmp_path)
-    assert "once more: cvtui runs/ours/recipe.toml" in compared.stdout
+    assert "to repeat it: cvtui runs/ours/recipe.toml" in compared.stdout
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["told", "old log"])
@@ -138,7 +138,7 @@ def test_every_room_asks_the_kind(old: bool, tmp_path: Path) -> None:
     assert found.run.kind == "watch"
     doctor = Doctor(found)
     doctor.update()
-    assert doctor.case.own_loop
+    assert doctor.obs.own_loop
     assert "cvtui.watch" in unavailable_reason(found)
     assert "cvtui resume" not in next_step("failed", found)
     assert "in the script" in next_step("failed", found)

@@ -13,8 +13,10 @@ import torch
 from cvtui.engine.data.batching import batches, epoch_order
 from cvtui.engine.data.images import Images
 from cvtui.engine.nn.model import Net
+from cvtui.engine.observe.recorder import Journal
 from cvtui.engine.train import trainer as looping
 from cvtui.engine.train.control import Signals, StopAsked
+from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import check, flat_norm, joins_last, steps_of
@@ -126,7 +128,6 @@ def test_stopped_and_resumed_it_is_the_same(tmp_path: Path, monkeypatch: pytest.
     """Also behind the last batch of an epoch, while it is validated."""
     whole, stopped = (folder(tmp_path, name, net=FLAT, batch_size=359) for name in ("whole", "stopped"))
     assert train(whole) == (0, "", "")
-    evaluate = looping.evaluate
 
     def evaluating(t: Any, between: Callable[[], None]) -> Any:
         if t.step == step:
@@ -136,14 +137,14 @@ def test_stopped_and_resumed_it_is_the_same(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(looping, "evaluate", evaluating)
         if step != 4:
-            journal_step = looping.Journal.step
+            journal_step = Journal.step
 
             def stepping(self: Any, *args: Any, **more: Any) -> None:
                 journal_step(self, *args, **more)
                 if self.training.step == step:
                     raise StopAsked("stopped", 143)
 
-            patch.setattr(looping.Journal, "step", stepping)
+            patch.setattr(Journal, "step", stepping)
         assert train_folder(stopped.path, Signals()) == 143
     assert history(stopped).steps_done == step
     assert train(stopped, resume=True) == (0, "", "")

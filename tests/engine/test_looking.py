@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from cvtui.assets import asset
 from cvtui.engine.observe.feature_maps import Validation, look_through
 from cvtui.engine.observe.image_writer import LOOKED_AT
 from cvtui.engine.offline_maps import look_at
-from cvtui.runlog.events import Command
+from cvtui.runlog.events import Command, PictureSaved
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 
@@ -68,7 +69,7 @@ def test_a_compiled_model_is_looked_at_as_it_was_before() -> None:
     torch.manual_seed(1)
     model, image = Twice(), torch.randn(1, 2, 6, 6)
     plain = look_through(model, image, contextlib.nullcontext())
-    compiled = look_through(torch.compile(model, backend="eager"), image, contextlib.nullcontext())
+    compiled = look_through(cast("nn.Module", torch.compile(model, backend="eager")), image, contextlib.nullcontext())
     model.compile(backend="eager")
     in_place = look_through(nn.DataParallel(model), image, contextlib.nullcontext())
     for other in (compiled, in_place):
@@ -118,6 +119,7 @@ def test_maps_of_the_image_that_was_asked_for(run: RunFolder) -> None:
         pixels, label = arrays["validation_images"][7], arrays["validation_labels"][7]
     for picture in shown:
         assert picture.truth == str(label)
+        assert picture.share is not None
         assert 0.1 <= picture.share <= 1
         assert np.array_equal(np.asarray(Image.open(run.path / picture.path))[..., 0], pixels)
 
@@ -127,8 +129,8 @@ def test_a_run_that_is_over_is_looked_at_with_its_checkpoint(run: RunFolder) -> 
     assert look_at(run.path, 3) == 0
     found = history(run)
     assert (found.state(), found.skipped, found.end) == ("finished", 0, before.end)
-    new = records(run)[len(old) :]
-    assert [(record.name, record.image, record.step) for record in new][-2:] == [
+    new = records(run)[len(old) :][-2:]
+    assert [(one.name, one.image, one.step) for one in new if isinstance(one, PictureSaved)] == [
         ("feature maps of pool1", 3, before.steps_done),
         (LOOKED_AT, 3, before.steps_done),
     ]
@@ -179,6 +181,7 @@ def test_a_strangers_loop_shows_its_validation_images(tmp_path: Path) -> None:
     assert all(map(torch.equal, plain[1], looked_at[1]))
     found = History(RunFolder.open(tmp_path / "own-2"))
     found.poll()
+    assert found.run is not None
     assert found.run.data == {"classes": ["a", "b", "c"], "validation": 4}
     assert [command.words for command in found.commands][3:5] == [
         "feature maps of validation image 3",

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.optim.loss import LOSSES, make_loss
+from cvtui.engine.optim.loss import LOSSES
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables
-from cvtui.recipe.first_loss import first_loss, first_loss_or_none
+from cvtui.recipe.choices.losses import LOSSES as CHOICES
+from cvtui.recipe.first_loss import first_loss_or_none
+from tests.engine.choosing import first_loss, make_loss
 
 
 def lecture_hinge(scores: Tensor, labels: Tensor, margin: float) -> float:
@@ -28,7 +29,7 @@ def test_cross_entropy_is_minus_the_log_of_the_softmax() -> None:
     assert torch.allclose(make_loss("cross-entropy")(logits, labels), -shares.log()[range(8), labels].mean())
     target = 0.9 * nn.functional.one_hot(labels, 10) + 0.1 / 10
     assert torch.allclose(make_loss("cross-entropy(0.1)")(logits, labels), -(target * shares.log()).sum(1).mean())
-    assert set(LOSSES) == set(tables.LOSSES)
+    assert set(LOSSES) == set(CHOICES)
 
 
 def test_hinge_on_the_lectures_cat_car_and_frog() -> None:

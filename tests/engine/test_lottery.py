@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.model import Net
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
@@ -19,7 +19,7 @@ from cvtui.engine.train.lottery import prepare_run, prune, shuffled
 from cvtui.engine.train.state import Training, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.tables import OPTIMIZERS
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.lottery_note import MASK, REWIND, Ticket, left_after, ticket_of, write_ticket
@@ -46,7 +46,7 @@ def later(base: Path, kind: Any = "ticket", number: int = 1, parent: str = "dens
 
 
 def begun(run: RunFolder, **changes: Any) -> Training:
-    """The training as its engine has it before the first step."""
+    """Prepare the training as its engine has it before the first step."""
     found, words = prepare_run(check(recipe(**{"net": NET, "epochs": 1, **changes})), run)
     assert words
     return found
@@ -154,7 +154,7 @@ def test_a_ticket_begins_with_the_first_weights_and_its_controls_do_not(tmp_path
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
 def test_what_is_pruned_stays_0_whatever_the_optimizer_does(tmp_path: Path, optimizer: str) -> None:
-    changes = {"optimizer": optimizer, "lr": 0.01, "weight_decay": 0.01}
+    changes: dict[str, Any] = {"optimizer": optimizer, "lr": 0.01, "weight_decay": 0.01}
     dense(tmp_path, **changes)
     before: Tensor | None = None
     for number, parent in ((1, "dense"), (2, "round-1-ticket")):
@@ -223,9 +223,9 @@ def test_every_layer_with_weights_is_pruned(tmp_path: Path) -> None:
     net = "conv4-relu-res(conv8s2-relu-conv8)-relu-gap-fc"
     dense(tmp_path, net=net)
     model: Net = begun(later(tmp_path, net=net), net=net).model
-    for place in places(model):
-        share = 0.25 if place.name == "fc1" else 0.5
-        assert (place.weight == 0).float().mean().item() == pytest.approx(share, abs=0.02), place.name
+    for layer in layers_of(model):
+        share = 0.25 if layer.name == "fc1" else 0.5
+        assert (layer.weight == 0).float().mean().item() == pytest.approx(share, abs=0.02), layer.name
 
 
 def test_what_a_round_writes_down_is_whole_or_not_there(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_what_a_round_writes_down_is_whole_or_not_there(tmp_path: Path) -> None:
     pid = os.fork()
     if not pid:
         try:
-            os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+            os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
             checkpoint.write_whole({"w": torch.ones(1000)}, tmp_path / "mask.pt")
         finally:  # a child that comes out of here would go on with the tests
             os._exit(0)

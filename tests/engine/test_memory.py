@@ -1,5 +1,7 @@
-"""Where memory is short: refused before anything is allocated, told with the training's own need, and never the end of
-a run because somebody watched it."""
+"""Short memory: refused before anything is allocated, told with the training's own need.
+
+It never ends a run because somebody watched it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_ba
 from cvtui.engine.train import state as room_of_training
 from cvtui.engine.train.snapshots import Pictures
 from cvtui.errors import RequestError
-from cvtui.recipe.memory_check import GIB, need_of
+from cvtui.recipe.memory_check import GIB, memory_need
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import AnyRecord, LayersSampled, Log, PictureSaved, RunEnded
 
@@ -32,7 +34,7 @@ MOST = 256_000_000
 
 
 def run(code: str, *arguments: str) -> str:
-    """A process of its own; what it prints."""
+    """Run code in a process of its own; returns what it prints."""
     words = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -50,7 +52,7 @@ def test_weights_gradients_and_state_are_what_pytorch_holds(optimizer: str, ema:
     images = t.data.train.part(0, 32)
     t.loss(t.model(t.preprocess(images.pixels)), images.labels).backward()
     t.optimizer.step()
-    need = need_of(t.checked)
+    need = memory_need(t.checked)
     parameters = list(t.model.parameters())
     state = [v for one in t.optimizer.state.values() for v in one.values() if isinstance(v, torch.Tensor) and v.dim()]
     mean = list(t.ema.model.parameters()) if t.ema is not None else []
@@ -76,7 +78,7 @@ def test_the_engine_itself_refuses_it_before_a_single_module_is_made(
 def test_on_a_gpu_it_is_the_gpus_memory_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answers of torch.cuda are set here: what they are compared with is not."""
     checked = check(recipe(net="fc100-fc", optimizer="adam", batch_size=32))
-    need = need_of(checked)
+    need = memory_need(checked)
     cuda = torch.device("cuda", 0)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 1000)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 400)
@@ -101,7 +103,7 @@ def test_on_a_real_gpu() -> None:
 
 def test_the_batch_size_to_try_is_one_that_fits() -> None:
     checked = check(recipe(net="[conv64-relu]*4-fc", batch_size=1024))
-    half = need_of(checked, 512).total
+    half = memory_need(checked, 512).total
     assert smaller_batch(checked, half) == 512
     assert smaller_batch(checked, half - 1) == 256
     assert smaller_batch(check(recipe(batch_size=1)), GIB) == 0
@@ -262,7 +264,7 @@ def test_wherever_in_a_sample_memory_runs_out(tmp_path: Path, monkeypatch: pytes
 
 
 def test_pictures_that_find_no_memory_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def short(self: Pictures) -> None:
+    def short(_self: Pictures) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(Pictures, "_mistakes", short)

@@ -14,14 +14,15 @@ from torch import nn
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
-from cvtui.engine.nn.init import INITS, initialise
+from cvtui.engine.nn.init import INITS
 from cvtui.engine.nn.model import BitDropout, Net, ReLU
 from cvtui.engine.optim.factory import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables
+from cvtui.recipe.choices.inits import INITS as CHOICES
+from tests.engine.choosing import initialise
 
-from .making import training
+from .making import gradient_of, training
 
 NETS = [
     "fc",
@@ -48,7 +49,7 @@ def check_against_table(text: str, size: tuple[int, int, int] = (32, 32, 3)) -> 
     sizes: dict[str, tuple[int, ...]] = {}
 
     def note(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
             h_w_c = (*output.shape[2:], output.shape[1])
             sizes[name] = h_w_c
 
@@ -100,13 +101,13 @@ def test_a_1x1_conv_with_a_stride_is_pytorchs_and_harms_no_memory() -> None:
     out = net(x)
     out.square().sum().backward()
     plain, weight, bias = (p.detach().clone().requires_grad_() for p in (x, conv.weight, conv.bias))
-    with torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
+    with torch.backends.mkldnn.flags(enabled=False):
         expected = nn.functional.conv2d(plain, weight, bias, stride=2)
         expected.square().sum().backward()
     assert torch.allclose(out, expected.flatten(1), atol=1e-6)
     assert plain.grad is not None
     assert weight.grad is not None
-    assert torch.allclose(x.grad, plain.grad, atol=1e-5)
+    assert torch.allclose(gradient_of(x), plain.grad, atol=1e-5)
     assert torch.allclose(conv.weight.grad, weight.grad, atol=1e-4)
 
 
@@ -119,7 +120,7 @@ def test_pooling_of_sums_is_the_window_times_its_mean() -> None:
 @pytest.mark.parametrize(("text", "std_of"), [
     ("he", lambda fan_in: math.sqrt(2 / fan_in)),
     ("xavier", lambda fan_in: 1 / math.sqrt(fan_in)),
-    ("normal(0.02)", lambda fan_in: 0.02),
+    ("normal(0.02)", lambda _: 0.02),
 ])  # fmt: skip
 def test_initialisation_has_the_promised_spread(text: str, std_of: Any) -> None:
     net = Net(trace(parse("conv64f5-relu-conv64g2-bn-relu-pool4-res(conv96s2)-fc256-relu-fc"), (32, 32, 3), 10))
@@ -134,7 +135,7 @@ def test_initialisation_has_the_promised_spread(text: str, std_of: Any) -> None:
             assert module.bias is None or not module.bias.any()
             checked += 1
     assert checked == 6
-    assert set(INITS) == set(tables.INITS)
+    assert set(INITS) == set(CHOICES)
 
 
 def test_weights_follow_from_the_seed_alone() -> None:
@@ -211,7 +212,7 @@ def test_dropout_keeps_its_share_and_the_mean(p: float, dtype: torch.dtype) -> N
     if p < 1:
         precision = 1e-4 if dtype == torch.float32 else 4e-3
         assert out[out != 0].unique().tolist() == [pytest.approx(1 / (1 - p), rel=precision)]
-    assert torch.equal(x.grad, out.detach())
+    assert torch.equal(gradient_of(x), out.detach())
     assert (out.dtype, out.stride()) == (dtype, x.stride())
     assert torch.equal(layer.eval()(x), x)
 

@@ -60,8 +60,8 @@ class _InOperations(TorchDispatchMode):
 
 @contextmanager
 def as_on_a_gpu(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Readings are an error while this lasts, but inside a flush; yields the steps at which there was one."""
-    monkeypatch.setattr(statistics, "on_cpu", lambda tensor: False)
+    """Make readings an error while this lasts, but inside a flush; yields the steps that had one."""
+    monkeypatch.setattr(statistics, "on_cpu", lambda _: False)
     assert loop.guard is not None
     loop.guard._on_cpu = False
     inside = [0]
@@ -115,7 +115,7 @@ def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("reading", ["item", "float", "if", "tolist", "nonzero"])
 def test_it_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: str) -> None:
-    def reads(module: Any, inputs: Any, output: torch.Tensor) -> None:
+    def reads(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
         found = output.detach().mean()
         match reading:
             case "item":

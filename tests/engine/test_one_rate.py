@@ -1,5 +1,7 @@
-"""One learning rate: a recipe that multiplies its own (`scale_lr`) and the same rate written plainly are one recipe to
-all that train it, judge it or go on with it."""
+"""One learning rate: a recipe that multiplies its own (`scale_lr`) and one that writes it plainly.
+
+They are one recipe to all that train it, judge it or go on with it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from cvtui.compare.lr_search import Found, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
 from cvtui.doctor import Diagnosis, Doctor, examine
 from cvtui.engine.precheck import checkup
-from cvtui.recipe.learning_rate import full_rate, rate_told
+from cvtui.recipe.learning_rate import full_rate, recorded_rate
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, load, override
 from cvtui.recipe.validation import check
@@ -44,7 +46,7 @@ DEEPER = "conv8-relu-fc16-relu-fc16-relu-fc"
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[History, History]:
-    """The same ill run written in both ways."""
+    """Train the same ill run, written in both ways."""
     base = tmp_path_factory.mktemp("rates") / "runs"
     found = []
     for name, rate in (("scaled", SCALED), ("plain", PLAIN)):
@@ -98,7 +100,7 @@ def test_a_cure_of_the_batch_size_leaves_the_rate_where_it_was(tmp_path: Path) -
     assert check(cured).lr == found.cure["lr"] == 0.1
 
 
-def test_doctor_fix_trains_at_the_rate_that_it_names(pair: tuple[History, History], tmp_path: Path) -> None:
+def test_doctor_fix_trains_at_the_rate_that_it_names(pair: tuple[History, History]) -> None:
     base = pair[0].folder.path.parent
     found = command("doctor", "scaled", "--fix", "--json", cwd=base.parent)
     assert found.returncode == 0, found.stderr
@@ -164,14 +166,14 @@ def test_lists_filters_and_comparisons_show_the_rate_that_is_trained_at(pair: tu
 
 @pytest.mark.parametrize("recipe", [{}, {"lr": "fast"}, {"lr": True}, {"lr": 10**400}, {"lr": float("nan")}])
 def test_a_record_may_tell_no_rate(recipe: dict[str, Any]) -> None:
-    assert rate_told(recipe) is None
+    assert recorded_rate(recipe) is None
 
 
 @pytest.mark.parametrize(("lr", "batch", "scale"), [(0.1, 64, 0), (0.1, 64, 256), (0.3, 1437, 32)])
 def test_the_rate_is_one_function(lr: float, batch: int, scale: int) -> None:
     rate = full_rate(lr, batch, scale)
     assert rate == check(recipe(lr=lr, batch_size=batch, scale_lr=scale)).lr
-    assert rate == rate_told({"lr": lr, "batch_size": batch, "scale_lr": scale})
+    assert rate == recorded_rate({"lr": lr, "batch_size": batch, "scale_lr": scale})
     record = {"recipe": {"lr": lr, "batch_size": batch, "scale_lr": scale}}
     assert rate == msgspec.convert({**BARE, **record}, RunStarted).lr
 
@@ -183,8 +185,11 @@ BARE: dict[str, Any] = {
 
 
 def test_nobody_below_the_recipe_reads_its_raw_rate() -> None:
-    """`recipe.lr` may stand for another batch size: whoever wants the rate asks for Checked.lr or RunStarted.lr. (The
-    update rules in optimizers.py are given a recipe whose rate is written out.)"""
+    """`recipe.lr` may stand for another batch size.
+
+    Whoever wants the rate asks for Checked.lr or RunStarted.lr. (The update rules in optimizers.py are given a
+    recipe whose rate is written out.)
+    """
     root = Path(cvtui.__file__).parent
     raw = []
     for path in sorted(root.rglob("*.py")):

@@ -9,38 +9,42 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvtui.calc.memory import OPTIMIZERS as OF_THE_RULE
 from cvtui.engine.optim import skippable
-from cvtui.engine.optim.factory import OPTIMIZERS, make_optimizer, parameter_groups
+from cvtui.engine.optim.factory import OPTIMIZERS, parameter_groups
 from cvtui.errors import RequestError
-from cvtui.recipe.choices import tables
+from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
+from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.recipe import Recipe
+from tests.engine.choosing import make_optimizer
+
+from .making import gradient_of
 
 LR = 0.02
 Rule = Callable[[Tensor, Tensor, dict[str, Any], int], Tensor]
 """(x, dx, memory, t from 1) -> the new x."""
 
 
-def sgd(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def sgd(x: Tensor, dx: Tensor, _memory: dict[str, Any], _t: int) -> Tensor:
     return x - LR * dx
 
 
-def momentum(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def momentum(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["v"] = 0.8 * memory.get("v", 0) + dx
     return x - LR * memory["v"]
 
 
-def dampened(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def dampened(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["v"] = 0.8 * memory.get("v", 0) + (1 - 0.3) * dx
     return x - LR * memory["v"]
 
 
-def nesterov(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def nesterov(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["v"] = 0.8 * memory.get("v", 0) + dx
     return x - LR * (dx + 0.8 * memory["v"])
 
 
-def adagrad(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def adagrad(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["g"] = memory.get("g", 0) + dx * dx
     return x - LR * dx / (memory["g"].sqrt() + 1e-7)
 
@@ -50,12 +54,12 @@ def adagrad_decaying(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> T
     return x - LR / (1 + 0.05 * (t - 1)) * dx / (memory["g"].sqrt() + 1e-7)
 
 
-def rmsprop(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def rmsprop(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["g"] = 0.9 * memory.get("g", 0) + (1 - 0.9) * dx * dx
     return x - LR * dx / (memory["g"].sqrt() + 1e-7)
 
 
-def rmsprop_with_all(x: Tensor, dx: Tensor, memory: dict[str, Any], t: int) -> Tensor:
+def rmsprop_with_all(x: Tensor, dx: Tensor, memory: dict[str, Any], _t: int) -> Tensor:
     memory["g"] = 0.9 * memory.get("g", 0) + (1 - 0.9) * dx * dx
     memory["mean"] = 0.9 * memory.get("mean", 0) + (1 - 0.9) * dx
     memory["v"] = 0.5 * memory.get("v", 0) + dx / ((memory["g"] - memory["mean"] ** 2).sqrt() + 1e-7)
@@ -119,7 +123,7 @@ def test_the_lectures_rule_for_fifty_steps(text: str, rule: Rule, decoupled: boo
 
 
 def test_each_choice_has_its_function_and_is_fused_where_pytorch_can() -> None:
-    assert set(OPTIMIZERS) == set(tables.OPTIMIZERS)
+    assert set(OPTIMIZERS) == set(CHOICES)
     for name in set(OPTIMIZERS) - {"rmsprop", "muon"}:  # PyTorch has no fused kernel for these
         optimizer = make_optimizer(small(), Recipe(optimizer=name))
         assert all(group["fused"] for group in optimizer.param_groups), name
@@ -134,7 +138,7 @@ def test_muon_is_pytorchs_for_hidden_weights_and_adamw_for_the_rest() -> None:
     theirs = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
     theirs.load_state_dict(ours.state_dict())
     options: dict[str, Any] = {"momentum": 0.9, "nesterov": False, "ns_steps": 4, "adjust_lr_fn": "match_rms_adamw"}
-    muon = torch.optim.Muon([theirs[0].weight, theirs[2].weight], lr=LR, weight_decay=0.1, **options)
+    muon = torch.optim.Muon([theirs.get_parameter(f"{i}.weight") for i in (0, 2)], lr=LR, weight_decay=0.1, **options)
     rest = [theirs[0].bias, theirs[2].bias, theirs[4].bias]
     adamw = torch.optim.AdamW(
         [{"params": [theirs[4].weight], "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=LR
@@ -157,11 +161,11 @@ def test_muon_sees_a_conv_as_one_row_per_channel(layout: torch.memory_format) ->
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 3)).to(memory_format=layout)
     optimizer = make_optimizer(model, Recipe(optimizer="muon", lr=LR, weight_decay=0))
-    before = model[0].weight.detach().clone()
+    before = model.get_parameter("0.weight").detach().clone()
     nn.functional.cross_entropy(model(torch.randn(64, 3, 6, 6)), torch.randint(3, (64,))).backward()
-    gradient = model[0].weight.grad.reshape(8, 27)
+    gradient = gradient_of(model.get_parameter("0.weight")).reshape(8, 27)
     optimizer.step()
-    step = (before - model[0].weight.detach()).reshape(8, 27) / (LR * 0.2 * 27**0.5)
+    step = (before - model.get_parameter("0.weight").detach()).reshape(8, 27) / (LR * 0.2 * 27**0.5)
     u, _, v = torch.linalg.svd(gradient, full_matrices=False)
     inside = u.T @ step @ v.T
     assert (inside.diagonal() > 0.6).all()
@@ -198,7 +202,7 @@ def small() -> nn.Sequential:
 
 
 def go(model: nn.Module, optimizer: torch.optim.Optimizer, steps: range, bad: tuple[int, ...] = ()) -> None:
-    """Steps of fixed batches; before each of `bad` comes one with NaN in it, which is flagged."""
+    """Take steps of fixed batches; before each of `bad` comes a flagged one with NaN in it."""
     flagged: Any = optimizer
     for number in steps:
         draw = torch.Generator().manual_seed(number)
@@ -245,7 +249,7 @@ def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
 ) -> None:
     """The way of the GPUs, gone on the CPU."""
 
-    def step(together: skippable.Together, closure: Any = None) -> None:
+    def step(together: skippable.Together, *_: Any) -> None:
         flag = together.found_inf
         together._update_on_device(torch.zeros(()) if flag is None else flag)
 
@@ -306,8 +310,8 @@ GOOD = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.03, "muon":
     "choice",
     [
         *(("optimizer", name) for name in OPTIMIZERS),
-        *(("loss", name) for name in tables.LOSSES),
-        *(("schedule", name) for name in tables.SCHEDULES),
+        *(("loss", name) for name in LOSSES),
+        *(("schedule", name) for name in SCHEDULES),
     ],
     ids="-".join,
 )
@@ -321,8 +325,13 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
     field, name = choice
     run = folder(
         tmp_path,
-        **{"net": "conv8s2-relu-fc", "epochs": 3, "batch_size": 32, "weight_decay": 1e-4, "watch_every": 0},
-        **{"lr": GOOD.get(name, 0.1 if name == "range-test" else 0.005), field: name},
+        net="conv8s2-relu-fc",
+        epochs=3,
+        batch_size=32,
+        weight_decay=1e-4,
+        watch_every=0,
+        lr=GOOD.get(name, 0.1 if name == "range-test" else 0.005),
+        **{field: name},
     )
     assert train_folder(run.path, Signals()) == 0
     found = history(run)
@@ -335,14 +344,15 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
 @pytest.mark.parametrize("text", ["momentum", "rmsprop(momentum=0.9,centred=1)", "adam(amsgrad=1)", "adagrad", "adamw"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_the_foretold_memory_holds_all_that_is_kept_per_parameter(text: str, ema: float) -> None:
-    from cvtui.recipe.copies import extra_copies
+    from cvtui.recipe.choices.optimizers import copies_of
+    from cvtui.recipe.choices.spec import parse_choice
 
-    from .making import training
+    from .making import pixels_of, training
 
     t = training(optimizer=text, ema=ema)
-    t.loss(t.model(t.preprocess(t.data.train.pixels[:4])), t.data.train.labels[:4]).backward()
+    t.loss(t.model(t.preprocess(pixels_of(t.data.train)[:4])), t.data.train.labels[:4]).backward()
     t.optimizer.step()
     held = [value for state in t.optimizer.state.values() for value in state.values() if value.dim()]
     mean = [] if t.ema is None else list(t.ema.model.parameters())
     copies = sum(value.numel() for value in (*held, *mean)) / t.checked.table.parameters
-    assert copies == OF_THE_RULE[text.partition("(")[0]] + extra_copies(text, ema)
+    assert copies == copies_of(parse_choice(text, CHOICES), ema)

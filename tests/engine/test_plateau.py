@@ -81,3 +81,8 @@ def test_in_words_and_on_the_curve_nothing_is_known_before() -> None:
         "stays at 0.1 and is multiplied by 0.1 whenever the validation loss has not fallen for more than 1 epoch: when "
         "that will be, only the run can tell"
     )
+
+
+def test_the_counters_of_an_older_checkpoint() -> None:
+    old = Plateau.of_state({"best": 0.5, "bad": 3, "rest": 1})
+    assert old == Plateau(best=0.5, num_bad_epochs=3, cooldown_counter=1) == Plateau.of_state(vars(old))

@@ -26,6 +26,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check, checked_on
+from tests.engine.choosing import preprocess
 
 from .making import folder, history, training
 
@@ -43,11 +44,14 @@ def correlated(count: int = 3000, height: int = 3, width: int = 4, channels: int
 
 
 def made(text: str, images: Images) -> Preprocess:
-    return Preprocess(text, channel_stats(images), CPU, images)
+    return preprocess(text, channel_stats(images), CPU, images)
 
 
 def numpy_zca(images: Images, eps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """mean and matrix, by the singular values of the centred data (another way than the covariance's eigenvalues)."""
+    """Mean and matrix, by the singular values of the centred data.
+
+    That is another way than the covariance's eigenvalues.
+    """
     x = images.pixels.flatten(1).numpy().astype(np.float64) / 255
     mean = x.mean(0)
     _, lengths, axes = np.linalg.svd(x - mean, full_matrices=False)
@@ -214,4 +218,4 @@ def test_half_precision_does_not_reach_the_whitening() -> None:
 
 def test_zca_without_images_is_a_fault_of_the_caller() -> None:
     with pytest.raises(ValueError, match="training images"):
-        Preprocess("zca", ChannelStats([0.0], [1.0]), CPU)
+        preprocess("zca", ChannelStats([0.0], [1.0]), CPU)

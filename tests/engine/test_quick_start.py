@@ -43,8 +43,11 @@ def test_no_inductor_before_somebody_compiles() -> None:
 
 
 def test_looking_for_a_module_loads_nothing() -> None:
-    """`inspect` asks every module for its file. Within torch.distributed.tensor's own import, which
-    `torch.testing.assert_close` makes, the real torch._dynamo cannot be loaded (PyTorch 2.14)."""
+    """`inspect` asks every module for its file.
+
+    Within torch.distributed.tensor's own import, which `torch.testing.assert_close` makes, the real torch._dynamo
+    cannot be loaded (PyTorch 2.14).
+    """
     script = """
 import inspect, sys, torch
 from cvtui.engine.runtime.fast_start import leave_dynamo_out

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.runtime import device as devices
 from cvtui.engine.runtime.device import arithmetic, repeat
 from cvtui.engine.train.determinism import told_of, without_deterministic_form
 from cvtui.engine.train.state import Training
@@ -32,11 +31,11 @@ class _PutBack(torch.autograd.Function):
     """Passes on what it gets; its gradient goes through `put_`, which has no deterministic form anywhere."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
         flat = gradients[0].contiguous()
         return torch.empty_like(flat).put_(torch.arange(flat.numel()), flat)
 
@@ -56,7 +55,7 @@ def unsure() -> Training:
 
 
 def on_cuda(made: Training, deterministic: str = "on") -> Training:
-    """The same, as if it were on a GPU (its tensors stay where they are)."""
+    """Return the same training as if it were on a GPU (its tensors stay where they are)."""
     recipe = msgspec.structs.replace(made.recipe, deterministic=deterministic)
     return replace(made, device=CUDA, checked=replace(made.checked, recipe=recipe))
 
@@ -65,12 +64,13 @@ def test_an_operation_without_a_deterministic_form_is_named_once_and_nothing_is_
     made = unsure()
     before = [tensor.clone() for tensor in made.model.state_dict().values()]
     random = torch.get_rng_state()
-    made.model.fc1.weight.grad = torch.ones_like(made.model.fc1.weight)
+    weight = made.model.get_parameter("fc1.weight")
+    weight.grad = torch.ones_like(weight)
     assert without_deterministic_form(made) == ["put_"]
     assert all(torch.equal(*pair) for pair in zip(before, made.model.state_dict().values(), strict=True))
     assert torch.equal(random, torch.get_rng_state())
-    assert torch.equal(made.model.fc1.weight.grad, torch.ones_like(made.model.fc1.weight))
-    assert made.model.conv1.weight.grad is None
+    assert torch.equal(weight.grad, torch.ones_like(weight))
+    assert made.model.get_parameter("conv1.weight").grad is None
     assert not torch.are_deterministic_algorithms_enabled()
     assert told_of(on_cuda(made)) == (
         "two runs may differ in their last bits: put_ has no deterministic form in this PyTorch"
@@ -108,7 +108,7 @@ def test_it_sets_cudnn_and_leaves_it_alone_on_the_cpu(monkeypatch: pytest.Monkey
 def test_the_arithmetic_is_what_pytorch_says(
     capability: tuple[int, int], precision: str, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices.torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     assert arithmetic(CUDA, precision, "on") == expected
     cudnn, cublas = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.allow_tf32, cublas.allow_tf32
@@ -138,7 +138,7 @@ def test_the_help_says_it(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- on a GPU
 
-NETS = {
+NETS: dict[str, dict[str, Any]] = {
     "default": {},
     "cifar": {"data": "shapes", "limit": 2000, "net": "[(conv32-bn-relu)*2-pool-drop0.25]*3-fc"},
     "residual": {"net": "conv16-bn-relu-[res(conv16-bn-relu-conv16-bn)-relu]*2-gap-fc"},

@@ -44,7 +44,7 @@ def run_to_end(folder: RunFolder, *, resume: bool = False) -> None:
 
 
 def kill_after(folder: RunFolder, steps: int, *, resume: bool = False) -> None:
-    """Starts the worker and sends SIGKILL once the log has so many steps."""
+    """Start the worker and send SIGKILL once the log has so many steps."""
     worker = launch(folder, detached=False, resume=resume)
     history = History(folder)
     wait_until(
@@ -56,7 +56,7 @@ def kill_after(folder: RunFolder, steps: int, *, resume: bool = False) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The run that nobody interrupted, in this process: another process gives the same bits."""
+    """Train without an interruption, in this process: another process gives the same bits."""
     folder = RunFolder.create(tmp_path_factory.mktemp("whole"), "whole", dumps(RECIPE))
     assert train_folder(folder.path, Signals()) == 0, folder.log.read_text()[-2000:]
     return folder
@@ -85,6 +85,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, whole: RunFolde
     assert_equal_runs(whole, folder)
     history = history_of(folder)
     assert history.state() == "finished"
+    assert history.run is not None
     assert len(history.steps) == history.run.total_steps
     assert history.skipped == 0
 
@@ -98,6 +99,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
     assert worker.wait(20) == 143
     state = checkpoint.load(folder.checkpoints / "last.pt")
     history.poll()
+    assert history.end is not None
     assert state["step"] == history.steps_done == history.end.step
     run_to_end(folder, resume=True)
     assert_equal_runs(whole, folder)
@@ -107,7 +109,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
 
 
 def moved(training: Training, steps: int) -> list[float]:
-    """The losses of the next steps, as the loop takes them."""
+    """Return the losses of the next steps, as the loop takes them."""
     from cvtui.engine.data.batching import batches
 
     training.model.train()
@@ -123,6 +125,7 @@ def moved(training: Training, steps: int) -> list[float]:
             training.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             training.optimizer.step()
+            assert training.ema is not None
             training.ema.update(training.step)
             training.step += 1
             training.place += 1
@@ -134,7 +137,7 @@ def moved(training: Training, steps: int) -> list[float]:
 
 
 def resumed_losses(state: dict[str, Any], forget: str = "") -> list[float]:
-    """A fresh training put where `state` was, but for one item, which stays as it begins."""
+    """Return the losses of a fresh training put at `state`, but for one item, which stays fresh."""
     fresh = prepare(check(RECIPE))
     begin = fresh.state()
     mixed = dict(state)
@@ -161,6 +164,7 @@ def test_what_no_loss_shows_is_put_back_too() -> None:
     training.sums.loss, training.best = 12.5, 0.75
     training.schedule = training.schedule.moved_to(30, 0.5)
     state, begin = training.state(), prepare(check(RECIPE)).state()
+    assert training.ema is not None
     training.ema.update(3)
     state = training.state()
     mean = next(iter(training.state()["ema"].values()))
@@ -192,7 +196,7 @@ def test_a_rate_set_by_hand_is_kept(tmp_path: Path) -> None:
     assert fresh.schedule.lr_at(50) == pytest.approx(0.123)
 
 
-def test_another_number_of_threads_is_said(tmp_path: Path) -> None:
+def test_another_number_of_threads_is_said() -> None:
     training = prepare(check(RECIPE))
     state = {**training.state(), "threads": 7}
     (told,) = restore(prepare(check(RECIPE)), state)
@@ -204,7 +208,7 @@ def test_another_number_of_threads_is_said(tmp_path: Path) -> None:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> RunFolder:
-    """A folder with two checkpoints: `last.pt` of step 2, `last-1.pt` of step 1."""
+    """Make a folder with two checkpoints: `last.pt` of step 2, `last-1.pt` of step 1."""
     folder = RunFolder.create(tmp_path, "saved", dumps(RECIPE))
     training = prepare(check(RECIPE))
     for step, name in ((1, "last-1.pt"), (2, "last.pt")):

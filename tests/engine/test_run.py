@@ -19,7 +19,7 @@ from cvtui.engine.runtime import memory
 from cvtui.engine.train.checkpoint import load as load_checkpoint
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.worker import in_one_line
-from cvtui.recipe.memory_check import gib, need_of
+from cvtui.recipe.memory_check import gib, memory_need
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import CheckpointSaved, EpochDone, LayersSampled, Log, RunEnded, RunStarted, Steps
@@ -32,7 +32,7 @@ from .making import finish, folder, history, recipe, records, start, train, trai
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished run of three epochs."""
+    """Train a run of three epochs."""
     run = folder(tmp_path_factory.mktemp("runs"), epochs=3, net="conv8s2-relu-fc", keep="last,best,every=2")
     assert train(run) == (0, "", "")
     return run
@@ -48,15 +48,15 @@ def test_the_log_tells_the_whole_run_in_order(done: RunFolder) -> None:
         0, *itertools.accumulate(len(record.loss) for record in steps[:-1])
     ]  # fmt: skip
     assert sum(len(record.loss) for record in steps) == 36
-    for record in steps:
-        columns = (record.loss, record.lr, record.accuracy, record.grad_norm, record.seconds)
+    for piece in steps:
+        columns = (piece.loss, piece.lr, piece.accuracy, piece.grad_norm, piece.seconds)
         assert len({len(column) for column in columns}) == 1
     epochs = [record for record in log if isinstance(record, EpochDone)]
     assert [(record.epoch, record.step) for record in epochs] == [(1, 12), (2, 24), (3, 36)]
-    for record in epochs:
-        assert sum(map(sum, record.confusion)) == 360
-        assert record.val_accuracy == sum(record.confusion[c][c] for c in range(10)) / 360
-        assert record.images_per_second > 0
+    for epoch in epochs:
+        assert sum(map(sum, epoch.confusion)) == 360
+        assert epoch.val_accuracy == sum(epoch.confusion[c][c] for c in range(10)) / 360
+        assert epoch.images_per_second > 0
     assert epochs[-1].val_loss is not None
     assert epochs[0].val_loss is not None
     assert epochs[-1].val_loss < epochs[0].val_loss
@@ -202,7 +202,7 @@ def test_a_run_that_was_started_while_torch_still_loads_outlives_the_screen(tmp_
 
 
 @pytest.mark.long
-def test_a_warmed_engine_that_is_no_longer_needed_goes(tmp_path: Path) -> None:
+def test_a_warmed_engine_that_is_no_longer_needed_goes() -> None:
     process = start("--warm", stdin=-1)
     assert process.stdin
     process.stdin.close()
@@ -324,9 +324,9 @@ def test_out_of_memory_on_a_gpu_names_batch_size_and_its_own_peak(monkeypatch: p
     """What CUDA's allocator raises, told of a training that is said to be on a GPU (there may be none here)."""
     gpu = training(batch_size=64)
     gpu.device = torch.device("cuda")
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 15 << 29)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 15 << 29)
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
-    need = f"weights, gradients, optimiser and activations need about {gib(need_of(gpu.checked).total)}"
+    need = f"weights, gradients, optimiser and activations need about {gib(memory_need(gpu.checked).total)}"
     assert in_one_line(error, gpu) == (
         f"out of memory on cuda after 7.5 GiB, at batch size 64 ({need}); try batch size 32, or a smaller net"
     )

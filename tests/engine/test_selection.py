@@ -19,7 +19,7 @@ from cvtui.recipe.datasets.selection import training_counts
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 
-from .making import folder, history
+from .making import folder, history, pixels_of
 
 
 def read(**changes: Any) -> Split:
@@ -48,15 +48,15 @@ def test_a_subset_keeps_its_images_and_numbers_them_anew() -> None:
     whole, some = read(), read(only="8,3")
     for part, all_of_it in ((some.train, whole.train), (some.validation, whole.validation)):
         places = ((all_of_it.labels == 3) | (all_of_it.labels == 8)).nonzero().flatten()
-        assert torch.equal(part.pixels, all_of_it.pixels[places])
+        assert torch.equal(pixels_of(part), pixels_of(all_of_it)[places])
         assert torch.equal(part.labels, (all_of_it.labels[places] == 8).long()), "in the set's own order"
 
 
 def test_one_seed_gives_one_selection_and_another_another() -> None:
     first, again, other = read(limit=200), read(limit=200), read(limit=200, seed=1)
-    assert torch.equal(first.train.pixels, again.train.pixels)
-    assert not torch.equal(first.train.pixels, other.train.pixels)
-    assert torch.equal(first.validation.pixels, read().validation.pixels)
+    assert torch.equal(pixels_of(first.train), pixels_of(again.train))
+    assert not torch.equal(pixels_of(first.train), pixels_of(other.train))
+    assert torch.equal(pixels_of(first.validation), pixels_of(read().validation))
 
 
 def test_noise_names_another_class_for_just_that_share_and_never_in_validation() -> None:
@@ -64,7 +64,7 @@ def test_noise_names_another_class_for_just_that_share_and_never_in_validation()
     wrong = clean.train.labels != noised.train.labels
     assert int(wrong.sum()) == round(0.2 * clean.train.size)
     assert torch.equal(wrong.nonzero().flatten(), changed(clean.train.size, Noise(0.2, 0)))
-    assert torch.equal(clean.train.pixels, noised.train.pixels)
+    assert torch.equal(pixels_of(clean.train), pixels_of(noised.train))
     assert torch.equal(clean.validation.labels, noised.validation.labels)
     assert "287 of 1,437" in noised.notes[0]
     table = torch.zeros(10, 10)

@@ -31,7 +31,7 @@ LONG_LOOK = {"net": "[conv64-relu]*2-conv64-relu-fc", "batch_size": 1437, "epoch
 
 
 def spinning(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
-    """Waits without sleeping: what is waited for may last a few milliseconds."""
+    """Wait without sleeping: what is waited for may last a few milliseconds."""
     deadline = time.monotonic() + 60
     while not condition():
         assert process.poll() is None
@@ -47,7 +47,7 @@ def saving(run: RunFolder) -> Callable[[], Any]:
 
 
 def evaluating(run: RunFolder) -> Callable[[], Any]:
-    """The steps of an epoch are in the log, its record is not."""
+    """Return the condition that the steps of an epoch are in the log, its record is not."""
     history = History(run)
     return lambda: history.poll() and history.steps_done > len(history.epochs)
 
@@ -92,10 +92,10 @@ def test_a_signal_at_any_moment_saves_this_step(
 
 
 @pytest.mark.parametrize(
-    ("moment", "at", "fields"),
+    ("_moment", "at", "fields"),
     [pytest.param(*moment, marks=[] if moment[0] == "saving" else pytest.mark.long) for moment in MOMENTS],
 )
-def test_a_second_signal_ends_it_at_once(tmp_path: Path, moment: str, at: Any, fields: dict[str, Any]) -> None:
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, _moment: str, at: Any, fields: dict[str, Any]) -> None:
     run = folder(tmp_path, **fields)
     process = start(run)
     try:

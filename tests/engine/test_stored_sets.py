@@ -22,10 +22,11 @@ from cvtui.engine.data.formats.idx import read_idx
 from cvtui.engine.data.formats.mat import read_mat
 from cvtui.engine.data.images import Images
 from cvtui.engine.data.loading import load
-from cvtui.engine.data.torchvision_sets import READERS, read, read_files
+from cvtui.engine.data.torchvision_sets import FILE_READERS, read_files, read_set
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.locate import data_folder, in_bytes, locate, missing, unsound
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, STORED
+from cvtui.recipe.datasets.torchvision_files import STORAGE
+from cvtui.recipe.datasets.torchvision_sets import STORED
 from cvtui.recipe.recipe import Recipe
 from tests.engine.stored_making import Part, idx, images, matlab, python2_pickle, write
 
@@ -35,7 +36,7 @@ IDX_SETS = ("mnist", "fashion-mnist", "kmnist", "emnist")
 def read_small(name: str, root: Path) -> tuple[Images, Images]:
     found = locate(name, str(root))
     assert found is not None, missing(name, str(root))
-    train, validation, _ = read_files(name, found)
+    train, validation, *_ = read_files(name, found)
     assert isinstance(train, Images)
     assert isinstance(validation, Images)
     return train, validation
@@ -81,7 +82,7 @@ def test_torchvision_reads_the_same_from_the_same_files(name: str, tmp_path: Pat
     folder = tmp_path / STORAGE[name].folders[0]
 
     def own(base: Any, **lists: Any) -> Any:
-        """torchvision's class with the checksums of these files."""
+        """Class of torchvision with the checksums of these files."""
         return type(base.__name__, (base,), lists)
 
     def sums(listed: Any) -> list[list[str]]:
@@ -121,7 +122,7 @@ def test_torchvision_reads_the_same_from_the_same_files(name: str, tmp_path: Pat
             pixels = theirs.data[..., None]
         assert torch.equal(part.pixels, pixels)
         assert part.labels.tolist() == [
-            int(label) for label in getattr(theirs, "targets", getattr(theirs, "labels", None))
+            int(label) for label in getattr(theirs, "targets", getattr(theirs, "labels", ()))
         ]
 
 
@@ -145,7 +146,7 @@ def test_file_names_checksums_and_classes_are_torchvisions() -> None:
         assert STORAGE[name].folders[0] == base.base_folder
     for file, split in zip(STORAGE["svhn"].files, ("train", "test"), strict=True):
         assert [file.name, file.md5] == datasets.SVHN.split_list[split][1:]
-    assert set(READERS) == set(STORED) == set(STORAGE)
+    assert set(FILE_READERS) == set(STORED) == set(STORAGE)
     for facts in STORED.values():
         assert (sum(facts.counts()), sum(facts.held_out())) == (facts.train, facts.validation)
         assert len(facts.counts()) == len(facts.held_out()) == len(set(facts.classes)) == len(facts.classes)
@@ -157,7 +158,8 @@ def test_a_whole_mnist_goes_through_the_recipes_selection(tmp_path: Path) -> Non
     for counts in (facts.counts(), facts.held_out()):
         labels = np.repeat(np.arange(10), counts)
         parts.append((np.broadcast_to(labels.astype(np.uint8)[:, None, None, None], (len(labels), 28, 28, 1)), labels))
-    folder = write("mnist", tmp_path, *parts)
+    train, test = parts
+    folder = write("mnist", tmp_path, train, test)
     found = locate("mnist", str(tmp_path))
     assert found is not None
     assert unsound("mnist", found) == ""
@@ -248,7 +250,7 @@ def test_a_truncated_file_is_one_clear_line(name: str, cut: float, tmp_path: Pat
         length = int(cut * len(whole)) if cut == 0.5 else len(whole) + cut if cut < 0 else cut
         os.truncate(path, int(length))
         with pytest.raises(RequestError) as caught:
-            read(name, str(tmp_path))
+            read_set(name, str(tmp_path))
         assert "\n" not in caught.value.message
         assert "--download" in caught.value.message
         path.write_bytes(whole)
@@ -368,7 +370,7 @@ def test_mat_files_of_both_byte_orders_packed_and_not(compress: bool, order: str
 def test_mat_files_are_read_as_scipy_does(tmp_path: Path) -> None:
     scipy_io = pytest.importorskip("scipy.io")
     random = np.random.default_rng(0)
-    written = {
+    written: dict[str, np.ndarray] = {
         "X": random.integers(0, 256, (32, 32, 3, 5), dtype=np.uint8),
         "y": random.integers(1, 11, (5, 1)).astype(np.float64),
         "single": random.random((2, 3)).astype(np.float32),
@@ -409,7 +411,7 @@ def test_labels_out_of_range_and_images_without_labels(tmp_path: Path) -> None:
         read_small("mnist", tmp_path)
     write("mnist", tmp_path, (pixels, labels), (pixels, labels))
     with pytest.raises(RequestError, match="holds 10 training images where mnist has 60,000"):
-        read("mnist", str(tmp_path))
+        read_set("mnist", str(tmp_path))
 
 
 def test_at_first_glance_a_cut_pickle_and_a_web_page_are_seen(tmp_path: Path) -> None:

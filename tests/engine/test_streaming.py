@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pictures(made: Path, tmp_path: Path) -> Path:
-    """The same, to take files away from (a copy of links would be passed over)."""
+    """Copy the pictures, to take files away from (a copy of links would be passed over)."""
     import shutil
 
     return Path(shutil.copytree(made, tmp_path / "pictures"))
@@ -69,8 +71,8 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_folder, "free_memory", lambda: 0)
 
 
-def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], None]) -> None:
-    """Does something right after a step."""
+def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], object]) -> None:
+    """Call `act` right after a step."""
     whole = Journal.step
 
     def stepping(self: Journal, *args: Any, **more: Any) -> None:
@@ -119,7 +121,7 @@ def test_a_last_image_joins_the_batch_before_it_here_too(made: Path) -> None:
 
 
 def take_away(root: Path, count: int) -> list[Path]:
-    """Removes every so-manieth file; those removed."""
+    """Remove `count` files, evenly spread; those removed."""
     files = sorted(root.glob("*/*.png"))
     chosen = files[:: len(files) // count][:count]
     for path in chosen:
@@ -169,7 +171,7 @@ def test_many_that_vanish_end_the_run_and_it_goes_on_when_they_are_back(
     paths = getattr(load(Recipe(data=f"folder:{pictures}", size="8")), part).paths
     kept = {path: Path(path).read_bytes() for path in paths[: len(paths) // 4]}
     with monkeypatch.context() as patch:
-        at_step(patch, 3, lambda: [Path(path).unlink() for path in kept] and None)
+        at_step(patch, 3, lambda: deque(map(os.unlink, kept)))
         code, out, err = train(run)
     assert (code, out, err) == (1, "", "")
     end = history(run).end

@@ -19,7 +19,7 @@ from .making import training
 
 
 def watched(model: nn.Module, x: torch.Tensor, steps: int = 1, lr: float = 0.0) -> dict[str, LayerStats]:
-    """The last sample of some steps of SGD on the sum of the outputs."""
+    """Return the last sample of some steps of SGD on the sum of the outputs."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     watch = Watch(model, optimizer, every=1)
     for step in range(steps):

@@ -8,8 +8,9 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.waiting import wait_until
+
+from .making import layers_at
 
 
 def net() -> nn.Module:
@@ -114,10 +117,12 @@ def test_weights_and_gradients_by_hand(tmp_path: Path) -> None:
         run.step(loss=loss)
     history = history_at(tmp_path / "w")
     assert history.steps.grad_norm[0] == pytest.approx(2**0.5, rel=1e-5)
-    (layer,) = history.layers_at(0).layers
+    (layer,) = layers_at(history, 0)
     assert layer.grad_norm == pytest.approx(2**0.5, rel=1e-5)
     assert layer.grad_zeros == 0.5
     assert layer.weight_mean == pytest.approx((2.9 - 0.1 + 4.0) / 4, rel=1e-5)
+    assert layer.weight_histogram is not None
+    assert layer.grad_histogram is not None
     assert (layer.weight_histogram.low, layer.weight_histogram.high) == pytest.approx((-0.1, 4.0))
     assert sum(layer.grad_histogram.counts) == 4
     assert layer.sampled is None
@@ -151,32 +156,32 @@ def one_step(model: nn.Module, runs: Path, **options: Any) -> History:
 
 
 def test_modules_called_twice_and_tuple_outputs(tmp_path: Path) -> None:
-    names = [layer.name for layer in one_step(Twice(), tmp_path).layers_at(0).layers]
+    names = [layer.name for layer in layers_at(one_step(Twice(), tmp_path), 0)]
     assert names == ["conv", "conv#2", "act", "act#2", "head"]
 
 
 def test_a_shared_module_is_there_once(tmp_path: Path) -> None:
     layer = nn.Linear(36, 36)
     model = nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer, nn.Linear(36, 3))
-    sample = one_step(model, tmp_path).layers_at(0)
-    assert [found.name for found in sample.layers] == ["1", "1#2", "2", "4"]
+    layers = layers_at(one_step(model, tmp_path), 0)
+    assert [found.name for found in layers] == ["1", "1#2", "2", "4"]
 
 
 def test_channels_last_autocast_and_data_parallel(tmp_path: Path) -> None:
     model = nn.DataParallel(net().to(memory_format=torch.channels_last))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        sample = one_step(model, tmp_path).layers_at(0)
-    assert [layer.name for layer in sample.layers] == ["0", "2", "5", "6", "7"]
-    assert all(layer.std for layer in sample.layers)
+        layers = layers_at(one_step(model, tmp_path), 0)
+    assert [layer.name for layer in layers] == ["0", "2", "5", "6", "7"]
+    assert all(layer.std for layer in layers)
 
 
 def test_a_compiled_model_says_what_cannot_be_seen(tmp_path: Path) -> None:
-    model = torch.compile(net(), backend="eager")
+    model = cast("nn.Module", torch.compile(net(), backend="eager"))
     history = one_step(model, tmp_path)
     assert any("compiled" in log.text for log in history.logs)
-    sample = history.layers_at(0)
-    assert [layer.name for layer in sample.layers] == ["0", "5", "7"]
-    assert all(layer.mean is None and layer.grad_norm and layer.weight_std for layer in sample.layers)
+    layers = layers_at(history, 0)
+    assert [layer.name for layer in layers] == ["0", "5", "7"]
+    assert all(layer.mean is None and layer.grad_norm and layer.weight_std for layer in layers)
 
 
 def hooks_of(model: nn.Module) -> int:
@@ -198,6 +203,7 @@ def test_an_exception_takes_the_hooks_off_and_ends_the_run_as_failed(tmp_path: P
     assert hooks_of(model) == 0
     assert not optimizer._optimizer_step_pre_hooks
     history = history_at(tmp_path / "w")
+    assert history.end is not None
     assert (history.state(), history.end.reason) == ("failed", "ZeroDivisionError: division by zero")
     assert history.steps_done == 3
 
@@ -241,13 +247,14 @@ def test_a_strangers_process_obeys_the_screen(tmp_path: Path) -> None:
 
         until(lambda: history.steps_done > 5, "the first steps")
         assert history.state() == "running"
-        for command, value, state in (
+        orders: list[tuple[Literal["pause", "resume", "set_lr"], float | None, str]] = [
             ("pause", None, "paused"),
             ("resume", None, "running"),
             ("set_lr", 0.02, "running"),
-        ):
+        ]
+        for command, value, state in orders:
             folder.send(Command(command=command, time=time.time(), value=value))
-            until(lambda c=command: history.commands[-1:] and history.commands[-1].command == c, command)
+            until(partial(lambda c: history.commands[-1:] and history.commands[-1].command == c, command), command)
             assert history.state() == state
         until(lambda: history.steps.lr[-1] == 0.02, "the new rate")
         folder.send(Command(command="save", time=time.time()))
@@ -255,6 +262,7 @@ def test_a_strangers_process_obeys_the_screen(tmp_path: Path) -> None:
         assert "weight" in torch.load(folder.path / history.checkpoints[0].path, weights_only=True)["model"]
         folder.send(Command(command="stop", time=time.time()))
         assert process.wait(20) == 0
+        assert process.stdout is not None
         assert process.stdout.read() == "after the block\n"
         until(lambda: history.end, "the end")
         assert history.state() == "stopped"
@@ -288,9 +296,13 @@ def test_a_pause_stops_the_runs_clock_and_the_watchings_own(tmp_path: Path) -> N
             wait_until(lambda: time.perf_counter() - begun > 0.5, what="half a second of it")
             run.folder.send(Command(command="resume", time=time.time()))
 
+        def stepped() -> bool:
+            run.step(loss=1.0)
+            return not helper.is_alive()
+
         helper = threading.Thread(target=resume)
         helper.start()
-        wait_until(lambda: (run.step(loss=1.0), not helper.is_alive())[1], what="the end of the pause")
+        wait_until(stepped, what="the end of the pause")
         helper.join()
         lasted = time.perf_counter() - begun
         assert run.clock.seconds() - paused < lasted - 0.3

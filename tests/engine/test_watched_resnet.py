@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from textual.widgets import Static
 
 from cvtui.assets import asset
 from cvtui.engine.observe.layer_watch import watched_layers
@@ -17,8 +18,11 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.picture_index import map_layers
+from cvtui.tui.detail.pictures_view import PicturesView
 from cvtui.tui.train.live_view import LiveView
 from tests.waiting import wait_until, wait_until_async
+
+from .making import layers_at
 
 CHANGES = {
     "plain": (),
@@ -77,12 +81,15 @@ async def test_a_strangers_resnet_is_attached_live(script: tuple[str, subprocess
         await wait_until_async(lambda: view.view.state == "paused", what="the pause")
         await pilot.press("i")  # feature maps, asked for while it stands still
         pictures = app.screen
+        assert isinstance(pictures, PicturesView)
         for _ in range(3):
             if pictures.name_of_page != "feature maps":
                 await pilot.press("right")
         await wait_until_async(lambda: len(map_layers(view.history)) == 59, what="the feature maps")
         assert {"conv1", "bn1", "relu", "maxpool", "layer1.0.relu#2", "layer4.1.bn2"} <= set(map_layers(view.history))
-        await wait_until_async(lambda: "model says" in pictures.query_one("#said").content.plain, what="the answer")
+        await wait_until_async(
+            lambda: "model says" in str(pictures.query_one("#said", Static).content), what="the answer"
+        )
         await pilot.press("escape", "space")
         before = view.history.steps_done
         await wait_until_async(lambda: view.history.steps_done > before + 3, what="more steps")
@@ -95,16 +102,16 @@ async def test_a_strangers_resnet_is_attached_live(script: tuple[str, subprocess
         12 if which == "autocast" else 60,
         3,
     )
-    sample = history.layers_at(0)
+    layers = layers_at(history, 0)
     import torchvision  # 1.6 s, which the usual run need not pay
 
     model = torchvision.models.resnet18(weights=None, num_classes=10)
-    called = {layer.name.partition("#")[0] for layer in sample.layers}
+    called = {layer.name.partition("#")[0] for layer in layers}
     if which == "compiled":
         assert called == {name for name, (kind, _) in watched_layers(model).items() if kind in ("conv", "fc")}
         assert any("compiled" in log.text for log in history.logs)
     else:
         assert called == set(watched_layers(model))
     assert called <= {name for name, _ in model.named_modules()}
-    assert all(layer.grad_norm for layer in sample.layers if layer.kind == "conv")
+    assert all(layer.grad_norm for layer in layers if layer.kind == "conv")
     assert torch.tensor(history.steps.loss).isfinite().all()

@@ -1,5 +1,8 @@
-"""Weights that are told are weights that are there: on a disk that refuses one save (a real file system that is full
-just then), and in a process that is killed at any rename of a save."""
+"""Weights that are told are weights that are there.
+
+On a disk that refuses one save (a real file system that is full just then), and in a process that is killed at any
+rename of a save.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from tests.cli.running import cvtui
 
 from .making import folder, history, records, train, training
 
-RECIPE = {"epochs": 6, "watch_every": 0, "lr": 0.1, "schedule": "constant", "seed": 1}
+RECIPE: dict[str, Any] = {"epochs": 6, "watch_every": 0, "lr": 0.1, "schedule": "constant", "seed": 1}
 """Validation accuracies 0.864, 0.908, 0.925, 0.953, 0.942, 0.944: the best is followed by two that are worse."""
 Fill = Callable[[], None]
 
@@ -56,7 +59,7 @@ def full(place: Path) -> Iterator[None]:
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, run: RunFolder, when: Callable[[dict[str, Any]], bool]) -> None:
-    """The disk under checkpoints/ is full while a state of `when` is being saved."""
+    """Fill the disk under checkpoints/ while a state of `when` is being saved."""
     save = checkpoint.save
 
     def saving(state: dict[str, Any], path: Path) -> None:
@@ -68,7 +71,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, run: RunFolder, when: Callable[[dict
 
 @pytest.fixture
 def run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunFolder]:
-    """A run folder whose checkpoints/ is a file system of its own."""
+    """Make a run folder whose checkpoints/ is a file system of its own."""
     made = folder(tmp_path, **{**RECIPE, **getattr(request, "param", {})})
     for _ in mounted(made.checkpoints, "1m"):
         yield made
@@ -76,14 +79,14 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunFolder]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The same recipe, undisturbed."""
+    """Train the same recipe, undisturbed."""
     made = folder(tmp_path_factory.mktemp("whole"), **RECIPE)
     assert train(made) == (0, "", "")
     return made
 
 
 def judged(path: Path) -> float:
-    """Validation accuracy of the weights in a checkpoint, measured anew."""
+    """Measure the validation accuracy of the weights in a checkpoint anew."""
     t = training(**RECIPE)
     t.model.load_state_dict(torch.load(path, weights_only=True)["model"])
     return evaluate(t, between=lambda: None).accuracy
@@ -94,7 +97,7 @@ def epochs(run: RunFolder) -> list[EpochDone]:
 
 
 def assert_told_is_there(run: RunFolder) -> None:
-    """What the log said last of a file is in that file."""
+    """Assert that a file holds what the log said last of it."""
     told = {record.path: record for record in records(run) if isinstance(record, CheckpointSaved)}
     for path, record in told.items():
         if (run.path / path).exists():
@@ -195,8 +198,10 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, epoch: int, signals: Signals) ->
 
 
 def killed_at(run: RunFolder, count: int) -> bool:
-    """Trains in a process of its own that SIGKILLs itself before the `count`-th rename under checkpoints/ (from 1).
-    False where it ended before."""
+    """Train in a process that SIGKILLs itself before the `count`-th rename under checkpoints/.
+
+    Counted from 1; False where it ended before.
+    """
     pid = os.fork()
     if not pid:
         rename, left = door.replace, [count]

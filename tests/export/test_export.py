@@ -19,17 +19,17 @@ import torch
 
 import cvtui
 from cvtui.export import write_csv, write_html, write_svg, write_tensorboard
-from cvtui.export.chart import Chart, Curve, draw, nice_ticks
+from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.runlog.events import CommandApplied, EpochDone, Log, PictureSaved, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.runlog.nonfinite import told_of_steps
+from cvtui.runlog.nonfinite import nonfinite_steps
 from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, sampled, started
 
 
 def png(width: int, height: int, rgb: tuple[int, int, int]) -> bytes:
-    """A one-colour PNG, made by hand."""
+    """Make a one-colour PNG by hand."""
     rows = (b"\0" + bytes(rgb) * width) * height
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -47,7 +47,11 @@ def folder(tmp_path: Path) -> RunFolder:
         writer.write(started(data={"classes": ["<b>cat</b>", "dog"], "train": 10, "validation": 4}))
         for step in range(40):
             loss = float("nan") if step == 25 else 2.0 / (1 + step)
-            writer.step(step, loss=loss, lr=0.1, accuracy=step / 40, grad_norm=1.5, seconds=step * 0.5)
+            writer.write(
+                Steps(
+                    first=step, loss=[loss], lr=[0.1], accuracy=[step / 40], grad_norm=[1.5], seconds=[step * 0.5]
+                )
+            )  # fmt: skip
             if step % 20 == 19:
                 epoch = step // 20 + 1
                 writer.write(
@@ -89,8 +93,11 @@ LOSSES = [2.0, math.inf, math.nan, -math.inf, 1.5, 1.0]
 
 @pytest.fixture
 def not_finite(tmp_path: Path) -> History:
-    """A real run of cvtui.watch that was told losses of every kind; in its fifth step nobody made gradients, and in its
-    third one of them was NaN. Then an epoch whose validation came to infinity, and one without a validation."""
+    """Make a real run of cvtui.watch that was told losses of every kind.
+
+    In its fifth step nobody made gradients, and in its third one of them was NaN. Then an epoch whose validation
+    came to infinity, and one without a validation.
+    """
     model = torch.nn.Linear(3, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     with cvtui.watch(model, optimizer, runs=tmp_path, name="bad", every=1) as run:
@@ -151,7 +158,7 @@ def test_a_step_that_is_done_again_counts_as_it_was_the_last_time(tmp_path: Path
         writer.write(started())
         writer.write(Steps(first=0, loss=[1.0, None, None], not_finite={"loss": {"inf": [1]}}))
         writer.write(Steps(first=2, loss=[0.5, None], not_finite={"loss": {"-inf": [1, 99]}, "strange": {"nan": [0]}}))
-    assert told_of_steps(folder) == {"loss": {1: math.inf, 3: -math.inf}, "grad_norm": {}}
+    assert nonfinite_steps(folder) == {"loss": {1: math.inf, 3: -math.inf}, "grad_norm": {}}
 
 
 def test_html_is_one_file_that_runs_nothing_from_the_run(folder: RunFolder, tmp_path: Path) -> None:
@@ -184,23 +191,28 @@ def test_svg_is_well_formed_and_keeps_spikes(folder: RunFolder, tmp_path: Path) 
     assert root.tag.endswith("svg")
     y = np.ones(500_000)
     y[123_456] = 50.0
-    picture = draw(Chart(title="spike", curves=[Curve(name="loss", x=np.arange(500_000), y=y, kind="train")]))
-    heights = [float(point.split(",")[1]) for point in re.search(r'points="([^"]+)"', picture)[1].split()]
+    picture = draw(Chart(title="spike", curves=[ChartCurve(name="loss", x=np.arange(500_000), y=y, kind="train")]))
+    points = re.search(r'points="([^"]+)"', picture)
+    assert points is not None
+    heights = [float(point.split(",")[1]) for point in points[1].split()]
     assert min(heights) < 60  # the top of the chart
     assert len(picture) < 400_000
 
 
 def test_svg_breaks_the_line_at_nan() -> None:
     y = np.array([1.0, 2.0, np.nan, 2.0, 1.0])
-    picture = draw(Chart(title="gap", curves=[Curve(name="loss", x=np.arange(5), y=y, kind="train")]))
+    picture = draw(Chart(title="gap", curves=[ChartCurve(name="loss", x=np.arange(5), y=y, kind="train")]))
     assert picture.count("<polyline") == 2
     assert "not finite from 2" in picture
 
 
-def test_ticks_are_one_two_five() -> None:
-    assert nice_ticks(0, 10) == [0, 2, 4, 6, 8, 10]
-    assert nice_ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert nice_ticks(3, 3) == [3]
+def test_ticks_are_those_of_the_screen() -> None:
+    """Round numbers on both kinds of axis: a log axis says 0.1, 0.3, 1, not powers of ten with a fraction."""
+    curve = ChartCurve(name="loss", x=np.arange(101), y=np.geomspace(0.05, 20, 101), kind="train")
+    texts = re.findall(r'class="tick"[^>]*>([^<]+)<', draw(Chart(title="loss", curves=[curve], log_y=True)))
+    assert texts == ["0", "20", "40", "60", "80", "100", "step", "0.1", "0.3", "1", "3", "10"]
+    share = ChartCurve(name="accuracy", x=np.arange(101), y=np.linspace(0.1, 1, 101), kind="train")
+    assert "80%" in draw(Chart(title="accuracy", curves=[share], percent=True))
 
 
 def test_a_run_without_any_record_still_exports(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ Run = Callable[..., LabResult]
 
 @pytest.fixture
 def run() -> Run:
-    """Runs a lab here, with knobs by keyword (underscores for hyphens) in place of its defaults."""
+    """Run a lab here, with knobs by keyword (underscores for hyphens) in place of its defaults."""
 
     def run(name: str, **knobs: object) -> LabResult:
         return run_lab(name, check(name, knobs), silent)

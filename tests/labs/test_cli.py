@@ -41,7 +41,7 @@ def test_a_lab_prints_its_picture_its_numbers_and_its_claim(tmp_path: Path) -> N
     done = cvtui("sharing", "--depth", "2", folder=tmp_path)
     assert done.returncode == 0
     assert "The claim holds. A unit sees 3 inputs, through 2 layers 5" in " ".join(done.stdout.split())
-    assert "To notice:" in done.stdout
+    assert "What to look for:" in done.stdout
     assert "--depth 2" in done.stdout
     assert "\x1b" not in done.stdout  # no terminal, no colours
     assert max(map(len, done.stdout.splitlines())) <= 80

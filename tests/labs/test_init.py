@@ -40,13 +40,13 @@ def test_conv_stacks_keep_the_scale_too(run: Run) -> None:
     assert result.numbers["std relu xavier"][-1] == pytest.approx(0.10, abs=0.02)
 
 
-def test_gradients_are_autograds(run: Run) -> None:
+def test_gradients_are_autograds() -> None:
     """The way back, layer by layer, equals one backward pass of autograd through the same stack."""
     from cvtui.labs.experiments.init import Layers, backward, forward
-    from cvtui.labs.experiments.init_figures import Way
+    from cvtui.labs.experiments.init_figures import Variant
 
     layers = Layers("fc", 32, 3, 0)
-    way = Way("tanh", "xavier")
+    way = Variant("tanh", "xavier")
     way.outputs.append(layers.inputs(8))
     with torch.no_grad():
         list(forward(layers, [way]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvtui.engine.data.toys import TOYS, toy
+from cvtui.engine.data.toy_sets import TOYS, toy
 from cvtui.errors import RequestError
 from tests.labs.conftest import Run
 

@@ -65,4 +65,6 @@ def test_the_race_on_a_net_is_fair(run: Run) -> None:
     curves = result.figures[-1].curves  # type: ignore[union-attr]
     assert len({curve.y[0] for curve in curves}) == 1
     sgd, momentum, _ = (curve.y[-1] for curve in curves)
+    assert sgd is not None
+    assert momentum is not None
     assert momentum < sgd

@@ -49,8 +49,8 @@ def test_the_bowls_derivatives_are_autograds() -> None:
     shape = bowl("", *two_features(50, 0), most=1)
     weights = torch.tensor([0.3, -0.2], dtype=torch.float64)
     slope, curvature = derivatives(shape, weights)
-    assert torch.allclose(slope, torch.autograd.functional.jacobian(shape.loss, weights))  # type: ignore[no-untyped-call]
-    assert torch.allclose(curvature, torch.autograd.functional.hessian(shape.loss, weights))  # type: ignore[no-untyped-call]
+    assert torch.allclose(slope, torch.autograd.functional.jacobian(shape.loss, weights))
+    assert torch.allclose(curvature, torch.autograd.functional.hessian(shape.loss, weights))
 
 
 def test_batches_cover_everything_once_an_epoch() -> None:

@@ -8,8 +8,12 @@ import sys
 import pytest
 
 from cvtui.errors import RequestError
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.choices.preprocesses import PREPROCESSES
+from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import INITS, LOSSES, OPTIMIZERS, PREPROCESSES, SCHEDULES
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.recipe import Recipe
@@ -130,13 +134,13 @@ def test_values_of_a_choice() -> None:
 
 
 def imported(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has after `code`."""
+    """Return the top-level modules that a fresh interpreter has after `code`."""
     report = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
     return set(subprocess.check_output([sys.executable, "-c", f"{code}\n{report}"], text=True).split())
 
 
 def test_reading_a_net_costs_no_third_party() -> None:
-    assert not imported("import cvtui.calc.net.parser, cvtui.recipe.choices.schedules, cvtui.recipe.choices.tables") & {
+    assert not imported("import cvtui.calc.net.parser, cvtui.recipe.choices.schedules, cvtui.recipe.choices.inits") & {
         "msgspec", "numpy", "torch", "filelock",
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Does a net fit into the memory? Asked before anything is allocated; checked against the files that the kernel has."""
+"""Fit of a net into the memory, asked before anything is allocated; checked against the kernel's files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe.memory_check import GIB, check_room, free_memory, group_room, need_of
+from cvtui.recipe.memory_check import GIB, cgroup_free_memory, check_memory, free_memory, memory_need
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 
@@ -19,20 +19,20 @@ HUGE = "fc2000000-fc2000000-fc"
 
 def test_the_estimate_of_a_net_that_can_be_worked_out_by_hand() -> None:
     """fc100-fc on digits: 64·100 + 100 + 100·10 + 10 = 7,510 numbers of 4 bytes; Adam keeps two more of each."""
-    need = need_of(check(Recipe(net="fc100-fc", optimizer="adam", batch_size=32)))
+    need = memory_need(check(Recipe(net="fc100-fc", optimizer="adam", batch_size=32)))
     assert need[:3] == (30_040, 30_040, 60_080)
     assert need.activations == 32 * 4 * (64 + 100)
-    assert need_of(check(Recipe(net="fc100-fc", optimizer="sgd", ema=0.9)))[2] == 30_040
-    assert need_of(check(Recipe(net="fc100-fc", optimizer="sgd")), batch=1).activations == 4 * (64 + 100)
+    assert memory_need(check(Recipe(net="fc100-fc", optimizer="sgd", ema=0.9)))[2] == 30_040
+    assert memory_need(check(Recipe(net="fc100-fc", optimizer="sgd")), batch=1).activations == 4 * (64 + 100)
 
 
 def test_it_is_refused_by_one_byte_and_not_for_its_batch() -> None:
     checked = check(Recipe(net="fc100-fc", optimizer="adam"))
-    fixed = need_of(checked).fixed
-    check_room(checked, fixed, "cpu")
-    check_room(checked, fixed // 4, "cpu", built_only=True)
+    fixed = memory_need(checked).fixed
+    check_memory(checked, fixed, "cpu")
+    check_memory(checked, fixed // 4, "cpu", built_only=True)
     with pytest.raises(RequestError, match=r"net: 7,510 parameters don't fit: weights .*; cpu has .* free"):
-        check_room(checked, fixed - 1, "cpu")
+        check_memory(checked, fixed - 1, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_container_of_the_new_kind_and_the_group_around_it(tmp_path: Path) -> 
     stat = f"anon 5\ninactive_file {GIB}\nactive_file 7\n"
     _group(root / "user.slice", memory__max=f"{8 * GIB}\n", memory__current=f"{3 * GIB}\n", memory__stat=stat)
     _group(root / "user.slice/me.scope", memory__max="max\n", memory__current="1\n", memory__stat=stat)
-    assert list(group_room(root, own)) == [6 * GIB], "the files that the kernel keeps there count as free"
+    assert list(cgroup_free_memory(root, own)) == [6 * GIB], "the files that the kernel keeps there count as free"
     _group(root / "user.slice/me.scope", memory__max=f"{2 * GIB}\n", memory__current=f"{2 * GIB}\n", memory__stat="")
-    assert list(group_room(root, own)) == [0, 6 * GIB]
+    assert list(cgroup_free_memory(root, own)) == [0, 6 * GIB]
 
 
 def test_a_container_of_the_old_kind_whose_path_is_not_seen_from_inside(tmp_path: Path) -> None:
@@ -74,17 +74,17 @@ def test_a_container_of_the_old_kind_whose_path_is_not_seen_from_inside(tmp_path
     stat = f"cache 9\ntotal_inactive_file {GIB}\n"
     files = {"memory__usage_in_bytes": f"{2 * GIB}", "memory__stat": stat}
     _group(root / "memory", memory__limit_in_bytes="9223372036854771712\n", **files)
-    assert list(group_room(root, own)) == [], "that is no limit"
+    assert list(cgroup_free_memory(root, own)) == [], "that is no limit"
     _group(root / "memory", memory__limit_in_bytes=f"{4 * GIB}\n", **files)
-    assert list(group_room(root, own)) == [3 * GIB]
-    assert list(group_room(root, tmp_path / "nothing")) == []
+    assert list(cgroup_free_memory(root, own)) == [3 * GIB]
+    assert list(cgroup_free_memory(root, tmp_path / "nothing")) == []
 
 
 def test_a_limit_of_ones_own_counts() -> None:
     """In a process of its own with a real `ulimit -v`."""
     code = (
-        "import resource; from cvtui.recipe.memory_check import free_memory, _own_room;"
-        "assert not list(_own_room());"
+        "import resource; from cvtui.recipe.memory_check import free_memory, _limit_left;"
+        "assert not list(_limit_left());"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
         "print(free_memory())"
     )

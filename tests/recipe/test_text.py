@@ -41,7 +41,7 @@ recipes = st.builds(Recipe, **words)
 
 
 def attempt(make: Callable[[], Recipe]) -> tuple[Recipe | None, RequestError | None]:
-    """A recipe, or the refusal; any other exception goes through."""
+    """Return a recipe, or the refusal; any other exception goes through."""
     try:
         return make(), None
     except RequestError as error:
@@ -132,7 +132,7 @@ def test_any_value_is_a_recipe_or_a_refusal(table: dict) -> None:
         ("optimizer = 'adam(0.9'", ["must end in one ')'"]),
         ("optimizer = 'sgd(0.1)'", ["sgd takes no values"]),
         ("init = 'normal(nan)'", ["std of normal", "0 or more"]),
-        ("init = 'normal(x)'", ["std of normal: 'x' is no number"]),
+        ("init = 'normal(x)'", ["std of normal: 'x' is not a number"]),
         ("schedule = 'cosin'", ["schedule: 'cosin'", "did you mean 'cosine'?"]),
         ("schedule = 'step(60,30)'", ["epochs of step: 30 after 60; they must rise"]),
         ("schedule = 'step(-1)'", ["epochs of step: -1"]),
@@ -173,10 +173,10 @@ def test_a_wrong_file_names_key_value_and_what_is_allowed(text: str, words: list
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("lr", "fast", ["--lr: 'fast' is no number", "above 0"]),
+        ("lr", "fast", ["--lr: 'fast' is not a number", "above 0"]),
         ("lr", "-1", ["--lr: '-1' is not possible", "above 0"]),
         ("lr", "nan", ["--lr: 'nan'"]),
-        ("epochs", "1.5", ["--epochs: '1.5' is no whole number"]),
+        ("epochs", "1.5", ["--epochs: '1.5' is not a whole number"]),
         ("batch-size", "0", ["--batch-size: '0'", "1 to 10,000,000"]),
         ("batch_size", "9" * 5000, ["--batch-size: '999", "…"]),
         ("data", "minst", ["--data: 'minst'", "digits, shapes"]),

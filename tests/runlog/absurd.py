@@ -86,7 +86,7 @@ def spoiled(record: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[s
 
 
 def logs(values: tuple[Any, ...] = ABSURD) -> Iterator[tuple[str, bytes]]:
-    """(what is absurd, the log): whole logs of RECORDS with one value replaced."""
+    """Whole logs of RECORDS with one value replaced: (what is absurd, the log)."""
     lines = [json.dumps(record).encode() for record in RECORDS]
     for number, record in enumerate(RECORDS):
         for path in places(record):

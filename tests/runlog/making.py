@@ -17,6 +17,7 @@ from cvtui.runlog.events import (
     PictureSaved,
     RunEnded,
     RunStarted,
+    Steps,
 )
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
@@ -73,8 +74,19 @@ def epoch_done(epoch: int, step: int, val_accuracy: float | None = 0.9) -> Epoch
 
 
 def write_steps(writer: EventWriter, first: int, end: int, loss: float = 1.0) -> None:
-    for step in range(first, end):
-        writer.step(step, loss=loss + step, lr=0.1, accuracy=0.5, grad_norm=2.0, seconds=step * 0.01)
+    """Write the steps `first` to `end` - 1 in records of at most 1,000, as the engine writes them."""
+    for start in range(first, end, 1000):
+        steps = range(start, min(start + 1000, end))
+        writer.write(
+            Steps(
+                first=start,
+                loss=[loss + step for step in steps],
+                lr=[0.1] * len(steps),
+                accuracy=[0.5] * len(steps),
+                grad_norm=[2.0] * len(steps),
+                seconds=[step * 0.01 for step in steps],
+            )
+        )
 
 
 def write_run(folder: RunFolder, *, end: bool = True) -> None:

@@ -16,7 +16,7 @@ from cvtui.export import write_csv, write_html, write_svg
 from cvtui.runlog import run_summary
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.runlog.record_limits import cleaned, recipe_values
+from cvtui.runlog.record_limits import recipe_values, sanitized
 from cvtui.runlog.run_summary import summary
 from tests.cli.running import cvtui
 from tests.runlog.absurd import ABSURD, HUGE, logs, together
@@ -26,7 +26,7 @@ QUICK = (1e308, HUGE, -1, None, [HUGE], {"a": {"b": [1e308]}})
 
 
 def look(run: RunFolder, base: Path, whole: bool) -> None:
-    """What lists, screens, the doctor and reports ask of a run."""
+    """Ask of a run what lists, screens, the doctor and reports ask."""
     run_summary._scans.clear()
     found = summary(run)
     assert sum(len(str(cell)) for cell in _cells(found).values()) < 300, "one line stays one line"
@@ -81,18 +81,18 @@ def test_the_command_lists_them_all(tmp_path: Path) -> None:
     shutil.rmtree(broken.path)
 
 
-def test_what_is_good_stays(tmp_path: Path) -> None:
+def test_what_is_good_stays() -> None:
     """The checks take nothing from records as they are written; what a newer version adds is kept."""
     record = started(
         data={"classes": ["a"], "train": 3, "validation": 1, "input": [8, 8, 1], "mean": [1.0], "new": [1]},
         recipe={"data": "digits", "lr": 1, "epochs": 3, "ema": 0.0, "new_field": "x", "lr_list": [0.1, 1.0]},
         prediction={"first_loss": 2.3, "memory": 5, "activation_std": {"a": 0.0}, "start_loss": None},
     )
-    assert cleaned(record) == record
-    assert cleaned(epoch_done(1, 20)) == epoch_done(1, 20)
+    assert sanitized(record) == record
+    assert sanitized(epoch_done(1, 20)) == epoch_done(1, 20)
     assert recipe_values({"lr": "fast", "epochs": True, "net": "fc", "seed": HUGE}) == {"net": "fc"}
 
 
 def test_the_facts_of_the_data_are_lost_one_by_one() -> None:
-    record = cleaned(started(data={"classes": 7, "train": 3, "validation": -1, "input": [0], "mean": "x"}))
+    record = sanitized(started(data={"classes": 7, "train": 3, "validation": -1, "input": [0], "mean": "x"}))
     assert record.data == {"train": 3}

@@ -29,7 +29,7 @@ with RunFolder(Path(sys.argv[1])).lock():
 
 
 def holder(folder: RunFolder) -> subprocess.Popen[bytes]:
-    """A process that holds the folder's lock until its stdin ends."""
+    """Start a process that holds the folder's lock until its stdin ends."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, folder.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"held\n"

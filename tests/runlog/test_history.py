@@ -83,8 +83,10 @@ def test_a_run_of_200_000_steps(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     count = 200_000
     with EventWriter(folder) as writer:
-        for step in range(count):
-            writer.step(step, loss=1 / (step + 1), lr=step * 1e-6, grad_norm=None, seconds=step * 0.01)
+        for first in range(0, count, 500):
+            steps = range(first, first + 500)
+            loss, lr, seconds = [1 / (n + 1) for n in steps], [n * 1e-6 for n in steps], [n * 0.01 for n in steps]
+            writer.write(Steps(first=first, loss=loss, lr=lr, seconds=seconds))
     history = read(folder)
     assert history.steps_done == count
     np.testing.assert_array_equal(history.steps.loss, 1 / (np.arange(count) + 1))
@@ -160,7 +162,7 @@ def test_what_a_resume_does_again_replaces_what_was_there(tmp_path: Path) -> Non
         assert [record.epoch for record in found.epochs] == [1, 2]
         assert found.layer_steps.tolist() == [0, 10, 20, 30, 40, 44]
         assert found.layers_at(60) == sampled(44, mean=-1.0)
-        assert found.commands == found.findings == found.checkpoints == found.pictures == []
+        assert [found.commands, found.findings, found.checkpoints, found.pictures] == [[]] * 4
         assert found.run is not None
         assert found.run.time == 2000.0
 
@@ -367,3 +369,16 @@ def test_no_bytes_make_a_reader_raise(tmp_path: Path, changes: list[tuple[int, i
     assert len(history.steps.loss) == len(history.steps.step)
     assert sorted(set(history.layer_steps.tolist())) == history.layer_steps.tolist()
     assert summary(folder).state == history.state()
+
+
+@pytest.mark.parametrize("what", ['{"loss": 3}', "[]", '{"loss": {"nan": ["x"]}}', '"inf"'])
+def test_steps_whose_not_finite_means_nothing_are_kept(tmp_path: Path, what: str) -> None:
+    folder = make_folder(tmp_path)
+    bad = '{"type":"steps","first":0,"loss":[2.0,null],"lr":[0.1,null],"seconds":[null,1.0],"not_finite":'
+    lines = (bad + what + "}", '{"type":"steps","first":2,"loss":[1.0],"rate":0.1}')
+    folder.events.write_text("\n".join(lines) + "\n")
+    history = read(folder)
+    assert history.skipped == 0
+    np.testing.assert_array_equal(history.steps.loss, [2.0, np.nan, 1.0])
+    np.testing.assert_array_equal(history.steps.lr, [0.1, np.nan, 0.1])
+    np.testing.assert_array_equal(history.steps.seconds, [np.nan, 1.0, np.nan])

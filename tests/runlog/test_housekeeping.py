@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.runlog import manage as keeping
+from cvtui.runlog import manage
 from cvtui.runlog.events import EpochDone
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import parse_filter
@@ -32,7 +32,7 @@ def run(base: Path, name: str, accuracy: float, **recipe: object) -> RunFolder:
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     run(tmp_path, "small", 0.90, lr=0.1)
-    keeping.write_note(run(tmp_path, "wide", 0.97, net="conv32-relu-fc"), "  the one\nfor the talk ")
+    manage.write_note(run(tmp_path, "wide", 0.97, net="conv32-relu-fc"), "  the one\nfor the talk ")
     run(tmp_path, "deep", 0.99, net="[conv8-relu]*9-fc", lr=1e-3, data="shapes", optimizer="adam")
     return tmp_path
 
@@ -70,32 +70,31 @@ def test_a_wrong_filter_is_one_line(text: str, words: str) -> None:
 
 def test_deleted_runs_come_back(runs: Path) -> None:
     wide = RunFolder(runs / "wide")
-    binned = keeping.delete(wide)
+    binned = manage.delete(wide)
     assert [folder.name for folder in list_runs(runs)].count("wide") == 0
     run(runs, "wide", 0.5)
-    second = keeping.delete(RunFolder(runs / "wide"))
+    second = manage.delete(RunFolder(runs / "wide"))
     assert second != binned
-    assert set(keeping.in_bin(runs)) == {binned, second}
-    back = keeping.restore(binned, "wide")
+    assert set(manage.in_bin(runs)) == {binned, second}
+    back = manage.restore(binned, "wide")
     assert summary(back).best_val_accuracy == 0.97
     with pytest.raises(RequestError, match="exists again"):
-        keeping.restore(second, "wide")
-    assert keeping.empty_bin(runs) == 1
-    assert keeping.in_bin(runs) == []
+        manage.restore(second, "wide")
+    assert manage.in_bin(runs) == [second]
 
 
 def test_rename_note_and_pin(runs: Path) -> None:
     wide = RunFolder(runs / "wide")
     with pytest.raises(RequestError, match="exists already"):
-        keeping.rename(wide, "deep")
+        manage.rename(wide, "deep")
     with pytest.raises(RequestError, match="slash"):
-        keeping.rename(wide, "../x")
-    renamed = keeping.rename(wide, "for the talk")
-    keeping.pin(renamed, True)
+        manage.rename(wide, "../x")
+    renamed = manage.rename(wide, "for the talk")
+    manage.pin(renamed, True)
     found = summary(renamed)
     assert (found.name, found.note, found.pinned) == ("for the talk", "the one for the talk", True)
-    keeping.pin(renamed, False)
-    keeping.write_note(renamed, "")
+    manage.pin(renamed, False)
+    manage.write_note(renamed, "")
     found = summary(renamed)
     assert (found.note, found.pinned) == ("", False)
 
@@ -103,7 +102,7 @@ def test_rename_note_and_pin(runs: Path) -> None:
 def test_a_living_run_is_left_alone(runs: Path) -> None:
     folder = RunFolder(runs / "deep")
     with folder.lock():
-        for work in (lambda: keeping.delete(folder), lambda: keeping.rename(folder, "x")):
+        for work in (lambda: manage.delete(folder), lambda: manage.rename(folder, "x")):
             with pytest.raises(RequestError, match="is being trained"):
                 work()
     assert folder.path.is_dir()

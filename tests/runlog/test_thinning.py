@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cvtui.runlog.events import EpochDone
-from cvtui.runlog.history import History
-from cvtui.runlog.thinning import MOST, NEWEST
+from cvtui.runlog.history import MOST_CONFUSIONS, NEWEST_CONFUSIONS, History
 from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, started
 
@@ -23,11 +22,11 @@ def test_epochs_that_a_resume_takes_back_do_not_count(tmp_path: Path) -> None:
     with EventWriter(folder) as writer:
         writer.write(started())
         for first in (1, 11, 11):  # after the first ten, the others are done three times over
-            for number in range(first, MOST - 10):
+            for number in range(first, MOST_CONFUSIONS - 10):
                 writer.write(epoch(number))
     history = History(folder)
     history.poll()
-    assert len(history.epochs) == MOST - 11
+    assert len(history.epochs) == MOST_CONFUSIONS - 11
     assert all(epoch.confusion for epoch in history.epochs)
 
 
@@ -41,7 +40,7 @@ def test_of_very_many_epochs_some_keep_their_confusion(tmp_path: Path) -> None:
     history.poll()
     assert len(history.epochs) == 2000
     held = [epoch.epoch for epoch in history.epochs if epoch.confusion]
-    assert len(held) <= MOST + 1
-    assert held[-NEWEST:] == list(range(2001 - NEWEST, 2001))
+    assert len(held) <= MOST_CONFUSIONS + 1
+    assert held[-NEWEST_CONFUSIONS:] == list(range(2001 - NEWEST_CONFUSIONS, 2001))
     assert {3, 700} <= set(held)
     assert all(epoch.val_accuracy == 0.5 for epoch in history.epochs)

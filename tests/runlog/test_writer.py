@@ -16,63 +16,22 @@ from cvtui.runlog.events import Log, RunEnded, Steps
 from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, sampled, started, write_steps
-from tests.waiting import wait_until
 
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_steps_come_before_any_other_record(tmp_path: Path) -> None:
-    folder = make_folder(tmp_path)
-    with EventWriter(folder) as writer:
-        write_steps(writer, 0, 5)
-        writer.write(sampled(4))
-        write_steps(writer, 5, 7)
-        writer.write(Log(time=1.0, text="x"))
-    found = lines(folder.events)
-    assert [record["type"] for record in found] == ["steps", "layers", "steps", "log"]
-    assert [(record["first"], len(record["loss"])) for record in found if record["type"] == "steps"] == [(0, 5), (5, 2)]
-
-
-def test_a_thousand_steps_or_a_tenth_of_a_second_are_one_record(tmp_path: Path) -> None:
-    folder = make_folder(tmp_path)
-    writer = EventWriter(folder)
-    write_steps(writer, 0, 2500)
-    sizes = [len(record["loss"]) for record in lines(folder.events)]
-    assert sizes
-    assert max(sizes) <= 1000, "a full buffer is written without being asked"
-    before, step = len(sizes), 2500
-
-    def one_more() -> bool:
-        nonlocal step
-        write_steps(writer, step, step + 1)
-        step += 1
-        return len(lines(folder.events)) > before
-
-    wait_until(one_more, 5, "steps to be written because time has passed")
-    assert step - 2500 < 1000
-    writer.close()
-    assert sum(len(record["loss"]) for record in lines(folder.events)) == step
-
-
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     with EventWriter(folder) as writer:
-        writer.step(0, loss=math.nan, lr=0.1, grad_norm=math.inf, accuracy=0.5)
-        writer.step(1, loss=1.0, lr=0.1)
+        writer.write(
+            Steps(first=0, loss=[math.nan, 1.0], lr=[0.1, 0.1], grad_norm=[math.inf, -math.inf], accuracy=[0.5, None])
+        )
     (record,) = lines(folder.events)
     assert record["loss"] == [None, 1.0]
     assert record["grad_norm"] == [None, None]
     assert record["accuracy"] == [0.5, None]
-
-
-def test_steps_that_are_done_again_begin_a_record_of_their_own(tmp_path: Path) -> None:
-    folder = make_folder(tmp_path)
-    with EventWriter(folder) as writer:
-        write_steps(writer, 0, 10)
-        write_steps(writer, 4, 6)
-    assert [(record["first"], len(record["loss"])) for record in lines(folder.events)] == [(0, 10), (4, 2)]
 
 
 def test_a_torn_line_of_a_killed_process_spoils_only_itself(tmp_path: Path) -> None:
@@ -169,8 +128,10 @@ def test_a_rate_that_stays_is_written_once_a_record(tmp_path: Path) -> None:
 
 
 def test_loss_rate_and_accuracy_take_at_most_40_bytes_a_step(tmp_path: Path) -> None:
-    """With numbers of the length that training gives: nine digits of loss, which tell every float32 from every other,
-    and the rates of a cosine."""
+    """With numbers of the length that training gives.
+
+    Nine digits of loss, which tell every float32 from every other, and the rates of a cosine.
+    """
     steps = 1000
     for schedule, most in (("constant", 40), ("cosine", 40)):
         folder = make_folder(tmp_path, schedule)

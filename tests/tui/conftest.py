@@ -13,7 +13,7 @@ from tests.tui.written_runs import WrittenRun, finished_run
 
 @pytest.fixture(autouse=True)
 def settings_elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A configuration folder for this test alone."""
+    """Make a configuration folder for this test alone."""
     folder = tmp_path_factory.mktemp("config")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     return folder
@@ -21,13 +21,13 @@ def settings_elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run that has ended."""
+    """Write a run that has ended."""
     return finished_run(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture
 def growing(tmp_path: Path) -> Iterator[WrittenRun]:
-    """A run that lives: its lock is held, as by a worker."""
+    """Write a run that lives: its lock is held, as by a worker."""
     run = WrittenRun(tmp_path, "growing")
     run.step(40)
     with run.folder.lock():

@@ -40,9 +40,6 @@ class LiveHost(App[None]):
     def on_live_view_state_changed(self, event: LiveView.StateChanged) -> None:
         self.states.append(event.state)
 
-    def visible(self) -> list[str]:
-        return [pane.NAME for pane in self.live.grid.visible_panes()]
-
     def on_screen(self) -> set[str]:
         """Panes that the compositor really places."""
         return {pane.NAME for pane in self.live.grid.panes.values() if pane.region.size and pane.is_on_screen}

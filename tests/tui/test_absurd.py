@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from tests.waiting import wait_until_async
 
 
 def absurd_runs(base: Path, values: list[Any]) -> list[RunFolder]:
-    """A run for each value, in which every value of every record is it at some place; the record `run` as it is, or
-    with the value in all of its dictionaries."""
+    """Make a run for each value, in which every value of every record is it at some place.
+
+    The record `run` as it is, or with the value in all of its dictionaries.
+    """
     found = []
     for number, value in enumerate(values):
         run = RunFolder.create(base, f"absurd{number}", dumps(Recipe()))
@@ -44,7 +47,7 @@ async def test_every_pane_draws_it(tmp_path: Path, place: int) -> None:
     for run in absurd_runs(tmp_path, values):
         app = CvtuiApp(runs=tmp_path, attach=run.path, prewarm=False)
         async with app.run_test(size=(140, 40)) as pilot:
-            await wait_until_async(lambda app=app: app.screen.query(LiveView), what="the run")
+            await wait_until_async(partial(lambda app: app.screen.query(LiveView), app), what="the run")
             live = app.screen.query_one(LiveView)
             for pane in NAMES:
                 live.show_pane(pane)

@@ -72,7 +72,7 @@ asyncio.run(main(int(sys.argv[2]), int(sys.argv[3])))
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The package with one file and one entry of the registry more."""
+    """Copy the package, with one file and one entry of the registry more."""
     ignore = shutil.ignore_patterns("__pycache__")
     package = Path(shutil.copytree(Path(cvtui.__file__).parent, tmp_path / "copy" / "cvtui", ignore=ignore))
     (package / "tui" / "panes" / "throughput.py").write_text(PANE, encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ async def ready(app: CvtuiApp) -> None:
 
 
 async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> None:
-    """Replaces what stands in a text field."""
+    """Replace the text in a field."""
     form_view_of(app).form.focus_field(name)
     await pilot.press("end", "ctrl+u")
     assert app.focused is not None
@@ -149,8 +150,9 @@ async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
         await pilot.press("enter", "s", "enter")
         await wait_until_async(lambda: row(app, "data").text == "shapes", what="the choice")
         await examined(app)
-        assert form_view_of(app).validation.data is not None
-        assert form_view_of(app).validation.data.name == "shapes"
+        data = form_view_of(app).validation.data
+        assert data is not None
+        assert data.name == "shapes"
         await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
         await pilot.press("left")
         await wait_until_async(lambda: row(app, "data").text == "digits", what="the choice before")
@@ -184,8 +186,9 @@ async def test_a_choice_with_parameters(tmp_path: Path) -> None:
         await pilot.press("tab", *"0.02")
         await wait_until_async(lambda: row(app, "init").text == "normal(0.02)", what="the parameter")
         await examined(app)
-        assert form_view_of(app).validation.recipe is not None
-        assert form_view_of(app).validation.recipe.init == "normal(0.02)"
+        recipe = form_view_of(app).validation.recipe
+        assert recipe is not None
+        assert recipe.init == "normal(0.02)"
         await pilot.press("ctrl+u", *"-3")
         await wait_until_async(lambda: "can't be -3" in row(app, "init").render().plain, what="the error")
         form_view_of(app).form.focus_field("init")
@@ -201,8 +204,10 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
         await ready(app)
         form = form_view_of(app).form
         for shown in form.rows.values():
-            await wait_until_async(lambda shown=shown: form.current is shown, what=shown.field.name)
-            await wait_until_async(lambda shown=shown: form.region.contains_region(shown.control.region), what="sight")
+            await wait_until_async(partial(lambda shown: form.current is shown, shown), what=shown.field.name)
+            await wait_until_async(
+                partial(lambda s: form.region.contains_region(s.control.region), shown), what="sight"
+            )
             assert form_view_of(app).query_one("#explanation").render()
             await pilot.press("down")
 
@@ -281,11 +286,11 @@ async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
             if app.current_mode == "calc":
                 await pilot.press("escape")
             await pilot.press(place.key)
-            await wait_until_async(lambda place=place: app.current_mode == place.name, what=place.title)
+            await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
         bar = str(app.screen.query_one(TopBar).render())
         for place in SCREENS:
             await pilot.click(TopBar, offset=(bar.index(place.title), 0))
-            await wait_until_async(lambda place=place: app.current_mode == place.name, what=place.title)
+            await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
 
 
 async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: Path) -> None:

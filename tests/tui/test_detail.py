@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 from PIL import Image
 from textual.color import Color
 from textual.theme import Theme
+from textual.widgets import Static
 
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
@@ -29,6 +32,7 @@ from cvtui.tui.detail.picture_index import CONFUSION, FLOW, MAPS, picture_names,
 from cvtui.tui.detail.pictures_view import PicturesView, layer_list, page_tabs
 from cvtui.tui.detail.text_pages import confusion, gradient_flow
 from cvtui.tui.screens.themes import DARK, LIGHT
+from cvtui.tui.train import LiveView
 from tests.waiting import wait_until_async
 
 
@@ -39,6 +43,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder.send(Command(command="look", time=0.0, value=11))
     assert train_folder(folder.path, Signals()) == 0, folder.log.read_text()[-2000:]
     return folder
+
+
+def said(view: PicturesView) -> str:
+    """Text below the picture."""
+    return str(view.query_one("#said", Static).content)
 
 
 def read(folder: RunFolder) -> History:
@@ -90,6 +99,7 @@ def test_the_series_holds_every_sample(run: RunFolder) -> None:
     series = layer_series(history, "conv1")
     assert series.steps.tolist() == history.layer_steps.tolist()
     sample = history.layers_at(int(series.steps[3]))
+    assert sample is not None
     assert series.column("std")[3] == next(layer.std for layer in sample.layers if layer.name == "conv1")
     for field in ("histogram", "grad_histogram", "weight_histogram"):
         assert series.heat(field) is not None
@@ -106,7 +116,7 @@ def test_confusion_and_flow_in_words() -> None:
     text = confusion([[3, 1], [0, 4]], ["cat", "dog"], 60, DARK).plain
     assert "75% right" in text
     assert "100% right" in text
-    empty = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
+    empty: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
     norms = (1e-4, 1e-2, 1.0)
     layers = [LayerStats(name=f"fc{i}", kind="fc", grad_norm=norm, **empty) for i, norm in enumerate(norms)]
     lines = gradient_flow(LayersSampled(step=1, layers=layers), 60).plain.splitlines()
@@ -119,11 +129,12 @@ def test_confusion_and_flow_in_words() -> None:
 async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int]) -> None:
     app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=size) as pilot:
-        await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
+        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await pilot.press("d")
         await wait_until_async(lambda: isinstance(app.screen, LayerDetail), what="the layer's detail")
         detail = app.screen
         names = layer_names(read(run))
+        assert isinstance(detail, LayerDetail)
         assert detail.shown in names
         before = detail.shown
         await pilot.press("down")
@@ -134,7 +145,9 @@ async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int
         names = picture_names(read(run))
         assert names == ["samples", "filters of conv1", MAPS, "mistakes", CONFUSION, FLOW]
         for page in names:
-            await wait_until_async(lambda p=page: p in str(view.query_one("#card").border_title), what=page)
+            await wait_until_async(
+                partial(lambda page: page in str(view.query_one("#card").border_title), page), what=page
+            )
             await pilot.press("right")
         await pilot.press("escape")
         await wait_until_async(lambda: not isinstance(app.screen, PicturesView), what="the way back")
@@ -144,7 +157,7 @@ async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
     """The run is over and knows its images 11 (the automatic ones keep to what was asked for) and no other yet."""
     app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
-        await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
+        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await pilot.press("i", "right", "right")
         view = app.screen
         assert isinstance(view, PicturesView)
@@ -153,16 +166,17 @@ async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
             assert title.border_title == f"feature maps of {layer}, validation image 11"
             await pilot.press("down")
         history = view.history
-        words = view.query_one("#said").content.plain.splitlines()
+        words = said(view).splitlines()
         newest = next(one for one in reversed(history.pictures) if one.name == "validation image")
+        assert newest.share is not None
         assert words[:2] == ["image 11 of 0 to 359", f"true class {newest.truth}"]
         assert words[2] == f"model says {newest.said} {100 * newest.share:.1f} %"
         state = history.state()
         await pilot.press("g", "1", "2", "enter")
-        assert "looking…" in view.query_one("#said").content.plain
+        assert "looking…" in said(view)
         await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 12")
-        await wait_until_async(lambda: "looking…" not in view.query_one("#said").content.plain, what="the end of it")
-        assert "true class" in view.query_one("#said").content.plain
+        await wait_until_async(lambda: "looking…" not in said(view), what="the end of it")
+        assert "true class" in said(view)
         assert history.state() == state == "finished"
         await pilot.press("left_square_bracket")
         await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 11")
@@ -176,10 +190,10 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
     """The trainer is this test: it answers what the screen has sent."""
     folder = RunFolder.create(tmp_path, "run", dumps(Recipe()))
     with folder.lock(), EventWriter(folder) as writer:
-        writer.write(started(folder))
+        writer.write(started())
         app = CvtuiApp(runs=tmp_path, attach=folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)) as pilot:
-            await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").alive)
+            await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
             await pilot.press("i")
             view = app.screen
             assert isinstance(view, PicturesView)
@@ -188,13 +202,13 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
                 await pilot.press(*keys)
                 (command,) = await wait_until_async(reader.poll, what="the command")
                 assert (command.command, command.value) == ("look", number)
-                assert "looking…" in view.query_one("#said").content.plain
+                assert "looking…" in said(view)
                 writer.write(CommandApplied(step=0, time=time.time(), command="look", value=number, words=words))
                 writer.flush()
-                await wait_until_async(lambda: words in view.query_one("#said").content.plain, what="the answer")
+                await wait_until_async(lambda: words in said(view), what="the answer")
 
 
-def started(folder: RunFolder) -> RunStarted:
+def started() -> RunStarted:
     return RunStarted(
         time=time.time(), recipe={}, layers=[], parameters=0, steps_per_epoch=0, total_steps=0, device="cpu",
         threads=1, libraries={}, data={},
@@ -209,8 +223,8 @@ def test_the_line_of_pages_never_overflows() -> None:
             assert len(line) <= width
             assert here.partition(" of ")[0] in line
     usual = ["samples", "filters of features.0.conv.0", MAPS, "mistakes", CONFUSION, FLOW]
-    line = page_tabs(usual, MAPS, 78).plain.split()
-    assert line == ["samples", "filters", "feature", "maps", "mistakes", "confusion", "gradient", "flow"]
+    words = page_tabs(usual, MAPS, 78).plain.split()
+    assert words == ["samples", "filters", "feature", "maps", "mistakes", "confusion", "gradient", "flow"]
 
 
 def test_a_long_list_of_layers_shows_those_around_the_chosen_one() -> None:

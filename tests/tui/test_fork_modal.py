@@ -31,7 +31,7 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         assert "it has done 3 of 3 epochs" in str(said.render())
         listed.highlighted = 1
         app.screen.query_one(Input).value = "lr=fast"
-        await wait_until_async(lambda: "is no number" in str(said.render()), what="what is wrong")
+        await wait_until_async(lambda: "is not a number" in str(said.render()), what="what is wrong")
         await pilot.press("enter")
         assert isinstance(app.screen, ForkModal)
         app.screen.query_one(Input).value = "lr=1e-3 name=child"

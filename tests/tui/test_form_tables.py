@@ -9,8 +9,8 @@ from textual.app import App, ComposeResult
 
 from cvtui.calc import Table, trace
 from cvtui.calc.net.parser import parse
+from cvtui.draw.columns import Column, fit
 from cvtui.tui.form.layer_table import LayerTable
-from cvtui.tui.widgets.table import Column, fit
 from tests.waiting import wait_until_async
 
 COLUMNS = LayerTable.COLUMNS

@@ -57,11 +57,11 @@ def test_a_right_form_says_what_check_says(recipe: Recipe) -> None:
 
 
 WRONG = [
-    ("lr", "fast", "'fast' is no number", None),
+    ("lr", "fast", "'fast' is not a number", None),
     ("lr", "-1", "above 0", None),
     ("batch_size", "0", "1 to", None),
     ("batch_size", "2000", "more than digits has", None),
-    ("epochs", "2.5", "no whole number", None),
+    ("epochs", "2.5", "not a whole number", None),
     ("net", "", "the net is empty", 0),
     ("net", "conv32-relo-fc", "did you mean 'relu'", 7),
     ("net", "conv32-pool*5-fc", "is smaller than its 2x2 window", 7),

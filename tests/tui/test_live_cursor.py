@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cvtui.draw.scales import Limits
 from cvtui.runlog.axes import Positions, XAxis, position, step_at
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -42,7 +43,8 @@ def test_steps_and_epochs_of_the_cursor(finished: RunFolder) -> None:
     assert moved(history, 337, -1, 10) == 330
     assert moved(history, 3, -1, 10) == 0
     assert moved(history, 344, 1, 10) == 345
-    ends, at = [], moved_by_epoch(history, 0, 1)
+    ends: list[int] = []
+    at = moved_by_epoch(history, 0, 1)
     while at is not None and (not ends or at != ends[-1]):
         ends.append(at)
         at = moved_by_epoch(history, at, 1)
@@ -165,7 +167,7 @@ async def test_a_zoomed_view_goes_along(finished: RunFolder) -> None:
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         plot = app.curve("loss").plot
-        plot.zoom_to(x=(100, 140))
+        plot._look_at(Limits(100, 140), None)
         app.live.show_step(300)
         await pilot.pause()
         view = plot.view[0]

@@ -55,6 +55,6 @@ async def test_fork_and_resume_of_it_say_what_can_be_done_instead(key: str, tmp_
         await wait_until_async(lambda: app.screen.query_one(LiveView).view.state == "failed")
         await pilot.press(key)
         (said,) = await wait_until_async(lambda: list(app._notifications), what="the sentence")
-        assert "a loop of somebody's own, and only their script can train it; run the script again" in said.message
+        assert "a custom training loop, which only its script can train; run the script again" in said.message
         assert app.screen.query(LiveView), "no question was asked"
     assert sorted(tmp_path.rglob("*")) == before

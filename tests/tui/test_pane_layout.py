@@ -18,7 +18,7 @@ def slots_of(width: int, height: int, layer_rows: int = 12, alone: str = "") -> 
 
 @given(st.integers(1, 400), st.integers(1, 200), st.integers(0, 80))
 def test_slots_tile_the_room_exactly(width: int, height: int, layers: int) -> None:
-    covered = set()
+    covered: set[tuple[int, int]] = set()
     for slot in slots_of(width, height, layers):
         assert slot.width > 0
         assert slot.height > 0

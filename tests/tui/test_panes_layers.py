@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvtui.draw.columns import fit
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.history import History
 from cvtui.tui.panes.layer_rows import health, layer_rows, strip
-from cvtui.tui.panes.layers_table import COLUMNS, fit, mean_and_std
+from cvtui.tui.panes.layers_table import LayersTable, mean_and_std, widths_of
 from tests.tui.written_runs import WrittenRun
 
 
@@ -29,9 +30,9 @@ SIZES = st.builds(lambda digits, power: digits * 10.0**power, st.floats(1, 9.99)
 
 @given(st.builds(lambda size, sign: size * sign, SIZES, st.sampled_from([1, -1])), SIZES)
 def test_mean_and_std_fit_their_column_whatever_they_are(mean: float, std: float) -> None:
-    (column,) = (one for one in COLUMNS if one.key == "mean")
+    (column,) = (one for one in LayersTable.COLUMNS if one.key == "mean")
     text = mean_and_std(stats(mean=mean, std=std))
-    assert len(text) <= column.width
+    assert len(text) <= column.least
     shown = [float(part.replace("−", "-")) for part in text.split(" ± ")]
     assert shown == [pytest.approx(value, rel=0.2) for value in (mean, std)]
 
@@ -84,21 +85,25 @@ def test_where_zero_lies(low: float, high: float, left: int) -> None:
     assert strip(Histogram(low, high, [1] * 32), 16)[1] == left
 
 
+def fitted(width: int, **asked: int) -> dict[str, int]:
+    return fit(LayersTable.COLUMNS, {**widths_of([]), **asked}, width, together=True)
+
+
 @given(st.integers(20, 250))
 def test_columns_fit(width: int) -> None:
-    chosen, wide = fit(COLUMNS, width, {"name": 8})
-    used = sum(wide[column.key] for column in chosen) + 2 * (len(chosen) - 1)
-    assert used <= max(width, 29)  # glyph, name, mean ± std: they stay
-    assert [column.key for column in chosen if column.need == 0] == ["health", "name", "mean"]
+    wide = fitted(width, name=8)
+    assert sum(wide.values()) + 2 * (len(wide) - 1) <= max(width, 29)  # glyph, name, mean ± std: they stay
+    assert {"health", "name", "mean"} <= set(wide)
+    assert ("low" in wide) == ("high" in wide)
 
 
 def test_a_wider_table_only_gains_columns() -> None:
     before: set[str] = set()
     for width in range(20, 220):
-        now = {column.key for column in fit(COLUMNS, width, {})[0]}
+        now = set(fitted(width))
         assert before <= now
         before = now
-    assert len(before) == len(COLUMNS)
+    assert len(before) == len(LayersTable.COLUMNS)
 
 
 def test_rows_join_the_table_with_the_last_sample(tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.picture_box import PictureBox, enlarged
 from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.train import LiveView
 from tests.cli.terminal import Terminal
 from tests.waiting import wait_until, wait_until_async
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """A run that is over, with one picture."""
+    """Write a run that is over, with one picture."""
     folder = RunFolder.create(tmp_path / "runs", "run", dumps(Recipe()))
     Image.fromarray(np.arange(75, dtype=np.uint8).reshape(5, 5, 3) * 3).save(folder.pictures / "filters.png")
     with EventWriter(folder) as writer:
@@ -54,7 +55,7 @@ async def test_where_there_are_none_half_blocks_stay(run: RunFolder) -> None:
     """A test has no terminal: the key says why nothing changes, and nothing was imported."""
     app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
-        await wait_until_async(lambda: app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end)
+        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await pilot.press("i")
         view = app.screen
         assert isinstance(view, PicturesView)

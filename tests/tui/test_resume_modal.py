@@ -28,7 +28,7 @@ class Host(App[None]):
         yield self.live
 
 
-def saved(run: RunFolder, history: History) -> bool:
+def saved(history: History) -> bool:
     history.poll()
     return bool(history.checkpoints)
 
@@ -41,7 +41,7 @@ async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(t
     app = Host(run)
     try:
         history = History(run)
-        wait_until(lambda: saved(run, history), 60, "a checkpoint")
+        wait_until(lambda: saved(history), 60, "a checkpoint")
         async with app.run_test(size=(160, 45)) as pilot:
             await wait_until_async(lambda: "running" in app.live.header.text, what="the running run")
             with open(run.log, "a") as log:
@@ -63,6 +63,7 @@ async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(t
             await wait_until_async(
                 lambda: "running" in app.live.header.text and app.live.history.steps_done > done, 60, "it to go on"
             )
+            assert app.live.history.run is not None
             assert (app.live.history.run.step or 0) > 0
             assert not app.live.check_action("go_on", ())
     finally:

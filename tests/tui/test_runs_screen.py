@@ -17,7 +17,7 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.log_entries import next_step
 from cvtui.tui.screens.runs import RunsScreen
-from cvtui.tui.screens.runs_table import SORTS, age, short_duration
+from cvtui.tui.screens.runs_table import SORTS, age
 from cvtui.tui.screens.train import TrainScreen
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
@@ -34,7 +34,7 @@ def place(app: CvtuiApp) -> RunsScreen:
 
 
 def three(base: Path) -> list[str]:
-    """A finished, a diverged and a lost run, of different lengths; the newest first."""
+    """Write a finished, a diverged and a lost run, of different lengths; the newest first."""
     finished_run(base, "good")
     bad = WrittenRun(base, "bad", Recipe(epochs=4, data="shapes", net="conv8-relu-fc", lr=3.0))
     bad.step(10)
@@ -172,11 +172,6 @@ async def test_many_runs_don_t_freeze_the_keys(tmp_path: Path) -> None:
             await pilot.pause()
             longest = max(longest, time.perf_counter() - began)
         assert longest < 2.0
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (7.4, "7 s"), (65, "1:05"), (3725, "1:02:05")])
-def test_durations(seconds: float, text: str) -> None:
-    assert short_duration(seconds) == text
 
 
 @pytest.mark.parametrize(

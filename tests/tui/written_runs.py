@@ -24,6 +24,7 @@ from cvtui.runlog.events import (
     Log,
     RunEnded,
     RunStarted,
+    Steps,
 )
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
@@ -42,7 +43,7 @@ PLAIN = Recipe(
 
 
 class WrittenRun:
-    """Writes a run step by step, so that a test can let it grow; `total` steps of `recipe`."""
+    """Run written step by step, so that a test can let it grow; `total` steps of `recipe`."""
 
     def __init__(self, base: Path, name: str = "digits-cnn", recipe: Recipe = PLAIN, **started: Any) -> None:
         self.folder = RunFolder.create(base, name, dumps(recipe))
@@ -106,22 +107,24 @@ class WrittenRun:
         for _ in range(count):
             step = self.done
             value = abs(self.loss_at(step)) if loss is None else loss
-            self._writer.step(
-                step,
-                loss=value,
-                lr=self.checked.schedule.lr_at(step) * self.scale,
-                accuracy=min(1.0, max(0.1, round((1 - value / 2.6) * 64) / 64)) if math.isfinite(value) else None,
-                grad_norm=value,
-                seconds=(step + 1) * SECONDS_A_STEP,
+            right = min(1.0, max(0.1, round((1 - value / 2.6) * 64) / 64)) if math.isfinite(value) else None
+            self.write(
+                Steps(
+                    first=step,
+                    loss=[value],
+                    lr=[self.checked.schedule.lr_at(step) * self.scale],
+                    accuracy=[right],
+                    grad_norm=[value],
+                    seconds=[(step + 1) * SECONDS_A_STEP],
+                )
             )
             if step % 10 == 0:
                 self.sample()
             self.done += 1
             if self.done % self.per_epoch == 0:
                 self.epoch()
-        self._writer.flush()
 
-    def sample(self, **changes: Any) -> None:
+    def sample(self) -> None:
         self.write(
             LayersSampled(
                 step=self.done,
@@ -174,7 +177,7 @@ class WrittenRun:
                     step=self.done,
                     epoch=number,
                     path=f"checkpoints/{reason}.pt",
-                    reason=reason,  # type: ignore[arg-type]
+                    reason=reason,
                     val_accuracy=1 - loss / 4,
                 )
             )

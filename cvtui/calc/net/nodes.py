@@ -6,7 +6,10 @@ so that an error can underline it; it takes no part in comparisons.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self, TypeAlias, dataclass_transform
+from collections.abc import Callable
+from typing import Literal, Self, TypeAlias
+
+from cvtui.frozen import Frozen
 
 Pair: TypeAlias = tuple[int, int]
 Span: TypeAlias = tuple[int, int]
@@ -14,54 +17,24 @@ Span: TypeAlias = tuple[int, int]
 ACTIVATIONS = ("relu", "leakyrelu", "tanh", "sigmoid", "gelu", "silu", "elu")
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True)
-class Frozen:
-    """What `@dataclass(frozen=True, kw_only=True)` gives, without its cost at import.
-
-    That one compiles eight methods a class, 2 ms each time: a third of the start of `cvtui calc` for these fifteen.
-    """
-
-    fields: ClassVar[frozenset[str]] = frozenset()
-    required: ClassVar[frozenset[str]] = frozenset()
-
-    def __init_subclass__(cls) -> None:
-        own = cls.__annotations__
-        cls.fields = cls.fields.union(own)
-        cls.required = cls.required.union(name for name in own if not hasattr(cls, name))
-
-    def __init__(self, **values: Any) -> None:
-        if not values.keys() <= self.fields or not self.required <= values.keys():
-            wrong = sorted((values.keys() - self.fields) | (self.required - values.keys()))
-            raise TypeError(f"{type(self).__name__}: unknown or missing {', '.join(wrong)}")
-        self.__dict__.update(values)
-
-    def replaced(self, **changes: Any) -> Self:
-        """The same with other values for some fields."""
-        return type(self)(**{**self.__dict__, **changes})
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen: {name} can't be set")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen: {name} can't be deleted")
-
-    def _compared(self) -> list[tuple[str, object]]:
-        return [(name, getattr(self, name)) for name in sorted(self.fields) if name != "span"]
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._compared() == other._compared()
-
-    def __hash__(self) -> int:
-        return hash((type(self).__name__, *self._compared()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._compared())})"
-
-
 class Node(Frozen):
     """A layer, or a group of them."""
 
     span: Span = (0, 0)
+    inside = ""
+    """The field in which the nodes inside it are."""
+
+    def children(self) -> tuple[Node, ...]:
+        """Return the nodes inside it, in order."""
+        held: Node | tuple[Node, ...] = getattr(self, self.inside, ())
+        return held if isinstance(held, tuple) else (held,)
+
+    def mapped(self, change: Callable[[Node], Node]) -> Self:
+        """Return the same with every node directly inside it changed."""
+        held = getattr(self, self.inside, None)
+        if held is None:
+            return self
+        return self.replaced(**{self.inside: tuple(map(change, held)) if isinstance(held, tuple) else change(held)})
 
 
 class Conv(Node):
@@ -131,21 +104,27 @@ class Softmax(Node):
 class Residual(Node):
     """`res(chain)`: adds its input to its output, through a 1x1 convolution (stride, no bias) where shapes differ."""
 
+    inside = "body"
     body: Chain
 
 
 class Concat(Node):
     """`cat(chain|chain|…)`: branches side by side, joined along the channels."""
 
+    inside = "branches"
     branches: tuple[Chain, ...]
 
 
 class Repeat(Node):
     """`block*N`: kept as it is written; the tracer unrolls it."""
 
+    inside = "body"
     body: Chain
     count: int
 
 
 class Chain(Node):
+    """Layers one behind the other."""
+
+    inside = "parts"
     parts: tuple[Node, ...]

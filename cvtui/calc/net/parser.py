@@ -72,14 +72,14 @@ PairOrUnknown = tuple[int | None, int | None]
 
 
 def parse(text: str) -> Chain:
-    """The tree of a net expression; RequestError with `source` and `column` when it is not one."""
+    """Parse a net expression. RequestError with `source` and `column` when it is not one."""
     if len(text) > MAX_TEXT:
         raise RequestError(f"the expression has {len(text):,} characters; at most {MAX_TEXT:,} are read")
     return _Parser(text).whole()
 
 
 def format(chain: Chain) -> str:  # noqa: A001 - the face that the rooms agreed on: net.parse, net.format
-    """The canonical text of a net; `parse(format(chain)) == chain`."""
+    """Return the canonical text of a net; `parse(format(chain)) == chain`."""
     return net_expression(chain)
 
 
@@ -158,7 +158,7 @@ class _Parser:
         return Concat(branches=branches, span=span), layers + 1
 
     def group(self, start: int, *, branching: bool = False) -> tuple[tuple[Chain, ...], int]:
-        """A bracket and what is in it, up to and with the bracket that closes it."""
+        """Parse a bracket and what is in it, up to and with the bracket that closes it."""
         if self.depth == MAX_DEPTH:
             raise self.fail(f"brackets nest deeper than {MAX_DEPTH}", start)
         closing = _CLOSING[self.text[start]]
@@ -236,7 +236,7 @@ class _Parser:
         )
 
     def options(self, name: str) -> dict[str, PairOrUnknown]:
-        """The letters with numbers after a layer's name, each at most once and in any order."""
+        """Parse the letters with numbers after a layer's name, each at most once and in any order."""
         allowed = _OPTIONS[name]
         given: dict[str, PairOrUnknown] = {}
         while True:
@@ -261,7 +261,7 @@ class _Parser:
     # The words and numbers.
 
     def name(self) -> str:
-        """A layer's name: the longest known one that what follows allows (`pools2` is `pool` with `s2`)."""
+        """Parse a layer's name: the longest known one that what follows allows (`pools2` is `pool` with `s2`)."""
         start = self.at
         end = start
         while end < len(self.text) and self.text[end] in _LETTERS:
@@ -345,19 +345,19 @@ class _Parser:
         return self.at
 
     def peek(self) -> str:
-        """The next character that is no space; "" at the end."""
+        """Return the next character that is no space; "" at the end."""
         self.space()
         return self.text[self.at] if self.at < len(self.text) else ""
 
     def end(self) -> int:
-        """The column after the last character that is no space."""
+        """Return the column after the last character that is no space."""
         end = self.at
         while end > 0 and self.text[end - 1].isspace():
             end -= 1
         return end
 
     def after(self, name: str) -> None:
-        """What may follow a layer: anything that is no part of a word or number."""
+        """Return True if this may follow a layer: anything that is no part of a word or number."""
         found = self.peek()
         if found == "?" and name in _POOLS:
             raise self.fail("'?' asks for a conv's f, s or p; write the pool or leave it out")
@@ -367,7 +367,7 @@ class _Parser:
             raise self.fail(f"expected '-'{also}, found {self.found()}")
 
     def found(self) -> str:
-        """What stands here, for a message: a word, a character, or the end."""
+        """Return the word or character here, for a message; or the end."""
         self.space()
         if self.at >= len(self.text):
             return "the end"

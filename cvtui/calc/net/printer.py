@@ -27,7 +27,7 @@ _POOLS = {"max": "pool", "average": "avgpool", "sum": "sumpool"}
 
 
 def expression(node: Node) -> str:
-    """The node as it would be written: `Conv(filters=32, size=(5, 5))` -> `conv32f5`."""
+    """Write a node as an expression: `Conv(filters=32, size=(5, 5))` -> `conv32f5`."""
     if isinstance(node, Conv):
         return _conv(node)
     if isinstance(node, Pool):
@@ -62,7 +62,7 @@ _WORDS: dict[type[Node], str] = {
 
 
 def net_expression(chain: Chain) -> str:
-    """A whole net, without brackets around it."""
+    """Write a whole net, without brackets around it."""
     return _parts(chain)
 
 

@@ -19,6 +19,6 @@ def attach(run: str | None, runs: Path, fps: float) -> int:
 
     Closing the screen never stops a training.
     """
-    from cvtui.cli.screen import run_session
+    from cvtui.cli.screen import open_screen
 
-    return run_session(runs=runs, attach=find_run(run, runs).path, fps=fps)
+    return open_screen(runs=runs, attach=find_run(run, runs).path, fps=fps)

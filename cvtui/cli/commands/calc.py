@@ -29,7 +29,32 @@ class _Request(NamedTuple):
     batch: int
 
 
-@click.command()
+HELP = """Calculate a network: sizes, parameters, MACs, receptive fields, memory.
+
+NET is an expression such as "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc", a recipe file (*.toml),
+torchvision:NAME (torchvision:resnet18) or package.module:callable. Quote it: brackets and stars mean
+something to the shell.
+
+\b
+A ? asks what fits:       cvtui calc "conv32f5s2p?"
+for a wanted output:      cvtui calc "conv32f?s?p?" --output 16x16x32
+
+\b
+--json prints, with sizes as [H, W, C] or [N]:
+  {"input": SIZE,
+   "layers": [{"name", "expression", "output", "weights", "biases", "parameters",
+               "macs", "activations",
+               "receptive_field": {"size": [h, w], "stride": [h, w], "offset": [h, w]},
+               "fan_in", "note"}, …],
+   "totals": {"parameters", "macs", "activations"}}
+One MAC is one multiply-add (2 FLOPs), biases apart. A unit (i, j) sees size pixels from
+offset + (i, j) x stride on; stride 0: all units see the same; null: not known. With ? in NET
+there is also "solutions": [{"asked", "fits": [{"expression", "output", "exact"}]}], with
+--against-fc "against_fc": [{"name", "fc", "conv", "ratio", "sparse", "shared"}].
+"""
+
+
+@click.command(help=HELP)
 @click.argument("net", metavar="NET")
 @click.option("--input", "input_size", metavar="SIZE", help="HxWxC, HxW (one channel) or N (flat). Default: 32x32x3.")
 @click.option("--chw", is_flag=True, help="SIZE is in PyTorch's order, CxHxW.")
@@ -48,29 +73,7 @@ def calc(
     against_fc: bool,
     as_json: bool,
 ) -> None:
-    """Calculate a network: sizes, parameters, MACs, receptive fields, memory.
-
-    NET is an expression such as "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc", a recipe file (*.toml),
-    torchvision:NAME (torchvision:resnet18) or package.module:callable. Quote it: brackets and stars mean
-    something to the shell.
-
-    \b
-    A ? asks what fits:       cvtui calc "conv32f5s2p?"
-    for a wanted output:      cvtui calc "conv32f?s?p?" --output 16x16x32
-
-    \b
-    --json prints, with sizes as [H, W, C] or [N]:
-      {"input": SIZE,
-       "layers": [{"name", "expression", "output", "weights", "biases", "parameters",
-                   "macs", "activations",
-                   "receptive_field": {"size": [h, w], "stride": [h, w], "offset": [h, w]},
-                   "fan_in", "note"}, …],
-       "totals": {"parameters", "macs", "activations"}}
-    One MAC is one multiply-add (2 FLOPs), biases apart. A unit (i, j) sees size pixels from
-    offset + (i, j) x stride on; stride 0: all units see the same; null: not known. With ? in NET
-    there is also "solutions": [{"asked", "fits": [{"expression", "output", "exact"}]}], with
-    --against-fc "against_fc": [{"name", "fc", "conv", "ratio", "sparse", "shared"}].
-    """
+    """Calculate a network: sizes, parameters, MACs, receptive fields, memory."""
     for name, number in (("--classes", classes), ("--batch", batch)):
         if number is not None and not 1 <= number <= MAX_SIDE:
             raise RequestError(f"{name} {number}: at least 1 and at most {MAX_SIDE:,}")
@@ -90,7 +93,7 @@ def calc(
 
 
 def _request(net: str, size: Size | None, classes: int | None, batch: int | None) -> _Request:
-    """NET as text, or out of a recipe file together with its data's sizes; options win over the recipe."""
+    """Return NET as text, or from a recipe file with its data's sizes; options win over the recipe."""
     from cvtui.calc.net.parser import parse
 
     if not _is_recipe(net):
@@ -112,7 +115,7 @@ def _request(net: str, size: Size | None, classes: int | None, batch: int | None
 
 
 def _is_recipe(net: str) -> bool:
-    """A name that ends in .toml, or a path with a slash, which no net expression has, to a file that is there."""
+    """Return True for a name that ends in .toml, or a path with a slash to a file that is there."""
     if net.lower().endswith(".toml"):
         return True
     try:
@@ -168,7 +171,7 @@ def _json(solution: Solution, against_fc: bool) -> dict[str, object]:
 
 
 def _module(net: str, size: Size | None, classes: int | None, as_json: bool) -> None:
-    """A net of torchvision's or of the user's own, built and run on the meta device."""
+    """Calculate a net of torchvision, or of user code, built and run on the meta device."""
     from cvtui.cli.commands.calc_module import show_module
 
     show_module(net, size, classes, as_json)

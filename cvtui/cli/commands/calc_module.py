@@ -9,27 +9,28 @@ import click
 
 from cvtui.calc import Size, size_text
 from cvtui.cli import out
-from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
+from cvtui.cli.output.table import Cell, Column, bar, print_grid
+from cvtui.text import binary_size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cvtui.engine.nn.summary import Inspected, ModuleRow
+    from cvtui.engine.nn.summary import ModuleRow, ModuleSummary
 
 
 def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
-    """Prints the table, or the JSON object, of a model that is given as PyTorch code."""
-    from cvtui.engine.nn.summary import inspect_target
+    """Print the table, or the JSON object, of a model that is given as PyTorch code."""
+    from cvtui.engine.nn.summary import summarize_target
 
-    found = inspect_target(target, size, classes)
+    found = summarize_target(target, size, classes)
     if as_json:
         click.echo(json.dumps(module_json(found), ensure_ascii=False))
     else:
         _print(out.console(markup=True), found)
 
 
-def module_json(found: Inspected) -> dict[str, Any]:
-    """The same object as for a net expression. Receptive fields are not known here: null."""
+def module_json(found: ModuleSummary) -> dict[str, Any]:
+    """Return the object of `--json` as for a net expression. Receptive fields are not known here: null."""
     return {
         "input": list(found.input),
         "layers": [
@@ -52,7 +53,7 @@ def module_json(found: Inspected) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, found: Inspected) -> None:
+def _print(console: Console, found: ModuleSummary) -> None:
     rows = found.rows
     size = size_text(found.input)
     console.print(f"[bold]{found.target}[/]  on {size}", highlight=False, soft_wrap=True)
@@ -63,7 +64,7 @@ def _print(console: Console, found: Inspected) -> None:
         console,
         [
             Column("layer", [Cell(row.name, _colour(row)) for row in rows], foot="total", most=36, keep_end=True),
-            Column("module", [row.expression for row in rows], priority=7, most=52),
+            Column("module", [row.expression for row in rows], need=7, most=52),
             Column("output", [Cell("x".join(map(str, row.output)), "bold") for row in rows], "right"),
             Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 1,
                    f"{found.parameters:,}"),
@@ -75,7 +76,7 @@ def _print(console: Console, found: Inspected) -> None:
             Column("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
             Column("activations", [f"{row.activations:,}" if row.activations else "" for row in rows], "right", 9,
                    f"{found.activations:,}"),
-            Column("", [Cell(row.note, "yellow") for row in rows], priority=6, most=40),
+            Column("", [Cell(row.note, "yellow") for row in rows], need=6, most=40),
         ],
     )  # fmt: skip
     console.print(f"\nparameters {binary_size(4 * found.parameters)} in float32", highlight=False)

@@ -1,4 +1,4 @@
-"""`cvtui check`: a look at a recipe before anybody waits for its run."""
+"""`cvtui check`: pre-flight check of a recipe."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cvtui.cli import out
 from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG
 from cvtui.cli.recipe_options import recipe_options
-from cvtui.errors import RequestError
+from cvtui.errors import RequestError, process_error
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis, Doctor
-    from cvtui.doctor.checklist import Item
+    from cvtui.doctor.checklist import ChecklistItem
     from cvtui.recipe.recipe import Recipe
 
 
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 @click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
 @click.option("--json", "as_json", is_flag=True, help="Checks and findings as JSON.")
 def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
-    """Look at a recipe before it is trained: its data, its first steps, and whether it can learn one batch by heart.
+    """Pre-flight check of a recipe: its data, its first steps, and whether the net can memorise one batch.
+
     Takes some seconds and keeps nothing. A question mark stands where a number is beyond its limit and it is too early
-    to call that a fault. The exit code is 1 when something is wrong."""
+    to call that a fault. The exit code is 1 when something is wrong.
+    """
     checked = make_recipe(recipe, {name: text for name, text in options.items() if text is not None})
     from cvtui.doctor.checklist import checklist
     from cvtui.recipe.memory_check import check_machine
 
     check_machine(checked)
-    doctor = examined(checked.recipe)
+    doctor = run_precheck(checked.recipe)
 
     roots = doctor.update()
-    items = checklist(doctor.case, doctor.all)
+    items = checklist(doctor.obs, doctor.all)
     if as_json:
         import msgspec
 
@@ -53,9 +55,11 @@ def _is_sick(roots: list[Diagnosis]) -> bool:
     return any(one.severity != "note" for one in roots)
 
 
-def examined(recipe: Recipe) -> Doctor:
-    """A doctor who has read the records of a check-up, made in a process of its own. RequestError for what can't be
-    trained."""
+def run_precheck(recipe: Recipe) -> Doctor:
+    """Run the check in a process of its own; return a doctor that has read its records.
+
+    RequestError for what can't be trained.
+    """
     import msgspec
 
     from cvtui.doctor import Doctor
@@ -71,26 +75,25 @@ def examined(recipe: Recipe) -> Doctor:
         check=False,
     )
     if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        why = words[-1] if words else f"the check ended with code {done.returncode}"
+        why = process_error(done.stderr.decode("utf-8", "replace"), done.returncode)
         if done.returncode == EXIT_WRONG:
             raise RequestError(why)
         raise click.ClickException(f"check: {why}")
     decoder = msgspec.json.Decoder(AnyRecord)
     doctor = Doctor()
     for line in done.stdout.splitlines():
-        if line.startswith(b'{"type":'):  # what a stranger's module prints is not ours
+        if line.startswith(b'{"type":'):  # what a user's module prints is no record
             doctor.take(decoder.decode(line))
     doctor.update()
     return doctor
 
 
-def show(items: list[Item], roots: list[Diagnosis]) -> None:
-    """The list, then what was found wrong in words."""
+def show(items: list[ChecklistItem], roots: list[Diagnosis]) -> None:
+    """Print the checklist, then the findings."""
     from rich.table import Table
     from rich.text import Text
 
-    from cvtui.cli.commands.doctor import paragraph
+    from cvtui.cli.commands.doctor import finding_lines
     from cvtui.text import harmless
 
     console = out.console()
@@ -101,5 +104,5 @@ def show(items: list[Item], roots: list[Diagnosis]) -> None:
     console.print(table)
     for one in roots:
         console.print()
-        for line in paragraph(one):
+        for line in finding_lines(one):
             console.print(line)

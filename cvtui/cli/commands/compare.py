@@ -1,4 +1,4 @@
-"""`cvtui compare RUN…`: curves over each other, what differs in the recipes, what came of it."""
+"""`cvtui compare RUN…`: curves over each other, what differs in the recipes, results."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.compare import Compared, Verdict
-    from cvtui.compare.differences import Outcome
+    from cvtui.compare import Comparison, Verdict
+    from cvtui.compare.differences import RunOutcome
     from cvtui.runlog.history import History
 
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @runs_option()
 @click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
 def compare(names: tuple[str, ...], runs: Path, as_json: bool) -> None:
-    """Two or more runs beside each other: their curves, what differs in their recipes, what came of it."""
+    """Compare two or more runs: their curves, what differs in their recipes, results."""
     from cvtui.compare import compare as compared
     from cvtui.compare import judge
 
@@ -38,8 +38,8 @@ def compare(names: tuple[str, ...], runs: Path, as_json: bool) -> None:
     show_result(result, labels, verdicts)
 
 
-def print_json(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-    """`{"differs": […], "best": NAME, "runs": [{name, state, recipe values, best_accuracy, …, verdict}]}`."""
+def print_json(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+    """Print `{"differs": […], "best": NAME, "runs": [{name, state, recipe values, …, verdict}]}`."""
     import msgspec
 
     rows = [
@@ -65,32 +65,32 @@ def print_json(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdi
     click.echo(msgspec.json.encode({"differs": result.fields, "best": best, "runs": rows}).decode())
 
 
-def show_result(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-    """Curves, then the table; the best run is marked."""
+def show_result(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+    """Print the curves, then the table; the best run is marked."""
     console = out.console()
     for line in curves(result.outcomes, labels, verdicts, min(console.width, 120), not console.no_color):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
     console.print(table(result, labels, verdicts))
     if result.best is not None:
-        console.print(f"best: {result.best.name}; {_once_more(result.best.history)}", soft_wrap=True)
+        console.print(f"best: {result.best.name}; {_repeat_command(result.best.history)}", soft_wrap=True)
 
 
-def _once_more(history: History) -> str:
-    """How to train the run again."""
-    from cvtui.runlog.origin import must_be_ours
+def _repeat_command(history: History) -> str:
+    """Return how to train the run again."""
+    from cvtui.runlog.origin import check_trainable
 
     try:
-        must_be_ours(history.folder, history.run, "repeated")
+        check_trainable(history.folder, history.run, "repeated")
     except RequestError as error:
         return f"{error.message}; {error.hint}"
-    return f"once more: cvtui {history.folder.recipe}"
+    return f"to repeat it: cvtui {history.folder.recipe}"
 
 
 def curves(
-    outcomes: Sequence[Outcome], labels: Sequence[str], verdicts: Sequence[Verdict], width: int, colour: bool
+    outcomes: Sequence[RunOutcome], labels: Sequence[str], verdicts: Sequence[Verdict], width: int, colour: bool
 ) -> list[Any]:
-    """The lecture's figure: the smoothed training loss of each run over steps, named by its shape."""
+    """Draw the smoothed training loss of each run over steps, named by its shape."""
     import numpy as np
 
     from cvtui.draw.figures import Curve, Curves
@@ -112,8 +112,8 @@ def curves(
     return draw(figure, width, colour=colour)
 
 
-def table(result: Compared, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
-    """One row a run: what is its own, and what came of it."""
+def table(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
+    """Return a table with one row a run: what differs, and its results."""
     from rich.table import Table
     from rich.text import Text
 

@@ -16,7 +16,8 @@ from cvtui.errors import RequestError
 if TYPE_CHECKING:
     from cvtui.engine.data.formats.download import Source, Tell
     from cvtui.recipe.datasets.data_facts import DataFacts
-    from cvtui.recipe.datasets.locate import Found
+    from cvtui.recipe.datasets.locate import LocatedSet
+    from cvtui.recipe.datasets.source import State
     from cvtui.recipe.recipe import Recipe
 
 WIDE = 10_000
@@ -27,7 +28,7 @@ class SetName(TextParam):
 
     name = "set"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
         from cvtui.recipe.datasets.catalog import DATA
@@ -46,7 +47,7 @@ def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
     With NAME (of a set, or folder:PATH): what is known of it, the images of each class, and mean and standard deviation
     of the training pixels.
     """
-    from cvtui.recipe.datasets.facts import check_source
+    from cvtui.recipe.datasets.catalog import check_source
 
     if name is None:
         if download:
@@ -62,10 +63,13 @@ def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
 def provide(
     name: str, data_dir: str, *, download: bool, thorough: bool = False, found_at: list[Source] | None = None
 ) -> None:
-    """Is the set there? Where it isn't (or is damaged), it is fetched with `download`. Nothing is asked of sets that
-    are not fetched. `thorough`: damaged is also what has another checksum than the published one. RequestError."""
+    """Check that the set is there; with `download`, fetch what is missing or damaged.
+
+    Nothing is asked of sets that need no download. `thorough`: damaged is also what has another checksum than the
+    published one. RequestError.
+    """
     from cvtui.recipe.datasets.locate import altered, locate, missing, unsound
-    from cvtui.recipe.datasets.torchvision_sets import STORAGE
+    from cvtui.recipe.datasets.torchvision_files import STORAGE
 
     if name not in STORAGE:
         return
@@ -84,8 +88,10 @@ def provide(
 
 
 def need(recipe: Recipe) -> None:
-    """Asked before anything starts: is the recipe's set there (RequestError says how to get it), and can its net fit
-    into the memory?"""
+    """Check before anything starts that the recipe's set is there and its net fits into the memory.
+
+    RequestError says how to get the set.
+    """
     from cvtui.recipe.memory_check import check_machine
     from cvtui.recipe.validation import check
 
@@ -95,7 +101,7 @@ def need(recipe: Recipe) -> None:
 
 @contextmanager
 def _bar() -> Iterator[Tell]:
-    """Shows what comes in: a bar on a terminal, else a line per file; on stderr, as all talk."""
+    """Show a download's progress on stderr: a bar on a terminal, else a line per file."""
     from cvtui.recipe.datasets.locate import in_bytes
 
     console = out.console(stderr=True)
@@ -130,18 +136,11 @@ def _say(text: str) -> None:
 # ------------------------------------------------------------------ all sets
 
 
-def _state(name: str, data_dir: str) -> tuple[str, str]:
+def _state(name: str, data_dir: str) -> tuple[str, State]:
     """Where a set lies, and "ready", "missing" or what is wrong with it."""
-    from cvtui.recipe.datasets.locate import in_bytes, locate, unsound
-    from cvtui.recipe.datasets.torchvision_sets import STORAGE
+    from cvtui.recipe.datasets.catalog import source_of
 
-    if name not in STORAGE:
-        return "comes with cvtui", "ready"
-    found = locate(name, data_dir)
-    if found is None:
-        return f"missing: {in_bytes(STORAGE[name].download)} to fetch", "missing"
-    wrong = unsound(name, found)
-    return (f"damaged: {found.folder}: {wrong}", "damaged") if wrong else (str(found.folder), "ready")
+    return source_of(name).where(name, data_dir)
 
 
 def _list(data_dir: str, as_json: bool) -> None:
@@ -198,11 +197,14 @@ def _print_json(entry: dict[str, Any]) -> None:
 
 
 def _show(name: str, data_dir: str, as_json: bool) -> int:
-    """Everything about one set. What is known without its files is told first; RequestError where they are not there
-    or damaged. A folder's images are opened before anything is told of them."""
+    """Print everything about one set.
+
+    What is known without its files is told first; RequestError where they are not there or damaged. A folder's images
+    are opened before anything is told of them.
+    """
     from cvtui.recipe.datasets.facts import source_facts
     from cvtui.recipe.datasets.locate import locate
-    from cvtui.recipe.datasets.torchvision_sets import STORAGE
+    from cvtui.recipe.datasets.torchvision_files import STORAGE
     from cvtui.recipe.recipe import Recipe
 
     recipe = Recipe(data=name, data_dir=data_dir)
@@ -227,7 +229,7 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
     return 0
 
 
-def _head(facts: DataFacts, found: Found | None) -> Iterator[str]:
+def _head(facts: DataFacts, found: LocatedSet | None) -> Iterator[str]:
     from cvtui.text import harmless
 
     yield f"{harmless(facts.name)}: {harmless(facts.summary)}"
@@ -238,7 +240,7 @@ def _head(facts: DataFacts, found: Found | None) -> Iterator[str]:
         yield f"  checksums    {_sums(facts.name, found)}"
 
 
-def _sums(name: str, found: Found) -> str:
+def _sums(name: str, found: LocatedSet) -> str:
     from cvtui.recipe.datasets.locate import altered
 
     try:
@@ -251,7 +253,7 @@ def _sums(name: str, found: Found) -> str:
 
 
 def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
-    """Counted and measured in the files. RequestError."""
+    """Count and measure the set in its files. RequestError."""
     import torch
 
     from cvtui.engine.data.images import channel_stats

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TESTS = {
     "rate/10": "To be sure: train for 50 steps at a tenth of the rate; if that learns, it was the rate.",
-    "overfit": "To be sure: `cvtui check` sees whether one batch can be learnt by heart.",
+    "overfit": "To be sure: `cvtui check` sees whether the net can memorise one batch.",
     "zeroed": "To be sure: `cvtui check` compares the loss with that of inputs that are all 0.",
 }
 SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim")}
@@ -30,7 +30,7 @@ SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim"
 @click.option("--all", "everything", is_flag=True, help="Also what only follows from something else.")
 @click.option("--fix", "cure", is_flag=True, help="Train again with the cure applied, and say what it gained.")
 def doctor(run: str | None, runs: Path, as_json: bool, everything: bool, cure: bool) -> int:
-    """What is wrong with a run (the newest without a name), living or ended, also one recorded by cvtui.watch.
+    """Say what is wrong with RUN (the newest without a name), living or ended, also one recorded by cvtui.watch.
 
     Root causes come first; what follows from them is named behind them.
     """
@@ -41,9 +41,9 @@ def doctor(run: str | None, runs: Path, as_json: bool, everything: bool, cure: b
 
     history = History(find_run(run, runs))
     history.poll()
-    attending = Doctor(history)
-    roots = attending.update()
-    found = [*roots, *others(roots, attending.all)] if everything else roots
+    examiner = Doctor(history)
+    roots = examiner.update()
+    found = [*roots, *consequences(roots, examiner.all)] if everything else roots
     if cure:
         from cvtui.cli.commands.doctor_fix import fix
 
@@ -55,39 +55,38 @@ def doctor(run: str | None, runs: Path, as_json: bool, everything: bool, cure: b
     return 0
 
 
-def others(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """What is no root cause."""
+def consequences(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Return the findings that are no root cause."""
     names = {root.id for root in roots}
     return [one for one in found if one.id not in names]
 
 
 def show(history: History, found: Sequence[Diagnosis]) -> None:
-    """One paragraph a finding."""
+    """One finding_lines a finding."""
     console = out.console()
     if not found:
-        console.print(all_well(history), soft_wrap=False, markup=False)
+        console.print(no_problems(history), soft_wrap=False, markup=False)
         return
     for number, one in enumerate(found):
         if number:
             console.print()
-        for line in paragraph(one):
+        for line in finding_lines(one):
             console.print(line)
 
 
-def all_well(history: History) -> str:
-    """What is said where nothing was found, with how much was looked at."""
+def no_problems(history: History) -> str:
+    """Say that nothing is wrong, and how much was examined."""
     steps = history.steps_done
     if not steps:
         return "no step has been made yet: there is nothing to judge"
     samples = len(history.layer_steps)
-    return (
-        f"nothing found in {steps:,} steps, {samples:,} looks at the layers and {len(history.epochs):,} evaluations"
-        + ("" if samples else " (watch_every = 0: the layers were not looked at)")
+    return f"no problems found ({steps:,} steps, {samples:,} layer samples, {len(history.epochs):,} evaluations" + (
+        ")" if samples else "; watch_every = 0: the layers were not sampled)"
     )
 
 
-def paragraph(one: Diagnosis) -> list[Any]:
-    """A finding as rich Texts: what, why, and what to do."""
+def finding_lines(one: Diagnosis) -> list[Any]:
+    """Return a finding as rich Texts: what, why, and what to do."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -99,7 +98,7 @@ def paragraph(one: Diagnosis) -> list[Any]:
         (f"{sign} {one.name}", f"{style} bold" if one.severity != "note" else "bold"), (f"  {one.id}", "dim")
     )
     if one.sure < 0.75:
-        head.append("  perhaps", "dim")
+        head.append(f"  possible; confidence {one.sure:.0%}", "dim")
     lines: list[Any] = [head, Padding(Text(harmless(one.sentence)), (0, 0, 0, 2))]
     about = [f"seen: {one.evidence}"] if one.evidence else []
     if one.threshold is not None and one.value is not None:
@@ -115,5 +114,5 @@ def paragraph(one: Diagnosis) -> list[Any]:
         lines.append(Padding(Text(TESTS[one.test], "dim"), (0, 0, 0, 2)))
     if one.consequences:
         names = ", ".join(f"{catalogue[name].name} ({name})" for name in one.consequences)
-        lines.append(Padding(Text(f"From it follows: {names}.", "dim"), (0, 0, 0, 2)))
+        lines.append(Padding(Text(f"Consequences: {names}.", "dim"), (0, 0, 0, 2)))
     return lines

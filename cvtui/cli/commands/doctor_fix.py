@@ -1,4 +1,4 @@
-"""`cvtui doctor RUN --fix`: trains once more with the cure applied, and says what that gained."""
+"""`cvtui doctor RUN --fix`: train again with the cure applied, and say what that gained."""
 
 from __future__ import annotations
 
@@ -21,67 +21,67 @@ if TYPE_CHECKING:
 
 
 def fix(history: History, found: Sequence[Diagnosis], runs: Path, *, as_json: bool) -> int:
-    """Applies the first cure that there is; the exit code of the run that follows.
+    """Apply the first cure that there is; return the exit code of the run that follows.
 
-    It forks from the last checkpoint before the fault was seen; where there is none, it begins anew. RequestError where
-    no finding has a cure that is a change of the recipe.
+    It forks from the last checkpoint before the fault was seen; without one, it starts anew. RequestError where no
+    finding has a cure that is a change of the recipe.
     """
     from cvtui.cli.follow import follow
     from cvtui.recipe.toml import dumps
     from cvtui.recipe.validation import check
-    from cvtui.runlog import fork as forking
+    from cvtui.runlog import fork as run_fork
     from cvtui.runlog.history import History
     from cvtui.runlog.origin import recipe_of
 
     parent = history.folder
-    ill = next((one for one in found if one.cure), None)
+    finding = next((one for one in found if one.cure), None)
     before = recipe_of(parent, "trained again")
-    if ill is None:
+    if finding is None:
         what = "no change of the recipe is known to help" if found else "nothing is wrong with it"
         raise RequestError(f"{parent.name!r}: {what}", hint=f"cvtui doctor {parent.name} says more" if found else "")
-    recipe = _cured(before, ill)
-    saved = _before(history, ill.step, recipe.epochs)
+    recipe = _cured(before, finding)
+    saved = _before(history, finding.step, recipe.epochs)
     checked = check(recipe)
     text = dumps(checked.recipe)
-    child = forking.afresh(parent, runs, "", text) if saved is None else forking.fork(parent, saved, runs, "", text)
-    changes = ", ".join(f"{name} {value}" for name, value in ill.cure.items())
+    child = run_fork.afresh(parent, runs, "", text) if saved is None else run_fork.fork(parent, saved, runs, "", text)
+    changes = ", ".join(f"{name} {value}" for name, value in finding.cure.items())
     if not as_json:
         where = f"from epoch {saved.epoch}" if saved is not None else "from the start"
-        out.line(f"{ill.name}: {ill.sentence}")
+        out.line(f"{finding.name}: {finding.sentence}")
         out.line(f"the cure: {changes}, {where}, as {child.name}")
         out.line()
     with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
         code = follow(child, checked, quiet=True, with_terminal=True)
     after = History(child)
     after.poll()
-    _tell(history, after, ill, changes, as_json)
+    _report(history, after, finding, changes, as_json)
     return code
 
 
-def _cured(recipe: Recipe, ill: Diagnosis) -> Recipe:
+def _cured(recipe: Recipe, finding: Diagnosis) -> Recipe:
     from cvtui.recipe.toml import override
 
-    changes = {name: repr(value) if isinstance(value, float) else str(value) for name, value in ill.cure.items()}
+    changes = {name: repr(value) if isinstance(value, float) else str(value) for name, value in finding.cure.items()}
     return override(recipe, {"name": "", **changes})
 
 
 def _before(history: History, step: int, epochs: int) -> CheckpointSaved | None:
-    """The last checkpoint from before the fault was seen, if there is one."""
+    """Return the last checkpoint from before the fault was seen, if there is one."""
     from cvtui.runlog.fork import checkpoints_of
 
     early = [saved for saved in checkpoints_of(history) if 0 < saved.step <= step and saved.epoch < epochs]
     return early[-1] if early else None
 
 
-def _tell(before: History, after: History, ill: Diagnosis, changes: str, as_json: bool) -> None:
-    """The best validation accuracy of both."""
+def _report(before: History, after: History, finding: Diagnosis, changes: str, as_json: bool) -> None:
+    """Print the best validation accuracy of both runs."""
     first, second = _best(before), _best(after)
     gain = second - first if first is not None and second is not None else None
     if as_json:
         import msgspec
 
         told: dict[str, Any] = {
-            "finding": ill.as_json(), "run": after.folder.name, "state": after.state(),
+            "finding": finding.as_json(), "run": after.folder.name, "state": after.state(),
             "before": first, "after": second, "gain": gain,
         }  # fmt: skip
         click.echo(msgspec.json.encode(told).decode())

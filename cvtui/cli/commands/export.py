@@ -1,4 +1,4 @@
-"""`cvtui export`: what is seen of a run, as files."""
+"""`cvtui export`: a run as files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def export(
     checkpoint: str,
     runs: Path,
 ) -> None:
-    """Takes what is seen of RUN (a name or a folder; the newest by default) out into files."""
+    """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights."""
     from cvtui import export as room
     from cvtui.cli.run_argument import find_run
     from cvtui.errors import RequestError
@@ -49,9 +49,9 @@ def export(
     history.poll()
     try:
         if safetensors:
-            from cvtui.runlog.checkpoints import pick
+            from cvtui.runlog.fork import checkpoint_file
 
-            pick(folder, checkpoint)  # what is not there is said before torch is loaded
+            checkpoint_file(folder, checkpoint)  # what is not there is said before torch is loaded
             from cvtui.engine.train.export_weights import write_safetensors
 
             name, count = write_safetensors(folder, safetensors, checkpoint)

@@ -1,4 +1,4 @@
-"""`cvtui fork`: a new run that begins where another one was, with a changed recipe."""
+"""`cvtui fork`: a new run from another's checkpoint, with a changed recipe."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from cvtui.cli.commands.data import need
-from cvtui.cli.commands.train import Train, check_place
+from cvtui.cli.commands.train import Train, check_runs_folder
 from cvtui.cli.recipe_options import recipe_options
 from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
 
 class Fork(Train):
-    """Its own options first, then the recipe's."""
+    """Command whose help shows its own options first, then the recipe's."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         own = [option for option in self.params if isinstance(option, click.Option) and option.name in OWN]
@@ -46,44 +46,44 @@ def fork(
     quiet: bool,
     **options: str | None,
 ) -> int:
-    """A new run that begins at a checkpoint of RUN (its newest by default) with a changed recipe.
+    """Start a new run from a checkpoint of RUN (its newest by default) with a changed recipe.
 
     Weights, and the optimizer's state where the rule stays the same, are taken over; steps and epochs count on from
-    there, and RUN's curve goes on in the new one. The net and the classes stay.
+    there, and RUN's curve continues in the new one. The net and the classes stay.
     """
     from cvtui.recipe.toml import dumps, override
     from cvtui.recipe.validation import check
-    from cvtui.runlog import fork as forking
+    from cvtui.runlog import fork as run_fork
     from cvtui.runlog.history import History
-    from cvtui.runlog.origin import recipe_of, same_as_told
+    from cvtui.runlog.origin import check_same_classes, recipe_of
 
     parent = find_run(run, runs)
     recipe = recipe_of(parent, "forked")
     history = History(parent)
     history.poll()
-    saved = forking.pick(history, epoch=epoch, checkpoint=checkpoint)
+    saved = run_fork.pick(history, epoch=epoch, checkpoint=checkpoint)
     changes = {name: text for name, text in options.items() if text is not None}
     name = changes.pop("name", "")
     checked = check(override(recipe, {**changes, "name": name}))
-    same_as_told(parent, history.run, checked.data.classes)
+    check_same_classes(parent, history.run, checked.data.classes)
     if saved.epoch >= checked.recipe.epochs:
         raise RequestError(
             f"--epochs: {parent.name!r} has done {saved.epoch} there, so {checked.recipe.epochs} leave nothing to do",
             hint=f"--epochs {saved.epoch + 5} trains five more, --epoch N begins earlier",
         )
-    check_place(runs, name or None)
+    check_runs_folder(runs, name or None)
     need(checked.recipe)
-    folder = forking.fork(parent, saved, runs, name, dumps(checked.recipe))
+    folder = run_fork.fork(parent, saved, runs, name, dumps(checked.recipe))
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 
         return follow(folder, checked, as_json=as_json, quiet=quiet)
-    from cvtui.cli.screen import check_terminal, run_session
+    from cvtui.cli.screen import check_terminal, open_screen
     from cvtui.runlog.worker_process import launch
 
     check_terminal("--no-ui trains without a screen")
     launch(folder, detached=True)
-    return run_session(runs=runs, attach=folder.path)
+    return open_screen(runs=runs, attach=folder.path)
 
 
 fork.params[3:3] = [option for option in recipe_options() if option.name not in ("net", "only")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,18 +13,28 @@ from cvtui.errors import RequestError
 from cvtui.labs.lookup import find, labs
 from cvtui.labs.spec import Kind, Knob, Lab
 
+if TYPE_CHECKING:
+    from cvtui.draw.figures import LabShown
+    from cvtui.labs.folder import LabFolder
+
 _METAVARS: dict[Kind, str] = {
     "int": "N", "float": "X", "floats": "X,Y,…", "choices": "A,B,…", "net": "NET", "flag": "on|off",
 }  # fmt: skip
 
+VERDICTS: dict[bool | None, tuple[str, str]] = {
+    True: ("holds", "green"),
+    False: ("does not hold here", "red"),
+    None: ("says nothing about these knobs", "yellow"),
+}
+
 
 class Labs(click.Group):
-    """A group whose commands are made from the table of labs when they are asked for."""
+    """Group whose commands are made from the table of labs on demand."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         return list(labs())
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
         return command_of(labs()[name]) if name in labs() else None
 
     def resolve_command(
@@ -45,7 +55,7 @@ class Labs(click.Group):
 @click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
 @click.pass_context
 def lab(context: click.Context, as_json: bool) -> None:
-    """The lecture's experiments: run one, turn its knobs, see what it claims.
+    """Run one of the lecture's experiments, turn its knobs, see what it claims.
 
     Without a name, all of them are listed. A lab runs in a process of its own and leaves a folder in RUNS/labs.
     """
@@ -80,7 +90,7 @@ def _described(entry: Lab) -> dict[str, Any]:
 
 
 def command_of(entry: Lab) -> click.Command:
-    """One lab as a command; knobs are read as text, and checked by the one checker that the screen uses too."""
+    """Make the command of one lab; knobs are read as text, and checked as on the screen."""
     options: list[click.Parameter] = [_option(knob) for knob in entry.all_knobs]
     options.append(click.Option(["--json", "as_json"], is_flag=True, help="Numbers and figures as one JSON object."))
     options.append(
@@ -99,7 +109,7 @@ def command_of(entry: Lab) -> click.Command:
         entry.name,
         params=options,
         callback=_callback(entry),
-        help=f"{entry.title}.\n\n{entry.claim}\n\nTo notice: {entry.notice}",
+        help=f"{entry.title}.\n\n{entry.claim}\n\nWhat to look for: {entry.notice}",
         short_help=entry.title,
     )
 
@@ -124,7 +134,7 @@ def _callback(entry: Lab) -> Callable[..., None]:
 
 
 def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quiet: bool) -> None:
-    """Starts the lab, waits for its end with a bar on a terminal, prints what it found. Exits 1 when it failed."""
+    """Run a lab with a bar on a terminal, and print its result. Exits 1 when it failed."""
     from cvtui.labs.folder import LabFolder
     from cvtui.labs.lookup import check
 
@@ -150,15 +160,15 @@ def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quie
     _print(entry, knobs, shown)
 
 
-def _wait(folder: Any, entry: Lab, quiet: bool) -> Any:
-    """The lab's last picture. ctrl+c stops the lab and ends with 130."""
-    import subprocess
+def _wait(folder: LabFolder, entry: Lab, quiet: bool) -> LabShown:
+    """Wait for the lab; return what it shows at its end. ctrl+c stops the lab and ends with 130."""
     import sys
     import time
 
     from cvtui.labs.folder import LabHistory
+    from cvtui.runlog.worker_process import stop
 
-    process: subprocess.Popen[bytes] = folder.start()
+    process = folder.start()
     history = LabHistory(folder)
     try:
         with _Bar(entry.name, on=not quiet and sys.stderr.isatty()) as bar:
@@ -167,11 +177,7 @@ def _wait(folder: Any, entry: Lab, quiet: bool) -> Any:
                     bar.show(history.shown.progress, history.shown.doing)
                 time.sleep(0.02)
     except BaseException:  # also ctrl+c: the lab must not go on alone
-        process.terminate()
-        try:
-            process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        stop(process, 2.0)
         raise
     history.poll()
     if process.returncode == 0 and history.shown is not None and history.shown.done:
@@ -186,7 +192,7 @@ def _wait(folder: Any, entry: Lab, quiet: bool) -> Any:
 
 
 class _Bar:
-    """A progress bar on stderr, gone when it is done; nothing where it is off."""
+    """Progress bar on stderr, removed at the end; nothing where it is off."""
 
     def __init__(self, name: str, *, on: bool) -> None:
         self.name = name
@@ -218,7 +224,7 @@ class _Bar:
             self._progress.update(self._task, completed=share, doing=doing)
 
 
-def _print(entry: Lab, knobs: Mapping[str, Any], shown: Any) -> None:
+def _print(entry: Lab, knobs: Mapping[str, Any], shown: LabShown) -> None:
     from rich.text import Text
 
     from cvtui.draw.text_figures import draw_all
@@ -235,9 +241,7 @@ def _print(entry: Lab, knobs: Mapping[str, Any], shown: Any) -> None:
     for line in draw_all(shown.figures, width, tall=console.height if console.is_terminal else None, colour=colour):
         console.print(line, no_wrap=True, overflow="crop", soft_wrap=True)
     console.print()
-    word, style = {True: ("holds", "green"), False: ("does not hold here", "red")}.get(
-        shown.claim_holds, ("says nothing about these knobs", "yellow")
-    )
+    word, style = VERDICTS[shown.claim_holds]
     console.print(Text.assemble("The claim ", (word, f"bold {style}"), f". {shown.sentence}"))
-    console.print(Text(f"To notice: {entry.notice}", style="dim"))
+    console.print(Text(f"What to look for: {entry.notice}", style="dim"))
     console.print(Text(f"{shown.seconds:.1f} s; all numbers: cvtui lab {entry.name} --json", style="dim"))

@@ -1,4 +1,4 @@
-"""`cvtui lottery`: prune the smallest weights, go back to the first ones, train again; how many are needed at all?"""
+"""`cvtui lottery`: prune the smallest weights, rewind, train again; how many weights are needed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import click
 from cvtui.cli import out
 from cvtui.cli.commands.data import need
 from cvtui.cli.commands.sweep import watch_race
-from cvtui.cli.commands.train import check_place, make_recipe
+from cvtui.cli.commands.train import check_runs_folder, make_recipe
 from cvtui.cli.recipe_options import FieldType
 from cvtui.cli.run_argument import runs_option
 from cvtui.errors import RequestError
 from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
-    from cvtui.compare.lottery import Judgement, Trial
+    from cvtui.compare.lottery import Judgement, LotteryRound
     from cvtui.recipe.validation import Checked
     from cvtui.runlog.lottery_note import Kind, Scope
 
@@ -85,19 +85,21 @@ def lottery(
     as_json: bool,
     **options: str | None,
 ) -> int:
-    """The lottery ticket (Frankle & Carbin 2019): train, drop the smallest weights, put the others back to where they
-    began, train again; and so on. Each round is a run beside controls, in a folder of its own. At the end sparsity
-    against accuracy, and whether what the paper promises holds here."""
+    """Find lottery tickets (Frankle & Carbin 2019): train, prune the smallest weights, rewind the others, repeat.
+
+    Each round is a run beside controls, in a folder of its own. At the end sparsity against accuracy, and whether what
+    the paper promises holds here.
+    """
     given = {name: text for name, text in options.items() if text is not None}
     base = make_recipe(recipe, given)
     if rewind_steps >= base.total_steps:
         raise RequestError(f"--rewind-steps: {rewind_steps:,} is not allowed; the run has {base.total_steps:,} steps")
-    check_place(runs, base.recipe.name or None)
+    check_runs_folder(runs, base.recipe.name or None)
     need(base.recipe)
     place = runs / (base.recipe.name or time.strftime("%Y-%m-%d-%H%M%S") + "-lottery")
-    draw = _Draw(base, place, prune, scope, rewind_steps, jobs, quiet=as_json)
-    trials = draw.all_rounds(rounds, CONTROLS[control])
-    return _tell(trials, base, place, as_json)
+    lottery_rounds = _Rounds(base, place, prune, scope, rewind_steps, jobs, quiet=as_json)
+    trials = lottery_rounds.train(rounds, CONTROLS[control])
+    return _report(trials, base, place, as_json)
 
 
 lottery.params[1:1] = [
@@ -107,8 +109,8 @@ lottery.params[1:1] = [
 ]
 
 
-class _Draw:
-    """The rounds of one lottery, one after the other: each needs the weights that the one before it ended with."""
+class _Rounds:
+    """Rounds of one lottery, one after the other: each prunes the weights that the last one ended with."""
 
     def __init__(
         self, base: Checked, place: Path, prune: float, scope: Scope, rewind_steps: int, jobs: int, *, quiet: bool
@@ -117,8 +119,8 @@ class _Draw:
         self.rewind_steps, self.jobs, self.quiet = rewind_steps, jobs, quiet
         self.origin = ""
 
-    def all_rounds(self, rounds: int, controls: tuple[Kind, ...]) -> list[Trial]:
-        """What came of every run; fewer rounds where a ticket did not end well enough to be pruned again."""
+    def train(self, rounds: int, controls: tuple[Kind, ...]) -> list[LotteryRound]:
+        """Train all rounds; fewer where a ticket did not end well enough to be pruned again."""
         from cvtui.compare.lottery import shares_left
 
         shares = shares_left(self.base.table, self.prune, self.scope, rounds)
@@ -133,8 +135,8 @@ class _Draw:
             parent = after
         return trials
 
-    def _round(self, number: int, kinds: tuple[Kind, ...], left: float, parent: str) -> tuple[list[Trial], str]:
-        """The runs of one round, at once; what came of them, and the folder's name of the first."""
+    def _round(self, number: int, kinds: tuple[Kind, ...], left: float, parent: str) -> tuple[list[LotteryRound], str]:
+        """Train the runs of one round at once; return their results, and the folder's name of the first."""
         import msgspec
 
         from cvtui.compare import Entrant, Race
@@ -162,7 +164,7 @@ class _Draw:
         ], first
 
 
-def _tell(trials: list[Trial], base: Checked, place: Path, as_json_too: bool) -> int:
+def _report(trials: list[LotteryRound], base: Checked, place: Path, as_json_too: bool) -> int:
     from cvtui.compare.lottery import as_json, judge_lottery
 
     judgement = judge_lottery(trials, base.data.validation)
@@ -178,8 +180,8 @@ def _tell(trials: list[Trial], base: Checked, place: Path, as_json_too: bool) ->
     return 1 if bad else 0
 
 
-def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
-    """The figure, the table, the promise and what came of it."""
+def _show(trials: list[LotteryRound], judgement: Judgement, place: Path) -> None:
+    """Print the figure, the table, the promise and the verdict."""
     from rich.text import Text
 
     from cvtui.compare.lottery import PROMISE, figure
@@ -196,8 +198,8 @@ def _show(trials: list[Trial], judgement: Judgement, place: Path) -> None:
     console.print(Text(f"the runs: cvtui runs --runs {place}"), soft_wrap=True)
 
 
-def _table(trials: list[Trial], best: Trial | None) -> Any:
-    """One row a round; the epoch is that of the lowest validation loss (how fast it learned)."""
+def _table(trials: list[LotteryRound], best: LotteryRound | None) -> Any:
+    """Return a table with one row a round; the epoch is that of the lowest validation loss."""
     from rich.table import Table
     from rich.text import Text
 
@@ -221,11 +223,11 @@ def _table(trials: list[Trial], best: Trial | None) -> Any:
     return found
 
 
-def _accuracy(trial: Trial | None) -> str:
+def _accuracy(trial: LotteryRound | None) -> str:
     if trial is None or trial.accuracy is None or not math.isfinite(trial.accuracy):
         return trial.state if trial is not None else "–"
     return f"{trial.accuracy:.2%}"
 
 
-def _epoch(trial: Trial | None) -> str:
+def _epoch(trial: LotteryRound | None) -> str:
     return str(trial.loss_epoch) if trial is not None and trial.loss_epoch is not None else "–"

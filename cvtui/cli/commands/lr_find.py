@@ -1,4 +1,4 @@
-"""`cvtui lr-find`: which learning rate? A range test, a bracket, three short real runs, a choice with its reason."""
+"""`cvtui lr-find`: a range test, a bracket, three short runs, a choice with its reason."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ POLL_SECONDS = 0.2
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json: bool, **options: str | None) -> int:
-    """Which learning rate? The loss while the rate climbs from very low to very high (Smith 2015) gives a bracket;
-    three short runs at a third of, at, and at three times its middle decide. Nothing of yours is touched: each run is a
-    process of its own that starts from fresh weights."""
+    """Find a good learning rate.
+
+    The loss while the rate climbs from very low to very high (Smith 2015) gives a bracket; three short runs at a third
+    of, at, and at three times its middle decide. Nothing of yours is touched: each run is a process of its own that
+    starts from fresh weights.
+    """
     from cvtui.compare.lr_range_rule import NoBracket
     from cvtui.compare.lr_search import LrFinder
 
@@ -51,7 +54,7 @@ def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json:
             folder = finder.race.racers[0].folder
             raise RequestError(f"lr-find: {error}", hint=f"cvtui attach {folder.path} shows the curve") from None
     assert finder.found is not None
-    return _tell(finder.found, as_json, scaled=bool(checked.recipe.scale_lr))
+    return _report(finder.found, as_json, scaled=bool(checked.recipe.scale_lr))
 
 
 lr_find.params[1:1] = [
@@ -62,7 +65,7 @@ lr_find.params[1:1] = [
 
 
 def _watch(finder: LrFinder, *, quiet: bool) -> None:
-    """Until it is found: a picture of the runs on a terminal, a line a stage elsewhere."""
+    """Follow the search: a picture of the runs on a terminal, a line a stage elsewhere."""
     from cvtui.cli.commands.sweep import race_picture
     from cvtui.compare import Judge
 
@@ -87,8 +90,11 @@ def _watch(finder: LrFinder, *, quiet: bool) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def _tell(found: Found, as_json: bool, *, scaled: bool) -> int:
-    """`scaled`: the recipe multiplies its rate, which would spoil the one that was found."""
+def _report(found: Found, as_json: bool, *, scaled: bool) -> int:
+    """Print the result; return the exit code.
+
+    `scaled`: the recipe multiplies its rate, which would spoil the one that was found.
+    """
     chosen, bracket = found.lr, found.bracket
     if as_json:
         import msgspec
@@ -119,7 +125,7 @@ def _tell(found: Found, as_json: bool, *, scaled: bool) -> int:
 
 
 def _show(found: Bracket) -> None:
-    """The curve over log lr."""
+    """Print the curve over log lr."""
     from cvtui.compare.lr_figure import range_curve
     from cvtui.draw.text_figures import draw
 

@@ -8,7 +8,19 @@ from typing import Any
 
 import click
 
-from cvtui.calc.matrix import MAX_ENTRIES, MODES, Matrix, Mode, Number, Spec, build, parse_numbers, rank, sliding, times
+from cvtui.calc.matrix import (
+    MAX_ENTRIES,
+    MODES,
+    FilterSpec,
+    Matrix,
+    Mode,
+    Number,
+    build,
+    parse_numbers,
+    rank,
+    sliding,
+    times,
+)
 from cvtui.cli import out
 from cvtui.errors import RequestError, nearest
 
@@ -18,7 +30,24 @@ RANK_WORK = 4_000_000
 """Rows · columns · the smaller of both: up to here the exact rank takes less than half a second."""
 
 
-@click.command()
+HELP = """Write a convolution as a matrix: y = T x.
+
+\b
+cvtui matrix --filter "1 2 3" --size 5              the Toeplitz matrix of the lecture
+cvtui matrix --filter "1 2 3" --size 5 --circular   the circulant one
+cvtui matrix --filter 3x3 --size 5x5 --mode valid   doubly block Toeplitz
+
+A filter given as a shape has the parameters 1, 2, 3, … row by row. Entries that share a parameter share a
+colour. With it come the share of zeros, the number of distinct parameters, the rank, and y = T x beside the
+sliding window's own answer.
+
+\b
+--json prints {"kind", "operation", "shape": [rows, columns], "output": [...], "matrix": [[...]],
+  "zeros": share, "distinct", "rank" (null where it would take long), "x": [...], "y": [...]}
+"""
+
+
+@click.command(help=HELP)
 @click.option(
     "--filter", "filter_text", metavar="W", required=True, help='"1 2 3", "1 2; 3 4" (rows), or a shape: 3x3.'
 )
@@ -41,21 +70,7 @@ def matrix(
     input_text: str | None,
     as_json: bool,
 ) -> None:
-    """Write a convolution as a matrix: y = T x.
-
-    \b
-    cvtui matrix --filter "1 2 3" --size 5              the Toeplitz matrix of the lecture
-    cvtui matrix --filter "1 2 3" --size 5 --circular   the circulant one
-    cvtui matrix --filter 3x3 --size 5x5 --mode valid   doubly block Toeplitz
-
-    A filter given as a shape has the parameters 1, 2, 3, … row by row. Entries that share a parameter share a
-    colour. With it come the share of zeros, the number of distinct parameters, the rank, and y = T x beside the
-    sliding window's own answer.
-
-    \b
-    --json prints {"kind", "operation", "shape": [rows, columns], "output": [...], "matrix": [[...]],
-      "zeros": share, "distinct", "rank" (null where it would take long), "x": [...], "y": [...]}
-    """
+    """Write a convolution as a matrix: y = T x."""
     spec = _spec(filter_text, size_text, mode, stride, padding, circular, correlate)
     x = _input(input_text, prod(spec.size))
     built = build(spec)
@@ -74,7 +89,7 @@ def matrix(
 
 def _spec(
     filter_text: str, size_text: str, mode: str, stride: int, padding: int | None, circular: bool, correlate: bool
-) -> Spec:
+) -> FilterSpec:
     weights, shape = _filter(filter_text)
     size = _shape("--size", size_text)
     if len(size) != len(shape):
@@ -89,7 +104,7 @@ def _spec(
         raise RequestError(f"--stride {stride}: from 1 to {MAX_SIDE:,}")
     if padding is not None and not 0 <= padding <= MAX_SIDE:
         raise RequestError(f"--padding {padding}: from 0 to {MAX_SIDE:,}")
-    spec = Spec(weights, shape, size, chosen, stride, padding, circular, correlate)
+    spec = FilterSpec(weights, shape, size, chosen, stride, padding, circular, correlate)
     if 0 in spec.output:
         allowed = "" if padding is not None else "; --mode full or same lets it hang over"
         raise RequestError(f"--filter: {_by(shape)} is larger than the input of {_by(size)}{allowed}")
@@ -102,7 +117,7 @@ def _spec(
 
 
 def _filter(text: str) -> tuple[tuple[Number, ...], tuple[int, ...]]:
-    """The filter's numbers and shape: numbers, rows of numbers parted by `;`, or only a shape (numbered 1, 2, 3 …)."""
+    """Parse the filter: numbers, rows of numbers separated by `;`, or only a shape (numbered 1, 2, 3 …)."""
     wrong = RequestError(f'--filter {text[:40]!r}: numbers ("1 2 3"), rows of numbers ("1 2; 3 4") or a shape (3x3)')
     if len(text) > MAX_TEXT:
         raise RequestError(f"--filter: at most {MAX_TEXT:,} characters")
@@ -146,7 +161,7 @@ def _input(text: str | None, count: int) -> list[Number]:
 
 
 def _rank(built: Matrix, numbers: list[list[Number]]) -> int | None:
-    """The exact rank, or None where it would take long."""
+    """Return the exact rank, or None where it would take long."""
     rows, columns = built.rows, built.columns
     return rank(numbers) if rows * columns * min(rows, columns) <= RANK_WORK else None
 

@@ -1,4 +1,4 @@
-"""`cvtui resume`: go on with a run that was stopped, killed or lost."""
+"""`cvtui resume`: resume a run that was stopped, killed or lost."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cvtui.errors import RequestError
 @click.command("resume")
 @click.argument("run", required=False, type=RunName())
 @runs_option()
-@click.option("--lr", default="", metavar="RATE", help="Go on at another rate: 0.001, or /10 of what it would be.")
+@click.option("--lr", default="", metavar="RATE", help="Resume at another rate: 0.001, or /10 of what it would be.")
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the new records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
 def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, quiet: bool) -> int:
-    """Go on with RUN (a name or a folder; the newest by default) from its newest checkpoint.
+    """Resume RUN (a name or a folder; the newest by default) from its newest checkpoint.
 
     On the CPU, with the same PyTorch and number of threads, the losses and weights are those of a run that was never
-    interrupted, to the last bit. A run that diverged may go on with a lower rate: --lr /10.
+    interrupted, to the last bit. A run that diverged may resume at a lower rate: --lr /10.
 
     RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
     out: docs/reliability.md has the table.
@@ -30,7 +30,7 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
     from cvtui.recipe.learning_rate import parse_rate
     from cvtui.recipe.validation import check
     from cvtui.runlog.history import History
-    from cvtui.runlog.origin import may_go_on, recipe_of
+    from cvtui.runlog.origin import check_resumable, recipe_of
 
     if lr:
         parse_rate(lr, 1.0)  # wrong words are told before anything starts
@@ -47,15 +47,15 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
             hint=f"more epochs in {folder.recipe} give it more, cvtui {folder.recipe} repeats it",
         )
     checked = check(recipe)
-    may_go_on(folder, history.run, checked.recipe, checked.data.classes)
+    check_resumable(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe)
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 
         return follow(folder, checked, resume=True, rate=lr, as_json=as_json, quiet=quiet)
-    from cvtui.cli.screen import check_terminal, run_session
+    from cvtui.cli.screen import check_terminal, open_screen
     from cvtui.runlog.worker_process import launch
 
-    check_terminal("--no-ui goes on without a screen")
+    check_terminal("--no-ui resumes without a screen")
     launch(folder, detached=True, resume=True, rate=lr)
-    return run_session(runs=runs, attach=folder.path)
+    return open_screen(runs=runs, attach=folder.path)

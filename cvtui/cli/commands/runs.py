@@ -58,7 +58,7 @@ def runs(runs: Path, as_json: bool, text: str) -> None:
 
 
 def as_dict(entry: RunSummary) -> dict[str, Any]:
-    """What --json prints of one run."""
+    """Return what --json prints of one run."""
     names = (
         "name", "state", "reason", "epochs", "epochs_asked", "steps", "steps_asked", "best_val_accuracy", "val_loss",
         "not_finite", "data", "net", "started", "seconds", "parent", "note", "trouble", "pinned", "recipe",
@@ -91,7 +91,7 @@ def _print(found: list[RunSummary]) -> None:
 
 
 def _cells(entry: RunSummary) -> dict[str, Text]:
-    """What stands in each column."""
+    """Return the text of each column."""
     from rich.text import Text
 
     from cvtui.text import harmless

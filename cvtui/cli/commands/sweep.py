@@ -30,7 +30,7 @@ NOT_VARIED = frozenset({"name"})
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, metavar="N", help="Runs at once.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: str | None) -> int:
-    """A fair race: every combination of the values given, from the same weights and with the same batches.
+    """Run a fair race: every combination of the values given, from the same weights and with the same batches.
 
     Any option of a recipe takes a list: --lr 1e-1,1e-2,1e-3 --init he,xavier. Each run gets a folder of its own, and
     they share the cores. Each curve is named by its shape, as in the lecture: low, good, high or very high.
@@ -74,16 +74,16 @@ sweep.params[1:1] = [
 
 
 def watch_race(race: Race, quiet: bool) -> None:
-    """Until all are over: the curves and a bar each on a terminal, one line per finished run elsewhere."""
+    """Follow the race: curves and a bar each on a terminal, one line per finished run elsewhere."""
     console = out.console(stderr=True)
     if quiet or not console.is_terminal:
         told: set[str] = set()
         while race.step():
             if not quiet:
-                _tell(race, told, console)
+                _report(race, told, console)
             time.sleep(POLL_SECONDS)
         if not quiet:
-            _tell(race, told, console)
+            _report(race, told, console)
         return
     from rich.live import Live
 
@@ -99,7 +99,7 @@ def watch_race(race: Race, quiet: bool) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def _tell(race: Race, told: set[str], console: Any) -> None:
+def _report(race: Race, told: set[str], console: Any) -> None:
     for racer in race.racers:
         if racer.over and racer.label not in told:
             told.add(racer.label)

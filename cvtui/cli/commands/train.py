@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class Train(click.Command):
-    """Help in groups, with every choice in a line of its own."""
+    """Command whose help is in groups, with every choice in a line of its own."""
 
-    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         write_options(formatter, self, {parameter.name for parameter in self.params})
 
 
@@ -50,7 +50,7 @@ def train(
     """
     changes = {name: text for name, text in options.items() if text is not None}
     checked = make_recipe(recipe, changes)
-    check_place(runs, changes.get("name"))
+    check_runs_folder(runs, changes.get("name"))
     if recipe is not None or changes:
         from cvtui.recipe.memory_check import check_machine
 
@@ -60,20 +60,20 @@ def train(
 
         provide(checked.recipe.data, checked.recipe.data_dir, download=download)
     if no_ui or as_json:
-        from cvtui.cli.follow import train_headless
+        from cvtui.cli.follow import train_without_screen
 
-        return train_headless(checked, runs, strict_name="name" in changes, as_json=as_json, quiet=quiet)
-    from cvtui.cli.screen import run_session
+        return train_without_screen(checked, runs, strict_name="name" in changes, as_json=as_json, quiet=quiet)
+    from cvtui.cli.screen import open_screen
 
     given = recipe is not None or bool(changes)
-    return run_session(recipe=checked.recipe if given else None, runs=runs, fps=fps)
+    return open_screen(recipe=checked.recipe if given else None, runs=runs, fps=fps)
 
 
 train.params[1:1] = recipe_options()
 
 
 def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
-    """The checked recipe of a file (or the defaults) with the command line's changes. RequestError."""
+    """Return the checked recipe of a file (or the defaults) with the command line's changes. RequestError."""
     from cvtui.recipe.toml import override
     from cvtui.recipe.validation import check
 
@@ -85,7 +85,7 @@ def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
 
 
 def _base(path: Path) -> Recipe:
-    """The recipe of a file; that of a run's folder only where a recipe trained the run."""
+    """Load the recipe of a file; that of a run's folder only where a recipe trained the run."""
     from cvtui.recipe.toml import load
 
     if path.name == "recipe.toml" and (path.parent / "events.jsonl").is_file():
@@ -97,7 +97,7 @@ def _base(path: Path) -> Recipe:
 
 
 def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) -> RequestError:
-    """The check speaks of fields ("batch_size: …"); the user wrote an option, or a line of a file."""
+    """Name the option, or the line of a file, in an error about a field ("batch_size: …")."""
     name, colon, rest = error.message.partition(": ")
     if not colon or name not in FIELDS:
         return error
@@ -106,7 +106,7 @@ def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) ->
 
 
 def _recipe_file(text: str) -> Path:
-    """The file that the word on the command line means. RequestError says what else it may have meant."""
+    """Return the file that the argument names. RequestError says what else it may have meant."""
     from cvtui.cli.registry import COMMANDS
     from cvtui.runlog.folder import is_run
 
@@ -129,8 +129,8 @@ def _recipe_file(text: str) -> Path:
     return path
 
 
-def check_place(runs: Path, name: str | None) -> None:
-    """Can a run folder be made there? Asked before anything starts. RequestError with the way out."""
+def check_runs_folder(runs: Path, name: str | None) -> None:
+    """Raise RequestError, with the way out, where no run folder can be made."""
     import os
 
     if runs.exists() and not runs.is_dir():

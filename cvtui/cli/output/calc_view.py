@@ -9,9 +9,10 @@ from rich.console import Console
 
 from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
-from cvtui.calc.memory import OPTIMIZERS, training_memory
+from cvtui.calc.memory import training_memory
 from cvtui.calc.solve import Answer, Solution
-from cvtui.cli.output.table import Cell, Column, bar, binary_size, print_grid
+from cvtui.cli.output.table import Cell, Column, bar, print_grid
+from cvtui.text import binary_size
 
 _COLOURS = {
     "conv": "cyan",
@@ -30,7 +31,7 @@ MOST_FITS = 12
 
 
 def print_table(console: Console, table: Table, title: str) -> None:
-    """The layer table: a title, a row per layer, totals and remarks."""
+    """Build the layer table: a title, a row per layer, totals and remarks."""
     gap = "  " if len(title) + 40 < console.width else "\n"
     console.print(f"[bold]{_escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
     console.print("[dim]Sizes are H x W x C. 1 MAC = 1 multiply-add = 2 FLOPs, biases apart.[/]")
@@ -44,7 +45,9 @@ def print_table(console: Console, table: Table, title: str) -> None:
 
 
 def print_memory(console: Console, table: Table, batch: int) -> None:
-    """What training holds, by optimiser; optimisers that hold the same share a line."""
+    """Print the memory that training needs, by optimiser; those that need the same share a line."""
+    from cvtui.recipe.choices.optimizers import OPTIMIZERS
+
     memory = training_memory(table, batch)
     console.print(f"\n[bold]Memory to train[/] with {batch:,} images a batch, float32:", highlight=False)
     console.print(
@@ -53,19 +56,18 @@ def print_memory(console: Console, table: Table, batch: int) -> None:
         highlight=False,
     )
     groups: dict[int, list[str]] = {}
-    for name, copies in OPTIMIZERS.items():
-        groups.setdefault(copies, []).append(name)
-    for names in groups.values():
-        state = memory.state[names[0]]
+    for name, entry in OPTIMIZERS.items():
+        groups.setdefault(entry.state(entry.defaults()), []).append(name)
+    for copies, names in groups.items():
         console.print(
-            f"  [cyan]{', '.join(names)}[/]: state {binary_size(state)}, "
-            f"together [bold]{binary_size(memory.total(names[0]))}[/]",
+            f"  [cyan]{', '.join(names)}[/]: state {binary_size(memory.state(copies))}, "
+            f"together [bold]{binary_size(memory.total(copies))}[/]",
             highlight=False,
         )
 
 
 def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
-    """What fits where the net says `?`: common settings first, the one taken marked."""
+    """Print the settings that fit where the net says `?`: common ones first, the one taken marked."""
     for answer in solution.answers:
         console.print(f"[bold]{_escaped(_summary(answer, wanted))}[/]", highlight=False)
         fits = answer.fits[:MOST_FITS]
@@ -73,8 +75,8 @@ def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
             Column("", [Cell("→" if number == 0 else "", "bold green") for number in range(len(fits))]),
             Column("conv", [Cell(expression(fit.node), "bold green" if not n else "") for n, fit in enumerate(fits)]),
             Column("output", [size_text((*fit.output, fit.node.filters)) for fit in fits]),
-            Column("works out", [fit.works_out for fit in fits], priority=1),
-            Column("", [Cell("exact", "green") if fit.exact else Cell("floor", "yellow") for fit in fits], priority=2),
+            Column("works out", [fit.works_out for fit in fits], need=1),
+            Column("", [Cell("exact", "green") if fit.exact else Cell("floor", "yellow") for fit in fits], need=2),
         ]
         print_grid(console, columns)
         if len(answer.fits) > MOST_FITS:
@@ -96,14 +98,14 @@ def print_against_dense(console: Console, table: Table) -> None:
         return
     columns = [
         Column("layer", [Cell(pair.row.name, _COLOURS.get(pair.row.kind, "")) for pair in pairs]),
-        Column("sizes", [f"{size_text(pair.row.input)} → {size_text(pair.row.output)}" for pair in pairs], priority=3),
-        Column("fc needs", [f"{pair.dense:,}" for pair in pairs], "right", priority=1),
-        Column("conv has", [f"{pair.weights:,}" for pair in pairs], "right", priority=2),
+        Column("sizes", [f"{size_text(pair.row.input)} → {size_text(pair.row.output)}" for pair in pairs], need=3),
+        Column("fc needs", [f"{pair.dense:,}" for pair in pairs], "right", need=1),
+        Column("conv has", [f"{pair.weights:,}" for pair in pairs], "right", need=2),
         Column("saves", [f"{pair.ratio:,.0f} x" for pair in pairs], "right"),
         Column("sparse", [f"{pair.sparse:,.1f} x" for pair in pairs], "right"),
         Column("shared", [f"{pair.shared:,.1f} x" for pair in pairs], "right"),
-        Column("connections", [f"{pair.connections:,}" for pair in pairs], "right", priority=5),
-        Column("worked out", [_dense_formula(pair.row) for pair in pairs], priority=4, most=70),
+        Column("connections", [f"{pair.connections:,}" for pair in pairs], "right", need=5),
+        Column("worked out", [_dense_formula(pair.row) for pair in pairs], need=4, most=70),
     ]
     print_grid(console, columns)
     console.print(
@@ -114,7 +116,7 @@ def print_against_dense(console: Console, table: Table) -> None:
 
 
 def as_json(table: Table) -> dict[str, Any]:
-    """The table as the documented JSON object."""
+    """Return the table as the documented JSON object."""
     return {
         "input": list(table.input),
         "layers": [_row_json(row) for row in table.rows],
@@ -148,9 +150,9 @@ def _columns(table: Table) -> list[Column]:
     return [
         Column("layer", [Cell("· " * row.depth + row.name, _COLOURS.get(row.kind, "")) for row in rows], foot="total"),
         Column("written", [row.expression for row in rows], most=26),
-        Column("size worked out", [row.formula for row in rows], priority=10, most=64),
+        Column("size worked out", [row.formula for row in rows], need=10, most=64),
         Column("output", [Cell(size_text(row.output), "bold") for row in rows], "right"),
-        Column("", [Cell(f"({noted[row.note]})" if row.note else "", "yellow") for row in rows], priority=1),
+        Column("", [Cell(f"({noted[row.note]})" if row.note else "", "yellow") for row in rows], need=1),
         Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 2,
                f"{table.parameters:,}"),
         Column("weights + biases", [_split(row) for row in rows], "right", 7, f"{table.parameters:,}",
@@ -160,7 +162,7 @@ def _columns(table: Table) -> list[Column]:
         Column("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], "left", 5),
         Column("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 3, f"{table.macs:,}"),
         Column("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 6),
-        Column("sees", [_field(row, table) for row in rows], priority=4),
+        Column("sees", [_field(row, table) for row in rows], need=4),
         Column("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
         Column("activations", [f"{row.activations:,}" for row in rows], "right", 11, f"{table.activations:,}"),
         Column("linked", [_connected(row) for row in rows], "right", 12),
@@ -181,7 +183,7 @@ def _connected(row: Row) -> str:
 
 
 def _field(row: Row, table: Table) -> str:
-    """The receptive field: size, /stride, @offset; `all` where it is the whole input."""
+    """Format a receptive field: size, /stride, @offset; `all` where it is the whole input."""
     field = row.receptive_field
     if field is None:
         return ""

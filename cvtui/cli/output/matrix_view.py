@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from cvtui.calc.matrix import Matrix, Number, Spec, build, rank, show, sliding
+from cvtui.calc.matrix import FilterSpec, Matrix, Number, build, rank, show, sliding
 
 COLOURS = (
     "#4e9af1", "#f2a541", "#5fd38d", "#e85d75", "#b58df1", "#3fc9c9", "#f27ab0", "#c9c93f",
@@ -36,7 +36,7 @@ def print_matrix(
     y: list[Number],
     full_rank: int | None,
 ) -> None:
-    """The matrix with its facts, and y = T x worked out both ways."""
+    """Print the matrix with its facts, and y = T x worked out both ways."""
     spec = built.spec
     name = "Cross-correlation" if spec.correlate else "Convolution"
     what = f"filter of {_by(spec.shape)} on {_by(spec.size)}, {_borders(spec)}"
@@ -153,8 +153,8 @@ def _print_facts(console: Console, built: Matrix, full_rank: int | None) -> None
         )
 
 
-def _print_sums(console: Console, spec: Spec, x: list[Number], y: list[Number]) -> None:
-    """The sliding window's answer for the first outputs, term by term, each with T x beside it."""
+def _print_sums(console: Console, spec: FilterSpec, x: list[Number], y: list[Number]) -> None:
+    """Write out the sliding window for the first outputs, term by term, each with T x beside it."""
     console.print("\n[bold]The sliding window's own answer[/], its products in the order of the window:")
     answers = sliding(spec, x)[:MOST_SUMS]
     for number, (products, answer) in enumerate(answers):
@@ -168,7 +168,7 @@ def _print_sums(console: Console, spec: Spec, x: list[Number], y: list[Number]) 
     console.print(f"[green]All {len(y)} equal T x.[/]", highlight=False)
 
 
-def _definition(spec: Spec) -> str:
+def _definition(spec: FilterSpec) -> str:
     flat = len(spec.size) == 1
     if spec.correlate:
         formula = "y[i] = Σ w[k]·x[i + k]" if flat else "y[i, j] = Σ w[k, l]·x[i + k, j + l]"
@@ -177,7 +177,7 @@ def _definition(spec: Spec) -> str:
     return f"{formula}; flipped (PyTorch does not: --correlate)"
 
 
-def _borders(spec: Spec) -> str:
+def _borders(spec: FilterSpec) -> str:
     stride = f", stride {spec.stride}" if spec.stride > 1 else ""
     if spec.padding is not None:
         return f"{'circular ' if spec.circular else ''}padding {spec.padding}{stride}"

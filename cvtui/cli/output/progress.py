@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cvtui import door
 from cvtui.cli import out, process
 from cvtui.cli.exit import say
-from cvtui.text import duration, harmless
+from cvtui.text import binary_size, duration, harmless, percent
 
 if TYPE_CHECKING:
     from cvtui.recipe.recipe import Recipe
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
 
-class Report:
+class RunReport:
     """Follows a run's history and prints what is new in it. stdout: facts, epochs, result; stderr: talk and the bar."""
 
     def __init__(self, folder: RunFolder, checked: Checked, *, quiet: bool, as_json: bool) -> None:
@@ -28,7 +28,7 @@ class Report:
         self.lines = not quiet and not as_json
         self.talk = not quiet
         self.result = not as_json
-        self._bar = Bar(checked) if self.talk and sys.stderr.isatty() else None
+        self._bar = EpochBar(checked) if self.talk and sys.stderr.isatty() else None
         self._seen: dict[str, int] = {"epochs": 0, "commands": 0, "findings": 0}
         self._last_log: object = None
         self._started = False
@@ -38,7 +38,7 @@ class Report:
     # ------------------------------------------------------------------ before and while
 
     def begin(self) -> None:
-        """What is known before PyTorch is even imported: said at once, because the import takes seconds."""
+        """Print what is known before PyTorch is imported: the import takes seconds."""
         for label, words in facts(self.checked):
             self._line(f"{label:<9} {words}")
         self._line(f"{'folder':<9} {self.folder.path}")
@@ -48,14 +48,14 @@ class Report:
             self._talk("starting PyTorch …")
 
     def skip(self, history: History) -> None:
-        """Takes what is in the log already as told: a resumed run goes on where it was."""
+        """Mark what is in the log already as printed: a resumed run continues from there."""
         history.poll()
         for name in self._seen:
             self._seen[name] = len(getattr(history, name))
         self._last_log = history.logs[-1] if history.logs else None
 
     def show(self, history: History, signals: list[int]) -> None:
-        """Prints what has come since the last call."""
+        """Print what has come since the last call."""
         if history.run is not None and not self._started:
             self._started = True
             for label, words in started_facts(history.run):
@@ -86,7 +86,7 @@ class Report:
         return found
 
     def _logs(self, history: History) -> None:
-        """The worker's warnings and errors; its deque forgets from the left, so the place is kept by the record."""
+        """Print the worker's warnings and errors; its deque drops from the left, so the last record printed is kept."""
         new = []
         for record in reversed(history.logs):
             if record is self._last_log:
@@ -99,7 +99,7 @@ class Report:
                 self._talk(f"{record.level}: {record.text}")
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Remove the progress bar."""
         if self._bar:
             self._bar.close()
             self._bar = None
@@ -107,7 +107,7 @@ class Report:
     # ------------------------------------------------------------------ the end
 
     def end(self, history: History, code: int, status: int, signals: list[int]) -> None:
-        """The result (stdout), or what went wrong (stderr). `code` is our exit code, `status` the worker's own."""
+        """Print the result (stdout) or the error (stderr). `code`: our exit code; `status`: the worker's own."""
         end = history.end
         if end is None or end.status == "failed":
             if end is None and history.trouble:  # all that a full disk has let the run say
@@ -146,14 +146,14 @@ class Report:
         if len(history.steps) and not math.isnan(history.steps.seconds[-1]):
             seconds = max(seconds, float(history.steps.seconds[-1]))
         status = end.status if end else "ended"
-        words = f"{status} after {history.steps_done:,} steps in {duration(seconds)}"
+        words = f"{status} after {history.steps_done:,} steps in {duration(seconds, decimal=True)}"
         best = max(
             (epoch for epoch in history.epochs if epoch.val_accuracy is not None),
             key=lambda epoch: epoch.val_accuracy or 0.0,
             default=None,
         )
         if best is not None:
-            words += f"; best validation accuracy {percent(best.val_accuracy)} in epoch {best.epoch}"
+            words += f"; best validation accuracy {percent(best.val_accuracy, 2)} in epoch {best.epoch}"
         self._print(words)
         saved = sorted({record.path for record in history.checkpoints if door.is_file(self.folder.path / record.path)})
         self._print(f"{'folder':<9} {self.folder.path}" + (f"  ({', '.join(saved)})" if saved else ""))
@@ -167,7 +167,7 @@ class Report:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        with process.training_goes_on():
+        with process.tolerate_output_errors():
             if self._bar:
                 self._bar.above(harmless(text), to_stdout=True)
             else:
@@ -176,14 +176,14 @@ class Report:
     def _talk(self, text: str) -> None:
         if not self.talk:
             return
-        with process.training_goes_on():
+        with process.tolerate_output_errors():
             if self._bar:
                 self._bar.above(harmless(text), to_stdout=False)
             else:
                 print(harmless(text), file=sys.stderr, flush=True)
 
 
-class Bar:
+class EpochBar:
     """The live bar on stderr, drawn when it is told to (no thread): epoch, steps, time left, loss, speed."""
 
     def __init__(self, checked: Checked) -> None:
@@ -213,7 +213,7 @@ class Bar:
         self._progress.stop()
 
     def above(self, text: str, *, to_stdout: bool) -> None:
-        """Prints a line above the bar."""
+        """Print a line above the bar."""
         if to_stdout and not sys.stdout.isatty():
             print(text, flush=True)
         else:
@@ -241,13 +241,13 @@ class Bar:
 
 
 def facts(checked: Checked) -> list[tuple[str, str]]:
-    """What follows from the recipe alone."""
+    """List what follows from the recipe alone."""
     from cvtui.recipe.first_loss import first_loss
 
     recipe, data, table = checked.recipe, checked.data, checked.table
     size, most = "x".join(map(str, data.size)), data.at_most
     what = f"images {size}" if len(data.size) == 3 else f"points of {size} features"
-    first = first_loss(recipe.loss, len(data.classes))
+    first = first_loss(checked.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
     lr = f"lr {checked.lr:g}"
     if recipe.scale_lr:
@@ -277,7 +277,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
 
 
 def _pixels(recipe: Recipe) -> str:
-    """What is left out, changed and done to the images, in the order in which it is done."""
+    """List selection, changes and augmentation of the images, in the order in which they are applied."""
     words = [f"only {recipe.only}"] if recipe.only else []
     words += [f"imbalance {recipe.imbalance:g}"] if recipe.imbalance != 1.0 else []
     words += [f"at most {recipe.limit:,} to train on"] if recipe.limit else []
@@ -290,7 +290,7 @@ ARITHMETIC = (("convolutions", "convolutions"), ("linear", "linear layers"))
 
 
 def started_facts(run: RunStarted) -> list[tuple[str, str]]:
-    """What only the worker knows: the machine, the measured pixels, its prediction."""
+    """List what only the worker knows: the machine, the measured pixels, its prediction."""
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
     found = [("device", f"{run.device}{threads}; torch {run.libraries.get('torch', '?')}")]
     if run.arithmetic.get("deterministic"):  # on a GPU
@@ -309,7 +309,7 @@ def started_facts(run: RunStarted) -> list[tuple[str, str]]:
         found.append(("expected", f"a first loss of {start:.4g} with these weights"))
     memory = run.prediction.get("memory")
     if isinstance(memory, int | float):
-        found.append(("memory", f"about {binary(memory)} for weights, gradients and activations"))
+        found.append(("memory", f"about {binary_size(memory)} for weights, gradients and activations"))
     return found
 
 
@@ -319,9 +319,9 @@ def epoch_line(epoch: EpochDone, epochs: int, rate: float | None) -> str:
     parts = [
         f"epoch {epoch.epoch:>{width}}/{epochs}",
         f"loss {number(epoch.train_loss, said('train_loss'))} val {number(epoch.val_loss, said('val_loss'))}",
-        f"accuracy {percent(epoch.train_accuracy)} val {percent(epoch.val_accuracy)}",
+        f"accuracy {percent(epoch.train_accuracy, 2):>7} val {percent(epoch.val_accuracy, 2):>7}",
         f"lr {rate:.2e}" if rate is not None else "",
-        f"{duration(epoch.seconds):>7}",
+        f"{duration(epoch.seconds, decimal=True):>7}",
         f"{epoch.images_per_second:>7,.0f} images/s",
         "best" if epoch.best else "",
     ]
@@ -329,7 +329,7 @@ def epoch_line(epoch: EpochDone, epochs: int, rate: float | None) -> str:
 
 
 def rate_at(history: History, step: int) -> float | None:
-    """The rate of the last step before `step`."""
+    """Return the learning rate of the last step before `step`."""
     index = step - 1 - history.steps.first
     if not 0 <= index < len(history.steps):
         return None
@@ -338,20 +338,10 @@ def rate_at(history: History, step: int) -> float | None:
 
 
 def number(value: float | None, said: str | None = None) -> str:
-    """A loss in six places, aligned: "0.1234", " 12.35", " 1e+33", "   nan"; `said` is what the log says of a null."""
+    """Format a loss in six places: "0.1234", " 12.35", " 1e+33", "   nan"; `said`: what the log says of a null."""
     if value is None:
         return f"{said or '–':>6}"
     return f"{value:.4f}" if value < 10 else f"{value:6.2f}" if value < 1000 else f"{value:6.0e}"
-
-
-def binary(size: float) -> str:
-    """Bytes as "12.3 MiB"."""
-    power = min(4, int(math.log(max(size, 1), 1024)))
-    return f"{size / 1024**power:.3g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
-
-
-def percent(share: float | None) -> str:
-    return "     ?" if share is None else f"{100 * share:5.2f} %"
 
 
 def time_left(history: History, total: int) -> str:

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-GAP = 2
-"""Spaces between two columns."""
+from cvtui.draw import columns as fitting
+from cvtui.draw.bars import filled_bar
+from cvtui.draw.columns import GAP
 
 
 class Cell(NamedTuple):
@@ -23,12 +24,12 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """`priority` 0 is always shown; the higher, the sooner a column is left out. `cells` has one per row."""
+    """A column of `print_grid`: `need` as in `draw.columns`; `cells` has one per row."""
 
     title: str
     cells: Sequence[Cell | str]
     side: Literal["left", "right"] = "left"
-    priority: int = 0
+    need: int = 0
     foot: str = ""
     most: int = 60
     """Cells wider than this are cut with an ellipsis."""
@@ -43,26 +44,15 @@ class Column(NamedTuple):
         return min(max(cell_len(text) for text in texts), self.most)
 
 
-def fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """The columns that fit side by side, the important ones first; their order stays. Empty columns go."""
-    columns = [column for column in columns if column.priority == 0 or any(_text(cell) for cell in column.cells)]
-    chosen: list[Column] = []
-    room = width + GAP
-    for column in sorted(columns, key=lambda one: one.priority):
-        replaced = next((one for one in chosen if one.title == column.instead_of), None) if column.instead_of else None
-        freed = replaced.width + GAP if replaced else 0
-        if column.priority and column.width + GAP > room + freed:
-            continue
-        if replaced:
-            chosen.remove(replaced)
-        chosen.append(column)
-        room += freed - column.width - GAP
-    return [column for column in columns if column in chosen]
-
-
 def print_grid(console: Console, columns: Sequence[Column]) -> None:
     """Head, rows and, where any column has one, foot."""
-    columns = fitting(columns, console.width)
+    numbers = {column.title: str(number) for number, column in enumerate(columns)}
+    specs = [
+        fitting.Column(key=str(n), need=c.need, least=c.width, most=c.width, instead_of=numbers.get(c.instead_of, ""))
+        for n, c in enumerate(columns)
+    ]
+    asked = {str(n): c.width for n, c in enumerate(columns) if c.need == 0 or any(map(_text, c.cells))}
+    columns = [columns[int(number)] for number in fitting.fit(specs, asked, console.width)]
     rule = "─" * min(console.width, sum(column.width + GAP for column in columns) - GAP)
     segments: list[Segment] = []
     styles: dict[str, Style] = {}
@@ -87,21 +77,9 @@ def print_grid(console: Console, columns: Sequence[Column]) -> None:
 
 
 def bar(share: float, width: int = 4) -> str:
-    """A share as eighth blocks and a percentage: `▊     19%`."""
-    eighths = round(share * width * 8)
-    blocks = "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
+    """Format a share as eighth blocks and a percentage: `▊     19%`."""
     percent = f"{share:.0%}" if share >= 0.005 or share == 0 else "<1%"
-    return f"{blocks:<{width}} {percent:>4}"
-
-
-def binary_size(count: int) -> str:
-    """Bytes in the unit that leaves the fewest digits: `89.4 MiB`."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or unit == "TiB":
-            return f"{size:,.0f} {unit}" if unit == "B" or size >= 100 else f"{size:,.1f} {unit}"
-        size /= 1024
-    raise AssertionError
+    return f"{filled_bar(share, width)} {percent:>4}"
 
 
 def _text(cell: Cell | str) -> str:

@@ -1,5 +1,11 @@
-"""All rules. Importing this registers them."""
+"""All rules: each file of this folder registers its own when it is imported, so a new one needs no line here."""
 
-from cvtui.doctor.rules import damping, exact, judging, lecture, signals, speed, static, symptoms
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = ["damping", "exact", "judging", "lecture", "signals", "speed", "static", "symptoms"]
+from cvtui.doctor.registry import RULES
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["RULES"]

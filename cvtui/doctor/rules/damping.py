@@ -1,4 +1,4 @@
-"""What holds the weights back: decay and clipping."""
+"""Rules on what holds the weights back: decay and clipping."""
 
 from __future__ import annotations
 
@@ -6,74 +6,75 @@ import math
 
 import numpy as np
 
-from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import TYPICAL_RATES
+from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change, rise
 from cvtui.doctor.phrases import guess as guess_words
-from cvtui.doctor.registry import Found, limit, percent, rule, short
+from cvtui.doctor.registry import RuleResult, limit, percent, rule, short
 from cvtui.doctor.rules.speed import middles, ratios
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 
 
 @rule("F29", "facts", "steps", "layers", "end")
-def decay_too_large(case: Case) -> Found | None:
-    decay, rate = case.weight_decay, case.rate
+def decay_too_large(obs: Observations) -> RuleResult | None:
+    decay, rate = obs.weight_decay, obs.rate
     if not decay or not rate:
         return None
-    decoupled = "adamw" in case.optimizer or case.optimizer == "muon"
-    if case.adaptive and not decoupled:
+    entry = OPTIMIZERS.get(obs.optimizer)
+    if obs.adaptive and not (entry is not None and entry.decoupled):
         shrink = 0.0  # coupled: the step's size does not follow the decay's
-    elif (case.times_typical or 0.0) > limit("F29", "rate"):
+    elif (obs.times_typical or 0.0) > limit("F29", "rate"):
         shrink = 0.0  # at such a rate any decay is too large: the rate is the fault
     else:
-        usual = 2 * TYPICAL_RATES.get(case.optimizer, rate)
-        shrink = min(rate, usual) * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
-        told = rate * decay / (1 - case.momentum) if case.momentum < 1 else 0.0
-    cure = {} if case.own_loop else {"weight_decay": short(decay / 10)}
+        usual = 2 * TYPICAL_RATES.get(obs.optimizer, rate)
+        shrink = min(rate, usual) * decay / (1 - obs.momentum) if obs.momentum < 1 else 0.0
+        told = rate * decay / (1 - obs.momentum) if obs.momentum < 1 else 0.0
+    cure = {} if obs.own_loop else {"weight_decay": short(decay / 10)}
     if shrink > limit("F29", "shrink"):
-        return Found(
+        return RuleResult(
             f"At a rate of {rate:.3g} the weight decay alone ({decay:.3g}) takes {percent(told)} of the weights at "
             f"each step{f': half of them in {math.log(0.5) / math.log1p(-told):,.1f} steps' if told < 1 else ''}.",
-            step=0 if case.steps_done else -1,
+            step=0 if obs.steps_done else -1,
             value=told,
             threshold=limit("F29", "shrink"),
-            evidence=f"rate x decay{' / (1 - momentum)' if case.momentum else ''} = {told:.2g}",
+            evidence=f"rate x decay{' / (1 - momentum)' if obs.momentum else ''} = {told:.2g}",
             sure=0.85,
-            cure={} if case.own_loop else {"weight_decay": short(decay * 5e-4 / shrink)},
-            severity="note" if case.recovered and shrink < limit("F29", "anyway") else None,
+            cure={} if obs.own_loop else {"weight_decay": short(decay * 5e-4 / shrink)},
+            severity="note" if obs.recovered and shrink < limit("F29", "anyway") else None,
         )
-    return _shrunk(case, decay, cure)
+    return _shrunk(obs, decay, cure)
 
 
-def _shrunk(case: Case, decay: float, cure: dict[str, float]) -> Found | None:
-    places = case.layers.weighted()
-    guess = case.guess
-    if not places or len(case.layers) < 3 or guess is None or case.first_step:
+def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResult | None:
+    places = obs.layers.weighted()
+    guess = obs.guess
+    if not places or len(obs.layers) < 3 or guess is None or obs.first_step:
         return None
-    norms = np.nansum(case.layers.of("weight_norm")[:, places], axis=1)
-    steps = case.layers.steps
-    until = max(limit("F29", "steps"), 0.15 * case.total_steps)
+    norms = np.nansum(obs.layers.of("weight_norm")[:, places], axis=1)
+    steps = obs.layers.steps
+    until = max(limit("F29", "steps"), 0.15 * obs.total_steps)
     small = np.flatnonzero((norms < limit("F29", "half") * norms[0]) & (steps <= until))
-    if not len(small) or case.loss_at(steps[small[0]]) < 0.9 * guess:
+    if not len(small) or obs.loss_at(steps[small[0]]) < 0.9 * guess:
         return None
     step = int(steps[small[0]])
-    return Found(
+    return RuleResult(
         f"From step {int(steps[0]):,} to {step:,} the weights shrank to {percent(norms[small[0]] / norms[0])} of their "
-        f"size, and {rise(case, step)}, where {guess_words(case)}. The weight decay ({decay:.3g}) is probably too "
-        f"large.{change(case, step)}",
+        f"size, and {rise(obs, step)}, where {guess_words(obs)}. The weight decay ({decay:.3g}) is probably too "
+        f"large.{change(obs, step)}",
         step=step,
         value=float(norms[small[0]] / norms[0]),
         threshold=limit("F29", "half"),
         evidence=f"sum of the layers' norms {norms[0]:.3g} to {norms[small[0]]:.3g}",
         sure=0.7,
         cure=cure,
-        severity="note" if case.recovered else None,
+        severity="note" if obs.recovered else None,
     )
 
 
 @rule("F33", "steps", "layers", "end")
-def clipped(case: Case) -> Found | None:
-    asked = float(case.recipe.get("clip") or 0.0)
-    windows = case.windows
+def clipped(obs: Observations) -> RuleResult | None:
+    asked = float(obs.recipe.get("clip") or 0.0)
+    windows = obs.windows
     rows = max(1, int(limit("F33", "steps")) // 10)
     if len(windows) < rows:
         return None
@@ -81,12 +82,12 @@ def clipped(case: Case) -> Found | None:
         norms = windows.grad
         far = norms > limit("F33", "times") * asked
         tight = windows.grad_low > asked
-    else:  # a loop of somebody's own: the norms that arrive are all the same
+    else:  # a custom training loop: the norms that arrive are all the same
         norms = windows.grad_high
         tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
         if not tight.any():
             return None
-        far = tight & ((norms < limit("F33", "norm")) | _hardly_moves(case))
+        far = tight & ((norms < limit("F33", "norm")) | _hardly_moves(obs))
     if not (tight & far).any():
         return None
     row = np.convolve((tight & far).astype(float), np.ones(rows), "valid") / rows
@@ -107,18 +108,18 @@ def clipped(case: Case) -> Found | None:
             f"All gradients of the steps {begun:,} to {step:,} were cut to a norm of {asked:.3g}; the last "
             f"{step + 1 - windows.start(place)} of them had one of {norms[place]:.3g} on average before."
         )
-    return Found(
-        sentence + change(case, step),
+    return RuleResult(
+        sentence + change(obs, step),
         step=step,
         value=float(norms[place]) / asked if asked else bound,
         threshold=limit("F33", "times") if asked else limit("F33", "norm"),
         evidence=f"gradient norm / limit = {norms[place] / asked:.3g}" if asked else f"gradient norm {bound:.3g}",
         sure=0.85,
         cure={"clip": short(float(np.nanpercentile(norms, 90)))} if asked else {},
-        severity="note" if case.adaptive or case.recovered else None,  # Adam's step does not follow the size
+        severity="note" if obs.adaptive or obs.recovered else None,  # Adam's step does not follow the size
     )
 
 
-def _hardly_moves(case: Case) -> bool:
-    values, places = ratios(case)
+def _hardly_moves(obs: Observations) -> bool:
+    values, places = ratios(obs)
     return bool(len(values) and places and middles(values[-1:])[0] < limit("F33", "ratio"))

@@ -6,20 +6,20 @@ import math
 
 import numpy as np
 
-from cvtui.doctor.case import Case
+from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
-from cvtui.doctor.registry import Found, limit, percent, rule, some
+from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 
 FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""
 
 
 @rule("F28", "facts")
-def bad_values(case: Case) -> Found | None:
-    facts = case.facts
+def bad_values(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
     if facts.bad_count:
         numbers = some([str(number) for number in facts.bad_items], 5, facts.bad_count)
-        return Found(
+        return RuleResult(
             f"{facts.bad_count:,} of the {facts.train or 0:,} training images hold a value that is NaN or infinite "
             f"(numbers {numbers}).",
             value=facts.bad_count,
@@ -27,7 +27,7 @@ def bad_values(case: Case) -> Found | None:
             evidence=f"{facts.bad_count:,} images with values that are not finite",
         )
     if facts.bad_batch is not None:
-        return Found(
+        return RuleResult(
             f"The batch of step {facts.bad_batch:,} held a value that is NaN or infinite before the model saw it.",
             step=facts.bad_batch,
             value=1,
@@ -38,12 +38,12 @@ def bad_values(case: Case) -> Found | None:
 
 
 @rule("F17", "facts", "steps")
-def flipped_sign(case: Case) -> Found | None:
-    """A cross-entropy is never below 0: not of hard labels and not of smoothed ones."""
-    facts = case.facts
+def flipped_sign(obs: Observations) -> RuleResult | None:
+    """Find a cross-entropy below 0, which it never is: not of hard labels and not of smoothed ones."""
+    facts = obs.facts
     first, expected = facts.first_loss, facts.cross_entropy
     if first is not None and expected is not None and expected > 1e-3 and abs(first + expected) < 1e-3 * expected:
-        return Found(
+        return RuleResult(
             f"The first loss was {first:.3g}: exactly the negative of the cross-entropy ({expected:.3g}). "
             "Training makes the loss smaller, so it makes the answers worse.",
             step=0,
@@ -51,29 +51,29 @@ def flipped_sign(case: Case) -> Found | None:
             threshold=0,
             evidence=f"first loss {first:.3g}, cross-entropy {expected:.3g}",
         )
-    if case.first_step or case.negative_step is None or case.classes < 2:
+    if obs.first_step or obs.negative_step is None or obs.classes < 2:
         return None
-    if case.negative_step > 0 and case.own_loop:
+    if obs.negative_step > 0 and obs.own_loop:
         return None  # it began above 0: what was subtracted later may be meant
-    if not case.own_loop and not case.is_cross_entropy:
+    if not obs.own_loop and not obs.is_cross_entropy:
         return None
-    return Found(
-        f"At step {case.negative_step:,} the loss was {case.negative_loss:.3g}: a cross-entropy is never below 0, "
+    return RuleResult(
+        f"At step {obs.negative_step:,} the loss was {obs.negative_loss:.3g}: a cross-entropy is never below 0, "
         "so its sign was flipped.",
-        step=case.negative_step,
-        value=case.negative_loss,
+        step=obs.negative_step,
+        value=obs.negative_loss,
         threshold=0,
-        evidence=f"loss {case.negative_loss:.3g} at step {case.negative_step:,}",
+        evidence=f"loss {obs.negative_loss:.3g} at step {obs.negative_step:,}",
         sure=0.95,
     )
 
 
 @rule("F25", "facts")
-def not_zeroed(case: Case) -> Found | None:
-    share = case.facts.stale_gradient
+def not_zeroed(obs: Observations) -> RuleResult | None:
+    share = obs.facts.stale_gradient
     if share is None or share <= limit("F25", "share"):
         return None
-    return Found(
+    return RuleResult(
         "When a new backward pass began, the gradients of the step before were still there "
         f"({share:.2g} times as large as the new ones), so every step adds up all gradients so far.",
         step=1,
@@ -84,20 +84,20 @@ def not_zeroed(case: Case) -> Found | None:
 
 
 @rule("F26", "facts", "steps", "layers")
-def not_trained(case: Case) -> Found | None:
-    facts = case.facts
+def not_trained(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
     count = facts.parameters or 0
     if facts.left_out:
         missing = max(facts.left_out_count or 0, len(facts.left_out))
         everything = missing >= count
-        if not everything and not facts.batch_sizes and case.steps_done <= FIRST_LOOKS:
+        if not everything and not facts.batch_sizes and obs.steps_done <= FIRST_LOOKS:
             return None  # whether they get gradients is known after so many steps
         if not everything and set(facts.left_out) <= set(facts.no_gradient):
             words = "left out of the optimiser and get no gradient (no_grad or detach)"
             return _kept(facts.left_out, missing, count, words)
         whose = " It holds the parameters of another model." if facts.foreign else ""
         which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
-        return Found(
+        return RuleResult(
             f"The optimiser does not hold {which}: {'nothing will ever' if everything else 'that part will never'} "
             f"move.{whose}",
             layer="" if everything else facts.left_out[0].rpartition(".")[0],
@@ -108,7 +108,7 @@ def not_trained(case: Case) -> Found | None:
         )
     if facts.no_gradient:
         missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
-        return Found(
+        return RuleResult(
             f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
             "depends on it, or the graph was cut (detach, no_grad).",
             step=0,
@@ -121,14 +121,16 @@ def not_trained(case: Case) -> Found | None:
     if facts.frozen:
         frozen = max(facts.frozen_count or 0, len(facts.frozen))
         return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)")
-    return _stands_still(case)
+    return _stands_still(obs)
 
 
-def _kept(names: list[str], kept: int, count: int, how: str) -> Found:
-    """Nobody freezes by accident: it takes a line that says so. Worth knowing, no fault. `names`: the first of the
-    `kept`, of `count` in all; `how`: what follows "are"."""
+def _kept(names: list[str], kept: int, count: int, how: str) -> RuleResult:
+    """Note parameters that are frozen: it takes a line that says so, so it is no fault.
+
+    `names`: the first of the `kept`, of `count` in all; `how`: what follows "are".
+    """
     verb = f"are {how}" if kept > 1 else f"is {how.replace('get', 'gets', 1)}"
-    return Found(
+    return RuleResult(
         f"{some(names, count=kept)} {verb} and will stay as drawn; all is well if that is meant.",
         layer=names[0].rpartition(".")[0],
         value=kept,
@@ -139,21 +141,21 @@ def _kept(names: list[str], kept: int, count: int, how: str) -> Found:
     )
 
 
-def _stands_still(case: Case) -> Found | None:
-    """A layer whose weights did not change by one bit in three samples, while others did and it had a gradient."""
-    places = case.layers.weighted()
-    if len(case.layers) < 3 or len(places) < 2 or not (case.rate or 0) > 0:
+def _stands_still(obs: Observations) -> RuleResult | None:
+    """Find a layer whose weights stood still in three samples, while others moved and it had a gradient."""
+    places = obs.layers.weighted()
+    if len(obs.layers) < 3 or len(places) < 2 or not (obs.rate or 0) > 0:
         return None
-    ratios = case.layers.of("update_ratio")[:3][:, places]
-    norms = case.layers.of("grad_norm")[:3][:, places]
+    ratios = obs.layers.of("update_ratio")[:3][:, places]
+    norms = obs.layers.of("grad_norm")[:3][:, places]
     still = (ratios == 0).all(0) & (norms > 0).all(0)
     if not still.any() or still.all() or not (ratios > 0).any():
         return None
-    layer = case.layers.names[places[int(still.argmax())]]
-    looks = [f"{int(step):,}" for step in case.layers.steps[:3]]
-    return Found(
+    layer = obs.layers.names[places[int(still.argmax())]]
+    looks = [f"{int(step):,}" for step in obs.layers.steps[:3]]
+    return RuleResult(
         f"At each of the steps {some(looks)} {layer} had a gradient, but its weights did not change by one bit.",
-        step=int(case.layers.steps[2]),
+        step=int(obs.layers.steps[2]),
         layer=layer,
         value=0.0,
         threshold=0.0,
@@ -163,17 +165,17 @@ def _stands_still(case: Case) -> Found | None:
 
 
 @rule("F32", "facts", "steps")
-def decays_early(case: Case) -> Found | None:
-    planned = case.facts.rates
-    total = case.total_steps
+def decays_early(obs: Observations) -> RuleResult | None:
+    planned = obs.facts.rates
+    total = obs.total_steps
     share = limit("F32", "share")
     if planned and total:
         steps, rates = np.array(planned).T
         return _planned(steps, rates, total, share)
-    return _observed(case, total, share)
+    return _observed(obs, total, share)
 
 
-def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> Found | None:
+def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> RuleResult | None:
     highest = rates.max()
     half = limit("F32", "half") * total
     if not highest > 0:
@@ -185,7 +187,7 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
     if not places:
         return None
     step = int(steps[places[0]])
-    return Found(
+    return RuleResult(
         f"As planned, the rate is below a hundredth of its maximum ({highest:.3g}) from step {step:,} of {total:,} at "
         "the latest; at such a rate hardly anything is learnt. Was a schedule meant per epoch stepped per batch?",
         value=step / total,
@@ -195,11 +197,11 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
     )
 
 
-def _observed(case: Case, total: int, share: float) -> Found | None:
-    """A loop of somebody's own: a rate that shrinks by the same factor at every step, or that is already gone."""
-    if case.first_step:
+def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:
+    """Find, in a custom loop, a rate that shrinks by the same factor at every step, or is already gone."""
+    if obs.first_step:
         return None  # it goes on somewhere in the middle: what the rate was before is not known here
-    rates = case.rates
+    rates = obs.rates
     until = limit("F32", "half") * total if total else limit("F32", "steps")
     row = int(limit("F32", "row"))
     if len(rates) > row and (rates[: row + 1] > 0).all():
@@ -207,7 +209,7 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
         if factors.max() < 0.999 and factors.max() - factors.min() < 1e-3:
             gone = math.log(share) / math.log(float(factors.mean()))
             if gone < until:
-                return Found(
+                return RuleResult(
                     f"The rate was multiplied by {factors.mean():.3g} at each of the steps 1 to {row}: if that goes on "
                     f"it is a hundredth of what it was at step {gone:,.0f}{f' of {total:,}' if total else ''}. "
                     "Was a schedule meant per epoch stepped per batch?",
@@ -216,7 +218,7 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
                     threshold=share,
                     evidence=f"rate {rates[0]:.3g}, {row} steps later {rates[row]:.3g}",
                 )
-    windows = case.windows
+    windows = obs.windows
     if not len(windows):
         return None
     highest = np.fmax.accumulate(windows.rate_high)
@@ -225,9 +227,9 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
         return None
     place = int(low.argmax())
     step, rate, highest_then = windows.last(place), float(windows.rate_high[place]), float(highest[place])
-    return Found(
+    return RuleResult(
         f"From step {windows.start(place):,} to {step:,}{f' of {total:,}' if total else ''} the rate was at most "
-        f"{rate:.2g}, after {highest_then:.3g}; at such a rate hardly anything is learnt.{change(case, step)}",
+        f"{rate:.2g}, after {highest_then:.3g}; at such a rate hardly anything is learnt.{change(obs, step)}",
         step=step,
         value=rate / highest_then,
         threshold=share,
@@ -237,21 +239,21 @@ def _observed(case: Case, total: int, share: float) -> Found | None:
 
 
 @rule("F03", "steps", "end")
-def not_finite(case: Case) -> Found | None:
-    step = case.bad_step
+def not_finite(obs: Observations) -> RuleResult | None:
+    step = obs.bad_step
     if step is None:
         return None
-    before = case.before_bad
-    had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and case.bad_what == "loss" else ""
-    rate = case.rate
-    raised = case.raised_by(step)
-    known = case.autopsy is not None and case.autopsy.layer
-    where = f" It came first in {case.autopsy.sentence.partition(': ')[2]}." if case.autopsy and known else ""
-    return Found(
-        f"At step {step:,} the {case.bad_what} was NaN or infinite{had}.{where}{change(case, step)}",
+    before = obs.before_bad
+    had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and obs.bad_what == "loss" else ""
+    rate = obs.rate
+    raised = obs.raised_by(step)
+    known = obs.autopsy is not None and obs.autopsy.layer
+    where = f" It came first in {obs.autopsy.sentence.partition(': ')[2]}." if obs.autopsy and known else ""
+    return RuleResult(
+        f"At step {step:,} the {obs.bad_what} was NaN or infinite{had}.{where}{change(obs, step)}",
         step=step,
-        layer=case.autopsy.layer if case.autopsy else "",
-        evidence=f"{case.bad_what} not finite at step {step:,}",
-        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop and not raised else {},
+        layer=obs.autopsy.layer if obs.autopsy else "",
+        evidence=f"{obs.bad_what} not finite at step {step:,}",
+        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not obs.own_loop and not raised else {},
         test="rate/10",
     )

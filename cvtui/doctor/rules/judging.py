@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import math
 
-from cvtui.doctor.case import Case
+from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.phrases import guess as guess_words
-from cvtui.doctor.registry import Found, limit, percent, rule, some
+from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 from cvtui.doctor.rules.speed import too_fast, too_slow
 from cvtui.doctor.rules.symptoms import not_learning
 from cvtui.runlog.events import EpochDone
 
 
-def beyond(case: Case, share: float) -> float:
-    """An accuracy so far above a guess: 0 is the guess (the largest class), 1 is all right."""
-    guess = case.largest_class
+def beyond(obs: Observations, share: float) -> float:
+    """Return an accuracy that lies `share` of the way from a guess (the largest class) to 1."""
+    guess = obs.largest_class
     return guess + share * (1 - guess)
 
 
 @rule("F23", "facts", "epochs", "end")
-def modes_differ(case: Case) -> Found | None:
-    facts = case.facts
-    if facts.training_mode is False and _has_modes(case):
-        return Found(
+def modes_differ(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
+    if facts.training_mode is False and _has_modes(obs):
+        return RuleResult(
             "The model is trained in evaluation mode: batch norm keeps its old means, and dropout does nothing.",
             step=0,
             value=0,
             evidence="model.training is False in a training step",
             advice="Call model.train() before each epoch of training.",
         )
-    if facts.validation_mode is True and _has_modes(case):
-        return Found(
+    if facts.validation_mode is True and _has_modes(obs):
+        return RuleResult(
             "The model is validated in training mode: dropout goes on dropping, and batch norm judges each batch by "
             "itself.",
             step=max(facts.step, 0),
@@ -49,11 +49,11 @@ def modes_differ(case: Case) -> Found | None:
         if bad[place - 1] and bad[place]:
             step, trained, evaluated = pairs[place]
             return _tell_modes(step, trained, evaluated, slow[0].name if slow else "")
-    if slow and case.total_steps and case.total_steps * slow[0].options["momentum"] < 3:
+    if slow and obs.total_steps and obs.total_steps * slow[0].options["momentum"] < 3:
         momentum = slow[0].options["momentum"]
-        return Found(
-            f"{slow[0].name} takes {momentum:.2g} of each batch into its running means: after all {case.total_steps:,} "
-            f"steps they still hold {percent((1 - momentum) ** case.total_steps)} of their first values.",
+        return RuleResult(
+            f"{slow[0].name} takes {momentum:.2g} of each batch into its running means: after all {obs.total_steps:,} "
+            f"steps they still hold {percent((1 - momentum) ** obs.total_steps)} of their first values.",
             layer=slow[0].name,
             value=momentum,
             threshold=limit("F23", "momentum"),
@@ -63,9 +63,9 @@ def modes_differ(case: Case) -> Found | None:
     return None
 
 
-def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Found:
+def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> RuleResult:
     why = f": the running means of {layer} lag behind" if layer else ""
-    return Found(
+    return RuleResult(
         f"At step {step:,} the same batch costs {trained:.3g} in training mode and {evaluated:.3g} in evaluation "
         f"mode{why}.",
         step=step,
@@ -77,8 +77,8 @@ def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Foun
     )
 
 
-def _has_modes(case: Case) -> bool:
-    return any("BatchNorm" in m.kind or ("Dropout" in m.kind and m.options.get("p")) for m in case.facts.modules)
+def _has_modes(obs: Observations) -> bool:
+    return any("BatchNorm" in m.kind or ("Dropout" in m.kind and m.options.get("p")) for m in obs.facts.modules)
 
 
 def _errors(share: float, chance: float, count: int) -> float:
@@ -87,10 +87,10 @@ def _errors(share: float, chance: float, count: int) -> float:
 
 
 @rule("F21", "facts", "epochs")
-def validation_differs(case: Case) -> Found | None:
-    train, other, chance, count = _neighbours(case)
+def validation_differs(obs: Observations) -> RuleResult | None:
+    train, other, chance, count = _neighbours(obs)
     if count and train > chance + 0.2 and _errors(other, chance, count) < limit("F13", "errors"):
-        return Found(
+        return RuleResult(
             f"{percent(train)} of the training images have the label of their nearest neighbours, but only "
             f"{percent(other)} of the validation images ({percent(chance)} would be chance): their labels do not fit.",
             value=other,
@@ -98,16 +98,18 @@ def validation_differs(case: Case) -> Found | None:
             evidence=f"agreement with neighbours: training {train:.3g}, validation {other:.3g}",
             sure=0.9,
         )
-    return _inputs_differ(case) or _by_epochs(case)
+    return _inputs_differ(obs) or _by_epochs(obs)
 
 
-def _inputs_differ(case: Case) -> Found | None:
-    """Like is compared with like: what reaches the model in both modes, or, until that is known, what lies in both
-    sets. (Raw points in 0..1 beside standardised ones once were "not prepared alike".)"""
-    facts = case.facts
+def _inputs_differ(obs: Observations) -> RuleResult | None:
+    """Compare training and validation inputs: as the model gets them, or, until known, as they are stored.
+
+    (Raw points in 0..1 beside standardised ones once were "not prepared alike".)
+    """
+    facts = obs.facts
     if facts.validation_mode is not None:
         rows = [[facts.input_mean, facts.input_std], [facts.validation_mean, facts.validation_std]]
-        count, where = facts.batch_size or case.batch_size or 1, "reach the model"
+        count, where = facts.batch_size or obs.batch_size or 1, "reach the model"
     else:
         rows, count, where = facts.raw_moments, min(facts.train or 1, facts.validation or 1), "lie in their set"
     if len(rows) != 2 or any(number is None for row in rows for number in row):
@@ -115,7 +117,7 @@ def _inputs_differ(case: Case) -> Found | None:
     (mean, std), (val_mean, val_std) = [[float(number or 0.0) for number in row] for row in rows]
     if std <= 0 or not _far((mean, std), (val_mean, val_std), count):
         return None
-    return Found(
+    return RuleResult(
         f"The training images {where} with mean {mean:.3g} and spread {std:.3g}, the validation images with "
         f"{val_mean:.3g} and {val_std:.3g}: they are not prepared alike.",
         step=max(facts.step, 0),
@@ -127,21 +129,23 @@ def _inputs_differ(case: Case) -> Found | None:
 
 
 def _far(ours: tuple[float, float], theirs: tuple[float, float], count: int) -> bool:
-    """Do means or spreads lie apart by more than the limit, and by more than chance allows for `count` images? (The
-    numbers of one image may be as good as one: the standard error is that of so many numbers.)"""
+    """Return True if means or spreads differ by more than the limit and than chance allows for `count` images.
+
+    (The numbers of one image may be as good as one: the standard error is that of so many numbers.)
+    """
     (mean, std), (other, spread) = ours, theirs
     moved = max(limit("F21", "mean"), limit("F21", "errors") / math.sqrt(count)) * std
     times = max(math.log(limit("F21", "std")), limit("F21", "errors") / math.sqrt(2 * count))
     return abs(mean - other) > moved or abs(math.log(max(spread, 1e-9) / std)) > times
 
 
-def _by_epochs(case: Case) -> Found | None:
+def _by_epochs(obs: Observations) -> RuleResult | None:
     """Far below a guess while training is far above it, or a loss far above a guess while training learns."""
-    guess, classes = case.label_entropy, case.classes
+    guess, classes = obs.label_entropy, obs.classes
     if not guess or not classes:
         return None
     even = 1 / classes
-    for epoch in case.epochs:
+    for epoch in obs.epochs:
         train, val = epoch.train_accuracy, epoch.val_accuracy
         below = (
             train is not None
@@ -150,17 +154,17 @@ def _by_epochs(case: Case) -> Found | None:
             and train > min(limit("F21", "above") * even, (1 + even) / 2)
         )
         costly = (
-            case.is_cross_entropy
+            obs.is_cross_entropy
             and epoch.val_loss is not None
             and epoch.train_loss is not None
             and epoch.val_loss > limit("F21", "loss") * guess
             and epoch.train_loss < guess
             and (val is None or train is None or val < train - 0.2)
         )
-        if below or (costly and _early(case, epoch)):
-            if case.raised_by(epoch.step):
+        if below or (costly and _early(epoch)):
+            if obs.raised_by(epoch.step):
                 return None  # a rate that was raised by hand throws validation off as well
-            return Found(
+            return RuleResult(
                 f"After epoch {epoch.epoch} training has {_result(train, epoch.train_loss)}, validation "
                 f"{_result(val, epoch.val_loss)}; a guess is right in {percent(even)}: the two are not prepared alike.",
                 step=epoch.step,
@@ -173,20 +177,20 @@ def _by_epochs(case: Case) -> Found | None:
 
 
 def _result(accuracy: float | None, loss: float | None) -> str:
-    """`an accuracy of 31 % and a loss of 2.1`; what is not known is left out."""
+    """Say `an accuracy of 31 % and a loss of 2.1`; what is not known is left out."""
     parts = ["an accuracy of " + percent(accuracy)] if accuracy is not None else []
     parts += [f"a loss of {loss:.3g}"] if loss is not None else []
     return " and ".join(parts)
 
 
-def _early(case: Case, epoch: EpochDone) -> bool:
-    """A loss that high after long training is what overfitting looks like; in the first epochs it is not."""
+def _early(epoch: EpochDone) -> bool:
+    """Return True in the first epochs: a loss that high after long training is what overfitting looks like."""
     return epoch.epoch <= 5 and (epoch.train_accuracy is None or epoch.train_accuracy < 0.97)
 
 
-def _neighbours(case: Case) -> tuple[float, float, float, int]:
-    """(training, validation, chance, images asked); 0 images where it is not known."""
-    facts = case.facts
+def _neighbours(obs: Observations) -> tuple[float, float, float, int]:
+    """Return (training, validation, chance, images compared); 0 images where it is not known."""
+    facts = obs.facts
     numbers = (facts.neighbours_train, facts.neighbours_validation, facts.neighbours_chance)
     if any(number is None for number in numbers) or not facts.neighbours_count:
         return 0.0, 0.0, 0.0, 0
@@ -195,27 +199,26 @@ def _neighbours(case: Case) -> tuple[float, float, float, int]:
 
 
 @rule("F13", "facts", "epochs", "steps", "layers", "end")
-def foreign_labels(case: Case) -> Found | None:
+def foreign_labels(obs: Observations) -> RuleResult | None:
     """Neighbours that agree by chance alone are no evidence: textures look like that. The net must fail too."""
-    train, other, chance, count = _neighbours(case)
-    if any((e.val_accuracy or 0.0) > beyond(case, limit("F13", "learnt")) for e in case.epochs):
+    train, other, chance, count = _neighbours(obs)
+    if any((e.val_accuracy or 0.0) > beyond(obs, limit("F13", "learnt")) for e in obs.epochs):
         return None
-    by_heart = _learnt_by_heart(case)
+    by_heart = _learnt_by_heart(obs)
     if not count:
         return by_heart
     least = chance + limit("F13", "errors") * math.sqrt(max(chance * (1 - chance), 1e-6) / count)
     if max(train, other) >= least:
         return None
-    failed = by_heart.step if by_heart is not None else _guesses_on(case)
+    failed = by_heart.step if by_heart is not None else _guesses_on(obs)
     words = (
         "the labels seem to have nothing to do with the images, and the net finds nothing either."
         if failed is not None
         else "pixel by pixel nothing shows that labels and images belong together. Textures are like that too; if the "
         "net learns nothing, look there first."
     )
-    return Found(
-        f"Images that look alike share a label in {percent(max(train, other))}, and by chance they would in "
-        f"{percent(chance)}: {words}",
+    return RuleResult(
+        f"{percent(max(train, other))} of similar images share a label ({percent(chance)} expected by chance): {words}",
         step=-1 if failed is None else failed,
         value=max(train, other),
         threshold=least,
@@ -227,46 +230,46 @@ def foreign_labels(case: Case) -> Found | None:
     )
 
 
-def _guesses_on(case: Case) -> int | None:
-    """The step by which the net had had its chance, at a rate that fits, and still guessed; None: it has not yet."""
-    if too_fast(case) is not None or too_slow(case) is not None:
+def _guesses_on(obs: Observations) -> int | None:
+    """Return the step by which the net, at a rate that fits, still guessed; None: it is too early."""
+    if too_fast(obs) is not None or too_slow(obs) is not None:
         return None
-    stuck = not_learning(case)
+    stuck = not_learning(obs)
     if stuck is not None:
         return stuck.step
-    ended = case.end is not None and case.end.status in ("finished", "stopped")
-    enough = case.steps_done >= limit("F36", "steps") and bool(case.epochs)
-    best = max((epoch.val_accuracy or 0.0 for epoch in case.epochs), default=1.0)
-    return case.steps_done - 1 if ended and enough and best < beyond(case, limit("F13", "guess")) else None
+    ended = obs.end is not None and obs.end.status in ("finished", "stopped")
+    enough = obs.steps_done >= limit("F36", "steps") and bool(obs.epochs)
+    best = max((epoch.val_accuracy or 0.0 for epoch in obs.epochs), default=1.0)
+    return obs.steps_done - 1 if ended and enough and best < beyond(obs, limit("F13", "guess")) else None
 
 
-def _images(case: Case) -> float:
+def _images(obs: Observations) -> float:
     """About how many images an epoch has."""
-    last = case.epochs[-1]
-    return case.facts.train or last.step / max(last.epoch, 1) * (case.batch_size or 32)
+    last = obs.epochs[-1]
+    return obs.facts.train or last.step / max(last.epoch, 1) * (obs.batch_size or 32)
 
 
-def _learnt_by_heart(case: Case) -> Found | None:
-    guess = case.label_entropy
-    if not guess or (case.epochs and _images(case) < limit("F13", "images") * case.classes):
+def _learnt_by_heart(obs: Observations) -> RuleResult | None:
+    guess = obs.label_entropy
+    if not guess or (obs.epochs and _images(obs) < limit("F13", "images") * obs.classes):
         return None  # so few images are learnt by heart whatever their labels
     bad = []
-    for epoch in case.epochs:
+    for epoch in obs.epochs:
         train, val, loss = epoch.train_accuracy, epoch.val_accuracy, epoch.val_loss
         known = train is not None and val is not None
         bad.append(
             known
-            and (val or 0.0) < beyond(case, limit("F13", "guess"))
-            and (train or 0.0) > beyond(case, limit("F13", "learnt"))
+            and (val or 0.0) < beyond(obs, limit("F13", "guess"))
+            and (train or 0.0) > beyond(obs, limit("F13", "learnt"))
             and (loss is None or loss > limit("F13", "loss") * guess)
         )
         if len(bad) > 1 and bad[-1] and bad[-2]:
-            return Found(
-                f"By epoch {epoch.epoch} training is right in {percent(train or 0)}, and validation still guesses "
-                f"({percent(val or 0)}): what is learnt is learnt by heart. The labels may not belong to the images.",
+            return RuleResult(
+                f"By epoch {epoch.epoch} training accuracy is {percent(train or 0)}, validation accuracy still that "
+                f"of a guess ({percent(val or 0)}): the net memorises. The labels may not belong to the images.",
                 step=epoch.step,
                 value=val,
-                threshold=beyond(case, limit("F13", "guess")),
+                threshold=beyond(obs, limit("F13", "guess")),
                 evidence=f"validation accuracy {val or 0:.3g}, training {train or 0:.3g}",
                 sure=0.7,
                 test="overfit",
@@ -275,15 +278,15 @@ def _learnt_by_heart(case: Case) -> Found | None:
 
 
 @rule("F14", "facts")
-def noisy_labels(case: Case) -> Found | None:
-    train, other, chance, count = _neighbours(case)
+def noisy_labels(obs: Observations) -> RuleResult | None:
+    train, other, chance, count = _neighbours(obs)
     if not count:
         return None
     gap = other - train
     error = math.sqrt(max(other * (1 - other), 0.01) / count + max(train * (1 - train), 0.01) / count)
     if gap < limit("F14", "gap") or gap < limit("F14", "errors") * error or train < chance:
         return None
-    return Found(
+    return RuleResult(
         f"{percent(other)} of the validation images have the label of their nearest training images, but only "
         f"{percent(train)} of the training images themselves: about {percent(min(1.0, gap / other))} of the training "
         "labels seem wrong.",
@@ -295,22 +298,22 @@ def noisy_labels(case: Case) -> Found | None:
 
 
 @rule("F18", "epochs")
-def overfitting(case: Case) -> Found | None:
+def overfitting(obs: Observations) -> RuleResult | None:
     times = int(limit("F18", "times"))
     row = 0
     lowest = math.inf
-    for place, epoch in enumerate(case.epochs):
+    for place, epoch in enumerate(obs.epochs):
         gap = (epoch.train_accuracy or 0.0) - (epoch.val_accuracy if epoch.val_accuracy is not None else 1.0)
         cost = epoch.val_loss if epoch.val_loss is not None else 0.0
         rises = cost > limit("F18", "rise") * lowest and gap >= 0.25 * limit("F18", "gap")
         lowest = min(lowest, cost) if cost else lowest
         row = row + 1 if gap >= limit("F18", "gap") or rises else 0
         if row == times:
-            best = max(case.epochs, key=lambda e: e.val_accuracy or 0.0)
-            since = case.epochs[place - times + 1].epoch
-            return Found(
-                f"Overfitting from epoch {since} on: training is right in {percent(epoch.train_accuracy or 0)}, "
-                f"validation in {percent(epoch.val_accuracy or 0)}. The best epoch is {best.epoch} "
+            best = max(obs.epochs, key=lambda e: e.val_accuracy or 0.0)
+            since = obs.epochs[place - times + 1].epoch
+            return RuleResult(
+                f"Overfitting from epoch {since} on: training accuracy {percent(epoch.train_accuracy or 0)}, "
+                f"validation {percent(epoch.val_accuracy or 0)}. The best epoch is {best.epoch} "
                 f"({percent(best.val_accuracy or 0)}).",
                 step=epoch.step,
                 value=gap,
@@ -322,33 +325,32 @@ def overfitting(case: Case) -> Found | None:
 
 
 @rule("F19", "end", "facts", "epochs")
-def underfitting(case: Case) -> Found | None:
-    guess, windows = case.guess, case.windows
-    if guess is None or case.end is None or case.end.status not in ("finished", "stopped") or len(windows) < 10:
+def underfitting(obs: Observations) -> RuleResult | None:
+    guess, windows = obs.guess, obs.windows
+    if guess is None or obs.end is None or obs.end.status not in ("finished", "stopped") or len(windows) < 10:
         return None
     last, before = windows.loss[-5:].mean(), windows.loss[-10:-5].mean()
     better = (before - last) / before if before > 0 else 1.0
     if not limit("F19", "low") * guess < last < limit("F19", "high") * guess or better > limit("F19", "better"):
         return None
-    epochs = case.epochs
+    epochs = obs.epochs
     if epochs and (epochs[-1].train_accuracy or 0.0) > (epochs[-1].val_accuracy or 0.0) + 0.1:
         return None
-    narrow = _narrowest(case)
-    if case.changes and case.rate_share(windows.last(len(windows) - 1)) < 0.1:
+    narrow = _narrowest(obs)
+    if obs.changes and obs.rate_share(windows.last(len(windows) - 1)) < 0.1:
         return None  # at a rate that was turned down by hand no net learns
     begun, middle, step = (windows.start(len(windows) - 10), windows.start(len(windows) - 5),
                            windows.last(len(windows) - 1))  # fmt: skip
     known = ""
     if epochs and epochs[-1].train_accuracy is not None and epochs[-1].val_accuracy is not None:
         known = (
-            f"; training is right in {percent(epochs[-1].train_accuracy)}, validation in "
-            f"{percent(epochs[-1].val_accuracy)}"
+            f"; training accuracy {percent(epochs[-1].train_accuracy)}, validation {percent(epochs[-1].val_accuracy)}"
         )
-    return Found(
+    return RuleResult(
         f"The loss was {before:.3g} on average in the steps {begun:,} to {middle - 1:,} and {last:.3g} in those to "
-        f"{step:,} ({guess_words(case)}){known}: "
+        f"{step:,} ({guess_words(obs)}){known}: "
         + (f"all goes through {some([narrow])}." if narrow else "the net may be too small for this, or need longer.")
-        + change(case, step),
+        + change(obs, step),
         step=step,
         layer=narrow.partition(" ")[0],
         value=float(last / guess),
@@ -360,12 +362,12 @@ def underfitting(case: Case) -> Found | None:
 
 
 @rule("L08", "facts")
-def one_unit(case: Case) -> Found | None:
-    narrow = _narrowest(case)
+def one_unit(obs: Observations) -> RuleResult | None:
+    narrow = _narrowest(obs)
     if not narrow.endswith(" 1 unit"):
         return None
-    return Found(
-        f"All that the net knows of an image goes through {narrow}: {case.classes:,} classes then lie on one line.",
+    return RuleResult(
+        f"All that the net knows of an image goes through {narrow}: {obs.classes:,} classes then lie on one line.",
         layer=narrow.partition(" ")[0],
         value=1,
         threshold=limit("F19", "narrow"),
@@ -374,11 +376,11 @@ def one_unit(case: Case) -> Found | None:
     )
 
 
-def _narrowest(case: Case) -> str:
-    """The layer that all must go through, where it has no more than two outputs for more than three classes."""
-    if case.classes <= 3:
+def _narrowest(obs: Observations) -> str:
+    """Name the bottleneck layer, where it has no more than two outputs for more than three classes."""
+    if obs.classes <= 3:
         return ""
-    layers = [m for m in case.facts.modules if "out_features" in m.options or "out_channels" in m.options]
+    layers = [m for m in obs.facts.modules if "out_features" in m.options or "out_channels" in m.options]
     for module in layers[:-1]:
         width = module.options.get("out_features", module.options.get("out_channels", 99))
         if width <= limit("F19", "narrow") and "out_features" in module.options:

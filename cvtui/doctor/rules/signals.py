@@ -7,33 +7,33 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cvtui.doctor.case import Array, Case
+from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
-from cvtui.doctor.registry import Found, limit, percent, rule
+from cvtui.doctor.registry import RuleResult, limit, percent, rule
 
 Mask = NDArray[np.bool_]
 FEW = 16
 
 
 @rule("F10", "facts", "steps")
-def wrong_size(case: Case) -> Found | None:
-    """The first loss against that of a guess, and the weights' size against 1/sqrt(fan-in)."""
-    first, guess = case.first_loss, case.label_entropy
-    if first is None or not guess or not case.is_cross_entropy:
+def wrong_size(obs: Observations) -> RuleResult | None:
+    """Compare the first loss with that of a guess, and the weights' size with 1/sqrt(fan-in)."""
+    first, guess = obs.first_loss, obs.label_entropy
+    if first is None or not guess or not obs.is_cross_entropy:
         return None
     share = first / guess
-    gains = {w.layer or w.name: w.std * math.sqrt(w.fan_in) for w in case.facts.weights if w.std}
+    gains = {w.layer or w.name: w.std * math.sqrt(w.fan_in) for w in obs.facts.weights if w.std}
     layer, gain = max(gains.items(), key=lambda item: item[1]) if gains else ("", math.nan)
     low, high = limit("F10", "low"), limit("F10", "high")
     far = share > limit("F10", "far") and first - guess > limit("F10", "nats")
     wide = far or (share > high and gain > limit("F10", "gain"))
     if not wide and share >= low:
         return None
-    if (case.batch_size or FEW) < FEW and not gain > limit("F10", "gain"):
+    if (obs.batch_size or FEW) < FEW and not gain > limit("F10", "gain"):
         return None  # the loss of a few images is anything
     large = gain > limit("F10", "gain")
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
-    return Found(
+    return RuleResult(
         f"The first loss was {first:.3g}, where a guess costs {guess:.3g}{where}. The net begins "
         + ("with strong opinions that it must first unlearn." if share > 1 else "better than a guess."),
         step=0,
@@ -42,21 +42,21 @@ def wrong_size(case: Case) -> Found | None:
         threshold=high if share > 1 else low,
         evidence=f"first loss / entropy of the labels = {share:.3g}",
         sure=0.9 if large else 0.6,
-        cure={} if case.own_loop else {"init": "he"},
+        cure={} if obs.own_loop else {"init": "he"},
         severity="note" if share > 1 and not large else None,  # weights of the usual size: the first steps mend it
     )
 
 
 @rule("F07", "steps", "end")
-def exploding(case: Case) -> Found | None:
-    windows = case.windows
+def exploding(obs: Observations) -> RuleResult | None:
+    windows = obs.windows
     norms = windows.grad
-    if not case.is_cross_entropy:
+    if not obs.is_cross_entropy:
         return None
     first = _first(norms > limit("F07", "norm"))
     spike = first is None
     if first is None:
-        first = _spike(case, norms)
+        first = _spike(obs, norms)
     if first is None:
         return None
     begun, step, norm = windows.start(first), windows.last(first), float(norms[first])
@@ -64,23 +64,23 @@ def exploding(case: Case) -> Found | None:
     versus = f", {norm / usual:.3g} times what it was (median of the tens before)" if spike else (
         "; healthy runs stay under 10"
     )  # fmt: skip
-    raised = case.raised_by(step)
-    return Found(
+    raised = obs.raised_by(step)
+    return RuleResult(
         f"In the steps {begun:,} to {step:,} the gradient's norm was {norm:,.3g} on average{versus}."
-        f"{change(case, step)}",
+        f"{change(obs, step)}",
         step=step,
         value=norm / usual if spike else norm,
         threshold=limit("F07", "times" if spike else "norm"),
         evidence=f"gradient norm {norm:.3g}" + (f", {usual:.3g} before" if spike else ""),
         sure=0.8,
-        cure={} if case.own_loop or raised else {"clip": 1.0},
-        severity="note" if case.recovered else None,
+        cure={} if obs.own_loop or raised else {"clip": 1.0},
+        severity="note" if obs.recovered else None,
     )
 
 
-def _spike(case: Case, norms: Array) -> int | None:
+def _spike(obs: Observations, norms: Array) -> int | None:
     """Two windows in a row 20 times above all that came before, while the loss is worse than it was."""
-    losses, guess = case.windows.loss, case.guess
+    losses, guess = obs.windows.loss, obs.guess
     if len(norms) < 8 or guess is None or not norms.max() > limit("F07", "times") * norms[:300].min():
         return None
     last = min(len(norms) - 1, 300)
@@ -96,8 +96,8 @@ def _spike(case: Case, norms: Array) -> int | None:
 
 
 @rule("F05", "layers", "end")
-def saturated(case: Case) -> Found | None:
-    pinned = case.layers.of("pinned")
+def saturated(obs: Observations) -> RuleResult | None:
+    pinned = obs.layers.of("pinned")
     if not len(pinned) or not np.isfinite(pinned).any():
         return None
     over = np.nan_to_num(pinned) > limit("F05", "share")
@@ -108,25 +108,25 @@ def saturated(case: Case) -> Found | None:
     if at is None:
         return None
     column = int(np.nan_to_num(pinned[at]).argmax())
-    layer, share = case.layers.names[column], float(pinned[at, column])
-    step = int(case.layers.steps[at])
-    return Found(
+    layer, share = obs.layers.names[column], float(pinned[at, column])
+    step = int(obs.layers.steps[at])
+    return RuleResult(
         f"At step {step:,} {percent(share)} of the inputs of {layer} lay beyond 5, where it is flat: hardly any "
-        f"gradient gets through.{change(case, step)}",
+        f"gradient gets through.{change(obs, step)}",
         step=step,
         layer=layer,
         value=share,
         threshold=limit("F05", "share"),
         evidence=f"share of pinned units {share:.3g}",
         sure=0.85,
-        cure={} if case.own_loop else {"init": "xavier"},
-        severity="note" if case.recovered else None,
+        cure={} if obs.own_loop else {"init": "xavier"},
+        severity="note" if obs.recovered else None,
     )
 
 
 @rule("F04", "layers", "steps", "end")
-def dead(case: Case) -> Found | None:
-    layers, guess = case.layers, case.guess
+def dead(obs: Observations) -> RuleResult | None:
+    layers, guess = obs.layers, obs.guess
     if len(layers) < 2 or guess is None:
         return None
     zeros, quiet = layers.of("grad_zeros"), layers.of("zeros")
@@ -138,79 +138,81 @@ def dead(case: Case) -> Found | None:
         gone = np.nan_to_num(layers.of("dead")[:, column], nan=1.0) >= limit("F04", "dead")
         silent = gone & (np.nan_to_num(quiet[:, column]) > limit("F04", "quiet"))
         share = np.nan_to_num(zeros[:, before])
-        found = _dead_from(case, silent & (share >= limit("F04", "zeros")), limit("F04", "loss") * guess)
+        found = _dead_from(obs, silent & (share >= limit("F04", "zeros")), limit("F04", "loss") * guess)
         if found is None:
-            found = _dead_from(case, silent & (share >= limit("F04", "nearly_all")), 0.6 * guess)
+            found = _dead_from(obs, silent & (share >= limit("F04", "nearly_all")), 0.6 * guess)
         if found is not None:
-            return _tell_dead(case, found, column, before)
-    return _dead_unseen(case, zeros, guess)
+            return _tell_dead(obs, found, column, before)
+    return _dead_unseen(obs, zeros, guess)
 
 
-def _dead_from(case: Case, over: Mask, loss: float) -> int | None:
-    """The second of two samples in a row, at a loss above this (a net that has learnt all has no gradients)."""
+def _dead_from(obs: Observations, over: Mask, loss: float) -> int | None:
+    """Return the second of two samples in a row, at a loss above this (a net that has learnt all has none)."""
     for sample in np.flatnonzero(over[1:] & over[:-1]) + 1:
-        if case.loss_at(case.layers.steps[sample]) > loss:
+        if obs.loss_at(obs.layers.steps[sample]) > loss:
             return int(sample)
     return None
 
 
-def _tell_dead(case: Case, sample: int, relu: int, before: int) -> Found:
-    layers = case.layers
+def _tell_dead(obs: Observations, sample: int, relu: int, before: int) -> RuleResult:
+    layers = obs.layers
     step, name = int(layers.steps[sample]), layers.names[relu]
     share = float(layers.of("zeros")[sample, relu])
     first = float(layers.of("zeros")[0, relu])
     born = first > limit("F04", "quiet")
     mute = float(layers.of("grad_zeros")[sample, before])
-    return Found(
+    return RuleResult(
         f"At step {step:,} {percent(share)} of what {name} gives is 0, and {percent(mute)} of the gradients of "
         f"{layers.names[before]} are exactly 0: a unit that gives 0 gets no gradient."
         + (f" At step {int(layers.steps[0]):,} {percent(first)} of it was 0 already." if born else "")
-        + change(case, step),
+        + change(obs, step),
         step=step,
         layer=name,
         value=float(layers.of("grad_zeros")[sample, before]),
         threshold=limit("F04", "zeros"),
         evidence=f"share of gradients that are 0 in {layers.names[before]}",
         sure=0.85,
-        cure={"init": "he"} if born and not case.own_loop else {} if case.raised_by(step) else _lower(case),
-        severity="note" if case.recovered else None,
+        cure={"init": "he"} if born and not obs.own_loop else {} if obs.raised_by(step) else _lower(obs),
+        severity="note" if obs.recovered else None,
     )
 
 
-def _dead_unseen(case: Case, zeros: Array, guess: float) -> Found | None:
-    """ReLUs that are no modules can't be seen: here the gradients must tell, in a layer that is not the first (that one
-    may be fed with zeros)."""
-    layers = case.layers
+def _dead_unseen(obs: Observations, zeros: Array, guess: float) -> RuleResult | None:
+    """Find dead ReLUs that are no modules by their gradients.
+
+    In a layer that is not the first, which may be fed with zeros.
+    """
+    layers = obs.layers
     if "relu" in layers.kinds or not any("conv" in kind or "fc" in kind for kind in layers.kinds):
         return None
     if any(kind in ("tanh", "sigmoid", "gelu", "silu", "elu", "leakyrelu") for kind in layers.kinds):
         return None
     for column in layers.weighted()[1:]:
-        found = _dead_from(case, np.nan_to_num(zeros[:, column]) >= limit("F04", "zeros"), 0.93 * guess)
+        found = _dead_from(obs, np.nan_to_num(zeros[:, column]) >= limit("F04", "zeros"), 0.93 * guess)
         if found is not None:
             step, share = int(layers.steps[found]), float(zeros[found, column])
-            return Found(
+            return RuleResult(
                 f"At step {step:,} {percent(share)} of the gradients of {layers.names[column]} are exactly 0: the "
-                f"units before it seem to be dead.{change(case, step)}",
+                f"units before it seem to be dead.{change(obs, step)}",
                 step=step,
                 layer=layers.names[column],
                 value=share,
                 threshold=limit("F04", "zeros"),
                 evidence=f"share of gradients that are 0 in {layers.names[column]}",
                 sure=0.6,
-                severity="note" if case.recovered else None,
+                severity="note" if obs.recovered else None,
             )
     return None
 
 
-def _lower(case: Case) -> dict[str, float]:
-    rate = case.rate
-    return {"lr": float(f"{rate / 10:.3g}")} if rate and not case.own_loop else {}
+def _lower(obs: Observations) -> dict[str, float]:
+    rate = obs.rate
+    return {"lr": float(f"{rate / 10:.3g}")} if rate and not obs.own_loop else {}
 
 
 @rule("F06", "layers", "steps", "end")
-def vanishing(case: Case) -> Found | None:
-    layers, guess = case.layers, case.guess
+def vanishing(obs: Observations) -> RuleResult | None:
+    layers, guess = obs.layers, obs.guess
     places = layers.weighted()
     if len(layers) < 2 or len(places) < 3 or guess is None:
         return None
@@ -220,13 +222,13 @@ def vanishing(case: Case) -> Found | None:
         faint = (first < limit("F06", "norm")) & (first / last < limit("F06", "ratio")) & (last > 0)
     for sample in np.flatnonzero(faint[1:] & faint[:-1]) + 1:
         step = int(layers.steps[sample])
-        if case.loss_at(step) < 0.5 * guess:
+        if obs.loss_at(step) < 0.5 * guess:
             continue
         a, b = layers.names[places[0]], layers.names[places[-1]]
         sigmoid = "sigmoid" in layers.kinds
-        return Found(
+        return RuleResult(
             f"At step {step:,} the gradient of {a} was {first[sample]:.2g}, that of {b} {last[sample]:.2g}: on the way "
-            f"back through {len(places)} layers nearly all of it is lost.{change(case, step)}",
+            f"back through {len(places)} layers nearly all of it is lost.{change(obs, step)}",
             step=step,
             layer=a,
             value=float(first[sample] / last[sample]),
@@ -234,8 +236,8 @@ def vanishing(case: Case) -> Found | None:
             evidence=f"gradient of the first layer / of the last = {first[sample] / last[sample]:.2g}",
             sure=0.85,
             advice="Use ReLU with he in place of sigmoid, or batch norm." if sigmoid else "",
-            cure={} if case.own_loop or sigmoid else {"init": "he"},
-            severity="note" if case.recovered else None,
+            cure={} if obs.own_loop or sigmoid else {"init": "he"},
+            severity="note" if obs.recovered else None,
         )
     return None
 

@@ -1,4 +1,4 @@
-"""Steps that are too large or too small, and whose fault that is: the rate, the batch size or the missing warm-up."""
+"""Rules on the step size: too large or too small, by the rate, the batch size or a missing warm-up."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvtui.doctor.case import Array, Case
-from cvtui.doctor.phrases import beside, change, guess, loss_by, peak, rise, told_change
-from cvtui.doctor.registry import Found, limit, nice, percent, rule, short
+from cvtui.doctor.observations import Array, Observations
+from cvtui.doctor.phrases import beside, change, change_text, guess, loss_by, peak, rise
+from cvtui.doctor.registry import RuleResult, limit, nice, percent, rule, short
 
 
-class Pace(NamedTuple):
+class StepSize(NamedTuple):
     step: int
     layer: str
     ratio: float
@@ -29,56 +29,61 @@ class Pace(NamedTuple):
 
     @property
     def since(self) -> int:
-        """Where it began, for the order of causes: the step that was too large, not the later one that shows its
-        harm (dead units at step 30 of a step 0 that moved weights by 17 times their size)."""
+        """The step where it began, for the order of causes.
+
+        The step that was too large, not the later one that shows its harm (dead units at step 30 of a step 0 that moved
+        weights by 17 times their size).
+        """
         return min(self.step, self.begun)
 
 
-def too_fast(case: Case) -> Pace | None:
-    """The first moment at which steps were too large and the loss was no better for it."""
-    if "fast" not in case.memo:
-        looks = _by_ratio(case, False), _by_loss(case, False), _by_death(case)
+def too_fast(obs: Observations) -> StepSize | None:
+    """Return the first moment at which steps were too large and the loss was no better for it."""
+    if "fast" not in obs.memo:
+        looks = _by_ratio(obs, False), _by_loss(obs, False), _by_death(obs)
         found = [pace for pace in looks if pace is not None]
-        if not found and _never_recovered(case):
-            found = [pace for pace in (_by_ratio(case, True), _by_loss(case, True)) if pace is not None]
+        if not found and _never_recovered(obs):
+            found = [pace for pace in (_by_ratio(obs, True), _by_loss(obs, True)) if pace is not None]
         first = min(found, key=lambda pace: pace.since) if found else None
         if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
             first = first._replace(sure=0.9)
             if found[0].begun <= first.step:  # what a later look shows may be another rate's doing
                 first = first._replace(ratio=found[0].ratio, layer=found[0].layer, looks=found[0].looks)
-        case.memo["fast"] = first
-    return case.memo["fast"]  # type: ignore[no-any-return]
+        obs.memo["fast"] = first
+    return obs.memo["fast"]  # type: ignore[no-any-return]
 
 
-def _never_recovered(case: Case) -> bool:
-    """Steps enough have been made, and the loss is little better than a guess: what looked large at first was."""
-    guess, steps = case.guess, case.steps_done
-    return guess is not None and steps > limit("F01", "later") and case.loss_at(steps) > limit("F01", "lost") * guess
+def _never_recovered(obs: Observations) -> bool:
+    """Return True if after enough steps the loss is little better than a guess: large steps were too large."""
+    guess, steps = obs.guess, obs.steps_done
+    return guess is not None and steps > limit("F01", "later") and obs.loss_at(steps) > limit("F01", "lost") * guess
 
 
-def ratios(case: Case) -> tuple[Array, list[int]]:
+def ratios(obs: Observations) -> tuple[Array, list[int]]:
     """Update ratios, samples x layers with weights; NaN where a layer began at 0 or did not move at all."""
-    if "ratios" not in case.memo:
-        places = case.layers.weighted()
-        values = case.layers.of("update_ratio")[:, places]
-        case.memo["ratios"] = np.where(np.isfinite(values) & (values > 0), values, np.nan), places
-    return case.memo["ratios"]  # type: ignore[no-any-return]
+    if "ratios" not in obs.memo:
+        places = obs.layers.weighted()
+        values = obs.layers.of("update_ratio")[:, places]
+        obs.memo["ratios"] = np.where(np.isfinite(values) & (values > 0), values, np.nan), places
+    return obs.memo["ratios"]  # type: ignore[no-any-return]
 
 
 def middles(values: Array) -> Array:
-    """The median of each row's numbers (the lower one of two in the middle); NaN where there are none. numpy's own
-    takes 0.2 ms."""
+    """Return the median of each row (the lower one of two in the middle); NaN without numbers.
+
+    numpy's own takes 0.2 ms.
+    """
     ordered = np.sort(values, axis=1)  # NaN last
     counts = np.isfinite(values).sum(1)
     return ordered[np.arange(len(ordered)), np.maximum((counts - 1) // 2, 0)]  # type: ignore[no-any-return]
 
 
-def _by_ratio(case: Case, later: bool) -> Pace | None:
+def _by_ratio(obs: Observations, later: bool) -> StepSize | None:
     """later: the run has shown since that it did not get over it, so that one pair of samples is enough."""
-    guess = case.guess
-    if len(case.layers) < 2 or guess is None:
+    guess = obs.guess
+    if len(obs.layers) < 2 or guess is None:
         return None
-    values, places = ratios(case)
+    values, places = ratios(obs)
     if not places:
         return None
     logs = np.log(values)
@@ -89,54 +94,56 @@ def _by_ratio(case: Case, later: bool) -> Pace | None:
     lasting = over.copy()  # one pair is how healthy runs begin, above all with Adam: two in a row, or a loss that rises
     lasting[1:] &= over[:-1]
     lasting[:1] = False
-    far = pairs > math.log(limit("F01", "far")) if case.norms else over
+    far = pairs > math.log(limit("F01", "far")) if obs.norms else over
     for sample in np.flatnonzero(over.any(1)):
-        step = int(case.layers.steps[sample + 1])
-        loss = case.loss_at(step)
+        step = int(obs.layers.steps[sample + 1])
+        loss = obs.loss_at(step)
         if math.isfinite(loss) and loss < limit("F01", "loss") * guess:
             continue
-        now = _just_now(case, step, loss)  # a window's mean still holds the spike of the first step
-        risen = not math.isfinite(loss) or now > limit("F01", "worse") * max(guess, case.first_loss or guess)
+        now = _just_now(obs, step, loss)  # a window's mean still holds the spike of the first step
+        risen = not math.isfinite(loss) or now > limit("F01", "worse") * max(guess, obs.first_loss or guess)
         if not lasting[sample].any() and not ((risen or later) and far[sample].any()):
             continue
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
-        looks = tuple((int(case.layers.steps[row]), float(values[row, column])) for row in (sample, sample + 1))
-        return Pace(step, case.layers.names[places[column]], ratio, rise(case, step), 0.9, looks)
+        looks = tuple((int(obs.layers.steps[row]), float(values[row, column])) for row in (sample, sample + 1))
+        return StepSize(step, obs.layers.names[places[column]], ratio, rise(obs, step), 0.9, looks)
     return None
 
 
-def _just_now(case: Case, step: int, loss: float) -> float:
-    """The loss of the steps just before `step`, where single steps are known; else `loss`."""
-    near = case.losses[max(0, step - 2) : step + 1]
+def _just_now(obs: Observations, step: int, loss: float) -> float:
+    """Return the loss just before `step`, where single steps are known; else `loss`."""
+    near = obs.losses[max(0, step - 2) : step + 1]
     near = near[np.isfinite(near)]
     return float(near.mean()) if len(near) else loss
 
 
-def _by_loss(case: Case, later: bool) -> Pace | None:
-    """The loss climbs to more than twice a guess (and twice the first) and is no better than a guess 10 steps later, or
-    climbs to no number at all."""
-    guess, first = case.guess, case.first_loss
+def _by_loss(obs: Observations, later: bool) -> StepSize | None:
+    """Find a loss that climbs to more than twice a guess (and the first) and stays, or to no number.
+
+    It stays where it is no better than a guess 10 steps later.
+    """
+    guess, first = obs.guess, obs.first_loss
     if guess is None or first is None:
         return None
     level = limit("F01", "rise") * max(guess, first)
-    ends, losses = case.windows.end, case.windows.loss
+    ends, losses = obs.windows.end, obs.windows.loss
     # A first step of Adam may cost 30 times a guess, and all is well 10 steps later: it must be bad for two windows.
     high = 1 + np.flatnonzero((losses[:-1] > level) & (losses[1:] > limit("F01", "still") * guess))
     if later:
         high = np.flatnonzero(losses > level)
     told = rise
-    early = case.losses[np.isfinite(case.losses)]
+    early = obs.losses[np.isfinite(obs.losses)]
     if len(high):
         step = int(ends[high[0]]) - 1
-    elif case.bad_step is not None and case.bad_step < 500 and len(early) and early.max() > level:
-        step, told = case.bad_step, peak
+    elif obs.bad_step is not None and obs.bad_step < 500 and len(early) and early.max() > level:
+        step, told = obs.bad_step, peak
     else:
         return None
-    if case.is_cross_entropy and first > limit("F10", "far") * guess:
+    if obs.is_cross_entropy and first > limit("F10", "far") * guess:
         return None  # it was wrong from the beginning
-    values, places = ratios(case)
-    near = values[case.layers.steps <= step] if places else np.empty((0, 0))
+    values, places = ratios(obs)
+    near = values[obs.layers.steps <= step] if places else np.empty((0, 0))
     if near.size and np.isfinite(near).any():
         row = int(np.flatnonzero(np.isfinite(near).any(1))[-1])
         column = int(np.nanargmax(near[row]))
@@ -145,89 +152,91 @@ def _by_loss(case: Case, later: bool) -> Pace | None:
         # How far too large: the largest look of that layer counts too. (The last one alone may be small again: a first
         # step that moved a layer by 5 times its size was told as a rate 3 times too high.)
         rows = sorted({int(np.nanargmax(near[:, column])), row})
-        looks = tuple((int(case.layers.steps[at]), float(near[at, column])) for at in rows)
+        looks = tuple((int(obs.layers.steps[at]), float(near[at, column])) for at in rows)
         ratio = math.exp(math.fsum(math.log(one) for _, one in looks) / len(looks))
-        return Pace(step, case.layers.names[places[column]], ratio, told(case, step), 0.75, looks)
-    return Pace(step, "", math.nan, told(case, step), 0.6)
+        return StepSize(step, obs.layers.names[places[column]], ratio, told(obs, step), 0.75, looks)
+    return StepSize(step, "", math.nan, told(obs, step), 0.6)
 
 
-def _by_death(case: Case) -> Pace | None:
-    """All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits:
-    the net has stepped to where all its units are dead."""
-    guess, places = case.guess, case.layers.weighted()
-    if guess is None or len(case.layers) < 3 or not places:
+def _by_death(obs: Observations) -> StepSize | None:
+    """Find a step that killed all units.
+
+    All gradients were there, and are exactly 0 in two samples in a row, after a step that was hardly within limits.
+    """
+    guess, places = obs.guess, obs.layers.weighted()
+    if guess is None or len(obs.layers) < 3 or not places:
         return None
-    gone = (case.layers.of("grad_norm")[:, places] == 0).all(1)
-    values, _ = ratios(case)
+    gone = (obs.layers.of("grad_norm")[:, places] == 0).all(1)
+    values, _ = ratios(obs)
     for sample in np.flatnonzero(gone[1:] & gone[:-1]):
         before = values[:sample]
-        step = int(case.layers.steps[sample + 1])
-        if gone[0] or not np.isfinite(before).any() or case.loss_at(step) < limit("F01", "loss") * guess:
+        step = int(obs.layers.steps[sample + 1])
+        if gone[0] or not np.isfinite(before).any() or obs.loss_at(step) < limit("F01", "loss") * guess:
             return None
         row, column = np.unravel_index(int(np.nanargmax(before)), before.shape)
         ratio = float(before[row, column])
         if ratio < limit("F01", "deadly"):
             return None
-        words = f"all gradients of weights had become exactly 0, and {rise(case, step)}"
-        look = int(case.layers.steps[row]), ratio
-        return Pace(step, case.layers.names[places[int(column)]], ratio, words, 0.8, (look,))
+        words = f"all gradients of weights had become exactly 0, and {rise(obs, step)}"
+        look = int(obs.layers.steps[row]), ratio
+        return StepSize(step, obs.layers.names[places[int(column)]], ratio, words, 0.8, (look,))
     return None
 
 
-def too_slow(case: Case) -> Pace | None:
-    """The first of two samples in a row in which the middle layer hardly moved, with a loss that is still high."""
-    if "slow" in case.memo:
-        return case.memo["slow"]  # type: ignore[no-any-return]
-    case.memo["slow"] = pace = _slow(case)
+def too_slow(obs: Observations) -> StepSize | None:
+    """Return the first of two samples in which the middle layer hardly moved, at a loss that is still high."""
+    if "slow" in obs.memo:
+        return obs.memo["slow"]  # type: ignore[no-any-return]
+    obs.memo["slow"] = pace = _slow(obs)
     return pace
 
 
-def _slow(case: Case) -> Pace | None:
-    guess = case.guess
-    values, places = ratios(case)
-    if guess is None or len(case.layers) < 3 or not places:
+def _slow(obs: Observations) -> StepSize | None:
+    guess = obs.guess
+    values, places = ratios(obs)
+    if guess is None or len(obs.layers) < 3 or not places:
         return None
     with np.errstate(all="ignore"):
         middle = middles(values)
     low = middle < limit("F02", "ratio")
     for sample in np.flatnonzero(low[2:] & low[1:-1]) + 2:
-        step = int(case.layers.steps[sample])
-        rising = case.rate_share(step) > 1.01 * case.rate_share(step - 10)
-        if case.rate_share(step) < 0.5 or rising or not case.loss_at(step) > limit("F02", "loss") * guess:
+        step = int(obs.layers.steps[sample])
+        rising = obs.rate_share(step) > 1.01 * obs.rate_share(step - 10)
+        if obs.rate_share(step) < 0.5 or rising or not obs.loss_at(step) > limit("F02", "loss") * guess:
             continue
         column = int(np.nanargmin(np.abs(values[sample] - middle[sample])))
         ratio = float(middle[sample])
-        return Pace(step, case.layers.names[places[column]], ratio, "", 0.9, ((step, ratio),))
+        return StepSize(step, obs.layers.names[places[column]], ratio, "", 0.9, ((step, ratio),))
     return None
 
 
-def _blamed_for_speed(case: Case) -> str:
+def _blamed_for_speed(obs: Observations) -> str:
     """Which of F30, F31 and F01 steps that are too large are told as."""
-    pace = too_fast(case)
+    pace = too_fast(obs)
     if pace is None:
         return ""
-    times, batch = case.times_typical, case.batch_size
-    if times is None or case.raised_by(pace.begun):
+    times, batch = obs.times_typical, obs.batch_size
+    if times is None or obs.raised_by(pace.begun):
         return "F01"
     off = limit("F30", "off")
     if batch and batch <= limit("F30", "small") and times * 64 / batch > off and times <= 4:
         return "F30"
-    deep = len(case.layers.weighted()) >= limit("F31", "deep") and not case.norms
+    deep = len(obs.layers.weighted()) >= limit("F31", "deep") and not obs.norms
     most = limit("F31", "most_deep") if deep else limit("F31", "most")
-    if pace.since < limit("F31", "steps") and not case.warmed_up and times <= most:
+    if pace.since < limit("F31", "steps") and not obs.warmed_up and times <= most:
         return "F31"
     return "F01"
 
 
-def _cure(case: Case, ratio: float) -> tuple[float, dict[str, float]]:
+def _cure(obs: Observations, ratio: float) -> tuple[float, dict[str, float]]:
     """How many times too high the rate is, and the recipe's change."""
     times = nice(ratio / 0.01) if math.isfinite(ratio) else 10.0
     times = min(max(times, 3.0), 1000.0)
-    rate = case.rate
-    return times, {"lr": short(rate / times)} if rate and not case.own_loop else {}
+    rate = obs.rate
+    return times, {"lr": short(rate / times)} if rate and not obs.own_loop else {}
 
 
-def _moved(pace: Pace) -> str:
+def _moved(pace: StepSize) -> str:
     """; step 40 moved the weights of fc1 by 12 % of their size."""
     if not pace.looks:
         return ""
@@ -239,36 +248,36 @@ def _moved(pace: Pace) -> str:
     return f"; step{many} {steps} moved the weights of {pace.layer} by {parts} of their size{usual}"
 
 
-def _evidence(pace: Pace) -> str:
+def _evidence(pace: StepSize) -> str:
     if not pace.looks:
         return pace.words
     steps = " and ".join(f"{step:,}" for step, _ in pace.looks)
     return f"update ratio {pace.ratio:.2g} at step{'s' if len(pace.looks) > 1 else ''} {steps}"
 
 
-def _crossed(pace: Pace) -> float | None:
-    """The limit, where the update ratio is what crossed it and not the loss."""
+def _crossed(pace: StepSize) -> float | None:
+    """Return the limit, where the update ratio is what crossed it and not the loss."""
     return limit("F01", "ratio") if pace.ratio > limit("F01", "ratio") else None
 
 
-def _rate_then(case: Case, pace: Pace) -> str:
-    """The rate of the step that shows it; where that is not known, the highest so far."""
-    rate = case.rate_at(pace.begun)
-    return f"{rate:.3g} at step {pace.begun:,}" if math.isfinite(rate) else f"up to {case.highest_by(pace.begun):.3g}"
+def _rate_then(obs: Observations, pace: StepSize) -> str:
+    """Say the rate of the step that shows it; where that is not known, the highest so far."""
+    rate = obs.rate_at(pace.begun)
+    return f"{rate:.3g} at step {pace.begun:,}" if math.isfinite(rate) else f"up to {obs.highest_by(pace.begun):.3g}"
 
 
 @rule("F01", "steps", "layers", "end")
-def rate_too_high(case: Case) -> Found | None:
-    pace = too_fast(case)
-    if pace is None or _blamed_for_speed(case) != "F01":
+def rate_too_high(obs: Observations) -> RuleResult | None:
+    pace = too_fast(obs)
+    if pace is None or _blamed_for_speed(obs) != "F01":
         return None
-    times, cure = _cure(case, pace.ratio)
-    by_hand = case.raised_by(pace.begun)
-    why = f" The learning rate ({_rate_then(case, pace)}) is probably {times:.0f} times too high."
-    why += change(case, pace.begun)
+    times, cure = _cure(obs, pace.ratio)
+    by_hand = obs.raised_by(pace.begun)
+    why = f" The learning rate ({_rate_then(obs, pace)}) is probably {times:.0f} times too high."
+    why += change(obs, pace.begun)
     if by_hand is not None:
-        why = f"{told_change(by_hand)} That is probably too high."
-    return Found(
+        why = f"{change_text(by_hand)} That is probably too high."
+    return RuleResult(
         f"By step {pace.step:,} {pace.words}{_moved(pace)}.{why}",
         step=pace.since,
         layer=pace.layer,
@@ -279,20 +288,20 @@ def rate_too_high(case: Case) -> Found | None:
         cure={} if by_hand else cure,
         advice="Set the rate back to what it was, from a checkpoint of before." if by_hand else "",
         test="rate/10",
-        severity="note" if case.recovered else None,
+        severity="note" if obs.recovered else None,
     )
 
 
 @rule("F31", "steps", "layers", "end")
-def warm_up_missing(case: Case) -> Found | None:
-    pace = too_fast(case)
-    if pace is None or _blamed_for_speed(case) != "F31":
+def warm_up_missing(obs: Observations) -> RuleResult | None:
+    pace = too_fast(obs)
+    if pace is None or _blamed_for_speed(obs) != "F31":
         return None
-    _, cure = _cure(case, pace.ratio)
-    steps = max(20, min(1000, (case.total_steps or 1000) // 20))
-    return Found(
-        f"By step {pace.step:,} {pace.words}{_moved(pace)}. The rate ({_rate_then(case, pace)}) is high, and nothing "
-        f"warmed it up.{change(case, pace.begun)}",
+    _, cure = _cure(obs, pace.ratio)
+    steps = max(20, min(1000, (obs.total_steps or 1000) // 20))
+    return RuleResult(
+        f"By step {pace.step:,} {pace.words}{_moved(pace)}. The rate ({_rate_then(obs, pace)}) is high, and nothing "
+        f"warmed it up.{change(obs, pace.begun)}",
         step=pace.since,
         layer=pace.layer,
         value=pace.ratio,
@@ -301,25 +310,25 @@ def warm_up_missing(case: Case) -> Found | None:
         sure=0.8 * pace.sure,
         cure={**cure, "warmup": str(steps)} if cure else {},
         test="rate/10",
-        severity="note" if case.recovered else None,
+        severity="note" if obs.recovered else None,
     )
 
 
 @rule("F30", "steps", "layers", "end")
-def batch_and_rate(case: Case) -> Found | None:
-    batch, times, rate = case.batch_size, case.times_typical, case.rate
-    if not batch or times is None or rate is None or case.changes:
+def batch_and_rate(obs: Observations) -> RuleResult | None:
+    batch, times, rate = obs.batch_size, obs.times_typical, obs.rate
+    if not batch or times is None or rate is None or obs.changes:
         return None  # who sets the rate by hand runs at no rate that fits or does not
-    fast, slow = too_fast(case), too_slow(case)
-    if fast is not None and _blamed_for_speed(case) == "F30":
+    fast, slow = too_fast(obs), too_slow(obs)
+    if fast is not None and _blamed_for_speed(obs) == "F30":
         pace, word = fast, "large"
     elif slow is not None and batch >= limit("F30", "large") and times * 64 / batch < 1 / limit("F30", "off"):
         pace, word = slow, "small"
         if times < 1e-2:
             return None  # too low for any batch
-    elif (crawl := _crawls(case, batch, times)) is not None:
+    elif (crawl := _crawls(obs, batch, times)) is not None:
         pace, word = crawl, "small"
-    elif (stuck := _stuck(case, batch, times)) is not None:
+    elif (stuck := _stuck(obs, batch, times)) is not None:
         pace, word = stuck, "large"
     else:
         return None
@@ -327,7 +336,7 @@ def batch_and_rate(case: Case) -> Found | None:
     seen = f"{_evidence(pace)}, " if pace.looks else ""
     words = f"by step {pace.step:,} {pace.words}" if pace.words else f"step {pace.step:,} moved {pace.layer} by "
     words += "" if pace.words else percent(pace.ratio)
-    return Found(
+    return RuleResult(
         f"With {batch:,} images a batch, a rate of {rate:.3g} gives steps that are too {word} ({words}). By the linear "
         f"rule {better:.3g} fits.",
         step=pace.since,
@@ -336,24 +345,24 @@ def batch_and_rate(case: Case) -> Found | None:
         threshold=_crossed(pace) if word == "large" else limit("F02", "ratio") if pace.looks else None,
         evidence=f"{seen}batch {batch:,}, rate {rate:.3g}",
         sure=min(0.75, pace.sure),
-        cure={} if case.own_loop else {"lr": better},
+        cure={} if obs.own_loop else {"lr": better},
         test="rate/10" if word == "large" else "",
-        severity="note" if case.recovered else None,
+        severity="note" if obs.recovered else None,
     )
 
 
-def _crawls(case: Case, batch: int, times: float) -> Pace | None:
-    """A large batch at a fraction of its rate, and a loss that has come down by less than a tenth after 50 steps."""
-    guess, step = case.guess, int(limit("F30", "steps"))
+def _crawls(obs: Observations, batch: int, times: float) -> StepSize | None:
+    """Find a large batch at a fraction of its rate, whose loss fell by less than a tenth in 50 steps."""
+    guess, step = obs.guess, int(limit("F30", "steps"))
     usual = batch < limit("F30", "large") or times * 64 / batch >= 1 / limit("F30", "far") or times < 1e-3
-    if guess is None or usual or case.steps_done <= step or case.warmed_up or not case.loss_at(step) > 0.9 * guess:
+    if guess is None or usual or obs.steps_done <= step or obs.warmed_up or not obs.loss_at(step) > 0.9 * guess:
         return None
-    return Pace(step, "", math.nan, rise(case, step), 0.7)
+    return StepSize(step, "", math.nan, rise(obs, step), 0.7)
 
 
-def _stuck(case: Case, batch: int, times: float) -> Pace | None:
-    """A small batch at a rate that is usual for large ones, and a loss that is no better than a guess."""
-    guess, windows = case.guess, case.windows
+def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
+    """Find a small batch at a rate that is usual for large ones, and a loss no better than a guess."""
+    guess, windows = obs.guess, obs.windows
     rows = int(limit("F30", "stuck")) // 10 + 1
     usual = batch <= limit("F30", "small") and times * 64 / batch > limit("F30", "off") and 0.25 <= times <= 4
     if guess is None or not usual or len(windows) < rows:
@@ -363,29 +372,29 @@ def _stuck(case: Case, batch: int, times: float) -> Pace | None:
     if not len(found):
         return None
     step = int(windows.end[found[0] + 3]) - 1
-    return Pace(step, "", math.nan, rise(case, step), 0.6)
+    return StepSize(step, "", math.nan, rise(obs, step), 0.6)
 
 
 @rule("F02", "steps", "layers", "end")
-def rate_too_low(case: Case) -> Found | None:
-    pace = too_slow(case)
+def rate_too_low(obs: Observations) -> RuleResult | None:
+    pace = too_slow(obs)
     if pace is None:
         return None
-    rate, told = case.rate, loss_by(case, pace.step)
+    rate, told = obs.rate, loss_by(obs, pace.step)
     times = min(max(nice(3e-3 / pace.ratio), 3.0), 1e6)
-    by_hand = case.change_by(pace.step) is not None
-    cost = f" with the loss at {told.words} ({guess(case)})" if told else ""
-    return Found(
+    by_hand = obs.change_by(pace.step) is not None
+    cost = f" with the loss at {told.words} ({guess(obs)})" if told else ""
+    return RuleResult(
         f"Step {pace.step:,} moved the weights of {pace.layer}, the middle one of the layers, by "
         f"{beside(pace.ratio, limit('F02', 'ratio'))} of their size, less than {percent(limit('F02', 'ratio'))},{cost}."
-        f" The learning rate ({_rate_then(case, pace)}) is probably {times:,.0f} times too low."
-        f"{change(case, pace.step)}",
+        f" The learning rate ({_rate_then(obs, pace)}) is probably {times:,.0f} times too low."
+        f"{change(obs, pace.step)}",
         step=pace.step,
         layer=pace.layer,
         value=pace.ratio,
         threshold=limit("F02", "ratio"),
         evidence=f"middle update ratio {pace.ratio:.2g}",
         sure=pace.sure,
-        cure={"lr": short(rate * times)} if rate and not case.own_loop and not by_hand else {},
-        severity="note" if case.recovered else None,
+        cure={"lr": short(rate * times)} if rate and not obs.own_loop and not by_hand else {},
+        severity="note" if obs.recovered else None,
     )

@@ -1,24 +1,24 @@
-"""What can be seen before the first step, or in it."""
+"""Rules on what is seen before the first step, or in it."""
 
 from __future__ import annotations
 
 import math
 
-from cvtui.doctor.case import Case
 from cvtui.doctor.catalogue import TYPICAL_RATES
-from cvtui.doctor.registry import Found, limit, percent, rule, short, some
+from cvtui.doctor.observations import Observations
+from cvtui.doctor.registry import RuleResult, limit, percent, rule, short, some
 
 
 @rule("F20", "facts")
-def overlap(case: Case) -> Found | None:
-    facts = case.facts
+def overlap(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
     if not facts.overlap or not facts.validation:
         return None
     share = facts.overlap / facts.validation
     if share <= limit("F20", "share"):
         return None
     pairs = some([f"{a} = {b}" for a, b in facts.overlap_pairs[:3]])
-    return Found(
+    return RuleResult(
         f"{facts.overlap:,} of the {facts.validation:,} validation images ({percent(share)}) are also training images "
         f"(training = validation: {pairs}).",
         value=share,
@@ -29,18 +29,18 @@ def overlap(case: Case) -> Found | None:
 
 
 @rule("F24", "facts")
-def imbalance(case: Case) -> Found | None:
-    counts = [count for count in case.facts.label_counts if count]
-    classes = max(case.classes, len(counts))
-    if len(counts) < 2 or classes < 2 or case.label_entropy is None:
+def imbalance(obs: Observations) -> RuleResult | None:
+    counts = [count for count in obs.facts.label_counts if count]
+    classes = max(obs.classes, len(counts))
+    if len(counts) < 2 or classes < 2 or obs.label_entropy is None:
         return None
-    ratio = math.exp(case.label_entropy) / len(counts)
+    ratio = math.exp(obs.label_entropy) / len(counts)
     if ratio >= limit("F24", "perplexity"):
         return None
     largest = max(counts) / sum(counts)
-    return Found(
+    return RuleResult(
         f"{percent(largest)} of the training labels are one class; the labels are as uncertain as "
-        f"{math.exp(case.label_entropy):.2g} even classes, not {len(counts)}. "
+        f"{math.exp(obs.label_entropy):.2g} even classes, not {len(counts)}. "
         f"A net that always gives that class is right in {percent(largest)}.",
         value=ratio,
         threshold=limit("F24", "perplexity"),
@@ -49,18 +49,18 @@ def imbalance(case: Case) -> Found | None:
 
 
 @rule("F12", "facts")
-def not_shuffled(case: Case) -> Found | None:
-    facts = case.facts
+def not_shuffled(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
     first = int(limit("F12", "batches"))
     seen, sizes = facts.batch_classes[:first], facts.batch_sizes[:first]
-    if len(seen) < 3 or case.classes < 2:
+    if len(seen) < 3 or obs.classes < 2:
         return None
-    counts = facts.label_counts or [1] * case.classes
+    counts = facts.label_counts or [1] * obs.classes
     total = sum(counts)
     expected = sum(sum(1 - (1 - count / total) ** size for count in counts) for size in sizes)
     if sum(seen) >= limit("F12", "share") * expected:
         return None
-    return Found(
+    return RuleResult(
         f"The first {len(seen)} batches held {sum(seen) / len(seen):.2g} classes on average; mixed ones would hold "
         f"{expected / len(seen):.2g}. The images seem to come sorted by class.",
         step=len(seen) - 1,
@@ -72,20 +72,20 @@ def not_shuffled(case: Case) -> Found | None:
 
 
 @rule("F27", "facts")
-def wrong_outputs(case: Case) -> Found | None:
-    outputs, classes = case.facts.outputs, case.classes
+def wrong_outputs(obs: Observations) -> RuleResult | None:
+    outputs, classes = obs.facts.outputs, obs.classes
     if not outputs or not classes or outputs == classes or (outputs == 1 and classes == 2):
         return None
-    if case.facts.classes is None and not (case.run and case.run.data.get("classes")):
+    if obs.facts.classes is None and not (obs.run and obs.run.data.get("classes")):
         return None
-    known_from_few = case.facts.train is None and outputs > classes
+    known_from_few = obs.facts.train is None and outputs > classes
     if known_from_few:
         return None
     more = outputs > classes
-    first = case.facts.first_loss
+    first = obs.facts.first_loss
     alike = more and first is not None and abs(first / math.log(outputs) - 1) < 0.05
     cost = f"; its first loss, {first:.3g}, is about ln {outputs:,}." if alike else "."
-    return Found(
+    return RuleResult(
         f"The model gives {outputs:,} numbers for {classes:,} classes"
         + (cost if more else ": some classes can't be answered."),
         value=outputs,
@@ -96,8 +96,8 @@ def wrong_outputs(case: Case) -> Found | None:
 
 
 @rule("F11", "facts")
-def not_normalised(case: Case) -> Found | None:
-    facts = case.facts
+def not_normalised(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
     mean, std = facts.input_mean, facts.input_std
     if mean is None or std is None:
         return None
@@ -106,40 +106,40 @@ def not_normalised(case: Case) -> Found | None:
     wide = not limit("F11", "low") <= std <= limit("F11", "high")
     if not (whole or far or wide):
         return None
-    saved = " A norm right behind the first layer makes up for it." if case.norm_first else ""
+    saved = " A norm right behind the first layer makes up for it." if obs.norm_first else ""
     span = f"(from {facts.input_min:.3g} to {facts.input_max:.3g})"
-    return Found(
+    return RuleResult(
         f"The images reach the model with mean {mean:.3g} and standard deviation {std:.3g} "
         f"{span}; about 0 and 1 is what initialisations count on.{saved}",
         value=abs(mean) if far else std if wide else None,
         threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low") if wide else None,
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
-        severity="note" if case.norm_first and abs(mean) < limit("F11", "spreads") * std else None,
+        severity="note" if obs.norm_first and abs(mean) < limit("F11", "spreads") * std else None,
         sure=0.9,
-        cure={} if case.own_loop else {"preprocess": "standardise"},
+        cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
 
 
 @rule("F15", "facts", "steps")
-def softmax_twice(case: Case) -> Found | None:
-    facts = case.facts
+def softmax_twice(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
     classes = facts.outputs or 0
     if classes < 2:
         return None
     floor = math.log(1 + (classes - 1) / math.e)
-    if case.lowest_loss < floor - 0.02:
+    if obs.lowest_loss < floor - 0.02:
         return None  # what has been below its floor has none
     first, cross, plain = facts.first_loss, facts.cross_entropy, facts.log_loss
     evidence = "all outputs of the first batch lie in 0..1 and add up to 1"
     if not facts.rows_sum_to_one:
         if not _is(first, facts.doubled, 2e-5) or _is(first, cross):
-            return None if _is(first, cross) else _at_the_floor(case, floor)
+            return None if _is(first, cross) else _at_the_floor(obs, floor)
         evidence = f"first loss {first:.5g}: that of the softmax's softmax"
     elif first is None or cross is None or plain is None or abs(plain - cross) < limit("F15", "apart") * cross:
-        return _at_the_floor(case, floor)  # −log p of a net that begins even costs what the softmax of p costs
+        return _at_the_floor(obs, floor)  # −log p of a net that begins even costs what the softmax of p costs
     elif abs(first - plain) < abs(first - cross) or not _is(first, cross):
         return None  # the loss takes probabilities: −log of them, or something of its own
-    return Found(
+    return RuleResult(
         "The loss is given probabilities (a softmax has been taken already) and takes the softmax of them again: it "
         f"can't fall below {floor:.4g} with {classes} classes.",
         step=0,
@@ -149,9 +149,9 @@ def softmax_twice(case: Case) -> Found | None:
     )
 
 
-def _at_the_floor(case: Case, floor: float) -> Found | None:
+def _at_the_floor(obs: Observations, floor: float) -> RuleResult | None:
     """Nearly all is right, and the loss stands still just above the floor of a softmax's softmax."""
-    windows = case.windows
+    windows = obs.windows
     if len(windows) < 10:
         return None
     last, before = windows.loss[-5:].mean(), windows.loss[-10:-5].mean()
@@ -163,7 +163,7 @@ def _at_the_floor(case: Case, floor: float) -> Found | None:
         or last < 0.97 * before
     ):
         return None
-    return Found(
+    return RuleResult(
         f"In the steps {begun:,} to {step:,} {percent(right)} of the training images were right, but the loss stood "
         f"still at {last:.4g}: a softmax that is taken twice can't come below {floor:.4g}.",
         step=step,
@@ -176,14 +176,14 @@ def _at_the_floor(case: Case, floor: float) -> Found | None:
 
 
 def _is(told: float | None, computed: float | None, error: float = 1e-4) -> bool:
-    """Are they the same number, up to rounding?"""
+    """Return True if they are the same number, up to rounding."""
     return told is not None and computed is not None and abs(told - computed) < error * abs(computed) + 1e-6
 
 
 @rule("F16", "facts", "steps")
-def summed_loss(case: Case) -> Found | None:
-    facts, batch = case.facts, case.batch_size
-    first = case.first_loss
+def summed_loss(obs: Observations) -> RuleResult | None:
+    facts, batch = obs.facts, obs.batch_size
+    first = obs.first_loss
     if first is None or not batch or batch < 2:
         return None
     if facts.cross_entropy:
@@ -194,14 +194,14 @@ def summed_loss(case: Case) -> Found | None:
     elif facts.parameters is None:
         return None  # the first facts come with the first steps: they tell whether the first loss is what it should be
     else:
-        guess = case.label_entropy
-        if not guess or batch < 8 or not case.is_cross_entropy:
+        guess = obs.label_entropy
+        if not guess or batch < 8 or not obs.is_cross_entropy:
             return None
         times = first / guess
         if not limit("F16", "share") * batch < times < 1.5 * batch:
             return None
         sure = 0.7
-    return Found(
+    return RuleResult(
         f"The first loss is {first:.4g}: {times:.3g} times what it should be, at {batch} images a batch. It is summed "
         f"over the batch, so the rate counts {batch} times.",
         step=0,
@@ -213,13 +213,13 @@ def summed_loss(case: Case) -> Found | None:
 
 
 @rule("F08", "facts")
-def zero_weights(case: Case) -> Found | None:
-    weights = [w for w in case.facts.weights if not _is_table(w.name)]
+def zero_weights(obs: Observations) -> RuleResult | None:
+    weights = [w for w in obs.facts.weights if not _is_table(w.name)]
     zero = [w for w in weights if w.std == 0 and w.mean == 0]
     if not zero or (len(weights) > 1 and zero == weights[-1:]):  # a last layer of zeros is a known good way to begin
         return None
     alone = len(zero) < 0.5 * len(weights)
-    return Found(
+    return RuleResult(
         f"The weights of {some([w.layer or w.name for w in zero])} are 0 everywhere"
         + (": that part begins as nothing." if alone else ": no gradient gets through, and nothing can be learnt."),
         layer=zero[0].layer,
@@ -227,24 +227,24 @@ def zero_weights(case: Case) -> Found | None:
         threshold=0.0,
         evidence=f"{len(zero)} of {len(weights)} weight tensors are 0",
         severity="note" if alone else None,
-        cure={} if case.own_loop else {"init": "he"},
+        cure={} if obs.own_loop else {"init": "he"},
     )
 
 
 @rule("F09", "facts")
-def constant_weights(case: Case) -> Found | None:
-    weights = [w for w in case.facts.weights if not _is_table(w.name)]
+def constant_weights(obs: Observations) -> RuleResult | None:
+    weights = [w for w in obs.facts.weights if not _is_table(w.name)]
     alike = [w for w in weights if w.std == 0 and w.mean]
     if not alike:
         return None
-    return Found(
+    return RuleResult(
         f"The weights of {some([w.layer or w.name for w in alike])} all have the value {alike[0].mean:.3g}: all units "
         "of such a layer compute and learn the same.",
         layer=alike[0].layer,
         value=0.0,
         threshold=0.0,
         evidence=f"variance 0 in {len(alike)} of {len(weights)} weight tensors",
-        cure={} if case.own_loop else {"init": "he"},
+        cure={} if obs.own_loop else {"init": "he"},
     )
 
 
@@ -254,13 +254,13 @@ def _is_table(name: str) -> bool:
 
 
 @rule("F34", "facts")
-def much_dropout(case: Case) -> Found | None:
-    strong = [m for m in case.facts.modules if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p")]
+def much_dropout(obs: Observations) -> RuleResult | None:
+    strong = [m for m in obs.facts.modules if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p")]
     if not strong:
         return None
     worst = max(strong, key=lambda m: m.options["p"])
     p = worst.options["p"]
-    return Found(
+    return RuleResult(
         f"{worst.name} drops {percent(p)} of its inputs in each training step; more than half is rarely of use.",
         layer=worst.name,
         value=p,
@@ -271,15 +271,15 @@ def much_dropout(case: Case) -> Found | None:
 
 
 @rule("F35", "facts")
-def linear_row(case: Case) -> Found | None:
-    kinds = {module.name: module for module in case.facts.modules}
-    pairs = [(a, b) for a, b in case.facts.linear_pairs if a in kinds and b in kinds]
+def linear_row(obs: Observations) -> RuleResult | None:
+    kinds = {module.name: module for module in obs.facts.modules}
+    pairs = [(a, b) for a, b in obs.facts.linear_pairs if a in kinds and b in kinds]
     plain = [(a, b) for a, b in pairs if _is_fc(kinds[a].kind) and _is_fc(kinds[b].kind)]
     convs = [pair for pair in pairs if pair not in plain]
     if not plain and not convs:
         return None
     first, second = (plain or convs)[0]
-    return Found(
+    return RuleResult(
         f"{first} and {second} are both linear, with no activation between them: together they compute no more than "
         "one layer could.",
         layer=second,
@@ -295,30 +295,30 @@ def _is_fc(kind: str) -> bool:
     return kind.endswith("Linear")
 
 
-def _larger(case: Case, batch: int) -> dict[str, float]:
-    """A batch of 16, and the rate that goes with it by the linear rule, up to what is usual."""
-    rate, usual = case.run.lr if case.run is not None else None, TYPICAL_RATES.get(case.optimizer)
+def _larger(obs: Observations, batch: int) -> dict[str, float]:
+    """Return a batch of 16, and the rate that goes with it by the linear rule, up to what is usual."""
+    rate, usual = obs.run.lr if obs.run is not None else None, TYPICAL_RATES.get(obs.optimizer)
     if rate is None or usual is None or rate >= usual:
         return {"batch_size": 16}
     return {"batch_size": 16, "lr": short(min(rate * 16 / batch, usual))}
 
 
 @rule("F22", "facts")
-def tiny_batch(case: Case) -> Found | None:
-    batch = case.batch_size
-    if not case.batch_norm or not batch or not (case.facts.training_mode is not False):
+def tiny_batch(obs: Observations) -> RuleResult | None:
+    batch = obs.batch_size
+    if not obs.batch_norm or not batch or not (obs.facts.training_mode is not False):
         return None
     if batch <= limit("F22", "batch"):
-        return Found(
+        return RuleResult(
             f"Batch norm takes its means over {batch} image{'s' if batch > 1 else ''} at a time: mostly noise.",
             value=batch,
             threshold=limit("F22", "batch"),
             evidence=f"batch size {batch} with batch norm",
-            cure={} if case.own_loop else _larger(case, batch),
+            cure={} if obs.own_loop else _larger(obs, batch),
         )
-    train = case.facts.train
-    if train and train % batch == 1 and not case.own_loop:
-        return Found(
+    train = obs.facts.train
+    if train and train % batch == 1 and not obs.own_loop:
+        return RuleResult(
             f"The last batch of each epoch holds a single image ({train:,} = {train // batch:,} · {batch} + 1), and "
             "batch norm takes its means over it.",
             value=1,

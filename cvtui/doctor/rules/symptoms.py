@@ -6,27 +6,27 @@ import math
 
 import numpy as np
 
-from cvtui.doctor.case import Case
+from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change, lowest_by
 from cvtui.doctor.phrases import guess as guess_words
-from cvtui.doctor.registry import Found, limit, rule
+from cvtui.doctor.registry import RuleResult, limit, rule
 
 
-def patience(case: Case, steps: float) -> float:
+def patience(obs: Observations, steps: float) -> float:
     """So many steps of nothing are a symptom: fewer in a short run, more in a long one, whose beginning they are."""
-    if not case.total_steps:
+    if not obs.total_steps:
         return steps
-    return max(min(steps, max(60.0, 0.5 * case.total_steps)), limit("F36", "share") * case.total_steps)
+    return max(min(steps, max(60.0, 0.5 * obs.total_steps)), limit("F36", "share") * obs.total_steps)
 
 
 @rule("F36", "steps", "end")
-def not_learning(case: Case) -> Found | None:
+def not_learning(obs: Observations) -> RuleResult | None:
     """Two windows of 50 steps at the loss of a guess, the second at step 149 or later (earlier in short runs)."""
-    guess = case.guess
-    windows = case.windows
+    guess = obs.guess
+    windows = obs.windows
     if guess is None:
         return None
-    least = patience(case, limit("F36", "steps"))
+    least = patience(obs, limit("F36", "steps"))
     rows = max(2, int(limit("F36", "window") / 10 * least / limit("F36", "steps")))
     if len(windows) < 2 * rows:
         return None
@@ -38,76 +38,76 @@ def not_learning(case: Case) -> Found | None:
     found = np.flatnonzero(both & (ends > least))
     for place in found[:1]:
         step = int(ends[place]) - 1
-        if case.rate_share(step) < 0.1 or (case.warmed_up and step < 2 * least and case.rate_share(step) < 0.5):
+        if obs.rate_share(step) < 0.1 or (obs.warmed_up and step < 2 * least and obs.rate_share(step) < 0.5):
             continue
-        return _tell_not_learning(case, place + rows, 2 * rows + place - 1, float(means[place + rows]), guess)
+        return _tell_not_learning(obs, place + rows, 2 * rows + place - 1, float(means[place + rows]), guess)
     return None
 
 
-def _tell_not_learning(case: Case, first: int, last: int, loss: float, guess: float) -> Found:
+def _tell_not_learning(obs: Observations, first: int, last: int, loss: float, guess: float) -> RuleResult:
     """first, last: windows whose mean the loss is."""
-    begun, step = case.windows.start(first), case.windows.last(last)
-    lowest = lowest_by(case, step)
+    begun, step = obs.windows.start(first), obs.windows.last(last)
+    lowest = lowest_by(obs, step)
     learnt = lowest is not None and lowest.value < 0.9 * min(loss, guess)
     end = ": nothing had been learnt by then"
     if learnt and lowest:
         end = f": what had been learnt is lost (the loss had been {lowest.words})"
-    elif case.first_step:
+    elif obs.first_step:
         end = ""  # what came before is not known here
-    return Found(
-        f"In the steps {begun:,} to {step:,} the loss was {loss:.3g} on average, where {guess_words(case)}{end}."
-        f"{change(case, step)}",
+    return RuleResult(
+        f"In the steps {begun:,} to {step:,} the loss was {loss:.3g} on average, where {guess_words(obs)}{end}."
+        f"{change(obs, step)}",
         step=step,
         value=loss / guess,
         threshold=limit("F36", "low"),
         evidence=f"loss of steps {begun:,} to {step:,} / loss of a guess = {loss / guess:.3g}",
         sure=0.8,
         test="overfit",
-        severity="note" if case.recovered else None,
+        severity="note" if obs.recovered else None,
     )
 
 
-def _right(case: Case, step: float, guess: float) -> bool:
-    """Was that one answer the right one (batches of one class each)?"""
-    windows = case.windows
+def _right(obs: Observations, step: float, guess: float) -> bool:
+    """Return True if that one answer was the right one (batches of one class each)."""
+    windows = obs.windows
     place = int(np.searchsorted(windows.end, step, side="right")) - 1
     share = float(windows.accuracy[place]) if 0 <= place < len(windows) else math.nan
-    return share > 0.9 if math.isfinite(share) else case.loss_at(step) < 0.5 * guess
+    return share > 0.9 if math.isfinite(share) else obs.loss_at(step) < 0.5 * guess
 
 
 @rule("F37", "layers", "steps", "end")
-def one_answer(case: Case) -> Found | None:
-    answers, guess = case.layers.answers, case.guess
-    if len(answers) < 3 or guess is None or case.classes < 2 or case.largest_class > 0.97:
+def one_answer(obs: Observations) -> RuleResult | None:
+    answers, guess = obs.layers.answers, obs.guess
+    if len(answers) < 3 or guess is None or obs.classes < 2 or obs.largest_class > 0.97:
         return None
     if not (answers < limit("F37", "entropy")).any():
         return None
-    streak = _longest(case, guess)
+    streak = _longest(obs, guess)
     if streak is None or streak[1] - streak[0] < limit("F37", "steps"):
         return None
     begun, last = streak
-    lasting = last - begun >= patience(case, limit("F37", "lasting")) and last == case.layers.steps[-1]
-    entropy = float(answers[int(np.searchsorted(case.layers.steps, last))])
-    return Found(
+    lasting = last - begun >= patience(obs, limit("F37", "lasting")) and last == obs.layers.steps[-1]
+    entropy = float(answers[int(np.searchsorted(obs.layers.steps, last))])
+    return RuleResult(
         f"From step {int(begun):,} to {int(last):,} nearly all answers were one class."
-        + ("" if last == case.layers.steps[-1] else " Then they were not.")
-        + change(case, int(last)),
+        + ("" if last == obs.layers.steps[-1] else " Then they were not.")
+        + change(obs, int(last)),
         step=int(last if lasting else begun + limit("F37", "steps")),
         value=entropy,
         threshold=limit("F37", "entropy"),
         evidence=f"entropy of the answers {entropy:.2g} nat at step {int(last):,}",
         sure=0.9,
         test="zeroed",
-        severity=None if lasting and not case.recovered else "note",  # many a net begins so, and learns
+        severity=None if lasting and not obs.recovered else "note",  # many a net begins so, and learns
     )
 
 
-def _longest(case: Case, guess: float) -> tuple[float, float] | None:
+def _longest(obs: Observations, guess: float) -> tuple[float, float] | None:
     """First and last sample's step of the longest row of samples with one answer, which was not the right one."""
     rows: list[tuple[float, float]] = []
     going = False
-    for step, entropy in zip(case.layers.steps.tolist(), case.layers.answers.tolist(), strict=True):
-        one = entropy < limit("F37", "entropy") and not _right(case, step, guess)
+    for step, entropy in zip(obs.layers.steps.tolist(), obs.layers.answers.tolist(), strict=True):
+        one = entropy < limit("F37", "entropy") and not _right(obs, step, guess)
         if one:
             rows.append((rows.pop()[0], step) if going else (step, step))
         going = one

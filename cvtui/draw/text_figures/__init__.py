@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cvtui.draw.figures import AnyFigure, Bars, Curves, Heat, Histograms, Image, Links, Matrix, Table, Words
+from cvtui.draw.figures import AnyFigure, Bars, Curves, Heat, Histograms, Image, Links, Matrix, Paragraph, Table
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,7 +22,7 @@ __all__ = ["draw", "draw_all"]
 
 
 def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bool = True) -> list[Text]:
-    """The figure's lines: title, picture, note; none is wider than `width` (from 20 up).
+    """Draw a figure as lines: title, picture, note; none is wider than `width` (from 20 up).
 
     height: lines for a figure that can have any (curves, heat); None is a good height for the width.
     """
@@ -45,7 +45,7 @@ def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bo
             from cvtui.draw.text_figures.links import draw_links
 
             return framed(figure, draw_links(figure, width, colour), width)
-        case Table() | Bars() | Words() | Matrix() | Image():
+        case Table() | Bars() | Paragraph() | Matrix() | Image():
             from cvtui.draw.text_figures.simple import draw_simple
 
             return framed(figure, draw_simple(figure, width, colour), width)
@@ -75,12 +75,12 @@ def draw_all(figures: Sequence[AnyFigure], width: int, *, tall: int | None = Non
         if lines:
             lines.append(Text())
         drawn = [draw(figure, each, limit(each, tall), colour=colour) for figure in row]
-        lines += drawn[0] if columns == 1 else beside(drawn, each, GAP)
+        lines += drawn[0] if columns == 1 else beside(drawn, [each] * len(drawn), GAP)
     return lines
 
 
 def limit(width: int, tall: int | None) -> int | None:
-    """The height of a figure on a screen of so many lines: as good for the width, but two thirds of them at most."""
+    """Return a figure's height on a screen of `tall` lines: good for the width, at most two thirds of them."""
     return None if tall is None else max(6, min(tall * 2 // 3 - 4, width // 5 if width >= 60 else width // 4, 20))
 
 

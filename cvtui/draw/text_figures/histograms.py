@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 from rich.text import Text
 
+from cvtui.draw import blocks
 from cvtui.draw.figures import HistogramRow, Histograms
 from cvtui.draw.text_figures.frame import colour_of
 
-EIGHTHS = " ▁▂▃▄▅▆▇█"
-
-
-def strip(counts: list[int], width: int) -> str:
-    """Counts in `width` eighth blocks, the highest full; what is there at all shows at least a line."""
-    values = np.array(counts or [0], np.float64)
-    edges = np.linspace(0, len(values), width + 1)
-    running = np.concatenate([[0.0], np.cumsum(values)])
-    sums = np.diff(np.interp(edges, np.arange(len(running)), running))
-    heights = np.ceil(sums / max(float(sums.max()), 1e-12) * 8 - 1e-9).astype(int)
-    return "".join(EIGHTHS[height] for height in heights)
-
 
 def draw_histograms(figure: Histograms, width: int, colour: bool) -> list[Text]:
-    """A heading per column, then for each row its name, the strips, and below them their texts."""
+    """Draw a heading per column, then for each row its name, the strips, and below them their texts."""
     columns = list(dict.fromkeys(row.column for row in figure.rows))
     names = list(dict.fromkeys(row.name for row in figure.rows))
     margin = max(map(len, names), default=0) + 1
@@ -46,7 +34,7 @@ def _row(name: str, rows: list[HistogramRow | None], margin: int, each: int, col
     for number, row in enumerate(rows):
         text = row.text if row else ""
         space = each - len(text) - 1 if one_line and text else each
-        drawn = strip(row.counts, space) if row and row.counts else " " * space
+        drawn = blocks.histogram(row.counts, space) if row and row.counts else " " * space
         first.append(drawn, style=colour_of(number) if colour else "")
         first.append(f" {text} " if one_line and text else " ")
         second.append(f"{text[:each]:<{each}} ")

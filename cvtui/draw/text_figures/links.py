@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from rich.style import Style
 from rich.text import Text
 
+from cvtui.draw.braille import cells, polyline
 from cvtui.draw.figures import Link, Links
-from cvtui.draw.text_figures.curves import Dots
-from cvtui.draw.text_figures.frame import colour_of
+from cvtui.draw.plot_canvas import DotLayers, PlotCanvas
+from cvtui.draw.text_figures.frame import colour_of, text_lines
 
 BETWEEN = 3
 """Lines of edges between two rows of units."""
 
 
 def draw_links(figure: Links, width: int, colour: bool) -> list[Text]:
-    """The highest layer first. Lit units are filled, lit edges lie over the others, in their parameter's colour."""
+    """Draw the highest layer first. Lit edges lie over the others, in their parameter's colour."""
     margin = max(map(len, figure.names), default=0) + 1
     room = width - margin
     most = max(figure.sizes)
@@ -29,44 +31,38 @@ def draw_links(figure: Links, width: int, colour: bool) -> list[Text]:
 
 
 def _column(figure: Links, layer: int, unit: int, step: int, most: int) -> int:
-    """The column of a unit; a shorter row stands in the middle."""
+    """Return the column of a unit; a shorter row stands in the middle."""
     return step // 2 + unit * step + (most - figure.sizes[layer]) * step // 2
 
 
 def _units(figure: Links, layer: int, margin: int, step: int, most: int, colour: bool) -> Text:
-    cells = [" "] * (most * step)
+    row = [" "] * (most * step)
     lit = set(figure.lit[layer]) if layer < len(figure.lit) else set()
     name = figure.names[layer] if layer < len(figure.names) else ""
     text = Text()
     text.append(f"{name:<{margin}}", style="dim" if colour else "")
     for unit in range(figure.sizes[layer]):
-        cells[_column(figure, layer, unit, step, most)] = "●" if unit in lit else "○"
-    for cell in cells:
+        row[_column(figure, layer, unit, step, most)] = "●" if unit in lit else "○"
+    for cell in row:
         text.append(cell, style="bold" if cell == "●" else "dim" if colour else "")
     return text
 
 
 def _edges(edges: list[Link], figure: Links, layer: int, margin: int, step: int, most: int, colour: bool) -> list[Text]:
-    canvas = Dots(most * step, BETWEEN)
-    for number, link in sorted(enumerate(edges), key=lambda item: item[1].lit):
+    layers = DotLayers(most * step, BETWEEN)
+    for link in sorted(edges, key=lambda edge: edge.lit):
         above = _column(figure, layer + 1, link.target, step, most)
         x = np.array([above, _column(figure, layer, link.source, step, most)])
         # Of a crowd only the lit ones can be seen.
         if link.lit or len(edges) <= 60 or not any(edge.lit for edge in edges):
-            canvas.line(2.0 * x + 0.5, np.array([0.0, 4.0 * BETWEEN - 1]), number)
-    lines = []
-    for row in range(BETWEEN):
-        text = Text(" " * margin)
-        for bits, owner in zip(canvas.cells[row], canvas.owner[row], strict=True):
-            owned = edges[int(owner)] if bits else None
-            text.append(chr(0x2800 + int(bits)) if bits else " ", style=_style(owned, edges, colour))
-        lines.append(text)
-    return lines
+            dots = polyline(2.0 * x + 0.5, np.array([0.0, 4.0 * BETWEEN - 1]), (most * step, BETWEEN))
+            layers.add(cells(dots), _style(link, edges) if colour else "", 0)
+    canvas = PlotCanvas(margin + most * step, BETWEEN)
+    canvas.put_dots(margin, 0, layers)
+    return text_lines(canvas.segments(Style.parse))
 
 
-def _style(link: Link | None, edges: list[Link], colour: bool) -> str:
-    if link is None or not colour:
-        return ""
+def _style(link: Link, edges: list[Link]) -> str:
     if not link.lit and any(edge.lit for edge in edges):
         return "dim"
     return colour_of(link.group - 1) if link.group else ""

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 import textwrap
 
+import numpy as np
 from rich.text import Text
 
-from cvtui.draw.figures import Bars, Image, Matrix, Picture, Table, Words
-from cvtui.draw.text_figures.frame import colour_of, short
+from cvtui.draw.bars import filled_bar
+from cvtui.draw.figures import Bars, Image, Matrix, Paragraph, Picture, Table
+from cvtui.draw.half_blocks import resize, segments
+from cvtui.draw.text_figures.frame import beside, colour_of, text_lines
+from cvtui.text import compact
 
-BLOCKS = " ▏▎▍▌▋▊▉█"
+GREYS = " ·:-=+*#%@"
 
 
-def draw_simple(figure: Table | Bars | Words | Matrix | Image, width: int, colour: bool) -> list[Text]:
+def draw_simple(figure: Table | Bars | Paragraph | Matrix | Image, width: int, colour: bool) -> list[Text]:
     match figure:
         case Table():
             return draw_table(figure, width)
         case Bars():
             return draw_bars(figure, width, colour)
-        case Words():
+        case Paragraph():
             return [Text(line) for part in figure.text.splitlines() for line in textwrap.wrap(part, width) or [""]]
         case Matrix():
             return draw_matrix(figure, width, colour)
@@ -50,13 +54,12 @@ def _is_number(text: str) -> bool:
 
 def draw_bars(figure: Bars, width: int, colour: bool) -> list[Text]:
     names = max((len(bar.name) for bar in figure.bars), default=0)
-    texts = [bar.text or short(bar.value, 4) for bar in figure.bars]
+    texts = [bar.text or compact(bar.value, 4) for bar in figure.bars]
     room = max(4, width - names - 2 - max(map(len, texts), default=0) - 1)
     lengths = _lengths(figure)
     lines = []
     for number, (bar, text, length) in enumerate(zip(figure.bars, texts, lengths, strict=True)):
-        eighths = round(length * room * 8)
-        drawn = "█" * (eighths // 8) + (BLOCKS[eighths % 8] if eighths % 8 else "")
+        drawn = filled_bar(length, room).rstrip()
         line = Text(f"{bar.name:<{names}}  ")
         lines.append(line.append(drawn, style=colour_of(number) if colour else "").append(f" {text}"))
     return lines
@@ -111,41 +114,23 @@ def draw_image(figure: Image, width: int, colour: bool) -> list[Text]:
     gaps = 2 * (len(figure.pictures) - 1)
     scale = max(1, min(3, (width - gaps) // max(1, total)))
     blocks = [_picture(picture, scale, colour) for picture in figure.pictures]
-    widths = [max(line.cell_len for line in block) for block in blocks]
-    lines = []
-    for row in range(max(map(len, blocks))):
-        line = Text()
-        for block, space in zip(blocks, widths, strict=True):
-            part = block[row].copy() if row < len(block) else Text()
-            part.pad_right(space - part.cell_len + 2)
-            line.append_text(part)
+    lines = beside(blocks, [max(line.cell_len for line in block) for block in blocks], 2)
+    for line in lines:
         line.truncate(width)
-        lines.append(line)
     return lines
 
 
 def _picture(picture: Picture, scale: int, colour: bool) -> list[Text]:
-    """A pixel is `scale` cells wide and half a cell (scale 1) or one cell (2 and 3) high."""
+    """Draw a picture; a pixel is `scale` cells wide, half a cell (scale 1) or one cell (2, 3) high."""
     pixels = picture.pixels
     wide = max((len(row) for row in pixels), default=1) * scale
-    lines = [Text(picture.name[: max(wide, 8)])]
-    if scale >= 2 or not colour:
-        for row in pixels:
-            line = Text()
-            for value in row:
-                if colour:
-                    line.append(" " * scale, style=f"on #{value:06x}")
-                else:
-                    line.append(" ·:-=+*#%@"[_grey(value) * 9 // 255] * scale)
-            lines.append(line)
-        return lines
-    for top in range(0, len(pixels), 2):
-        line = Text()
-        for column, value in enumerate(pixels[top]):
-            below = pixels[top + 1][column] if top + 1 < len(pixels) else 0
-            line.append("▀", style=f"#{value:06x} on #{below:06x}")
-        lines.append(line)
-    return lines
+    name = Text(picture.name[: max(wide, 8)])
+    if not colour:
+        return [name, *(Text("".join(GREYS[_grey(value) * 9 // 255] * scale for value in row)) for row in pixels)]
+    packed = np.array(pixels, np.int64).reshape(len(pixels), -1)
+    image = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=2).astype(np.uint8)
+    high = len(pixels) * (2 if scale >= 2 else 1)
+    return [name, *text_lines(segments(resize(image, high, wide, "nearest"), (0, 0, 0)))]
 
 
 def _grey(value: int) -> int:

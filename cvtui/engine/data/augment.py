@@ -8,15 +8,14 @@ interrupted, without anything kept; they are drawn on the CPU, so that every dev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from cvtui.engine.runtime.seeds import AUGMENT, generator
-from cvtui.recipe.choices.spec import parse_chain
-from cvtui.recipe.choices.tables import AUGMENTS as CHOICES
+from cvtui.recipe.choices.spec import Choice, Chosen
 
 GREY = (0.299, 0.587, 0.114)
 """How bright red, green and blue seem (ITU-R BT.601)."""
@@ -32,22 +31,25 @@ def flip(pixels: Tensor, random: torch.Generator) -> Tensor:
 
 
 def shift(images: Tensor, random: torch.Generator, pixels: float) -> Tensor:
-    """Moved by up to so many pixels both ways; the edge is repeated into what is left free."""
+    """Move by up to so many pixels both ways; the edge is repeated into what is left free."""
     return moved(images, *_moves(random, images, int(pixels)), int(pixels), zeros=False)
 
 
 def crop(pixels: Tensor, random: torch.Generator, padding: float) -> Tensor:
-    """Padded with zeros on all sides and cut out again at a random place (He 2016; torchvision's RandomCrop)."""
+    """Pad with zeros on all sides and cut out again at a random place (He 2016; torchvision's RandomCrop)."""
     return moved(pixels, *_moves(random, pixels, int(padding)), int(padding), zeros=True)
 
 
 def rotate(pixels: Tensor, random: torch.Generator, degrees: float) -> Tensor:
-    """Turned about the centre by an even choice from −degrees..degrees; bilinear, the edge repeated."""
+    """Turn about the centre by an even choice from −degrees..degrees; bilinear, the edge repeated."""
     return turned(pixels, (2 * torch.rand(len(pixels), generator=random) - 1) * math.radians(degrees))
 
 
 def cutout(pixels: Tensor, random: torch.Generator, size: float) -> Tensor:
-    """A square of each image's mean colour, its centre anywhere: at the edge it is cut (DeVries & Taylor 2017)."""
+    """Cover a square with each image's mean colour, its centre anywhere (DeVries & Taylor 2017).
+
+    At the edge it is cut.
+    """
     count, height, width, _ = pixels.shape
     side = int(size)
     top = (torch.rand(count, generator=random) * height).long() - side // 2
@@ -82,21 +84,21 @@ CHANGES: dict[str, Change] = {
     "cutout": cutout,
     "jitter": jitter,
 }
-"""By the names of `cvtui.recipe.choices.tables.AUGMENTS`."""
+"""By the names of `cvtui.recipe.choices.augments.AUGMENTS`."""
 
 
 class Augment:
     """A chain of changes: `flip, crop(4)`."""
 
-    def __init__(self, text: str, seed: int) -> None:
-        self.chain = parse_chain(text, CHOICES, "augment")
+    def __init__(self, chain: Sequence[Chosen[Choice]], seed: int) -> None:
+        self.chain = chain
         self.seed = seed
 
     def __bool__(self) -> bool:
         return bool(self.chain)
 
     def __call__(self, pixels: Tensor, step: int) -> Tensor:
-        """The images of step `step` (from 0), changed; uint8 N x H x W x C."""
+        """Return the images of step `step` (from 0), changed; uint8 N x H x W x C."""
         random = generator(self.seed, AUGMENT, step)
         with torch.autocast(pixels.device.type, enabled=False):  # a turn computed in bfloat16 is pixels off
             for choice, values in self.chain:
@@ -111,12 +113,12 @@ def _moves(random: torch.Generator, images: Tensor, most: int) -> tuple[Tensor, 
 
 
 def _there(x: Tensor, pixels: Tensor) -> Tensor:
-    """x on the device of `pixels`; a GPU is not waited for: the copy has its place in the queue like everything."""
+    """Put x on the device of `pixels`, without waiting for a GPU: the copy has its place in the queue."""
     return x.to(pixels.device, non_blocking=pixels.device.type == "cuda")
 
 
 def _like(pixels: Tensor, x: Tensor) -> Tensor:
-    """x as the same kind of numbers as `pixels`: bytes are rounded and kept within 0..255."""
+    """Make x the same kind of numbers as `pixels`: bytes are rounded and kept within 0..255."""
     return x.round_().clamp_(0, 255).to(torch.uint8) if pixels.dtype == torch.uint8 else x.to(pixels.dtype)
 
 

@@ -13,8 +13,9 @@ from cvtui.engine.runtime.seeds import ORDER, generator
 
 
 def batches(images: Part, size: int, seed: int, epoch: int, first: int = 0, *, joins: bool = False) -> Iterator[Images]:
-    """The batches of one epoch: every image once, in an order that follows from seed and epoch; the last is smaller,
-    or, where it `joins`, the last two are one.
+    """Yield the batches of one epoch: every image once, in an order that follows from seed and epoch.
+
+    The last is smaller, or, where it `joins`, the last two are one.
 
     `first` leaves out as many batches, to go on in the middle of an epoch.
     """
@@ -28,5 +29,5 @@ def batches(images: Part, size: int, seed: int, epoch: int, first: int = 0, *, j
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
-    """The numbers 0 … count − 1 in the order in which an epoch (from 1) takes them; int64, on the CPU."""
+    """Return the numbers 0 … count − 1 in the order in which an epoch (from 1) takes them; int64, on the CPU."""
     return torch.randperm(count, generator=generator(seed, ORDER, epoch))

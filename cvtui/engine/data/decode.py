@@ -22,7 +22,10 @@ class Unreadable(Exception):
 
 
 def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """An image file as height x width x 3: turned as its EXIF says, scaled to cover the shape, cut to its middle."""
+    """Decode an image file to height x width x 3.
+
+    It is turned as its EXIF says, scaled to cover the shape, cut to its middle.
+    """
     from PIL import Image, ImageOps
 
     try:
@@ -32,7 +35,7 @@ def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
                 if opened.width * opened.height > MOST_PIXELS:
                     raise Unreadable(f"{opened.width}x{opened.height} pixels are too many")
                 opened.draft("RGB", (2 * shape[1], 2 * shape[0]))  # a JPEG is decoded smaller, several times as fast
-                image = _rgb(ImageOps.exif_transpose(opened))
+                image = to_rgb(ImageOps.exif_transpose(opened))
                 high, wide = shape
                 fitted = ImageOps.fit(image, (wide, high), Image.Resampling.BILINEAR)
                 return np.asarray(fitted, dtype=np.uint8)
@@ -45,7 +48,7 @@ def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
         raise Unreadable("it can't be decoded: " + words[:80]) from None
 
 
-def _rgb(image: Image) -> Image:
+def to_rgb(image: Image) -> Image:
     """Grey, palette, CMYK, 16 bits, floats, transparent (on white): all become RGB of 8 bits."""
     from PIL import Image as Pillow
 
@@ -61,6 +64,6 @@ def _rgb(image: Image) -> Image:
 
 
 def shown(path: str) -> str:
-    """The last two parts, without what a terminal would obey."""
+    """Return the last two parts of a path, without what a terminal would obey."""
     name = "/".join(path.split(os.sep)[-2:])
     return name if name.isprintable() else ascii(name)[1:-1]

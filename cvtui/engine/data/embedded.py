@@ -1,32 +1,48 @@
-"""The sets that come with cvtui: digits, and coloured shapes that are drawn when asked for."""
+"""Read the sets that come with cvtui: digits, and coloured shapes that are drawn when asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
 from cvtui.assets import asset
-from cvtui.engine.data.images import Split, as_images
+from cvtui.engine.data.images import OnProgress, Split, as_images
 from cvtui.engine.data.shapes import make_shapes
-from cvtui.recipe.datasets.catalog import DATA
+from cvtui.recipe.datasets.embedded import EMBEDDED
+from cvtui.recipe.recipe import Recipe
 
 
 def digits() -> Split:
-    """Handwritten digits, 8x8, one channel (UCI); the file says which are for validation (see assets/README.md)."""
+    """Read the handwritten digits, 8x8, one channel (UCI); the file says which are for validation."""
     with np.load(asset("digits.npz"), allow_pickle=False) as arrays:
         return Split(
             as_images(arrays["train_images"][..., None], arrays["train_labels"]),
             as_images(arrays["validation_images"][..., None], arrays["validation_labels"]),
+            classes=EMBEDDED["digits"].classes,
         )
 
 
 def shapes() -> Split:
-    """The drawn pictures of shapes.py. One fixed set: a recipe's seed is for the training, so that runs compare."""
-    train = DATA["shapes"].train
-    pixels, labels = make_shapes(train, DATA["shapes"].validation, seed=0)
-    return Split(as_images(pixels[:train], labels[:train]), as_images(pixels[train:], labels[train:]))
+    """Draw the shapes of shapes.py. One fixed set: a recipe's seed is for the training, so that runs compare."""
+    facts = EMBEDDED["shapes"]
+    pixels, labels = make_shapes(facts.train, facts.validation, seed=0)
+    train, validation = (
+        as_images(pixels[part], labels[part]) for part in (slice(facts.train), slice(facts.train, None))
+    )
+    return Split(train, validation, classes=facts.classes)
 
 
-SOURCES: dict[str, Callable[[], Split]] = {"digits": digits, "shapes": shapes}
-"""Where the embedded sets of `cvtui.recipe.choices.tables.DATA` come from, by the same names."""
+MAKERS: dict[str, Callable[[], Split]] = {"digits": digits, "shapes": shapes}
+"""By the names of `cvtui.recipe.datasets.embedded.EMBEDDED`."""
+
+
+@lru_cache(maxsize=2)  # a warm engine forecasts many times and then trains
+def _read(name: str) -> Split:
+    return MAKERS[name]()
+
+
+def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
+    """Read the recipe's set."""
+    return _read(recipe.data)

@@ -1,5 +1,6 @@
-"""A folder of images as data: every file decoded once, by several threads, and kept as uint8; or, where that would take
-too much of the memory, decoded when it is needed (streaming.py).
+"""Load a folder of images: every file decoded once, by several threads, and kept as uint8.
+
+Where that would take too much of the memory, images are decoded when they are needed (streaming.py).
 
 What can't be read is left out, counted and named; nothing is left out silently.
 """
@@ -11,20 +12,21 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cvtui.engine.data.decode import Unreadable, decode, shown
+from cvtui.engine.data.images import Images, OnProgress, Part, Split
+from cvtui.engine.data.streaming import Streamed
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
 from cvtui.recipe.memory_check import free_memory
+from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.worker_process import usable_cores
-
-if TYPE_CHECKING:
-    from cvtui.engine.data.images import Part, Split, Tell
 
 MEMORY_SHARE = 0.25
 """Of the memory that is free: sets that would take more of it stream."""
@@ -42,37 +44,43 @@ class Files(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, size: str, val_share: float, seed: int, teller: _Teller) -> Split:
-    from cvtui.engine.data.images import Split
-
+def _read(path: Path, size: str, val_share: float, seed: int, progress: _Progress) -> Split:
     found = listing(path, val_share, seed)
     shape = parse_size(size)
     parts, bad = [], []
     count = len(found.train) + len(found.validation)
     streams = count * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
-    teller.begin(count, "looking through" if streams else "decoding")
+    progress.begin(count, "looking through" if streams else "decoding")
     for files in (found.train, found.validation):
-        part, broken = _part(files, shape, found.classes, teller, streams)
+        part, broken = _part(files, shape, found.classes, progress, streams)
         parts.append(part)
         bad += broken
-    return Split(parts[0], parts[1], tuple(_notes(found, bad, streams)))
+    return Split(parts[0], parts[1], tuple(_notes(found, bad, streams)), found.classes)
 
 
-def read_folder(path: Path, size: str, val_share: float, seed: int, tell: Tell | None = None) -> Split:
-    """The folder's images as a split; `notes` say what was left out. RequestError where too little is left."""
-    return _read(path, size, val_share, seed, _Teller(tell))
+def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
+    """Read the recipe's folder; `notes` say what was left out. RequestError where too little is left."""
+    folder = source_of(recipe.data).folder(recipe.data)
+    assert folder is not None
+    return read_folder(folder, recipe.size.lower(), recipe.val_share, recipe.seed, on_progress)
+
+
+def read_folder(path: Path, size: str, val_share: float, seed: int, on_progress: OnProgress | None = None) -> Split:
+    """Read a folder of images as a split."""
+    return _read(path, size, val_share, seed, _Progress(on_progress))
 
 
 def _part(
-    files: Sequence[tuple[str, int]], shape: tuple[int, int], classes: tuple[str, ...], teller: _Teller, streams: bool
+    files: Sequence[tuple[str, int]],
+    shape: tuple[int, int],
+    classes: tuple[str, ...],
+    progress: _Progress,
+    streams: bool,
 ) -> tuple[Part, list[tuple[str, str]]]:
-    """Decodes all; (the part, [(path, what is wrong with it)])."""
-    from cvtui.engine.data.images import Images
-    from cvtui.engine.data.streaming import Streamed
-
+    """Decode all files; return the part and [(path, what is wrong with it)]."""
     high, wide = shape
     pixels = None if streams else np.empty((len(files), high, wide, 3), np.uint8)
-    sums = Sums()
+    sums = ChannelSums()
     wrong: dict[int, str] = {}
 
     def work(number: int) -> None:
@@ -85,7 +93,7 @@ def _part(
                 sums.add(image)
             else:
                 pixels[number] = image
-        teller.step()
+        progress.step()
 
     with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow lets go of the interpreter while it decodes
         list(pool.map(work, range(len(files))))
@@ -100,8 +108,8 @@ def _part(
     return Images(torch.from_numpy(pixels if not wrong else pixels[good]), labels), broken
 
 
-class Sums:
-    """Sums and squares of every channel, added up by many threads."""
+class ChannelSums:
+    """ChannelSums and squares of every channel, added up by many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -123,19 +131,19 @@ class Sums:
         return mean.tolist(), np.sqrt(np.maximum(self.squares / max(1, self.count) - mean**2, 0)).tolist()
 
 
-class _Teller:
+class _Progress:
     """Says now and then how far it is; any two are equal, so that a cache of what was read does not mind them."""
 
-    def __init__(self, tell: Tell | None) -> None:
-        self._tell = tell
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
         self._lock = threading.Lock()
         self._all = self._done = self._told = 0
         self._verb = ""
 
     def begin(self, count: int, verb: str) -> None:
         self._all, self._verb = count, verb
-        if self._tell is not None:
-            self._tell(f"{verb} {count:,} images …")
+        if self._on_progress is not None:
+            self._on_progress(f"{verb} {count:,} images …")
 
     def step(self) -> None:
         with self._lock:
@@ -143,11 +151,11 @@ class _Teller:
             due = self._done - self._told >= max(200, TELL_EVERY * self._all)
             if due:
                 self._told = self._done
-        if due and self._tell is not None:
-            self._tell(f"{self._verb} images: {self._done:,} of {self._all:,} ({self._done / self._all:.0%})")
+        if due and self._on_progress is not None:
+            self._on_progress(f"{self._verb} images: {self._done:,} of {self._all:,} ({self._done / self._all:.0%})")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Teller)
+        return isinstance(other, _Progress)
 
     def __hash__(self) -> int:
         return 0

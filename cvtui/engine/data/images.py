@@ -23,7 +23,7 @@ class Images(NamedTuple):
 
     @property
     def size(self) -> int:
-        """N. (A tuple's own len() is 2.)"""
+        """Number of images, N; a tuple's own len() is 2."""
         return len(self.labels)
 
     @property
@@ -33,23 +33,26 @@ class Images(NamedTuple):
 
     @property
     def are_pictures(self) -> bool:
-        """Or points on a plane?"""
+        """True for pictures, False for points on a plane."""
         return self.pixels.dim() == 4
 
     def to(self, device: torch.device) -> Images:
         return Images(self.pixels.to(device), self.labels.to(device))
 
     def batch(self, index: Tensor) -> Images:
-        """The images of these numbers, in this order."""
+        """Return the images of these numbers, in this order."""
         return Images(self.pixels.index_select(0, index), self.labels.index_select(0, index))
 
     def part(self, start: int, stop: int) -> Images:
-        """The images from `start` up to `stop`."""
+        """Return the images from `start` up to `stop`."""
         return Images(self.pixels[start:stop], self.labels[start:stop])
 
     def stream(self, order: Tensor, size: int) -> Iterator[Images]:
-        """Batches in this order, the last one smaller. Small ones are gathered some at a time and handed out as views:
-        on a small net, which finds nothing in the processor's caches between two steps, 27 µs a step are 7."""
+        """Yield batches in this order, the last one smaller.
+
+        Small ones are gathered some at a time and handed out as views: on a small net, which finds nothing in the
+        processor's caches between two steps, 27 µs a step are 7.
+        """
         order = order.to(self.labels.device)
         at_once = size * max(1, GATHERED_BYTES * self.size // max(1, self.pixels.nbytes * size))
         for start in range(0, len(order), at_once):
@@ -81,17 +84,19 @@ class Split(NamedTuple):
     validation: Part
     notes: tuple[str, ...] = ()
     """What its reader has to tell: files left out, labels changed."""
+    classes: tuple[str, ...] = ()
+    """Their names, by label."""
 
     def to(self, device: torch.device) -> Split:
-        return Split(self.train.to(device), self.validation.to(device), self.notes)
+        return self._replace(train=self.train.to(device), validation=self.validation.to(device))
 
     @property
     def bytes(self) -> int:
         return self.train.bytes + self.validation.bytes
 
 
-Tell = Callable[[str], None]
-"""Takes a line about what is going on, for whoever waits."""
+OnProgress = Callable[[str], None]
+"""Called with a line about what is being done."""
 
 
 class ChannelStats(NamedTuple):

@@ -1,4 +1,4 @@
-"""Images and labels as tensors that live on the training device, and batches cut from them by index.
+"""Load the data of a recipe: a registry of readers, one per data source, and the selection of images.
 
 Pixels stay uint8 (a quarter of the memory, and of the way to a GPU) until a batch is preprocessed. There is no
 DataLoader: 64 images of CIFAR size are gathered in some 50 µs, less than its queue costs. (A folder that is larger
@@ -7,49 +7,36 @@ than the memory does stream through one: see streaming.py.)
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 
-from cvtui.engine.data.embedded import SOURCES
-from cvtui.engine.data.images import Split, Tell
+from cvtui.engine.data import embedded, image_folder, torchvision_sets, toy_sets, user_dataset
+from cvtui.engine.data.images import OnProgress, Split
 from cvtui.engine.data.selection import Noise, select
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.facts import folder_of, kind_of
+from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.recipe import Recipe
 
+Reader = Callable[[Recipe, OnProgress | None], Split]
+"""Reads the whole set that a recipe names, with its class names. RequestError where it can't."""
 
-def load(recipe: Recipe, tell: Tell | None = None) -> Split:
-    """The recipe's data in the CPU's memory (or streaming from its files), with its selection made: a subset of
-    classes, a limit, an imbalance, noise in the labels. RequestError when it can't be read."""
-    size = recipe.size.lower()
-    source = _source(recipe.data, recipe.data_dir, size, recipe.val_share, recipe.seed, tell)
-    noise = Noise(recipe.label_noise, recipe.seed)
-    return select(source, recipe.only, recipe.limit, recipe.imbalance, noise, recipe.data, recipe.seed)
-
-
-def _source(name: str, data_dir: str, size: str, val_share: float, seed: int, tell: Tell | None) -> Split:
-    folder = folder_of(name)
-    if folder is not None:
-        from cvtui.engine.data.image_folder import read_folder
-
-        return read_folder(folder, size, val_share, seed, tell)
-    if kind_of(name) == "callable":
-        from cvtui.engine.data.user_dataset import read_callable
-
-        return read_callable(name, size, val_share, seed)
-    return _named(name, data_dir)
+READERS: dict[str, Reader] = {
+    "embedded": embedded.read,
+    "toy_sets": toy_sets.read,
+    "torchvision_sets": torchvision_sets.read,
+    "image_folder": image_folder.read,
+    "user_dataset": user_dataset.read,
+}
+"""By `cvtui.recipe.datasets.source.DataSource.reader`."""
 
 
-@lru_cache(maxsize=2)  # a warmed engine predicts many times and then trains
-def _named(name: str, data_dir: str) -> Split:
+def load(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
+    """Load the recipe's data into the CPU's memory (or streaming from files), with its selection made.
+
+    Selection: a subset of classes, a limit, an imbalance, noise in the labels. RequestError when it can't be read.
+    """
     try:
-        if kind_of(name) == "toy":
-            from cvtui.engine.data.toy_set import read_toy
-
-            return read_toy(name)
-        if name in SOURCES:
-            return SOURCES[name]()
-        from cvtui.engine.data.torchvision_sets import read
-
-        return read(name, data_dir)
+        split = READERS[source_of(recipe.data).reader](recipe, on_progress)
     except (OSError, ValueError, KeyError) as error:
-        raise RequestError(f"data: {name} can't be read: {error}") from error
+        raise RequestError(f"data: {recipe.data} can't be read: {error}") from error
+    noise = Noise(recipe.label_noise, recipe.seed)
+    return select(split, recipe.only, recipe.limit, recipe.imbalance, noise, recipe.seed)

@@ -18,7 +18,7 @@ class ImagesGone(Exception):
     """Too many of the images that were there when the run began can't be read any more; the message is one line."""
 
 
-class Gone:
+class MissingFiles:
     """Which images of a part can't be read any more: those whose latest try failed."""
 
     def __init__(self, count: int) -> None:
@@ -43,7 +43,7 @@ class Gone:
             )
 
     def take(self) -> Log | None:
-        """What has been lost since it was asked last."""
+        """Return a record of what has been lost since the last call, or None."""
         new = [path for path in list(self._words) if path not in self._told]
         if not new:
             return None

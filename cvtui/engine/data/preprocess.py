@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.images import ChannelStats, Part
-from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import PREPROCESSES as CHOICES
+from cvtui.recipe.choices.preprocesses import PreprocessChoice
+from cvtui.recipe.choices.spec import Chosen
 
 Pair = tuple[float, float]
 """scale and shift of one channel."""
@@ -26,18 +26,18 @@ EXACT_VALUES = 1024
 """Images of up to so many values are whitened in double precision; above, that takes half a minute."""
 
 
-def none(mean: float, std: float, unit: float) -> Pair:
+def none(_mean: float, _std: float, _unit: float) -> Pair:
     """x: 0..255 as it is."""
     return 1.0, 0.0
 
 
-def scale(mean: float, std: float, unit: float) -> Pair:
-    """x / 255: 0..1."""
+def scale(_mean: float, _std: float, unit: float) -> Pair:
+    """Scale to 0..1: x / 255."""
     return 1 / unit, 0.0
 
 
-def centre(mean: float, std: float, unit: float) -> Pair:
-    """x / 255 less the channel's mean (VGG)."""
+def centre(mean: float, _std: float, unit: float) -> Pair:
+    """Subtract the channel's mean from x / 255 (VGG)."""
     return 1 / unit, -mean / unit
 
 
@@ -54,7 +54,7 @@ PREPROCESSES: dict[str, Callable[[float, float, float], Pair]] = {
     "standardise": standardise,
 }
 """From a channel's mean, std and full range (255; of points 1) to its scale and shift, by the names of
-`cvtui.recipe.choices.tables.PREPROCESSES`. The others are no matter of one channel: `per_image`, `Zca`."""
+`cvtui.recipe.choices.preprocesses.PREPROCESSES`. The others are no matter of one channel: `per_image`, `Zca`."""
 
 
 def per_image(pixels: Tensor) -> Tensor:
@@ -69,9 +69,11 @@ def per_image(pixels: Tensor) -> Tensor:
 
 
 class Zca(NamedTuple):
-    """U (Λ + eps)^(−1/2) Uᵀ (x − mean): every pixel uncorrelated with every other, all of variance near 1, and the
-    image still recognisable (Bell & Sejnowski 1997; Krizhevsky 2009). x: N x … of 0..1, at most 3,072 values; U and Λ:
-    eigenvectors and eigenvalues of the values' covariance over the training images."""
+    """ZCA whitening, U (Λ + eps)^(−1/2) Uᵀ (x − mean): pixels uncorrelated, all of variance near 1.
+
+    The image stays recognisable (Bell & Sejnowski 1997; Krizhevsky 2009). x: N x … of 0..1, at most 3,072 values; U and
+    Λ: eigenvectors and eigenvalues of the values' covariance over the training images.
+    """
 
     mean: Tensor
     """[values]."""
@@ -110,7 +112,7 @@ class Preprocess:
 
     Points (float32 N x features) stay N x features, each feature treated as a channel.
 
-    text: as in a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels, in the pixels' own unit;
+    choice: of a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels, in the pixels' own unit;
     images: the training images themselves, for `zca`, and to know whether they are bytes (0..255) or floats (0..1).
     """
 
@@ -122,14 +124,15 @@ class Preprocess:
     """[channels]."""
     zca: Zca | None
 
-    def __init__(self, text: str, stats: ChannelStats, device: torch.device, images: Part | None = None) -> None:
-        choice, values = parse_choice(text, CHOICES, "preprocess")
+    def __init__(
+        self, choice: Chosen[PreprocessChoice], stats: ChannelStats, device: torch.device, images: Part | None = None
+    ) -> None:
         unit = 255.0 if images is None or images.part(0, 1).pixels.dtype == torch.uint8 else 1.0
         rule = PREPROCESSES.get(choice.name, scale)
         pairs = [rule(mean, std, unit) for mean, std in zip(*stats, strict=True)]
         if choice.name == "zca" and images is None:
             raise ValueError("zca learns from the training images")
-        zca = learn_zca(images, unit, values["eps"]) if choice.name == "zca" and images is not None else None
+        zca = learn_zca(images, unit, choice.values["eps"]) if choice.name == "zca" and images is not None else None
         self._set(choice.name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], zca, device)
 
     def _set(
@@ -148,8 +151,10 @@ class Preprocess:
         return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
 
     def state(self) -> dict[str, Any]:
-        """For the checkpoint: what later use of the model must do to its pixels: x · scale + shift per channel, and
-        then `zca` (less `mean`, times `matrix`) or `per-image`, as `name` says."""
+        """Return, for the checkpoint, what later use of the model must do to its pixels.
+
+        x · scale + shift per channel, and then `zca` (less `mean`, times `matrix`) or `per-image`, as `name` says.
+        """
         found: dict[str, Any] = {"name": self.name, "scale": self.scale.tolist(), "shift": self.shift.tolist()}
         if self.zca is not None:
             found |= {"mean": self.zca.mean.cpu(), "matrix": self.zca.matrix.cpu()}
@@ -157,8 +162,10 @@ class Preprocess:
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], device: torch.device | str = "cpu") -> Preprocess:
-        """The same again from what `state` gave, without any images. (Older checkpoints have no name: they knew only
-        scale and shift.) KeyError for what is no such state."""
+        """Restore it from what `state` gave, without any images. KeyError for what is no such state.
+
+        Older checkpoints have no name: they knew only scale and shift.
+        """
         zca = Zca(state["mean"], state["matrix"]) if "matrix" in state else None
         again = cls.__new__(cls)
         again._set(state.get("name", ""), state["scale"], state["shift"], zca, device)

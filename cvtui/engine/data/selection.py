@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.images import Images, Part, Split
 from cvtui.engine.runtime.seeds import NOISE, SELECTION, generator
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.selection import kept_classes, training_counts
-
-if TYPE_CHECKING:
-    from cvtui.engine.data.images import Part, Split
 
 
 class Noise(NamedTuple):
@@ -23,18 +21,15 @@ class Noise(NamedTuple):
     seed: int
 
 
-def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, data: str, seed: int) -> Split:
-    """The part of `split` that the recipe asks for; labels are numbered anew where classes are left out.
+def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, seed: int) -> Split:
+    """Return the part of `split` that the recipe asks for; labels are numbered anew where classes are left out.
 
     only, limit, imbalance: `cvtui.recipe.datasets.selection` says how many of each class stay; which ones follows
     from the seed. RequestError where classes are asked for that are not there.
     """
-    from cvtui.engine.data.images import Split
-
-    names = _names(split, data)
-    kept = kept_classes(only, names)
-    train, validation, notes = split
-    if len(kept) < len(names):
+    kept = kept_classes(only, split.classes)
+    train, validation, notes, _ = split
+    if len(kept) < len(split.classes):
         train, validation = (_classes(part, kept) for part in (train, validation))
     if limit or imbalance < 1.0:
         counts = torch.bincount(train.labels, minlength=len(kept)).tolist()
@@ -42,29 +37,7 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     if noise.share:
         train, changed = noisy(train, noise, len(kept))
         notes = (*notes, f"labels changed: {changed:,} of {train.size:,} training labels name another class")
-    return Split(train, validation, notes)
-
-
-def _names(split: Split, data: str) -> tuple[str, ...]:
-    """The class names, as far as the selection needs them."""
-    from cvtui.recipe.datasets.catalog import DATA
-    from cvtui.recipe.datasets.facts import folder_of, kind_of
-    from cvtui.recipe.datasets.toy_sets import toy_facts
-
-    kind = kind_of(data)
-    if kind == "named":
-        return DATA[data].classes
-    if kind == "toy":
-        return toy_facts(data).classes
-    if kind == "callable":
-        from cvtui.engine.data.user_dataset import class_names
-
-        return class_names(data)
-    from cvtui.recipe.datasets.image_folder import listing
-
-    folder = folder_of(data)
-    assert folder is not None
-    return listing(folder, 0.2).classes
+    return Split(train, validation, notes, tuple(split.classes[index] for index in kept))
 
 
 def _classes(part: Part, kept: list[int]) -> Part:
@@ -90,7 +63,7 @@ def _counted(part: Part, counts: list[int], seed: int) -> Part:
 
 
 def noisy(part: Part, noise: Noise, classes: int) -> tuple[Part, int]:
-    """The same images with a share of their labels replaced by another class; how many were. Which ones: `changed`."""
+    """Replace a share of the labels by another class; return the part and how many. Which ones: `changed`."""
     chosen = changed(part.size, noise)
     labels = part.labels.clone()
     random = generator(noise.seed, NOISE, 1)
@@ -99,15 +72,13 @@ def noisy(part: Part, noise: Noise, classes: int) -> tuple[Part, int]:
 
 
 def changed(count: int, noise: Noise) -> Tensor:
-    """The numbers of the training images whose label is not their own, rising."""
+    """Return the numbers of the training images whose label is not their own, rising."""
     order = torch.randperm(count, generator=generator(noise.seed, NOISE))
     return order[: round(noise.share * count)].sort().values
 
 
 def relabelled(part: Part, places: Tensor | None, labels: Tensor) -> Part:
-    """The images at `places` (None: all, and not copied) with these labels."""
-    from cvtui.engine.data.images import Images
-
+    """Return the images at `places` (None: all, and not copied) with these labels."""
     if isinstance(part, Images):
         return Images(part.pixels if places is None else part.pixels[places], labels)
     every = torch.arange(part.size) if places is None else places

@@ -69,7 +69,7 @@ def _uniform(rng: np.random.Generator, count: int, low: float, high: float) -> F
 
 
 def _two_colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """A dark background and a lighter foreground, (count, 1, 1, 3) each, at least 80 apart."""
+    """Draw a dark background and a lighter foreground, (count, 1, 1, 3) each, at least 80 apart."""
     back = rng.uniform(0.0, 130.0, size=(count, 1, 1, 3)).astype(np.float32)
     front = rng.uniform(70.0, 255.0, size=(count, 1, 1, 3)).astype(np.float32)
     near = np.linalg.norm(front - back, axis=-1, keepdims=True) < 80.0
@@ -79,7 +79,7 @@ def _two_colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
 # Signed distances (negative inside), in units of the radius: (count, 32, 32) from the coordinates u and v.
 
 
-def _disc(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _disc(u: Floats, v: Floats, _rng: np.random.Generator) -> Floats:
     return np.hypot(u, v) - np.float32(0.8)
 
 
@@ -87,12 +87,12 @@ def _ring(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     return np.abs(np.hypot(u, v) - np.float32(0.72)) - _uniform(rng, len(u), 0.12, 0.2)
 
 
-def _square(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _square(u: Floats, v: Floats, _rng: np.random.Generator) -> Floats:
     furthest: Floats = np.maximum(np.abs(u), np.abs(v))
     return furthest - np.float32(0.72)
 
 
-def _triangle(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _triangle(u: Floats, v: Floats, _rng: np.random.Generator) -> Floats:
     edges: Floats = np.maximum(np.abs(u) * np.float32(np.sqrt(0.75)) + v * np.float32(0.5), -v)
     return edges - np.float32(0.5)
 
@@ -106,7 +106,7 @@ def _cross(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     return both
 
 
-def _star(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _star(u: Floats, v: Floats, _rng: np.random.Generator) -> Floats:
     """Five points: one sector of 36 degrees, folded, has one straight edge from the tip to the notch."""
     sector = np.float32(2 * np.pi / 5)
     folded = np.abs((np.arctan2(v, u) % sector) - sector / 2)  # 0 at a notch, 36 degrees at a tip
@@ -118,7 +118,7 @@ def _star(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     return distance
 
 
-def _stripes(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _stripes(u: Floats, _v: Floats, rng: np.random.Generator) -> Floats:
     return _wave(u, rng) * np.float32(0.15)
 
 
@@ -132,14 +132,14 @@ def _wave(u: Floats, rng: np.random.Generator) -> Floats:
     return np.sin(u * (2 * np.pi / _uniform(rng, len(u), 0.5, 1.0)))
 
 
-def _gradient(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _gradient(u: Floats, _v: Floats, rng: np.random.Generator) -> Floats:
     """No distance: the share of the second colour itself, a straight ramp across the picture."""
     ramp: Floats = 0.5 + u * _uniform(rng, len(u), 0.2, 0.35)
     return np.clip(ramp, 0.0, 1.0)
 
 
 def _blob(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
-    """A lump: a circle whose radius has three random waves."""
+    """Draw a lump: a circle whose radius has three random waves."""
     angle = np.arctan2(v, u)
     edge = np.full_like(u, 0.75)
     for waves, height in ((2, 0.22), (3, 0.18), (4, 0.08)):

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.data.images import ChannelStats, Images
-from cvtui.engine.data.missing_files import Gone
+from cvtui.engine.data.missing_files import MissingFiles
 from cvtui.runlog.worker_process import usable_cores
 
 AHEAD = 4
@@ -56,7 +56,7 @@ class Streamed:
         classes: tuple[str, ...],
         stats: tuple[list[float], list[float]] | ChannelStats,
         device: torch.device | None = None,
-        gone: Gone | None = None,
+        gone: MissingFiles | None = None,
     ) -> None:
         self.paths = list(paths)
         self._labels = labels
@@ -64,7 +64,7 @@ class Streamed:
         self.classes = classes
         self.stats = ChannelStats(*stats)
         self.device = device or torch.device("cpu")
-        self.gone = Gone(len(paths)) if gone is None else gone
+        self.gone = MissingFiles(len(paths)) if gone is None else gone
 
     @property
     def labels(self) -> Tensor:
@@ -86,7 +86,7 @@ class Streamed:
         return Streamed(self.paths, self._labels, self.shape, self.classes, self.stats, device, self.gone)
 
     def chosen(self, places: Tensor, labels: Tensor) -> Streamed:
-        """The images at `places`, with these labels; the statistics stay those of all."""
+        """Return the images at `places`, with these labels; the statistics stay those of all."""
         paths = [self.paths[place] for place in places.tolist()]
         return Streamed(paths, labels, self.shape, self.classes, self.stats, self.device)
 
@@ -117,8 +117,10 @@ class Streamed:
             yield self._filled(pixels, wrong, index)
 
     def _filled(self, pixels: Tensor, wrong: dict[int, str], places: list[int]) -> Images:
-        """A batch of its full size: what is gone is replaced by others of it, with their labels. (A black picture with
-        a label would be learnt.)"""
+        """Return a batch of its full size: missing images are replaced by others of it, with their labels.
+
+        (A black picture with a label would be learnt.)
+        """
         if wrong or self.gone:
             self.gone.note([self.paths[place] for place in places], wrong)
         if wrong:
@@ -130,7 +132,7 @@ class Streamed:
         return Images(pixels, self._labels[places]).to(self.device)
 
     def _next_readable(self, place: int) -> tuple[Tensor, list[int]]:
-        """The first image behind `place` that can be read. ImagesGone before all have been tried."""
+        """Return the first image behind `place` that can be read. ImagesGone before all have been tried."""
         source = _Decoded(self.paths, self.shape)
         while True:
             place = (place + 1) % self.size

@@ -1,4 +1,4 @@
-"""The sets that are fetched once (MNIST … STL-10), read whole from the files in which they are published.
+"""Read the torchvision sets (MNIST … STL-10) whole from their published files.
 
 torchvision has readers of its own, of which this keeps the layout on the disk; but its CIFAR is unpickled freely and
 hashed at every start, its SVHN needs SciPy, its STL-10 the 2.8 GB without labels.
@@ -7,8 +7,8 @@ hashed at every start, its SVHN needs SciPy, its STL-10 the 2.8 GB without label
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,20 +16,24 @@ from cvtui.engine.data.formats.cifar import read_cifar
 from cvtui.engine.data.formats.errors import MOST_BYTES, DamagedError
 from cvtui.engine.data.formats.idx import read_idx
 from cvtui.engine.data.formats.mat import read_mat
+from cvtui.engine.data.images import OnProgress, Split, as_images
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.locate import Found, locate, missing, way_to_get
+from cvtui.recipe.datasets.locate import LocatedSet, locate, missing, way_to_get
 from cvtui.recipe.datasets.torchvision_sets import STORED
-
-if TYPE_CHECKING:
-    from cvtui.engine.data.images import Split
+from cvtui.recipe.recipe import Recipe
 
 Arrays = tuple[np.ndarray, np.ndarray]
 """Pixels uint8 N x H x W x C, labels N from 0."""
 
 
-def read(name: str, data_dir: str) -> Split:
-    """The set `name` of `STORED` in the CPU's memory; its test images are the validation. RequestError in one line
-    where it is missing, damaged, or not of the size that it should have."""
+def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
+    """Read the recipe's set; its test images are the validation. RequestError: missing, damaged, another size."""
+    return read_set(recipe.data, recipe.data_dir)
+
+
+@lru_cache(maxsize=2)  # a warm engine forecasts many times and then trains
+def read_set(name: str, data_dir: str) -> Split:
+    """Read the set `name` of `STORED` into the CPU's memory. RequestError as in `read`."""
     found = locate(name, data_dir)
     if found is None:
         raise RequestError(f"data: {missing(name, data_dir)}")
@@ -41,11 +45,9 @@ def read(name: str, data_dir: str) -> Split:
     return split
 
 
-def read_files(name: str, found: Found) -> Split:
-    """The images in these files, however many they are. DamagedError."""
-    from cvtui.engine.data.images import Split, as_images
-
-    train, validation = READERS[name](found.files)
+def read_files(name: str, found: LocatedSet) -> Split:
+    """Read the images in these files, however many they are. DamagedError."""
+    train, validation = FILE_READERS[name](found.files)
     facts = STORED[name]
     for (pixels, labels), path in ((train, found.files[0]), (validation, found.files[-1])):
         if len(pixels) != len(labels):
@@ -56,10 +58,10 @@ def read_files(name: str, found: Found) -> Split:
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(facts.classes):
             wrong = labels.max() if labels.min() >= 0 else labels.min()
             raise DamagedError(path, f"a label is {wrong}; {name} has 0 to {len(facts.classes) - 1}")
-    return Split(as_images(*train), as_images(*validation))
+    return Split(as_images(*train), as_images(*validation), classes=facts.classes)
 
 
-def _check_counts(name: str, found: Found, split: Split) -> None:
+def _check_counts(name: str, found: LocatedSet, split: Split) -> None:
     facts = STORED[name]
     for part, count, what in ((split.train, facts.train, "training"), (split.validation, facts.validation, "test")):
         if part.size != count:
@@ -126,7 +128,7 @@ def _stl10_labels(path: Path) -> np.ndarray:
     return np.fromfile(path, np.uint8).astype(np.int64) - 1
 
 
-READERS: dict[str, Callable[[tuple[Path, ...]], tuple[Arrays, Arrays]]] = {
+FILE_READERS: dict[str, Callable[[tuple[Path, ...]], tuple[Arrays, Arrays]]] = {
     "mnist": _idx,
     "fashion-mnist": _idx,
     "kmnist": _idx,

@@ -1,4 +1,4 @@
-"""`package.module:callable` as data: what somebody's own function returns, read once and kept."""
+"""Load a dataset returned by a user's function: `package.module:callable`, read once and kept."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.decode import to_rgb
+from cvtui.engine.data.images import Images, OnProgress, Split
 from cvtui.engine.runtime.seeds import SELECTION, generator
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.image_folder import parse_size
+from cvtui.recipe.recipe import Recipe
+from cvtui.text import error_line
 
-if TYPE_CHECKING:
-    from cvtui.engine.data.images import Images, Split
+
+def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
+    """Read what the recipe's callable returns. RequestError as in `read_callable`."""
+    return read_callable(recipe.data, recipe.size.lower(), recipe.val_share, recipe.seed)
 
 
 @lru_cache(maxsize=2)
 def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
-    """Calls it and reads every item. RequestError, naming module and attribute, for whatever is wrong with it.
+    """Call it and read every item. RequestError, naming module and attribute, for whatever is wrong with it.
 
     It returns a Dataset, or a pair of them (training, validation); an item is a pair of an image (a PIL image, or a
     tensor or array C x H x W or H x W of uint8, or of floats 0..1) and a label (a whole number from 0). Images of
     different sizes are brought to the recipe's `size`; those of one size keep theirs where none is given. Tensors of
     one dimension are points.
     """
-    from cvtui.engine.data.images import Split
-
     function = _find(text)
     try:
         given = function()
     except Exception as error:
-        raise RequestError(f"data: {text} raised {type(error).__name__}: {_line(error)}") from error
+        raise RequestError(f"data: {text} raised {error_line(error)}") from error
     pair = given if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
     train, names = _part(pair[0], text, size)
     if pair[1] is not None:
@@ -53,16 +57,7 @@ def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
     classes = max(int(part.labels.max()) + 1 for part in split[:2])
     if classes < 2:
         raise RequestError(f"data: {text} has labels of one class only")
-    _names[text] = names if len(names) >= classes else tuple(map(str, range(classes)))
-    return split
-
-
-_names: dict[str, tuple[str, ...]] = {}
-
-
-def class_names(text: str) -> tuple[str, ...]:
-    """Of a callable that was read."""
-    return _names[text]
+    return split._replace(classes=names if len(names) >= classes else tuple(map(str, range(classes))))
 
 
 def _find(text: str) -> Callable[[], Any]:
@@ -76,7 +71,7 @@ def _find(text: str) -> Callable[[], Any]:
         where = "" if missing != module.partition(".")[0] else " here (modules are looked for in the working directory)"
         raise RequestError(f"data: there is no module {missing!r}{where}") from None
     except Exception as error:
-        raise RequestError(f"data: importing {module!r} raised {type(error).__name__}: {_line(error)}") from error
+        raise RequestError(f"data: importing {module!r} raised {error_line(error)}") from error
     function = getattr(found, name, None)
     if not callable(function):
         names = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
@@ -87,13 +82,11 @@ def _find(text: str) -> Callable[[], Any]:
 
 def _part(source: Any, text: str, size: str) -> tuple[Images, tuple[str, ...]]:
     """All items of a Dataset."""
-    from cvtui.engine.data.images import Images
-
     try:
         count = len(source)
         items = [source[number] for number in range(count)]
     except Exception as error:
-        what = f"a {type(source).__name__}, no Dataset ({type(error).__name__}: {_line(error)})"
+        what = f"a {type(source).__name__}, no Dataset ({error_line(error)})"
         raise RequestError(f"data: {text} gave {what}") from error
     if not items:
         raise RequestError(f"data: {text} gave a Dataset without items")
@@ -116,10 +109,8 @@ def _part(source: Any, text: str, size: str) -> tuple[Images, tuple[str, ...]]:
 def _image(value: Any, text: str, number: int) -> Tensor:
     """uint8 H x W x C, or float32 of one dimension (a point) or of values beyond 0..1."""
     if hasattr(value, "convert") and hasattr(value, "mode"):  # a PIL image
-        from cvtui.engine.data.decode import _rgb
-
         grey = value.mode in ("L", "1")
-        array = np.asarray(value.convert("L") if grey else _rgb(value))
+        array = np.asarray(value.convert("L") if grey else to_rgb(value))
         return torch.from_numpy(np.array(array[..., None] if grey else array))
     try:
         tensor = torch.as_tensor(value)
@@ -163,8 +154,6 @@ def _resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
 
 def _divided(images: Images, share: float, seed: int) -> Split:
     """`share` of each class for validation, drawn from the seed."""
-    from cvtui.engine.data.images import Split
-
     random = generator(seed, SELECTION, 1)
     held = []
     for label in torch.unique(images.labels).tolist():
@@ -183,7 +172,7 @@ def tell_facts(text: str, size: str, val_share: float) -> int:
         with contextlib.redirect_stdout(sys.stderr):  # what the callable prints is no fact
             split = read_callable(text, size, val_share, 0)
         train, validation = split[:2]
-        classes = class_names(text)
+        classes = split.classes
         shape = list(train.pixels.shape[1:])  # type: ignore[attr-defined]
         found: dict[str, Any] = {
             "size": shape,
@@ -197,7 +186,3 @@ def tell_facts(text: str, size: str, val_share: float) -> int:
         found = {"error": error.message, "hint": error.hint}
     print(json.dumps(found), file=stdout, flush=True)
     return 0
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -11,11 +11,10 @@ from cvtui.engine.nn.inits.constant import constant, normal, uniform, zeros
 from cvtui.engine.nn.inits.data_driven import data_dependent, lsuv
 from cvtui.engine.nn.inits.fans import glorot, he, lecun, random_walk, xavier
 from cvtui.engine.nn.inits.fixup import fixup
-from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.inits.orthogonal import orthogonal
 from cvtui.engine.nn.model import Net
-from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import INITS as CHOICES
+from cvtui.recipe.choices.spec import Choice, Chosen
 
 LAYERS: dict[str, Callable[..., None]] = {
     "normal": normal,
@@ -29,7 +28,7 @@ LAYERS: dict[str, Callable[..., None]] = {
     "zeros": zeros,
     "constant": constant,
 }
-"""(place, generator, **parameters of the choice): each fills one layer's weights."""
+"""(layer, generator, **parameters of the choice): each fills one layer's weights."""
 
 NETS: dict[str, Callable[..., None]] = {"fixup": fixup}
 """(net, generator, **parameters): fills all layers, whose biases are 0 already."""
@@ -38,28 +37,28 @@ MEASURED: dict[str, Callable[..., None]] = {"lsuv": lsuv, "data-dependent": data
 """(net, generator, batch, **parameters): fills all layers, biases too, and looks at a real batch for it."""
 
 INITS: dict[str, Callable[..., None]] = {**LAYERS, **NETS, **MEASURED}
-"""By the names of `cvtui.recipe.choices.tables.INITS`."""
+"""By the names of `cvtui.recipe.choices.inits.INITS`."""
 
 
-def needs_batch(text: str) -> bool:
-    """Does this initialisation look at real images?"""
-    return parse_choice(text, CHOICES, "init")[0].name in MEASURED
+def needs_batch(choice: Chosen[Choice]) -> bool:
+    """Return True if this initialisation looks at real images."""
+    return choice.name in MEASURED
 
 
 @torch.no_grad()
-def initialise(net: Net, text: str, generator: torch.Generator, batch: Tensor | None = None) -> None:
-    """Fills every conv and fc of `net`, in order, as `text` says (`he`, `normal(0.01)`).
+def initialise(net: Net, choice: Chosen[Choice], generator: torch.Generator, batch: Tensor | None = None) -> None:
+    """Fill every conv and fc of `net`, in order, as the choice says (`he`, `normal(0.01)`).
 
     batch: preprocessed images N x C x H x W on the net's device, for `lsuv` and `data-dependent` (see `needs_batch`;
-    ValueError without it). RequestError for a text that names no initialisation.
+    ValueError without it).
     """
-    choice, values = parse_choice(text, CHOICES, "init")
-    for place in places(net):
-        if place.module.bias is not None:
-            place.module.bias.zero_()
+    values = choice.values
+    for layer in layers_of(net):
+        if layer.module.bias is not None:
+            layer.module.bias.zero_()
     if choice.name in LAYERS:
-        for place in places(net):
-            LAYERS[choice.name](place, generator, **values)
+        for layer in layers_of(net):
+            LAYERS[choice.name](layer, generator, **values)
     elif choice.name in NETS:
         NETS[choice.name](net, generator, **values)
     elif batch is None:

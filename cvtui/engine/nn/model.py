@@ -19,12 +19,14 @@ from cvtui.calc import (
     GlobalPool,
     LayerNorm,
     Linear,
+    Node,
     Pool,
     Residual,
     Row,
     Softmax,
     Table,
 )
+from cvtui.calc.trace import whole
 
 
 class SteppedConv2d(nn.Conv2d):
@@ -47,7 +49,7 @@ class FlatLinear(nn.Linear):
 
 
 class ReLU(nn.ReLU):
-    """max(0, x); over what came in where nobody needs that any more, and nobody looks (see Net.write_over)."""
+    """In-place ReLU when the input is not needed for backward and no hook is attached (see Net.write_over)."""
 
     over = False
 
@@ -112,23 +114,21 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def _conv(row: Row) -> nn.Module:
-    node: Any = row.node
+def _conv(node: Conv, row: Row) -> nn.Module:
     stepped = node.size == (1, 1) and node.stride != (1, 1) and node.padding == (0, 0)
     return (SteppedConv2d if stepped else nn.Conv2d)(
         row.input[-1],
         node.filters,
-        node.size,
-        stride=node.stride,
-        padding=node.padding,
+        whole(node.size),
+        stride=whole(node.stride),
+        padding=whole(node.padding),
         dilation=node.dilation,
         groups=node.groups,
         bias=node.bias,
     )
 
 
-def _pool(row: Row) -> nn.Module:
-    node: Any = row.node
+def _pool(node: Pool, _: Row) -> nn.Module:
     kind = {"max": nn.MaxPool2d, "average": nn.AvgPool2d, "sum": SumPool2d}[node.kind]
     module: nn.Module = kind(  # type: ignore[call-arg]
         node.size, stride=node.stride, padding=node.padding, ceil_mode=node.ceil
@@ -136,42 +136,34 @@ def _pool(row: Row) -> nn.Module:
     return module
 
 
-def _linear(row: Row) -> nn.Module:
-    node: Any = row.node
+def _linear(node: Linear, row: Row) -> nn.Module:
+    assert node.outputs is not None  # the table's nodes are resolved
     return FlatLinear(row.fan_in, node.outputs, bias=node.bias)
 
 
-def _batch_norm(row: Row) -> nn.Module:
+def _batch_norm(_: BatchNorm, row: Row) -> nn.Module:
     return nn.BatchNorm1d(row.input[0]) if len(row.input) == 1 else nn.BatchNorm2d(row.input[2])
 
 
-def _layer_norm(row: Row) -> nn.Module:
+def _layer_norm(_: LayerNorm, row: Row) -> nn.Module:
     size = row.input
     return nn.LayerNorm([size[2], size[0], size[1]] if len(size) == 3 else list(size))
 
 
-def _activation(row: Row) -> nn.Module:
-    return ACTIVATIONS[row.kind]()
-
-
-def _dropout(row: Row) -> nn.Module:
-    node: Any = row.node
-    return BitDropout(node.probability)
-
-
-MODULES: dict[type, Callable[[Row], nn.Module]] = {
+MODULES: dict[type[Node], Callable[[Any, Row], nn.Module]] = {
     Conv: _conv,
     Pool: _pool,
-    GlobalPool: lambda row: nn.AdaptiveAvgPool2d(1),
+    GlobalPool: lambda _, __: nn.AdaptiveAvgPool2d(1),
     Linear: _linear,
-    Flatten: lambda row: nn.Flatten(),
-    Activation: _activation,
+    Flatten: lambda _, __: nn.Flatten(),
+    Activation: lambda node, _: ACTIVATIONS[node.kind](),
     BatchNorm: _batch_norm,
     LayerNorm: _layer_norm,
-    Dropout: _dropout,
-    Residual: lambda row: Add(),
-    Concat: lambda row: Cat(),
+    Dropout: lambda node, _: BitDropout(node.probability),
+    Residual: lambda _, __: Add(),
+    Concat: lambda _, __: Cat(),
 }
+"""By the class of a row's node: (node, row) -> module."""
 
 
 class Net(nn.Module):
@@ -185,7 +177,7 @@ class Net(nn.Module):
         self.table = table
         rows = [row for row in table.rows if not isinstance(row.node, Softmax)]
         for row in rows:
-            self.add_module(row.name, MODULES[type(row.node)](row))
+            self.add_module(row.name, MODULES[type(row.node)](row.node, row))
         self._plan = [(row.name, row.inputs) for row in rows]
         self._last_use = {source: number for number, row in enumerate(rows) for source in row.inputs}
         # A chain needs no book-keeping of outputs, and nearly all nets are one.
@@ -207,10 +199,13 @@ class Net(nn.Module):
         return x.flatten(1)
 
     def write_over(self) -> None:
-        """A ReLU puts its answer where its input was, if a layer made that which needs it no more in its backward pass,
-        and no other layer takes it: a step writes less memory (1.05 to 1.15 x as fast). Every bit stays; a step on
-        which somebody's hook looks at the ReLU leaves its input alone. (Ours don't ask for that: a step that is watched
-        would need one layer's output more than the others.)"""
+        """Let each ReLU work in place where its input is not needed for the backward pass.
+
+        That is where a layer made the input that needs it no more in its backward pass, and no other layer takes it: a
+        step writes less memory (1.05 to 1.15 x as fast). Every bit stays; a step on which a foreign hook looks at the
+        ReLU leaves its input alone. (Ours don't ask for that: a step that is watched would need one layer's output more
+        than the others.)
+        """
         rows = self.table.rows
         takers = Counter(source for row in rows for source in row.inputs)
         for row in rows:
@@ -220,5 +215,5 @@ class Net(nn.Module):
                 module.over = isinstance(rows[source].node, Conv | Linear | BatchNorm | Residual)
 
     def layers(self) -> dict[str, nn.Module]:
-        """Module by row name, in order of computation."""
+        """Return the modules by row name, in order of computation."""
         return dict(self.named_children())

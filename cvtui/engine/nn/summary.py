@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Size
 from cvtui.errors import RequestError, nearest
+from cvtui.text import error_line
 
 DEFAULT_SIDE = 224
 
@@ -49,7 +50,7 @@ class ModuleRow(NamedTuple):
         return self.weights + self.biases
 
 
-class Inspected(NamedTuple):
+class ModuleSummary(NamedTuple):
     """A model's table; each parameter is counted once, however many modules share it."""
 
     target: str
@@ -63,8 +64,10 @@ class Inspected(NamedTuple):
         return sum(row.activations for row in self.rows)
 
 
-def inspect_target(target: str, size: Size | None = None, classes: int | None = None) -> Inspected:
-    """The table of `torchvision:NAME` or `package.module:callable`; RequestError when it can't be found, built or run.
+def summarize_target(target: str, size: Size | None = None, classes: int | None = None) -> ModuleSummary:
+    """Summarize `torchvision:NAME` or `package.module:callable`.
+
+    RequestError when it can't be found, built or run.
 
     size: (H, W, C) or (N,), by default what torchvision trained the model with, else 224x224x3. classes: handed on as
     `num_classes`. The callable builds a model, or is one (then a copy without its numbers is looked at).
@@ -74,20 +77,20 @@ def inspect_target(target: str, size: Size | None = None, classes: int | None = 
             model, usual = _torchvision_model(target.removeprefix("torchvision:"), classes)
         else:
             model, usual = _own_model(target, classes), DEFAULT_SIDE
-        return inspect_module(model, size or (usual, usual, 3), target)
+        return summarize_module(model, size or (usual, usual, 3), target)
 
 
-def inspect_module(model: nn.Module, size: Size, target: str = "") -> Inspected:
-    """The table of a model for one image of this size; the model itself is not run, a copy on the meta device is."""
+def summarize_module(model: nn.Module, size: Size, target: str = "") -> ModuleSummary:
+    """Summarize a model for one image of this size; a copy on the meta device is run, not the model itself."""
     twin = meta_copy(model).eval()
     with _random_state_kept():
         calls, used, macs = _run(twin, size, target)
     rows = _rows(twin, calls, used)
-    return Inspected(target, size, tuple(rows), sum(row.parameters for row in rows), macs)
+    return ModuleSummary(target, size, tuple(rows), sum(row.parameters for row in rows), macs)
 
 
 def meta_copy(model: nn.Module) -> nn.Module:
-    """A deep copy in which every tensor has its shape but no numbers, so that even a huge model costs nothing."""
+    """Make a deep copy in which every tensor has its shape but no numbers: even a huge model costs nothing."""
     memo: dict[int, Any] = {}
     for module in model.modules():
         held = [*module._parameters.values(), *module._buffers.values(), *_tensors_in(vars(module))]
@@ -119,12 +122,12 @@ def _meta(tensor: Tensor) -> Tensor:
 
 
 def _torchvision_model(name: str, classes: int | None) -> tuple[nn.Module, int]:
-    """The model with no weights, and the side of the images that it was trained on."""
+    """Build the model with no weights; return it and the side of the images that it was trained on."""
     try:
         import torchvision.models as models
     except Exception as error:  # beside a CPU-only torch it fails with RuntimeError, not ImportError
         raise RequestError(
-            f"torchvision:{name}: torchvision does not import beside torch {torch.__version__} ({_line(error)})",
+            f"torchvision:{name}: torchvision does not import beside torch {torch.__version__} ({error_line(error)})",
             hint="install torch and torchvision from the same index",
         ) from error
     names = models.list_models(module=models)
@@ -142,7 +145,7 @@ def _torchvision_model(name: str, classes: int | None) -> tuple[nn.Module, int]:
 
 
 def _own_model(target: str, classes: int | None) -> nn.Module:
-    """What `package.module:callable` builds; modules in the current folder are found too."""
+    """Build `package.module:callable`; modules in the current folder are found too."""
     module_name, _, path = target.partition(":")
     if not module_name or not path or not all(part.isidentifier() for part in (module_name + "." + path).split(".")):
         raise RequestError(f"{target}: expected package.module:callable or torchvision:NAME")
@@ -161,7 +164,7 @@ def _own_model(target: str, classes: int | None) -> nn.Module:
     except RequestError:
         raise
     except Exception as error:
-        raise RequestError(f"{target}: {_line(error)}") from error
+        raise RequestError(f"{target}: {error_line(error)}") from error
     finally:
         if added and here in sys.path:
             sys.path.remove(here)
@@ -171,7 +174,7 @@ def _own_model(target: str, classes: int | None) -> nn.Module:
 
 
 def _built(build: Any, classes: int | None) -> Any:
-    """The callable's model without numbers; with them only where building reads what it has just drawn."""
+    """Build the callable's model without numbers; with them only where building reads what it has just drawn."""
     options = {} if classes is None else {"num_classes": classes}
     try:
         with _empty_parameters():
@@ -266,7 +269,9 @@ def _run(twin: nn.Module, size: Size, target: str) -> tuple[dict[nn.Module, _Cal
             warnings.simplefilter("ignore")
             twin(torch.empty(shape, device="meta"))
     except Exception as error:
-        raise RequestError(f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {_line(error)}") from error
+        raise RequestError(
+            f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {error_line(error)}"
+        ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
@@ -293,7 +298,7 @@ def _as_read(shape: torch.Size) -> tuple[int, ...]:
 
 
 def _rows(twin: nn.Module, calls: dict[nn.Module, _Calls], used: set[int]) -> list[ModuleRow]:
-    """A row for each module that holds parameters, is a layer that was called, or has products of its own.
+    """Make a row for each module that holds parameters, is a called layer, or has products of its own.
 
     In the order of the first call; what was never called stands behind what was registered before it.
     """
@@ -357,15 +362,9 @@ def _fan_in(module: nn.Module) -> int:
 
 
 def _expression(module: nn.Module) -> str:
-    """The module's own line, without what PyTorch would print for its children."""
+    """Return the module's own line, without what PyTorch would print for its children."""
     extra = module.extra_repr() if _is_leaf(module) else ""
     return f"{type(module).__name__}({extra})" if extra else type(module).__name__
-
-
-def _line(error: BaseException) -> str:
-    """The kind of an error and the first line of its message."""
-    text = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.statistics import moments, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts, WeightFact
+from cvtui.text import rounded, rounded_or_none
 
 STEPS = 5
 """So many first steps are looked at with hooks."""
@@ -307,7 +308,7 @@ class Probe:
                 module.training = mode
         if not all(map(math.isfinite, found)):
             return None
-        pair = [_short(number) for number in found]
+        pair = [rounded(number, 6) for number in found]
         return Facts(
             step=self.number, train_mode_loss=pair[0], eval_mode_loss=pair[1], mode_losses=[[self.number, *pair]]
         )
@@ -401,9 +402,5 @@ def _on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> Removab
     return handle
 
 
-def _short(number: float) -> float:
-    return float(f"{number:.6g}")
-
-
 def _finite(number: float) -> float | None:
-    return _short(number) if math.isfinite(number) else None
+    return rounded_or_none(number, 6)

@@ -15,10 +15,11 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch
-from cvtui.engine.observe.step_metrics import Meter, Readings, rounded
+from cvtui.engine.observe.step_metrics import Meter, Readings
 from cvtui.runlog.events import Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
+from cvtui.text import rounded_or_none
 
 
 class Diverged(Exception):
@@ -183,8 +184,8 @@ class Journal:
                 first=first,
                 loss=[loss if math.isfinite(loss) else None for loss in readings.loss[:count]],
                 lr=[float(f"{rate:.7g}") for rate in rates[:count]],
-                accuracy=rounded(readings.accuracy[:count], 6),
-                grad_norm=rounded(readings.grad_norm[:count], 6),
+                accuracy=[rounded_or_none(value, 6) for value in readings.accuracy[:count]],
+                grad_norm=[rounded_or_none(value, 6) for value in readings.grad_norm[:count]],
                 seconds=[round(second, 5) for second in seconds[:count]],
                 not_finite=places_of(
                     {

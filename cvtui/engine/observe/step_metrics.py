@@ -7,12 +7,13 @@ be worked out for many steps at once (argmax, means) is worked out at the flush.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 import torch
 from torch import Tensor
+
+from cvtui.text import rounded
 
 LARGE = 1 << 16
 """Logits of more numbers than this are turned into "right or wrong" at once, so that a flush holds little memory."""
@@ -99,21 +100,11 @@ class Meter:
         columns = [torch.stack(self._losses).float(), torch.cat(self._right), torch.stack(norms).float()]
         loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
-            loss=[exact(number) for number in loss],
-            accuracy=[exact(number) for number in accuracy],
+            loss=[rounded(number, 9) for number in loss],
+            accuracy=[rounded(number, 9) for number in accuracy],
             grad_norm=grad_norm,
             images=self._sizes,
             without={place for place, norm in enumerate(self._norms) if norm is None},
         )
         self._clear()
         return readings
-
-
-def exact(number: float) -> float:
-    """A float32 with the nine digits that tell it from every other, instead of the seventeen of a double."""
-    return float(f"{number:.9g}")
-
-
-def rounded(numbers: Iterable[float], digits: int) -> list[float | None]:
-    """For the log: so many significant digits; None for what is not finite."""
-    return [float(f"{number:.{digits}g}") if math.isfinite(number) else None for number in numbers]

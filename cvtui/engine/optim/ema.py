@@ -16,7 +16,7 @@ BEGIN = 10
 
 
 def decay_at(step: int, decay: float) -> float:
-    """The decay of step `step` (from 0): min(decay, (1 + step) / (10 + step)), TensorFlow's rule.
+    """Return the decay of step `step` (from 0): min(decay, (1 + step) / (10 + step)), TensorFlow's rule.
 
     A mean of decay 0.999 looks back over about 1,000 steps; without this, after 500 it would still be for more than
     half what the weights were drawn as.
@@ -46,11 +46,11 @@ class Ema:
             mean.copy_(now)
 
     def state(self) -> dict[str, Tensor]:
-        """The mean, under the names of the model's state dict."""
+        """Return the mean, under the names of the model's state dict."""
         return dict(self.model.state_dict())
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Puts the mean where it was; or at the weights themselves, to begin from there. RuntimeError as PyTorch's."""
+        """Restore the mean; or begin at the weights themselves. RuntimeError as PyTorch's."""
         self.model.load_state_dict(state)
 
 

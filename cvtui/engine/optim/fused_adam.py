@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Adam as PlainAdam
 from torch.optim import AdamW as PlainAdamW
 
-from cvtui.engine.optim.fused_base import QuickStep
+from cvtui.engine.optim.fused_base import FusedOptimizer
 
 
 class _Group(NamedTuple):
@@ -35,7 +35,7 @@ class _Gathered(NamedTuple):
     """The dictionary that all was found in: another one means other tensors."""
 
 
-class _Quick(QuickStep, PlainAdam):
+class _FusedAdam(FusedOptimizer, PlainAdam):
     """What Adam and AdamW have in common."""
 
     PLAIN = PlainAdam
@@ -57,7 +57,7 @@ class _Quick(QuickStep, PlainAdam):
             gathered.counts.sub_(found_inf)
 
     def _found(self) -> _Gathered | None:
-        """The lists; None where PyTorch's own way must be gone."""
+        """Return the lists; None where PyTorch's own step must be taken."""
         kept = self._gathered
         if kept is None or kept.state is not self.state or len(kept.groups) != len(self.param_groups):
             self._gathered = kept = self._gather()
@@ -98,9 +98,9 @@ class _Quick(QuickStep, PlainAdam):
         return _Gathered(groups, counts, self.state)
 
 
-class Adam(_Quick):
+class Adam(_FusedAdam):
     """torch.optim.Adam with fused=True."""
 
 
-class AdamW(_Quick, PlainAdamW):
+class AdamW(_FusedAdam, PlainAdamW):
     """torch.optim.AdamW with fused=True."""

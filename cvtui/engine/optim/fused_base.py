@@ -14,9 +14,12 @@ import torch
 from torch.optim import Optimizer
 
 
-class QuickStep(Optimizer):
-    """Base of our optimisers: hooks as PyTorch calls them (but for hooks on all optimisers of a process, and for
-    answers of a hook, which have nothing to change here), and in between `update`."""
+class FusedOptimizer(Optimizer):
+    """Base class: call hooks, then the fused kernel, without profiler overhead.
+
+    Hooks are called as PyTorch does (but for hooks on all optimisers of a process, and for answers of a hook, which
+    have nothing to change here), and in between `update`.
+    """
 
     PLAIN: ClassVar[Any]
     """PyTorch's class."""
@@ -33,7 +36,7 @@ class QuickStep(Optimizer):
     step.hooked = True  # type: ignore[attr-defined]
 
     def update(self, closure: Any) -> Any:
-        """The rule, without gradients being recorded: the quick way where it can be gone, otherwise PyTorch's."""
+        """Apply the rule, without recording gradients: by the kernel where possible, otherwise PyTorch's own step."""
         gathered = self._found()
         grads = [[p.grad for p in group.params] for group in gathered.groups] if gathered else []
         if gathered is None or closure is not None or any(g is None for group in grads for g in group):
@@ -42,8 +45,10 @@ class QuickStep(Optimizer):
         return None
 
     def _found(self) -> Any:
-        """The tensors in lists, one of `groups` with its `params` for each parameter group; None where PyTorch's own
-        way must be gone."""
+        """Return the tensors in lists, one of `groups` with its `params` for each parameter group.
+
+        None where PyTorch's own step must be taken.
+        """
         raise NotImplementedError
 
     def _quick(self, gathered: Any, grads: list[list[Any]]) -> None:

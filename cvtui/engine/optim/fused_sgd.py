@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD as PlainSGD
 
-from cvtui.engine.optim.fused_base import QuickStep
+from cvtui.engine.optim.fused_base import FusedOptimizer
 
 
 class _Group(NamedTuple):
@@ -27,7 +27,7 @@ class _Gathered(NamedTuple):
     """The dictionary that the velocities were found in: another one means other tensors."""
 
 
-class SGD(QuickStep, PlainSGD):
+class SGD(FusedOptimizer, PlainSGD):
     """torch.optim.SGD with fused=True: to the last bit, hooks and `found_inf` included."""
 
     PLAIN = PlainSGD
@@ -46,7 +46,7 @@ class SGD(QuickStep, PlainSGD):
             )  # fmt: skip
 
     def _found(self) -> _Gathered | None:
-        """The lists; None where PyTorch's own way must be gone."""
+        """Return the lists; None where PyTorch's own step must be taken."""
         kept = self._gathered
         if kept is not None and kept.state is self.state and len(kept.groups) == len(self.param_groups):
             for group in kept.groups:  # options, or velocities, that somebody has changed by hand

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import LOSSES as CHOICES
+from cvtui.recipe.choices.losses import LossChoice
+from cvtui.recipe.choices.spec import Chosen
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def cross_entropy(smoothing: float = 0.0) -> Loss:
-    """−Σ q_j log softmax(s)_j, in one step and so without overflow (PyTorch's cross_entropy).
+    """Make −Σ q_j log softmax(s)_j, in one step and so without overflow (PyTorch's cross_entropy).
 
     q is 1 for the true class; with smoothing ε it is 1 − ε there, and ε / C for every class besides (Szegedy 2016).
     """
@@ -24,7 +24,7 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
 
 
 def hinge(margin: float = 1.0) -> Loss:
-    """Σ_{j≠y} max(0, s_j − s_y + margin): the multi-class SVM loss of the lecture (Weston & Watkins 1999).
+    """Make Σ_{j≠y} max(0, s_j − s_y + margin): the multi-class SVM loss of the lecture (Weston & Watkins 1999).
 
     PyTorch's multi_margin_loss is this divided by the number of classes.
     """
@@ -38,7 +38,7 @@ def hinge(margin: float = 1.0) -> Loss:
 
 
 def mse() -> Loss:
-    """1/C Σ (s_j − [j = y])²: the scores themselves as a regression of the one-hot labels."""
+    """Make 1/C Σ (s_j − [j = y])²: the scores themselves as a regression of the one-hot labels."""
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
         scores = _whole(logits)
@@ -53,10 +53,9 @@ def _whole(logits: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": cross_entropy, "hinge": hinge, "mse": mse}
-"""By the names of `cvtui.recipe.choices.tables.LOSSES`: called with the choice's parameters, gives the loss."""
+"""By the names of `cvtui.recipe.choices.losses.LOSSES`: called with the choice's parameters, gives the loss."""
 
 
-def make_loss(text: str) -> Loss:
-    """The loss of a recipe's text."""
-    choice, values = parse_choice(text, CHOICES, "loss")
-    return LOSSES[choice.name](**values)
+def make_loss(choice: Chosen[LossChoice]) -> Loss:
+    """Make the loss of a recipe's choice."""
+    return LOSSES[choice.name](**choice.values)

@@ -17,8 +17,10 @@ Groups = list[dict[str, Any]]
 
 
 class Together(Optimizer):
-    """Several optimisers as one: each updates the groups that it was made with. They share groups and state with this
-    one, which is the one to set rates on, to save and to load."""
+    """Several optimisers as one: each updates the groups that it was made with.
+
+    They share groups and state with this one, which is the one to set rates on, to save and to load.
+    """
 
     found_inf: Tensor | None = None
 
@@ -31,7 +33,7 @@ class Together(Optimizer):
         self._share()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Called when a state is loaded, which makes new groups."""
+        """Share the new groups that loading a state makes."""
         super().__setstate__(state)
         self._share()
 
@@ -42,8 +44,8 @@ class Together(Optimizer):
             part.param_groups = [groups.pop(0) for _ in part.param_groups]
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """The update of all parts, unless `found_inf` is set."""
+    def step(self, _closure: Any = None) -> None:  # type: ignore[override]
+        """Update all parts, unless `found_inf` is set."""
         flag = self.found_inf
         if flag is None:
             self._update()
@@ -65,8 +67,11 @@ class Together(Optimizer):
             tensor.copy_(torch.where(flag > 0, torch.zeros_like(tensor) if before is None else before, tensor))
 
     def _changing(self, device: torch.device) -> list[Tensor]:
-        """Parameters and their state on the device. (A count of steps may lie on the CPU: only the `decay` of an
-        AdaGrad reads it, which then counts a step that was left out.)"""
+        """Return the parameters and their state on the device.
+
+        (A count of steps may lie on the CPU: only the `decay` of an AdaGrad reads it, which then counts a step that was
+        left out.)
+        """
         parameters = [parameter for group in self.param_groups for parameter in group["params"]]
         state = [value for parameter in parameters for value in self.state.get(parameter, {}).values()]
         return [
@@ -83,7 +88,7 @@ class FlatMuon(Optimizer):
         super().__init__(groups, dict(self.inner.defaults))
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, _closure: Any = None) -> None:  # type: ignore[override]
         for group, flat in zip(self.param_groups, self.inner.param_groups, strict=True):
             flat.update({name: value for name, value in group.items() if name != "params"})
             for parameter, view in zip(group["params"], flat["params"], strict=True):
@@ -100,13 +105,15 @@ def _flat(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def has_muon() -> bool:
-    """Does this PyTorch have it (2.9 and newer)?"""
+    """Return True if this PyTorch has Muon (2.9 and newer)."""
     return hasattr(torch.optim, "Muon")
 
 
 def muon_and_adamw(groups: Groups, lr: float, options: dict[str, Any]) -> Optimizer:
-    """Muon for the first group's weights but the last (the classifier's, which its author leaves to AdamW); AdamW for
-    all others, at the same rate. `options` are those of torch.optim.Muon."""
+    """Make Muon for the first group's weights but the last, and AdamW for all others, at the same rate.
+
+    The last is the classifier's, which Muon's author leaves to AdamW. `options` are those of torch.optim.Muon.
+    """
     first, *others = groups
     hidden, last = first["params"][:-1], first["params"][-1:]
     rest: Groups = [{**first, "params": last}, *others]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cvtui.recipe.memory_check import check_room, free_memory, gib, need_of
+from cvtui.recipe.memory_check import check_memory, free_memory, gib, memory_need
 from cvtui.recipe.validation import Checked
 
 _SIGNS = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED", "can't allocate memory")
@@ -23,10 +23,10 @@ def check_fits(checked: Checked, device: torch.device) -> str:
     need more than there is (the activations are an estimate)."""
     free = free_memory(swap=True)
     if device.type == "cuda":
-        check_room(checked, free, "this machine", built_only=True)
+        check_memory(checked, free, "this machine", built_only=True)
         free = free_on_gpu(device)
-    check_room(checked, free, str(device))
-    need = need_of(checked)
+    check_memory(checked, free, str(device))
+    need = memory_need(checked)
     if need.total <= free:
         return ""
     return (
@@ -44,6 +44,6 @@ def free_on_gpu(device: torch.device) -> int:
 def smaller_batch(checked: Checked, had: int) -> int:
     """The batch size halved as often as its estimate needs to fit into the `had` bytes; 0 where no batch is smaller."""
     size = checked.recipe.batch_size // 2
-    while size > 1 and need_of(checked, size).total > had:
+    while size > 1 and memory_need(checked, size).total > had:
         size //= 2
     return size

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
-from cvtui.runlog.checkpoints import pick
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import checkpoint_file
 
 
 def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[str, int]:
-    """Writes the weights of one checkpoint (see `pick`) to `path`, whole or not at all. The checkpoint's name and the
+    """Writes the weights of one checkpoint (`checkpoint_file`) to `path`, whole or not at all. Its name and the
     number of tensors. RequestError when it is damaged; OSError when the disk refuses.
 
     Tensors are contiguous, named as in the state dict; the metadata hold, as JSON, recipe, classes, step, epoch and
@@ -23,7 +23,7 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
     """
     from safetensors.torch import save
 
-    source = pick(folder, name)
+    source = checkpoint_file(folder, name)
     try:
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:

@@ -13,7 +13,7 @@ from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.train.state import Training, first_batch
 from cvtui.recipe.first_loss import first_loss
-from cvtui.recipe.memory_check import need_of
+from cvtui.recipe.memory_check import memory_need
 
 
 def predict(training: Training) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def predict(training: Training) -> dict[str, Any]:
     """
     start_loss, spread = first_pass(training)
     return {
-        "first_loss": first_loss(training.recipe.loss, len(training.checked.data.classes)).value,
+        "first_loss": first_loss(training.checked.loss, len(training.checked.data.classes)).value,
         "start_loss": start_loss,
         "activation_std": spread,
         "memory": memory(training),
@@ -62,7 +62,7 @@ def memory(training: Training) -> int:
     """Bytes that training holds on its device: weights, gradients, optimiser state, kept activations, the images.
 
     With a running mean of the weights, that too."""
-    return need_of(training.checked).total + training.data.bytes
+    return memory_need(training.checked).total + training.data.bytes
 
 
 def _finite(number: float) -> float:

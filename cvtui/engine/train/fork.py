@@ -81,7 +81,7 @@ SHAPE = ("momentum", "amsgrad", "centered")
 def _take_optimizer(training: Training, state: dict[str, Any]) -> list[str]:
     """Momentum and the like, where the rule that they belong to is the same; its options are the child's own."""
     before = str(state["recipe"].get("optimizer", "")).partition("(")[0]
-    now = training.recipe.optimizer.partition("(")[0]
+    now = training.checked.optimizer.name
     if before != now:
         return [f"the optimizer's state begins anew: {before} → {now}"]
     fresh = training.optimizer.param_groups
@@ -101,7 +101,7 @@ def _take_drops(training: Training, state: dict[str, Any]) -> None:
     """How often a plateau has lowered the rate, and how long it has waited, where the schedule is the parent's."""
     if training.recipe.schedule == state["recipe"].get("schedule") and training.schedule.name == "plateau":
         training.schedule = replace(training.schedule, drops=tuple(state["schedule"].get("drops", ())))
-        training.plateau = Plateau(**state.get("plateau", {}))
+        training.plateau = Plateau.of_state(state.get("plateau", {}))
 
 
 def _take_random(training: Training, state: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cvtui import door
-from cvtui.engine.data.images import Part, Tell
+from cvtui.engine.data.images import OnProgress, Part
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import generator
 from cvtui.engine.train import checkpoint
@@ -33,7 +33,7 @@ Masks = dict[str, Tensor]
 """Layer name -> bool, of its weight's shape: True is kept."""
 
 
-def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -> tuple[Training, str]:
+def prepare_run(checked: Checked, folder: RunFolder, tell: OnProgress | None = None) -> tuple[Training, str]:
     """The training of a run folder: that of its recipe, and of its ticket where it has one; the words for the log.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
@@ -53,7 +53,7 @@ def prepare_run(checked: Checked, folder: RunFolder, tell: Tell | None = None) -
         masks.update(_masks(model, checked.recipe.seed, folder, ticket))
         if ticket.kind == "reinit":
             fresh = Net(checked.table)
-            start_weights(fresh, checked.recipe, train, preprocess, ticket.round)
+            start_weights(fresh, checked, train, preprocess, ticket.round)
             model.load_state_dict(fresh.state_dict())
         else:
             _rewind(model, beside(folder, ticket.origin))
@@ -105,7 +105,7 @@ def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     path = folder.path / MASK
     if door.is_file(path):
         return _read(path)
-    names = [place.name for place in places(model)]
+    names = [layer.name for layer in layers_of(model)]
     above = RunFolder(beside(folder, ticket.parent))
     try:
         state = checkpoint.load(above.checkpoints / "last.pt")
@@ -170,7 +170,7 @@ Held = list[tuple[Tensor, Tensor]]
 
 
 def _held(model: Net, masks: Masks) -> Held:
-    return [(place.weight, masks[place.name].to(place.weight.device)) for place in places(model)]
+    return [(layer.weight, masks[layer.name].to(layer.weight.device)) for layer in layers_of(model)]
 
 
 @torch.no_grad()

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import ON_NAN
+from cvtui.recipe.choices.on_nan import OnNanChoice
+from cvtui.recipe.choices.spec import Chosen
 
 if TYPE_CHECKING:
     from cvtui.engine.observe.recorder import Journal
@@ -30,10 +30,9 @@ class Rule(NamedTuple):
     """So many bad steps in a row end the run; 0: none do."""
 
 
-def rule_of(text: str) -> Rule:
+def rule_of(choice: Chosen[OnNanChoice]) -> Rule:
     """`stop`, `stop(5)`, `skip(steps=100)`, `continue`."""
-    choice, values = parse_choice(text, ON_NAN, "on_nan")
-    return Rule(choice.name != "continue", int(values.get("steps", 0)))
+    return Rule(choice.spec.guarded, int(choice.values.get("steps", 0)))
 
 
 class Guard:

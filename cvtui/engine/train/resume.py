@@ -114,10 +114,10 @@ def _take_schedule(training: Training, state: dict[str, Any]) -> list[str]:
     told = []
     if changed <= {"epochs"}:
         training.schedule = replace(before, epochs=own.epochs, steps_per_epoch=own.steps_per_epoch)
-        training.plateau = Plateau(**state.get("plateau", {}))
+        training.plateau = Plateau.of_state(state.get("plateau", {}))
     elif before.name == own.name == "plateau":
         training.schedule = replace(own, drops=tuple(before.drops), shift=before.shift)
-        training.plateau = Plateau(**state.get("plateau", {}))
+        training.plateau = Plateau.of_state(state.get("plateau", {}))
     else:
         training.schedule = replace(own, shift=before.shift)
     if state.get("data", {}).get("train", training.data.train.size) != training.data.train.size:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.images import ChannelStats, Images, Part, Split, Tell, channel_stats
+from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.init import initialise, needs_batch
@@ -69,7 +69,7 @@ class Training:
     schedule: Schedule
     ema: Ema | None = None
     """The running mean of the weights, where the recipe asks for one."""
-    augment: Augment = field(default_factory=lambda: Augment("none", 0))
+    augment: Augment = field(default_factory=lambda: Augment((), 0))
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Steps done."""
@@ -157,7 +157,7 @@ Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
-def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = None) -> Training:
+def prepare(checked: Checked, begin: Begin | None = None, tell: OnProgress | None = None) -> Training:
     """Data, model, loss and optimiser of a recipe, at their start. RequestError for a device that is not there.
 
     `begin` changes the first weights before anything else has seen them; `tell` hears what takes its time.
@@ -174,16 +174,16 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
     checked = fitted(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
-    if recipe.preprocess.startswith("zca") and tell is not None:
+    if checked.preprocess.name == "zca" and tell is not None:
         tell("whitening: the covariance of the training images …")
-    preprocess = Preprocess(recipe.preprocess, stats, device, on_cpu.train)
+    preprocess = Preprocess(checked.preprocess, stats, device, on_cpu.train)
     model = Net(checked.table)
-    start_weights(model, recipe, data.train, preprocess)
+    start_weights(model, checked, data.train, preprocess)
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:
         begin(model, data.train, preprocess)
-    optimizer = make_optimizer(model, recipe)
+    optimizer = make_optimizer(model, checked.optimizer, recipe)
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
     return Training(
         checked=checked,
@@ -193,11 +193,11 @@ def prepare(checked: Checked, begin: Begin | None = None, tell: Tell | None = No
         stats=stats,
         preprocess=preprocess,
         model=model,
-        loss=make_loss(recipe.loss),
+        loss=make_loss(checked.loss),
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
-        augment=Augment(recipe.augment, recipe.seed),
+        augment=Augment(checked.augment, recipe.seed),
         fingerprint=_fingerprint(checked, on_cpu),
     )
 
@@ -227,16 +227,16 @@ MEASURED_IMAGES = 64
 """At least so many images are looked at by an initialisation that looks at some."""
 
 
-def start_weights(model: Net, recipe: Recipe, train: Part, preprocess: Preprocess, number: int = 0) -> None:
+def start_weights(model: Net, checked: Checked, train: Part, preprocess: Preprocess, number: int = 0) -> None:
     """Initialises `model`, which is on the CPU, as the recipe says; another `number` is another draw of its seed.
 
     An initialisation that looks at images gets those of the first step (and what follows, where the batch is small).
     """
-    batch = None
-    if needs_batch(recipe.init):
+    recipe, batch = checked.recipe, None
+    if needs_batch(checked.init):
         count = max(recipe.batch_size, MEASURED_IMAGES)
         batch = preprocess(next(batches(train, count, recipe.seed, 1)).pixels).cpu()
-    initialise(model, recipe.init, generator(recipe.seed, WEIGHTS, number), batch)
+    initialise(model, checked.init, generator(recipe.seed, WEIGHTS, number), batch)
 
 
 def first_batch(training: Training) -> Images:

@@ -12,7 +12,6 @@ from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import Watch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, Journal
-from cvtui.engine.observe.step_metrics import exact
 from cvtui.engine.runtime.idle_cores import FreeCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, Governor, candidates
 from cvtui.engine.train.checkpoint_files import Keeper, Names
@@ -29,6 +28,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.nonfinite import words_of
 from cvtui.runlog.worker_process import usable_cores
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import rounded
 
 
 class Loop:
@@ -37,7 +37,7 @@ class Loop:
         self.folder = folder
         training.model.write_over()
         self.watch = Watch(training.model, training.optimizer, training.recipe.watch_every)
-        rule = rule_of(training.recipe.on_nan)
+        rule = rule_of(training.checked.on_nan)
         self.journal = Journal(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None
         self.scan: DataScan | None = None
@@ -50,7 +50,7 @@ class Loop:
         self.guard = Guard(training.model, training.optimizer, self.journal) if rule.guarded else None
         self.governor = governor_of(training)
         self.clip = Clip(training.optimizer, self.journal, training.recipe.clip) if training.recipe.clip else None
-        self.ends_on_nan = training.recipe.on_nan.startswith("stop")
+        self.ends_on_nan = training.checked.on_nan.name == "stop"
         self._told_bad = False
         self.keeper = Keeper(training, folder, self.journal)
         self._begun = training.step
@@ -66,9 +66,7 @@ class Loop:
         total = t.checked.total_steps
         places = sorted({round(total * share / 200) for share in range(201)} - {total})
         self.journal.writer.write(
-            Facts(
-                rates=[[step, exact(t.schedule.lr_at(step))] for step in places], loss=t.recipe.loss.partition("(")[0]
-            )
+            Facts(rates=[[step, rounded(t.schedule.lr_at(step), 9)] for step in places], loss=t.checked.loss.name)
         )
         self.journal.gather(probe, scan)
         return probe, scan

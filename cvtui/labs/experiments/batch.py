@@ -14,8 +14,7 @@ from cvtui.doctor.curves import learnt
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import digits
-from cvtui.labs.experiments.lr import problem
-from cvtui.labs.experiments.train import UNTOLD, Split, evaluate, guess, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, guess, problem, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -54,7 +53,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
 
 
 def go(
-    runner: Runner, data: Split, knobs: Knobs, report: Report, done: float, part: float, runners: list[Runner]
+    runner: Runner, data: TensorSplit, knobs: Knobs, report: Report, done: float, part: float, runners: list[Runner]
 ) -> None:
     """Trains with plain SGD; the loss over all training images is looked at four times an epoch, off the clock."""
     seed = int(knobs["seed"])
@@ -74,13 +73,13 @@ def go(
         begin = time.perf_counter()
 
 
-def look(runner: Runner, model: nn.Module, data: Split, epoch: float, seconds: float) -> None:
+def look(runner: Runner, model: nn.Module, data: TensorSplit, epoch: float, seconds: float) -> None:
     runner.epochs.append(epoch)
     runner.losses.append(evaluate(model, data.x, data.y)[0])
     runner.seconds.append(seconds)
 
 
-def gradient_noise(data: Split, seed: int, draws: int, report: Report) -> list[float]:
+def gradient_noise(data: TensorSplit, seed: int, draws: int, report: Report) -> list[float]:
     """For each of SIZES: ‖minibatch gradient − full gradient‖ / ‖full gradient‖, root mean square over the draws.
 
     At the first weights; images are drawn with replacement, so that large batches are as independent as small ones.
@@ -113,7 +112,7 @@ def slope(x: Sequence[float], y: Sequence[float]) -> float:
     return fall
 
 
-def apart(first: Runner, second: Runner) -> float:
+def distance(first: Runner, second: Runner) -> float:
     """How far two loss curves over epochs lie apart: the mean of |ln(loss / loss)| at the second's epochs."""
     import numpy as np
 
@@ -126,7 +125,7 @@ def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float
     small, plain, scaled = runners
     tested = learnt(small.losses[-1], guess) and knobs["times"] >= 2
     fall = slope(SIZES, noise)
-    plain_apart, scaled_apart = apart(small, plain), apart(small, scaled)
+    plain_gap, scaled_gap = distance(small, plain), distance(small, scaled)
     faster = small.seconds[-1] / max(scaled.seconds[-1], 1e-9)
     rows = [
         [runner.name, str(round(runner.epochs[-1] * math.ceil(1437 / runner.batch))), f"{runner.losses[-1]:.3g}",
@@ -158,15 +157,18 @@ def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float
             "runs": [runner.name for runner in runners],
             "loss at the end": [round4(runner.losses[-1]) for runner in runners],
             "seconds": [round4(runner.seconds[-1]) for runner in runners],
-            "from the small batch's curve": {"same rate": round4(plain_apart), "scaled rate": round4(scaled_apart)},
+            "from the small batch's curve": {
+                "same rate": round4(plain_gap),
+                "scaled rate": round4(scaled_gap),
+            },
             "batch sizes": list(SIZES),
             "gradient noise": [round4(value) for value in noise],
             "noise slope": round4(fall),
         },
-        claim_holds=scaled_apart < 0.5 * plain_apart and abs(fall + 0.5) < 0.05 if tested else None,
-        sentence=f"Over epochs the curve of batch x{knobs['times']} lies e^{plain_apart:.2f} from the small batch's, "
-        f"with rate x{knobs['times']} e^{scaled_apart:.2f}; it takes {faster:.1f} times less time. "
-        f"The gradient's noise falls with B^{fall:.2f}." + ("" if learnt(small.losses[-1], guess) else UNTOLD),
+        claim_holds=scaled_gap < 0.5 * plain_gap and abs(fall + 0.5) < 0.05 if tested else None,
+        sentence=f"Over epochs the curve of batch x{knobs['times']} lies e^{plain_gap:.2f} from the small batch's, "
+        f"with rate x{knobs['times']} e^{scaled_gap:.2f}; it takes {faster:.1f} times less time. "
+        f"The gradient's noise falls with B^{fall:.2f}." + ("" if learnt(small.losses[-1], guess) else NOT_LEARNED),
     )
 
 

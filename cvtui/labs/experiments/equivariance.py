@@ -14,7 +14,7 @@ from cvtui.calc import Flatten, GlobalPool, Linear, Size
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
-from cvtui.labs.experiments.train import Split, train
+from cvtui.labs.experiments.train import TensorSplit, train
 from cvtui.labs.experiments.transforms import canvas, cut, outputs_of, shift_error, warp_error
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
@@ -91,15 +91,15 @@ def make_subjects(knobs: Knobs, seed: int) -> Iterator[Subject]:
         yield subject
 
 
-def small_shapes() -> Split:
-    """The drawn shapes, grey, 24x24: 1,500 to train on."""
+def small_shapes() -> TensorSplit:
+    """Return the generated shapes, grey, 24x24: 1,500 to train on."""
     data = images("shapes", 1500, 300)
 
     def shrink(x: Tensor) -> Tensor:
         grey = F.interpolate(x.mean(1, keepdim=True), size=(SIDE, SIDE), mode="bilinear", antialias=True)
         return (grey - grey.mean()) / grey.std()
 
-    return Split(x=shrink(data.x), y=data.y, val_x=shrink(data.val_x), val_y=data.val_y, classes=data.classes)
+    return TensorSplit(x=shrink(data.x), y=data.y, val_x=shrink(data.val_x), val_y=data.val_y, classes=data.classes)
 
 
 def measure(subject: Subject, wide: Tensor, shifts: int) -> dict[str, dict[str, list[float]]]:
@@ -126,7 +126,7 @@ def measure(subject: Subject, wide: Tensor, shifts: int) -> dict[str, dict[str, 
 
 
 def own_error(wide: Tensor) -> tuple[list[float], list[float]]:
-    """What interpolation alone costs: the error of a map that does follow every turn and scale, ReLU of each pixel."""
+    """Measure the error of interpolation alone: a map that follows every turn and scale, ReLU of each pixel."""
     still = cut(wide).relu()
     angles = [warp_error(still, cut(wide, angle=angle).relu(), angle, 1.0, 1) for angle in ANGLES]
     return angles, [warp_error(still, cut(wide, scale=scale).relu(), 0.0, scale, 1) for scale in SCALES]

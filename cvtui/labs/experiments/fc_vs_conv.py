@@ -14,7 +14,7 @@ from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build, images
 from cvtui.labs.experiments.dense import conv_matrix
-from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, smooth, thin, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
@@ -22,7 +22,7 @@ WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 COLUMNS = ("parameters", "connections", "accuracy", "seconds")
 
 
-class Racer:
+class Rival:
     """One net, its training and what came of it."""
 
     def __init__(self, name: str, expression: str, size: Size, classes: int, seed: int, option: str) -> None:
@@ -46,24 +46,24 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     seed = int(knobs["seed"])
     data = images(str(knobs["data"]), int(knobs["images"]))
     size: Size = (data.x.shape[2], data.x.shape[3], data.x.shape[1])
-    cnn = Racer("CNN", str(knobs["net"]), size, data.classes, seed, "--net")
+    cnn = Rival("CNN", str(knobs["net"]), size, data.classes, seed, "--net")
     if not any(isinstance(row.node, Conv) for row in cnn.net.table.rows):
         raise RequestError(f"--net: {knobs['net']!r} has no conv to compare with")
-    racers = [cnn]
-    fit(cnn, data, knobs, report, 0.0, 0.4, racers)
+    rivals = [cnn]
+    fit(cnn, data, knobs, report, 0.0, 0.4, rivals)
     if knobs["match"] == "parameters":
         width = matching_width(cnn.parameters, size, data.classes)
-        racers.append(Racer(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
-        fit(racers[-1], data, knobs, report, 0.4, 0.95, racers)
+        rivals.append(Rival(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
+        fit(rivals[-1], data, knobs, report, 0.4, 0.95, rivals)
     else:
         for number, width in enumerate(WIDTHS):
-            racers.append(Racer(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
+            rivals.append(Rival(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
             low = 0.4 + 0.55 * number / len(WIDTHS)
-            fit(racers[-1], data, knobs, report, low, low + 0.55 / len(WIDTHS), racers)
-            if racers[-1].accuracy >= cnn.accuracy:
+            fit(rivals[-1], data, knobs, report, low, low + 0.55 / len(WIDTHS), rivals)
+            if rivals[-1].accuracy >= cnn.accuracy:
                 break
     report(0.95, "the fc that is a conv")
-    return result(knobs, racers, superset(cnn.net, data), data.val_y)
+    return result(knobs, rivals, superset(cnn.net, data), data.val_y)
 
 
 def matching_width(parameters: int, size: Size, classes: int) -> int:
@@ -74,22 +74,34 @@ def matching_width(parameters: int, size: Size, classes: int) -> int:
     return max(1, round((parameters - classes) / (inputs + 1 + classes)))
 
 
-def fit(racer: Racer, data: Split, knobs: Knobs, report: Report, low: float, high: float, racers: list[Racer]) -> None:
+def fit(
+    rival: Rival,
+    data: TensorSplit,
+    knobs: Knobs,
+    report: Report,
+    low: float,
+    high: float,
+    rivals: list[Rival],
+) -> None:
     """Trains with Adam for the asked number of epochs; the time is that of the steps alone."""
     per_epoch = -(-len(data.x) // 64)
     steps = int(knobs["epochs"]) * per_epoch
-    optimizer = torch.optim.Adam(racer.net.parameters(), lr=float(knobs["lr"]))
+    optimizer = torch.optim.Adam(rival.net.parameters(), lr=float(knobs["lr"]))
     begin = time.perf_counter()
-    for step in train(racer.net, data, optimizer, steps=steps, batch=64, seed=int(knobs["seed"])):
-        racer.losses.append(step.loss)
-        racer.seconds += time.perf_counter() - begin
-        report(low + (high - low) * step.number / steps, f"training the {racer.name}", lambda: [loss_figure(racers)])
+    for step in train(rival.net, data, optimizer, steps=steps, batch=64, seed=int(knobs["seed"])):
+        rival.losses.append(step.loss)
+        rival.seconds += time.perf_counter() - begin
+        report(
+            low + (high - low) * step.number / steps,
+            f"training the {rival.name}",
+            lambda: [loss_figure(rivals)],
+        )
         begin = time.perf_counter()
-    racer.accuracy = evaluate(racer.net, data.val_x, data.val_y)[1]
+    rival.accuracy = evaluate(rival.net, data.val_x, data.val_y)[1]
 
 
-def superset(net: Net, data: Split) -> dict[str, float]:
-    """The first conv of the trained net written as a fully connected layer, and how far the two outputs lie apart."""
+def superset(net: Net, data: TensorSplit) -> dict[str, float]:
+    """Write the first trained conv as a fully connected layer; measure how far the two outputs differ."""
     row = next(row for row in net.table.rows if isinstance(row.node, Conv))
     conv = net.get_submodule(row.name)
     assert isinstance(conv, nn.Conv2d)
@@ -118,17 +130,17 @@ def superset(net: Net, data: Split) -> dict[str, float]:
     }
 
 
-def result(knobs: Knobs, racers: list[Racer], same: dict[str, float], labels: Tensor) -> LabResult:
-    cnn, mlp = racers[0], racers[-1]
+def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Tensor) -> LabResult:
+    cnn, mlp = rivals[0], rivals[-1]
     rows = [
         [
-            racer.name,
-            f"{racer.parameters:,}",
-            f"{racer.connections:,}",
-            f"{racer.accuracy:.1%}",
-            f"{racer.seconds:.1f} s",
+            rival.name,
+            f"{rival.parameters:,}",
+            f"{rival.connections:,}",
+            f"{rival.accuracy:.1%}",
+            f"{rival.seconds:.1f} s",
         ]
-        for racer in racers
+        for rival in rivals
     ]
     figures: list[AnyFigure] = [
         Table(title=f"On {knobs['data']}", columns=["net", *COLUMNS], rows=rows),
@@ -136,10 +148,10 @@ def result(knobs: Knobs, racers: list[Racer], same: dict[str, float], labels: Te
             title="Parameters (on a log scale)",
             log=True,
             bars=[
-                Bar(name=racer.name, value=float(racer.parameters), text=f"{racer.parameters:,}") for racer in racers
+                Bar(name=rival.name, value=float(rival.parameters), text=f"{rival.parameters:,}") for rival in rivals
             ],
         ),
-        loss_figure(racers),
+        loss_figure(rivals),
         filter_matrix(cnn.net),
     ]
     tested = knows(cnn.accuracy, chance(labels))
@@ -168,28 +180,28 @@ def result(knobs: Knobs, racers: list[Racer], same: dict[str, float], labels: Te
     return LabResult(
         figures=figures,
         numbers={
-            "nets": [racer.expression for racer in racers],
-            "parameters": [racer.parameters for racer in racers],
-            "connections": [racer.connections for racer in racers],
-            "accuracy": [round4(racer.accuracy) for racer in racers],
-            "seconds": [round4(racer.seconds) for racer in racers],
+            "nets": [rival.expression for rival in rivals],
+            "parameters": [rival.parameters for rival in rivals],
+            "connections": [rival.connections for rival in rivals],
+            "accuracy": [round4(rival.accuracy) for rival in rivals],
+            "seconds": [round4(rival.seconds) for rival in rivals],
             **{f"superset: {name}": round4(value) for name, value in same.items()},
         },
         claim_holds=holds if tested else None,
-        sentence=words + ("" if tested else UNTOLD),
+        sentence=words + ("" if tested else NOT_LEARNED),
     )
 
 
-def loss_figure(racers: list[Racer]) -> AnyFigure:
+def loss_figure(rivals: list[Rival]) -> AnyFigure:
     curves = []
-    for racer in racers:
-        places, shown = thin(smooth(racer.losses), 150)
-        curves.append(Curve(name=racer.name, x=places, y=[round4(value) for value in shown]))
+    for rival in rivals:
+        places, shown = thin(smooth(rival.losses), 150)
+        curves.append(Curve(name=rival.name, x=places, y=[round4(value) for value in shown]))
     return Curves(title="Training loss", x_label="step", log_y=True, curves=curves)
 
 
 def filter_matrix(net: Net) -> Matrix:
-    """The first trained filter's weights as those of a fully connected layer on a small picture."""
+    """Return the first trained filter as the weights of a fully connected layer on a small picture."""
     row = next(row for row in net.table.rows if isinstance(row.node, Conv))
     weight: Tensor = net.get_submodule(row.name).weight.detach()  # type: ignore[operator]
     kernel = weight[:1, :1]

@@ -25,7 +25,7 @@ STEPS = tuple(10.0**-power for power in range(1, 13))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class GradientCheck:
     """One tensor's gradient, looked at in some of its entries."""
 
     layer: str
@@ -44,7 +44,7 @@ class Checked:
 
     @property
     def error(self) -> float:
-        """max |b − n| / max(|b|, |n|) over the entries, each measured against 1e-4 of the largest of them at least.
+        """Relative error max abs(b − n) / max(abs(b), abs(n)), each entry at least 1e-4 of the largest.
 
         Entries that are 0 but for rounding count as equal: a bias before a batch norm has no gradient at all.
         """
@@ -62,21 +62,21 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     x, y = data.x[: int(knobs["batch"])].double(), data.y[: int(knobs["batch"])]
     entries, h = int(knobs["entries"]), float(knobs["h"])
     handles = plant_bug(net, plant)
-    checked: list[Checked] = []
+    checked: list[GradientCheck] = []
     try:
         gradients = backward(net, x, y)
         tensors = list(everything(net))
         for number, (row, what) in enumerate(tensors):
-            report(0.8 * number / len(tensors), f"{row.name} {what}", lambda: [table(net, checked)])
+            report(0.8 * number / len(tensors), f"{row.name} {what}", lambda: [table(checked)])
             checked.append(compare(net, x, y, row, what, gradients[row.name, what], entries, h, int(knobs["seed"])))
         curves = error_over_h(net, x, y, gradients, report)
     finally:
         for handle in handles:
             handle.remove()
-    return result(net, checked, curves, plant)
+    return result(checked, curves, plant)
 
 
-def result(net: Net, checked: list[Checked], curves: Curves, plant: str) -> LabResult:
+def result(checked: list[GradientCheck], curves: Curves, plant: str) -> LabResult:
     errors = {f"{entry.layer} {entry.what}": round4(entry.error) for entry in checked}
     worst = max(checked, key=lambda entry: entry.error)
     wrong = [entry for entry in checked if entry.error > AGREE]
@@ -91,7 +91,7 @@ def result(net: Net, checked: list[Checked], curves: Curves, plant: str) -> LabR
     if plant != "none":
         words += f" (A bug was planted: {plant}.)"
     return LabResult(
-        figures=[table(net, checked), curves],
+        figures=[table(checked), curves],
         numbers={"relative errors": errors, "largest": round4(worst.error), "wrong": [entry.layer for entry in wrong]},
         claim_holds=not wrong if plant == "none" else None,
         sentence=words,
@@ -99,13 +99,13 @@ def result(net: Net, checked: list[Checked], curves: Curves, plant: str) -> LabR
 
 
 def plant_bug(net: Net, kind: str) -> list[torch.utils.hooks.RemovableHandle]:
-    """A mistake in the backward pass, at the first layer that can have it: what a wrong formula looks like."""
+    """Inject a wrong formula into the backward pass of the first layer that can have it."""
     handles = []
     for row in net.table.rows:
         module: nn.Module = net.get_submodule(row.name)
         if kind == "activation" and isinstance(row.node, Activation):
 
-            def pass_on(module: nn.Module, back: object, arriving: object) -> tuple[Tensor, ...]:
+            def pass_on(_module: nn.Module, _inputs: object, arriving: object) -> tuple[Tensor, ...]:
                 assert isinstance(arriving, tuple)
                 return arriving  # as if the slope of the activation were 1 everywhere
 
@@ -136,7 +136,7 @@ def backward(net: Net, x: Tensor, y: Tensor) -> dict[tuple[str, str], Tensor]:
     handles = []
     for row in net.table.rows:
 
-        def keep(module: nn.Module, inputs: object, output: Tensor, name: str = row.name) -> None:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = row.name) -> None:
             output.retain_grad()
             outputs[name] = output
 
@@ -157,8 +157,8 @@ def backward(net: Net, x: Tensor, y: Tensor) -> dict[tuple[str, str], Tensor]:
 
 def compare(
     net: Net, x: Tensor, y: Tensor, row: Row, what: str, gradient: Tensor, entries: int, h: float, seed: int
-) -> Checked:
-    """The numeric gradient at up to `entries` places of one tensor, beside backward's."""
+) -> GradientCheck:
+    """Compare the numeric gradient at up to `entries` positions of one tensor with backward's."""
     picked = torch.randperm(gradient.numel(), generator=torch.Generator().manual_seed(seed))[:entries]
     loss = (lambda nudge: nudged_output(net, x, y, row.name, nudge)) if what == "output" else None
     numeric = []
@@ -171,7 +171,7 @@ def compare(
             parameter = getattr(net.get_submodule(row.name), what)
             up, down = (nudged_parameter(net, x, y, parameter, part) for part in (nudge, -nudge))
         numeric.append((up - down) / (2 * h))
-    return Checked(
+    return GradientCheck(
         layer=row.name,
         what=what,
         shape=tuple(gradient.shape),
@@ -183,7 +183,7 @@ def compare(
 
 @torch.no_grad()
 def nudged_parameter(net: Net, x: Tensor, y: Tensor, parameter: Tensor, nudge: Tensor) -> float:
-    """The loss with something added to a parameter, which is put back exactly."""
+    """Return the loss as a function of what is added to a parameter, which is restored exactly."""
     before = parameter.detach().clone()
     parameter.add_(nudge)
     loss = float(F.cross_entropy(net(x), y))
@@ -193,8 +193,8 @@ def nudged_parameter(net: Net, x: Tensor, y: Tensor, parameter: Tensor, nudge: T
 
 @torch.no_grad()
 def nudged_output(net: Net, x: Tensor, y: Tensor, layer: str, nudge: Tensor) -> float:
-    """The loss with something added to a layer's output."""
-    handle = net.get_submodule(layer).register_forward_hook(lambda module, inputs, output: output + nudge)
+    """Return the loss as a function of what is added to a layer's output."""
+    handle = net.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: output + nudge)
     try:
         return float(F.cross_entropy(net(x), y))
     finally:
@@ -227,7 +227,7 @@ def error_over_h(net: Net, x: Tensor, y: Tensor, gradients: dict[tuple[str, str]
     )
 
 
-def table(net: Net, checked: list[Checked]) -> AnyFigure:
+def table(checked: list[GradientCheck]) -> AnyFigure:
     rows = [
         [
             f"{entry.layer} {entry.what}",

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from cvtui.engine.nn.inits.fans import he_std, xavier_std
 from cvtui.errors import RequestError
-from cvtui.labs.experiments.init_figures import ACTIVATIONS, Way, figures
+from cvtui.labs.experiments.init_figures import ACTIVATIONS, Variant, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 LECTURE = (
@@ -37,7 +37,7 @@ CONV_SIDE = 16
 
 
 def weight_std(scheme: str, fan_in: int) -> float:
-    """The scheme's standard deviation for `fan_in` = Din inputs of a unit (F²·C of a conv)."""
+    """Return the scheme's standard deviation for `fan_in` = Din inputs of a unit (F²·C of a conv)."""
     match scheme:
         case "xavier":
             return xavier_std(fan_in)
@@ -47,7 +47,7 @@ def weight_std(scheme: str, fan_in: int) -> float:
             return float(scheme.removeprefix("normal-"))
 
 
-class Layers:
+class Stack:
     """The stack's weights, made anew from the seed whenever they are needed: 100 layers of 4096 would fill 6.7 GB."""
 
     def __init__(self, kind: str, width: int, depth: int, seed: int) -> None:
@@ -84,8 +84,8 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             width = 64
         if width > 256:
             raise RequestError(f"--width: {width} is not allowed for conv; allowed: 2 to 256 channels")
-    layers = Layers(str(knobs["layer"]), width, int(knobs["depth"]), int(knobs["seed"]))
-    ways = [Way(*pair) for pair in pairs]
+    layers = Stack(str(knobs["layer"]), width, int(knobs["depth"]), int(knobs["seed"]))
+    ways = [Variant(*pair) for pair in pairs]
     inputs = layers.inputs(int(knobs["batch"]))
     for way in ways:
         way.outputs.append(inputs)
@@ -107,8 +107,8 @@ def chosen_pairs(activation: str, schemes: Sequence[str]) -> list[tuple[str, str
     return pairs
 
 
-def forward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
-    """Sends the inputs through all layers; yields the share that is done."""
+def forward(layers: Stack, ways: Sequence[Variant]) -> Iterator[float]:
+    """Send the inputs through all layers; yield the share that is done."""
     for layer in range(layers.depth):
         weights = layers.weights(layer)
         for way in ways:
@@ -121,8 +121,8 @@ def forward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
             yield (layer + 1) / layers.depth
 
 
-def backward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
-    """Sends a gradient of unit size back from the last layer; yields the share that is done."""
+def backward(layers: Stack, ways: Sequence[Variant]) -> Iterator[float]:
+    """Send a gradient of unit size back from the last layer; yield the share that is done."""
     arriving = [torch.randn(way.outputs[-1].shape, generator=torch.Generator().manual_seed(7)) for way in ways]
     for layer in reversed(range(layers.depth)):
         weights = layers.weights(layer)
@@ -137,7 +137,7 @@ def backward(layers: Layers, ways: Sequence[Way]) -> Iterator[float]:
             yield (layers.depth - layer) / layers.depth
 
 
-def result(knobs: Knobs, width: int, ways: Sequence[Way]) -> LabResult:
+def result(knobs: Knobs, width: int, ways: Sequence[Variant]) -> LabResult:
     numbers: dict[str, object] = {}
     for way in ways:
         numbers[f"std {way.name}"] = [round4(value) for value in way.stds]

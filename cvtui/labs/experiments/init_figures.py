@@ -27,7 +27,7 @@ BINS = 32
 
 
 @dataclass
-class Way:
+class Variant:
     """One pair of activation and scheme on its way through the layers."""
 
     activation: str
@@ -60,8 +60,8 @@ def histogram_row(values: Tensor, name: str, column: str, text: str) -> Histogra
     )
 
 
-def figures(ways: Sequence[Way], names: Sequence[str] = ()) -> list[AnyFigure]:
-    """The histograms (of the first six layers and the last) and the gradient; `names`: of a net's layers."""
+def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigure]:
+    """Draw the histograms (first six layers and the last) and the gradient; `names`: of a net's layers."""
     rows = [
         histogram_row(
             output,

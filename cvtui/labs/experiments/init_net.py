@@ -10,14 +10,16 @@ from cvtui.engine.nn.init import initialise
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build
-from cvtui.labs.experiments.init_figures import Way, figures
+from cvtui.labs.experiments.init_figures import Variant, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.recipe.choices.inits import INITS
+from cvtui.recipe.choices.spec import parse_choice
 
 SIZE = (32, 32, 3)
 
 
 def run_net(knobs: Knobs, report: Report) -> LabResult:
-    """Inputs ~ N(0, 1) of 32x32x3; what is shown are the outputs of the net's activation layers.
+    """Measure the outputs of a net's activation layers on inputs ~ N(0, 1) of 32x32x3.
 
     The gradient begins at the net's outputs with N(0, 1), as in the stack.
     """
@@ -28,10 +30,11 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
     maker = torch.Generator().manual_seed(int(knobs["seed"]))
     inputs = torch.randn(int(knobs["batch"]), SIZE[2], SIZE[0], SIZE[1], generator=maker)
     schemes = str(knobs["scheme"]).split(",")
-    ways: list[Way] = []
+    ways: list[Variant] = []
     for number, scheme in enumerate(schemes):
         report(number / len(schemes), scheme, lambda: figures(ways, names))
-        initialise(net, init_of(scheme), torch.Generator().manual_seed(int(knobs["seed"])))
+        init = parse_choice(init_of(scheme), INITS, "scheme")
+        initialise(net, init, torch.Generator().manual_seed(int(knobs["seed"])))
         ways.append(way_of(net, names, inputs, scheme))
     numbers: dict[str, object] = {"layers": names}
     for way in ways:
@@ -48,18 +51,18 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
 
 
 def init_of(scheme: str) -> str:
-    """The knob's word as a recipe writes it: `normal-0.01` is `normal(0.01)`."""
+    """Return the knob's value as a recipe writes it: `normal-0.01` is `normal(0.01)`."""
     name, _, std = scheme.partition("-")
     return f"{name}({std})" if std else name
 
 
-def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Way:
+def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Variant:
     """One pass forward and back, looked at in the layers of these names."""
     kept: dict[str, Tensor] = {}
     handles = []
     for name in names:
 
-        def keep(module: nn.Module, before: object, output: Tensor, name: str = name) -> None:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
             output.retain_grad()
             kept[name] = output
 
@@ -71,7 +74,7 @@ def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Way:
         for handle in handles:
             handle.remove()
         net.zero_grad()
-    way = Way("net", scheme, outputs=[inputs])
+    way = Variant("net", scheme, outputs=[inputs])
     for name in names:
         output = kept[name]
         way.outputs.append(output.detach())

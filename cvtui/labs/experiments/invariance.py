@@ -12,7 +12,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, digits
-from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
 from cvtui.labs.experiments.transforms import sample
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
@@ -26,7 +26,7 @@ SMALL = 1e-3
 """A value has changed when it moves by more than this share of the largest."""
 
 POOLS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
-    "none": lambda x, size, stride: x,
+    "none": lambda x, _size, _stride: x,
     "max": lambda x, size, stride: F.max_pool1d(x, size, stride),
     "average": lambda x, size, stride: F.avg_pool1d(x, size, stride),
     "sum": lambda x, size, stride: size * F.avg_pool1d(x, size, stride),
@@ -82,7 +82,7 @@ def detector(rows: int, width: int, seed: int) -> Tensor:
 def share_changed(
     detected: Tensor, pool: Callable[[Tensor, int, int], Tensor], size: int, stride: int, shift: int
 ) -> float:
-    """The share of values that are others after everything moved by `shift`, of those that were or are above 0."""
+    """Return the share of positive values (before or after) that differ after everything moved by `shift`."""
     before, after = both(detected, pool, size, stride, shift)
     alive = (before > 0) | (after > 0)
     differs = (before - after).abs() > SMALL * float(detected.max())
@@ -115,11 +115,11 @@ def make_nets(seed: int) -> dict[str, Net]:
     return {name: build(text, (SIDE, SIDE, 1), 10, seed) for name, text in expressions.items()}
 
 
-def padded_digits() -> Split:
+def padded_digits() -> TensorSplit:
     """Digits in the middle of 16x16, so that they can be shifted by four without leaving it."""
     data = digits()
     low = float(data.x.min())
-    return Split(
+    return TensorSplit(
         x=F.pad(data.x, (4, 4, 4, 4), value=low),
         y=data.y,
         val_x=F.pad(data.val_x, (4, 4, 4, 4), value=low),
@@ -141,7 +141,7 @@ def shifted(x: Tensor, pixels: int) -> Tensor:
 
 @torch.no_grad()
 def probability(net: Net, x: Tensor, y: Tensor) -> float:
-    """The mean probability of the true class."""
+    """Return the mean probability of the true class."""
     return float(net(x).softmax(1)[torch.arange(len(y)), y].mean())
 
 
@@ -218,7 +218,7 @@ def result(
         claim_holds=holds if tested else None,
         sentence=f"A shift by one changes {changed['none'][0]:.0%} of the detectors and {changed['max'][0]:.0%} of the "
         f"maxima; a digit keeps {keeps['fc']:.2f} of its probability in the fc net, {keeps['conv, max']:.2f} with max "
-        "pooling." + ("" if tested else UNTOLD),
+        "pooling." + ("" if tested else NOT_LEARNED),
     )
 
 

@@ -18,7 +18,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Points, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
-from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 STEPS_OF_PATH = 30
@@ -44,7 +44,7 @@ class Land:
         return float(self.losses[rows // 2, columns // 2])
 
     def roughness(self) -> float:
-        """The share of places, besides the middle, that are lower than all four neighbours (false valleys)."""
+        """Return the share of positions, besides the middle, lower than all four neighbours (false valleys)."""
         z = self.losses[1:-1, 1:-1]
         lower = (
             (z < self.losses[:-2, 1:-1])
@@ -57,7 +57,7 @@ class Land:
         return float(lower.float().mean())
 
     def rise(self) -> float:
-        """ln of (median loss on the map's rim / loss in its middle)."""
+        """Logarithm of (median loss on the map's rim / loss in its middle)."""
         rim = torch.cat([self.losses[0], self.losses[-1], self.losses[1:-1, 0], self.losses[1:-1, -1]])
         return math.log(float(rim.median()) / max(self.centre, 1e-12))
 
@@ -89,7 +89,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     return result(knobs, lands, data.val_y)
 
 
-def learn(land: Land, data: Split, knobs: Knobs, report: Report, done: float, part: float) -> None:
+def learn(land: Land, data: TensorSplit, knobs: Knobs, report: Report, done: float, part: float) -> None:
     """Trains with Adam, and keeps the weights on the way about 30 times."""
     steps = int(knobs["epochs"]) * math.ceil(len(data.x) / 64)
     optimizer = torch.optim.Adam(land.net.parameters())
@@ -130,7 +130,7 @@ def directions(net: Net, seed: int) -> list[list[Tensor]]:
 
 
 def principal(path: list[list[Tensor]], middle: list[Tensor]) -> list[list[Tensor]]:
-    """The two directions (of unit length) in which the path, seen from its end, reaches furthest."""
+    """Find the two directions (of unit length) in which the path, seen from its end, reaches furthest."""
     moved = torch.stack([flat(point) - flat(middle) for point in path])
     _, _, rows = torch.linalg.svd(moved, full_matrices=False)
     # A path of one step has but one direction.
@@ -166,13 +166,13 @@ def window(places: Tensor) -> tuple[float, float, float, float]:
 @torch.no_grad()
 def explore(
     net: Net,
-    data: Split,
+    data: TensorSplit,
     middle: list[Tensor],
     ways: list[list[Tensor]],
     area: tuple[float, float, float, float],
     losses: Tensor,
 ) -> Iterator[float]:
-    """Fills `losses` [rows, columns] with the loss at each place; yields the share done; puts the weights back."""
+    """Fill `losses` [rows, columns] with the loss at each position; yield the share done; restore the weights."""
     rows, columns = losses.shape
     parameters = list(net.parameters())
     try:
@@ -235,7 +235,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
             f"{land.roughness():.1%} false valleys"
             for land in lands
         )
-        + ("." if tested else f".{UNTOLD}"),
+        + ("." if tested else f".{NOT_LEARNED}"),
     )
 
 
@@ -283,7 +283,7 @@ def one_map(
 
 
 def section(lands: list[Land], reach: float) -> Curves:
-    """The loss along the first direction alone."""
+    """Draw the loss along the first direction alone."""
     curves = []
     for land in lands:
         middle = land.losses[land.losses.shape[0] // 2]

@@ -13,7 +13,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, points
-from cvtui.labs.experiments.train import UNTOLD, Split, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 REACH = 1.6
@@ -45,7 +45,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
 
 def result(
     knobs: Knobs,
-    data: Split,
+    data: TensorSplit,
     single: Net,
     mlp: Net,
     outputs: Sequence[tuple[str, Tensor]],
@@ -86,7 +86,7 @@ def result(
             "separable at": first,
         },
         claim_holds=holds if tested else None,
-        sentence=words + ("" if tested else UNTOLD),
+        sentence=words + ("" if tested else NOT_LEARNED),
     )
 
 
@@ -99,7 +99,7 @@ def hidden(net: Net, x: Tensor) -> list[tuple[str, Tensor]]:
     for name in wanted:
         module: nn.Module = net.get_submodule(name)
 
-        def keep(module: nn.Module, inputs: object, output: Tensor, name: str = name) -> None:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
             kept[name] = output.detach().flatten(1)
 
         handles.append(module.register_forward_hook(keep))
@@ -134,12 +134,12 @@ def fit_line(values: Tensor, y: Tensor, classes: int) -> tuple[float, Tensor]:
 # ------------------------------------------------------------------ pictures
 
 
-def regions(single: Net, mlp: Net, data: Split) -> list[AnyFigure]:
-    """The plane as either net divides it, with the points on it."""
+def regions(single: Net, mlp: Net, data: TensorSplit) -> list[AnyFigure]:
+    """Draw the plane as either net divides it, with the points on it."""
     return [region(net, data, name) for net, name in ((single, "A single layer"), (mlp, "With hidden layers"))]
 
 
-def region(net: Net, data: Split, name: str) -> Heat:
+def region(net: Net, data: TensorSplit, name: str) -> Heat:
     x, y = torch.linspace(-REACH, REACH, COLUMNS), torch.linspace(-REACH, REACH, ROWS)
     plane = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
     with torch.no_grad():
@@ -178,7 +178,7 @@ def scatter(values: Tensor, y: Tensor, classes: int) -> list[Points]:
 
 
 def view(values: Tensor, y: Tensor, weight: Tensor, title: str) -> Heat:
-    """A layer's outputs on two directions: across the line that separates best, and the widest one along it.
+    """Draw a layer's outputs in two directions: across the line that separates best, and the widest along it.
 
     With three classes and more: the two directions in which the linear classifier tells most.
     """

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cvtui.doctor.curves import Seen, judge
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.labs.experiments.data import digits
-from cvtui.labs.experiments.train import evaluate, guess, he, smooth, thin, train
+from cvtui.labs.experiments.train import evaluate, guess, problem, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 OPTIMIZERS: dict[str, Callable[[list[Tensor], float], torch.optim.Optimizer]] = {
@@ -19,11 +19,6 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor], float], torch.optim.Optimizer]] = 
     "momentum": lambda weights, lr: torch.optim.SGD(weights, lr=lr, momentum=0.9),
     "adam": lambda weights, lr: torch.optim.Adam(weights, lr=lr),
 }
-
-
-def problem(seed: int) -> nn.Module:
-    """The fixed problem of this lab and of `schedule`: an MLP 64-64-10 with tanh, He's init."""
-    return he(nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10)), seed)
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:

@@ -27,17 +27,17 @@ RULES: dict[str, Make] = {
     "momentum": lambda weights, lr: torch.optim.SGD(weights, lr=lr, momentum=0.9),
     # Nesterov's rule diverges on a quadratic from lr = (2 + 2ρ)/(1 + 2ρ)/κ = 1.36/κ on, SGD from 2/κ on.
     "nesterov": lambda weights, lr: torch.optim.SGD(weights, lr=0.6 * lr, momentum=0.9, nesterov=True),
-    "adagrad": lambda weights, lr: torch.optim.Adagrad(weights, lr=0.5),
-    "rmsprop": lambda weights, lr: torch.optim.RMSprop(weights, lr=0.05),
-    "adam": lambda weights, lr: torch.optim.Adam(weights, lr=0.1),
+    "adagrad": lambda weights, _lr: torch.optim.Adagrad(weights, lr=0.5),
+    "rmsprop": lambda weights, _lr: torch.optim.RMSprop(weights, lr=0.05),
+    "adam": lambda weights, _lr: torch.optim.Adam(weights, lr=0.1),
 }
 NET_RULES: dict[str, Make] = {
-    "sgd": lambda weights, lr: torch.optim.SGD(weights, lr=0.05),
-    "momentum": lambda weights, lr: torch.optim.SGD(weights, lr=0.05, momentum=0.9),
-    "nesterov": lambda weights, lr: torch.optim.SGD(weights, lr=0.05, momentum=0.9, nesterov=True),
-    "adagrad": lambda weights, lr: torch.optim.Adagrad(weights, lr=0.02),
-    "rmsprop": lambda weights, lr: torch.optim.RMSprop(weights, lr=0.002),
-    "adam": lambda weights, lr: torch.optim.Adam(weights, lr=0.004),
+    "sgd": lambda weights, _lr: torch.optim.SGD(weights, lr=0.05),
+    "momentum": lambda weights, _lr: torch.optim.SGD(weights, lr=0.05, momentum=0.9),
+    "nesterov": lambda weights, _lr: torch.optim.SGD(weights, lr=0.05, momentum=0.9, nesterov=True),
+    "adagrad": lambda weights, _lr: torch.optim.Adagrad(weights, lr=0.02),
+    "rmsprop": lambda weights, _lr: torch.optim.RMSprop(weights, lr=0.002),
+    "adam": lambda weights, _lr: torch.optim.Adam(weights, lr=0.004),
 }
 """Rates that suit the digits' MLP, each the best of 1, 2, 4 x a power of ten."""
 SURFACES = ("quadratic", "saddle", "minimum", "noisy", "rosenbrock")
@@ -65,7 +65,7 @@ class Walk:
 
 
 def walk(ground: Surface, rule: str, steps: int, seed: int, perturb: float = 0.0) -> Walk:
-    """`steps` updates of the rule from the surface's start, in double precision.
+    """Walk `steps` updates of the rule from the surface's start, in double precision.
 
     perturb: std of noise that is added to each gradient besides the surface's own; the same for every rule.
     """
@@ -209,7 +209,7 @@ def maps(names: Sequence[str], grounds: Sequence[Surface], walks: dict[str, list
 
 
 def contour_map(ground: Surface, walks: Sequence[Walk], title: str, *, named: bool, abreast: int) -> Heat:
-    """The surface (in the logarithm of its height over the lowest point drawn) with every way on it."""
+    """Draw the surface (logarithm of its height over the lowest point drawn) with every path on it."""
     x_low, x_high, y_low, y_high = ground.window
     columns, rows = (39, 20) if abreast == 2 else (80, 44)
     x, y = torch.linspace(x_low, x_high, columns), torch.linspace(y_low, y_high, rows)
@@ -244,7 +244,7 @@ def contour_map(ground: Surface, walks: Sequence[Walk], title: str, *, named: bo
 
 
 def _within(value: float, low: float, high: float) -> float | None:
-    """The value where it lies in or near the window; None where a walk has left it."""
+    """Return the value where it lies in or near the window; None where a walk has left it."""
     margin = high - low
     return round4(value) if low - margin < value < high + margin else None
 

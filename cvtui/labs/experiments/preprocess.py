@@ -234,7 +234,7 @@ def result(
 
 
 def surface(shape: Bowl) -> Heat:
-    """The loss around the way, as a heat map, with the way."""
+    """Draw the loss around the path as a heat map, with the path."""
     reach = torch.cat([shape.path, shape.minimum[None]])
     low, high = reach.min(0).values, reach.max(0).values
     middle, half = (low + high) / 2, float((high - low).max()) * 0.75 + 1e-3

@@ -7,12 +7,10 @@ import torch
 from cvtui.doctor.curves import learnt
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.labs.experiments.data import digits
-from cvtui.labs.experiments.lr import problem
-from cvtui.labs.experiments.train import evaluate, guess, smooth, thin, train
+from cvtui.labs.experiments.train import evaluate, guess, problem, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.recipe.choices.schedules import Schedule
+from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import SCHEDULES
 
 BATCH = 32
 
@@ -40,8 +38,8 @@ def run(knobs: Knobs, report: Report) -> LabResult:
 
 
 def plan(name: str, lr: float, per_epoch: int, epochs: int, warmup: int) -> Schedule:
-    choice, values = parse_choice(name, SCHEDULES, "schedules")
-    return Schedule(name=choice.name, values=values, lr=lr, steps_per_epoch=per_epoch, epochs=epochs, warmup=warmup)
+    spec, values = parse_choice(name, SCHEDULES, "schedules")
+    return Schedule(name=spec.name, values=values, lr=lr, steps_per_epoch=per_epoch, epochs=epochs, warmup=warmup)
 
 
 def result(

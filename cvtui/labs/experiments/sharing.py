@@ -41,7 +41,7 @@ def dense_stack(x: Tensor, weights: list[Tensor]) -> Tensor:
 
 
 def sees(net: object, width: int) -> Tensor:
-    """[outputs, inputs] booleans: does the gradient of the output by the input differ from 0?"""
+    """Return [outputs, inputs] booleans: True where the gradient of output by input is not 0."""
     jacobian = torch.autograd.functional.jacobian(net, torch.ones(width))  # type: ignore[no-untyped-call]
     found: Tensor = jacobian != 0
     return found
@@ -110,7 +110,7 @@ def links_of(width: int, size: int, layer: int) -> list[tuple[int, int, int, int
 
 
 def picture(width: int, size: int, depth: int, unit: int, *, down: bool, title: str) -> Links:
-    """The stack with everything lit that reaches (down) or is reached from (up) one unit."""
+    """Draw the stack with everything lit that reaches (down) or is reached from (up) one unit."""
     edges = [edge for layer in range(depth) for edge in links_of(width, size, layer)]
     lit: list[set[int]] = [set() for _ in range(depth + 1)]
     lit[depth if down else 0] = {unit}

@@ -63,7 +63,7 @@ def saddle(offset: float) -> Surface:
 
 
 def local_minimum() -> Surface:
-    """A bowl with a dent on its way down: 0.05 (x² + y²) − 0.15 exp(−4 ((x + 2)² + y²)); the dent lies near (−2, 0)."""
+    """Bowl with a dent on its way down: 0.05 (x² + y²) − 0.15 exp(−4 ((x + 2)² + y²)); the dent lies near (−2, 0)."""
 
     def value(point: Tensor) -> Tensor:
         x, y = point[..., 0], point[..., 1]

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cvtui.calc.matrix import Spec, build
+from cvtui.calc.matrix import FilterSpec, build
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Image, Matrix, Picture, Table
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import raw
 from cvtui.labs.experiments.dense import conv_matrix, output_side
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import binary_size
 
 FILTERS = {
     "edge": [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]],
@@ -45,7 +46,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     costs = []
     for number, each in enumerate(SIDES):
         report(0.2 + 0.8 * number / len(SIDES), f"timing {each}x{each}")
-        costs.append(cost(each, kernel, stride, padding, report))
+        costs.append(cost(each, kernel, stride, padding))
     zeros = float((connections == 0).float().mean())
     return result(picture, kernel, matrix, zeros, slid, product, costs)
 
@@ -59,7 +60,7 @@ def the_matrix(kernel: Tensor, side: int, stride: int, padding: int) -> tuple[Te
         return conv_matrix(kernel[None, None], side, side, stride=stride, padding=padding)
     weights = tuple(kernel.flatten().tolist())
     shape = (kernel.shape[0], kernel.shape[1])
-    spec = Spec(weights, shape, (side, side), stride=stride, padding=padding, correlate=True)
+    spec = FilterSpec(weights, shape, (side, side), stride=stride, padding=padding, correlate=True)
     built = build(spec)
     groups = torch.tensor([[cell[0] + 1 if cell else 0 for cell in row] for row in built.entries])
     return torch.tensor([[float(number) for number in row] for row in built.numbers()]), groups
@@ -112,8 +113,8 @@ def result(
             rows=[
                 [
                     f"{side}x{side}",
-                    bytes_text(entry["matrix bytes"]),
-                    bytes_text(entry["filter bytes"]),
+                    binary_size(entry["matrix bytes"]),
+                    binary_size(entry["filter bytes"]),
                     f"{entry['matrix seconds'] * 1e6:.0f} µs",
                     f"{entry['sliding seconds'] * 1e6:.0f} µs",
                     f"{entry['matrix seconds'] / entry['sliding seconds']:.1f}",
@@ -158,7 +159,7 @@ def grey(values: Tensor) -> list[list[int]]:
     return [[int(level) * 0x010101 for level in row] for row in levels.tolist()]
 
 
-def cost(side: int, kernel: Tensor, stride: int, padding: int, report: Report) -> dict[str, float]:
+def cost(side: int, kernel: Tensor, stride: int, padding: int) -> dict[str, float]:
     """Bytes and seconds of both ways on a side x side picture."""
     if output_side(side, kernel.shape[0], stride, padding) < 1:
         side = kernel.shape[0]
@@ -168,13 +169,13 @@ def cost(side: int, kernel: Tensor, stride: int, padding: int, report: Report) -
     return {
         "matrix bytes": float(matrix.nbytes),
         "filter bytes": float(kernel.nbytes),
-        "matrix seconds": best_time(lambda: torch.mv(matrix, flat), report),
-        "sliding seconds": best_time(lambda: F.conv2d(image, filters, stride=stride, padding=padding), report),
+        "matrix seconds": best_time(lambda: torch.mv(matrix, flat)),
+        "sliding seconds": best_time(lambda: F.conv2d(image, filters, stride=stride, padding=padding)),
     }
 
 
-def best_time(work: Callable[[], object], report: Report, seconds: float = 0.1) -> float:
-    """The shortest of many runs within `seconds`: what it costs when nothing else disturbs it."""
+def best_time(work: Callable[[], object], seconds: float = 0.1) -> float:
+    """Return the shortest of many runs within `seconds`: the cost when nothing else disturbs it."""
     work()
     best, until = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < until:
@@ -182,11 +183,3 @@ def best_time(work: Callable[[], object], report: Report, seconds: float = 0.1) 
         work()
         best = min(best, time.perf_counter() - begin)
     return best
-
-
-def bytes_text(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024 or unit == "MiB":
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return ""

@@ -10,13 +10,16 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cvtui.runlog.axes import Smoother
+
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class TensorSplit:
     """Images (or points) as float tensors [n, …] with their classes [n]."""
 
     x: Tensor
@@ -25,9 +28,9 @@ class Split:
     val_y: Tensor
     classes: int
 
-    def head(self, train: int, validation: int) -> Split:
-        """The first ones only."""
-        return Split(
+    def head(self, train: int, validation: int) -> TensorSplit:
+        """Return the first `count` of training and validation only."""
+        return TensorSplit(
             x=self.x[:train],
             y=self.y[:train],
             val_x=self.val_x[:validation],
@@ -37,7 +40,7 @@ class Split:
 
 
 def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A module whose first weights depend on `seed` alone; the global random state is left as it was."""
+    """Build a module whose first weights depend on `seed` alone; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
@@ -56,8 +59,13 @@ def he(model: nn.Module, seed: int) -> nn.Module:
     return model
 
 
+def problem(seed: int) -> nn.Module:
+    """Build the net of the labs lr, schedule and batch: an MLP 64-64-10 with tanh, He's init."""
+    return he(nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10)), seed)
+
+
 def batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Indices of one batch after the other for ever, in an order that is new in each epoch; the last may be smaller."""
+    """Yield indices of batches for ever, in a new order each epoch; an epoch's last may be smaller."""
     generator = torch.Generator().manual_seed(seed)
     while True:
         yield from torch.split(torch.randperm(count, generator=generator), size)
@@ -73,7 +81,7 @@ class Step:
 
 def train(
     model: nn.Module,
-    data: Split,
+    data: TensorSplit,
     optimizer: torch.optim.Optimizer,
     *,
     steps: int,
@@ -119,7 +127,7 @@ def guess(y: Tensor) -> float:
     return float(-(shares * shares.clamp(min=1e-12).log()).sum())
 
 
-UNTOLD = " Nothing was learnt with these knobs, so the claim was not tested."
+NOT_LEARNED = " Nothing was learnt with these knobs, so the claim was not tested."
 
 
 def parameters(model: nn.Module) -> int:
@@ -127,17 +135,10 @@ def parameters(model: nn.Module) -> int:
 
 
 def smooth(values: list[float], beta: float = 0.9) -> list[float]:
-    """Exponential moving average with bias correction; NaN and infinity stay where they are."""
-    average = weight = 0.0
-    smoothed = []
-    for value in values:
-        if math.isfinite(value):
-            average = beta * average + (1 - beta) * value
-            weight = beta * weight + (1 - beta)
-            smoothed.append(average / weight)
-        else:
-            smoothed.append(value)
-    return smoothed
+    """Exponential moving average with bias correction; NaN where a value is not finite."""
+    smoother = Smoother(beta)
+    smoother.extend(np.asarray(values, np.float64))
+    return [float(value) for value in smoother.values]
 
 
 def thin(values: list[float], most: int = 200) -> tuple[list[float], list[float]]:

@@ -25,7 +25,7 @@ def canvas(side: int, count: int, seed: int) -> Tensor:
 
 
 def cut(wide: Tensor, *, shift: int = 0, angle: float = 0.0, scale: float = 1.0) -> Tensor:
-    """The middle of the canvas, moved: what stood in column x stands in column x + shift, then turned and magnified."""
+    """Transform the middle of the canvas: column x moves to x + shift, then turned and magnified."""
     side = wide.shape[-1] // CANVAS
     if angle == 0.0 and scale == 1.0:
         low = side // 2
@@ -34,7 +34,7 @@ def cut(wide: Tensor, *, shift: int = 0, angle: float = 0.0, scale: float = 1.0)
 
 
 def sample(values: Tensor, side: int, angle: float, scale: float) -> Tensor:
-    """side x side pixels around the middle of `values` [n, C, H, W], turned by `angle` degrees, magnified by `scale`.
+    """Crop side x side pixels from the middle of `values` [n, C, H, W], turned by `angle` degrees, times `scale`.
 
     90° turns are exact; others take bicubic interpolation. Where it reaches outside, the border is repeated.
     """
@@ -52,14 +52,14 @@ def sample(values: Tensor, side: int, angle: float, scale: float) -> Tensor:
 
 
 def outputs_of(net: Net, x: Tensor, maps: Mapping[str, tuple[int, int, int]]) -> dict[str, Tensor]:
-    """The outputs of the layers named in `maps` for x, each as a map of its (H, W, C); an fc's is laid out as one."""
+    """Return the outputs of the layers named in `maps`, each as its (H, W, C); an fc's is laid out as one."""
     kept: dict[str, Tensor] = {}
     handles = []
     for name, (height, width, channels) in maps.items():
 
         def keep(
-            module: nn.Module,
-            inputs: object,
+            _module: nn.Module,
+            _inputs: object,
             output: Tensor,
             name: str = name,
             shape: tuple[int, ...] = (channels, height, width),

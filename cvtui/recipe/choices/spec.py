@@ -2,68 +2,56 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from cvtui.errors import RequestError, nearest
+from cvtui.frozen import Frozen
+from cvtui.recipe.span import Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A number in a choice's brackets; `low` and `high` belong to the range unless they are said to be open."""
+class Parameter(Span):
+    """A number in a choice's brackets."""
 
     default: float
-    low: float
-    high: float
     doc: str
-    open_low: bool = False
-    open_high: bool = False
-
-    def allowed(self) -> str:
-        """The range in words: "above 0", "0 <= x < 1", "1 to 1,024"."""
-        return span_in_words(self.low, self.high, self.open_low, self.open_high)
-
-    def accepts(self, value: float) -> bool:
-        return in_span(value, self.low, self.high, self.open_low, self.open_high)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+Values = Mapping[str, Any]
+"""The parameters of a choice, by name."""
+
+
+class Choice(Frozen):
+    """An entry of a table of choices."""
+
     name: str
     summary: str
     """One line."""
     formula: str
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = {}
     many: str = ""
     """The name under which any number of values without a name is gathered: `epochs` of step(30, 60, 90)."""
 
+    def defaults(self) -> dict[str, Any]:
+        """Return its parameters where nothing is written in brackets."""
+        values: dict[str, Any] = {name: parameter.default for name, parameter in self.parameters.items()}
+        return {**values, self.many: ()} if self.many else values
+
     def usage(self) -> str:
-        """How it is written: `adam(beta1=0.9, beta2=0.999, eps=1e-08)`."""
+        """Return how it is written: `adam(beta1=0.9, beta2=0.999, eps=1e-08)`."""
         words = [f"{self.many}…"] if self.many else []
         words += [f"{name}={parameter.default:g}" for name, parameter in self.parameters.items()]
         return f"{self.name}({', '.join(words)})" if words else self.name
 
 
-def span_in_words(low: float, high: float, open_low: bool = False, open_high: bool = False) -> str:
-    """A range of numbers as a person would say it."""
-    if math.isinf(low) and math.isinf(high):
-        return "any number"
-    if math.isinf(high):
-        return f"above {low:,}" if open_low else f"{low:,} or more"
-    if open_low or open_high:
-        return f"{low:,} {'<' if open_low else '<='} x {'<' if open_high else '<='} {high:,}"
-    return f"{low:,} to {high:,}"
+AnyChoice = TypeVar("AnyChoice", bound=Choice)
 
 
-def in_span(value: int | float, low: float, high: float, open_low: bool = False, open_high: bool = False) -> bool:
-    """False also for NaN and for infinity."""
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
-    return above and below and abs(value) != math.inf
+def table_of(*choices: AnyChoice) -> dict[str, AnyChoice]:
+    """Make a table of choices by name."""
+    return {choice.name: choice for choice in choices}
 
 
 ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cross-entropy"}
@@ -72,21 +60,41 @@ ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cr
 Entry = TypeVar("Entry")
 
 
-def find(name: str, table: Mapping[str, Entry], label: str = "", besides: Sequence[str] = ()) -> Entry:
-    """The entry of that name; case, `_` for `-` and American spelling are free. RequestError names what is allowed, and
-    what is understood `besides` the table's names."""
+def normalized(name: str) -> str:
+    """Return a name as the tables spell it: case, `_` for `-` and American spelling are free."""
     word = name.strip().lower().replace("_", "-")
-    entry = table.get(ALIASES.get(word, word))
+    return ALIASES.get(word, word)
+
+
+def find(name: str, table: Mapping[str, Entry], label: str = "") -> Entry:
+    """Return the entry of that name, however it is spelt (see `normalized`). RequestError where there is none."""
+    entry = table.get(normalized(name))
     if entry is None:
-        raise RequestError(
-            f"{label + ': ' if label else ''}{name.strip()!r} is not known; "
-            f"allowed: {', '.join([*table, *besides])}{nearest(word, tuple(table))}"
-        )
+        raise unknown(name, table, label)
     return entry
 
 
-def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tuple[Choice, dict[str, Any]]:
-    """`"normal(0.02)"` -> (the entry, {"std": 0.02}): every parameter has its value, the default where none is written.
+def unknown(name: str, table: Mapping[str, Any], label: str = "", besides: Sequence[str] = ()) -> RequestError:
+    """Make the error for a name that is not known: what is allowed (also `besides` the table's names), the nearest."""
+    return RequestError(
+        f"{label + ': ' if label else ''}{name.strip()!r} is not known; "
+        f"allowed: {', '.join([*table, *besides])}{nearest(normalized(name), tuple(table))}"
+    )
+
+
+class Chosen(NamedTuple, Generic[AnyChoice]):
+    """A choice as it was written: its entry, and a value for every parameter."""
+
+    spec: AnyChoice
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+def parse_choice(text: str, table: Mapping[str, AnyChoice], label: str = "") -> Chosen[AnyChoice]:
+    """Parse `"normal(0.02)"` into its entry and {"std": 0.02}, with the default of what is not written.
 
     Values without a name go to the parameters in order (or all to `many`, as a tuple). `label` is what errors call the
     field. RequestError for an unknown name or parameter, a value that is no number or out of range, a broken bracket.
@@ -94,11 +102,9 @@ def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tup
     before = f"{label}: " if label else ""
     name, bracket, rest = text.strip().partition("(")
     choice = find(name, table, label)
-    values: dict[str, Any] = {key: parameter.default for key, parameter in choice.parameters.items()}
-    if choice.many:
-        values[choice.many] = ()
+    values = choice.defaults()
     if not bracket:
-        return choice, values
+        return Chosen(choice, values)
     inside, closed, after = rest.partition(")")
     if not closed or after.strip():
         raise RequestError(f"{before}{text.strip()!r} must end in one ')', as in {choice.usage()}")
@@ -120,11 +126,11 @@ def parse_choice(text: str, table: Mapping[str, Choice], label: str = "") -> tup
         values[key] = _in_range(value, choice, key, before)
     if choice.many:
         values[choice.many] = _rising(unnamed, f"{before}{choice.many} of {choice.name}")
-    return choice, values
+    return Chosen(choice, values)
 
 
-def parse_chain(text: str, table: Mapping[str, Choice], label: str = "") -> list[tuple[Choice, dict[str, Any]]]:
-    """`"flip, shift(2)"` -> each choice with its values, in order; nothing for "" and `none`. RequestError as there."""
+def parse_chain(text: str, table: Mapping[str, AnyChoice], label: str = "") -> list[Chosen[AnyChoice]]:
+    """Parse `"flip, shift(2)"` into its choices, in order; none for "" and `none`. RequestError as there."""
     words = [word for word in re.split(r",(?![^(]*\))", text) if word.strip()]
     if [word.strip().lower() for word in words] in ([], ["none"]):
         return []
@@ -142,22 +148,22 @@ def _number(text: str, what: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise RequestError(f"{what}: {text.strip()!r} is no number") from None
+        raise RequestError(f"{what}: {text.strip()!r} is not a number") from None
 
 
 def _in_range(text: str, choice: Choice, key: str, before: str) -> float:
     parameter = choice.parameters[key]
     value = _number(text, f"{before}{key} of {choice.name}")
-    if not parameter.accepts(value):
+    if not parameter.holds(value):
         raise RequestError(
-            f"{before}{key} of {choice.name} ({parameter.doc}) can't be {text.strip()}; allowed: {parameter.allowed()}"
+            f"{before}{key} of {choice.name} ({parameter.doc}) can't be {text.strip()}; allowed: {parameter.in_words()}"
         )
     return value
 
 
 def _rising(values: list[float], what: str) -> tuple[float, ...]:
     for value in values:
-        if not in_span(value, 0.0, math.inf, open_low=True):
+        if not Span(low=0.0, open_low=True).holds(value):
             raise RequestError(f"{what}: {value:g} is not allowed; they are numbers above 0")
     for before, after in pairwise(values):
         if after <= before:

@@ -1,33 +1,53 @@
-"""The data sets that have a name."""
+"""Registry of the data sources, and the sets that have a name."""
 
 from __future__ import annotations
 
+from cvtui.recipe.choices.spec import unknown
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.torchvision_sets import STORED
-from cvtui.recipe.datasets.toy_sets import TOYS
+from cvtui.recipe.datasets.embedded import EmbeddedSets
+from cvtui.recipe.datasets.image_folder import ImageFolder
+from cvtui.recipe.datasets.source import DataSource
+from cvtui.recipe.datasets.torchvision_sets import TorchvisionSets
+from cvtui.recipe.datasets.toy_sets import ToySets
+from cvtui.recipe.datasets.user_dataset import UserDataset
 
-DATA: dict[str, DataFacts] = {
-    "digits": DataFacts(
-        name="digits",
-        summary="1,797 handwritten digits, 8x8, grey (UCI); comes with cvtui",
-        size=(8, 8, 1),
-        classes=tuple("0123456789"),
-        train=1437,
-        validation=360,
-        train_counts=(142, 145, 142, 146, 145, 146, 145, 143, 139, 144),
-        validation_counts=(36, 37, 35, 37, 36, 36, 36, 36, 35, 36),
-    ),
-    "shapes": DataFacts(
-        name="shapes",
-        summary="6,000 drawn shapes, 32x32, colour, ten classes; drawn when asked for",
-        size=(32, 32, 3),
-        classes=(
-            "disc", "ring", "square", "triangle", "cross", "star", "stripes", "checker", "gradient", "blob",
-        ),
-        train=5000,
-        validation=1000,
-    ),
-    **TOYS,
-    **STORED,
-}  # fmt: skip
-"""The sets that have a name. (`folder:PATH` and `package.module:callable` are data too: see facts.py.)"""
+_PREFIXED: tuple[DataSource, ...] = (ImageFolder(),)
+
+SOURCES: tuple[DataSource, ...] = (
+    EmbeddedSets(),
+    ToySets(),
+    TorchvisionSets(),
+    *_PREFIXED,
+    UserDataset([source.usage for source in _PREFIXED]),  # takes every other text with a colon
+)
+"""In the order of every list."""
+
+DATA: dict[str, DataFacts] = {name: facts for source in SOURCES for name, facts in source.sets.items()}
+"""The sets that have a name."""
+
+
+USAGES = tuple(source.usage for source in SOURCES if source.usage)
+"""How the others are written: `folder:PATH`."""
+
+
+def find_source(text: str) -> DataSource | None:
+    """Return the source that a data text belongs to; None for a name that is not known."""
+    return next((source for source in SOURCES if source.owns(text)), None)
+
+
+def source_of(text: str, label: str = "data") -> DataSource:
+    """Return the source that a data text belongs to. RequestError for a name that is not known."""
+    source = find_source(text)
+    if source is None:
+        raise unknown(text, DATA, label, USAGES)
+    return source
+
+
+def source_of_choice(choice: str) -> DataSource:
+    """Return the source of an entry of the form's list: a set's name, or `folder`; of any other name the first."""
+    return next((source for source in SOURCES if choice in source.sets or choice == source.choice), SOURCES[0])
+
+
+def check_source(text: str, label: str) -> str:
+    """Return a data text in its own spelling. RequestError for what is no set; nothing is opened."""
+    return source_of(text, label).check(text, label)

@@ -30,11 +30,11 @@ class DataFacts:
         return "" if self.opened else "at most "
 
     def counts(self) -> tuple[int, ...]:
-        """Training images of each class."""
+        """Return the training images of each class."""
         return self.train_counts or _evenly(self.train, len(self.classes))
 
     def held_out(self) -> tuple[int, ...]:
-        """Validation images of each class."""
+        """Return the validation images of each class."""
         return self.validation_counts or _evenly(self.validation, len(self.classes))
 
 

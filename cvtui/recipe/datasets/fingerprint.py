@@ -1,4 +1,4 @@
-"""What data a checkpoint was trained on, in so few words that they fit into it; and whether it is the same now."""
+"""Fingerprint of the data that a checkpoint was trained on, and whether it is the same now."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def fingerprint(
     folder: Path | None = None,
     files: tuple[Iterable[str], Iterable[str]] = ((), ()),
 ) -> dict[str, Any]:
-    """Plain values for a checkpoint: class names in order; images of each class, to train on and to validate on. For a
-    folder also where it lies, and a hash over the relative names and sizes of either part's `files`."""
+    """Return plain values for a checkpoint that tell whether the data are the same.
+
+    Class names in order; images of each class, to train on and to validate on. For a folder also where it lies, and a
+    hash over the relative names and sizes of either part's `files`.
+    """
     found: dict[str, Any] = {
         "classes": list(classes),
         "train": sum(train),
@@ -65,7 +68,7 @@ def same_classes(before: Sequence[str], now: Sequence[str], run: Path) -> None:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What to tell of data that changed since the checkpoint, a line each; the classes are the same."""
+    """Describe how data changed since the checkpoint, a line each; the classes are the same."""
     told = []
     if before.get("folder") and before["folder"] != now.get("folder"):
         told.append(f"the images are read from {_text(now.get('folder', '')) or 'no folder'}; before: "

@@ -6,7 +6,6 @@ PATH/train/cats/…  PATH/val/cats/…              its own split (`validation`,
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.source import DataSource, State
+from cvtui.recipe.recipe import Recipe
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 DEFAULT_SIDE = 64
@@ -43,7 +44,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def folder_facts(path: Path, size: str, val_share: float) -> DataFacts:
-    """What training on the folder means. RequestError where it is not there, or holds no classes."""
+    """Return the facts of a folder. RequestError where it is not there, or holds no classes."""
     found = listing(path, val_share)
     high, wide = parse_size(size)
     if not high or not wide:
@@ -72,8 +73,11 @@ _known: dict[tuple[str, float, int], tuple[float, Listing]] = {}
 
 
 def listing(path: Path, val_share: float, seed: int = 0) -> Listing:
-    """The folder's images. Where it has no split of its own, which ones are for validation follows from their names and
-    the seed, `val_share` of each class (at least one). RequestError in one line where that can't be."""
+    """List the folder's images. RequestError in one line where that can't be.
+
+    Where it has no split of its own, which ones are for validation follows from their names and the seed, `val_share`
+    of each class (at least one).
+    """
     key = (str(path), val_share, seed)
     if key in _known and time.monotonic() - _known[key][0] < FRESH_SECONDS:
         return _known[key][1]
@@ -109,7 +113,9 @@ def _list(path: Path, val_share: float, seed: int) -> Listing:
 
 
 def _rank(file: str, seed: int) -> bytes:
-    """A place in line that has nothing to do with the name's order."""
+    """Rank a file in an order that has nothing to do with its name's."""
+    import hashlib
+
     name = "/".join(file.split(os.sep)[-2:])
     return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
@@ -135,7 +141,7 @@ def _own_split(train: Path, validation: Path) -> Listing:
 
 
 def _with_images(root: Path, names: list[str], files: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The classes that have images; RequestError for fewer than two."""
+    """Keep the classes that have images; RequestError for fewer than two."""
     kept = [(name, paths) for name, paths in zip(names, files, strict=True) if paths]
     if len(kept) < 2:
         there = f"{len(kept)} subfolder{'s' if len(kept) != 1 else ''} with images" if names else "no subfolders"
@@ -165,7 +171,7 @@ def _is_regular(path: str) -> bool:
 
 
 def _files_of(root: Path, names: list[str]) -> tuple[list[list[str]], int]:
-    """The image files below each class's folder (at any depth), sorted; and how many other files there are."""
+    """List the image files below each class's folder (at any depth), sorted; and count the other files."""
     found: list[list[str]] = []
     others = 0
     for name in names:
@@ -180,3 +186,32 @@ def _files_of(root: Path, names: list[str]) -> tuple[list[list[str]], int]:
                     others += 1
         found.append(sorted(paths))
     return found, others
+
+
+class ImageFolder(DataSource):
+    """`folder:PATH`: images of the user's own."""
+
+    reader = "image_folder"
+    prefix = "folder"
+    usage = "folder:PATH"
+    summary = "your own images, one subfolder a class"
+    placeholder = "pictures/flowers"
+
+    def check(self, text: str, label: str) -> str:
+        path = text.strip().partition(":")[2]
+        if not path:
+            raise RequestError(f"{label}: 'folder:' needs a path, as in folder:pictures/flowers")
+        return "folder:" + path
+
+    def facts(self, recipe: Recipe) -> DataFacts:
+        return folder_facts(self.folder(recipe.data), recipe.size, recipe.val_share)
+
+    def folder(self, text: str) -> Path:
+        path = Path(text.strip().partition(":")[2])
+        try:
+            return path.expanduser()
+        except RuntimeError:  # ~name, of a user whom this machine does not know
+            return path
+
+    def where(self, text: str, _data_dir: str) -> tuple[str, State]:
+        return str(self.folder(text).absolute()), "ready"

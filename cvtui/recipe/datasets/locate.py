@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvtui import door
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, File
+from cvtui.recipe.datasets.torchvision_files import STORAGE, File
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedSet:
     """A set whose files are all there."""
 
     folder: Path
@@ -20,7 +20,7 @@ class Found:
 
 
 def data_folder(data_dir: str) -> Path:
-    """The folder of all sets that `data_dir` means: itself, or for "" cvtui/data in the user's cache folder."""
+    """Return the folder of all sets: `data_dir` itself, or for "" cvtui/data in the user's cache folder."""
     if data_dir:
         return Path(os.path.expanduser(data_dir))
     cache = os.environ.get("XDG_CACHE_HOME", "")
@@ -28,7 +28,7 @@ def data_folder(data_dir: str) -> Path:
 
 
 def places(name: str, data_dir: str) -> list[Path]:
-    """The folders where the files of the set `name` may lie, likeliest first.
+    """Return the folders where the files of the set `name` may lie, likeliest first.
 
     `data_dir` may also be one of them (…/MNIST/raw), or a folder on the way to it (…/MNIST).
     """
@@ -41,13 +41,13 @@ def places(name: str, data_dir: str) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def locate(name: str, data_dir: str) -> Found | None:
-    """The first place that holds all files of the set, or None."""
+def locate(name: str, data_dir: str) -> LocatedSet | None:
+    """Return the first place that holds all files of the set, or None."""
     for folder in places(name, data_dir):
         files = [_lying(folder, file) for file in STORAGE[name].files]
         there = tuple(path for path in files if path is not None)
         if len(there) == len(files):
-            return Found(folder, there)
+            return LocatedSet(folder, there)
     return None
 
 
@@ -58,8 +58,10 @@ def _lying(folder: Path, file: File) -> Path | None:
 
 
 def missing(name: str, data_dir: str) -> str | None:
-    """In one line: what is missing of the set `name`, where it was looked for, how to get it. None: it is there, or it
-    is none of those that have to be fetched."""
+    """Say in one line what is missing of the set, where it was looked for, how to get it; or None.
+
+    None also for a set that needs no download.
+    """
     if name not in STORAGE or locate(name, data_dir) is not None:
         return None
     root, storage = data_folder(data_dir), STORAGE[name]
@@ -78,7 +80,7 @@ def missing(name: str, data_dir: str) -> str | None:
 
 
 def way_to_get(name: str, data_dir: str) -> str:
-    """What fetches the set `name`, and how much that is."""
+    """Say what fetches the set `name`, and how much that is."""
     import shlex
 
     where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
@@ -96,8 +98,8 @@ def archive_folder(name: str, data_dir: str) -> Path:
     return root if storage.archives[0].name.endswith((".tar.gz", ".mat")) else root / storage.folders[0]
 
 
-def unsound(name: str, found: Found) -> str:
-    """What is wrong with a set's files at first glance (their lengths, their first bytes), in a few words; or ""."""
+def unsound(name: str, found: LocatedSet) -> str:
+    """Say what is wrong with a set's files at first glance (lengths, first bytes), in a few words; or ""."""
     for path, file in zip(found.files, STORAGE[name].files, strict=True):
         try:
             with door.opened_input(path) as opened:
@@ -122,9 +124,11 @@ def unsound(name: str, found: Found) -> str:
 _BEGINNINGS = {".mat": b"MATL", "cifar10": b"\x80\x02", "cifar100": b"\x80\x02"}
 
 
-def altered(name: str, found: Found) -> tuple[int, list[str]]:
-    """How many of the set's files have a published checksum, and the names of those that differ from theirs.
-    (Of MNIST and its like only the packed ones have one.) OSError."""
+def altered(name: str, found: LocatedSet) -> tuple[int, list[str]]:
+    """Count the files that have a published checksum, and name those that differ from theirs. OSError.
+
+    (Of MNIST and its like only the packed ones have one.)
+    """
     packed = {archive.name: archive.md5 for archive in STORAGE[name].archives}
     wanted = [
         (path, file.md5 or packed.get(path.name, ""))
@@ -142,7 +146,7 @@ def _md5(path: Path) -> str:
 
 
 def in_bytes(count: int) -> str:
-    """ "11.6 MB", in powers of 1,000 as download pages have it."""
+    """Write "11.6 MB", in powers of 1,000 as download pages have it."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 999.5 or unit == "GB":

@@ -8,7 +8,7 @@ from cvtui.errors import RequestError, nearest
 
 
 def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
-    """The numbers of the classes that `only` names (by name, or else by number), in the set's order; all for "".
+    """Return the numbers of the classes that `only` names (by name, or else by number), in order; all for "".
 
     RequestError for a class that the set has not, or fewer than two.
     """
@@ -33,8 +33,10 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
 
 
 def training_counts(counts: Sequence[int], limit: int, imbalance: float) -> list[int]:
-    """Training images of each class that stay. First `imbalance`: class k of K keeps the share imbalance^(k / (K − 1))
-    (Cui 2019, long-tailed sets); then `limit` (0: none): at most so many in all, in the same proportions.
+    """Return the training images of each class that stay, by `imbalance` and then `limit`.
+
+    Class k of K keeps the share imbalance^(k / (K − 1)) (Cui 2019, long-tailed sets); then at most `limit` (0: none) in
+    all, in the same proportions.
 
     Each class keeps at least one. RequestError where the limit is less than the classes.
     """

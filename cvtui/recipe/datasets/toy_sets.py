@@ -1,4 +1,4 @@
-"""The toy sets on a plane as data: what is known of them before they are drawn (by the engine, under these names)."""
+"""Toy sets on a plane: what is known of them before they are drawn (by the engine, under these names)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.source import DataSource
+from cvtui.recipe.recipe import Recipe
 
 TRAIN, VALIDATION = 400, 100
 """Points."""
@@ -69,9 +71,30 @@ def parse_toy(text: str, label: str = "data") -> tuple[str, int]:
 
 
 def toy_facts(text: str) -> DataFacts:
-    """The facts of `spiral(3)`."""
+    """Return the facts of `spiral(3)`."""
     name, classes = parse_toy(text)
     found = TOYS[name]
     if classes == len(found.classes):
         return found
     return replace(_facts(name, classes), name=f"{name}({classes})")
+
+
+class ToySets(DataSource):
+    """Sets of points, with a number of classes in brackets: `spiral(3)`."""
+
+    reader = "toy_sets"
+    sets = TOYS
+
+    def owns(self, text: str) -> bool:
+        return super().owns(text.partition("(")[0])
+
+    def check(self, text: str, label: str) -> str:
+        name, classes = parse_toy(text, label)
+        return name if classes == CLASS_RANGE[name][0] else f"{name}({classes})"
+
+    def facts(self, recipe: Recipe) -> DataFacts:
+        return toy_facts(recipe.data)
+
+    def hint(self, choice: str) -> str:
+        most = CLASS_RANGE[choice][1]
+        return f"classes, 2 to {most}" if most > 2 else ""

@@ -1,20 +1,24 @@
-"""What `package.module:callable` gives, asked of a short process: its code must not run in the one that draws."""
+"""`package.module:callable`: a dataset that the user's function returns.
+
+Its facts are asked of a short process: the user's code must not run in the one that draws.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
+from collections.abc import Iterable
 
-from cvtui.errors import RequestError
+from cvtui.errors import RequestError, process_error
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.source import DataSource, State
+from cvtui.recipe.recipe import Recipe
 
 SECONDS = 300.0
 _known: dict[tuple[str, str, float], DataFacts] = {}
 
 
 def callable_facts(text: str, size: str, val_share: float) -> DataFacts:
-    """Calls it in a process of its own (some seconds: torch is loaded there) and believes it from then on.
+    """Return its facts, from a process of its own (some seconds: torch is loaded there) the first time.
 
     RequestError, in one line, for whatever goes wrong in there.
     """
@@ -25,6 +29,9 @@ def callable_facts(text: str, size: str, val_share: float) -> DataFacts:
 
 
 def _ask(text: str, size: str, val_share: float) -> DataFacts:
+    import json
+    import subprocess
+
     words = [sys.executable, "-m", "cvtui.engine", "--facts", text, size, repr(val_share)]
     try:
         done = subprocess.run(
@@ -35,8 +42,7 @@ def _ask(text: str, size: str, val_share: float) -> DataFacts:
     try:
         found = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        last = done.stderr.strip().splitlines()[-1:] or [f"its process ended with code {done.returncode}"]
-        raise RequestError(f"data: {text}: {last[0][:300]}") from None
+        raise RequestError(f"data: {text}: {process_error(done.stderr, done.returncode)[:300]}") from None
     if "error" in found:
         raise RequestError(found["error"], hint=found.get("hint", ""))
     pair = tuple(found["size"])
@@ -50,3 +56,45 @@ def _ask(text: str, size: str, val_share: float) -> DataFacts:
         train_counts=tuple(found["train_counts"]),
         validation_counts=tuple(found["validation_counts"]),
     )
+
+
+class UserDataset(DataSource):
+    """`package.module:callable`: the Dataset, or the two, that it returns."""
+
+    reader = "user_dataset"
+    usage = "package.module:callable"
+    summary = "what a function of yours returns: a Dataset, or two"
+    placeholder = "package.module:callable"
+    runs_code = True
+
+    def __init__(self, besides: Iterable[str] = ()) -> None:
+        self._besides = tuple(besides)
+        """How else a text with a colon may be written."""
+
+    @property
+    def choice(self) -> str:
+        return "python"
+
+    def owns(self, text: str) -> bool:
+        return ":" in text
+
+    def check(self, text: str, label: str) -> str:
+        module, _, name = text.strip().partition(":")
+        if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
+            raise RequestError(
+                f"{label}: {text.strip()!r} is neither {', '.join(self._besides)} nor {self.usage}",
+                hint="a folder of images is written folder:PATH",
+            )
+        return text.strip()
+
+    def facts(self, recipe: Recipe) -> DataFacts:
+        return callable_facts(recipe.data, recipe.size, recipe.val_share)
+
+    def where(self, text: str, _data_dir: str) -> tuple[str, State]:
+        return f"what {text} returns", "ready"
+
+    def split(self, text: str) -> tuple[str, str]:
+        return self.choice, text
+
+    def join(self, _choice: str, more: str) -> str:
+        return more if ":" in more else f"{more}:"

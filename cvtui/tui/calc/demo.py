@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from cvtui.calc import Conv, Linear, Pool, Row
 from cvtui.calc.net.nodes import Pair
-from cvtui.calc.pooling_windows import conv_places, extent, pool_places
+from cvtui.calc.pooling_windows import conv_output_size, extent, pool_output_size
 
 Kind: TypeAlias = Literal["conv", "max", "average", "sum"]
 
@@ -52,8 +52,8 @@ class Demo:
     def _positions_on(self, axis: int) -> int:
         size, window, stride, padding = self.size[axis], self.window[axis], self.stride[axis], self.padding[axis]
         if self.kind == "conv":
-            return conv_places(size, window, stride, padding, self.dilation[axis])
-        return pool_places(size, window, stride, padding, self.ceil)
+            return conv_output_size(size, window, stride, padding, self.dilation[axis])
+        return pool_output_size(size, window, stride, padding, self.ceil)
 
     @property
     def positions(self) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from cvtui.calc import Row, Size, size_text
-from cvtui.calc.matrix import Spec, build
+from cvtui.calc.matrix import FilterSpec, build
 from cvtui.calc.table import ReceptiveField
 from cvtui.draw.figures import Link, Links, Matrix
 from cvtui.tui.calc.demo import Demo, demo_of, is_dense, show
@@ -296,7 +296,7 @@ def _plane(row: Row, width: int, height: int) -> tuple[Matrix, str] | None:
     if demo.padding[0] != demo.padding[1] or max(demo.window) > 3 or min(demo.window) < 2:
         return None
     weights = tuple(weight for weights in demo.filter for weight in weights)
-    spec = Spec(weights, demo.window, (4, 4), stride=demo.stride[0], padding=demo.padding[0], correlate=True)
+    spec = FilterSpec(weights, demo.window, (4, 4), stride=demo.stride[0], padding=demo.padding[0], correlate=True)
     if 0 in spec.output:
         return None
     matrix = build(spec)

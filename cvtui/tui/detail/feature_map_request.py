@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cvtui.errors import RequestError
 from cvtui.runlog.events import Command
 from cvtui.runlog.worker_process import launch_look
+from cvtui.text import clean
 from cvtui.tui.detail.picture_index import LOOKED_AT, image_of, validation_count
-from cvtui.tui.panes.format import clean
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import PictureSaved

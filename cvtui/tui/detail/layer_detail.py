@@ -14,10 +14,10 @@ from textual.widgets import Static
 from cvtui.draw.blocks import histogram as strip_of
 from cvtui.draw.half_blocks import heat
 from cvtui.draw.plot_data import Guide, Line
+from cvtui.text import clean, count, significant
 from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_series import LayerSeries, layer_names, layer_series, spread
 from cvtui.tui.detail.raster_view import RasterView
-from cvtui.tui.panes.format import clean, count, significant
 from cvtui.tui.plot.line_plot import LinePlot
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal

@@ -11,6 +11,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from cvtui.text import clean, count, percent
 from cvtui.tui import settings
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
 from cvtui.tui.detail.picture_box import PictureBox
@@ -30,7 +31,6 @@ from cvtui.tui.detail.picture_index import (
 )
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
 from cvtui.tui.detail.text_pages import confusion, gradient_flow
-from cvtui.tui.panes.format import clean, count, percent
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 

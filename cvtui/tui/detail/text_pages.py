@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from cvtui.draw.blocks import log_bar
+from cvtui.draw.bars import log_bar
+from cvtui.text import clean, significant
 from cvtui.tui.detail.heat_colors import theme_color_map
-from cvtui.tui.panes.format import clean, significant
 from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
@@ -28,7 +29,7 @@ CONTROL = 22
 LONG = ("net", "augment")
 """Fields as wide as the form."""
 
-USED_WITH = {"momentum": ("optimizer", ("momentum", "nesterov"))}
+USED_WITH = {"momentum": ("optimizer", tuple(name for name, entry in OPTIMIZERS.items() if entry.momentum))}
 """Fields that count only beside some choices of another: the others may stand there, but are faint."""
 
 
@@ -181,7 +182,7 @@ class FieldRow(Widget):
 
 def placeholder(field: Field) -> str:
     return {
-        "name": "from date, data, net",
+        "name": "generated from date, data and net",
         "augment": "flip, crop(4)",
         "size": "64",
         "only": "all classes",

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from cvtui.calc import Row, Table, size_text
-from cvtui.tui.panes.format import count, significant
-from cvtui.tui.widgets.table import Cell, Column, Grid
+from cvtui.draw.columns import Column
+from cvtui.text import count, significant
+from cvtui.tui.widgets.table import Cell, Grid
 
 WAITING = "…"
 

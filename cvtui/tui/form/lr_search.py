@@ -20,7 +20,7 @@ from cvtui.draw.figures import AnyFigure, Curve, Curves
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
-from cvtui.tui.panes.format import clean, percent
+from cvtui.text import clean, percent
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView

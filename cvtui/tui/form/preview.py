@@ -10,9 +10,9 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
+from cvtui.text import binary_size, count, significant
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.form.validation import Validation
-from cvtui.tui.panes.format import count, significant, size_of
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
@@ -251,7 +251,7 @@ def _numbers(validation: Validation, memory: int | None) -> list[tuple[str, str,
         ("parameters", _or_dash(table.parameters if table is not None else None), ""),
         (
             "memory",
-            size_of(memory) if memory is not None else "–",
+            binary_size(memory) if memory is not None else "–",
             f"(batch {batch})" if memory is not None else "",
         ),
         ("MACs per image", _or_dash(table.macs if table is not None else None), ""),

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvtui.calc import Table
-from cvtui.calc.memory import OPTIMIZERS, training_memory
+from cvtui.calc.memory import training_memory
 from cvtui.errors import RequestError
+from cvtui.recipe.choices.losses import FirstLoss
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, copies_of
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.choices.tables import OPTIMIZERS as UPDATE_RULES
-from cvtui.recipe.copies import extra_copies
+from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.facts import DATA_FIELDS, facts, kind_of
-from cvtui.recipe.datasets.locate import missing, way_to_get
+from cvtui.recipe.datasets.facts import DATA_FIELDS, facts
+from cvtui.recipe.datasets.locate import way_to_get
 from cvtui.recipe.fields import FIELDS, Value
-from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
+from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
 from cvtui.tui.form.field_values import Problem
@@ -88,7 +89,7 @@ def _valid(texts: Mapping[str, str], checked: Checked) -> Validation:
         schedule=checked.schedule,
         steps_per_epoch=checked.steps_per_epoch,
         total_steps=checked.total_steps,
-        memory=_memory(checked.table, checked.data, recipe.batch_size, recipe.optimizer, recipe.ema),
+        memory=_memory(checked.table, checked.data, recipe.batch_size, copies_of(checked.optimizer, recipe.ema)),
     )
 
 
@@ -109,7 +110,8 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
         else:
             steps = steps_of(data.train, batch, table)
             if table is not None and "optimizer" in values:
-                memory = _memory(table, data, batch, str(values["optimizer"]), float(values.get("ema", 0)))
+                optimizer = parse_choice(str(values["optimizer"]), OPTIMIZERS, "optimizer")
+                memory = _memory(table, data, batch, copies_of(optimizer, float(values.get("ema", 0))))
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
         needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "scale_lr")
@@ -133,7 +135,7 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
 def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFacts | None:
     """Of the data that is chosen; a callable is asked only when the run is started, since that runs its code."""
     known = {name: value for name, value in values.items() if name in DATA_FIELDS}
-    if "data" not in known or kind_of(str(known["data"])) == "callable":
+    if "data" not in known or source_of(str(known["data"])).runs_code:
         return None
     try:
         return facts(Recipe(**known))  # type: ignore[arg-type]
@@ -143,14 +145,10 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
         return None
 
 
-def _memory(table: Table, data: DataFacts, batch: int, optimizer: str, ema: float) -> int | None:
+def _memory(table: Table, data: DataFacts, batch: int, copies: int) -> int:
     """Return the bytes of training state and of the images, which are kept as uint8."""
-    name = parse_choice(optimizer, UPDATE_RULES)[0].name
-    if name not in OPTIMIZERS:
-        return None
     pixels = (data.train + data.validation) * math.prod(data.size)
-    net = training_memory(table, batch)
-    return net.total(name) + extra_copies(optimizer, ema) * net.parameters + pixels
+    return training_memory(table, batch).total(copies) + pixels
 
 
 def _name_taken(runs: Path, name: str) -> Problem | None:
@@ -166,7 +164,7 @@ def _name_taken(runs: Path, name: str) -> Problem | None:
 def _not_downloaded(values: Mapping[str, Value]) -> Problem | None:
     """Of a set that has to be fetched first, and wasn't."""
     name, data_dir = str(values["data"]), str(values["data_dir"])
-    if missing(name, data_dir) is None:
+    if source_of(name).missing(name, data_dir) is None:
         return None
     return Problem(f"{name} is not on this computer yet; {way_to_get(name, data_dir)}")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvtui.runlog.axes import Smoothed, epoch_middles, numbers, position
+from cvtui.text import percent
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.format import percent
 from cvtui.tui.panes.overlay import overlay_lines
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line

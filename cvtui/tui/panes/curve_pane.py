@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from cvtui.draw.ticks import XKind, YKind
 from cvtui.runlog.axes import Positions, XAxis, position, step_at
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import LinePlot, Mark

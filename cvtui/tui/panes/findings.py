@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 
-from cvtui.tui.panes.format import clean, count
+from cvtui.text import clean, count
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvtui.runlog.axes import Smoothed
+from cvtui.text import significant
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.format import significant
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line
 

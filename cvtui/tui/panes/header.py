@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from cvtui.runlog.axes import speed
-from cvtui.tui.panes.format import clean, count, duration, percent
+from cvtui.text import clean, count, duration, percent
 from cvtui.tui.panes.predictions import images_per_second, time_left
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED

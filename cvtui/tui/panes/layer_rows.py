@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cvtui.draw.blocks import resample, upright
-from cvtui.tui.panes.format import clean, percent, significant
+from cvtui.text import clean, percent, significant
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import Histogram, Layer, LayerStats

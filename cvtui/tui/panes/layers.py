@@ -8,7 +8,7 @@ import numpy as np
 from textual import on
 from textual.app import ComposeResult
 
-from cvtui.tui.panes.format import count
+from cvtui.text import count
 from cvtui.tui.panes.layer_rows import LayerRow, layer_rows
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.pane import Pane
@@ -41,7 +41,7 @@ class LayersPane(Pane):
     @on(LayersTable.Highlighted)
     def _moved(self, event: LayersTable.Highlighted) -> None:
         event.stop()
-        self._say(event.row)
+        self._say(self.query_one(LayersTable).row)
 
     def _say(self, row: LayerRow | None) -> None:
         """Show the health of the layer under the cursor, or of the worst, and the sample's step."""

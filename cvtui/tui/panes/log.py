@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.content import Content
 
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.panes.log_entries import Entry, LogEntries, next_step
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines

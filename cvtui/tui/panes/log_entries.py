@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cvtui.recipe.learning_rate import options_at
-from cvtui.runlog.origin import weights_of
-from cvtui.tui.panes.format import clean, count, percent, significant
+from cvtui.runlog.origin import saved_weights_hint
+from cvtui.text import clean, count, percent, significant
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Finding, Log, RunEnded, RunStarted
@@ -188,7 +188,7 @@ def next_step(state: str, history: History) -> str:
 def _next_step_of_custom_loop(state: str, history: History) -> str:
     """Return the same for a run without a recipe: only its script can continue it."""
     early = ("diverged", "lost", "failed", "stopped")
-    return f"What to do: {clean(weights_of(history.folder))}." if state in early else ""
+    return f"What to do: {clean(saved_weights_hint(history.folder))}." if state in early else ""
 
 
 def _lower(history: History, rate: float) -> str:

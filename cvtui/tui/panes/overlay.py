@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cvtui.runlog.axes import numbers, position
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.plot.line_plot import Line
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.content import Content
 
-from cvtui.tui.panes.format import clean, count, significant, size_of
+from cvtui.text import binary_size, clean, count, significant
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.predictions import Predictions, predict
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
@@ -51,7 +51,7 @@ def compare(history: History, predictions: Predictions) -> list[Comparison]:
     if predictions.start_loss is not None:
         lines.append(_close("with these weights", predictions.start_loss, first, 1.05))
     if predictions.memory is not None:
-        lines.append(Comparison("memory", size_of(predictions.memory), "", None))
+        lines.append(Comparison("memory", binary_size(predictions.memory), "", None))
     return lines
 
 

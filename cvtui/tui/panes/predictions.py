@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from cvtui.errors import RequestError
-from cvtui.recipe.first_loss import FirstLoss, first_loss_or_none
+from cvtui.recipe.choices.losses import FirstLoss
+from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog.axes import Floats, speed
 from cvtui.tui.panes.layer_rows import predicted_stds
 
@@ -77,10 +78,10 @@ def _schedule(checked: Checked, run: RunStarted) -> Schedule:
 def _checked(run: RunStarted) -> Checked | None:
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.validation import check
-    from cvtui.runlog.origin import located
+    from cvtui.runlog.origin import with_known_paths
 
     try:
-        return check(located(msgspec.convert(run.recipe, Recipe), run))
+        return check(with_known_paths(msgspec.convert(run.recipe, Recipe), run))
     except (msgspec.ValidationError, RequestError):
         return None
 

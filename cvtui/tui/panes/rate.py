@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvtui.runlog.axes import position
+from cvtui.text import compact, count
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.format import count, rate
 from cvtui.tui.panes.predictions import Predictions, UpcomingRates, predict
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line
@@ -47,5 +47,5 @@ class RatePane(CurvePane):
         if not len(done):
             return ""
         if view.cursor is None:
-            return f"now {rate(float(done[-1]))}"
-        return f"{rate(float(done[min(max(view.cursor - first, 0), len(done) - 1)]))} at step {count(view.cursor)}"
+            return f"now {compact(float(done[-1]))}"
+        return f"{compact(float(done[min(max(view.cursor - first, 0), len(done) - 1)]))} at step {count(view.cursor)}"

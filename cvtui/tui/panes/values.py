@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.runlog.axes import Smoothed
-from cvtui.tui.panes.format import clean, count, duration, percent, rate, significant
+from cvtui.text import clean, compact, count, duration, percent, significant
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import OverlayRun, ViewState
@@ -88,7 +88,7 @@ class ValuesPane(Pane):
         if math.isfinite(accuracy):
             smooth = f"{percent(float(self._accuracy.values(history, view.beta)[index]))} smoothed" if view.beta else ""
             lines.append(_row("training accuracy", percent(accuracy), smooth))
-        lines.append(_row("learning rate", rate(float(steps.lr[index]))))
+        lines.append(_row("learning rate", compact(float(steps.lr[index]))))
         if math.isfinite(norm := float(steps.grad_norm[index])):
             lines.append(_row("gradient norm", significant(norm)))
         if math.isfinite(seconds := float(steps.seconds[index])):

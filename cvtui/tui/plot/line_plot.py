@@ -1,8 +1,8 @@
 """Curves in the terminal: `LinePlot`.
 
 It is given lines, marks and guides, and draws them in braille with two axes. Zooming and moving are its own business
-and survive new data. What turns numbers into dots is in `raster`, what goes where in `plot_drawing`, neither of which
-knows of Textual.
+and survive new data. What turns numbers into dots is in `draw.braille`, what goes where in `draw.plot_drawing`;
+neither knows of Textual.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from cvtui.draw.plot_data import Guide, Line, Mark, Track
-from cvtui.draw.plot_drawing import Picture, RasterCache, draw
-from cvtui.draw.plot_scene import WHOLE, Frame, Scene
+from cvtui.draw.plot_drawing import DrawnPlot, RasterCache, draw
+from cvtui.draw.plot_scene import WHOLE, PlotFrame, Scene
 from cvtui.draw.plot_view import within
 from cvtui.draw.scales import Limits, Scale, moved, sound, zoomed
 from cvtui.tui.plot.mouse import ZOOM, PlotMouse
@@ -165,7 +165,7 @@ class LinePlot(PlotMouse, can_focus=True):
         self._view_y: Limits | None = None
         self._cache = RasterCache()
         self._palette = Palette(self)
-        self._picture: Picture | None = None
+        self._picture: DrawnPlot | None = None
         self._strips: list[Strip] = []
         self._key: tuple[object, ...] = (None, None, 0)
         self._stale = True
@@ -175,7 +175,7 @@ class LinePlot(PlotMouse, can_focus=True):
     # ------------------------------------------------------------------ what is shown
 
     def set_lines(self, lines: Sequence[Line]) -> None:
-        """Shows these lines instead of those before. A line of the same name that has only grown costs little."""
+        """Show these lines instead of those before. A line of the same name that has only grown costs little."""
         known: dict[str, list[Track]] = {}
         for track in self._tracks:
             known.setdefault(track.line.name, []).append(track)
@@ -245,7 +245,7 @@ class LinePlot(PlotMouse, can_focus=True):
         )
 
     def _drawn(self) -> list[Strip]:
-        """The strips of the whole picture; drawn anew only when data, size, view or theme have changed."""
+        """Return the strips of the whole picture; redrawn only when data, size, view or theme have changed."""
         size = self.size
         if not self._stale and size == self._key[1]:
             return self._strips
@@ -275,7 +275,7 @@ class LinePlot(PlotMouse, can_focus=True):
         self._stale = True
 
     @property
-    def _frame(self) -> Frame | None:
+    def _frame(self) -> PlotFrame | None:
         self._drawn()
         return self._picture.frame if self._picture is not None else None
 
@@ -286,23 +286,17 @@ class LinePlot(PlotMouse, can_focus=True):
         """What x and y are zoomed to; None: all."""
         return self._view_x, self._view_y
 
-    def zoom_to(self, x: tuple[float, float] | None = None, y: tuple[float, float] | None = None) -> None:
-        """Shows x and y from … to, None: all. Posts nothing: for plots that follow one another."""
-        self._view_x = Limits(*x) if x is not None else None
-        self._view_y = Limits(*y) if y is not None else None
-        self.refresh()
-
     def reveal(self, x: float) -> None:
         """Where x is out of a zoomed view, moves that so that x is in its middle."""
         view, home = self._view_x, self._scene().x_home()
         if view is None or home is None or view.low <= x <= view.high:
             return
         kind = self._scene().x_scale_kind
-        place = float(Scale(view, kind).place(x, 2))
+        place = float(Scale(view, kind).to_dots(x, 2))
         self._look_at(within(moved(view, place - 0.5, kind), home, kind), self._view_y)
 
     def reset_zoom(self) -> None:
-        """Shows all of it again, and goes on following what comes."""
+        """Show all of it again, and follow new data."""
         if self._view_x is not None or self._view_y is not None:
             self._look_at(None, None)
 
@@ -340,11 +334,11 @@ class LinePlot(PlotMouse, can_focus=True):
         frame = self._frame
         around = 0.5
         if frame is not None and self.cursor_x is not None and frame.column_of(self.cursor_x) is not None:
-            around = float(frame.across.place(self.cursor_x, 2))
+            around = float(frame.across.to_dots(self.cursor_x, 2))
         self._zoom_x(ZOOM if way > 0 else 1 / ZOOM, around)
 
     def action_pan(self, share: float) -> None:
-        """Moves the view by a share of its width."""
+        """Move the view by a share of its width."""
         home = self._scene().x_home()
         if self._view_x is not None and home is not None and (frame := self._frame) is not None:
             kind = frame.across.kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import events
 from textual.widget import Widget
 
-from cvtui.draw.plot_scene import Frame, Scene
+from cvtui.draw.plot_scene import PlotFrame, Scene
 from cvtui.draw.plot_view import Drag, within
 from cvtui.draw.scales import Limits, moved, sound
 
@@ -22,7 +22,7 @@ class PlotMouse(Widget):
     _drag: Drag | None = None
 
     @property
-    def _frame(self) -> Frame | None:
+    def _frame(self) -> PlotFrame | None:
         raise NotImplementedError
 
     def _scene(self) -> Scene:
@@ -96,7 +96,7 @@ class PlotMouse(Widget):
             self._drag_view(drag, at.x - drag.x, at.y - drag.y)
 
     def _drag_view(self, drag: Drag, right: int, down: int) -> None:
-        """What was under the pointer when the button went down stays under it."""
+        """Move the view so that what was under the pointer at the start of the drag stays under it."""
         frame, home = drag.frame, self._scene().x_home()
         if home is None:
             return

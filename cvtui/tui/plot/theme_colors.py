@@ -27,7 +27,7 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def readable(color: Color, ground: Color, least: float = CONTRAST) -> Color:
-    """The colour, moved towards white or black until it stands out from the ground."""
+    """Move a colour towards white or black until it stands out from the ground."""
     if color.ansi is not None or ground.ansi is not None:
         return color
     goal = Color(255, 255, 255) if luminance(ground) < 0.18 else Color(0, 0, 0)

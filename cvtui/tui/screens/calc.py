@@ -17,11 +17,11 @@ from cvtui.calc.net.parser import parse
 from cvtui.calc.sizes import parse_size
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
+from cvtui.text import count
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.pictures import VIEWS
 from cvtui.tui.form.field_row import caret_lines, cut
 from cvtui.tui.form.layer_table import LayerTable
-from cvtui.tui.panes.format import count
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card

@@ -17,7 +17,7 @@ from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.screens.runs_actions import RunActions
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable

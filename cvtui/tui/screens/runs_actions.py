@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from cvtui.errors import RequestError
 from cvtui.runlog import manage
 from cvtui.runlog.run_summary import RunSummary
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 

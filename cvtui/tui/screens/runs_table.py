@@ -6,23 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from cvtui.recipe.learning_rate import rate_told
+from cvtui.draw.columns import Column
+from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.runlog.run_summary import RunSummary
-from cvtui.tui.panes.format import clean, percent
+from cvtui.text import clean, duration, percent
 from cvtui.tui.panes.header import STATES
-from cvtui.tui.widgets.table import Cell, Column, Grid
+from cvtui.tui.widgets.table import Cell, Grid
 
 TONES = {"$text-success": "good", "$text-primary": "accent", "$text-warning": "warn", "$text-error": "bad"}
-
-
-def short_duration(seconds: float) -> str:
-    """7.4 -> "7 s", 65 -> "1:05", 3725 -> "1:02:05"."""
-    whole = max(0, round(seconds))
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{rest:02d}"
-    return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
 
 
 def age(seconds: float) -> str:
@@ -130,7 +121,7 @@ class RunsTable(Grid[RunSummary]):
                 best = row.best_val_accuracy
                 return Cell(percent(best), "text" if best is not None else "quiet")
             case "took":
-                return Cell(short_duration(row.seconds) if row.seconds else "–", "text" if row.seconds else "quiet")
+                return Cell(duration(row.seconds) if row.seconds else "–", "text" if row.seconds else "quiet")
         return Cell(age(self.now - row.started) if row.started else "–", "quiet")
 
 
@@ -143,7 +134,7 @@ def _recipe_cell(row: RunSummary, key: str) -> Cell | None:
         case "optimizer":
             return Cell(clean(str(row.recipe.get("optimizer", ""))), "quiet")
         case "lr":
-            lr = rate_told(row.recipe)
+            lr = recorded_rate(row.recipe)
             return Cell(f"{lr:g}" if lr is not None else "", "quiet")
     return None
 
@@ -154,7 +145,7 @@ SORTS: dict[str, Callable[[RunSummary], Any]] = {
     "data": lambda run: run.data,
     "net": lambda run: run.net,
     "optimizer": lambda run: str(run.recipe.get("optimizer", "")),
-    "lr": lambda run: rate_told(run.recipe),
+    "lr": lambda run: recorded_rate(run.recipe),
     "epochs": lambda run: run.epochs,
     "best": lambda run: run.best_val_accuracy,
     "took": lambda run: run.seconds or None,

@@ -13,8 +13,8 @@ from textual.widgets import Button, Static
 
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis
+from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
-from cvtui.tui.panes.format import clean
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal

@@ -24,7 +24,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import afresh, checkpoints_of, fork
 from cvtui.runlog.history import History
 from cvtui.runlog.origin import recipe_of
-from cvtui.tui.panes.format import clean, count, percent
+from cvtui.text import clean, count, percent
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 

@@ -12,7 +12,7 @@ from textual.widgets import Button, Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import parse_rate
-from cvtui.tui.panes.format import clean, rate, significant
+from cvtui.text import clean, compact, significant
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class RateModal(Modal[float | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Change the learning rate"
-            recipe = "" if self._asked is None else f"  (the recipe's highest: {rate(self._asked)})"
-            yield Static(f"now {rate(self.now)}{recipe}", markup=False)
+            recipe = "" if self._asked is None else f"  (the recipe's highest: {compact(self._asked)})"
+            yield Static(f"now {compact(self.now)}{recipe}", markup=False)
             yield Input(placeholder="0.001, or /10, or *2", id="new-rate", compact=True)
             yield Static("", id="said", markup=False)
             yield Static(
@@ -81,7 +81,7 @@ class RateModal(Modal[float | None]):
             said.update(f"✗ {error.message.removeprefix('rate: ')}")
             said.add_class("wrong")
             return None
-        said.update(f"{rate(self.now)} → {rate(value)}" + (": the weights stand still" if value == 0 else ""))
+        said.update(f"{compact(self.now)} → {compact(value)}" + (": the weights stand still" if value == 0 else ""))
         return value
 
     @on(Input.Changed)

@@ -20,7 +20,7 @@ from cvtui.runlog.fork import parent_of
 from cvtui.runlog.history import History
 from cvtui.runlog.manage import is_pinned
 from cvtui.runlog.run_summary import RunSummary, summary
-from cvtui.tui.panes.format import clean, percent
+from cvtui.text import clean, percent
 from cvtui.tui.panes.overlay import COLOURS
 from cvtui.tui.panes.view_state import OverlayCurves, OverlayRun
 from cvtui.tui.train.modals import BOX

@@ -15,10 +15,11 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from cvtui.errors import process_error
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
+from cvtui.text import clean
 from cvtui.tui.child_process import last_line, start_child
-from cvtui.tui.panes.format import clean
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
@@ -75,7 +76,7 @@ class PrecheckModal(Modal[None]):
             self.result = msgspec.json.decode(self._output.read(), type=dict[str, Any])
         except (OSError, msgspec.MsgspecError):
             last = last_line(self._errors) if self._errors is not None else ""
-            message = clean(last) or f"it ended with code {self._process.returncode}"
+            message = clean(process_error(last, self._process.returncode))
             self.query_one("#check", Static).update(Content.styled(f"✗ {message}", "$text-error"))
             return
         self.query_one("#check", Static).update(Content("\n").join(self.lines(self.result)))

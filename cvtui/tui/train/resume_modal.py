@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
 from cvtui.runlog.history import History
-from cvtui.tui.panes.format import clean, count
+from cvtui.text import clean, count
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 

@@ -11,7 +11,7 @@ from textual.message import Message
 from cvtui.errors import RequestError
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
-from cvtui.tui.panes.format import clean
+from cvtui.text import clean
 from cvtui.tui.train.modals import LeaveModal, Leaving, RateModal, StopModal
 from cvtui.tui.train.resume_modal import ResumeModal
 from cvtui.tui.train.run_view import RunView
@@ -116,11 +116,11 @@ class RunCommands:
 
         if self._live.folder.alive():
             return
-        from cvtui.runlog.origin import may_go_on, recipe_of
+        from cvtui.runlog.origin import check_resumable, recipe_of
         from cvtui.runlog.worker_process import launch
 
         try:
-            may_go_on(self._live.folder, self._live.history.run, recipe_of(self._live.folder, "resumed"))
+            check_resumable(self._live.folder, self._live.history.run, recipe_of(self._live.folder, "resumed"))
         except RequestError as error:
             self.refuse(error)
             return

@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from cvtui.draw.figures import AnyFigure
+from cvtui.text import compact
 
 
 class FiguresView(Widget):
@@ -49,7 +50,7 @@ class FiguresView(Widget):
             self.refresh(layout=True)
 
     def lines(self, width: int) -> list[Text]:
-        """The drawing at a width, kept until something changes."""
+        """Draw at a width; kept until something changes."""
         if self._drawn != (width, self.tall):
             from cvtui.draw.text_figures import draw_all
 
@@ -64,10 +65,10 @@ class FiguresView(Widget):
     def text(self) -> str:
         return "\n".join(line.plain for line in self._lines)
 
-    def get_content_width(self, container: Size, viewport: Size) -> int:
+    def get_content_width(self, container: Size, _viewport: Size) -> int:
         return container.width
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+    def get_content_height(self, _container: Size, _viewport: Size, width: int) -> int:
         return len(self.lines(width))
 
     def notify_style_update(self) -> None:
@@ -108,14 +109,12 @@ def _flat(numbers: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: object) -> str:
-    from cvtui.draw.text_figures.frame import short
-
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return short(value)
+        return compact(value)
     if isinstance(value, list | tuple):
         return " ".join(_text(entry) for entry in value) or "none"
     return "–" if value is None else str(value)

@@ -54,7 +54,7 @@ class Modal(ModalScreen[Answer]):
 
 
 def tinted(strips: list[Strip], color: Color, filters: Sequence[LineFilter] = ()) -> list[Strip]:
-    """The strips behind a layer of this colour (with its alpha), without links and meta data."""
+    """Return the strips behind a layer of this colour (with its alpha), without links and meta data."""
     mixed: dict[Style | None, Style | None] = {}
     for style in {segment.style for strip in strips for segment in strip}:
         piece = list(BackgroundScreen.process_segments([Segment(" ", style)], color))

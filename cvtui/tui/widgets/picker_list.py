@@ -73,6 +73,6 @@ class PickerList(OptionList):
             self.parent.focus()
         self.remove()
 
-    def on_blur(self, event: events.Blur) -> None:
+    def on_blur(self) -> None:
         if self.screen.focused is not self:
             self.remove()

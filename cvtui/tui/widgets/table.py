@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,79 +14,28 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from cvtui.draw.columns import GAP, Column, fit
+
 R = TypeVar("R")
 """What a row is made of."""
-_GAP = 2
 _MEASURED = 600
 """Rows that are looked at for the columns' widths; of longer tables only the first and the last ones are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    key: str
-    title: str = ""
-    align: Literal["left", "right"] = "left"
-    need: int = 0
-    """The columns with the highest number go first when there is no room; those with 0 stay."""
-    least: int = 1
-    most: int = 40
-    stretch: int = 0
-    """More than 0: takes a share of what is left over, up to what its longest text asks for (past `most`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     text: str
     style: str = "text"
     """text, quiet, good, warn, bad, key or accent: one of the grid's component classes."""
+    then: Cell | None = None
+    """What follows in another style, where the two fill the column together."""
 
 
-def fit(columns: Sequence[Column], asked: Mapping[str, int], width: int) -> dict[str, int]:
-    """How wide each column that there is room for becomes, in `width` cells; `asked` is what its texts need."""
-    wide = {c.key: max(c.least, min(c.most, asked.get(c.key, 0))) for c in columns}
-    shown: set[str] = set()
-    used = -_GAP
-    for need in sorted({column.need for column in columns}):
-        for column in columns:
-            if column.need != need or not asked.get(column.key, 0):
-                continue
-            room = width - used - _GAP
-            if need > 0 and room < wide[column.key]:
-                if room < column.least or not column.stretch:
-                    continue
-                wide[column.key] = room
-            used += wide[column.key] + _GAP
-            shown.add(column.key)
-    _shrink(columns, wide, shown, used - width)
-    _stretch(columns, wide, shown, asked, width - used)
-    return {column.key: wide[column.key] for column in columns if column.key in shown}
-
-
-def _shrink(columns: Sequence[Column], wide: dict[str, int], shown: set[str], over: int) -> None:
-    """Takes what is too much from the columns that may stretch, the widest first."""
-    while over > 0:
-        movable = [c for c in columns if c.key in shown and c.stretch and wide[c.key] > c.least]
-        if not movable:
-            return
-        widest = max(movable, key=lambda c: wide[c.key])
-        wide[widest.key] -= 1
-        over -= 1
-
-
-def _stretch(
-    columns: Sequence[Column], wide: dict[str, int], shown: set[str], asked: Mapping[str, int], left: int
-) -> None:
-    for column in sorted(columns, key=lambda c: -c.stretch):
-        if column.key in shown and column.stretch and left > 0:
-            more = min(left, max(0, asked.get(column.key, 0) - wide[column.key]))
-            wide[column.key] += more
-            left -= more
-
-
-class Grid(ScrollView, Generic[R], can_focus=True):
+class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     """Subclasses say what the columns are and what stands in a cell. Only visible rows cost anything."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
+    TOGETHER: ClassVar[bool] = False
+    """As `fit` has it."""
     BINDING_GROUP_TITLE = "The table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cursor(-1)", "Row up", show=False),
@@ -161,7 +109,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     def title(self, column: Column) -> str:
         return column.title
 
-    def total_cell(self, key: str) -> Cell:
+    def total_cell(self, _key: str) -> Cell:
         return Cell("")
 
     # ------------------------------------------------------------------ what is shown
@@ -203,10 +151,10 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         foot = 1 if self.has_total else 0
         height = len(self.rows) + 1 + foot
         width = self.size.width - (self.scrollbar_size_vertical if height > self.container_size.height else 0)
-        self._wide = fit(self.COLUMNS, self._asked, max(0, width))
+        self._wide = fit(self.COLUMNS, self._asked, max(0, width), together=self.TOGETHER)
         self.virtual_size = Size(self.size.width, height)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self._arrange()
         self._show_cursor()
 
@@ -243,7 +191,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             for key, width in self._wide.items():
                 if x <= event.x < x + width:
                     self.post_message(self.HeadingClicked(self, key))
-                x += width + _GAP
+                x += width + GAP
             return
         index = self.scroll_offset.y + event.y - 1
         if event.y <= self._room() and 0 <= index < len(self.rows):
@@ -258,8 +206,10 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         super().notify_style_update()
 
     def _style(self, name: str) -> Style:
+        """Kept, because Textual works a component's style out anew each time (0.1 ms, seven to a row)."""
         if name not in self._palette:
-            self._palette[name] = self.get_component_rich_style(f"grid--{name}")
+            own = self.rich_style if name == "base" else self.get_component_rich_style(f"grid--{name}")
+            self._palette[name] = own
         return self._palette[name]
 
     def render_line(self, y: int) -> Strip:
@@ -270,7 +220,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             return self._line({c.key: self.total_cell(c.key) for c in self.COLUMNS}, width)
         index = self.scroll_offset.y + y - 1
         if index >= len(self.rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._style("base"))
         row = self.rows[index]
         line = self._line({c.key: self.cell(row, c.key) for c in self.COLUMNS if c.key in self._wide}, width)
         if index == self.cursor and self.shows_cursor:
@@ -284,12 +234,20 @@ class Grid(ScrollView, Generic[R], can_focus=True):
 
     def _line(self, cells: Mapping[str, Cell], width: int) -> Strip:
         segments: list[Segment] = []
+        base = self._style("base")
         for column in self.COLUMNS:
             wide = self._wide.get(column.key)
             if wide is None:
                 continue
             cell = cells[column.key]
-            text = cell.text if len(cell.text) <= wide else cell.text[: wide - 1] + "…"
-            text = text.rjust(wide) if column.align == "right" else text.ljust(wide)
-            segments += [Segment(text, self._style(cell.style)), Segment(" " * _GAP)]
-        return Strip(segments[:-1]).adjust_cell_length(width).apply_style(self.rich_style)
+            if cell.then is not None:
+                segments += [
+                    Segment(cell.text, self._style(cell.style)),
+                    Segment(cell.then.text, self._style(cell.then.style)),
+                ]
+            else:
+                text = cell.text if len(cell.text) <= wide else cell.text[: wide - 1] + "…"
+                text = text.rjust(wide) if column.align == "right" else text.ljust(wide)
+                segments.append(Segment(text, self._style(cell.style)))
+            segments.append(Segment(" " * GAP, base))
+        return Strip(segments[:-1]).adjust_cell_length(width, base)

@@ -70,7 +70,7 @@ def _cases(options: argparse.Namespace) -> list[Case]:
 
 
 def _try_cures(verdicts: list[Verdict], options: argparse.Namespace) -> None:
-    """Runs with the fault in the recipe, and named: the same once more with the cure."""
+    """Run each case with a named fault in its recipe once more, cured."""
     pairs = [pair for pair in cures.pairs(verdicts) if not _is_state(pair[0].case.fault)]
     if not options.examine_only:
         train_all([case for _, case in pairs], options.folder, options.jobs)

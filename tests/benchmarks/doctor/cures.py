@@ -1,4 +1,4 @@
-"""Which cures help, and by how much: the first diagnosis's change of the recipe, tried on runs of the benchmark.
+"""Cures that help, and by how much: the first diagnosis's change of the recipe, tried on runs of the benchmark.
 
     python -m tests.benchmarks.doctor --cures       # after a run: tries them, and writes cvtui/doctor/cures.toml
 
@@ -55,8 +55,11 @@ def _case(fault: str, net: str, fields: dict[str, Any], data: str, seed: int = 1
 
 
 def pairs(verdicts: Sequence[Verdict]) -> list[tuple[Verdict, Case]]:
-    """Runs that a recipe made ill and the doctor names first or offers a cure for: each with its case once more, cured.
-    At most MOST for each injected fault and for each kind of cure."""
+    """Pair each run made ill by its recipe with its case cured.
+
+    Of those that the doctor names first or offers a cure for: at most MOST for each injected fault and each kind of
+    cure.
+    """
     found: list[tuple[Verdict, Case]] = []
     tried: dict[tuple[str, str], int] = {}
     for verdict in sorted(verdicts, key=lambda v: hashlib.md5(v.case.name.encode()).hexdigest()):
@@ -72,7 +75,7 @@ def pairs(verdicts: Sequence[Verdict]) -> list[tuple[Verdict, Case]]:
 
 
 def summary(verdicts: Iterable[Verdict]) -> dict[str, dict[str, dict[str, float]]]:
-    """diagnosis -> fields of its cure -> runs, better, gain, worst."""
+    """Sum up cures: diagnosis -> fields of its cure -> runs, better, gain, worst."""
     gains: dict[tuple[str, str], list[float]] = {}
     for verdict in verdicts:
         if verdict.cured is not None:
@@ -87,7 +90,7 @@ def summary(verdicts: Iterable[Verdict]) -> dict[str, dict[str, dict[str, float]
 
 
 def write(verdicts: Iterable[Verdict], file: Path = FILE) -> None:
-    """The file that the doctor reads."""
+    """Write the file that the doctor reads."""
     lines = [HEAD]
     for name, cures in summary(verdicts).items():
         lines.append(f"[{name}]")

@@ -1,5 +1,4 @@
-"""Every fault of the catalogue: how it is injected, in which strengths, into which nets; and which other diagnoses of
-it are as good."""
+"""Faults of the catalogue: their injection, strengths, nets, and equally right diagnoses."""
 
 from __future__ import annotations
 
@@ -74,7 +73,7 @@ def _narrow(net: str) -> dict[str, Any]:
 
 
 def _net(dense: str, conv: str) -> dict[str, str]:
-    """A net for every place: `conv` where the case's net is the cnn."""
+    """Return the nets by place: `conv` where the case's net is the cnn."""
     return {"": dense, "shapes": f"avgpool2-{dense}", "cnn": conv}
 
 
@@ -279,7 +278,7 @@ def quick(wanted: set[str] | None = None) -> list[Case]:
 
 
 def shortened(case: Case, steps: int) -> Case:
-    """The same with about so many steps at most."""
+    """Return the same case with about so many steps at most."""
     if case.kind == "loop":
         options = case.options | {"steps": min(steps, case.options.get("steps", steps))}
         return msgspec.structs.replace(case, name=f"quick-{case.name}", options=options)

@@ -21,7 +21,7 @@ GOOD: dict[str, dict[str, float]] = {
 """Good rates of each rule for each family of nets on digits (batch 64): validation accuracy is at its best there, and
 hardly less at a third and at three times of it."""
 ON_SHAPES = {"sgd": 0.4, "momentum": 0.4, "adam": 1.0, "adamw": 1.0}
-"""How many times that is a good rate on shapes, found in the same way."""
+"""Factor on that for a good rate on shapes, found in the same way."""
 
 NETS = ("mlp", "cnn", "bn", "tanh-mlp", "tanh-cnn", "deep-mlp", "gelu-cnn", "res", "dropout", "bn-mlp", "bn-gap")
 
@@ -35,8 +35,10 @@ def _family(net: str) -> str:
 
 
 def _recipe(net: str, data: str, rule: str, factor: float = 1.0, batch: int = 64, **other: Any) -> dict[str, Any]:
-    """A recipe whose rate is `factor` times a good one; larger batches get a larger rate by the root of the ratio, and
-    as many steps as they can."""
+    """Return a recipe whose rate is `factor` times a good one.
+
+    Larger batches get a larger rate by the root of the ratio, and as many steps as they can.
+    """
     rate = GOOD[rule][_family(net)] * factor * (batch / 64) ** 0.5 * (ON_SHAPES[rule] if data == "shapes" else 1.0)
     epochs = max(1, round(EPOCHS[data] * min(max(batch / 64, 0.35), 4)))
     fields: dict[str, Any] = {"data": data, "net": EXPRESSIONS[net][data], "optimizer": rule, "batch_size": batch}
@@ -46,19 +48,13 @@ def _recipe(net: str, data: str, rule: str, factor: float = 1.0, batch: int = 64
 
 
 def _plans() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(what is special about it, recipe)."""
+    """Pairs of a name, which says what is special, and a recipe."""
     for data in ("digits", "shapes"):
         for net in NETS:
             for rule in ("momentum", "adam"):
                 yield f"{net} {rule}", _recipe(net, data, rule)
         for net in ("mlp", "cnn", "bn"):
-            for rule in ("sgd", "adamw"):
-                yield f"{net} {rule}", _recipe(net, data, rule, weight_decay=0.01 if rule == "adamw" else 0.0)
-            for factor in (1 / 3, 3.0):
-                yield f"{net} rate x{factor:.2g}", _recipe(net, data, "adam", factor)
-                yield f"{net} momentum rate x{factor:.2g}", _recipe(net, data, "momentum", factor)
-            for batch in (16, 32, 256, 512):
-                yield f"{net} batch {batch}", _recipe(net, data, "momentum", 1.0, batch)
+            yield from _rates_and_batches(net, data)
     for net in ("mlp", "cnn", "bn"):
         data = "digits"
         for init in ("xavier", "glorot", "lecun", "orthogonal", "lsuv"):
@@ -71,6 +67,16 @@ def _plans() -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"{net} weight decay", _recipe(net, data, "momentum", weight_decay=5e-4)
         for preprocess in ("scale", "centre", "per-image"):
             yield f"{net} {preprocess}", _recipe(net, data, "adam", preprocess=preprocess)
+
+
+def _rates_and_batches(net: str, data: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for rule in ("sgd", "adamw"):
+        yield f"{net} {rule}", _recipe(net, data, rule, weight_decay=0.01 if rule == "adamw" else 0.0)
+    for factor in (1 / 3, 3.0):
+        yield f"{net} rate x{factor:.2g}", _recipe(net, data, "adam", factor)
+        yield f"{net} momentum rate x{factor:.2g}", _recipe(net, data, "momentum", factor)
+    for batch in (16, 32, 256, 512):
+        yield f"{net} batch {batch}", _recipe(net, data, "momentum", 1.0, batch)
 
 
 LOOPS = [

@@ -71,7 +71,7 @@ def judge_all(wanted: Iterable[Case], folder: Path, jobs: int) -> list[Verdict]:
 
 
 def judge(case: Case, folder: Path) -> Verdict:
-    """Reads the log record by record, and asks the doctor as it goes."""
+    """Read the log record by record, and ask the doctor as it goes."""
     from cvtui.doctor import Doctor
     from cvtui.runlog import events
 

@@ -1,4 +1,4 @@
-"""Trains cases into run folders, several at a time, and never twice."""
+"""Training of cases into run folders, several at a time, and never twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DONE_FILE = "done"
 
 
 def train_all(wanted: Iterable[Case], folder: Path, jobs: int, told: bool = True) -> list[str]:
-    """Trains what is not there yet into folder/<name>. Names and reasons of those that could not be trained."""
+    """Train what is not there yet into folder/<name>. Names and reasons of those that could not be trained."""
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [case for case in wanted if not is_trained(case, folder)]
     failed = []
@@ -41,7 +41,7 @@ def train_all(wanted: Iterable[Case], folder: Path, jobs: int, told: bool = True
 
 
 def is_trained(case: Case, folder: Path) -> bool:
-    """Does the run of exactly this case lie there? (Not one of an earlier wording.)"""
+    """Return True if the run of exactly this case (not of an earlier wording) lies there."""
     place = folder / case.name
     try:
         return (place / DONE_FILE).exists() and (place / CASE_FILE).read_bytes() == msgspec.json.encode(case)
@@ -96,8 +96,9 @@ def _train_recipe(case: Case, folder: Path) -> int:
 
 def _train_loop(case: Case, folder: Path) -> int:
     from tests.benchmarks.doctor import loops, sound
+    from tests.benchmarks.doctor.loop import Loop
 
-    kind: type[loops.Loop] = getattr(loops if hasattr(loops, case.loop) else sound, case.loop)
+    kind: type[Loop] = getattr(loops if hasattr(loops, case.loop) else sound, case.loop)
     kind(case.net, case.data, case.seed, case.value, **case.options).run(folder, case.name)
     return 0
 

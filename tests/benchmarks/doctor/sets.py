@@ -24,8 +24,8 @@ class Data:
     validation_labels: Tensor
 
 
-def digits(seed: int) -> Data:
-    """The 8x8 digits of the program, standardised."""
+def digits(_seed: int) -> Data:
+    """Return the 8x8 digits of the program, standardised."""
     with np.load(asset("digits.npz"), allow_pickle=False) as arrays:
         parts = [
             (
@@ -64,8 +64,10 @@ SETS = {"digits": digits, "patches": patches}
 
 
 def textures(classes: int = 3, side: int = 24, count: int = 600) -> tuple[TensorDataset, TensorDataset]:
-    """Crops of noise of three grain sizes, 480 and 120: no pixel and no neighbour tells them apart, a small convolution
-    does."""
+    """Crops of noise of three grain sizes, 480 and 120.
+
+    No pixel and no neighbour tells them apart, a small convolution does.
+    """
     rng = np.random.default_rng(7)
     wave = np.fft.fftfreq(side)
     radius = np.sqrt(wave[:, None] ** 2 + wave[None] ** 2)
@@ -79,7 +81,7 @@ def textures(classes: int = 3, side: int = 24, count: int = 600) -> tuple[Tensor
 
 
 def points() -> tuple[TensorDataset, TensorDataset]:
-    """600 points of the unit square; is x + y > 1?"""
+    """600 points of the unit square, in two classes: x + y at most 1, or more."""
     x = np.random.default_rng(0).random((600, 2))
     return _halves(x, x.sum(1) > 1)
 

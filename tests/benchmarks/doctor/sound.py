@@ -6,12 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.benchmarks.doctor.loops import Loop
+from tests.benchmarks.doctor.loop import Loop
 
 
 class Probabilities(Loop):
-    """A net that ends in softmax, and the loss −log of it. `unlabelled`: the loop tells no labels, as in the README's
-    two lines; `even`: its last layer begins at 0, where −log p and the softmax of p cost the same."""
+    """A net that ends in softmax, and the loss −log of it.
+
+    `unlabelled`: the loop tells no labels, as in the README's two lines; `even`: its last layer begins at 0, where
+    −log p and the softmax of p cost the same.
+    """
 
     def spoil_model(self, model: nn.Sequential) -> None:
         if self.strength == "even":
@@ -37,7 +40,7 @@ class Frozen(Loop):
         if self.strength == "frozen":
             model[: self._place(model)].requires_grad_(False)
         else:
-            model[self._place(model) - 1].register_forward_hook(lambda module, inputs, output: output.detach())
+            model[self._place(model) - 1].register_forward_hook(lambda _module, _inputs, output: output.detach())
 
     def parameters(self, model: nn.Module) -> list[nn.Parameter]:
         assert isinstance(model, nn.Sequential)

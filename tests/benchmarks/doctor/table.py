@@ -71,7 +71,7 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The report as Markdown."""
+    """Return the report as Markdown."""
     lines = [
         "| id | fault | kind | runs | named first | in the first three | steps | in time | the cure helps | misses |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -109,7 +109,7 @@ def _share(share: float) -> str:
 
 
 def same_table() -> str:
-    """The diagnoses that are taken as the fault's name, with the reason."""
+    """Return the table of diagnoses that are taken as the fault's name, with the reason."""
     lines = ["| fault | also right | because |", "|---|---|---|"]
     lines += [f"| {name} | {other} | {why} |" for name, fault in FAULTS.items() for other, why in fault.same.items()]
     return "\n".join(lines) + "\n"

@@ -19,8 +19,10 @@ from cvtui.engine.data.formats.errors import DamagedError
 
 
 def read_cifar(path: Path, labels: str) -> tuple[np.ndarray, np.ndarray]:
-    """One batch: pixels uint8 N x 32 x 32 x 3, and the class numbers under `labels` ("labels", "fine_labels").
-    DamagedError."""
+    """Read one batch: pixels uint8 N x 32 x 32 x 3, and the class numbers under `labels`. DamagedError.
+
+    `labels` is "labels" or "fine_labels".
+    """
     content = io.BytesIO(path.read_bytes())
     try:
         entries = _Unpickler(content, encoding="bytes").load()
@@ -64,7 +66,7 @@ class _Array:
         self.state = state if isinstance(state, tuple) else ()
 
     def values(self, width: int) -> np.ndarray | None:
-        """The bytes as N x width; None where they are something else."""
+        """Return the bytes as N x width; None where they are something else."""
         match self.state:
             case (_, (int(rows), int(columns)), _Type(code=b"u1" | "u1"), fortran, bytes(raw)):
                 if columns == width and rows >= 0 and len(raw) == rows * columns:
@@ -102,5 +104,5 @@ class _Unpickler(pickle._Unpickler):
         except KeyError:
             raise _ForbiddenError(f"{module}.{name}") from None
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, _pid: Any) -> Any:
         raise _ForbiddenError("a persistent object")

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.locate import archive_folder, data_folder, in_bytes
-from cvtui.recipe.datasets.torchvision_sets import STORAGE, File
+from cvtui.recipe.datasets.torchvision_files import STORAGE, File
 
 CHUNK = 1 << 18
 PATIENCE_SECONDS = 30.0
@@ -56,7 +56,9 @@ def sources(name: str) -> list[Source]:
 
 
 def fetch(name: str, data_dir: str, tell: Tell, found_at: Sequence[Source] | None = None) -> Path:
-    """Fetches what isn't there, and unpacks it; gives the folder. `found_at`: other addresses than torchvision's.
+    """Download what isn't there, and unpack it; return the folder.
+
+    `found_at`: other addresses than torchvision's.
 
     An archive that is there already, and whole, is only unpacked. RequestError in one line where an archive
     can't be had, with what to do by hand.
@@ -83,7 +85,7 @@ def fetch(name: str, data_dir: str, tell: Tell, found_at: Sequence[Source] | Non
 
 
 def _transfer(name: str, source: Source, path: Path, tell: Tell) -> None:
-    """Puts the archive at `path`, whole or not at all. RequestError; OSError where it can't be written."""
+    """Put the archive at `path`, whole or not at all. RequestError; OSError where it can't be written."""
     failures = []
     for url in source.urls:
         handle, part = tempfile.mkstemp(prefix=f".{source.file.name}-", suffix=".part", dir=path.parent)
@@ -107,7 +109,7 @@ def _transfer(name: str, source: Source, path: Path, tell: Tell) -> None:
 
 
 def _from(url: str, handle: int, file: File, tell: Tell) -> str:
-    """Writes what lies at `url` to the open file; in a few words why it could not be had, or ""."""
+    """Write what lies at `url` to the open file; return why it could not be had, or ""."""
     request = urllib.request.Request(url, headers={"User-Agent": "cvtui"})
     try:
         response = urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)
@@ -152,8 +154,10 @@ def _umask() -> int:
 
 
 def unpack(name: str, archive: Path) -> None:
-    """Puts what is in the archive beside it, as torchvision does, but each file at once and whole. RequestError where
-    it can't be unpacked."""
+    """Unpack the archive beside itself, as torchvision does, but each file at once and whole.
+
+    RequestError where it can't be unpacked.
+    """
     from torchvision.datasets.utils import extract_archive
 
     if archive.suffix == ".mat":

@@ -1,5 +1,8 @@
-"""The idx format of MNIST and its like: two zero bytes, the type (8: bytes), the number of dimensions, each dimension
-as a big-endian 32-bit number, the values. Perhaps packed with gzip."""
+"""Reader of the idx format of MNIST and its like.
+
+Two zero bytes, the type (8: bytes), the number of dimensions, each dimension as a big-endian 32-bit number, the values.
+Perhaps packed with gzip.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from cvtui.engine.data.formats.errors import MOST_BYTES, DamagedError
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The uint8 array of that many dimensions in an idx file (packed, where its name ends in .gz). DamagedError."""
+    """Read the uint8 array of that many dimensions from an idx file (packed: .gz). DamagedError."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             head = file.read(4 + 4 * dimensions)

@@ -25,7 +25,7 @@ NUMERIC_CLASSES = range(6, 16)
 
 
 def read_mat(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of numbers in a .mat file by name, in MATLAB's order of dimensions. DamagedError."""
+    """Read the arrays of numbers in a .mat file by name, in MATLAB's order of dimensions. DamagedError."""
     data = memoryview(path.read_bytes())
     if bytes(data[:10]) != b"MATLAB 5.0" or len(data) < 128:
         seven = bytes(data[:10]) == b"MATLAB 7.3"
@@ -41,7 +41,7 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
 
 
 def _whole(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """The elements of a file, unpacked."""
+    """Return the elements of a file, unpacked."""
     for kind, body in _elements(data, order, padded=False):
         if kind != COMPRESSED:
             yield kind, body

@@ -1,2 +1,4 @@
-"""The ways for weights to begin, by what they look at: nothing (plain), a layer's size (fans, orthogonal), a real
-batch (measured), the net's blocks (fixup)."""
+"""Initializers, by what they look at.
+
+Nothing (constant), a layer's size (fans, orthogonal), a real batch (data_driven), the net's blocks (fixup).
+"""

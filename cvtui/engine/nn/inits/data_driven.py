@@ -9,15 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.nn.inits.layer import Place, Weighted, places
+from cvtui.engine.nn.inits.layer import LayerInit, Weighted, layers_of
 from cvtui.engine.nn.inits.orthogonal import orthogonal
 from cvtui.engine.nn.model import Net
 
 
 def lsuv(net: Net, generator: torch.Generator, batch: Tensor, tolerance: float = 0.1, tries: float = 10) -> None:
-    """Layer-sequential unit variance (Mishkin & Matas 2015, "All you need is a good init"): orthonormal weights, then,
-    from the first layer to the last, W /= sqrt(Var(outputs on the batch)) until |Var − 1| < tolerance, at most `tries`
-    times. Tolerance 0.1 and 10 tries are the paper's.
+    """Layer-sequential unit variance (Mishkin & Matas 2015, "All you need is a good init").
+
+    Orthonormal weights, then, from the first layer to the last, W /= sqrt(Var(outputs on the batch)) until |Var − 1| <
+    tolerance, at most `tries` times. Tolerance 0.1 and 10 tries are the paper's.
 
     batch: preprocessed images N x C x H x W. A layer whose outputs are all alike (nothing comes in) stays as it is.
     """
@@ -31,16 +32,17 @@ def lsuv(net: Net, generator: torch.Generator, batch: Tensor, tolerance: float =
             output = module.forward(x)
         return output
 
-    for place in places(net):
-        orthogonal(place, generator)
-        _no_bias(place)
+    for layer in layers_of(net):
+        orthogonal(layer, generator)
+        _no_bias(layer)
     _first_to_last(net, batch, put_right)
 
 
 def data_dependent(net: Net, generator: torch.Generator, batch: Tensor, beta: float = 0) -> None:
-    """Every channel's outputs on a real batch have mean β and variance 1 (Krähenbühl 2015, "Data-dependent
-    initializations of CNNs", Algorithm 1: the within-layer normalisation of random weights, without k-means, PCA or
-    the balancing between layers): w_k /= σ_k, b_k = β − μ_k / σ_k, from the first layer to the last.
+    """Give every channel's outputs on a real batch mean β and variance 1 (Krähenbühl 2015).
+
+    "Data-dependent initializations of CNNs", Algorithm 1: the within-layer normalisation of random weights, without
+    k-means, PCA or the balancing between layers: w_k /= σ_k, b_k = β − μ_k / σ_k, from the first layer to the last.
 
     batch: preprocessed images N x C x H x W. A layer without biases gets the variance but not the mean; a channel
     whose outputs are all alike keeps its weights.
@@ -56,15 +58,15 @@ def data_dependent(net: Net, generator: torch.Generator, batch: Tensor, beta: fl
             module.bias.copy_((beta - mean / std).float())
         return module.forward(x)
 
-    for place in places(net):
-        place.weight.normal_(0.0, place.fan_in**-0.5, generator=generator)
-        _no_bias(place)
+    for layer in layers_of(net):
+        layer.weight.normal_(0.0, layer.fan_in**-0.5, generator=generator)
+        _no_bias(layer)
     _first_to_last(net, batch, put_right)
 
 
-def _no_bias(place: Place) -> None:
-    if place.module.bias is not None:
-        place.module.bias.zero_()
+def _no_bias(layer: LayerInit) -> None:
+    if layer.module.bias is not None:
+        layer.module.bias.zero_()
 
 
 def _first_to_last(net: Net, batch: Tensor, put_right: Callable[[Weighted, Tensor, Tensor], Tensor]) -> None:
@@ -77,7 +79,7 @@ def _first_to_last(net: Net, batch: Tensor, put_right: Callable[[Weighted, Tenso
         assert isinstance(module, nn.Conv2d | nn.Linear)
         return put_right(module, inputs[0], output)
 
-    handles = [place.module.register_forward_hook(hook) for place in places(net)]
+    handles = [layer.module.register_forward_hook(hook) for layer in layers_of(net)]
     try:
         with _measuring(net):
             net(batch)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from cvtui.engine.nn.inits.layer import Place
+from cvtui.engine.nn.inits.layer import LayerInit
 
 RELU_LIKE = frozenset({"relu", "leakyrelu", "gelu", "silu"})
 """About half of what comes in gets through."""
@@ -23,42 +23,53 @@ def xavier_std(fan_in: int) -> float:
     return 1.0 / math.sqrt(fan_in)
 
 
-def he(place: Place, generator: torch.Generator, slope: float = 0, fan_out: float = 0) -> None:
-    """std = sqrt(2 / (1 + slope²) / Din): keeps the variance through ReLU layers (He 2015; kaiming_normal_).
+def he(layer: LayerInit, generator: torch.Generator, slope: float = 0, fan_out: float = 0) -> None:
+    """Keep the variance through ReLU layers: std = sqrt(2 / (1 + slope²) / Din) (He 2015; kaiming_normal_).
 
     slope: of a leaky ReLU. fan_out 1 (from 0.5 on): Dout for Din, which keeps the gradient's variance instead.
     """
-    fan = place.fan_out if fan_out >= 0.5 else place.fan_in
-    place.weight.normal_(0.0, he_std(fan, slope), generator=generator)
+    fan = layer.fan_out if fan_out >= 0.5 else layer.fan_in
+    layer.weight.normal_(0.0, he_std(fan, slope), generator=generator)
 
 
-def xavier(place: Place, generator: torch.Generator) -> None:
-    """std = 1 / sqrt(Din), as the lecture has it (PyTorch's xavier_normal_ takes the fan-out in as well: `glorot`)."""
-    place.weight.normal_(0.0, xavier_std(place.fan_in), generator=generator)
+def xavier(layer: LayerInit, generator: torch.Generator) -> None:
+    """Draw with std = 1 / sqrt(Din), as the lecture has it.
+
+    (PyTorch's xavier_normal_ takes the fan-out in as well: `glorot`.)
+    """
+    layer.weight.normal_(0.0, xavier_std(layer.fan_in), generator=generator)
 
 
-def glorot(place: Place, generator: torch.Generator, uniform: float = 0) -> None:
-    """std = sqrt(2 / (Din + Dout)): the mean of what the variance of the signal and of the gradient ask for (Glorot
-    2010, eq. 12 and 16; xavier_normal_, and xavier_uniform_ with uniform=1: U(−a, a), a = sqrt(6 / (Din + Dout)))."""
-    _draw(place.weight, math.sqrt(2.0 / (place.fan_in + place.fan_out)), uniform, generator)
+def glorot(layer: LayerInit, generator: torch.Generator, uniform: float = 0) -> None:
+    """Draw with std = sqrt(2 / (Din + Dout)) (Glorot 2010, eq. 12 and 16; xavier_normal_).
+
+    The mean of what the variance of the signal and of the gradient ask for. uniform=1: U(−a, a), a = sqrt(6 / (Din +
+    Dout)) (xavier_uniform_).
+    """
+    _draw(layer.weight, math.sqrt(2.0 / (layer.fan_in + layer.fan_out)), uniform, generator)
 
 
-def lecun(place: Place, generator: torch.Generator, uniform: float = 0) -> None:
-    """std = sqrt(1 / Din): keeps the variance of a linear layer (LeCun 1998, "Efficient BackProp", eq. 16; the formula
-    that the lecture calls Xavier). uniform=1: U(−a, a) with a = sqrt(3 / Din)."""
-    _draw(place.weight, math.sqrt(1.0 / place.fan_in), uniform, generator)
+def lecun(layer: LayerInit, generator: torch.Generator, uniform: float = 0) -> None:
+    """Keep the variance of a linear layer: std = sqrt(1 / Din) (LeCun 1998, "Efficient BackProp", eq. 16).
+
+    The formula that the lecture calls Xavier. uniform=1: U(−a, a) with a = sqrt(3 / Din).
+    """
+    _draw(layer.weight, math.sqrt(1.0 / layer.fan_in), uniform, generator)
 
 
-def random_walk(place: Place, generator: torch.Generator) -> None:
-    """std = g / sqrt(Din), with g such that the logarithm of the gradient's length, a random walk from layer to layer,
-    does not drift (Sussillo & Abbott 2014, "Random walk initialization"): see `random_walk_gain`."""
-    gain = random_walk_gain(place.fan_in, place.activation)
-    place.weight.normal_(0.0, gain / math.sqrt(place.fan_in), generator=generator)
+def random_walk(layer: LayerInit, generator: torch.Generator) -> None:
+    """Draw with std = g / sqrt(Din): the gradient's length does not drift (Sussillo & Abbott 2014).
+
+    Its logarithm is a random walk from layer to layer; g is such that it has no drift: see `random_walk_gain`.
+    """
+    gain = random_walk_gain(layer.fan_in, layer.activation)
+    layer.weight.normal_(0.0, gain / math.sqrt(layer.fan_in), generator=generator)
 
 
 def random_walk_gain(fan_in: int, activation: str) -> float:
-    """The paper's g for layers of N = fan_in: before a ReLU sqrt(2) · exp(1.2 / (max(N, 6) − 2.4)), for a linear layer
-    exp(1 / (2 N)).
+    """Return the paper's g for layers of N = fan_in.
+
+    Before a ReLU sqrt(2) · exp(1.2 / (max(N, 6) − 2.4)), for a linear layer exp(1 / (2 N)).
 
     For tanh and sigmoid it has no formula: they take the linear one, which is right where they are still straight.
     """

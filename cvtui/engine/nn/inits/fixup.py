@@ -1,5 +1,7 @@
-"""Residual nets without norms: every block begins as the identity, and one step of the net changes it by a size that
-does not grow with its depth (Zhang, Dauphin & Ma 2019, "Fixup initialization")."""
+"""Fixup initialization: residual nets without norms (Zhang, Dauphin & Ma 2019).
+
+Every block begins as the identity, and one step of the net changes it by a size that does not grow with its depth.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import torch
 
 from cvtui.calc import Residual, Row
 from cvtui.engine.nn.inits.fans import he
-from cvtui.engine.nn.inits.layer import places
+from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.model import Net
 
 
@@ -25,9 +27,10 @@ class Branch:
 
 
 def fixup(net: Net, generator: torch.Generator) -> None:
-    """He's weights, then: those in a branch of m layers times L^(−1 / (2m − 2)), L the number of blocks; 0 for the last
-    layer of each branch and for the classifier (Zhang 2019, rules 1 and 2). So a block begins as its way around, the
-    logits as 0 and the loss as ln C.
+    """Draw He's weights and rescale residual branches (Zhang 2019, rules 1 and 2).
+
+    Those in a branch of m layers times L^(−1 / (2m − 2)), L the number of blocks; 0 for the last layer of each branch
+    and for the classifier. So a block begins as its way around, the logits as 0 and the loss as ln C.
 
     Of rule 3, scalar biases before and a multiplier behind the layers, our nets have only the biases: each conv's and
     fc's own, one per unit, which begin at 0 and can learn what a scalar would (not where `nobias` is written). A
@@ -37,21 +40,21 @@ def fixup(net: Net, generator: torch.Generator) -> None:
     inner = {name: branch for branch in reversed(branches) for name in branch.layers}  # the innermost has the last word
     zero = frozenset().union(*(branch.last for branch in branches))
     classifier = ""
-    for place in places(net):
-        he(place, generator)
-        branch = inner.get(place.name)
-        if place.name in zero:
-            place.weight.zero_()
+    for layer in layers_of(net):
+        he(layer, generator)
+        branch = inner.get(layer.name)
+        if layer.name in zero:
+            layer.weight.zero_()
         elif branch is not None and branch.depth > 1:
-            place.weight.mul_(len(branches) ** (-1.0 / (2 * branch.depth - 2)))
-        classifier = place.name
+            layer.weight.mul_(len(branches) ** (-1.0 / (2 * branch.depth - 2)))
+        classifier = layer.name
     if classifier:
         net.get_submodule(classifier).weight.zero_()  # type: ignore[operator]
 
 
 def branches_of(net: Net) -> list[Branch]:
-    """The residual blocks that have a conv or fc in their body, inner ones before those around them."""
-    weighted = {place.name for place in places(net)}
+    """Return the residual blocks that have a conv or fc in their body, inner ones before those around them."""
+    weighted = {layer.name for layer in layers_of(net)}
     found = []
     for number, row in enumerate(net.table.rows):
         if row.kind == "add" and isinstance(row.node, Residual):
@@ -68,7 +71,7 @@ def _branch(rows: tuple[Row, ...], add: int, weighted: set[str]) -> Branch:
     layers: set[str] = set()
 
     def depth(number: int) -> int:
-        """The most convs and fcs on one way from the block's input to this row."""
+        """Return the most convs and fcs on one way from the block's input to this row."""
         if number == start or number < 0:
             return 0
         if number not in depths:

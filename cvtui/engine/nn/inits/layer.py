@@ -1,19 +1,20 @@
-"""Where weights stand: what an initialisation may know of its layer."""
+"""Layer information available to initializers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
-from cvtui.calc import Activation, BatchNorm, Dropout, LayerNorm, Linear, Pool
+from cvtui.calc import Activation, BatchNorm, Conv, Dropout, LayerNorm, Linear, Node, Pool
+from cvtui.calc.trace import whole
 from cvtui.engine.nn.model import Net
 
 Weighted: TypeAlias = nn.Conv2d | nn.Linear
 
 
-class Place(NamedTuple):
+class LayerInit(NamedTuple):
     """One conv or fc of a net."""
 
     name: str
@@ -30,21 +31,25 @@ class Place(NamedTuple):
         return self.module.weight
 
 
-def places(net: Net) -> Iterator[Place]:
-    """Every conv and fc (projections of residual blocks too), in order of computation."""
+def layers_of(net: Net) -> Iterator[LayerInit]:
+    """Yield every conv and fc (projections of residual blocks too), in order of computation."""
     layers = net.layers()
     after = _followers(net)
     for number, row in enumerate(net.table.rows):
         module = layers.get(row.name)
         if isinstance(module, nn.Conv2d | nn.Linear):
-            yield Place(row.name, module, row.fan_in, _fan_out(row.node), _activation(net, after, number))
+            yield LayerInit(row.name, module, row.fan_in, _fan_out(row.node), _activation(net, after, number))
 
 
-def _fan_out(node: Any) -> int:
-    if isinstance(node, Linear):
-        assert node.outputs is not None  # the table's nodes are resolved
-        return node.outputs
-    return int(node.size[0] * node.size[1] * (node.filters // node.groups))
+def _fan_out(node: Node) -> int:
+    match node:
+        case Linear(outputs=int(outputs)):
+            return outputs
+        case Conv():
+            high, wide = whole(node.size)
+            return high * wide * (node.filters // node.groups)
+        case _:
+            raise TypeError(f"{type(node).__name__} has no weights to initialise")
 
 
 def _followers(net: Net) -> dict[int, int]:

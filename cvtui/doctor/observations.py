@@ -1,4 +1,4 @@
-"""All that is known of a run, in the form in which the rules ask for it. Its size does not grow with the run."""
+"""Observations of a run, in the form the rules read. Their size does not grow with the run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.doctor.catalogue import ADAPTIVE, TYPICAL_RATES
-from cvtui.doctor.curves import got_there
-from cvtui.doctor.layers import Layers
-from cvtui.doctor.metric_windows import Windows
+from cvtui.doctor.curves import has_learnt
+from cvtui.doctor.layer_samples import LayerSamples
+from cvtui.doctor.metric_windows import MetricWindows
+from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
 
 Array = NDArray[np.float64]
@@ -25,7 +26,7 @@ FIRST = 200
 
 
 class RateChange(NamedTuple):
-    """Somebody set the rate while the run went on."""
+    """A change of the learning rate by hand while the run went on."""
 
     step: int
     """The first that was done at the new rate."""
@@ -34,16 +35,19 @@ class RateChange(NamedTuple):
     after: float
 
 
-class Case:
-    """Feed it with `begin`, `learn`, `take_steps`, `take_layers`, `take_epoch`, `close` …; `fresh` says what has
-    changed since the rules were last asked: {"facts", "steps", "layers", "epochs", "end"}."""
+class Observations:
+    """All that the rules may read of a run.
+
+    Fed with `begin`, `set_facts`, `add_steps`, `add_layers`, `set_epochs`, `close` …; `fresh` names what has changed
+    since the rules last ran: {"facts", "steps", "layers", "epochs", "end"}.
+    """
 
     def __init__(self) -> None:
         self.run: RunStarted | None = None
         self.end: RunEnded | None = None
         self.facts = Facts()
-        self.windows = Windows()
-        self.layers = Layers()
+        self.windows = MetricWindows()
+        self.layers = LayerSamples()
         self.epochs: list[EpochDone] = []
         self.first_step: int | None = None
         self.steps_done = 0
@@ -81,15 +85,17 @@ class Case:
         self._forget()
         self.fresh |= {"facts", "end"}
 
-    def learn(self, facts: Facts) -> None:
-        """facts: all that is known by now."""
+    def set_facts(self, facts: Facts) -> None:
+        """Set the facts to all that is known by now."""
         self.facts = facts
         self._forget()
         self.fresh.add("facts")
 
-    def take_steps(self, first: int, loss: Array, accuracy: Array, grad: Array, rate: Array) -> None:
-        """Steps `first`, first + 1, …; NaN for what is not known or not finite. A run without gradient norms has NaN
-        in all of them."""
+    def add_steps(self, first: int, loss: Array, accuracy: Array, grad: Array, rate: Array) -> None:
+        """Add steps `first`, first + 1, …; NaN for what is not known or not finite.
+
+        A run without gradient norms has NaN in all of them.
+        """
         if not len(loss):
             return
         if self.first_step is None:
@@ -129,28 +135,31 @@ class Case:
             self.lowest_loss = min(self.lowest_loss, float(finite.min()))
 
     def _last_before(self, first: int, loss: Array) -> tuple[int, float] | None:
-        """(step, loss) of the last finite one of these, or of those before."""
+        """Return (step, loss) of the last finite one of these, or of those before."""
         finite = np.flatnonzero(np.isfinite(loss))
         return (first + int(finite[-1]), float(loss[finite[-1]])) if len(finite) else self._last_finite
 
-    def take_change(self, step: int, after: float, before: float | None = None, told: float = math.nan) -> None:
-        """The rate of `step` and of what follows was set by hand. before: that of the step before; None: of the last
-        step taken. told: what the log's words say that it was, where neither is known."""
+    def add_rate_change(self, step: int, after: float, before: float | None = None, told: float = math.nan) -> None:
+        """Add a change by hand of the rate of `step` and of what follows.
+
+        before: that of the step before; None: of the last step added. told: what the log's words say that it was, where
+        neither is known.
+        """
         before = self._last_rate if before is None else before
         self.changes.append(RateChange(step, before if math.isfinite(before) else told, after))
         self.fresh.add("steps")
 
-    def take_layers(self, sample: LayersSampled) -> None:
+    def add_layers(self, sample: LayersSampled) -> None:
         self.layers.take(sample)
         self.fresh.add("layers")
 
-    def take_epochs(self, epochs: Sequence[EpochDone]) -> None:
-        """The epochs so far."""
+    def set_epochs(self, epochs: Sequence[EpochDone]) -> None:
+        """Set the epochs so far."""
         self.epochs = list(epochs)
         self.fresh.add("epochs")
 
-    def take_finding(self, finding: Finding) -> None:
-        """What the trainer found out by itself."""
+    def add_finding(self, finding: Finding) -> None:
+        """Add a finding of the trainer itself: where a NaN came from."""
         if finding.id == "not-finite" and self.autopsy is None:
             self.autopsy = finding
             self.fresh.add("steps")
@@ -167,7 +176,7 @@ class Case:
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
-        """Fields of the recipe; of a loop of somebody's own there are few."""
+        """Fields of the recipe; few of a custom training loop."""
         return dict(self.run.recipe) if self.run else {}
 
     @property
@@ -205,8 +214,10 @@ class Case:
 
     @cached_property
     def is_cross_entropy(self) -> bool:
-        """Is the loss the mean cross-entropy of labels? Of a strange loop it is taken to be, unless it was seen to be
-        something else."""
+        """True if the loss is the mean cross-entropy of labels.
+
+        Of a custom loop it is taken to be, unless it was seen to be something else.
+        """
         name = str(self.recipe.get("loss", self.facts.loss))
         if name:
             return name.startswith("cross-entropy")
@@ -240,7 +251,7 @@ class Case:
 
     @property
     def optimizer(self) -> str:
-        """The kind's name: sgd, momentum, adam, …"""
+        """Name of the optimizer: sgd, momentum, adam …, in lower case."""
         name = str(self.recipe.get("optimizer", self.facts.optimizer)).partition("(")[0].lower()
         if name == "sgd" and self.facts.momentum and self.own_loop:
             return "momentum"
@@ -257,7 +268,8 @@ class Case:
             return 0.0
         if self.facts.momentum is not None:
             return self.facts.momentum
-        return float(self.recipe.get("momentum", 0.0)) if self.optimizer in ("momentum", "nesterov") else 0.0
+        entry = OPTIMIZERS.get(self.optimizer)
+        return float(self.recipe.get("momentum", 0.0)) if entry is not None and entry.momentum else 0.0
 
     @property
     def weight_decay(self) -> float:
@@ -283,7 +295,7 @@ class Case:
 
     @cached_property
     def norms(self) -> bool:
-        """Does the model have batch norm (or another)?"""
+        """True if the model has batch norm (or another norm)."""
         return any("Norm" in module.kind for module in self.facts.modules) or "bn" in str(self.recipe.get("net", ""))
 
     @property
@@ -294,7 +306,7 @@ class Case:
 
     @property
     def norm_first(self) -> bool:
-        """Does a norm come before the second layer with weights?"""
+        """True if a norm comes before the second layer with weights."""
         seen = 0
         for module in self.facts.modules:
             if "Norm" in module.kind:
@@ -304,14 +316,14 @@ class Case:
 
     @property
     def warmed_up(self) -> bool:
-        """Did the rate rise at the beginning?"""
+        """True if the rate rose at the beginning."""
         warmup = str(self.recipe.get("warmup", "0"))
         if not self.own_loop and warmup not in ("0", "", "0ep"):
             return True
         return len(self.rates) > 2 and bool(self.rates[0] < 0.7 * np.nanmax(self.rates))
 
     def loss_at(self, step: float, windows: int = 2) -> float:
-        """Mean loss of so many windows up to `step`; NaN where there is none."""
+        """Return the mean loss of so many windows up to `step`; NaN without."""
         end = int(np.searchsorted(self.windows.end, step + 1e-9, side="right"))
         if not end:
             early = self.losses[: max(1, int(step) + 1)]
@@ -322,16 +334,16 @@ class Case:
         return float(values.mean()) if len(values) else math.nan
 
     def change_by(self, step: float) -> RateChange | None:
-        """The last change of the rate by hand that `step` comes after."""
+        """Return the last change of the rate by hand at or before `step`; None without."""
         return next((change for change in reversed(self.changes) if change.step <= step), None)
 
     def raised_by(self, step: float) -> RateChange | None:
-        """The last change up to `step` that made the rate higher (or may have)."""
+        """Return the last change up to `step` that raised the rate (or may have); None without."""
         raised = (change for change in reversed(self.changes) if not change.after <= 1.01 * change.before)
         return next((change for change in raised if change.step <= step), None)
 
     def rate_at(self, step: int) -> float:
-        """The rate of exactly this step; NaN where it is not known any more (among later steps whose rate moves)."""
+        """Return the rate of exactly this step; NaN where unknown (among later steps whose rate moves)."""
         place = step - (self.first_step or 0)
         if 0 <= place < len(self.rates):
             return float(self.rates[place])
@@ -343,13 +355,13 @@ class Case:
         return highest if highest - mean <= 1e-6 * highest else math.nan
 
     def highest_by(self, step: int) -> float:
-        """The highest rate of the steps up to this one (or up to the end of the last ten that ended by it)."""
+        """Return the highest rate up to this step (or up to the last window of ten that ended by it)."""
         known = self.rates[: step + 1 - (self.first_step or 0)]
         later = self.windows.rate_high[self.windows.end <= step + 1]
         return float(max([*known[np.isfinite(known)], *later[np.isfinite(later)]], default=math.nan))
 
     def rate_share(self, step: float) -> float:
-        """The rate at `step` as a share of the highest of all steps; 1 where it is not known."""
+        """Return the rate at `step` as a share of the highest of all steps; 1 where it is not known."""
         rates = self.windows.rate
         if not len(rates):
             return 1.0
@@ -367,5 +379,5 @@ class Case:
         late = late[np.isfinite(late)]
         right = self.epochs[-1].val_accuracy if self.epochs else None
         return bool(
-            len(late) and self.bad_step is None and got_there(float(late.mean()), guess, right, self.largest_class)
+            len(late) and self.bad_step is None and has_learnt(float(late.mean()), guess, right, self.largest_class)
         )

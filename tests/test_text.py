@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvtui.tui.panes import format as words
+from cvtui import text as words
 
 
 @pytest.mark.parametrize(
@@ -56,14 +57,44 @@ def test_short_durations_may_have_a_decimal() -> None:
     assert [words.duration(seconds, decimal=True) for seconds in (0.04, 3.46, 9.96)] == ["0.0 s", "3.5 s", "10 s"]
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.002, "0.002"), (5e-5, "5e-5"), (0.1, "0.1"), (1.0, "1"), (None, "–")])
-def test_rate(value: float | None, text: str) -> None:
-    assert words.rate(value) == text
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.002, "0.002"), (5e-5, "5e-5"), (0.1, "0.1"), (1.0, "1"), (None, "–"), (math.nan, "–"), (12345.0, "12345"),
+        (1.25e6, "1.25e6"), (-3e-7, "-3e-7"), (0.0, "0"),
+    ],
+)  # fmt: skip
+def test_compact(value: float | None, text: str) -> None:
+    assert words.compact(value) == text
 
 
-@pytest.mark.parametrize(("amount", "text"), [(12, "12 B"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (9e15, "9000 TB")])
-def test_size_of(amount: float, text: str) -> None:
-    assert words.size_of(amount) == text
+@given(st.floats(-1e300, 1e300))
+def test_compact_is_near(value: float) -> None:
+    assert float(words.compact(value)) == pytest.approx(value, rel=0.006, abs=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(12, "12 B"), (1536, "1.5 KiB"), (1024**2 * 89.4, "89.4 MiB"), (9e15, "8,185 TiB"), (None, "–"), (-1, "–")],
+)
+def test_binary_size(amount: float | None, text: str) -> None:
+    assert words.binary_size(amount) == text
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_nine_digits_tell_a_float32_from_every_other(value: float) -> None:
+    assert np.float32(words.rounded(value, 9)) == np.float32(value)
+
+
+def test_what_is_not_finite_is_none_in_json() -> None:
+    assert words.rounded_or_none(math.nan, 4) is None
+    assert words.rounded_or_none(1.23456, 4) == 1.235
+
+
+def test_an_error_in_one_line() -> None:
+    assert words.error_line(ValueError("a\n  b\tc")) == "ValueError: a b c"
+    assert words.error_line(KeyboardInterrupt()) == "KeyboardInterrupt"
+    assert words.error_line(ValueError("x" * 300), most=5) == "ValueError: xxxxx"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.color import Color
 from rich.style import Style
 from textual.strip import Strip
 
 from cvtui.draw import blocks, half_blocks
+from cvtui.draw.bars import filled_bar, log_bar
 
 NAN = math.nan
 
@@ -49,26 +51,20 @@ def test_histogram_has_its_width(counts, width):
 
 
 def test_level_bars():
-    assert blocks.bar(0, 3) == "   "
-    assert blocks.bar(1, 3) == "███"
-    assert blocks.bar(2, 3) == "███"
-    assert blocks.bar(0.5, 3) == "█▌ "
-    assert blocks.bar(1 / 24, 3) == "▏  "
-    assert blocks.bar(1e-9, 3) == "▏  "
-    assert blocks.bar(NAN, 3) == "   "
-    assert blocks.bar(1, 0) == ""
+    assert filled_bar(0, 3) == "   "
+    assert filled_bar(1, 3) == "███"
+    assert filled_bar(2, 3) == "███"
+    assert filled_bar(0.5, 3) == "█▌ "
+    assert filled_bar(1 / 24, 3) == "▏  "
+    assert filled_bar(1e-9, 3) == "▏  "
+    assert filled_bar(NAN, 3) == "   "
+    assert filled_bar(1, 0) == ""
 
 
 def test_log_bars():
-    assert blocks.log_bar(1e-3, 1e-6, 1, 4) == "██  "
-    assert blocks.log_bar(1e-9, 1e-6, 1, 4) == "    "
-    assert blocks.log_bar(None, 1e-6, 1, 4) == "    "
-
-
-def test_sparkline():
-    assert blocks.sparkline([0, 1, 7], 3) == "▁▂█"
-    assert blocks.sparkline([5, 5], 3) == "▄▄"
-    assert blocks.sparkline([9, 0, NAN, 7], 3) == "▁ █"
+    assert log_bar(1e-3, 1e-6, 1, 4) == "██  "
+    assert log_bar(1e-9, 1e-6, 1, 4) == "    "
+    assert log_bar(None, 1e-6, 1, 4) == "    "
 
 
 # ---------------------------------------------------------------------------- heat
@@ -103,7 +99,7 @@ def test_oklab_of_known_colours():
 
 def test_heat_takes_the_table_from_low_to_high():
     table = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
-    image = half_blocks.heat([[0, 5, 10], [NAN, 20, -10]], table, 0, 10, missing=(1, 2, 3))
+    image = half_blocks.heat([[0.0, 5, 10], [NAN, 20, -10]], table, 0, 10, missing=(1, 2, 3))
     assert image[..., 0].tolist() == [[0, 128, 255], [1, 255, 0]]
     assert image[1, 0].tolist() == [1, 2, 3]
     assert half_blocks.heat([[0, 5, 10]], table)[0, :, 0].tolist() == [0, 128, 255]
@@ -130,11 +126,39 @@ def test_resizing_keeps_the_mean(height, width):
     assert half_blocks.resize(image, height, width).mean() == pytest.approx(image.mean())
 
 
-def test_stretched():
-    assert half_blocks.stretched([[0.0, 1.0, 0.5]])[0, :, 1].tolist() == [0, 255, 128]
-    assert half_blocks.stretched([[-1.0, 0.0, 2.0]], zero_grey=True)[0, :, 0].tolist() == [64, 128, 255]
-    assert half_blocks.stretched([[NAN, 3.0]])[0, :, 0].tolist() == [0, 128]
-    assert half_blocks.stretched(np.zeros((5, 5, 3))).shape == (5, 5, 3)
+def test_smooth_resizing_lies_on_straight_lines_between_the_values():
+    """Numpy's interp along each axis, between the middles of the old pixels."""
+    image = np.random.default_rng(2).random((5, 7))
+    columns = np.clip((np.arange(31) + 0.5) * 7 / 31 - 0.5, 0, 6)
+    rows = np.clip((np.arange(23) + 0.5) * 5 / 23 - 0.5, 0, 4)
+    wide = np.stack([np.interp(columns, np.arange(7), row) for row in image])
+    expected = np.stack([np.interp(rows, np.arange(5), column) for column in wide.T], axis=1)
+    assert half_blocks.resize(image, 23, 31, "smooth") == pytest.approx(expected)
+    assert half_blocks.resize(np.array([[4.0]]), 3, 2, "smooth").tolist() == [[4, 4]] * 3
+
+
+def test_the_nearest_keeps_names_apart_in_both_directions():
+    names = np.array([[0.0, 7.0, 3.0, 5.0]])
+    assert half_blocks.resize(names, 1, 8, "nearest").tolist() == [[0, 0, 7, 7, 3, 3, 5, 5]]
+    assert half_blocks.resize(names, 1, 2, "nearest").tolist() == [[7, 5]]
+
+
+def test_the_mean_leaves_out_what_is_missing():
+    assert half_blocks.resize(np.array([[1.0, NAN, 3.0, 5.0, NAN, NAN]]), 1, 3).tolist()[0][:2] == [1, 4]
+    assert np.isnan(half_blocks.resize(np.array([[1.0, NAN, 3.0, 5.0, NAN, NAN]]), 1, 3)[0, 2])
+
+
+def test_dots_over_a_picture_keep_their_colour_on_darkened_pixels():
+    image = np.full((2, 3, 3), 100, np.uint8)
+    codes = np.array([[0, 0xFF, 0]], np.uint8)
+    ink = np.full((1, 3, 3), 250, np.uint8)
+    ((left, middle, right),) = half_blocks.segments(image, over=(codes, ink))
+    assert (left.text, middle.text, right.text) == (" ", "⣿", " ")
+    assert middle.style is not None
+    assert middle.style.color is not None
+    assert middle.style.bgcolor is not None
+    assert tuple(middle.style.color.triplet or ()) == (250, 250, 250)
+    assert tuple(middle.style.bgcolor.triplet or ()) == (40, 40, 40)
 
 
 def test_tiles():
@@ -149,6 +173,15 @@ def test_tiles():
     ]
 
 
+def rgb(color: Color | None) -> tuple[int, int, int] | None:
+    """Return the numbers of a true colour."""
+    if color is None:
+        return None
+    assert color.triplet is not None
+    red, green, blue = color.triplet
+    return red, green, blue
+
+
 def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
     """Back from strips to pixels, as a terminal would show them."""
     rows: list[list[tuple[int, int, int] | None]] = []
@@ -158,9 +191,9 @@ def pixels(strips, height: int) -> list[list[tuple[int, int, int] | None]]:
         for text, style, _ in strip:
             assert isinstance(style, Style)
             for character in text:
-                below = tuple(style.bgcolor.triplet) if style.bgcolor else None
+                above, below = rgb(style.color), rgb(style.bgcolor)
                 assert character in " ▀"
-                upper.append(tuple(style.color.triplet) if character == "▀" and style.color else below)
+                upper.append(above if character == "▀" and style.color else below)
                 lower.append(below)
         rows += [upper, lower]
     return rows[:height]

@@ -198,8 +198,8 @@ def test_no_dot_without_a_segment(curve):
     size = (columns, rows)
     dots = drawn(x, y, size, x_limits, y_limits).dots
     width, height = 2 * columns, 4 * rows
-    place_x = Scale(Limits(*x_limits)).place(x, width)
-    place_y = Scale(Limits(*y_limits)).place(y, height)
+    place_x = Scale(Limits(*x_limits)).to_dots(x, width)
+    place_y = Scale(Limits(*y_limits)).to_dots(y, height)
     good = np.isfinite(y)
     for row, column in np.argwhere(dots):
         up = height - 1 - row
@@ -212,7 +212,10 @@ def test_no_dot_without_a_segment(curve):
 
 
 def near(x0: float, y0: float, x1: float, y1: float, column: int, row: int) -> bool:
-    """Does the segment pass within the dot's column (and a half to each side, where joins are shared) near its row?"""
+    """Return True if the segment passes within the dot's column near its row.
+
+    And a half to each side, where joins are shared.
+    """
     left, right = column - 1.0, column + 1.0
     if x1 < left or x0 > right:
         return False
@@ -317,12 +320,12 @@ def covered(runs: Runs, length: int) -> list[bool]:
 def test_place_and_at_are_inverse(low, ratio, share, dots):
     scale = Scale(Limits(low, low + ratio * max(1.0, abs(low))))
     place = share * (dots - 1)
-    assert float(scale.place(scale.at(place, dots), dots)) == pytest.approx(place, abs=1e-6 * dots)
+    assert float(scale.to_dots(scale.from_dots(place, dots), dots)) == pytest.approx(place, abs=1e-6 * dots)
 
 
 def test_the_widest_limits_can_be_placed():
     scale = Scale(Limits(-1.7e308, 1.7e308))
-    assert scale.place([-1.7e308, 0, 1.7e308, NAN], 101)[:3].tolist() == [0, 50, 100]
+    assert scale.to_dots([-1.7e308, 0, 1.7e308, NAN], 101)[:3].tolist() == [0, 50, 100]
 
 
 @given(st.floats(1e-30, 1e30), st.floats(1.001, 1e20), st.floats(0, 1), st.floats(0.1, 10))
@@ -330,9 +333,9 @@ def test_zoom_keeps_the_point_under_the_pointer(low, ratio, around, factor):
     for kind in ("linear", "log"):
         before = Scale(Limits(low, low * ratio), kind)
         after = zoomed(before.limits, around, factor, kind)
-        point = before.at(around, 2)
+        point = before.from_dots(around, 2)
         if sound(after, kind):
-            assert float(Scale(after, kind).place(point, 2)) == pytest.approx(around, abs=1e-5)
+            assert float(Scale(after, kind).to_dots(point, 2)) == pytest.approx(around, abs=1e-5)
 
 
 def test_moving_and_widening():
@@ -342,3 +345,26 @@ def test_moving_and_widening():
     for low in (0.0, 5.0, -5.0, 1e300, 1e-300, 1e16):
         limits = widened(low, low)
         assert limits.low < low < limits.high
+
+
+def test_a_path_is_drawn_dot_by_dot():
+    """Between two points a dot for each column or row on the way, on the straight line; NaN breaks it."""
+    x, y = np.array([1.0, 9.0, 5.0, NAN, 12.0, NAN]), np.array([2.0, 6.0, 14.0, 3.0, 13.0, 0.0])
+    dots = braille.polyline(x, y, (8, 4))
+    expected = {(round(1 + 8 * t), round(2 + 4 * t)) for t in np.linspace(0, 1, 9)}
+    assert expected <= {(column, row) for row, column in np.argwhere(dots)}
+    for row, column in np.argwhere(dots):
+        near = [
+            abs((x[i + 1] - x[i]) * (y[i] - row) - (x[i] - column) * (y[i + 1] - y[i]))
+            / math.hypot(x[i + 1] - x[i], y[i + 1] - y[i])
+            for i in (0, 1)
+        ]
+        assert min(near) <= math.sqrt(0.5) + 1e-9 or (column, row) == (12, 13)
+    assert dots[13, 12]
+    assert not dots[:, 13:].any()
+
+
+def test_a_path_far_outside_costs_no_memory_and_leaves_the_view():
+    dots = braille.polyline(np.array([0.0, 1e300]), np.array([4.0, 4.0]), (4, 2))
+    assert dots[4].all()
+    assert dots.sum() == 8

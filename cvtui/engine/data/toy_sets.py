@@ -1,4 +1,4 @@
-"""Toy sets on a plane: a few hundred points in two or more classes, for questions of separability.
+"""Draw the toy sets: a few hundred points on a plane in two or more classes, for questions of separability.
 
 All lie within about -1.5..1.5 and have nearly as many points of each class; deterministic in the seed.
 """
@@ -6,11 +6,16 @@ All lie within about -1.5..1.5 and have nearly as many points of each class; det
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from cvtui.engine.data.images import Images, OnProgress, Split
 from cvtui.errors import RequestError, nearest
+from cvtui.recipe.datasets.toy_sets import CLASS_RANGE, TRAIN, VALIDATION, parse_toy, shares, toy_facts
+from cvtui.recipe.recipe import Recipe
 
 Floats = NDArray[np.float64]
 Make = Callable[[NDArray[np.int64], int, float, np.random.Generator], Floats]
@@ -22,7 +27,7 @@ def jittered(places: Floats, noise: float, rng: np.random.Generator) -> Floats:
     return moved
 
 
-def xor(labels: NDArray[np.int64], classes: int, noise: float, rng: np.random.Generator) -> Floats:
+def xor(labels: NDArray[np.int64], _classes: int, noise: float, rng: np.random.Generator) -> Floats:
     """Opposite corners of a square belong together: no line has the one class on one side (Minsky and Papert 1969)."""
     first = rng.choice([-1.0, 1.0], len(labels))
     second = np.where(labels == 0, first, -first)
@@ -37,7 +42,7 @@ def circles(labels: NDArray[np.int64], classes: int, noise: float, rng: np.rando
     return jittered(radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1), noise, rng)
 
 
-def moons(labels: NDArray[np.int64], classes: int, noise: float, rng: np.random.Generator) -> Floats:
+def moons(labels: NDArray[np.int64], _classes: int, noise: float, rng: np.random.Generator) -> Floats:
     """Two half circles that reach into each other."""
     angle = rng.uniform(0.0, np.pi, len(labels))
     upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], 1)
@@ -59,26 +64,26 @@ def blobs(labels: NDArray[np.int64], classes: int, noise: float, rng: np.random.
     return jittered(0.9 * np.stack([np.cos(angle), np.sin(angle)], 1), noise, rng)
 
 
-TOYS: dict[str, tuple[Make, int, int, float]] = {
-    "xor": (xor, 2, 2, 0.18),
-    "circles": (circles, 2, 5, 0.07),
-    "moons": (moons, 2, 2, 0.1),
-    "spiral": (spiral, 2, 5, 0.03),
-    "blobs": (blobs, 3, 5, 0.2),
+TOYS: dict[str, tuple[Make, float]] = {
+    "xor": (xor, 0.18),
+    "circles": (circles, 0.07),
+    "moons": (moons, 0.1),
+    "spiral": (spiral, 0.03),
+    "blobs": (blobs, 0.2),
 }
-"""Name -> (how it is made, usual number of classes, most classes, usual noise: std around each point's place)."""
+"""By the names of `CLASS_RANGE`: how it is drawn, and its usual noise (std around each point's place)."""
 
 
 def toy(
     name: str, n: int, seed: int = 0, noise: float | None = None, classes: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(x [n, 2], y [n]): n points in random order. None is the set's own noise, or number of classes.
+    """Draw n points in random order: (x [n, 2], y [n]). None is the set's own noise, or number of classes.
 
     RequestError for a name, number of points, noise or number of classes that can't be.
     """
     if name not in TOYS:
         raise RequestError(f"there is no toy set {name!a}; there are: {', '.join(TOYS)}{nearest(name, list(TOYS))}")
-    make, usual, most, usual_noise = TOYS[name]
+    (make, usual_noise), (usual, most) = TOYS[name], CLASS_RANGE[name]
     classes = usual if classes is None else classes
     noise = usual_noise if noise is None else noise
     if not 2 <= classes <= most:
@@ -88,3 +93,25 @@ def toy(
     rng = np.random.default_rng([seed, *name.encode()])
     labels = rng.permutation(np.arange(n) % classes)
     return make(labels, classes, noise, rng).astype(np.float32), labels
+
+
+@lru_cache(maxsize=2)  # a warm engine forecasts many times and then trains
+def read_toy(text: str) -> Split:
+    """Draw `spiral(3)`: 400 points to train on and 100 to validate, float32 N x 2. One fixed set, like the others."""
+    name, classes = parse_toy(text)
+    x, y = toy(name, TRAIN + VALIDATION, seed=0, classes=classes)
+    points, labels = torch.from_numpy(x), torch.from_numpy(y)
+    train, validation = [], []  # as many of each class in either part
+    for number in range(classes):
+        places = (labels == number).nonzero().flatten()
+        cut = shares(classes)[0][number]
+        train.append(places[:cut])
+        validation.append(places[cut:])
+    parts = [torch.cat(part).sort().values for part in (train, validation)]
+    first, second = (Images(points[part].contiguous(), labels[part].contiguous()) for part in parts)
+    return Split(first, second, classes=toy_facts(text).classes)
+
+
+def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
+    """Draw the recipe's set."""
+    return read_toy(recipe.data)

@@ -1,4 +1,4 @@
-"""The layer samples of a run as arrays: what the rules look at. Bounded, however long the run is."""
+"""Layer samples of a run as arrays, for the rules. Bounded, however long the run is."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ MOST_LAYERS = 256
 Array = NDArray[np.float64]
 
 
-class Layers:
-    """names and kinds of the first sample's layers, in order; `of(quantity)` is samples x layers, NaN where unknown."""
+class LayerSamples:
+    """Statistics of each layer over the samples of a run.
+
+    `names` and `kinds` are those of the first sample's layers, in order; `of(quantity)` is samples x layers, NaN where
+    unknown.
+    """
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -47,13 +51,13 @@ class Layers:
         return self._values[: self._count, :, QUANTITIES.index(quantity)]
 
     def weighted(self) -> list[int]:
-        """Places of the layers that have weights."""
+        """Return the indices of the layers that have weights."""
         return [
             place for place, kind in enumerate(self.kinds) if kind in ("conv", "fc") and "#" not in self.names[place]
         ]
 
     def behind(self, place: int) -> int | None:
-        """The layer with weights that comes before this one."""
+        """Return the index of the layer with weights before this one; None without."""
         return next((i for i in range(place - 1, -1, -1) if self.kinds[i] in ("conv", "fc")), None)
 
     def take(self, sample: LayersSampled) -> None:

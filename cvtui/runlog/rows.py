@@ -1,0 +1,88 @@
+"""Rows inside the records of `events`: layers, their statistics, histograms, modules and weights."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the layer table: what is known of a layer before the run."""
+
+    name: str
+    expression: str
+    output: list[int]
+    """[H, W, C], or [N] when flat."""
+    parameters: int
+    macs: int
+    """Multiply-accumulates of one image."""
+    watched: bool = False
+    """A `layers` record has a row of this name."""
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """Counts in 32 bins of equal width."""
+
+    low: float
+    high: float
+    counts: list[int]
+    """32 bins of equal width from `low` to `high`, over the finite values; where there are none, no histogram."""
+
+
+class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One layer at one step: its outputs over the batch, its weights and their gradient."""
+
+    name: str
+    kind: str
+    """conv, fc, relu, …"""
+    mean: float | None
+    std: float | None
+    min: float | None
+    max: float | None
+    zeros: float | None
+    """Share of outputs that are exactly 0."""
+    saturated: float | None = None
+    """Share with |tanh| > 0.97, or sigmoid outside 0.03..0.97; null for other layers."""
+    dead: float | None = None
+    """Share of channels that were 0 for every image of the last samples; null where the layer can't die."""
+    histogram: Histogram | None = None
+    grad_norm: float | None = None
+    """2-norm of the weights' gradient; null without weights."""
+    weight_norm: float | None = None
+    update_ratio: float | None = None
+    """‖weights after the step − before‖ / ‖weights before‖."""
+    pinned: float | None = None
+    """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
+    sampled: int | None = None
+    """The histograms are made of every n-th value (at most 16,384); null: of all. Everything else is exact."""
+    update_sampled: int | None = None
+    """The update ratio is that of every n-th weight (a net of more than 60 million); null: of all."""
+    weight_mean: float | None = None
+    weight_std: float | None = None
+    weight_histogram: Histogram | None = None
+    grad_zeros: float | None = None
+    """Share of the weights' gradient that is exactly 0."""
+    grad_histogram: Histogram | None = None
+    not_finite: dict[str, str] = {}
+    """What nulls were: {"max": "inf", "mean": "nan"}; one that is not named was not looked at."""
+
+
+class ModuleFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One module without children, in the order in which the first forward pass ran them."""
+
+    name: str
+    kind: str
+    """The class's name: Conv2d, Linear, ReLU, BatchNorm2d, …"""
+    options: dict[str, float] = {}
+    """Arguments that the doctor reads: p of a dropout, momentum and eps of a norm."""
+
+
+class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One weight tensor (two dimensions or more), before the first step."""
+
+    name: str
+    """The parameter's: conv1.weight."""
+    layer: str = ""
+    fan_in: int
+    mean: float | None
+    std: float | None
+    """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""

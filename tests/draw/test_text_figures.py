@@ -1,0 +1,80 @@
+"""Figures as text: the same dots, ticks and colours as on the screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvtui.draw.figures import Bar, Bars, Curve, Curves, Heat, HistogramRow, Histograms, Image, Picture, Points
+from cvtui.draw.half_blocks import colour_map
+from cvtui.draw.plot_data import Line, Track
+from cvtui.draw.plot_drawing import RasterCache
+from cvtui.draw.plot_drawing import draw as draw_plot
+from cvtui.draw.plot_scene import Scene
+from cvtui.draw.text_figures import draw
+
+X = [float(x) for x in range(200)]
+FALLING = [2.0 * 0.97**x for x in X]
+RISING = [0.01 * (x + 1) for x in X]
+
+
+def test_curves_are_the_plots():
+    """The rows below the legend are what the plot draws of the same lines."""
+    figure = Curves(log_y=True, curves=[Curve(name="a", x=X, y=FALLING), Curve(name="b", x=X, y=RISING)])
+    lines = draw(figure, 80, 14)
+    tracks = [Track(Line(name, np.array(X), np.array(y))) for name, y in (("b", RISING), ("a", FALLING))]
+    scene = Scene(tracks=tracks, x_kind="number", x_label="", log_y=True, legend=False, grid=False)
+    expected = draw_plot(scene, 80, 14, RasterCache()).canvas.text()
+    assert lines[0].plain == "━ a  ━ b"
+    assert [line.plain.rstrip() for line in lines[1:]] == [row.rstrip() for row in expected]
+
+
+def test_axes_are_named_beside_the_ticks_or_below_them():
+    curve = Curve(name="a", x=[0.0, 10.0], y=[0.0, 1.0])
+    wide = draw(Curves(x_label="step", y_label="loss", curves=[curve]), 60, 8)
+    assert wide[-1].plain.endswith("step  (up: loss)")
+    assert max(line.cell_len for line in wide) <= 60
+    long = draw(Curves(x_label="distance from the middle", y_label="loss", curves=[curve]), 40, 8)
+    assert long[-1].plain.strip() == "distance from the middle  (up: loss)"
+    assert long[-2].plain.split() == ["0", "5", "10"]
+
+
+@pytest.mark.parametrize("values", [[], [None, None], [float("nan")]])
+def test_curves_without_a_value_say_so(values):
+    figure = Curves(curves=[Curve(name="a", x=X[: len(values)], y=values)])
+    text = "\n".join(line.plain for line in draw(figure, 60, 8, colour=False))
+    assert "no data yet" in text or "no finite value" in text
+
+
+def test_heat_maps_have_the_screens_colours():
+    """A value for each pixel: the lowest row at the bottom, the first and the last colour at both ends."""
+    values = [[float(10 * row + column) for column in range(24)] for row in range(4)]
+    lines = draw(Heat(values=values), 24, 2)
+    table = colour_map("viridis")
+    first, last = (tuple(int(part) for part in table[place]) for place in (0, 255))
+    styles = [span.style for line in lines[:2] for span in line.spans]
+    assert tuple(styles[-1 - 23].bgcolor.triplet) == first  # lower left
+    assert any(style.color is not None and tuple(style.color.triplet) == last for style in styles)
+
+
+def test_paths_over_a_heat_map_are_braille_and_digits_without_colour():
+    figure = Heat(values=[[0.0, 1.0], [1.0, 2.0]], paths=[Points(name="way", x=[0.0, 1.0], y=[0.5, 0.5])])
+    coloured = "".join(line.plain for line in draw(figure, 24, 4))
+    assert any(0x2800 < ord(character) < 0x2900 for character in coloured)
+    assert "1" in "".join(line.plain for line in draw(figure, 24, 4, colour=False))
+
+
+def test_bars_and_histograms_are_in_eighths():
+    bars = draw(Bars(bars=[Bar(name="a", value=1.0), Bar(name="b", value=0.5)]), 20)
+    assert [line.plain for line in bars] == ["a  █████████████ 1", "b  ██████▌ 0.5"]
+    row = HistogramRow(name="x", low=0, high=1, counts=[0, 1, 8, 4])
+    assert draw(Histograms(rows=[row]), 19)[0].plain == "x     ▁▁▁▁████▄▄▄▄ "
+
+
+def test_small_pictures_stand_side_by_side():
+    pictures = [Picture(name=name, pixels=[[0xFF0000, 0x00FF00]] * 2) for name in ("one", "two")]
+    lines = draw(Image(pictures=pictures), 40)
+    assert lines[0].plain.split() == ["one", "two"]
+    assert lines[1].plain == " " * 6 + "  " + " " * 6
+    red = [span for span in lines[1].spans if tuple(span.style.bgcolor.triplet) == (255, 0, 0)]
+    assert [(span.start, span.end) for span in red] == [(0, 3), (8, 11)]
