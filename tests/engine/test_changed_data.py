@@ -18,7 +18,7 @@ from cvtui.runlog.axes import position
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
-from cvtui.tui.panes.predictions import Ahead, foretell
+from cvtui.tui.panes.predictions import UpcomingRates, predict
 from tests.cli.running import cvtui
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
@@ -148,7 +148,7 @@ def test_resumed_twice_and_forked_after_images_went(place: Path) -> None:
     half = history(run)
     assert half.run is not None
     assert half.run.shift == 3 - half.run.step  # type: ignore[operator]
-    steps, ahead = Ahead(foretell(half))(half)
+    steps, ahead = UpcomingRates(predict(half))(half)
     once = copy_of(run, place / "copy")
     child = fork(run, pick(history(run)), place / "forks", "", dumps(load(run.recipe)))
     runs = []
@@ -234,5 +234,5 @@ def test_the_rate_ahead_is_drawn_wherever_the_screen_stands(
     run = stop_after(folder(place / "runs", "near", data="folder:pics", **SET), 9)
     monkeypatch.chdir(tmp_path)
     found = history(run)
-    steps, ahead = Ahead(foretell(found))(found)
+    steps, ahead = UpcomingRates(predict(found))(found)
     assert len(ahead) == len(steps) > 5

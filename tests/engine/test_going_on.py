@@ -19,7 +19,7 @@ from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
-from cvtui.tui.panes.predictions import Ahead, foretell
+from cvtui.tui.panes.predictions import UpcomingRates, predict
 from tests.cli.running import cvtui
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
@@ -169,7 +169,7 @@ def test_a_rate_set_by_hand_lasts_over_more_epochs_and_not_over_another_rate(tmp
         found = history(run)
         assert found.run is not None
         assert set(found.steps.lr[found.run.step :].tolist()) == {rate}
-        _, ahead = Ahead(foretell(found))(found)
+        _, ahead = UpcomingRates(predict(found))(found)
         assert ahead.tolist() == pytest.approx([rate] * len(ahead))
         assert len(ahead) > 2
 
@@ -216,7 +216,7 @@ def test_rates_ahead_are_those_that_come(stopped: RunFolder, tmp_path: Path) -> 
     edit(run, epochs=6, lr=1e-3, schedule="one-cycle", warmup="0")
     stop_after_resume(run)
     half = history(run)
-    steps, ahead = Ahead(foretell(half))(half)
+    steps, ahead = UpcomingRates(predict(half))(half)
     assert train(run, resume=True)[0] == 0
     whole = history(run)
     assert len(whole.steps) == whole.run.total_steps == 72  # type: ignore[union-attr]

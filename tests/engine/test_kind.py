@@ -20,8 +20,8 @@ from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.origin import first_run, recipe_of
-from cvtui.tui.detail.feature_map_request import why_not
-from cvtui.tui.panes.log_entries import way_out
+from cvtui.tui.detail.feature_map_request import unavailable_reason
+from cvtui.tui.panes.log_entries import next_step
 from tests.cli.running import TINY, cvtui
 from tests.engine.making import folder, history, train
 from tests.waiting import wait_until
@@ -139,9 +139,9 @@ def test_every_room_asks_the_kind(old: bool, tmp_path: Path) -> None:
     doctor = Doctor(found)
     doctor.update()
     assert doctor.obs.own_loop
-    assert "cvtui.watch" in why_not(found)
-    assert "cvtui resume" not in way_out("failed", found)
-    assert "in the script" in way_out("failed", found)
+    assert "cvtui.watch" in unavailable_reason(found)
+    assert "cvtui resume" not in next_step("failed", found)
+    assert "in the script" in next_step("failed", found)
 
 
 def test_data_that_is_called_so_does_not_make_a_run_a_watched_one(tmp_path: Path) -> None:

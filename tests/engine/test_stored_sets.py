@@ -427,13 +427,13 @@ def test_at_first_glance_a_cut_pickle_and_a_web_page_are_seen(tmp_path: Path) ->
 
 def test_the_form_says_that_a_set_has_to_be_fetched(tmp_path: Path) -> None:
     from cvtui.recipe.fields import FIELDS
-    from cvtui.tui.form.validation import examine
+    from cvtui.tui.form.validation import validate
 
     texts = {name: str(field.default) for name, field in FIELDS.items()}
     texts |= {"data": "mnist", "data_dir": str(tmp_path), "size": "", "name": ""}
-    draft = examine(texts, tmp_path / "runs")
+    draft = validate(texts, tmp_path / "runs")
     assert set(draft.problems) == {"data"}
     assert draft.problems["data"].message.endswith("fetches it (11.6 MB)")
     assert draft.table is not None, "what follows from the recipe is shown all the same"
     write("mnist", tmp_path, images("mnist", 3), images("mnist", 3))
-    assert examine(texts, tmp_path / "runs").ready
+    assert validate(texts, tmp_path / "runs").ready

@@ -68,13 +68,13 @@ async def test_a_strangers_resnet_is_attached_live(script: tuple[str, subprocess
     folder = RunFolder(tmp_path / "runs" / "resnet18")
     wait_until(lambda: folder.events.exists() or process.poll() is not None, 60, "the run folder")
     assert process.poll() is None, (tmp_path / "said").read_text()
-    app = CvtuiApp(runs=tmp_path / "runs", attach=folder.path, warm=False)
+    app = CvtuiApp(runs=tmp_path / "runs", attach=folder.path, prewarm=False)
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
         view = app.screen.query_one(LiveView)
         await wait_until_async(lambda: view.history.steps_done > 2, 60, "the first steps")
         await wait_until_async(lambda: "steps/s" in view.header.text, what="the pace")
-        assert "%" not in view.header.text.replace("watching costs", "").split("·")[0]
+        assert "%" not in view.header.text.replace("monitoring overhead", "").split("·")[0]
         assert "images/s" not in view.header.text
         assert "left" not in view.header.text
         await pilot.press("space")

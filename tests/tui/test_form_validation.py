@@ -12,8 +12,8 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import override
 from cvtui.recipe.validation import check
 from cvtui.tui.form.field_text import join_text, split_text, summaries
-from cvtui.tui.form.field_values import texts_of
-from cvtui.tui.form.validation import Draft, examine
+from cvtui.tui.form.field_values import field_texts
+from cvtui.tui.form.validation import Validation, validate
 
 PLAIN = Recipe(epochs=15, batch_size=64, optimizer="adam")
 SEVERAL = [
@@ -25,8 +25,8 @@ SEVERAL = [
 ]
 
 
-def changed(**texts: str) -> Draft:
-    return examine(texts_of(PLAIN) | texts)
+def changed(**texts: str) -> Validation:
+    return validate(field_texts(PLAIN) | texts)
 
 
 def test_every_field_of_the_recipe_has_one_place_in_the_form() -> None:
@@ -41,19 +41,19 @@ def test_a_field_that_no_group_names_comes_last() -> None:
 
 @pytest.mark.parametrize("recipe", SEVERAL)
 def test_texts_give_the_recipe_back(recipe: Recipe) -> None:
-    assert override(Recipe(), texts_of(recipe)) == recipe
+    assert override(Recipe(), field_texts(recipe)) == recipe
 
 
 @pytest.mark.parametrize("recipe", SEVERAL)
 def test_a_right_form_says_what_check_says(recipe: Recipe) -> None:
-    draft, checked = examine(texts_of(recipe)), check(recipe)
-    assert draft.ready
-    assert draft.recipe == checked.recipe
-    assert draft.table == checked.table
-    assert draft.schedule == checked.schedule
-    assert (draft.steps_per_epoch, draft.total_steps) == (checked.steps_per_epoch, checked.total_steps)
-    assert draft.first_loss is not None
-    assert draft.first_loss.value == math.log(10)
+    validation, checked = validate(field_texts(recipe)), check(recipe)
+    assert validation.ready
+    assert validation.recipe == checked.recipe
+    assert validation.table == checked.table
+    assert validation.schedule == checked.schedule
+    assert (validation.steps_per_epoch, validation.total_steps) == (checked.steps_per_epoch, checked.total_steps)
+    assert validation.first_loss is not None
+    assert validation.first_loss.value == math.log(10)
 
 
 WRONG = [
@@ -78,11 +78,11 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "text", "words", "column"), WRONG)
 def test_a_wrong_field_is_named_with_its_reason(name: str, text: str, words: str, column: int | None) -> None:
-    draft = changed(**{name: text})
-    assert not draft.ready
-    assert draft.recipe is None
-    assert list(draft.problems) == [name]
-    problem = draft.problems[name]
+    validation = changed(**{name: text})
+    assert not validation.ready
+    assert validation.recipe is None
+    assert list(validation.problems) == [name]
+    problem = validation.problems[name]
     assert words in problem.message
     assert problem.column == column
     assert "\n" not in problem.message
@@ -91,26 +91,26 @@ def test_a_wrong_field_is_named_with_its_reason(name: str, text: str, words: str
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, text, _, _ in WRONG])
 def test_what_does_not_depend_on_the_wrong_field_is_there_all_the_same(name: str, text: str) -> None:
-    draft, right = changed(**{name: text}), examine(texts_of(PLAIN))
+    validation, right = changed(**{name: text}), validate(field_texts(PLAIN))
     if name != "net":
-        assert draft.table == right.table
+        assert validation.table == right.table
     if name != "batch_size":
-        assert draft.steps_per_epoch == right.steps_per_epoch
+        assert validation.steps_per_epoch == right.steps_per_epoch
     if name not in ("lr", "epochs", "batch_size", "warmup"):
-        assert draft.schedule == right.schedule
-    assert draft.first_loss == right.first_loss
+        assert validation.schedule == right.schedule
+    assert validation.first_loss == right.first_loss
 
 
 def test_all_wrong_fields_are_told_at_once() -> None:
-    draft = changed(lr="x", net="conv", epochs="0", init="normal(x)", batch_size="9999")
-    assert set(draft.problems) == {"lr", "net", "epochs", "init", "batch_size"}
+    validation = changed(lr="x", net="conv", epochs="0", init="normal(x)", batch_size="9999")
+    assert set(validation.problems) == {"lr", "net", "epochs", "init", "batch_size"}
 
 
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    texts = texts_of(Recipe(name="mine"))
-    assert "exists already" in examine(texts, tmp_path).problems["name"].message
-    assert examine(texts, tmp_path / "elsewhere").ready
+    texts = field_texts(Recipe(name="mine"))
+    assert "exists already" in validate(texts, tmp_path).problems["name"].message
+    assert validate(texts, tmp_path / "elsewhere").ready
 
 
 def test_hostile_texts_are_answered() -> None:

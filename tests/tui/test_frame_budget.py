@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cvtui.tui.train import frame_budget as pace_module
-from cvtui.tui.train.frame_budget import CPU_SHARE, CROWDED_SECONDS, FREE_SECONDS, SLOWEST_SECONDS, Pace
+from cvtui.tui.train import frame_budget
+from cvtui.tui.train.frame_budget import CPU_SHARE, CROWDED_SECONDS, FREE_SECONDS, SLOWEST_SECONDS, FrameBudget
 
 TICK = 0.1
 
@@ -18,17 +18,17 @@ class Screen:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = self.cpu = 0.0
         clocks = SimpleNamespace(monotonic=lambda: self.now, process_time=lambda: self.cpu)
-        monkeypatch.setattr(pace_module, "time", clocks)
-        self.pace = Pace()
+        monkeypatch.setattr(frame_budget, "time", clocks)
+        self.budget = FrameBudget()
 
-    def run(self, seconds: float, cost: float, apart: float = 0.0) -> list[float]:
+    def run(self, seconds: float, cost: float, interval: float = 0.0) -> list[float]:
         """When frames were drawn."""
         frames = []
         for _ in range(round(seconds / TICK)):
             self.now += TICK
-            self.pace.earn()
-            if self.pace.may_draw(apart):
-                self.pace.begin_frame()
+            self.budget.earn()
+            if self.budget.may_draw(interval):
+                self.budget.begin_frame()
                 self.cpu += cost
                 frames.append(self.now)
         return frames

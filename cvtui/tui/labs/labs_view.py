@@ -21,7 +21,7 @@ from cvtui.labs.lookup import labs
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
-from cvtui.tui.labs.page import LabPage, Words
+from cvtui.tui.labs.page import LabPage, Paragraph
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
@@ -32,7 +32,7 @@ REST_SECONDS = 0.06
 
 
 class LabList(OptionList):
-    """All labs; what became of those that this session has run stands before their names."""
+    """List of all labs, each with the state of its last run in this session."""
 
     BINDING_GROUP_TITLE = "The list"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -56,8 +56,8 @@ class LabList(OptionList):
         self._prompts = {name: _prompt(name, None, True) for name in labs()}
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
 
-    def tell(self, runs: dict[str, LabRun], titles: bool) -> None:
-        """Marks the labs that have been run. titles: beside the names, where there is room."""
+    def mark_runs(self, runs: dict[str, LabRun], titles: bool) -> None:
+        """Mark the labs that have been run; `titles`: also show their titles."""
         for name in labs():
             prompt = _prompt(name, runs.get(name), titles)
             if prompt != self._prompts[name]:
@@ -90,11 +90,11 @@ def _prompt(name: str, run: LabRun | None, title: bool) -> Content:
     return Content.assemble(*parts, (labs()[name].title, MUTED) if title else "")
 
 
-class LabsPlace(Horizontal):
+class LabsView(Horizontal):
     """`runs`: the folder in whose `labs` each start makes a folder."""
 
     DEFAULT_CSS = """
-    LabsPlace {
+    LabsView {
         width: 1fr; height: 1fr;
         & > #labs-list { width: 1fr; height: 1fr; }
         & #lab-about { margin: 1 1 0 1; }
@@ -112,19 +112,19 @@ class LabsPlace(Horizontal):
     def __init__(self, runs: Path) -> None:
         super().__init__()
         self._runs_folder = runs
-        self._making = asyncio.Lock()
+        self._page_lock = asyncio.Lock()
         self.runs: dict[str, LabRun] = {}
         """The last run of each lab in this session."""
         self._pages: dict[str, LabPage] = {}
         self._here = next(iter(labs()))
         self._timer: Timer | None = None
-        self._next: Timer | None = None
+        self._show_timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
         with Card(id="labs-list") as card:
             card.border_title = "Labs"
             yield LabList()
-            yield Words(id="lab-about")
+            yield Paragraph(id="lab-about")
 
     async def on_mount(self) -> None:
         self._timer = self.set_interval(POLL_SECONDS, self.poll)
@@ -133,7 +133,7 @@ class LabsPlace(Horizontal):
 
     def on_unmount(self) -> None:
         for run in self.runs.values():
-            run.leave()
+            run.terminate()
 
     @property
     def list(self) -> LabList:
@@ -164,7 +164,7 @@ class LabsPlace(Horizontal):
             return
         inside = self.in_page
         self.set_class(beside, "-beside")
-        self._tell()
+        self._update_list()
         if beside:
             await self.show(self._here)
         else:
@@ -173,16 +173,16 @@ class LabsPlace(Horizontal):
                 self.list.focus()
         self.post_message(self.Moved())
 
-    def _tell(self) -> None:
-        """The list as it is now, in the room that it has."""
+    def _update_list(self) -> None:
+        """Redraw the list for the room that it has."""
         beside = self.has_class("-beside")
-        self.list.tell(self.runs, titles=not beside)
+        self.list.mark_runs(self.runs, titles=not beside)
         claim = Content.assemble(("Claim  ", "bold $text-primary"), labs()[self.list.name_here].claim)
-        self.query_one("#lab-about", Words).say(Content("") if beside else claim)
+        self.query_one("#lab-about", Paragraph).say(Content("") if beside else claim)
 
     async def show(self, name: str) -> LabPage:
-        """The lab's page, with what was filled in and found before."""
-        async with self._making:  # a page that somebody else has just begun is waited for
+        """Show the lab's page, with its knobs and last result."""
+        async with self._page_lock:  # a page that is being mounted is waited for
             page = self._pages.get(name)
             if page is None:
                 page = self._pages[name] = LabPage(labs()[name])
@@ -195,7 +195,7 @@ class LabsPlace(Horizontal):
         return page
 
     async def open(self, name: str) -> None:
-        """Goes to the lab's page: the keys are its first knob's, or its figures' where there are some."""
+        """Go to the lab's page and focus its first knob, or its figures if there are some."""
         index = list(labs()).index(name)
         if self.list.highlighted != index:
             self.list.highlighted = index
@@ -217,16 +217,16 @@ class LabsPlace(Horizontal):
     async def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         name = event.option_id or self._here
-        self._tell()
+        self._update_list()
         if self.has_class("-beside"):
-            if self._next is not None:
-                self._next.stop()
-            self._next = self.set_timer(REST_SECONDS, self._follow)
+            if self._show_timer is not None:
+                self._show_timer.stop()
+            self._show_timer = self.set_timer(REST_SECONDS, self._show_highlighted)
         elif not self.has_class("-page"):
             self._here = name
 
-    async def _follow(self) -> None:
-        """The page comes to the list's cursor once that rests: running down the list stays quick."""
+    async def _show_highlighted(self) -> None:
+        """Show the page of the highlighted lab, after a pause: moving along the list stays quick."""
         if self.list.name_here != self._here or self.page is None:
             await self.show(self.list.name_here)
 
@@ -238,11 +238,11 @@ class LabsPlace(Horizontal):
     # ------------------------------------------------------------------ running
 
     async def start(self) -> None:
-        """Starts the lab of the page (of the list's cursor where there is no page) unless it works already."""
+        """Start the lab of the page (or the highlighted one) unless it is running."""
         if self.page is None:
             await self.open(self.list.name_here)
         elif self.list.has_focus:
-            await self._follow()
+            await self._show_highlighted()
         page = self.page
         if page is None or (page.run is not None and page.run.alive):
             return
@@ -256,7 +256,7 @@ class LabsPlace(Horizontal):
             return
         self.runs[page.lab.name] = run
         page.begin(run)
-        self._tell()
+        self._update_list()
         self.post_message(self.Moved())
 
     def stop(self) -> None:
@@ -266,7 +266,7 @@ class LabsPlace(Horizontal):
             self.poll()
 
     def poll(self) -> None:
-        """Looks at every lab that works; draws only the one whose page is shown."""
+        """Poll every running lab; draw only the one whose page is shown."""
         ended = False
         for run in self.runs.values():
             was = run.alive
@@ -275,11 +275,11 @@ class LabsPlace(Horizontal):
         if self.page is not None and (ended or (self.page.run is not None and self.page.run.alive)):
             self.page.refresh_run()
         if ended:
-            self._tell()
+            self._update_list()
             self.post_message(self.Moved())
 
-    def watching(self, on: bool) -> None:
-        """Polls while the place is visible, and only then."""
+    def set_polling(self, on: bool) -> None:
+        """Poll only while the screen is visible."""
         if self._timer is None:
             return
         if on:

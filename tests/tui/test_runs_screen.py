@@ -15,7 +15,7 @@ from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import summary
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
-from cvtui.tui.panes.log_entries import way_out
+from cvtui.tui.panes.log_entries import next_step
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS, age
 from cvtui.tui.screens.train import TrainScreen
@@ -24,7 +24,7 @@ from tests.waiting import wait_until_async
 
 
 def session(runs: Path) -> CvtuiApp:
-    return CvtuiApp(runs=runs, warm=False)
+    return CvtuiApp(runs=runs, prewarm=False)
 
 
 def place(app: CvtuiApp) -> RunsScreen:
@@ -246,5 +246,5 @@ async def test_what_a_full_disk_let_a_run_say_is_shown_here_and_in_the_run(tmp_p
         await wait_until_async(lambda: WORDS in header.text, what="the same there")
     history = History(lost.folder)
     history.poll()
-    assert "killed, or out of memory" not in way_out("lost", history)
-    assert WORDS in way_out("lost", history)
+    assert "killed, or out of memory" not in next_step("lost", history)
+    assert WORDS in next_step("lost", history)

@@ -14,8 +14,8 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import default_text
 from cvtui.tui.labs.lab_run import LabRun
-from cvtui.tui.labs.page import LabPage, Words
-from cvtui.tui.labs.place import LabsPlace
+from cvtui.tui.labs.labs_view import LabsView
+from cvtui.tui.labs.page import LabPage, Paragraph
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
@@ -24,14 +24,14 @@ from tests.waiting import wait_until, wait_until_async
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
-async def place(app: CvtuiApp, pilot: Pilot[None]) -> LabsPlace:
+async def place(app: CvtuiApp, pilot: Pilot[None]) -> LabsView:
     await pilot.press("3")
     await wait_until_async(lambda: isinstance(app.screen, LabsScreen), what="the Labs place")
-    await wait_until_async(lambda: app.screen.query(LabsPlace) and app.screen.query_one(LabsPlace).list.has_focus)
-    return app.screen.query_one(LabsPlace)
+    await wait_until_async(lambda: app.screen.query(LabsView) and app.screen.query_one(LabsView).list.has_focus)
+    return app.screen.query_one(LabsView)
 
 
-def page_of(labs_place: LabsPlace) -> LabPage:
+def page_of(labs_place: LabsView) -> LabPage:
     page = labs_place.page
     assert page is not None
     return page
@@ -41,7 +41,7 @@ def page_of(labs_place: LabsPlace) -> LabPage:
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.long)])
 async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size: tuple[int, int], every: int) -> None:
     """`every`: how many of the labs have one page that is opened."""
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         here = await place(app, pilot)
         assert [option.id for option in here.list.options] == list(labs())
@@ -65,7 +65,7 @@ async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size:
 @pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         here = await place(app, pilot)
         await here.open("sharing")
@@ -80,7 +80,7 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
         assert shown is not None
         await wait_until_async(lambda: "fc: 49 parameters" in page.figures.text, what="the figures")
         assert all(len(line) <= page.figures.size.width for line in page.figures.text.split("\n"))
-        assert page.query_one("#verdict", Words).content.plain.startswith("The claim holds. ")
+        assert page.query_one("#verdict", Paragraph).content.plain.startswith("The claim holds. ")
         assert here.runs["sharing"].folder.asked() == ("sharing", {**shown_knobs("sharing"), "width": 7})
         assert here.runs["sharing"].folder.path.parent == tmp_path / "labs"
         assert list_runs(tmp_path) == []  # a lab is not a training
@@ -104,7 +104,7 @@ def shown_knobs(name: str) -> dict[str, object]:
 
 
 async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("optim")
@@ -113,8 +113,8 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         row.control.focus()
         row.set_text("sgd,momentun")
         await wait_until_async(lambda: row.problem is not None, what="the complaint")
-        assert "momentum" in row.complaint
-        assert row.complaint.startswith("allowed: all, or some of sgd, momentum")
+        assert "momentum" in row.message
+        assert row.message.startswith("allowed: all, or some of sgd, momentum")
         page.form.rows["steps"].control.focus()
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: row.control.has_focus, what="the way to the bad knob")
@@ -123,12 +123,12 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         await pilot.press("escape", "d")
         await wait_until_async(lambda: row.problem is None, what="the default")
         assert row.text == "all"
-        assert not page.form.turned
+        assert not page.form.changed
 
 
 @pytest.mark.long
 async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("lr")
@@ -154,7 +154,7 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("landscape")
@@ -167,19 +167,19 @@ async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
 
 async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "labs").write_text("no folder")
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("sharing")
         await pilot.press("ctrl+r")
-        verdict = page_of(here).query_one("#verdict", Words)
+        verdict = page_of(here).query_one("#verdict", Paragraph)
         await wait_until_async(lambda: "is no folder" in verdict.content.plain, what="the reason")
         assert "not started" in page_of(here).line.text
         assert not here.runs
 
 
 async def test_keys_and_mouse(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await pilot.press("down", "down", "enter")
@@ -201,7 +201,7 @@ async def test_keys_and_mouse(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_polls_only_while_it_is_visible(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
         await here.open("sharing")
@@ -237,5 +237,5 @@ def test_what_a_lab_that_dies_leaves(tmp_path: Path) -> None:
     assert run.state == "failed"
     assert "-9" in run.reason
     assert not run.poll()
-    run.leave()
+    run.terminate()
     assert LabFolder(run.folder.path).asked()[0] == "sharing"

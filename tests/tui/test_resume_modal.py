@@ -12,7 +12,7 @@ from textual.app import App
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
-from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.resume_modal import ResumeModal
 from tests.engine.making import folder
@@ -52,14 +52,14 @@ async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(t
             assert time.monotonic() - begun < 2.0
             worker.wait(10)
             await pilot.pause()
-            log_text = app.live.pane("log").query_one(Lines).text
+            log_text = app.live.pane("log").query_one(StyledLines).text
             assert "something broke here" in log_text
-            assert "Way out" in log_text
+            assert "What to do" in log_text
             done = app.live.history.steps_done
             await pilot.press("u")
             assert isinstance(app.screen, ResumeModal)
             await pilot.press("u")
-            again = app.live._worker
+            again = app.live.commands.worker
             await wait_until_async(
                 lambda: "running" in app.live.header.text and app.live.history.steps_done > done, 60, "it to go on"
             )

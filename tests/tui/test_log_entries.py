@@ -8,12 +8,12 @@ import pytest
 
 from cvtui.runlog.events import CheckpointSaved, Finding
 from cvtui.runlog.history import History
-from cvtui.tui.panes.log_entries import Story, way_out
+from cvtui.tui.panes.log_entries import LogEntries, next_step
 from tests.tui.written_runs import WrittenRun, finished_run
 
 
 def told(history: History) -> list[str]:
-    return [entry.text for entry in Story().update(history)[1]]
+    return [entry.text for entry in LogEntries().update(history)[1]]
 
 
 def read(folder: object) -> History:
@@ -36,7 +36,7 @@ def test_a_whole_run_in_order(tmp_path: Path) -> None:
 
 def test_growing_tells_the_same_as_reading_at_the_end(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
-    history, story = History(run.folder), Story()
+    history, story = History(run.folder), LogEntries()
     lines: list[str] = []
 
     def look() -> None:
@@ -64,7 +64,7 @@ def test_growing_tells_the_same_as_reading_at_the_end(tmp_path: Path) -> None:
 def test_after_a_resume_the_story_begins_anew(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
     run.step(50)
-    history, story = read(run.folder), Story()
+    history, story = read(run.folder), LogEntries()
     story.update(history)
     run.done = 23
     run.write(run._started(step=23))
@@ -80,7 +80,7 @@ def test_after_a_resume_the_story_begins_anew(tmp_path: Path) -> None:
 
 def test_more_logs_than_are_kept_are_told_once(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
-    history, story = read(run.folder), Story()
+    history, story = read(run.folder), LogEntries()
     story.update(history)
     texts: list[str] = []
     for start in range(0, 1800, 600):
@@ -94,14 +94,14 @@ def test_more_logs_than_are_kept_are_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["failed", "lost", "diverged"])
 def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     run = WrittenRun(tmp_path)
-    assert "no checkpoint was saved" in way_out(state, read(run.folder))
+    assert "no checkpoint was saved" in next_step(state, read(run.folder))
     if state == "diverged":
-        assert "--lr 0.0002" in way_out(state, read(run.folder))
+        assert "--lr 0.0002" in next_step(state, read(run.folder))
     run.step(30)
-    line = way_out(state, read(run.folder))
+    line = next_step(state, read(run.folder))
     assert "checkpoints/last.pt holds step 23" in line
     assert "cvtui resume" in line
-    assert line.startswith("Way out: ")
+    assert line.startswith("What to do: ")
     assert "u, or `" in line
     assert "\n" not in line
     assert ("--lr /10`" in line) == (state == "diverged")
@@ -109,7 +109,7 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
 
 @pytest.mark.parametrize("state", ["running", "finished", "stopped", "paused", "starting"])
 def test_others_need_none(tmp_path: Path, state: str) -> None:
-    assert way_out(state, read(WrittenRun(tmp_path).folder)) == ""  # nothing is kept of this one
+    assert next_step(state, read(WrittenRun(tmp_path).folder)) == ""  # nothing is kept of this one
 
 
 @pytest.mark.parametrize("state", ["lost", "stopped", "failed", "diverged"])
@@ -118,8 +118,8 @@ def test_what_was_kept_can_be_resumed(tmp_path: Path, monkeypatch: pytest.Monkey
     run = WrittenRun(tmp_path / "runs", "mine")
     run.step(50)
     lower = " --lr /10" if state == "diverged" else ""
-    assert f"`cvtui resume mine{lower}`" in way_out(state, read(run.folder))
-    assert "holds step 46" in way_out(state, read(run.folder))
+    assert f"`cvtui resume mine{lower}`" in next_step(state, read(run.folder))
+    assert "holds step 46" in next_step(state, read(run.folder))
     elsewhere = WrittenRun(tmp_path / "others", "mine")
     elsewhere.step(23)
-    assert f"`cvtui resume others/mine{lower}`" in way_out(state, read(elsewhere.folder))
+    assert f"`cvtui resume others/mine{lower}`" in next_step(state, read(elsewhere.folder))

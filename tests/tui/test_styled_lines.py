@@ -5,21 +5,21 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 from textual.content import Content
 
-from cvtui.tui.panes.styled_lines import Line, Lines
+from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from tests.waiting import wait_until_async
 
 
-def line(text: str, head: str = "") -> Line:
-    return Line(Content(head), Content(text))
+def line(text: str, head: str = "") -> StyledLine:
+    return StyledLine(Content(head), Content(text))
 
 
 class Host(App[None]):
     def compose(self) -> ComposeResult:
-        yield Lines(follow=True)
+        yield StyledLines(follow=True)
 
     @property
-    def lines(self) -> Lines:
-        return self.query_one(Lines)
+    def lines(self) -> StyledLines:
+        return self.query_one(StyledLines)
 
     def seen(self) -> list[str]:
         return [self.lines.render_line(y).text.rstrip() for y in range(self.lines.size.height)]

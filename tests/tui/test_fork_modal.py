@@ -20,7 +20,7 @@ from tests.waiting import wait_until_async
 async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
     parent = folder(tmp_path, "parent", epochs=3, keep="last,best,every=1")
     assert train_folder(parent.path, Signals()) == 0
-    app = CvtuiApp(runs=tmp_path, attach=parent.path, warm=False)
+    app = CvtuiApp(runs=tmp_path, attach=parent.path, prewarm=False)
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until_async(lambda: list(app.screen.query(LiveView)), what="the run")
         await pilot.press("f")
@@ -43,7 +43,7 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         view = app.screen.query_one(LiveView)
         await wait_until_async(lambda: view.view.state == "finished", 60, "its end")
         assert view.history.steps.first == 24
-        assert view.others.names == ["parent"], "whose curve goes on in it"
+        assert view.overlay_runs.names == ["parent"], "whose curve goes on in it"
 
 
 def test_changes_are_read_like_options() -> None:

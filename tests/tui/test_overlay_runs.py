@@ -12,41 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from textual.app import App, ComposeResult
 from textual.widgets import SelectionList
 
 from cvtui.runlog.events import EpochDone
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.styled_lines import Lines
 from cvtui.tui.panes.values import best_epochs, nearest_epoch
-from cvtui.tui.plot.line_plot import Line
-from cvtui.tui.train import LiveView
-from cvtui.tui.train.overlay_runs import OthersModal
+from cvtui.tui.train.overlay_runs import OverlayModal
+from tests.tui.live_host import LiveHost
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
-
-
-class Host(App[None]):
-    def __init__(self, folder: RunFolder) -> None:
-        super().__init__()
-        self.folder = folder
-
-    def compose(self) -> ComposeResult:
-        yield LiveView(self.folder)
-
-    @property
-    def live(self) -> LiveView:
-        return self.query_one(LiveView)
-
-    def lines(self, pane: str) -> dict[str, Line]:
-        found = self.live.pane(pane)
-        assert isinstance(found, CurvePane)
-        return {line.name: line for line in found.plot.lines}
-
-    @property
-    def values(self) -> str:
-        return self.live.pane("values").query_one(Lines).text
 
 
 @dataclass
@@ -101,15 +76,15 @@ def test_the_nearest_epoch_may_lie_ahead() -> None:
 
 
 async def test_the_table_tells_the_logged_numbers_under_the_cursor(runs: Runs) -> None:
-    app = Host(runs.shown)
+    app = LiveHost(runs.shown)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         app.live.show_step(167)
         await pilot.pause()
-        assert app.live.stage.current == "loss"
+        assert app.live.grid.current == "loss"
         assert app.live.pane("values").is_on_screen
         steps, nearest = app.live.history.steps, app.live.history.epochs[6]
-        text = app.values.splitlines()
+        text = app.text("values").splitlines()
         assert text[0] == "step 167"
         told = {line.strip()[:18].strip(): line[20:].split()[0] for line in text if line.startswith("  ")}
         assert float(told["training loss"]) == pytest.approx(steps.loss[167], rel=0.01)
@@ -119,20 +94,22 @@ async def test_the_table_tells_the_logged_numbers_under_the_cursor(runs: Runs) -
         assert float(told["validation loss"]) == pytest.approx(nearest.val_loss, rel=0.01)
         assert [line.split()[-6] for line in text if " step " in line and "loss" in line] != []
         await pilot.press("end")
-        await wait_until_async(lambda: app.values.startswith("step 344, the last one"), what="the run as it is now")
+        await wait_until_async(
+            lambda: app.text("values").startswith("step 344, the last one"), what="the run as it is now"
+        )
 
 
 # ---------------------------------------------------------------------- other runs
 
 
 async def test_a_chosen_run_is_drawn_with_its_own_colour_and_grows(runs: Runs) -> None:
-    app = Host(runs.shown)
+    app = LiveHost(runs.shown)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("o")
-        assert isinstance(app.screen, OthersModal)
+        assert isinstance(app.screen, OverlayModal)
         await pilot.press("space", "escape")
         await pilot.pause()
-        assert app.live.others.names == ["other"]
+        assert app.live.overlay_runs.names == ["other"]
         loss, accuracy = app.lines("loss"), app.lines("accuracy")
         assert loss["other"].color == accuracy["other"].color
         assert loss["other"].color not in {line.color for name, line in loss.items() if not name.startswith("other")}
@@ -143,12 +120,12 @@ async def test_a_chosen_run_is_drawn_with_its_own_colour_and_grows(runs: Runs) -
         assert app.lines("accuracy")["other"].x.tolist() == [23, 46, 69]
         app.live.show_pane("values")
         await pilot.pause()
-        assert "drawn over it: the best of each" in app.values
+        assert "drawn over it: the best of each" in app.text("values")
         await pilot.press("a", "a", "a")
         np.testing.assert_allclose(app.lines("loss")["other"].x, [0.23, 0.46, 0.69])
         await pilot.press("o", "n", "o")
         await pilot.pause()
-        assert app.live.others.names == []
+        assert app.live.overlay_runs.names == []
         assert "other" not in app.lines("loss")
 
 
@@ -158,15 +135,15 @@ async def test_no_more_runs_than_colours(tmp_path: Path) -> None:
         run = WrittenRun(tmp_path, f"run-{number}")
         run.step(30)
         run.end()
-    app = Host(shown)
+    app = LiveHost(shown)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("o")
         app.screen.query_one(SelectionList).select_all()
         await pilot.pause()
         await pilot.press("escape")
         await pilot.pause()
-        assert len(app.live.others.names) == 5
-        assert len({other.color for other in app.live.view.others}) == 5
+        assert len(app.live.overlay_runs.names) == 5
+        assert len({other.color for other in app.live.view.overlays}) == 5
 
 
 async def test_an_exploded_run_does_not_flatten_the_others(tmp_path: Path) -> None:
@@ -175,7 +152,7 @@ async def test_an_exploded_run_does_not_flatten_the_others(tmp_path: Path) -> No
     run.step(5)
     run.step(5, loss=1e20)
     run.end("diverged")
-    app = Host(shown)
+    app = LiveHost(shown)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("o", "space", "escape")
         await pilot.pause()
@@ -186,10 +163,10 @@ async def test_an_exploded_run_does_not_flatten_the_others(tmp_path: Path) -> No
 
 
 async def test_alone_in_its_folder_there_is_nothing_to_draw(tmp_path: Path) -> None:
-    app = Host(finished_run(tmp_path, "shown"))
+    app = LiveHost(finished_run(tmp_path, "shown"))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("o")
-        assert isinstance(app.screen, OthersModal)
+        assert isinstance(app.screen, OverlayModal)
         assert not app.screen.query(SelectionList)
         await pilot.press("escape")
-        assert app.live.others.names == []
+        assert app.live.overlay_runs.names == []

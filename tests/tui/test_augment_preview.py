@@ -13,7 +13,7 @@ from PIL import Image
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.raster_view import RasterView
-from cvtui.tui.form.augment_preview import AugmentedCard, pictures, sheet
+from cvtui.tui.form.augment_preview import AugmentPreview, pictures, sheet
 from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
 
@@ -41,13 +41,13 @@ async def test_the_first_images_before_and_after(tmp_path: Path) -> None:
     async with app.run_test(size=(160, 45)):
         screen = app.screen
         assert isinstance(screen, TrainScreen)
-        await wait_until_async(lambda: list(screen.query(AugmentedCard)), what="the card")
-        card = screen.query_one(AugmentedCard)
+        await wait_until_async(lambda: list(screen.query(AugmentPreview)), what="the card")
+        card = screen.query_one(AugmentPreview)
         await wait_until_async(lambda: card.has_class("-there"), 60, "the images")
         image = card.query_one(RasterView).image
         assert image is not None
         assert image.shape == (17, 8 * 9 - 1, 3)
         assert not np.array_equal(image[:8], image[9:])
-        assert screen.setup is not None
-        await screen.setup.form.rows["augment"].set_text("none")
+        assert screen.form_view is not None
+        await screen.form_view.form.rows["augment"].set_text("none")
         await wait_until_async(lambda: not card.has_class("-there"), 60, "the card to go")
