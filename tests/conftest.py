@@ -65,10 +65,11 @@ gc.disable()  # until all tests are loaded: nothing of that is garbage
 def pytest_collection_finish() -> None:
     """The garbage collector as `cvtui` has it: with its usual ways the tests of the screen take half as long again."""
     from cvtui.cli.screen import collect_seldom
+    from tests import settled
 
     collect_seldom()
     _leave_compiling_out()
-    _look_for_idleness_often()
+    settled.install()
 
 
 def _leave_compiling_out() -> None:
@@ -77,12 +78,3 @@ def _leave_compiling_out() -> None:
         from cvtui.engine.runtime.fast_start import leave_dynamo_out
 
         leave_dynamo_out()
-
-
-def _look_for_idleness_often() -> None:
-    """Textual's Pilot waits after each key until the process has been idle for 20 ms. 10 ms tell the same: everything
-    that a key sets going runs in one thread. (With 20 the tests of the screen take a third longer.)"""
-    from textual import _wait
-
-    _wait.SLEEP_GRANULARITY = 1 / 100
-    _wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 8
