@@ -2,6 +2,7 @@
 OpenMP's spinning threads make small nets a hundred times slower."""
 
 import asyncio
+import contextlib
 import gc
 import importlib.util
 import os
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -20,7 +22,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
+settings.register_profile("another Python", settings.get_profile("shared machine"), max_examples=25)
+settings.load_profile("shared machine" if HAS_TORCH else "another Python")
 
 _config = tempfile.TemporaryDirectory(prefix="cvtui-config-")
 os.environ["XDG_CONFIG_HOME"] = _config.name
@@ -43,6 +46,19 @@ def pytest_make_collect_report(
     if report.failed and not HAS_TORCH and re.search("No module named 'torch(vision)?'", str(report.longrepr)):
         report.outcome = "skipped"
         report.longrepr = (str(collector.path), 0, "Skipped: needs PyTorch")  # as pytest's own importorskip says it
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A training that outlives its screen would outlive the failed test of it too, and take a core from all others."""
+    report = yield
+    place = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.failed and place is not None:
+        for process in psutil.process_iter(["cmdline"]):
+            if any(word.startswith(f"{place}{os.sep}") for word in process.info["cmdline"] or ()):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
     return report
 
 
