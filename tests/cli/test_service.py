@@ -213,7 +213,7 @@ def test_closed_streams_take_nobody_elses_number(two_runs: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-@pytest.mark.parametrize("more", ["", "--json"])
+@pytest.mark.parametrize("more", ["", pytest.param("--json", marks=pytest.mark.long)])
 def test_a_training_goes_on_where_its_lines_find_no_room(tmp_path: Path, more: str) -> None:
     done = shell(tmp_path, f"--no-ui --name full {' '.join(TINY)} {more}", ">/dev/full")
     history = History(RunFolder(tmp_path / "runs" / "full"))
