@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -201,7 +202,7 @@ HUGE = "9" * 5000
     ids=lambda one: one[0][:12] + " ".join(one[1:])[:24] if isinstance(one, tuple) else "",
 )
 def test_a_wrong_request_is_one_clear_line(say: Any, words: tuple[str, ...], said: str) -> None:
-    began = time.process_time()
+    loaded, began = "torch" in sys.modules, time.process_time()
     answer = say("calc", *words)
     seconds = time.process_time() - began
     assert answer.code == 2
@@ -209,7 +210,7 @@ def test_a_wrong_request_is_one_clear_line(say: Any, words: tuple[str, ...], sai
     assert said in answer.err
     assert "Traceback" not in answer.err
     assert len(answer.err.splitlines()) <= 3
-    assert seconds < 2  # half a second, and what importing torch takes for the user's own module
+    assert seconds < 1 or ("torch" in sys.modules) != loaded, "loading it for the user's own module is not counted"
 
 
 @pytest.mark.parametrize(
