@@ -70,7 +70,9 @@ def end_by_signal(process: subprocess.Popen[str], number: signal.Signals, runs: 
     [
         (("sweep", "--lr", "1e-1,1e-2,1e-3", "--jobs", "2", *LONG), signal.SIGTERM, 2, 3),
         pytest.param(("sweep", "--lr", "1e-1,1e-2", "--jobs", "1", *LONG), signal.SIGHUP, 1, 2, marks=pytest.mark.long),
-        (("lr-find", "--steps", "100000", *LONG[:2], *LONG[4:]), signal.SIGHUP, 1, 1),
+        pytest.param(
+            ("lr-find", "--steps", "100000", *LONG[:2], *LONG[4:]), signal.SIGHUP, 1, 1, marks=pytest.mark.long
+        ),
         pytest.param(("lottery", *LONG), signal.SIGTERM, 1, 1, marks=pytest.mark.long),
     ],
     ids=["sweep", "sweep-hangup", "lr-find", "lottery"],

@@ -223,7 +223,7 @@ def test_a_home_folder_is_written_with_a_tilde(place: Path, monkeypatch: pytest.
     told = history(run).run
     assert told is not None
     assert (told.data["folder"], told.data["classes"]) == (str(place / "pics"), ["ants", "bees"])
-    shown = cvtui("data", "folder:~/pics", cwd=place / "runs", HOME=str(place))
+    shown = within("data", "folder:~/pics", cwd=place / "runs")
     assert shown.returncode == 0, shown.stderr
 
 

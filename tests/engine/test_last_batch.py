@@ -74,6 +74,7 @@ LINE = ("--data", "digits", "--net", FLAT, "--batch-size", "359", "--epochs", "2
 """1,437 = 4 · 359 + 1."""
 
 
+@pytest.mark.long
 def test_from_the_command_line(tmp_path: Path) -> None:
     found = cvtui("--no-ui", *LINE, "--name", "run", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
