@@ -222,8 +222,9 @@ def is_there(process: int) -> bool:
 
 def test_ctrl_c_ends_what_ci_runs_beside(tmp_path: Path) -> None:
     running = subprocess.Popen(
-        stubbed(tmp_path, "interrupted"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+        stubbed(tmp_path, "interrupted"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
+    )  # fmt: skip
     wait_until(lambda: (tmp_path / "there").exists() and (tmp_path / "sleeper").exists(), what="both to run")
     os.killpg(running.pid, signal.SIGINT)
     assert running.wait(30) == 130
