@@ -19,7 +19,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import UpcomingRates, predict
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
 
@@ -96,12 +96,12 @@ def test_other_classes_are_refused_by_the_command_and_by_the_trainer(place: Path
         (pics / "cats").rename(pics / "aardvarks")
     run = mother(place)
     before = run.events.read_bytes()
-    done = cvtui("resume", "mother", "--no-ui", cwd=place)
+    done = within("resume", "mother", "--no-ui", cwd=place)
     assert done.returncode == 2
     assert "data: 'mother' was trained on 3 classes" in done.stderr
     assert "size mismatch" not in done.stderr
     assert run.events.read_bytes() == before
-    forked = cvtui("fork", "mother", "--no-ui", cwd=place)
+    forked = within("fork", "mother", "--no-ui", cwd=place)
     assert forked.returncode == 2
     assert "data: 'mother' was trained on 3 classes" in forked.stderr
     assert [path.name for path in (place / "runs").iterdir()] == ["mother"]
@@ -209,7 +209,7 @@ def test_a_relative_folder_is_found_from_elsewhere(
     (place / "pics").rename(place / "moved")
     edit(run, epochs=3)
     shutil.rmtree(elsewhere / "pics")
-    done = cvtui("resume", str(run.path), "--no-ui", cwd=elsewhere)
+    done = within("resume", str(run.path), "--no-ui", cwd=elsewhere)
     assert done.returncode == 2
     assert repr(str(place / "pics")) in done.stderr
     assert repr(str(elsewhere / "pics")) in done.stderr
@@ -223,7 +223,7 @@ def test_a_home_folder_is_written_with_a_tilde(place: Path, monkeypatch: pytest.
     told = history(run).run
     assert told is not None
     assert (told.data["folder"], told.data["classes"]) == (str(place / "pics"), ["ants", "bees"])
-    shown = cvtui("data", "folder:~/pics", cwd=place / "runs", HOME=str(place))
+    shown = within("data", "folder:~/pics", cwd=place / "runs")
     assert shown.returncode == 0, shown.stderr
 
 

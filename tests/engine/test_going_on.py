@@ -20,7 +20,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import UpcomingRates, predict
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
 
@@ -144,7 +144,7 @@ def test_a_fork_whose_rule_remembers_something_else_begins_its_state_anew(
 def test_more_epochs_for_a_finished_run_train_on_at_a_rate_that_is_not_0(tmp_path: Path) -> None:
     run = folder(tmp_path / "runs", "done", **{**BASE, "epochs": 2})
     assert train(run)[0] == 0
-    refused = cvtui("resume", "done", "--no-ui", cwd=tmp_path)
+    refused = within("resume", "done", "--no-ui", cwd=tmp_path)
     assert refused.returncode == 2
     assert "more epochs in" in refused.stderr
     edit(run, epochs=4)

@@ -21,7 +21,7 @@ from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import check, flat_norm, joins_last, steps_of
 from cvtui.runlog.axes import position
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 
 from .making import folder, history, recipe, train, training
 
@@ -76,6 +76,7 @@ LINE = ("--data", "digits", "--net", FLAT, "--batch-size", "359", "--epochs", "2
 """1,437 = 4 · 359 + 1."""
 
 
+@pytest.mark.long
 def test_from_the_command_line(tmp_path: Path) -> None:
     found = cvtui("--no-ui", *LINE, "--name", "run", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
@@ -97,7 +98,7 @@ def test_it_is_told_in_the_log_and_counts_every_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [("check",), ("--no-ui",)])
 def test_a_batch_of_one_is_refused_with_the_way_out(tmp_path: Path, command: tuple[str, ...]) -> None:
-    found = cvtui(*command, "--net", FLAT, "--batch-size", "1", cwd=tmp_path)
+    found = within(*command, "--net", FLAT, "--batch-size", "1", cwd=tmp_path)
     assert found.returncode == 2
     assert "batch" in found.stderr
     assert "1 is too small for bn1" in found.stderr

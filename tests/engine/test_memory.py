@@ -134,10 +134,8 @@ print(peak_bytes() - before)
 """
 
 
-LONG = pytest.mark.long
-
-
-@pytest.mark.parametrize("kind", [pytest.param("float32", marks=LONG), pytest.param("bfloat16", marks=LONG), "view"])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "view"])
 def test_no_statistic_of_70_million_values_takes_more_than_256_mb(kind: str) -> None:
     """The kernel's own peak. In one piece, moments take 280 MB, and of bfloat16 or of a view as much again."""
     assert int(run(PEAK, kind)) < MOST

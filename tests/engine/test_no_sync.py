@@ -6,6 +6,7 @@ value to Python (`.item()`, `.tolist()`, `.cpu()`, `if tensor:` …) is an error
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cvtui.engine.observe import statistics
+from cvtui.engine.observe import recorder, statistics
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.trainer import Trainer
 from cvtui.runlog.events import LayersSampled, Steps
@@ -76,6 +77,7 @@ def as_on_a_gpu(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> Iterator[l
         finally:
             inside[0] -= 1
 
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", math.inf)  # on a machine that is slow today each step takes as long
     monkeypatch.setattr(trainer.recorder, "flush", counted)
     with _InPython(lambda: inside[0] > 0), _InOperations(lambda: inside[0] > 0):
         yield flushed
@@ -105,7 +107,7 @@ def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         trainer.train_epoch()
     steps = trainer.training.step
     assert steps == 45
-    assert len(flushed) < 20, "it is the flushes that are rare"
+    assert 0 < len(flushed) < 20, "it is the flushes that are rare"
     records = making.records(folder)
     assert sum(len(record.loss) for record in records if isinstance(record, Steps)) == steps
     samples = [record for record in records if isinstance(record, LayersSampled)]

@@ -291,10 +291,10 @@ def test_a_step_costs_next_to_nothing() -> None:
     found = ThreadTuner([1, 2, 3], 1, lambda _: None)
     rounds: list[float] = []
     for _ in range(7):
-        begun = time.perf_counter()
+        begun = time.process_time()
         for _ in range(2000):
             found.step()
-        rounds.append((time.perf_counter() - begun) / 2000)
+        rounds.append((time.process_time() - begun) / 2000)
     assert median(rounds) < 10e-6
 
 

@@ -25,6 +25,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail import feature_map_request
 from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
@@ -186,7 +187,7 @@ async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
         assert any("from 0 to 359" in one.message for one in app._notifications)
 
 
-async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
+async def test_a_living_run_is_asked_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainer is this test: it answers what the screen has sent."""
     folder = RunFolder.create(tmp_path, "run", dumps(Recipe()))
     with folder.lock(), EventWriter(folder) as writer:
@@ -199,7 +200,10 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
             assert isinstance(view, PicturesView)
             reader, words = CommandReader(folder.commands), "there is no such image"
             for keys, number in (((), 0), (("right_square_bracket",) * 3, 3)):  # the page asks by itself at first
-                await pilot.press(*keys)
+                for left, key in zip(range(len(keys) - 1, -1, -1), keys, strict=True):
+                    quiet = 3600.0 if left else 0.25  # however slow this hand is
+                    monkeypatch.setattr(feature_map_request, "QUIET_SECONDS", quiet)
+                    await pilot.press(key)
                 (command,) = await wait_until_async(reader.poll, what="the command")
                 assert (command.command, command.value) == ("look", number)
                 assert "looking…" in said(view)

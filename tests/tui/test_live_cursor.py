@@ -186,7 +186,7 @@ async def test_what_comes_does_not_move_it(growing: WrittenRun) -> None:
         assert app.live.view.cursor == 23
         assert app.subtitle("layers").endswith("at step 20, the last sample before 23")
         await pilot.press("end")
-        assert app.subtitle("layers").endswith("at step 90")
+        await wait_until_async(lambda: app.subtitle("layers").endswith("at step 90"), what="the last sample")
 
 
 async def test_before_the_first_sample_it_says_so(tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
         app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)):
             await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
-            first, second = app.screen.query_one(RunHeader).text.splitlines()
-            assert "step 30 · for" in first
+            header = app.screen.query_one(RunHeader)
+            await wait_until_async(lambda: "step 30 · for" in header.text, what="the last step")
+            first, second = header.text.splitlines()
             assert "left" not in first
             assert "steps/s" in second
             assert "images/s" not in second
