@@ -20,9 +20,8 @@ from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.train import LiveView
 from tests.cli.running import within
+from tests.engine.making import recipe, train
 from tests.runlog.making import started, write_steps
-
-from .making import recipe, train
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\r\n\x9b31m\u202e[bold]up[/bold]"
 """A window title, a cleared screen, colours, C1 codes, a reversed text, Textual's markup."""
