@@ -83,7 +83,7 @@ def test_the_four_places_and_their_windows(size: tuple[int, int], folder: Path) 
         screen.until("standardise")
         screen.walk(
             ("?", "Train: keys"), (ESC, "!Train: keys"),
-            (ENTER, "moons"), (ESC, "!moons"),
+            (ENTER, "half circles"), (ESC, "!half circles"),
             (CTRL_P, "Search for commands"), (ESC, "!Search for commands"),
             ("2", "outputs of a bare fc"), ("", "!w Picture"), (ESC, "w Picture"), ("w", "w: next picture"),
             ("?", "Calc: keys"), (ESC, "!Calc: keys"), (ESC, "w Picture"),

@@ -182,7 +182,7 @@ class FieldRow(Widget):
 
 def placeholder(field: Field) -> str:
     return {
-        "name": "generated from date, data and net",
+        "name": "from date, data, net",
         "augment": "flip, crop(4)",
         "size": "64",
         "only": "all classes",
