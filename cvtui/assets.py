@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def asset(name: str) -> Path:
-    """Return the path of one shipped file, such as "digits.npz". FileNotFoundError where it is missing."""
+    """Return the path of a shipped file, such as `asset("digits.npz")`. Raises FileNotFoundError."""
     package = Path(__file__).resolve().parent
     for folder in (package / "_assets", package.parent / "assets"):
         path = folder / name

@@ -4,6 +4,7 @@ On a machine whose cores are shared, OpenMP's spinning threads make small nets a
 """
 
 import asyncio
+import contextlib
 import gc
 import importlib.util
 import os
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -25,7 +27,8 @@ HAS_BENCHMARKS = (Path(__file__).parent / "benchmarks").is_dir()
 """Not in the source archive."""
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
+settings.register_profile("another Python", settings.get_profile("shared machine"), max_examples=25)
+settings.load_profile("shared machine" if HAS_TORCH else "another Python")
 
 _config = tempfile.TemporaryDirectory(prefix="cvtui-config-")
 os.environ["XDG_CONFIG_HOME"] = _config.name
@@ -53,6 +56,19 @@ def pytest_make_collect_report(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """End the trainings of a test that failed: they outlive their screen, and would take a core from all others."""
+    report = yield
+    place = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.failed and place is not None:
+        for process in psutil.process_iter(["cmdline"]):
+            if any(word.startswith(f"{place}{os.sep}") for word in process.info["cmdline"] or ()):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+    return report
+
+
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Loops as `App.run` sets them up, with eager tasks where Python has them (3.12 and newer).
 
@@ -77,10 +93,11 @@ def pytest_collection_finish() -> None:
     With its usual ways the tests of the screen take half as long again.
     """
     from cvtui.cli.screen import relax_garbage_collection
+    from tests import settled
 
     relax_garbage_collection()
     _leave_compiling_out()
-    _look_for_idleness_often()
+    settled.install()
 
 
 def _leave_compiling_out() -> None:
@@ -89,15 +106,3 @@ def _leave_compiling_out() -> None:
         from cvtui.engine.runtime.fast_start import leave_dynamo_out
 
         leave_dynamo_out()
-
-
-def _look_for_idleness_often() -> None:
-    """Let Textual's Pilot wait for 10 ms of idleness after each key, instead of 20 ms.
-
-    They tell the same: everything that a key sets going runs in one thread. (With 20 the tests of the screen take a
-    third longer.)
-    """
-    from textual import _wait
-
-    _wait.SLEEP_GRANULARITY = 1 / 100
-    _wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 8

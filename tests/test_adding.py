@@ -22,8 +22,9 @@ import cvtui
 
 PACKAGE = Path(cvtui.__file__).parent
 DOCUMENT = PACKAGE.parent / "docs" / "adding.md"
+TESTS = Path(__file__).resolve().parent
 
-FILES = {"A schedule": 1, "An optimizer": 2, "A data source": 4}
+FILES = {"A schedule": 1, "An optimizer": 2, "A data source": 4, "A pane": 2, "A doctor rule": 2}
 """Section -> files that it may touch."""
 
 COMMON = """
@@ -36,7 +37,7 @@ from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, loads
 from cvtui.recipe.validation import check
-from cvtui.tui.form.field_text import hint_for, join_text, split_text, summaries
+from cvtui.tui.form.field_text import join_text, parameters_hint, split_text, summaries
 
 def printed(*words):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
@@ -46,7 +47,7 @@ def printed(*words):
 def in_form(name, text, parts, hint):
     field = FIELDS[name]
     assert parts[0] in summaries(field)
-    assert hint_for(field, parts[0]) == hint
+    assert parameters_hint(field, parts[0]) == hint
     assert split_text(field, text) == parts
     assert join_text(field, *parts) == text
 
@@ -155,8 +156,43 @@ shown = printed("data", "npz:set.npz")
 assert "images of a NumPy file" in shown and "96 to train on, 24 for validation" in shown, shown
 """,
     ),
+    "A pane": (
+        """
+import asyncio
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.train import LiveView
+from tests.waiting import wait_until_async
+
+async def screen(width, height):
+    app = CvtuiApp(attach=Path("recorded"), prewarm=False)
+    async with app.run_test(size=(width, height)) as pilot:
+        await wait_until_async(lambda: list(app.screen.query(LiveView)), what="the run")
+        live = app.screen.query_one(LiveView)
+        await wait_until_async(lambda: live.history.end is not None, what="its log")
+        while live.grid.current != "throughput":
+            await pilot.press("tab")
+        await pilot.pause()
+        return "\\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+for size in ((80, 24), (160, 45)):
+    shown = asyncio.run(screen(*size))
+    assert "Throughput" in shown, shown
+    assert " images/s" in shown.partition("epoch 1: ")[2].partition("\\n")[0], shown
+""",
+        "",
+    ),
+    "A doctor rule": (
+        """
+import json
+found = {one["id"]: one for one in json.loads(printed("doctor", "recorded", "--json"))["findings"]}
+assert list(found) == ["F38"], "nothing else is wrong with the run"
+assert found["F38"]["sentence"] == "The run ended after 6 epochs."
+assert [found["F38"][name] for name in ("name", "severity", "threshold")] == ["short run", "note", 10]
+""",
+        "",
+    ),
 }
-"""Section -> (what is asked without PyTorch, what trains)."""
+"""Section -> (what is asked without PyTorch, what trains). The folder `recorded` is a run of six epochs."""
 
 
 class Hunk(NamedTuple):
@@ -211,6 +247,7 @@ def test_what_the_document_adds_works(heading: str, tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "cvtui")
     if (PACKAGE.parent / "assets").exists():  # a checkout; in an installed package they lie inside it
         (tmp_path / "assets").symlink_to(PACKAGE.parent / "assets")
+    shutil.copytree(TESTS / "recordings" / "digits", tmp_path / "recorded")
     for change in changes:
         apply(change, tmp_path)
     asked, training = USES[heading]
@@ -218,7 +255,12 @@ def test_what_the_document_adds_works(heading: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{TESTS.parent}",
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            "XDG_CONFIG_HOME": str(tmp_path / "settings"),
+        },
         capture_output=True,
         text=True,
         timeout=120,

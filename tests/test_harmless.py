@@ -16,9 +16,9 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.screens.base import PLACES
+from cvtui.tui.panes.registry import NAMES
+from cvtui.tui.screens.base import SCREENS
 from cvtui.tui.train import LiveView
-from cvtui.tui.train.pane_layout import PANES
 from tests.waiting import wait_until, wait_until_async
 
 RECIPE = Recipe(
@@ -88,7 +88,7 @@ async def tour(folder: RunFolder) -> None:
             await wait_until_async(lambda: history.poll() and history.steps_done > before, 60, "more steps")
             await pilot.pause()
 
-        for pane in PANES:
+        for pane in NAMES:
             view.show_pane(pane)
             await look()
         for key in ("a", "y", "m", "z", "z", "v", "escape"):  # axes, smoothing, one pane alone, an explanation
@@ -97,8 +97,8 @@ async def tour(folder: RunFolder) -> None:
         for size in ((160, 45), (240, 70), (100, 30)):
             await pilot.resize_terminal(*size)
             await look()
-        for place in (*PLACES, PLACES[0]):
-            await app.action_place(place.name)
+        for place in (*SCREENS, SCREENS[0]):
+            await app.action_go_to(place.name)
             await look()
         seen = view.history.steps_done
         await wait_until_async(lambda: view.history.steps_done > seen, 60, "the view to go on")

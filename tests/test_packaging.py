@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +15,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.torch
 
@@ -189,9 +194,77 @@ def test_readme_has_exactly_two_commands_each_in_one_line_from_nothing_but_pytho
     assert "-m pytest" in test
 
 
-def test_ci_runs_the_readmes_own_second_command_in_a_venv_of_its_own() -> None:
-    done = subprocess.run([str(ROOT / ".ci" / "run"), "--show"], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == commands()[1].replace(".venv", ".ci-venv")
+def ci_of(readme: str, at: Path) -> subprocess.CompletedProcess[str]:
+    """Return what `.ci/run --show` says beside this README."""
+    shutil.copytree(ROOT / ".ci", at / ".ci")
+    (at / "README.md").write_text(readme)
+    return subprocess.run([str(at / ".ci" / "run"), "--show"], capture_output=True, text=True, check=False)
+
+
+def test_ci_runs_the_readmes_marked_command_in_a_venv_of_its_own(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    command = commands()[1].replace(".venv", ".ci-venv")
+    assert ci_of(readme, tmp_path / "now").stdout == command + "\n"
+    more = readme.replace("```sh\n", "```sh\necho another block\n```\n\n```sh\n", 1)
+    assert ci_of(more, tmp_path / "more").stdout == command + "\n"
+
+
+@pytest.mark.parametrize("old", ["<!-- test command -->", " -m pytest "])
+def test_ci_refuses_a_readme_without_it(tmp_path: Path, old: str) -> None:
+    done = ci_of((ROOT / "README.md").read_text().replace(old, ""), tmp_path / "copy")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "<!-- test command -->" in done.stderr
+
+
+STUB = """#!/usr/bin/env bash
+name=$(basename "$0")
+echo "$name was here"
+if [[ $name == light && $(cat breaks) == interrupted ]]; then sleep 60 & echo $! >sleeper; wait; fi
+if [[ $name == python && $(cat breaks) == interrupted ]]; then touch there; sleep 60; fi
+[[ $name != $(cat breaks) ]]
+"""
+"""In place of every program that `.ci/run` starts: fails, or waits for Ctrl-C, when the file `breaks` says so."""
+
+
+def stubbed(at: Path, breaks: str) -> list[str]:
+    """Make a checkout of programs that do nothing; return the words that run its `.ci/run`."""
+    (at / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", at / ".ci" / "run")
+    for name in ("light", "ruff", "mypy", "lint-imports", "python"):
+        (at / ".ci" / name).write_text(STUB)
+        (at / ".ci" / name).chmod(0o755)
+    command = "mkdir -p .venv && cp -r .ci .venv/bin && .venv/bin/python -m pytest -q"
+    (at / "README.md").write_text(f"<!-- test command -->\n```sh\n{command}\n```\n")
+    (at / "breaks").write_text(breaks)
+    return [str(at / ".ci" / "run")]
+
+
+@pytest.mark.parametrize("breaks", ["", "python", "light", "ruff", "mypy", "lint-imports"])
+def test_ci_fails_when_any_part_does_and_shows_what_it_said(tmp_path: Path, breaks: str) -> None:
+    done = subprocess.run(stubbed(tmp_path, breaks), capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode == 0) == ("all is well" in done.stdout) == (not breaks), done.stdout + done.stderr
+    assert "light was here" in done.stdout
+    assert f"{breaks or 'lint-imports'} was here" in done.stdout
+
+
+def is_there(process: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, 0)
+        return True
+    return False
+
+
+def test_ctrl_c_ends_what_ci_runs_beside(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        stubbed(tmp_path, "interrupted"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
+    )  # fmt: skip
+    wait_until(lambda: (tmp_path / "there").exists() and (tmp_path / "sleeper").exists(), what="both to run")
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait(30) == 130
+    sleeper = int((tmp_path / "sleeper").read_text())
+    wait_until(lambda: not is_there(sleeper), what="what it left behind to go")
 
 
 @pytest.mark.long

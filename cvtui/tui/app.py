@@ -1,4 +1,4 @@
-"""The interactive session: the places, the keys that hold everywhere, and what becomes of a run on leaving."""
+"""The app: its screens, the keys that hold everywhere, and quitting with runs that still train."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui import settings
-from cvtui.tui.screens.base import PLACES, PlaceScreen, TopBar
+from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -32,18 +32,18 @@ class CvtuiApp(App[None]):
     """
 
     TITLE = "cvtui"
-    DEFAULT_MODE = PLACES[0].name
-    MODES: ClassVar[dict[str, Any]] = {place.name: place.screen for place in PLACES[1:]}
+    DEFAULT_MODE = SCREENS[0].name
+    MODES: ClassVar[dict[str, Any]] = {entry.name: entry.screen for entry in SCREENS[1:]}
     """Without the first place, which is the default screen: Textual puts that on its stack before it composes. The
     first screen of a mode it composes before, where tasks are eager (Python 3.12 and newer), and an Input that is
     made then asks in vain for the current screen."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(p.key, f"place('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in PLACES),
+        *(Binding(p.key, f"go_to('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in SCREENS),
         Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
         Binding("t", "switch_theme", "Theme", show=False, tooltip="Dark or light"),
-        Binding("q", "leave", "Quit", tooltip="Leave; asks what becomes of a run that was started here"),
-        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="The same, also from a text field"),
+        Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="Quit, also while typing"),
     ]
     ENABLE_COMMAND_PALETTE = True
     CSS = """
@@ -56,17 +56,17 @@ class CvtuiApp(App[None]):
         runs: Path = Path("runs"),
         attach: Path | None = None,
         *,
-        warm: bool = True,
+        prewarm: bool = True,
         fps: float = 10.0,
         shown: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fps`: frames of a live run a second, at most. `shown` is called when the first picture is there. `warm`:
-        keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
+        """`fps`: frames of a live run a second, at most. `shown`: called after the first frame.
 
-        RequestError where `attach` is no run folder.
+        `prewarm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
+        Raises RequestError if `attach` is no run folder.
         """
         super().__init__()
-        self.warm = warm
+        self.prewarm = prewarm
         self.fps = fps
         self.shown = shown
         self.recipe = recipe or Recipe()
@@ -82,17 +82,17 @@ class CvtuiApp(App[None]):
 
     # ------------------------------------------------------------------ places
 
-    def get_default_screen(self) -> PlaceScreen:
-        return PLACES[0].screen()
+    def get_default_screen(self) -> BaseScreen:
+        return SCREENS[0].screen()
 
     def on_mount(self) -> None:
-        self.add_mode(PLACES[0].name, PLACES[0].screen)  # for going back to it: it is never made a second time
+        self.add_mode(SCREENS[0].name, SCREENS[0].screen)  # for going back to it: it is never made a second time
 
-    async def action_place(self, name: str) -> None:
+    async def action_go_to(self, name: str) -> None:
         await self.switch_mode(name)
 
     async def train_screen(self) -> TrainScreen:
-        """Goes to the Train place."""
+        """Switch to the Train screen."""
         from cvtui.tui.screens.train import TrainScreen
 
         await self.switch_mode("train")
@@ -101,11 +101,11 @@ class CvtuiApp(App[None]):
         return screen
 
     async def open_run(self, folder: RunFolder) -> None:
-        """Opens a run, live or ended, in the Train place."""
+        """Open a run, live or ended, on the Train screen."""
         await (await self.train_screen()).show_folder(folder)
 
     def fork_shown_run(self) -> None:
-        """Asks from which checkpoint of the run in the Train place a new one should begin."""
+        """Open the fork window for the run on the Train screen."""
         view = self.get_screen_stack("train")[0].query_one("LiveView")
         view.call_after_refresh(view.action_fork)  # type: ignore[attr-defined]
 
@@ -116,23 +116,23 @@ class CvtuiApp(App[None]):
         await (await self.train_screen()).action_new_run()
 
     async def use_net(self, net: str) -> None:
-        """Puts a net into the form of the Train place."""
+        """Put a net into the form of the Train screen."""
         screen = await self.train_screen()
         await screen.action_new_run()
-        if screen.setup is not None:
-            await screen.setup.set_net(net)
+        if screen.form_view is not None:
+            await screen.form_view.set_net(net)
 
-    def tell_run(self, name: str, state: str) -> None:
-        """The run in the Train place is another, or in another state: every bar says so."""
+    def set_shown_run(self, name: str, state: str) -> None:
+        """Update the run on the Train screen, and its state, in the top bar of every screen."""
         self.shown_run = (name, state)
         for bar in self.screen.query(TopBar):
             bar.run = self.shown_run
 
     @property
-    def place(self) -> PlaceScreen:
-        """The place that is shown, below any question that lies over it."""
+    def base_screen(self) -> BaseScreen:
+        """Return the screen that is shown, below any window."""
         screen = self.screen_stack[0]
-        assert isinstance(screen, PlaceScreen)
+        assert isinstance(screen, BaseScreen)
         return screen
 
     # ------------------------------------------------------------------ keys that hold everywhere
@@ -140,16 +140,16 @@ class CvtuiApp(App[None]):
     def action_keys(self) -> None:
         from cvtui.tui.screens.help import HelpScreen, page
 
-        facts = next(facts for facts in PLACES if facts.name == self.place.PLACE)
-        self.push_screen(HelpScreen(facts.title, facts.about, page(self.place, self)))
+        facts = next(facts for facts in SCREENS if facts.name == self.base_screen.NAME)
+        self.push_screen(HelpScreen(facts.title, facts.about, page(self.base_screen, self)))
 
     def action_switch_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
         settings.keep(theme=self.theme)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for place in PLACES:
-            yield SystemCommand(f"Go to {place.title}", place.about, partial(self.action_place, place.name))
+    def get_system_commands(self, _screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for entry in SCREENS:
+            yield SystemCommand(f"Go to {entry.title}", entry.about, partial(self.action_go_to, entry.name))
         yield SystemCommand("New run", "The form, as it was filled in", self.action_new_run)
         if self.shown_run is not None:
             yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)
@@ -164,7 +164,7 @@ class CvtuiApp(App[None]):
         yield SystemCommand("Quit", "Leave; a run may go on without the screen", self.action_leave)
 
     def action_picture(self) -> None:
-        """The screen as an SVG file."""
+        """Save the screen as an SVG file."""
         try:
             path = self.save_screenshot(time.strftime("cvtui-%Y-%m-%d-%H%M%S.svg"))
         except OSError as error:
@@ -175,13 +175,13 @@ class CvtuiApp(App[None]):
     # ------------------------------------------------------------------ leaving
 
     def living(self) -> list[RunFolder]:
-        """Runs of this session that still train."""
+        """Return the runs of this session that still train."""
         from cvtui.runlog.run_summary import summary
 
         return [run for run in self.started if summary(run).state in ("starting", "running", "paused")]
 
     def action_leave(self) -> None:
-        """Quits at once where nothing of ours trains; else asks what should become of it."""
+        """Quit; ask what happens to runs of this session that still train."""
         self._leave(self.living())
 
     def _leave(self, alive: list[RunFolder]) -> None:
@@ -190,14 +190,14 @@ class CvtuiApp(App[None]):
             return
         from cvtui.tui.train.modals import LeaveModal
 
-        def take(choice: Leaving | None) -> None:
+        def apply(choice: Leaving | None) -> None:
             if choice == "stop":
                 self._stop(alive)
             if choice in ("keep", "stop"):
                 self.exit()
 
         if not isinstance(self.screen, LeaveModal):
-            self.push_screen(LeaveModal(", ".join(run.name for run in alive)), take)
+            self.push_screen(LeaveModal(", ".join(run.name for run in alive)), apply)
 
     def _stop(self, runs: list[RunFolder]) -> None:
         from cvtui.runlog.events import Command
@@ -209,5 +209,5 @@ class CvtuiApp(App[None]):
                 self.notify(error.message, severity="error", markup=False)
 
     def on_live_view_left(self, event: Left) -> None:
-        """The view of a run has asked already about that one."""
+        """Quit, asking about the other runs; the view has asked about its own."""
         self._leave([run for run in self.living() if run != event.folder])

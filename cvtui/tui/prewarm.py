@@ -11,7 +11,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from typing import IO, Any, Literal, TypeAlias
@@ -22,31 +21,32 @@ from cvtui import door
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import worker_environment, worker_threads
+from cvtui.tui.child_process import last_line, start_child
 
 State: TypeAlias = Literal["off", "loading", "ready", "dead", "spent"]
 """not started; torch is being loaded; it has answered; it died; it has become a trainer."""
 
-LONGEST_NET = 4000
-"""Signs of a net that are sent: a request must fit into the pipe (64 KiB) while nobody reads."""
-PATIENCE_SECONDS = 60.0
+MAX_NET_LENGTH = 4000
+"""Longest net that is sent: a request must fit into the pipe (64 KiB) while it is not read."""
+START_TIMEOUT = 60.0
 """How long a process may take to become the trainer before we stop looking whether it does."""
 
 
-class WarmEngine:
-    """One warm process. Only the newest question counts: while one is being answered, later ones replace each other.
+class PrewarmedEngine:
+    """Client of one prewarmed process. Of several requests only the newest counts.
 
     `changed` is called, in the event loop, after each change of `state` or `answer`.
     """
 
     def __init__(self, changed: Callable[[], None], command: list[str] | None = None, *, enabled: bool = True) -> None:
-        """`enabled`: False for one that is never started; then nothing is foretold, and Start takes a fresh engine."""
+        """Make a client; if not `enabled` it never starts, and Start launches a fresh engine."""
         self.enabled = enabled
         self.state: State = "off"
         self.answer: dict[str, Any] | None = None
         """The last answer: `activation_std`, `first_loss`, `memory`, `parameters`, or `error`."""
         self.answered: Recipe | None = None
         """What `answer` is about."""
-        self.last_words = ""
+        self.last_line = ""
         """Of a process that died: the last line it wrote."""
         self._changed = changed
         self._command = command or [sys.executable, "-m", "cvtui.engine", "--warm"]
@@ -60,28 +60,25 @@ class WarmEngine:
 
     @property
     def expected(self) -> bool:
-        """Will an answer come?"""
+        """Return True if an answer will come."""
         return self.enabled and self.state in ("off", "loading", "ready")
 
     def start(self, threads: int = 0) -> None:
-        """Starts the process; does nothing when there is one already. A failure is a state, never an exception."""
+        """Start the process unless it runs already. A failure is a state, never an exception."""
         if self.state in ("loading", "ready") or not self.enabled:
             return
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._end = asyncio.Event()
         self._asked = None
-        self.last_words = ""
+        self.last_line = ""
         try:
-            self._process = subprocess.Popen(
+            self._process, self._errors = start_child(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._errors,
-                start_new_session=True,
                 env=worker_environment(worker_threads(threads)),
             )
         except OSError as error:
-            self._die(str(error))
+            self._fail(str(error))
             return
         self.state = "loading"
         loop = asyncio.get_running_loop()
@@ -91,7 +88,7 @@ class WarmEngine:
         self._changed()
 
     def close(self) -> None:
-        """Lets go of the process: one that was not told to train ends itself (its stdin is at its end)."""
+        """Close the process: one that was not told to train ends itself when its stdin ends."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -108,10 +105,10 @@ class WarmEngine:
     # ------------------------------------------------------------------ asking
 
     def predict(self, recipe: Recipe) -> None:
-        """Asks what this recipe will give; `answer` and `answered` tell it when it is there."""
+        """Request predictions for a recipe; they arrive in `answer` and `answered`."""
         if recipe in (self.answered, self._asked, self._next) and self._next in (None, recipe):
             return
-        self._next = recipe if len(recipe.net) <= LONGEST_NET else None
+        self._next = recipe if len(recipe.net) <= MAX_NET_LENGTH else None
         self._send_next()
 
     def _send_next(self) -> None:
@@ -132,7 +129,7 @@ class WarmEngine:
         return True
 
     async def train(self, folder: RunFolder) -> bool:
-        """Makes the process the trainer of `folder`. False when it can't any more: then somebody else must."""
+        """Make the process the trainer of `folder`. Return False if it can't; then launch another."""
         process = self._process
         if process is None or self.state not in ("loading", "ready") or process.poll() is not None:
             return False
@@ -143,13 +140,13 @@ class WarmEngine:
         # It lets go of our pipes when it becomes the trainer, or when it dies: the end of its stdout says that one of
         # the two happened, its exit code which.
         try:
-            await asyncio.wait_for(self._end.wait(), PATIENCE_SECONDS)
+            await asyncio.wait_for(self._end.wait(), START_TIMEOUT)
         except TimeoutError:
             return process.poll() is None
         if process.poll() is None or door.is_file(folder.lock_file) or door.is_file(folder.events):
             self.close()
             return True
-        self._die(self._tail())
+        self._fail(self._last_line())
         return False
 
     # ------------------------------------------------------------------ its answers
@@ -159,13 +156,13 @@ class WarmEngine:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                loop.call_soon_threadsafe(self._take, process, line)
+                loop.call_soon_threadsafe(self._receive, process, line)
             process.stdout.close()
             loop.call_soon_threadsafe(self._ended, process)
         except (RuntimeError, OSError, ValueError):
             return  # the screen is gone
 
-    def _take(self, process: subprocess.Popen[bytes], line: bytes) -> None:
+    def _receive(self, process: subprocess.Popen[bytes], line: bytes) -> None:
         if process is not self._process:
             return
         try:
@@ -189,23 +186,14 @@ class WarmEngine:
                 process.wait(1.0)  # its stdout has ended, so it is about to
             except subprocess.TimeoutExpired:
                 process.kill()
-            self._die(self._tail() or f"exit code {process.poll()}")
+            self._fail(self._last_line() or f"exit code {process.poll()}")
         self._end.set()
 
-    def _tail(self) -> str:
-        """The last line of its stderr."""
-        if self._errors is None:
-            return ""
-        try:
-            size = self._errors.seek(0, 2)
-            self._errors.seek(max(0, size - 4096))
-            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        except (OSError, ValueError):
-            return ""
-        return lines[-1].strip() if lines else ""
+    def _last_line(self) -> str:
+        return last_line(self._errors) if self._errors is not None else ""
 
-    def _die(self, words: str) -> None:
+    def _fail(self, message: str) -> None:
         self.state = "dead"
-        self.last_words = words
+        self.last_line = message
         self._asked = self._next = None
         self._changed()

@@ -1,4 +1,4 @@
-"""What the screens ask of the session: its recipe, its runs, and the ways from one place to another."""
+"""The app as its screens see it: recipe, runs, and navigation between screens."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Session(Protocol):
     """Runs of this session."""
     shown_run: tuple[str, str] | None
     """(name, state) of the run in the Train place."""
-    warm: bool
-    """Is an engine kept loaded while the form is open?"""
+    prewarm: bool
+    """True if an engine is kept loaded while the form is open."""
 
     def shown(self) -> None:
-        """The first picture is there."""
+        """Notify that the first frame is there."""
 
-    def tell_run(self, name: str, state: str) -> None: ...
+    def set_shown_run(self, name: str, state: str) -> None: ...
 
     async def open_run(self, folder: RunFolder) -> None: ...
 

@@ -27,7 +27,7 @@ def path() -> Path:
 
 
 def load() -> dict[str, Any]:
-    """What was kept; {} where nothing was."""
+    """Return the saved settings; {} if there are none."""
     try:
         kept = msgspec.json.decode(door.read_input(path(), door.MOST))
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError, RuntimeError):  # RuntimeError: there is no home
@@ -36,7 +36,7 @@ def load() -> dict[str, Any]:
 
 
 def keep(**values: Any) -> None:
-    """Adds these to what is kept (other sessions may have written since). The file is replaced whole, or not at all."""
+    """Save settings beside those that other sessions have written, by an atomic replace."""
     kept = load()
     if all(kept.get(name) == value for name, value in values.items()):
         return

@@ -161,7 +161,7 @@ async def frames(run: Long) -> tuple[float, float]:
         for number in range(60):
             run.grow(RECORD)
             if number % 2:
-                for pane in view.stage.visible_panes():
+                for pane in view.grid.visible_panes():
                     if isinstance(pane, CurvePane):
                         pane._drawn_at = 0.0
             begin = time.perf_counter()

@@ -41,6 +41,7 @@ def test_a_contestant_has_the_environment_of_a_user(monkeypatch: pytest.MonkeyPa
     assert dict(os.environ) == before
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
 def test_the_engine_of_a_race_is_given_the_whole_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_A_USER", "here")

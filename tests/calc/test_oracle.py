@@ -105,6 +105,11 @@ def _leaves(field: ReceptiveField, unit: tuple[int, int], axis: int, size: Size)
     return low < 0 or low + field.size[axis] > size[axis]
 
 
+def test_three_hundred_random_nets_equal_pytorch() -> None:
+    checked(300, first=0)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(4))
 def test_two_thousand_random_nets_equal_pytorch(part: int) -> None:
     checked(500, first=part)

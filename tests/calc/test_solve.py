@@ -98,7 +98,7 @@ def test_a_repeated_conv_gets_one_setting() -> None:
     ],
 )
 def test_what_cant_be_solved_is_told_within_a_second(net: str, size: Size, wanted: Size | None, words: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         solved(net, size, wanted)
     except RequestError as refusal:
@@ -106,7 +106,7 @@ def test_what_cant_be_solved_is_told_within_a_second(net: str, size: Size, wante
     else:
         message = ""
     assert words in message
-    assert time.perf_counter() - began < 2  # half a second, on a machine that has nothing else to do
+    assert time.process_time() - began < 2  # of the processor; half a second here
 
 
 def test_against_a_fully_connected_layer() -> None:

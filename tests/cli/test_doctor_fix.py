@@ -9,7 +9,7 @@ from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import parent_of
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 from tests.engine.making import folder
 
 
@@ -32,6 +32,6 @@ def test_the_cure_is_applied_and_its_gain_told(tmp_path: Path) -> None:
 def test_what_cannot_be_cured_is_one_line(tmp_path: Path) -> None:
     well = folder(tmp_path / "runs", "well", net="conv8-relu-pool-fc", epochs=3)
     train_folder(well.path, Signals())
-    found = cvtui("doctor", "well", "--fix", cwd=tmp_path)
+    found = within("doctor", "well", "--fix", cwd=tmp_path)
     assert found.returncode == 2
     assert found.stderr == "cvtui: 'well': nothing is wrong with it\n"

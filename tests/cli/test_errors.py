@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.cli.registry import COMMANDS
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 from tests.cli.terminal import Terminal
 
 LONG = "conv8-" * 60 + "conv8x-fc"
@@ -83,7 +83,7 @@ LONG = "conv8-" * 60 + "conv8x-fc"
 )  # fmt: skip
 def test_one_line_and_exit_code_2(words: list[str], says: list[str], wrong_files: Path) -> None:
     before = sorted(wrong_files.rglob("*"))
-    done = cvtui(*([] if words[0] in COMMANDS else ["--no-ui"]), *words, cwd=wrong_files)
+    done = within(*([] if words[0] in COMMANDS else ["--no-ui"]), *words, cwd=wrong_files)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     lines = done.stderr.splitlines()

@@ -29,6 +29,7 @@ from tests.cli.running import cvtui
 
 SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 720"
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 5e-3, "muon": 5e-3}
+SMALLER = "--limit 300 --epochs 4 --net conv8s2-relu-pool-fc"
 POINTS = "--net fc32-tanh-fc32-tanh-fc --epochs 15 --lr 0.03 --schedule constant"
 
 
@@ -40,15 +41,15 @@ def words() -> Iterator[tuple[str, str]]:
         if len(DATA[name].size) == 1:
             yield f"--data {name}", POINTS
         else:
-            yield f"--data {name}", "--limit 300 --epochs 4"
+            yield f"--data {name}", SMALLER
     yield "--data 'spiral(3)'", POINTS
     for name in PREPROCESSES:
         yield f"--preprocess {name}", "--net conv8-bn-relu-pool-fc" if name == "none" else ""
     for name in AUGMENTS:
-        yield f"--augment {name}", "--data shapes --limit 300 --epochs 4" if name == "crop" else "--epochs 4"
+        yield f"--augment {name}", f"--data shapes {SMALLER}" if name == "crop" else "--epochs 4"
     yield "--augment 'shift(1), rotate(5)'", ""
     for name in INITS:
-        yield f"--init {name}", "--net conv8-relu-res(conv8-relu-conv8)-relu-pool-fc"
+        yield f"--init {name}", "--net conv8s2-relu-res(conv8-relu-conv8)-relu-pool-fc"
     for name in LOSSES:
         yield f"--loss {name}", ""
     yield "--loss 'cross-entropy(smoothing=0.1)'", ""

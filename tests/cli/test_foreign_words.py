@@ -22,7 +22,7 @@ from cvtui.runlog.events import (
 )
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 from tests.cli.terminal import Terminal
 from tests.engine.making import recipe
 from tests.runlog.making import epoch_done, started, write_steps
@@ -95,7 +95,7 @@ def dangerous(text: str) -> set[str]:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: ascii(" ".join(words))[1:30])
 def test_no_command_passes_a_control_sign_on(here: Path, words: tuple[str, ...]) -> None:
-    done = cvtui(*words, cwd=here)
+    done = within(*words, cwd=here)
     assert "Traceback" not in done.stderr
     assert "fault of cvtui" not in done.stderr
     assert not dangerous(done.stdout)

@@ -10,7 +10,7 @@ import pytest
 from cvtui import __version__
 from cvtui.cli.registry import COMMANDS
 from cvtui.recipe.fields import FIELDS
-from tests.cli.running import command, cvtui, environment
+from tests.cli.running import command, cvtui, environment, within
 
 
 def test_version(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_help_lists_every_option_and_every_choice_with_a_line_each(tmp_path: Pat
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_there_and_has_its_help(name: str, tmp_path: Path) -> None:
-    done = cvtui(name, "--help", cwd=tmp_path)
+    done = within(name, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: cvtui {name} ")
 

@@ -20,9 +20,9 @@ from cvtui.runlog.events import RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.tui.form.preview import _numbers
-from cvtui.tui.form.validation import examine
+from cvtui.tui.form.validation import validate
 from cvtui.tui.panes.prediction import compare
-from cvtui.tui.panes.predictions import foretell
+from cvtui.tui.panes.predictions import predict
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_the_form_and_the_command_line_promise_at_most(
 ) -> None:
     checked = check(Recipe(data=f"folder:{pictures}", size="8", net="conv4-relu-fc", batch_size=16, epochs=1))
     assert checked.steps_per_epoch == 5
-    draft = examine(texts(data=f"folder:{pictures}", size="8", net="conv4-relu-fc", batch_size="16", epochs="3"))
+    draft = validate(texts(data=f"folder:{pictures}", size="8", net="conv4-relu-fc", batch_size="16", epochs="3"))
     numbers = {name: value for name, value, _ in _numbers(draft, None)}
     assert (numbers["steps per epoch"], numbers["steps in all"]) == ("at most 5", "at most 15")
     code, out, err = said(
@@ -94,14 +94,14 @@ def test_the_form_and_the_command_line_promise_at_most(
     history.poll()
     assert isinstance(history.run, RunStarted)
     assert (history.run.steps_per_epoch, history.steps_done, history.run.data["train"]) == (4, 4, 64)
-    lines = {line.what: line for line in compare(history, foretell(history))}
-    assert (lines["steps per epoch"].foretold, lines["steps per epoch"].agree) == ("≤ 5", True)
-    schedule = foretell(history).schedule
+    lines = {line.what: line for line in compare(history, predict(history))}
+    assert (lines["steps per epoch"].predicted, lines["steps per epoch"].agree) == ("≤ 5", True)
+    schedule = predict(history).schedule
     assert schedule is not None
     assert schedule.total_steps == history.run.total_steps
 
 
 def test_what_is_known_is_promised_plainly() -> None:
     assert facts(Recipe(data="digits")).at_most == ""
-    draft = examine(texts(data="digits"))
+    draft = validate(texts(data="digits"))
     assert "at most" not in str(_numbers(draft, None))

@@ -71,7 +71,9 @@ def end_by_signal(process: subprocess.Popen[str], number: signal.Signals, runs: 
     [
         (("sweep", "--lr", "1e-1,1e-2,1e-3", "--jobs", "2", *LONG), signal.SIGTERM, 2, 3),
         pytest.param(("sweep", "--lr", "1e-1,1e-2", "--jobs", "1", *LONG), signal.SIGHUP, 1, 2, marks=pytest.mark.long),
-        (("lr-find", "--steps", "100000", *LONG[:2], *LONG[4:]), signal.SIGHUP, 1, 1),
+        pytest.param(
+            ("lr-find", "--steps", "100000", *LONG[:2], *LONG[4:]), signal.SIGHUP, 1, 1, marks=pytest.mark.long
+        ),
         pytest.param(("lottery", *LONG), signal.SIGTERM, 1, 1, marks=pytest.mark.long),
     ],
     ids=["sweep", "sweep-hangup", "lr-find", "lottery"],
@@ -214,7 +216,7 @@ def test_closed_streams_take_nobody_elses_number(two_runs: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-@pytest.mark.parametrize("more", ["", "--json"])
+@pytest.mark.parametrize("more", ["", pytest.param("--json", marks=pytest.mark.long)])
 def test_a_training_goes_on_where_its_lines_find_no_room(tmp_path: Path, more: str) -> None:
     done = shell(tmp_path, f"--no-ui --name full {' '.join(TINY)} {more}", ">/dev/full")
     history = History(RunFolder(tmp_path / "runs" / "full"))

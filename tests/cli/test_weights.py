@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cvtui.runlog.folder import RunFolder
-from tests.cli.running import cvtui
+from tests.cli.running import within
 from tests.engine.making import folder, train
 
 
@@ -29,7 +29,7 @@ def test_the_weights_are_those_of_the_checkpoint(done: RunFolder, tmp_path: Path
     from safetensors.torch import load_file
 
     path = tmp_path / "out" / "weights.safetensors"
-    found = cvtui("export", str(done.path), "--safetensors", str(path), *words, cwd=tmp_path)
+    found = within("export", str(done.path), "--safetensors", str(path), *words, cwd=tmp_path)
     assert (found.returncode, found.stderr) == (0, "")
     assert name in found.stdout
     model = torch.load(done.checkpoints / name, weights_only=True)["model"]
@@ -43,17 +43,17 @@ def test_the_weights_are_those_of_the_checkpoint(done: RunFolder, tmp_path: Path
 
 
 def test_what_is_not_there_is_one_line(done: RunFolder, tmp_path: Path) -> None:
-    found = cvtui("export", str(done.path), "--safetensors", "x", "--checkpoint", "epoch-9", cwd=tmp_path)
+    found = within("export", str(done.path), "--safetensors", "x", "--checkpoint", "epoch-9", cwd=tmp_path)
     assert found.returncode == 2
     assert "epoch-0001.pt" in found.stderr
     assert len(found.stderr.splitlines()) == 1
     empty = folder(tmp_path, "empty")
-    found = cvtui("export", str(empty.path), "--safetensors", "x", cwd=tmp_path)
+    found = within("export", str(empty.path), "--safetensors", "x", cwd=tmp_path)
     assert found.returncode == 2
     assert "has no checkpoint" in found.stderr
 
 
 def test_a_wrong_rate_is_told_before_anything_starts(done: RunFolder, tmp_path: Path) -> None:
-    found = cvtui("resume", str(done.path), "--no-ui", "--lr", "fast", cwd=tmp_path)
+    found = within("resume", str(done.path), "--no-ui", "--lr", "fast", cwd=tmp_path)
     assert found.returncode == 2
     assert "--lr: 'fast' is no rate" in found.stderr

@@ -12,6 +12,7 @@ import pytest
 
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.history import History
+from tests.cli.running import within
 
 COMMAND = [sys.executable, "-m", "cvtui", "sweep", "--net", "fc16-relu-fc", "--epochs", "2", "--optimizer", "sgd"]
 
@@ -84,13 +85,7 @@ def test_compare_tells_what_differs(race: tuple[dict, list[History]]) -> None:
     ],
 )
 def test_bad_requests_are_one_line_and_exit_2(tmp_path: Path, options: list[str], word: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "cvtui", "sweep", "--runs", str(tmp_path), *options],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    done = within("sweep", "--runs", str(tmp_path), *options, cwd=tmp_path)
     assert done.returncode == 2
     assert word in done.stderr
     assert "Traceback" not in done.stderr

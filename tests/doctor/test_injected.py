@@ -1,6 +1,6 @@
 """Faults injected on purpose are named, first and in time; healthy runs raise no alarm.
 
-One short run of each fault and ten healthy ones here; the others of the benchmark (tests/benchmarks/doctor) on
+One short run of each fault and five healthy ones here; the others of the benchmark (tests/benchmarks/doctor) on
 demand.
 """
 
@@ -40,7 +40,7 @@ def test_a_fault_is_named_first_and_in_time(case: Case, tmp_path: Path, request:
 
 
 HEALTHY = [
-    pytest.param(case, id=case.strength.replace(" ", "-"), marks=[pytest.mark.long] if number % 2 else [])
+    pytest.param(case, id=case.strength.replace(" ", "-"), marks=[pytest.mark.long] if number % 4 else [])
     for number, case in enumerate(healthy.quick())
 ]
 

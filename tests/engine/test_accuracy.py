@@ -15,8 +15,7 @@ from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, load
 from cvtui.runlog.folder import RunFolder
-
-from .making import folder, history, train
+from tests.engine.making import folder, history, train
 
 
 def validation(run: RunFolder) -> list[float]:

@@ -19,10 +19,9 @@ from cvtui.runlog.events import Finding, Log, RunEnded
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.train import LiveView
-from tests.cli.running import cvtui
+from tests.cli.running import within
+from tests.engine.making import recipe, train
 from tests.runlog.making import started, write_steps
-
-from .making import recipe, train
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\r\n\x9b31m\u202e[bold]up[/bold]"
 """A window title, a cleared screen, colours, C1 codes, a reversed text, Textual's markup."""
@@ -58,7 +57,7 @@ def test_the_command_line_shows_no_control_characters(tmp_path: Path, name: str)
         ["compare", str(folder.path), str(folder.path)],
         ["resume", str(folder.path) + "x", "--no-ui"],
     ):
-        found = cvtui(*words, cwd=tmp_path)
+        found = within(*words, cwd=tmp_path)
         assert "Traceback" not in found.stderr
         assert_harmless(found.stdout)
         assert_harmless(found.stderr)
@@ -95,7 +94,7 @@ def test_paths_that_lead_out_of_the_folder_are_not_followed(tmp_path: Path) -> N
     with EventWriter(folder) as writer:
         writer.write(CheckpointSaved(step=20, epoch=1, path="../../outside.pt", reason="last"))
         writer.write(PictureSaved(step=20, name="x", path="../../../etc/passwd"))
-    found = cvtui("export", str(folder.path), "--html", "page.html", cwd=tmp_path)
+    found = within("export", str(folder.path), "--html", "page.html", cwd=tmp_path)
     assert "Traceback" not in found.stderr
     if (tmp_path / "page.html").exists():
         page = (tmp_path / "page.html").read_text()

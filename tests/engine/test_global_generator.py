@@ -28,9 +28,8 @@ from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import Command
-
-from .making import folder, history, recipe
-from .test_streaming import made  # noqa: F401  # the 240 pictures
+from tests.engine.data.test_streaming import made  # noqa: F401  # the 240 pictures
+from tests.engine.making import folder, history, recipe
 
 DROPS: dict[str, Any] = {
     "net": "conv8-bn-relu-pool-drop0.25-fc16-relu-drop0.5-fc", "epochs": 2, "watch_every": 3, "limit": 300,

@@ -20,9 +20,9 @@ from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.origin import first_run, recipe_of
-from cvtui.tui.detail.feature_map_request import why_not
-from cvtui.tui.panes.log_entries import way_out
-from tests.cli.running import TINY, cvtui
+from cvtui.tui.detail.feature_map_request import unavailable_reason
+from cvtui.tui.panes.log_entries import next_step
+from tests.cli.running import within
 from tests.engine.making import folder, history, train
 from tests.waiting import wait_until
 
@@ -72,7 +72,7 @@ def test_a_watched_run_is_refused_in_one_sentence_with_what_can_be_done(what: st
     if old:
         forget_kind(run)
     before = sorted(tmp_path.rglob("*"))
-    done = cvtui(*ASKED[what], cwd=tmp_path)
+    done = within(*ASKED[what], cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert f"'own' can't be {what} here: it is a custom training loop" in done.stderr
@@ -90,7 +90,7 @@ def test_a_watched_run_is_refused_in_one_sentence_with_what_can_be_done(what: st
 
 def test_its_folder_is_not_sent_to_its_recipe(tmp_path: Path) -> None:
     watched(tmp_path, save=False)
-    done = cvtui("--no-ui", "runs/own", cwd=tmp_path)
+    done = within("--no-ui", "runs/own", cwd=tmp_path)
     assert done.returncode == 2
     assert "cvtui attach runs/own shows it" in done.stderr
     assert "recipe.toml" not in done.stderr
@@ -98,7 +98,7 @@ def test_its_folder_is_not_sent_to_its_recipe(tmp_path: Path) -> None:
 
 def test_without_a_checkpoint_it_says_how_to_get_one(tmp_path: Path) -> None:
     watched(tmp_path, save=False)
-    done = cvtui("resume", "own", "--no-ui", cwd=tmp_path)
+    done = within("resume", "own", "--no-ui", cwd=tmp_path)
     assert done.returncode == 2
     assert "run the script again; while it runs, `s` in `cvtui attach` saves its weights" in done.stderr
 
@@ -115,16 +115,15 @@ def test_compare_recommends_no_recipe_for_it(tmp_path: Path) -> None:
     with open(run.events, "a", encoding="utf-8") as file:
         file.write('{"type":"epoch","epoch":1,"step":1,"time":0,"train_loss":1,"train_accuracy":1,"val_loss":0.1,'
                    '"val_accuracy":1.0,"seconds":1,"images_per_second":1}\n')  # fmt: skip
-    done = cvtui("--no-ui", "--quiet", *TINY, "--name", "ours", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    compared = cvtui("compare", "own", "ours", cwd=tmp_path)
+    assert train(folder(tmp_path / "runs", "ours", epochs=1))[0] == 0
+    compared = within("compare", "own", "ours", cwd=tmp_path)
     (line,) = [line for line in compared.stdout.splitlines() if line.startswith("best: own")]
     assert "recipe.toml" not in line
     assert "in the script: model.load_state_dict" in line
     with open(tmp_path / "runs" / "ours" / "events.jsonl", "a", encoding="utf-8") as file:
         file.write('{"type":"epoch","epoch":9,"step":99,"time":0,"train_loss":1,"train_accuracy":1,"val_loss":0.1,'
                    '"val_accuracy":1.1,"seconds":1,"images_per_second":1}\n')  # fmt: skip
-    compared = cvtui("compare", "own", "ours", cwd=tmp_path)
+    compared = within("compare", "own", "ours", cwd=tmp_path)
     assert "to repeat it: cvtui runs/ours/recipe.toml" in compared.stdout
 
 
@@ -139,9 +138,9 @@ def test_every_room_asks_the_kind(old: bool, tmp_path: Path) -> None:
     doctor = Doctor(found)
     doctor.update()
     assert doctor.obs.own_loop
-    assert "cvtui.watch" in why_not(found)
-    assert "cvtui resume" not in way_out("failed", found)
-    assert "in the script" in way_out("failed", found)
+    assert "cvtui.watch" in unavailable_reason(found)
+    assert "cvtui resume" not in next_step("failed", found)
+    assert "in the script" in next_step("failed", found)
 
 
 def test_data_that_is_called_so_does_not_make_a_run_a_watched_one(tmp_path: Path) -> None:
@@ -160,7 +159,7 @@ def test_a_lab_is_no_training(tmp_path: Path) -> None:
     lab = LabFolder.make(tmp_path / "runs", "schedule", {})
     assert lab.start().wait(60) == 0, lab.log.read_text()
     assert first_run(lab).kind == "lab"  # type: ignore[union-attr]
-    done = cvtui("resume", str(lab.path), "--no-ui", cwd=tmp_path)
+    done = within("resume", str(lab.path), "--no-ui", cwd=tmp_path)
     assert done.returncode == 2
     assert "is a lab, no training: it can't be resumed; `cvtui lab schedule` runs it again" in done.stderr
 

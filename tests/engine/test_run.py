@@ -25,9 +25,8 @@ from cvtui.recipe.validation import check
 from cvtui.runlog.events import CheckpointSaved, EpochDone, LayersSampled, Log, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-
-from ..waiting import wait_until
-from .making import finish, folder, history, recipe, records, start, train, training
+from tests.engine.making import finish, folder, history, recipe, records, start, train, training
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

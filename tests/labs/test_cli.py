@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from cvtui.cli.commands.lab import lab
 from cvtui.errors import RequestError
 from cvtui.labs.lookup import labs
+from tests.cli.running import within
 from tests.waiting import wait_until
 
 
@@ -73,7 +74,7 @@ def test_json_is_one_object_with_numbers_and_figures(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_requests_give_one_line_and_code_2(tmp_path: Path, words: list[str], message: str) -> None:
-    done = cvtui(*words, folder=tmp_path)
+    done = within("lab", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

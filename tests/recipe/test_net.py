@@ -170,10 +170,10 @@ def test_a_mistake_is_told_with_its_column(text: str, column: int, words: str) -
     ids=lambda text: f"{text[:8]}… {len(text)}",
 )
 def test_hostile_text_costs_no_more_than_a_second(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(RequestError):
         parse(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 pieces = st.sampled_from(

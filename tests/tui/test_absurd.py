@@ -13,10 +13,10 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS
 from cvtui.tui.train import LiveView
-from cvtui.tui.train.pane_layout import PANES
 from tests.runlog.absurd import ABSURD, RECORDS, together
 from tests.waiting import wait_until_async
 
@@ -45,11 +45,11 @@ def absurd_runs(base: Path, values: list[Any]) -> list[RunFolder]:
 async def test_every_pane_draws_it(tmp_path: Path, place: int) -> None:
     values = [ABSURD[place]] if place >= 0 else list(ABSURD)
     for run in absurd_runs(tmp_path, values):
-        app = CvtuiApp(runs=tmp_path, attach=run.path, warm=False)
+        app = CvtuiApp(runs=tmp_path, attach=run.path, prewarm=False)
         async with app.run_test(size=(140, 40)) as pilot:
             await wait_until_async(partial(lambda app: app.screen.query(LiveView), app), what="the run")
             live = app.screen.query_one(LiveView)
-            for pane in PANES:
+            for pane in NAMES:
                 live.show_pane(pane)
                 await pilot.pause()
             for key in ("left", "left", "home", "end", "x", "b", "w"):
@@ -62,7 +62,7 @@ async def test_the_list_shows_and_sorts_them_beside_a_good_one(tmp_path: Path) -
     runs = absurd_runs(tmp_path, list(ABSURD))
     good = RunFolder.create(tmp_path, "good", dumps(Recipe()))
     good.events.write_bytes(b"\n".join(json.dumps(record).encode() for record in RECORDS) + b"\n")
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("4")
         assert isinstance(app.screen, RunsScreen)

@@ -10,7 +10,7 @@ from textual import events
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.screens.calc import CalcScreen, words
+from cvtui.tui.screens.calc import CalcScreen, summary_lines
 from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
 
@@ -23,7 +23,7 @@ def place(app: CvtuiApp) -> CalcScreen:
 
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         await pilot.press("2")
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
@@ -49,7 +49,7 @@ async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int
     ("name", "text"), [("input", "32x"), ("input", "0x3"), ("input", ""), ("classes", "0"), ("classes", "x")]
 )
 async def test_wrong_sizes(tmp_path: Path, name: str, text: str) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
@@ -61,7 +61,7 @@ async def test_wrong_sizes(tmp_path: Path, name: str, text: str) -> None:
 
 
 async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
@@ -73,16 +73,16 @@ async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:
         await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
         train = app.screen
         assert isinstance(train, TrainScreen)
-        setup = train.setup
-        assert setup is not None
-        await wait_until_async(lambda: setup.form.texts["net"] == "fc32-relu-fc", what="the net in the form")
+        form_view = train.form_view
+        assert form_view is not None
+        await wait_until_async(lambda: form_view.form.texts["net"] == "fc32-relu-fc", what="the net in the form")
 
 
 @pytest.mark.parametrize("net", ["conv6f5p0", "(conv8f3s2-pool3s2)*2", "res(conv8-bn)-gap-fc", "cat(conv4|conv4f5)-fc"])
 def test_a_layer_in_words(net: str) -> None:
     table = trace(parse(net), (33, 33, 3), 10)
     for row in table.rows:
-        lines = [line.plain for line in words(row)]
+        lines = [line.plain for line in summary_lines(row)]
         assert len(lines) <= 4
         assert row.name in lines[0]
         if row.note:
@@ -92,7 +92,7 @@ def test_a_layer_in_words(net: str) -> None:
 
 
 async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
@@ -101,6 +101,6 @@ async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
         await pilot.press("down", "down")
         await wait_until_async(lambda: place(app).table.cursor == 2, what="the third layer")
         name = place(app).table.rows[2].name
-        await wait_until_async(lambda: name in str(place(app).query_one("LayerWords").render()), what="its words")
+        await wait_until_async(lambda: name in str(place(app).query_one("LayerSummary").render()), what="its words")
         await pilot.press("e")
         await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the line's focus")

@@ -17,8 +17,8 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.form.field_row import FieldRow
-from cvtui.tui.form.form_view import Setup
-from cvtui.tui.screens.base import PLACES, TooSmall, TopBar
+from cvtui.tui.form.form_view import FormView
+from cvtui.tui.screens.base import SCREENS, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.train import TrainScreen
 from cvtui.tui.widgets.picker import Picker
@@ -29,28 +29,28 @@ SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
 def session(tmp_path: Path, recipe: Recipe | None = None) -> CvtuiApp:
-    return CvtuiApp(recipe=recipe, runs=tmp_path / "runs", warm=False)
+    return CvtuiApp(recipe=recipe, runs=tmp_path / "runs", prewarm=False)
 
 
-def setup_of(app: CvtuiApp) -> Setup:
+def form_view_of(app: CvtuiApp) -> FormView:
     screen = app.get_screen_stack("train")[0]
     assert isinstance(screen, TrainScreen)
-    assert screen.setup is not None
-    return screen.setup
+    assert screen.form_view is not None
+    return screen.form_view
 
 
 def row(app: CvtuiApp, name: str) -> FieldRow:
-    return setup_of(app).form.rows[name]
+    return form_view_of(app).form.rows[name]
 
 
 async def ready(app: CvtuiApp) -> None:
     """Until what the first frame did without is there."""
-    await wait_until_async(lambda: setup_of(app).complete, what="the form")
+    await wait_until_async(lambda: form_view_of(app).complete, what="the form")
 
 
 async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> None:
     """Replace the text in a field."""
-    setup_of(app).form.focus_field(name)
+    form_view_of(app).form.focus_field(name)
     await pilot.press("end", "ctrl+u")
     assert app.focused is not None
     app.focused.post_message(events.Paste(text))
@@ -60,8 +60,8 @@ async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> 
 
 async def examined(app: CvtuiApp) -> None:
     """Until the form has judged what stands in it now."""
-    setup = setup_of(app)
-    await wait_until_async(lambda: setup.draft.texts == setup.form.texts, what="the form's judgement")
+    form_view = form_view_of(app)
+    await wait_until_async(lambda: form_view.validation.texts == form_view.form.texts, what="the form's judgement")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -70,8 +70,8 @@ async def test_the_form_begins_with_the_recipe(tmp_path: Path, size: tuple[int, 
     app = session(tmp_path, recipe)
     async with app.run_test(size=size):
         await ready(app)
-        assert setup_of(app).draft.recipe == check(recipe).recipe
-        assert not setup_of(app).draft.problems
+        assert form_view_of(app).validation.recipe == check(recipe).recipe
+        assert not form_view_of(app).validation.problems
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -88,12 +88,12 @@ async def test_a_wrong_net_is_underlined_at_its_column(tmp_path: Path, size: tup
         caret = next(line for line in shown.render().plain.splitlines() if "^" in line)
         assert caret.index("^") == field.content_region.x - shown.region.x + 7
         assert "did you mean 'relu'?" in shown.render().plain
-        assert setup_of(app).preview.table.stale
+        assert form_view_of(app).preview.table.stale
         await type_into(pilot, app, "net", "conv32-relu-fc")
         assert shown.problem is None
         await wait_until_async(lambda: shown.size.height == 1, what="the row as it was")
-        assert not setup_of(app).preview.table.stale
-        assert setup_of(app).draft.table == check(Recipe(net="conv32-relu-fc")).table
+        assert not form_view_of(app).preview.table.stale
+        assert form_view_of(app).validation.table == check(Recipe(net="conv32-relu-fc")).table
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -104,10 +104,10 @@ async def test_start_is_refused_at_the_first_wrong_field(tmp_path: Path, size: t
         await type_into(pilot, app, "lr", "-1")
         await type_into(pilot, app, "seed", "x")
         await pilot.press("ctrl+r")
-        await wait_until_async(lambda: setup_of(app).form.current is row(app, "lr"), what="the first wrong field")
+        await wait_until_async(lambda: form_view_of(app).form.current is row(app, "lr"), what="the first wrong field")
         assert "above 0" in row(app, "lr").render().plain
         assert not (tmp_path / "runs").exists()
-        status = setup_of(app).query_one("#status").render()
+        status = form_view_of(app).query_one("#status").render()
         assert "lr, seed" in str(status)
 
 
@@ -116,11 +116,11 @@ async def test_numbers_follow_what_is_typed(tmp_path: Path, size: tuple[int, int
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
         await ready(app)
-        setup = setup_of(app)
+        form_view = form_view_of(app)
         await type_into(pilot, app, "batch_size", "100")
         await type_into(pilot, app, "epochs", "4")
         checked = check(Recipe(batch_size=100, epochs=4))
-        said = setup.preview.facts.facts
+        said = form_view.preview.facts.facts
         numbers = {name: number for name, number, _ in said}
         assert numbers["steps per epoch"] == str(checked.steps_per_epoch)
         assert numbers["steps in all"] == str(checked.total_steps)
@@ -132,7 +132,7 @@ async def test_the_curve_is_the_schedules(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
         await ready(app)
-        preview = setup_of(app).preview
+        preview = form_view_of(app).preview
         await wait_until_async(lambda: preview.plot is not None, what="the plot")
         await type_into(pilot, app, "warmup", "100")
         assert preview.plot is not None
@@ -150,7 +150,7 @@ async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
         await pilot.press("enter", "s", "enter")
         await wait_until_async(lambda: row(app, "data").text == "shapes", what="the choice")
         await examined(app)
-        data = setup_of(app).draft.data
+        data = form_view_of(app).validation.data
         assert data is not None
         assert data.name == "shapes"
         await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
@@ -180,18 +180,18 @@ async def test_a_choice_with_parameters(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        setup_of(app).form.focus_field("init")
+        form_view_of(app).form.focus_field("init")
         await pilot.press("enter", "n", "enter")
         await wait_until_async(lambda: len(row(app, "init").query(TextField)) == 1, what="the field for parameters")
         await pilot.press("tab", *"0.02")
         await wait_until_async(lambda: row(app, "init").text == "normal(0.02)", what="the parameter")
         await examined(app)
-        recipe = setup_of(app).draft.recipe
+        recipe = form_view_of(app).validation.recipe
         assert recipe is not None
         assert recipe.init == "normal(0.02)"
         await pilot.press("ctrl+u", *"-3")
         await wait_until_async(lambda: "can't be -3" in row(app, "init").render().plain, what="the error")
-        setup_of(app).form.focus_field("init")
+        form_view_of(app).form.focus_field("init")
         await pilot.press("left")
         await wait_until_async(lambda: row(app, "init").text == "xavier", what="the choice before")
         await wait_until_async(lambda: not row(app, "init").query(TextField), what="the end of the parameters")
@@ -202,13 +202,13 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
         await ready(app)
-        form = setup_of(app).form
+        form = form_view_of(app).form
         for shown in form.rows.values():
             await wait_until_async(partial(lambda shown: form.current is shown, shown), what=shown.field.name)
             await wait_until_async(
                 partial(lambda s: form.region.contains_region(s.control.region), shown), what="sight"
             )
-            assert setup_of(app).query_one("#explanation").render()
+            assert form_view_of(app).query_one("#explanation").render()
             await pilot.press("down")
 
 
@@ -217,7 +217,7 @@ async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) 
     async with app.run_test(size=(160, 45)) as pilot:
         await ready(app)
         assert row(app, "momentum").unused
-        setup_of(app).form.focus_field("optimizer")
+        form_view_of(app).form.focus_field("optimizer")
         await pilot.press("left")
         await wait_until_async(lambda: row(app, "optimizer").text == "nesterov", what="the choice before")
         await wait_until_async(lambda: not row(app, "momentum").unused, what="momentum to count")
@@ -231,14 +231,14 @@ async def test_a_long_message_is_told_in_full_below_the_form(tmp_path: Path) -> 
         problem = row(app, "net").problem
         assert problem is not None
         assert problem.message not in row(app, "net").render().plain  # no room
-        assert problem.message in str(setup_of(app).query_one("#explanation").render())
+        assert problem.message in str(form_view_of(app).query_one("#explanation").render())
 
 
 async def test_quick_arrows_are_all_counted(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)):
         await ready(app)
-        form = setup_of(app).form
+        form = form_view_of(app).form
         for _ in range(3):
             form.action_field(1)
         assert form.current is list(form.rows.values())[3]
@@ -248,17 +248,17 @@ async def test_form_and_preview_fold_where_both_do_not_fit(tmp_path: Path) -> No
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        setup = setup_of(app)
-        assert (setup.form.region.width > 60, setup.preview.region.width) == (True, 0)
+        form_view = form_view_of(app)
+        assert (form_view.form.region.width > 60, form_view.preview.region.width) == (True, 0)
         await pilot.press("ctrl+o")
-        await wait_until_async(lambda: setup.preview.region.width == 80, what="the preview")
-        assert setup.form.region.width == 0
-        await wait_until_async(lambda: "total" in setup.preview.table.text, what="the table")
+        await wait_until_async(lambda: form_view.preview.region.width == 80, what="the preview")
+        assert form_view.form.region.width == 0
+        await wait_until_async(lambda: "total" in form_view.preview.table.text, what="the table")
         await pilot.click("Tabs", offset=(3, 0))
-        await wait_until_async(lambda: setup.form.region.width > 60, what="the form")
-        assert setup.preview.region.width == 0
+        await wait_until_async(lambda: form_view.form.region.width > 60, what="the form")
+        assert form_view.preview.region.width == 0
         await pilot.resize_terminal(160, 45)
-        await wait_until_async(lambda: 0 < setup.form.region.width < setup.preview.region.x, what="both")
+        await wait_until_async(lambda: 0 < form_view.form.region.width < form_view.preview.region.x, what="both")
 
 
 async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path) -> None:
@@ -282,13 +282,13 @@ async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        for place in reversed(PLACES):
+        for place in reversed(SCREENS):
             if app.current_mode == "calc":
                 await pilot.press("escape")
             await pilot.press(place.key)
             await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
         bar = str(app.screen.query_one(TopBar).render())
-        for place in PLACES:
+        for place in SCREENS:
             await pilot.click(TopBar, offset=(bar.index(place.title), 0))
             await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
 
@@ -297,7 +297,7 @@ async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: P
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        setup_of(app).form.focus_field("name")
+        form_view_of(app).form.focus_field("name")
         await pilot.press(*"q124?t")
         await wait_until_async(lambda: row(app, "name").text == "q124?t", what="the letters")
         assert app.current_mode == "train"
@@ -345,7 +345,7 @@ async def test_commands_of_the_palette(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
         titles = [command.title for command in app.get_system_commands(app.screen)]
-        for place in PLACES:
+        for place in SCREENS:
             assert f"Go to {place.title}" in titles
         assert {"New run", "Light theme", "Keys", "Quit"} <= set(titles)
         await pilot.press("ctrl+p", *"go to runs", "enter")

@@ -50,8 +50,8 @@ async def ready(app: CvtuiApp) -> None:
     """Until the form is there, with what its first frame did without."""
 
     def complete() -> bool:
-        setup = train_screen(app).setup
-        return setup is not None and setup.complete
+        form_view = train_screen(app).form_view
+        return form_view is not None and form_view.complete
 
     await wait_until_async(complete, what="the form")
 
@@ -64,7 +64,7 @@ async def test_the_first_picture_is_told_once(tmp_path: Path, attached: bool) ->
     def shown() -> None:
         told.append(train_screen(app).shows_run)
 
-    app = CvtuiApp(runs=tmp_path, attach=finished_run(tmp_path).path if attached else None, warm=False, shown=shown)
+    app = CvtuiApp(runs=tmp_path, attach=finished_run(tmp_path).path if attached else None, prewarm=False, shown=shown)
     async with app.run_test() as pilot:
         await wait_until_async(lambda: told, what="the first picture")
         await pilot.press("2")
@@ -80,16 +80,16 @@ async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[i
     app = CvtuiApp(recipe=TINY, runs=tmp_path)
     async with app.run_test(size=size) as pilot:
         await ready(app)
-        setup = train_screen(app).setup
-        assert setup is not None
-        await wait_until_async(lambda: setup.warm.answer is not None, TORCH, "the prediction")
-        assert setup.warm.answered == setup.draft.recipe
-        stds = setup.preview.table.stds
+        form_view = train_screen(app).form_view
+        assert form_view is not None
+        await wait_until_async(lambda: form_view.engine.answer is not None, TORCH, "the prediction")
+        assert form_view.engine.answered == form_view.validation.recipe
+        stds = form_view.preview.table.stds
         assert stds is not None
         assert set(stds) == {"fc1", "relu1", "fc2"}
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run on the screen")
-        assert setup.warm.state == "spent"
+        assert form_view.engine.state == "spent"
         view = shown_run(app)
         assert view.folder.path.parent == tmp_path
         assert load(view.folder.recipe) == TINY
@@ -101,8 +101,8 @@ async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[i
         # Back to the form, as it was; and to the run again.
         await pilot.press("n")
         await wait_until_async(lambda: not train_screen(app).shows_run, what="the form")
-        assert setup.draft.recipe == TINY
-        assert setup.form.current is not None
+        assert form_view.validation.recipe == TINY
+        assert form_view.form.current is not None
         assert view.folder.name in str(app.screen.query_one(TopBar).render()) or size[0] == 80
         await pilot.press("escape", "b")
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run again")
@@ -114,16 +114,16 @@ async def test_from_the_form_to_the_end_of_the_run(tmp_path: Path, size: tuple[i
 
 @pytest.mark.long
 async def test_a_dead_engine_is_told_and_start_takes_a_fresh_one(tmp_path: Path) -> None:
-    app = CvtuiApp(recipe=TINY, runs=tmp_path, warm=False)
+    app = CvtuiApp(recipe=TINY, runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         await ready(app)
-        setup = train_screen(app).setup
-        assert setup is not None
-        setup.warm.enabled = True
-        setup.warm._command = [sys.executable, "-c", "import sys; sys.exit('no torch here')"]
-        setup.open()
-        await wait_until_async(lambda: setup.warm.state == "dead", what="the engine's death")
-        await wait_until_async(lambda: "no torch here" in setup.preview.facts.text, what="a word about it")
+        form_view = train_screen(app).form_view
+        assert form_view is not None
+        form_view.engine.enabled = True
+        form_view.engine._command = [sys.executable, "-c", "import sys; sys.exit('no torch here')"]
+        form_view.open()
+        await wait_until_async(lambda: form_view.engine.state == "dead", what="the engine's death")
+        await wait_until_async(lambda: "no torch here" in form_view.preview.facts.text, what="a word about it")
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run on the screen")
         await wait_until_async(lambda: shown_run(app).history.state() == "finished", TORCH, "the end of the run")
@@ -132,16 +132,16 @@ async def test_a_dead_engine_is_told_and_start_takes_a_fresh_one(tmp_path: Path)
 @pytest.mark.long
 async def test_an_engine_that_dies_at_start_is_replaced(tmp_path: Path) -> None:
     """It swallows the word "start" and is gone: the run must begin all the same."""
-    app = CvtuiApp(recipe=TINY, runs=tmp_path, warm=False)
+    app = CvtuiApp(recipe=TINY, runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        setup = train_screen(app).setup
-        assert setup is not None
-        setup.warm.enabled = True
+        form_view = train_screen(app).form_view
+        assert form_view is not None
+        form_view.engine.enabled = True
         code = "import sys; [sys.exit(9) for line in sys.stdin if 'start' in line]"
-        setup.warm._command = [sys.executable, "-c", code]
-        setup.open()
-        await wait_until_async(lambda: setup.warm.state == "loading", what="the process")
+        form_view.engine._command = [sys.executable, "-c", code]
+        form_view.open()
+        await wait_until_async(lambda: form_view.engine.state == "loading", what="the process")
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run on the screen")
         await wait_until_async(lambda: shown_run(app).history.state() == "finished", TORCH, "the end of the run")
@@ -149,7 +149,7 @@ async def test_an_engine_that_dies_at_start_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_the_name_that_was_asked_for_is_the_folders(tmp_path: Path) -> None:
-    app = CvtuiApp(recipe=Recipe(name="mine", epochs=1, net="fc", threads=1), runs=tmp_path, warm=False)
+    app = CvtuiApp(recipe=Recipe(name="mine", epochs=1, net="fc", threads=1), runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
         await pilot.press("ctrl+r")
@@ -157,9 +157,9 @@ async def test_the_name_that_was_asked_for_is_the_folders(tmp_path: Path) -> Non
         assert [run.name for run in list_runs(tmp_path)] == ["mine"]
         await pilot.press("n")
         await wait_until_async(lambda: not train_screen(app).shows_run, what="the form")
-        setup = train_screen(app).setup
-        assert setup is not None
-        assert "exists already" in setup.draft.problems["name"].message
+        form_view = train_screen(app).form_view
+        assert form_view is not None
+        assert "exists already" in form_view.validation.problems["name"].message
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert len(list_runs(tmp_path)) == 1
@@ -168,7 +168,7 @@ async def test_the_name_that_was_asked_for_is_the_folders(tmp_path: Path) -> Non
 
 @pytest.mark.torch
 async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
-    app = CvtuiApp(recipe=LONG, runs=tmp_path, warm=False)
+    app = CvtuiApp(recipe=LONG, runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
         await pilot.press("ctrl+r")
@@ -191,7 +191,7 @@ async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
     before = done.steps_done
     wait_until(lambda: done.poll() and done.steps_done > before, what="more steps without a screen")
     # A second session opens it, and leaves it stopped.
-    app = CvtuiApp(runs=tmp_path, attach=folder.path, warm=False)
+    app = CvtuiApp(runs=tmp_path, attach=folder.path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         await wait_until_async(lambda: train_screen(app).view is not None, what="the run on the screen")
         await wait_until_async(lambda: shown_run(app).view.state == "running", what="the running run")
@@ -209,17 +209,17 @@ def test_attaching_to_what_is_no_run_is_refused_before_any_screen(tmp_path: Path
 
 async def test_a_run_that_ended_is_attached_and_the_form_is_one_key_away(tmp_path: Path) -> None:
     folder = finished_run(tmp_path)
-    app = CvtuiApp(recipe=TINY, runs=tmp_path, attach=folder.path, warm=False)
+    app = CvtuiApp(recipe=TINY, runs=tmp_path, attach=folder.path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until_async(lambda: train_screen(app).shows_run, what="the run on the screen")
         assert shown_run(app).folder == folder
-        assert train_screen(app).setup is None
+        assert train_screen(app).form_view is None
         await pilot.press("n")
         await wait_until_async(lambda: not train_screen(app).shows_run, what="the form")
-        setup = train_screen(app).setup
-        assert setup is not None
+        form_view = train_screen(app).form_view
+        assert form_view is not None
         await ready(app)
-        assert setup.draft.recipe == TINY
+        assert form_view.validation.recipe == TINY
 
 
 @pytest.mark.long
@@ -228,10 +228,10 @@ async def test_the_warm_process_ends_with_a_session_that_starts_nothing(tmp_path
     process: subprocess.Popen[bytes] | None = None
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        setup = train_screen(app).setup
-        assert setup is not None
-        await wait_until_async(lambda: setup.warm.state != "off", what="the warm process")
-        process = setup.warm._process
+        form_view = train_screen(app).form_view
+        assert form_view is not None
+        await wait_until_async(lambda: form_view.engine.state != "off", what="the warm process")
+        process = form_view.engine._process
         assert process is not None
         await pilot.press("q")
     wait_until(lambda: process.poll() is not None, what="its end")
@@ -240,7 +240,7 @@ async def test_the_warm_process_ends_with_a_session_that_starts_nothing(tmp_path
 
 async def test_a_folder_that_can_not_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    app = CvtuiApp(recipe=TINY, runs=tmp_path / "runs", warm=False)
+    app = CvtuiApp(recipe=TINY, runs=tmp_path / "runs", prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
         await pilot.press("ctrl+r")

@@ -12,7 +12,7 @@ from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.calc.demo import Demo, demo_of
-from cvtui.tui.calc.pictures import VIEWS, View, draw, places_of
+from cvtui.tui.calc.pictures import VIEWS, View, draw, positions_of
 from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
@@ -42,10 +42,10 @@ def test_the_sliding_filter_computes_what_pytorch_does(net: str) -> None:
     assert demo is not None
     expected = by_pytorch(demo)
     assert tuple(expected.shape) == demo.output
-    found = [demo.answer(place) for place in range(demo.places)]
+    found = [demo.output_value(place) for place in range(demo.positions)]
     assert found == pytest.approx(expected.flatten().tolist())
     assert max(demo.padded) <= 11
-    assert demo.worked_out(0).count("=") == 1
+    assert demo.formula(0).count("=") == 1
 
 
 def test_the_field_is_the_calculators() -> None:
@@ -75,7 +75,7 @@ def test_every_layer_can_be_drawn_in_any_room(width: int, view: str) -> None:
     net = "conv8f11s4-relu-bn-pool-res(conv16-relu)-cat(conv4f1|conv4)-ln-gap-drop0.5-fc20-tanh-fc"
     table = trace(parse(net), (64, 48, 3), 10)
     for row in table.rows:
-        for place in range(min(3, places_of(row, view))):
+        for place in range(min(3, positions_of(row, view))):
             lines = draw(row, View(view, place), table.input, width, 20)
             assert 0 < len(lines) <= 20
             assert all(line.cell_length <= width for line in lines)
@@ -97,14 +97,14 @@ async def at_calc(app: CvtuiApp, pilot: object) -> CalcScreen:
 
 
 async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         screen = await at_calc(app, pilot)
         await wait_until_async(lambda: "place 1 of" in screen.picture.text, what="the first place")
         await pilot.press("n", "right", "right", "left")
         assert "place 3 of" in screen.picture.text
         await pilot.press("p")
-        await wait_until_async(lambda: screen.picture.place > 3, what="two beats")
+        await wait_until_async(lambda: screen.picture.position > 3, what="two beats")
         await pilot.press("p")
         assert not screen.picture.playing
         for view, words in (("field", "sees 5x5"), ("connections", "is joined to"), ("matrix", "Toeplitz")):
@@ -116,7 +116,7 @@ async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
 
 
 async def test_at_80_columns_the_picture_takes_the_tables_place_and_gives_it_back(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await at_calc(app, pilot)
         assert not screen.query_one("#calc-picture").display
@@ -129,20 +129,20 @@ async def test_at_80_columns_the_picture_takes_the_tables_place_and_gives_it_bac
 
 
 async def test_enter_sends_the_net_to_the_train_place(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         await at_calc(app, pilot)
         await pilot.press("enter")
         await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
         screen = app.screen
         assert isinstance(screen, TrainScreen)
-        assert screen.setup is not None
-        assert "conv6f5-relu-pool-fc" in screen.setup.draft.texts["net"]
+        assert screen.form_view is not None
+        assert "conv6f5-relu-pool-fc" in screen.form_view.validation.texts["net"]
 
 
 @pytest.mark.parametrize("text", ["conv6-" * 170_000, "fc*1000000000", "(" * 10_000 + "fc" + ")" * 10_000])
 async def test_monstrous_expressions_are_one_line_of_error(tmp_path: Path, text: str) -> None:
-    app = CvtuiApp(runs=tmp_path, warm=False)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(160, 45)) as pilot:
         screen = await at_calc(app, pilot)
         screen.line("net").input.value = text

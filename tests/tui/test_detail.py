@@ -25,11 +25,12 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.detail.heat_colors import map_on
+from cvtui.tui.detail import feature_map_request
+from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
 from cvtui.tui.detail.picture_index import CONFUSION, FLOW, MAPS, picture_names, read_png
-from cvtui.tui.detail.pictures_view import PicturesView, layer_list, pages
+from cvtui.tui.detail.pictures_view import PicturesView, layer_list, page_tabs
 from cvtui.tui.detail.text_pages import confusion, gradient_flow
 from cvtui.tui.screens.themes import DARK, LIGHT
 from cvtui.tui.train import LiveView
@@ -127,7 +128,7 @@ def test_confusion_and_flow_in_words() -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int]) -> None:
-    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await pilot.press("d")
@@ -155,7 +156,7 @@ async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int
 
 async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
     """The run is over and knows its images 11 (the automatic ones keep to what was asked for) and no other yet."""
-    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await pilot.press("i", "right", "right")
@@ -180,18 +181,18 @@ async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
         assert history.state() == state == "finished"
         await pilot.press("left_square_bracket")
         await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 11")
-        assert not view.looking.waiting, "it is there already"
+        assert not view.request.waiting, "it is there already"
         await pilot.press("g", "9", "9", "9", "enter")
         assert view.image == 11
         assert any("from 0 to 359" in one.message for one in app._notifications)
 
 
-async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
+async def test_a_living_run_is_asked_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainer is this test: it answers what the screen has sent."""
     folder = RunFolder.create(tmp_path, "run", dumps(Recipe()))
     with folder.lock(), EventWriter(folder) as writer:
         writer.write(started())
-        app = CvtuiApp(runs=tmp_path, attach=folder.path, warm=False)
+        app = CvtuiApp(runs=tmp_path, attach=folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)) as pilot:
             await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
             await pilot.press("i")
@@ -199,7 +200,10 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path) -> None:
             assert isinstance(view, PicturesView)
             reader, words = CommandReader(folder.commands), "there is no such image"
             for keys, number in (((), 0), (("right_square_bracket",) * 3, 3)):  # the page asks by itself at first
-                await pilot.press(*keys)
+                for left, key in zip(range(len(keys) - 1, -1, -1), keys, strict=True):
+                    quiet = 3600.0 if left else 0.25  # however slow this hand is
+                    monkeypatch.setattr(feature_map_request, "QUIET_SECONDS", quiet)
+                    await pilot.press(key)
                 (command,) = await wait_until_async(reader.poll, what="the command")
                 assert (command.command, command.value) == ("look", number)
                 assert "looking…" in said(view)
@@ -219,11 +223,11 @@ def test_the_line_of_pages_never_overflows() -> None:
     names = [f"filters{i} of layer{i}.conv" for i in range(60)]
     for width in (20, 40, 78):
         for here in (names[0], names[30], names[59]):
-            line = pages(names, here, width).plain
+            line = page_tabs(names, here, width).plain
             assert len(line) <= width
             assert here.partition(" of ")[0] in line
     usual = ["samples", "filters of features.0.conv.0", MAPS, "mistakes", CONFUSION, FLOW]
-    words = pages(usual, MAPS, 78).plain.split()
+    words = page_tabs(usual, MAPS, 78).plain.split()
     assert words == ["samples", "filters", "feature", "maps", "mistakes", "confusion", "gradient", "flow"]
 
 
@@ -238,7 +242,7 @@ def test_a_long_list_of_layers_shows_those_around_the_chosen_one() -> None:
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
 def test_heat_begins_with_the_themes_ground_and_leads_away_from_it(theme: Theme) -> None:
-    table = map_on(theme).astype(float)
+    table = theme_color_map(theme).astype(float)
     assert table[0].tolist() == list(Color.parse(theme.background).rgb)
     lightness = table @ [0.2126, 0.7152, 0.0722]
     away = lightness - lightness[0] if theme.dark else lightness[0] - lightness

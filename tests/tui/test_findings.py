@@ -41,7 +41,7 @@ async def opened(app: CvtuiApp) -> LiveView:
 async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: tuple[int, int]) -> None:
     root = examine(history(wild))[0]
     assert root.cure, "the rate"
-    app = CvtuiApp(runs=wild.path.parent, attach=wild.path, warm=False)
+    app = CvtuiApp(runs=wild.path.parent, attach=wild.path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         view = await opened(app)
         await wait_until_async(lambda: view.view.findings, what="a finding")
@@ -71,7 +71,7 @@ async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: t
 async def test_a_healthy_run_is_said_to_be_so(tmp_path: Path) -> None:
     run = folder(tmp_path, "well", net="conv8-relu-pool-fc", epochs=4)
     assert train_folder(run.path, Signals()) == 0
-    app = CvtuiApp(runs=tmp_path, attach=run.path, warm=False)
+    app = CvtuiApp(runs=tmp_path, attach=run.path, prewarm=False)
     async with app.run_test(size=(120, 40)) as pilot:
         view = await opened(app)
         view.show_pane("doctor")

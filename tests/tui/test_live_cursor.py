@@ -2,61 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from textual.app import App, ComposeResult
 
 from cvtui.draw.scales import Limits
 from cvtui.runlog.axes import Positions, XAxis, position, step_at
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
-from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.panes.view_state import X_AXES
-from cvtui.tui.train import LiveView
-from cvtui.tui.train.time_cursor import epoch_over, stepped, stride
-from tests.tui.written_runs import WrittenRun, finished_run
+from cvtui.tui.train.time_cursor import moved, moved_by_epoch, stride
+from tests.tui.live_host import LiveHost
+from tests.tui.written_runs import WrittenRun
 from tests.waiting import wait_until_async
 
 ENDS = [23 * epoch for epoch in range(1, 16)]
-
-
-class Host(App[None]):
-    def __init__(self, folder: RunFolder) -> None:
-        super().__init__()
-        self.folder = folder
-
-    def compose(self) -> ComposeResult:
-        yield LiveView(self.folder)
-
-    @property
-    def live(self) -> LiveView:
-        return self.query_one(LiveView)
-
-    def curve(self, name: str) -> CurvePane:
-        pane = self.live.pane(name)
-        assert isinstance(pane, CurvePane)
-        return pane
-
-    def said(self, pane: str) -> str:
-        return str(self.live.pane(pane).border_subtitle)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return finished_run(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def growing(tmp_path: Path) -> Iterator[WrittenRun]:
-    run = WrittenRun(tmp_path, "growing")
-    run.step(40)
-    with run.folder.lock():
-        yield run
-    run.close()
 
 
 # ---------------------------------------------------------------------- where it goes
@@ -71,25 +33,25 @@ def test_an_arrow_goes_a_round_number_of_steps(steps: int, size: int) -> None:
 
 def test_steps_and_epochs_of_the_cursor(finished: RunFolder) -> None:
     history = History(finished)
-    assert stepped(history, None, -1, 10) is None
-    assert epoch_over(history, None, 1) is None
+    assert moved(history, None, -1, 10) is None
+    assert moved_by_epoch(history, None, 1) is None
     history.poll()
-    assert stepped(history, None, -1, 10) == 340
-    assert stepped(history, None, 1, 10) == 345
-    assert stepped(history, 340, -1, 10) == 330
-    assert stepped(history, 337, 1, 10) == 340
-    assert stepped(history, 337, -1, 10) == 330
-    assert stepped(history, 3, -1, 10) == 0
-    assert stepped(history, 344, 1, 10) == 345
+    assert moved(history, None, -1, 10) == 340
+    assert moved(history, None, 1, 10) == 345
+    assert moved(history, 340, -1, 10) == 330
+    assert moved(history, 337, 1, 10) == 340
+    assert moved(history, 337, -1, 10) == 330
+    assert moved(history, 3, -1, 10) == 0
+    assert moved(history, 344, 1, 10) == 345
     ends: list[int] = []
-    at = epoch_over(history, 0, 1)
+    at = moved_by_epoch(history, 0, 1)
     while at is not None and (not ends or at != ends[-1]):
         ends.append(at)
-        at = epoch_over(history, at, 1)
+        at = moved_by_epoch(history, at, 1)
     assert ends == ENDS
-    assert epoch_over(history, None, -1) == 322
-    assert epoch_over(history, 24, -1) == 23
-    assert epoch_over(history, 23, -1) == 0
+    assert moved_by_epoch(history, None, -1) == 322
+    assert moved_by_epoch(history, 24, -1) == 23
+    assert moved_by_epoch(history, 23, -1) == 0
 
 
 @pytest.mark.parametrize("axis", X_AXES)
@@ -109,7 +71,7 @@ def test_every_step_is_found_again_on_every_axis(finished: RunFolder, axis: XAxi
 
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, size: tuple[int, int]) -> None:
-    app = Host(finished)
+    app = LiveHost(finished)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         app.live.show_step(167)
@@ -121,26 +83,26 @@ async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, s
             await pilot.pause()
             assert app.curve(name).plot.cursor_x == 167
         lr = app.live.history.steps.lr[167]
-        assert app.said("rate") == f"{lr:.3g} at step 167"
+        assert app.subtitle("rate") == f"{lr:.3g} at step 167"
         app.live.show_pane("layers")
         await pilot.pause()
-        assert app.said("layers").endswith("at step 160, the last sample before 167")
+        assert app.subtitle("layers").endswith("at step 160, the last sample before 167")
         table = app.live.pane("layers").query_one(LayersTable)
         sampled = app.live.history.layers_at(160)
         assert sampled is not None
         assert [row.stats for row in table.rows if row.stats is not None] == sampled.layers
         app.live.show_pane("log")
         await pilot.pause()
-        log = app.live.pane("log").query_one(Lines)
-        assert log.pointed is not None
-        pointed = log.lines[log.pointed].body.plain
-        assert pointed.startswith("epoch  7")
+        log = app.live.pane("log").query_one(StyledLines)
+        assert log.marked is not None
+        marked = log.lines[log.marked].body.plain
+        assert marked.startswith("epoch  7")
         top = log.scroll_offset.y
         assert any("epoch  7" in line.plain for line in log._wrapped[top : top + log.size.height])
 
 
 async def test_arrows_move_it_and_end_follows_again(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         await pilot.press("left", "left")
@@ -167,7 +129,7 @@ async def test_arrows_move_it_and_end_follows_again(finished: RunFolder) -> None
 
 
 async def test_the_mouse_puts_it_on_a_curve_and_takes_it_along(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         plot = app.curve("loss").plot
@@ -189,7 +151,7 @@ async def test_the_mouse_puts_it_on_a_curve_and_takes_it_along(finished: RunFold
 
 @pytest.mark.parametrize("presses", [1, 2, 3])
 async def test_it_stays_on_its_step_when_the_axis_changes(finished: RunFolder, presses: int) -> None:
-    app = Host(finished)
+    app = LiveHost(finished)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         app.live.show_step(115)
@@ -201,7 +163,7 @@ async def test_it_stays_on_its_step_when_the_axis_changes(finished: RunFolder, p
 
 
 async def test_a_zoomed_view_goes_along(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         plot = app.curve("loss").plot
@@ -214,7 +176,7 @@ async def test_a_zoomed_view_goes_along(finished: RunFolder) -> None:
 
 
 async def test_what_comes_does_not_move_it(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("shift+left")
         assert app.live.view.cursor == 23
@@ -222,19 +184,19 @@ async def test_what_comes_does_not_move_it(growing: WrittenRun) -> None:
         await wait_until_async(lambda: app.live.history.steps_done == 100, what="the new steps")
         await pilot.pause()
         assert app.live.view.cursor == 23
-        assert app.said("layers").endswith("at step 20, the last sample before 23")
+        assert app.subtitle("layers").endswith("at step 20, the last sample before 23")
         await pilot.press("end")
-        assert app.said("layers").endswith("at step 90")
+        await wait_until_async(lambda: app.subtitle("layers").endswith("at step 90"), what="the last sample")
 
 
 async def test_before_the_first_sample_it_says_so(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
     run.done = 5  # its log begins in mid-run
     run.step(10)
-    app = Host(run.folder)
+    app = LiveHost(run.folder)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         app.live.show_step(7)
         await pilot.pause()
-        assert app.said("layers") == "no sample before step 7"
+        assert app.subtitle("layers") == "no sample before step 7"
     run.close()

@@ -11,6 +11,7 @@ from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import parse_rate
+from cvtui.runlog.events import EpochDone
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
 
 
@@ -104,12 +105,18 @@ async def test_leave_by_mouse(answer: str) -> None:
         assert app.answers == [answer]
 
 
+EPOCH = EpochDone(
+    epoch=3, step=30, time=0.0, train_loss=0.5, train_accuracy=None, val_loss=0.4, val_accuracy=None,
+    seconds=1.0, images_per_second=1.0, best=False,
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("key", ["escape", "v", "q", "enter"])
 async def test_why(key: str) -> None:
-    app = Asking(WhyModal("Epoch 3 of this run: training 0.5, validation 0.4."))
+    app = Asking(WhyModal(EPOCH))
     async with app.run_test(size=(80, 24)) as pilot:
         words = " ".join(str(part.content) for part in app.screen.query(Static))
-        assert "Epoch 3" in words
+        assert "Epoch 3 of this run: training 0.500 (mean over the epoch), validation 0.400 (after it)" in words
         assert "epoch's middle" in words
         await pilot.press(key)
         await pilot.pause()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
-from textual.app import App, ComposeResult
-from textual.containers import Container
 from textual.widgets import Input
 
 from cvtui.recipe.recipe import Recipe
@@ -22,62 +19,16 @@ from cvtui.runlog.worker_process import usable_cores
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
-from cvtui.tui.panes.styled_lines import Lines
+from cvtui.tui.panes.registry import NAMES
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.frame_budget import CROWDED_SECONDS
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
-from cvtui.tui.train.pane_layout import PANES
-from cvtui.tui.train.run_commands import Left
-from cvtui.tui.widgets.key_bar import KeyBar
-from tests.tui.written_runs import PLAIN, WrittenRun, finished_run
+from tests.tui.live_host import LiveHost
+from tests.tui.written_runs import PLAIN, WrittenRun
 from tests.waiting import wait_until_async
 
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
-
-
-class Host(App[None]):
-    def __init__(self, folder: RunFolder) -> None:
-        super().__init__()
-        self.folder = folder
-        self.left: list[str] = []
-        self.states: list[str] = []
-
-    def compose(self) -> ComposeResult:
-        with Container(id="place"):
-            yield LiveView(self.folder)
-        yield KeyBar()
-
-    @property
-    def live(self) -> LiveView:
-        return self.query_one(LiveView)
-
-    def on_live_view_left(self, event: Left) -> None:
-        self.left.append(event.choice)
-
-    def on_live_view_state_changed(self, event: LiveView.StateChanged) -> None:
-        self.states.append(event.state)
-
-    def shown(self) -> list[str]:
-        return [pane.NAME for pane in self.live.stage.visible_panes()]
-
-    def on_screen(self) -> set[str]:
-        """Panes that the compositor really places."""
-        return {pane.NAME for pane in self.live.stage.panes.values() if pane.region.size and pane.is_on_screen}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return finished_run(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def growing(tmp_path: Path) -> Iterator[WrittenRun]:
-    """Write a run that lives: its lock is held, as by a worker."""
-    run = WrittenRun(tmp_path, "growing")
-    run.step(40)
-    with run.folder.lock():
-        yield run
-    run.close()
 
 
 def asked(run: WrittenRun) -> list[tuple[str, float | None]]:
@@ -89,7 +40,7 @@ def asked(run: WrittenRun) -> list[tuple[str, float | None]]:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_finished_run_is_told_in_full(finished: RunFolder, size: tuple[int, int]) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         first, second = app.live.header.text.split("\n")
@@ -101,17 +52,17 @@ async def test_a_finished_run_is_told_in_full(finished: RunFolder, size: tuple[i
         for name in ("log", "prediction", "layers"):
             app.live.show_pane(name)
             await pilot.pause()
-        log = app.live.pane("log").query_one(Lines).text
+        log = app.live.pane("log").query_one(StyledLines).text
         assert "rate 0.00116 → 0.000581 (step 160)" in log
         assert log.count("★ epoch") == 15
-        prediction = app.live.pane("prediction").query_one(Lines).text
+        prediction = app.live.pane("prediction").query_one(StyledLines).text
         assert "45,866" in prediction
         assert "2.30" in prediction
         assert len(app.live.pane("layers").query_one(LayersTable).rows) == 13
 
 
 async def test_a_small_room_shows_one_pane_and_a_large_one_all(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         assert app.on_screen() == {"loss"}
@@ -124,7 +75,7 @@ async def test_a_small_room_shows_one_pane_and_a_large_one_all(finished: RunFold
 
 
 async def test_a_resize_loses_nothing(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("tab", "tab", "tab", "tab", "down", "down", "a", "y", "m")
         await pilot.pause()
@@ -140,27 +91,27 @@ async def test_a_resize_loses_nothing(finished: RunFolder) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_tab_goes_through_all_panes_and_back(finished: RunFolder, size: tuple[int, int]) -> None:
-    app = Host(finished)
-    names = list(PANES)
+    app = LiveHost(finished, bar=True)
+    names = list(NAMES)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         seen = []
         for _ in names:
-            seen.append(app.live.stage.current)
-            pane = app.live.pane(app.live.stage.current)
+            seen.append(app.live.grid.current)
+            pane = app.live.pane(app.live.grid.current)
             assert app.focused is not None
             assert pane in app.focused.ancestors_with_self
             assert pane.NAME in app.on_screen()
             await pilot.press("tab")
             await pilot.pause()
         assert seen == names
-        assert app.live.stage.current == "loss"
+        assert app.live.grid.current == "loss"
         await pilot.press("shift+tab")
-        assert app.live.stage.current == "prediction"
+        assert app.live.grid.current == "prediction"
 
 
 async def test_titles_are_tabs_for_the_mouse(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         pane = app.live.pane("loss")
@@ -173,7 +124,7 @@ async def test_titles_are_tabs_for_the_mouse(finished: RunFolder) -> None:
 
 @pytest.mark.parametrize("key", ["z", "enter"])
 async def test_one_pane_alone_and_back(finished: RunFolder, key: str) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("tab", key)
         await pilot.pause()
@@ -187,7 +138,7 @@ async def test_one_pane_alone_and_back(finished: RunFolder, key: str) -> None:
 
 
 async def test_the_look_of_the_curves(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         axes = []
@@ -208,7 +159,7 @@ async def test_the_look_of_the_curves(finished: RunFolder) -> None:
 
 
 async def test_why_validation_lies_below(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("v")
         assert isinstance(app.screen, WhyModal)
@@ -218,7 +169,7 @@ async def test_why_validation_lies_below(finished: RunFolder) -> None:
 
 @pytest.mark.parametrize("key", ["space", "l", "s", "x"])
 async def test_nobody_is_asked_after_the_end(finished: RunFolder, key: str) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(key)
         await pilot.pause()
@@ -227,7 +178,7 @@ async def test_nobody_is_asked_after_the_end(finished: RunFolder, key: str) -> N
 
 
 async def test_an_ended_run_is_left_without_a_question(finished: RunFolder) -> None:
-    app = Host(finished)
+    app = LiveHost(finished, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("q")
         await pilot.pause()
@@ -239,7 +190,7 @@ async def test_an_ended_run_is_left_without_a_question(finished: RunFolder) -> N
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_screen_follows_a_growing_run(growing: WrittenRun, size: tuple[int, int]) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         assert app.live.header.text.startswith("● running  growing")
@@ -248,7 +199,7 @@ async def test_the_screen_follows_a_growing_run(growing: WrittenRun, size: tuple
         await wait_until_async(lambda: "step 57/345" in app.live.header.text, what="the header")
         app.live.show_pane("log")
         growing.step(20)
-        log = app.live.pane("log").query_one(Lines)
+        log = app.live.pane("log").query_one(StyledLines)
         await wait_until_async(lambda: "epoch  3" in log.text, what="the epoch in the log")
         app.live.show_pane("layers")
         table = app.live.pane("layers").query_one(LayersTable)
@@ -265,7 +216,7 @@ async def test_a_curve_waits_for_what_can_be_seen_but_never_for_long(tmp_path: P
     run = WrittenRun(tmp_path, recipe=msgspec.structs.replace(PLAIN, epochs=200))
     run.step(4000)
     with run.folder.lock():
-        app = Host(run.folder)
+        app = LiveHost(run.folder, bar=True)
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.pause()
             pane = app.live.pane("loss")
@@ -291,18 +242,18 @@ async def test_a_curve_waits_for_what_can_be_seen_but_never_for_long(tmp_path: P
 async def test_frames_come_further_apart_while_the_training_takes_every_core(tmp_path: Path, taken: bool) -> None:
     run = WrittenRun(tmp_path, "crowded", threads=usable_cores() if taken else usable_cores() - 1)
     run.step(10)
-    app = Host(run.folder)
+    app = LiveHost(run.folder, bar=True)
     frames: list[float] = []
     with run.folder.lock():
         async with app.run_test(size=(80, 24)) as pilot:
             await wait_until_async(lambda: app.live.view.state == "running", what="a running run")
-            begin = app.live._pace.begin_frame
+            begin = app.live._budget.begin_frame
 
             def counted() -> None:
                 frames.append(time.monotonic())
                 begin()
 
-            app.live._pace.begin_frame = counted  # type: ignore[method-assign]
+            app.live._budget.begin_frame = counted  # type: ignore[method-assign]
 
             def grown() -> bool:
                 run.step()
@@ -316,7 +267,7 @@ async def test_frames_come_further_apart_while_the_training_takes_every_core(tmp
 
 
 async def test_pause_and_resume(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(120, 35)) as pilot:
         await pilot.press("space")
         assert asked(growing) == [("pause", None)]
@@ -330,7 +281,7 @@ async def test_pause_and_resume(growing: WrittenRun) -> None:
 
 
 async def test_a_new_rate_is_asked_for(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("l")
         assert isinstance(app.screen, RateModal)
@@ -344,7 +295,7 @@ async def test_a_new_rate_is_asked_for(growing: WrittenRun) -> None:
 
 
 async def test_save_and_stop(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("s")
         assert asked(growing) == [("save", None)]
@@ -359,7 +310,7 @@ async def test_save_and_stop(growing: WrittenRun) -> None:
 
 async def test_leaving_a_run_whose_trainer_still_loads_asks_too(tmp_path: Path) -> None:
     folder = RunFolder.fresh(tmp_path, "young", dumps(Recipe()))
-    app = Host(folder)
+    app = LiveHost(folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         assert app.live.view.state == "starting"
         await pilot.press("q")
@@ -374,7 +325,7 @@ async def test_leaving_a_run_whose_trainer_still_loads_asks_too(tmp_path: Path) 
     ("key", "left", "commands"), [("k", ["keep"], []), ("s", ["stop"], [("stop", None)]), ("escape", [], [])]
 )
 async def test_leaving_a_living_run(growing: WrittenRun, key: str, left: list[str], commands: list[object]) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("q")
         assert isinstance(app.screen, LeaveModal)
@@ -385,7 +336,7 @@ async def test_leaving_a_living_run(growing: WrittenRun, key: str, left: list[st
 
 
 async def test_letters_typed_into_a_question_are_no_commands(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("l", *"saxq")
         assert isinstance(app.screen, RateModal)
@@ -394,19 +345,19 @@ async def test_letters_typed_into_a_question_are_no_commands(growing: WrittenRun
 
 
 async def test_a_hidden_view_does_not_read(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        app.query_one("#place").display = False
+        app.query_one("#body").display = False
         await wait_until_async(lambda: not app.live.watching, what="the view to hide")
         growing.step(5)
-        app.query_one("#place").display = True
+        app.query_one("#body").display = True
         await wait_until_async(lambda: "step 45/345" in app.live.header.text, what="the view to catch up")
         assert app.live.watching
 
 
 async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         growing.folder.path.rename(growing.folder.path.with_name("moved"))
@@ -423,40 +374,40 @@ async def test_a_lost_run_shows_its_last_words_and_the_way_out(tmp_path: Path) -
     run = WrittenRun(tmp_path)
     run.step(30)
     run.folder.log.write_text("Traceback (most recent call last):\n\x1b[31mMemoryError: [b]no[/b] room\x1b[0m\n\n")
-    app = Host(run.folder)
+    app = LiveHost(run.folder, bar=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         assert app.live.header.text.startswith("✗ lost")
-        log = app.live.pane("log").query_one(Lines).text
+        log = app.live.pane("log").query_one(StyledLines).text
         assert "│ MemoryError: [b]no[/b] room" in log
-        assert "Way out: the process died without a word" in log
+        assert "What to do: the process ended without an error message" in log
         assert "\x1b" not in log
 
 
 async def test_the_log_of_a_run_that_failed_comes_to_the_front(growing: WrittenRun) -> None:
-    app = Host(growing.folder)
+    app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         assert app.on_screen() == {"loss"}
         growing.end("failed", "out of memory")
         await wait_until_async(lambda: app.on_screen() == {"log"}, what="the log")
-        await wait_until_async(lambda: app.focused is app.live.pane("log").query_one(Lines), what="the keys")
+        await wait_until_async(lambda: app.focused is app.live.pane("log").query_one(StyledLines), what="the keys")
 
 
 async def test_a_lost_run_that_comes_back_forgets_its_last_words(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
     run.step(30)
-    app = Host(run.folder)
+    app = LiveHost(run.folder, bar=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
-        log = app.live.pane("log").query_one(Lines)
-        assert "Way out" in log.text
+        log = app.live.pane("log").query_one(StyledLines)
+        assert "What to do" in log.text
         with run.folder.lock():
             run.done = 23
             run.write(run._started(step=23))
             run.step(5)
             await wait_until_async(lambda: "● running" in app.live.header.text, what="the resumed run")
-            assert "Way out" not in log.text
+            assert "What to do" not in log.text
             assert log.text.count("epoch  1") == 1
             assert "goes on from step 23" in log.text
 
@@ -467,18 +418,18 @@ async def test_a_diverged_run_says_why(tmp_path: Path, size: tuple[int, int]) ->
     run.step(30)
     run.step(3, loss=math.nan)
     run.end("diverged", "the loss is NaN since step 30")
-    app = Host(run.folder)
+    app = LiveHost(run.folder, bar=True)
     async with app.run_test(size=size) as pilot:
         app.live.show_pane("log")
         await pilot.pause()
         assert app.live.header.text.startswith("✗ diverged")
         assert "NaN" in app.live.header.text
-        assert "--lr /10`" in app.live.pane("log").query_one(Lines).text
+        assert "--lr /10`" in app.live.pane("log").query_one(StyledLines).text
 
 
 async def test_a_folder_without_a_record_yet_is_starting(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "young", "")
-    app = Host(folder)
+    app = LiveHost(folder, bar=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         assert app.live.header.text.startswith("◌ starting  young")
@@ -494,7 +445,7 @@ async def test_a_run_of_another_program_is_shown(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
     run.write(run._started(recipe={}, data={}, prediction={}, layers=[], steps_per_epoch=0, total_steps=0))
     run.step(30)
-    app = Host(run.folder)
+    app = LiveHost(run.folder, bar=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("a", "a", "a", "y", "m")
         await pilot.pause()
@@ -503,7 +454,7 @@ async def test_a_run_of_another_program_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("fps", "seconds"), [(10.0, 0.095), (2.0, 0.475)])
 async def test_a_slow_line_gets_fewer_frames(finished: RunFolder, fps: float, seconds: float) -> None:
-    app = CvtuiApp(runs=finished.path.parent, attach=finished.path, warm=False, fps=fps)
+    app = CvtuiApp(runs=finished.path.parent, attach=finished.path, prewarm=False, fps=fps)
     async with app.run_test(size=(80, 24)):
         await wait_until_async(lambda: list(app.screen.query(LiveView)), what="the run")
         assert app.screen.query_one(LiveView)._timer._interval == pytest.approx(seconds)

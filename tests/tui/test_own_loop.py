@@ -12,7 +12,7 @@ from torch import nn
 import cvtui
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
-from cvtui.tui.panes.predictions import Ahead, foretell
+from cvtui.tui.panes.predictions import UpcomingRates, predict
 from cvtui.tui.train.live_view import LiveView
 from tests.waiting import wait_until_async
 
@@ -27,17 +27,18 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             optimizer.step()
             run.step(loss=loss)
         run._recorder.flush()
-        app = CvtuiApp(runs=tmp_path, attach=run.folder.path, warm=False)
+        app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)):
             await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
-            first, second = app.screen.query_one(RunHeader).text.splitlines()
-            assert "step 30 · for" in first
+            header = app.screen.query_one(RunHeader)
+            await wait_until_async(lambda: "step 30 · for" in header.text, what="the last step")
+            first, second = header.text.splitlines()
             assert "left" not in first
             assert "steps/s" in second
             assert "images/s" not in second
-            assert "%" not in second.partition("watching costs")[0]
+            assert "%" not in second.partition("monitoring overhead")[0]
             history = app.screen.query_one(LiveView).history
-            assert all(len(part) == 0 for part in Ahead(foretell(history))(history))
+            assert all(len(part) == 0 for part in UpcomingRates(predict(history))(history))
 
 
 @pytest.mark.parametrize("key", ["f", "u"])
@@ -49,7 +50,7 @@ async def test_fork_and_resume_of_it_say_what_can_be_done_instead(key: str, tmp_
         run.step(loss=1.0)
         raise OSError("over")
     before = sorted(tmp_path.rglob("*"))
-    app = CvtuiApp(runs=tmp_path, attach=run.folder.path, warm=False)
+    app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await wait_until_async(lambda: app.screen.query_one(LiveView).view.state == "failed")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cvtui.runlog.axes import Positions, Smoothed, Smoother, epoch_middles, position, speed
 from cvtui.runlog.events import Steps
 from cvtui.runlog.history import History
-from cvtui.tui.panes.predictions import Ahead, foretell, time_left
+from cvtui.tui.panes.predictions import UpcomingRates, predict, time_left
 from tests.tui.written_runs import PLAIN, SECONDS_A_STEP, WrittenRun
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=400)
@@ -152,7 +152,7 @@ def test_a_resumed_run_is_smoothed_anew(run: WrittenRun) -> None:
 def test_the_rate_ahead_is_the_schedule(run: WrittenRun) -> None:
     run.step(30)
     history = read(run)
-    steps, rates = Ahead(foretell(history))(history)
+    steps, rates = UpcomingRates(predict(history))(history)
     assert steps[0] == 30
     assert steps[-1] == 91
     np.testing.assert_allclose(rates, [run.checked.schedule.lr_at(int(step)) for step in steps])
@@ -163,20 +163,20 @@ def test_a_rate_set_by_hand_scales_what_is_ahead(run: WrittenRun) -> None:
     run.command("set_lr", "rate /10", run.checked.schedule.lr_at(30) / 10)
     run.step(10)
     history = read(run)
-    steps, rates = Ahead(foretell(history))(history)
+    steps, rates = UpcomingRates(predict(history))(history)
     np.testing.assert_allclose(rates, [run.checked.schedule.lr_at(int(step)) / 10 for step in steps])
 
 
 def test_nothing_is_ahead_of_a_run_that_is_through(run: WrittenRun) -> None:
     run.step(92)
-    assert len(Ahead(foretell(read(run)))(read(run))[0]) == 0
+    assert len(UpcomingRates(predict(read(run)))(read(run))[0]) == 0
 
 
 def test_a_run_of_somebody_elses_loop_foretells_what_it_can(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path)
     run.write(run._started(recipe={"net": "resnet18", "mine": True}, prediction={}))
     run.step(5)
-    told = foretell(read(run))
+    told = predict(read(run))
     assert told.schedule is None
     assert told.first_loss == pytest.approx(math.log(10))
     assert told.parameters is None

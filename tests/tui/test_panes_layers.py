@@ -58,7 +58,7 @@ def test_mean_and_std_fit_their_column_whatever_they_are(mean: float, std: float
 def test_health(changes: dict[str, Any], level: str, column: str) -> None:
     found = health(stats(**changes), predicted_std=0.6)
     assert (found.level, found.column) == (level, column)
-    assert bool(found.words) == (level != "good")
+    assert bool(found.problem) == (level != "good")
 
 
 def test_without_a_sample_there_is_no_health() -> None:

@@ -7,38 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textual.app import App, ComposeResult
 
 from cvtui.runlog.axes import epoch_middles
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
-from cvtui.tui.panes.styled_lines import Lines
-from cvtui.tui.plot.line_plot import Line
-from cvtui.tui.train import LiveView
-from cvtui.tui.train.pane_layout import PANES
+from cvtui.tui.panes.registry import NAMES as PANE_NAMES
+from cvtui.tui.panes.styled_lines import StyledLines
+from tests.tui.live_host import LiveHost
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.name for path in RECORDINGS.iterdir() if path.is_dir())
-
-
-class Host(App[None]):
-    def __init__(self, folder: RunFolder) -> None:
-        super().__init__()
-        self.folder = folder
-
-    def compose(self) -> ComposeResult:
-        yield LiveView(self.folder)
-
-    @property
-    def live(self) -> LiveView:
-        return self.query_one(LiveView)
-
-    def plot_lines(self, pane: str) -> dict[str, Line]:
-        found = self.live.pane(pane)
-        assert isinstance(found, CurvePane)
-        return {line.name: line for line in found.plot.lines}
 
 
 @pytest.fixture
@@ -50,25 +30,25 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> RunFolder:
 @pytest.mark.parametrize("folder", NAMES, indirect=True)
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_every_pane_opens(folder: RunFolder, size: tuple[int, int]) -> None:
-    app = Host(folder)
+    app = LiveHost(folder)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         assert app.live.history.end is not None
         assert app.live.header.text.split()[1] == app.live.history.end.status
-        for name in PANES:
+        for name in PANE_NAMES:
             app.live.show_pane(name)
             await pilot.pause()
             assert app.live.pane(name).is_on_screen
-            assert app.live.stage.current == name
+            assert app.live.grid.current == name
 
 
 async def test_curves_are_the_logged_numbers(folder: RunFolder) -> None:
-    app = Host(folder)
+    app = LiveHost(folder)
     history = History(folder)
     history.poll()
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
-        loss, accuracy, rate = (app.plot_lines(name) for name in ("loss", "accuracy", "rate"))
+        loss, accuracy, rate = (app.lines(name) for name in ("loss", "accuracy", "rate"))
         np.testing.assert_array_equal(loss["each step"].y, history.steps.loss)
         np.testing.assert_array_equal(loss["each step"].x, history.steps.step)
         np.testing.assert_array_equal(loss["validation"].y, [epoch.val_loss for epoch in history.epochs])
@@ -78,11 +58,11 @@ async def test_curves_are_the_logged_numbers(folder: RunFolder) -> None:
         np.testing.assert_array_equal(accuracy["validation"].y, [epoch.val_accuracy for epoch in history.epochs])
         np.testing.assert_array_equal(rate["done"].y, history.steps.lr)
         await pilot.press("m", "m", "m")
-        np.testing.assert_array_equal(app.plot_lines("loss")["training"].y, history.steps.loss)
+        np.testing.assert_array_equal(app.lines("loss")["training"].y, history.steps.loss)
 
 
 async def test_what_was_done_is_marked_with_its_words(folder: RunFolder) -> None:
-    app = Host(folder)
+    app = LiveHost(folder)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         for name in ("loss", "accuracy", "rate"):
@@ -97,7 +77,7 @@ async def test_what_was_done_is_marked_with_its_words(folder: RunFolder) -> None
 
 
 async def test_the_guide_is_ln_c(folder: RunFolder) -> None:
-    app = Host(folder)
+    app = LiveHost(folder)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         pane = app.live.pane("loss")
@@ -108,10 +88,10 @@ async def test_the_guide_is_ln_c(folder: RunFolder) -> None:
 
 
 async def test_the_prediction_stands_beside_what_came(folder: RunFolder) -> None:
-    app = Host(folder)
+    app = LiveHost(folder)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
-        text = app.live.pane("prediction").query_one(Lines).text.splitlines()
+        text = app.live.pane("prediction").query_one(StyledLines).text.splitlines()
         lines = {line.split("  ")[0]: line for line in text}
         assert lines["steps per epoch"].split()[3:] == ["23", "23", "✓"]
         assert lines["parameters"].rstrip().endswith("✓")
@@ -125,7 +105,7 @@ async def test_the_prediction_stands_beside_what_came(folder: RunFolder) -> None
 
 @pytest.mark.parametrize("folder", ["diverged"], indirect=True)
 async def test_a_loss_that_is_not_finite_is_seen(folder: RunFolder) -> None:
-    app = Host(folder)
+    app = LiveHost(folder)
     async with app.run_test(size=(120, 35)) as pilot:
         await pilot.pause()
         pane = app.live.pane("loss")

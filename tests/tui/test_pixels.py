@@ -53,7 +53,7 @@ def test_pictures_are_enlarged_by_whole_numbers() -> None:
 
 async def test_where_there_are_none_half_blocks_stay(run: RunFolder) -> None:
     """A test has no terminal: the key says why nothing changes, and nothing was imported."""
-    app = CvtuiApp(runs=run.path.parent, attach=run.path, warm=False)
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await pilot.press("i")
@@ -78,7 +78,7 @@ importlib.util.find_spec = lambda name, *rest: None if name.startswith("textual_
 from cvtui.tui.app import CvtuiApp
 path = Path(sys.argv[1])
 async def main():
-    app = CvtuiApp(runs=path.parent, attach=path, warm=False)
+    app = CvtuiApp(runs=path.parent, attach=path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         while not (app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end):
             await asyncio.sleep(0.01)

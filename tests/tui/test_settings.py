@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.app import App, ComposeResult
 
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui import settings
@@ -13,21 +12,7 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.saved_view import remember, remembered
-from tests.tui.written_runs import finished_run
-
-
-class Host(App[None]):
-    def __init__(self, folder: RunFolder) -> None:
-        super().__init__()
-        self.folder = folder
-
-    def compose(self) -> ComposeResult:
-        yield LiveView(self.folder)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return finished_run(tmp_path_factory.mktemp("finished"))
+from tests.tui.live_host import LiveHost
 
 
 def test_nothing_kept_means_the_usual_view() -> None:
@@ -79,28 +64,28 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 
 
 async def test_the_next_view_looks_like_the_last(finished: RunFolder) -> None:
-    first = Host(finished)
+    first = LiveHost(finished)
     async with first.run_test(size=(160, 45)) as pilot:
         await pilot.press("a", "m", "y", "tab", "z")
         await pilot.pause()
-    second = Host(finished)
+    second = LiveHost(finished)
     async with second.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         live = second.query_one(LiveView)
         assert (live.view.x_axis, live.view.smoothing_name) == ("epochs", "medium")
         assert live.view.log_y == {"loss"}
-        assert [pane.NAME for pane in live.stage.visible_panes()] == ["accuracy"]
-        assert live.others.names == []
+        assert [pane.NAME for pane in live.grid.visible_panes()] == ["accuracy"]
+        assert live.overlay_runs.names == []
         await pilot.press("z")
         await pilot.pause()
-        assert len(live.stage.visible_panes()) == 6
+        assert len(live.grid.visible_panes()) == 6
     assert remembered()[1] == ""
 
 
 async def test_the_theme_is_kept(finished: RunFolder) -> None:
     themes = []
     for _ in range(2):
-        app = CvtuiApp(runs=finished.path.parent, attach=finished.path, warm=False)
+        app = CvtuiApp(runs=finished.path.parent, attach=finished.path, prewarm=False)
         async with app.run_test(size=(80, 24)) as pilot:
             themes.append(app.theme)
             await pilot.press("t")

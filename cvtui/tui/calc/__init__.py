@@ -1,1 +1,1 @@
-"""Pictures of one layer for the Calc place: the sliding filter, what a unit sees, its connections, its matrix."""
+"""Pictures of one layer for the Calc screen: sliding filter, receptive field, connections, matrix."""

@@ -15,12 +15,12 @@ Kind: TypeAlias = Literal["conv", "max", "average", "sum"]
 LARGEST = 9
 """Pixels a side, padding included, that are drawn."""
 LARGEST_FILTER = 7
-PLACES = 3
-"""So many places at least for the filter on each axis, where the real input has them."""
+MIN_POSITIONS = 3
+"""Least filter positions on each axis, if the real input has them."""
 
 
 class Tap(NamedTuple):
-    """One number under the filter: its place in the padded grid, the input's number, the filter's."""
+    """One number under the filter: its cell in the padded grid, the input's value, the weight."""
 
     row: int
     column: int
@@ -47,16 +47,16 @@ class Demo:
 
     @property
     def output(self) -> Pair:
-        return self._places_on(0), self._places_on(1)
+        return self._positions_on(0), self._positions_on(1)
 
-    def _places_on(self, axis: int) -> int:
+    def _positions_on(self, axis: int) -> int:
         size, window, stride, padding = self.size[axis], self.window[axis], self.stride[axis], self.padding[axis]
         if self.kind == "conv":
             return conv_output_size(size, window, stride, padding, self.dilation[axis])
         return pool_output_size(size, window, stride, padding, self.ceil)
 
     @property
-    def places(self) -> int:
+    def positions(self) -> int:
         return self.output[0] * self.output[1]
 
     @cached_property
@@ -71,25 +71,28 @@ class Demo:
         return [[signs[(3 * r + 2 * c) % 7] for c in range(self.window[1])] for r in range(self.window[0])]
 
     def pixel(self, row: int, column: int) -> int | None:
-        """The padded grid's number; None on padding."""
+        """Return a value of the padded grid; None on padding."""
         row, column = row - self.padding[0], column - self.padding[1]
         inside = 0 <= row < self.size[0] and 0 <= column < self.size[1]
         return self.image[row][column] if inside else None
 
     def taps(self, number: int) -> list[Tap]:
-        """What the filter covers at its `number`-th place, row by row (a ceil window may hang over: left out)."""
+        """Return what the filter covers at its `number`-th position, row by row.
+
+        A window of a ceil-mode pool may hang over the edge; what hangs over is left out.
+        """
         top, left = divmod(number, self.output[1])
-        found = []
+        taps = []
         for r in range(self.window[0]):
             for c in range(self.window[1]):
                 row = top * self.stride[0] + r * self.dilation[0]
                 column = left * self.stride[1] + c * self.dilation[1]
                 if row < self.padded[0] and column < self.padded[1]:
-                    found.append(Tap(row, column, self.pixel(row, column) or 0, self.filter[r][c]))
-        return found
+                    taps.append(Tap(row, column, self.pixel(row, column) or 0, self.filter[r][c]))
+        return taps
 
-    def answer(self, number: int) -> float:
-        """The number of the output's cell."""
+    def output_value(self, number: int) -> float:
+        """Return the value of an output cell."""
         taps = self.taps(number)
         if self.kind == "conv":
             return sum(tap.value * tap.weight for tap in taps)
@@ -98,22 +101,22 @@ class Demo:
         total = sum(tap.value for tap in taps)
         return total if self.kind == "sum" else total / len(taps)
 
-    def worked_out(self, number: int) -> str:
-        """The dot product, maximum or mean in numbers: `1·2 + 0·(−1) = 2`."""
+    def formula(self, number: int) -> str:
+        """Return the dot product, maximum or mean as text: `1·2 + 0·(−1) = 2`."""
         taps = self.taps(number)
         if self.kind == "conv":
-            words = " + ".join(f"{tap.value}·{_signed(tap.weight)}" for tap in taps)
+            text = " + ".join(f"{tap.value}·{_signed(tap.weight)}" for tap in taps)
         elif self.kind == "max":
             inside = [tap for tap in taps if self.pixel(tap.row, tap.column) is not None]
-            words = f"max({', '.join(str(tap.value) for tap in inside)})"
+            text = f"max({', '.join(str(tap.value) for tap in inside)})"
         else:
-            words = " + ".join(str(tap.value) for tap in taps)
-            words = words if self.kind == "sum" else f"({words}) / {len(taps)}"
-        return f"{words} = {show(self.answer(number))}"
+            text = " + ".join(str(tap.value) for tap in taps)
+            text = text if self.kind == "sum" else f"({text}) / {len(taps)}"
+        return f"{text} = {show(self.output_value(number))}"
 
 
 def demo_of(row: Row) -> Demo | None:
-    """The small twin of a conv or pooling row; None for other layers, and for filters too large to draw."""
+    """Return the small version of a conv or pooling row; None for other layers or too large filters."""
     node = row.node
     if len(row.input) != 3 or not isinstance(node, Conv | Pool):
         return None
@@ -139,14 +142,14 @@ def demo_of(row: Row) -> Demo | None:
 
 
 def _small(real: int, reach: int, stride: int, padding: int) -> int:
-    """The smallest input with PLACES places for the filter, at most as large as the real one or as can be drawn."""
-    wanted = reach + (PLACES - 1) * stride - 2 * padding
+    """Return the smallest input with MIN_POSITIONS filter positions, within the real size and what can be drawn."""
+    wanted = reach + (MIN_POSITIONS - 1) * stride - 2 * padding
     least = max(1, reach - 2 * padding)
     return min(real, max(least, min(wanted + padding, LARGEST - 2 * padding), min(5, LARGEST - 2 * padding)))
 
 
 def _whole(pair: tuple[int | None, int | None] | None) -> Pair:
-    """A traced conv's pair: its numbers are there."""
+    """Return a traced conv's pair, whose numbers are known."""
     assert pair is not None
     return pair[0] or 0, pair[1] or 0
 

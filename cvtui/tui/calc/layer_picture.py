@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from textual import events
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 
 from cvtui.calc import Row, Size
-from cvtui.tui.calc.pictures import VIEWS, View, draw, places_of
+from cvtui.tui.calc.pictures import VIEWS, View, draw, positions_of
 
-BEAT = 0.6
+STEP_SECONDS = 0.6
 """Seconds between two steps while it plays."""
 
 
@@ -24,13 +23,13 @@ class LayerPicture(Widget):
         self.row: Row | None = None
         self.input: Size = (1, 1, 1)
         self.view = "filter"
-        self.place = 0
+        self.position = 0
         self._timer: Timer | None = None
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(BEAT, self.step, pause=True)
+        self._timer = self.set_interval(STEP_SECONDS, self.step, pause=True)
 
-    def on_hide(self, event: events.Hide) -> None:
+    def on_hide(self) -> None:
         self.play(False)
 
     @property
@@ -38,7 +37,7 @@ class LayerPicture(Widget):
         return self._timer is not None and self._timer._active.is_set()
 
     def show_row(self, row: Row | None, size: Size) -> None:
-        """Another layer: its picture begins at the first place (the field in the middle)."""
+        """Show another layer, from its first position (the receptive field from the middle)."""
         if row is not None and self.row is not None and row.name == self.row.name and row.node == self.row.node:
             self.row, self.input = row, size
         else:
@@ -57,12 +56,12 @@ class LayerPicture(Widget):
         return self.view
 
     def step(self, by: int = 1) -> None:
-        """The next place of the filter, or the next unit; after the last comes the first."""
-        self.place = (self.place + by) % max(1, places_of(self.row, self.view))
+        """Move to the next filter position, or the next unit; wrap around after the last."""
+        self.position = (self.position + by) % max(1, positions_of(self.row, self.view))
         self.refresh()
 
     def play(self, on: bool | None = None) -> None:
-        """Starts or stops the stepping; None turns it round."""
+        """Start or stop stepping; None toggles."""
         if self._timer is None:
             return
         on = not self.playing if on is None else on
@@ -73,12 +72,12 @@ class LayerPicture(Widget):
         self.refresh()
 
     def _begin(self) -> None:
-        places = places_of(self.row, self.view)
-        self.place = places // 2 if self.view in ("field", "connections") else 0
+        positions = positions_of(self.row, self.view)
+        self.position = positions // 2 if self.view in ("field", "connections") else 0
 
     def render(self) -> Content:
         lines = draw(
-            self.row, View(self.view, self.place), self.input, max(1, self.size.width), max(1, self.size.height)
+            self.row, View(self.view, self.position), self.input, max(1, self.size.width), max(1, self.size.height)
         )
         return Content("\n").join(lines)
 

@@ -25,19 +25,19 @@ UNITS = 9
 
 
 class View(NamedTuple):
-    """What to draw: the picture's name, the place or unit it is at."""
+    """The picture's name, and the filter position or unit that it shows."""
 
     name: str
-    place: int
+    position: int
 
 
-def places_of(row: Row | None, name: str) -> int:
+def positions_of(row: Row | None, name: str) -> int:
     """How many places the view can be stepped through; 1 where there is nothing to step."""
     if row is None:
         return 1
     demo = demo_of(row)
     if name == "filter" and demo is not None:
-        return demo.places
+        return demo.positions
     if name == "field" and len(row.output) == 3:
         return row.output[1]
     if name in ("connections", "matrix"):
@@ -46,22 +46,29 @@ def places_of(row: Row | None, name: str) -> int:
 
 
 def draw(row: Row | None, view: View, size: Size, width: int, height: int) -> list[Content]:
-    """The picture's lines, at most `height` of them, none wider than `width`. size: of the net's input."""
+    """Return at most `height` lines, none wider than `width`; `size` is that of the net's input."""
     if row is None:
         return []
-    drawer = {"filter": _filter, "field": _field, "connections": _connections, "matrix": _matrix}[view.name]
-    lines = [part for line in drawer(row, view.place, size, width, height) for part in line.wrap(width)]
-    return lines[:height]
+    match view.name:
+        case "filter":
+            lines = _filter(row, view.position, width)
+        case "field":
+            lines = _field(row, view.position, size, width, height)
+        case "connections":
+            lines = _connections(row, view.position, width)
+        case _:
+            lines = _matrix(row, width, height)
+    return [part for line in lines for part in line.wrap(width)][:height]
 
 
-def _quiet(*words: str) -> list[Content]:
-    return [Content.styled(word, MUTED) for word in words]
+def _quiet(*lines: str) -> list[Content]:
+    return [Content.styled(line, MUTED) for line in lines]
 
 
 # ---------------------------------------------------------------- the sliding filter
 
 
-def _filter(row: Row, place: int, size: Size, width: int, height: int) -> list[Content]:
+def _filter(row: Row, position: int, width: int) -> list[Content]:
     demo = demo_of(row)
     if demo is None:
         if is_dense(row):
@@ -69,21 +76,21 @@ def _filter(row: Row, place: int, size: Size, width: int, height: int) -> list[C
                 "A fully connected layer has no filter that slides:", "each output has a weight for every input."
             )
         return _quiet(f"{row.expression}: no filter slides here", "(or it is too large to draw).")
-    place %= demo.places
-    covered = {(tap.row, tap.column) for tap in demo.taps(place)}
+    position %= demo.positions
+    covered = {(tap.row, tap.column) for tap in demo.taps(position)}
     grid = _grid_lines(demo, covered)
-    output = _output_lines(demo, place)
+    output = _output_lines(demo, position)
     weights = _weight_lines(demo)
     blocks = [(f"input {_by(demo.size)}", grid)]
     if demo.kind == "conv":
         blocks.append((f"filter {_by(demo.window)}", weights))
     blocks.append((f"output {_by(demo.output)}", output))
     lines = _beside(blocks, width)
-    lines += [Content(""), *_wrapped(demo.worked_out(place), width)]
+    lines += [Content(""), *_wrapped(demo.formula(position), width)]
     if demo.size != demo.real:
         lines += _quiet(f"shown for a {_by(demo.size)} input, one channel (really {size_text(row.input)})")
     stride, padding = demo.stride, demo.padding
-    lines += _quiet(f"place {place + 1} of {demo.places}; stride {_by(stride)}, padding {_by(padding)}")
+    lines += _quiet(f"place {position + 1} of {demo.positions}; stride {_by(stride)}, padding {_by(padding)}")
     return lines
 
 
@@ -108,16 +115,16 @@ def _weight_lines(demo: Demo) -> list[Content]:
     ]
 
 
-def _output_lines(demo: Demo, place: int) -> list[Content]:
+def _output_lines(demo: Demo, position: int) -> list[Content]:
     lines = []
     for r in range(demo.output[0]):
         cells = []
         for c in range(demo.output[1]):
             number = r * demo.output[1] + c
-            if number < place:
-                cells.append((f"{show(demo.answer(number)):>4} ", "$foreground 80%"))
-            elif number == place:
-                cells.append((f"{show(demo.answer(number)):>4} ", "bold $foreground on $success 40%"))
+            if number < position:
+                cells.append((f"{show(demo.output_value(number)):>4} ", "$foreground 80%"))
+            elif number == position:
+                cells.append((f"{show(demo.output_value(number)):>4} ", "bold $foreground on $success 40%"))
             else:
                 cells.append(("   · ", "$foreground 35%"))
         lines.append(Content.assemble(*cells))
@@ -125,7 +132,7 @@ def _output_lines(demo: Demo, place: int) -> list[Content]:
 
 
 def _beside(blocks: list[tuple[str, list[Content]]], width: int) -> list[Content]:
-    """Blocks side by side under their titles; those that there is no room for go below."""
+    """Put blocks side by side under their titles; those without room go below."""
     widths = [max(len(title), *(line.cell_length for line in block)) for title, block in blocks]
     fits = 1
     while fits < len(blocks) and sum(widths[: fits + 1]) + 3 * fits <= width:
@@ -157,19 +164,19 @@ def _wrapped(text: str, width: int) -> list[Content]:
 # ---------------------------------------------------------------- the receptive field
 
 
-def _field(row: Row, place: int, size: Size, width: int, height: int) -> list[Content]:
+def _field(row: Row, position: int, size: Size, width: int, height: int) -> list[Content]:
     seen = row.receptive_field
     if seen is None or len(size) != 3:
         return _quiet("The net's input is flat: every unit sees all of it.")
-    unit = (row.output[0] // 2, place % row.output[1]) if len(row.output) == 3 else (0, 0)
+    unit = (row.output[0] // 2, position % row.output[1]) if len(row.output) == 3 else (0, 0)
     top, left = (seen.offset[i] + unit[i] * seen.stride[i] for i in (0, 1))
     bottom, right = top + seen.size[0], left + seen.size[1]
     lines = _map(size, (top, bottom, left, right), width, max(2, height - 4))
-    return [*lines, *_field_words(row, seen, unit, (top, bottom, left, right), size)]
+    return [*lines, *_field_text(row, seen, unit, (top, bottom, left, right), size)]
 
 
 def _map(size: Size, span: tuple[int, int, int, int], width: int, height: int) -> list[Content]:
-    """The input as half blocks: what is seen is lit."""
+    """Draw the input in half blocks with the receptive field highlighted."""
     assert len(size) == 3
     scale = max(1, -(-size[1] // max(1, width)), -(-size[0] // (2 * height)))
     top, bottom, left, right = span
@@ -190,7 +197,7 @@ def _map(size: Size, span: tuple[int, int, int, int], width: int, height: int) -
     return lines
 
 
-def _field_words(
+def _field_text(
     row: Row, seen: ReceptiveField, unit: tuple[int, int], span: tuple[int, int, int, int], size: Size
 ) -> list[Content]:
     assert len(size) == 3
@@ -211,7 +218,7 @@ def _field_words(
 
 
 def _edges(row: Row) -> tuple[int, list[list[tuple[int, int]]]]:
-    """(inputs, per output the (input, number of the parameter from 1) it is joined to), in one dimension, small."""
+    """Return (number of inputs, for each output its edges (input, parameter number from 1)), in one small dimension."""
     if is_dense(row):
         inputs, outputs = min(UNITS, row.fan_in), min(6, row.output[0])
         return inputs, [[(i, o * inputs + i + 1) for i in range(inputs)] for o in range(outputs)]
@@ -224,17 +231,17 @@ def _edges(row: Row) -> tuple[int, list[list[tuple[int, int]]]]:
     joined = []
     for o in range(outputs):
         taps = [(o * demo.stride[1] + k * demo.dilation[1] - demo.padding[1], k + 1) for k in range(demo.window[1])]
-        joined.append([(place, k) for place, k in taps if 0 <= place < n])
+        joined.append([(position, k) for position, k in taps if 0 <= position < n])
     return n, joined
 
 
-def _connections(row: Row, place: int, size: Size, width: int, height: int) -> list[Content]:
+def _connections(row: Row, position: int, width: int) -> list[Content]:
     from cvtui.draw.text_figures import draw as draw_figure
 
     inputs, joined = _edges(row)
     if not joined:
         return _quiet(f"{row.expression}: works number by number; nothing is joined to anything else.")
-    unit = place % len(joined)
+    unit = position % len(joined)
     dense, pooled = is_dense(row), row.kind.endswith("pool")
     links = [Link(0, i, o, 0 if pooled else k, lit=o == unit) for o, edges in enumerate(joined) for i, k in edges]
     one = Links(
@@ -249,15 +256,15 @@ def _connections(row: Row, place: int, size: Size, width: int, height: int) -> l
         lines += [Content(""), *[Content.from_rich_text(line) for line in draw_figure(all_of, width)]]
         lines += [Content("edges of one colour are one parameter")]
     parameters = 0 if pooled else len({k for edges in joined for _, k in edges})
-    words = (
+    text = (
         f"{count} of {most} possible connections, {parameters} parameters"
         if not pooled
         else f"{count} of {most} possible connections, no parameters"
     )
-    return [*lines, *_quiet(words, "one dimension, one channel")]
+    return [*lines, *_quiet(text, "one dimension, one channel")]
 
 
-def _matrix(row: Row, place: int, size: Size, width: int, height: int) -> list[Content]:
+def _matrix(row: Row, width: int, height: int) -> list[Content]:
     from cvtui.draw.text_figures import draw as draw_figure
 
     inputs, joined = _edges(row)
@@ -282,7 +289,7 @@ def _matrix(row: Row, place: int, size: Size, width: int, height: int) -> list[C
 
 
 def _plane(row: Row, width: int, height: int) -> tuple[Matrix, str] | None:
-    """The doubly block Toeplitz matrix of a conv on a 4x4 input, where there is room for it."""
+    """Return the doubly block Toeplitz matrix of a conv on a 4x4 input; None if there is no room."""
     demo = demo_of(row)
     if demo is None or demo.kind != "conv" or demo.dilation != (1, 1) or demo.stride[0] != demo.stride[1]:
         return None
@@ -292,14 +299,14 @@ def _plane(row: Row, width: int, height: int) -> tuple[Matrix, str] | None:
     spec = FilterSpec(weights, demo.window, (4, 4), stride=demo.stride[0], padding=demo.padding[0], correlate=True)
     if 0 in spec.output:
         return None
-    found = build(spec)
-    if found.rows + 3 > height or found.columns * 3 > width:
+    matrix = build(spec)
+    if matrix.rows + 3 > height or matrix.columns * 3 > width:
         return None
-    groups = [[cell[0] + 1 if cell else 0 for cell in line] for line in found.entries]
-    values = [[float(number) for number in line] for line in found.numbers()]
-    shape = f"{found.rows}x{found.columns}, {found.zeros:.0%} zeros, {found.distinct} parameters"
-    words = f"{found.kind} for a 4x4 input: {shape}"
-    return Matrix(values=values, groups=groups), words
+    groups = [[cell[0] + 1 if cell else 0 for cell in line] for line in matrix.entries]
+    values = [[float(number) for number in line] for line in matrix.numbers()]
+    shape = f"{matrix.rows}x{matrix.columns}, {matrix.zeros:.0%} zeros, {matrix.distinct} parameters"
+    text = f"{matrix.kind} for a 4x4 input: {shape}"
+    return Matrix(values=values, groups=groups), text
 
 
 def _by(pair: tuple[int, ...]) -> str:

@@ -1,5 +1,4 @@
-"""Getting feature maps of a validation image: a run that lives is asked, one that is over is looked at by a process of
-its own. No Textual here."""
+"""Request feature maps of a validation image, from a live run or from a process of their own. No Textual here."""
 
 from __future__ import annotations
 
@@ -17,25 +16,25 @@ if TYPE_CHECKING:
     from cvtui.runlog.events import PictureSaved
     from cvtui.runlog.history import History
 
-QUIET_SECONDS = 0.25
-"""Nobody is asked while the person still pages on."""
+DEBOUNCE_SECONDS = 0.25
+"""Pause before a request: paging through images sends none."""
 GRACE_SECONDS = 5.0
 """Between the end of the process that looked, and its pictures in the log."""
 
 
-class Looking:
+class FeatureMapRequest:
     """One wish at a time, the latest. `waiting`: pictures are on their way; `words`: why there are none."""
 
     def __init__(self, history: History) -> None:
         self.history = history
         self.wanted: int | None = None
-        self.words = ""
+        self.message = ""
         self._not_before = 0.0
         self._asked_at = 0.0
         """Unix time at which a living run was asked; 0: it was not."""
         self._process: subprocess.Popen[bytes] | None = None
-        self._looks_for: int | None = None
-        self._over_at = 0.0
+        self._process_image: int | None = None
+        self._ended_at = 0.0
         self._pictures = 0
 
     @property
@@ -43,19 +42,19 @@ class Looking:
         return self.wanted is not None
 
     def ask(self, image: int) -> None:
-        """The person wants to see this image; replaces what was wanted before."""
-        self.wanted, self.words, self._asked_at, self._over_at = image, why_not(self.history), 0.0, 0.0
+        """Request this image; replaces the previous request."""
+        self.wanted, self.message, self._asked_at, self._ended_at = image, unavailable_reason(self.history), 0.0, 0.0
         self._pictures = len(self.history.pictures)
-        if self.words:
+        if self.message:
             self.wanted = None
-        self._not_before = time.monotonic() + QUIET_SECONDS
+        self._not_before = time.monotonic() + DEBOUNCE_SECONDS
 
     def forget(self) -> None:
-        """The person looks at something that is there already."""
-        self.wanted, self.words = None, ""
+        """Cancel the request: what is shown is there already."""
+        self.wanted, self.message = None, ""
 
     def tick(self) -> None:
-        """Called now and then: asks, or finds out what became of it."""
+        """Poll: send the request, or check for its result."""
         if self.wanted is None or time.monotonic() < self._not_before:
             return
         alive = self.history.end is None and self.history.folder.alive()
@@ -74,7 +73,7 @@ class Looking:
         try:
             self.history.folder.send(Command(command="look", time=self._asked_at, value=self.wanted))
         except RequestError as error:
-            self._give_up(error.message)
+            self._finish(error.message)
 
     def _wait_for_answer(self) -> None:
         for command in reversed(self.history.commands):
@@ -82,44 +81,44 @@ class Looking:
                 return
             if command.command == "look" and command.value == self.wanted:
                 shown = any(one.name == LOOKED_AT and image_of(one) == self.wanted for one in self.history.pictures)
-                self._give_up("" if shown else clean(command.words))
+                self._finish("" if shown else clean(command.words))
                 return
 
     def _start_process(self) -> None:
         assert self.wanted is not None
-        self._looks_for, self._over_at, self._pictures = self.wanted, 0.0, len(self.history.pictures)
+        self._process_image, self._ended_at, self._pictures = self.wanted, 0.0, len(self.history.pictures)
         try:
             self._process = launch_look(self.history.folder, self.wanted)
         except (RequestError, OSError) as error:
-            self._give_up(str(error))
+            self._finish(str(error))
 
     def _wait_for_process(self, process: subprocess.Popen[bytes]) -> None:
         code = process.poll()
         if code is None:
             return
-        if self._looks_for != self.wanted:  # the person has gone on to another image meanwhile
+        if self._process_image != self.wanted:  # another image was requested meanwhile
             self._process = None
         elif code:
             self._process = None
             lines = self.history.last_log_lines(1)
-            self._give_up(clean(lines[0]).removeprefix("cvtui: ") if lines else "the look failed")
-        elif any(one.name == LOOKED_AT and image_of(one) == self.wanted for one in self._fresh()):
+            self._finish(clean(lines[0]).removeprefix("cvtui: ") if lines else "the look failed")
+        elif any(one.name == LOOKED_AT and image_of(one) == self.wanted for one in self._new_pictures()):
             self._process = None
-            self._give_up("")
+            self._finish("")
         else:
-            self._over_at = self._over_at or time.monotonic()
-            if time.monotonic() - self._over_at > GRACE_SECONDS:
+            self._ended_at = self._ended_at or time.monotonic()
+            if time.monotonic() - self._ended_at > GRACE_SECONDS:
                 self._process = None
-                self._give_up("its pictures did not come")
+                self._finish("its pictures did not come")
 
-    def _fresh(self) -> list[PictureSaved]:
+    def _new_pictures(self) -> list[PictureSaved]:
         return self.history.pictures[self._pictures :]
 
-    def _give_up(self, words: str) -> None:
-        self.wanted, self.words, self._asked_at = None, words, 0.0
+    def _finish(self, message: str) -> None:
+        self.wanted, self.message, self._asked_at = None, message, 0.0
 
 
-def why_not(history: History) -> str:
+def unavailable_reason(history: History) -> str:
     """Why there can be no feature maps of an image of this run now; "" where there can."""
     run = history.run
     if run is None:

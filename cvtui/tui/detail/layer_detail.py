@@ -15,11 +15,11 @@ from cvtui.draw.blocks import histogram as strip_of
 from cvtui.draw.half_blocks import heat
 from cvtui.draw.plot_data import Guide, Line
 from cvtui.text import clean, count, significant
-from cvtui.tui.detail.heat_colors import map_on
+from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_series import LayerSeries, layer_names, layer_series, spread
 from cvtui.tui.detail.raster_view import RasterView
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.plot.line_plot import LinePlot
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class LayerDetail(Modal[None]):
             self.draw()
 
     def draw(self) -> None:
-        """Draws anew when there are new samples or another layer is asked for."""
+        """Redraw if there are new samples or another layer is chosen."""
         key = (self.shown, len(self.history.layer_steps), self.app.current_theme.dark)
         if key == self._drawn:
             return
@@ -102,17 +102,17 @@ class LayerDetail(Modal[None]):
 
     def _draw_heat(self, name: str, series: LayerSeries, field: str) -> None:
         card = self.query_one(f"#{name}")
-        found = series.heat(field)
+        heat_map = series.heat(field)
         view = card.query_one(RasterView)
-        if found is None:
+        if heat_map is None:
             view.show(None)
             card.border_subtitle = "not recorded for this layer"
             return
-        picture, low, high = found
-        view.show(heat(picture, map_on(self.app.current_theme), 0.0))
+        picture, low, high = heat_map
+        view.show(heat(picture, theme_color_map(self.app.current_theme), 0.0))
         steps = f"steps {count(int(series.steps[0]))} to {count(int(series.steps[-1]))}"
-        many = "bright" if self.app.current_theme.dark else "dark"
-        card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; {many}: many"
+        more = "brighter" if self.app.current_theme.dark else "darker"
+        card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; {more} = more units"
         if name == "activations":
             card.border_title = f"{clean(self.shown)}: activations over time"
 
@@ -139,7 +139,7 @@ class LayerDetail(Modal[None]):
 
 
 def _weights(series: LayerSeries, room: int) -> Content:
-    """The weights' histogram at the first sample and now, one under the other on one axis."""
+    """Draw the weights' histogram at the first sample and now, on one axis."""
     known = [stats for stats in series.stats if stats.weight_histogram is not None]
     if not known:
         return Content.styled("This layer has no weights, or they were not recorded.", MUTED)
@@ -158,5 +158,5 @@ def _strip(label: str, stats: LayerStats, low: float, high: float, room: int) ->
     assert histogram is not None
     shares = spread(histogram, np.linspace(low, high, room + 1))
     bars = strip_of(shares.tolist(), room)
-    words = f"  mean {significant(stats.weight_mean)}  std {significant(stats.weight_std)}"
-    return Content.assemble((f"{label:<10}", MUTED), (bars, "$primary"), (words, MUTED))
+    text = f"  mean {significant(stats.weight_mean)}  std {significant(stats.weight_std)}"
+    return Content.assemble((f"{label:<10}", MUTED), (bars, "$primary"), (text, MUTED))

@@ -36,8 +36,8 @@ class LayerSeries:
 
         None where no sample has this histogram. What fastai calls `color_dim`, TensorBoard draws as ridges.
         """
-        found = [getattr(stats, field) for stats in self.stats]
-        known: list[Histogram] = [histogram for histogram in found if histogram is not None]
+        histograms = [getattr(stats, field) for stats in self.stats]
+        known: list[Histogram] = [histogram for histogram in histograms if histogram is not None]
         if not known:
             return None
         low = float(np.percentile([histogram.low for histogram in known], 5))
@@ -45,15 +45,15 @@ class LayerSeries:
         if not high > low:
             low, high = low - 0.5, low + 0.5
         edges = np.linspace(low, high, ROWS + 1)
-        picture = np.zeros((ROWS, len(found)))
-        for place, histogram in enumerate(found):
+        picture = np.zeros((ROWS, len(histograms)))
+        for column, histogram in enumerate(histograms):
             if histogram is not None:
-                picture[::-1, place] = spread(histogram, edges)
+                picture[::-1, column] = spread(histogram, edges)
         return np.sqrt(picture), low, high
 
 
 def spread(histogram: Histogram, edges: Floats) -> Floats:
-    """The share of values between the edges: each bin's count is spread evenly over its width."""
+    """Return the share of values between the edges; a bin's count is spread evenly over its width."""
     counts = np.array(histogram.counts, dtype=np.float64)
     total = counts.sum()
     if not total:
@@ -64,7 +64,7 @@ def spread(histogram: Histogram, edges: Floats) -> Floats:
 
 
 def layer_series(history: History, name: str, until: int | None = None) -> LayerSeries:
-    """The layer's samples, at most MOST_SAMPLES; up to step `until` where it is given."""
+    """Return at most MOST_SAMPLES samples of a layer, up to step `until` if given."""
     steps = history.layer_steps
     if until is not None:
         steps = steps[: int(np.searchsorted(steps, until, side="right"))]
@@ -81,6 +81,6 @@ def layer_series(history: History, name: str, until: int | None = None) -> Layer
 
 
 def layer_names(history: History) -> list[str]:
-    """The layers of the latest sample, in the model's order."""
+    """Return the layers of the latest sample, in the model's order."""
     sample = history.latest_layers
     return [layer.name for layer in sample.layers] if sample is not None else []

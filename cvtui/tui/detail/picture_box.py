@@ -36,18 +36,18 @@ class PictureBox(Container):
 
     def show(self, image: Image | None) -> None:
         self.image = image
-        self._place()
+        self._update()
 
     def use(self, pixels: Pixels | None) -> None:
         """Real pixels from now on, or (None) half blocks."""
         self.pixels = pixels
-        self._place()
+        self._update()
 
     def on_resize(self) -> None:
         if self.pixels is not None:
-            self._place()
+            self._update()
 
-    def _place(self) -> None:
+    def _update(self) -> None:
         blocks = self.query_one(RasterView)
         real = self.pixels is not None and self.image is not None
         blocks.display = not real
@@ -64,7 +64,7 @@ class PictureBox(Container):
 
 
 def enlarged(image: Image, width: int, height: int) -> Any:
-    """A PIL image of it, by the largest whole number that fits into width x height pixels (smaller where it must)."""
+    """Return a PIL image scaled by the largest whole number that fits (smaller if it must)."""
     from PIL import Image as Pillow
 
     high, wide = image.shape[:2]

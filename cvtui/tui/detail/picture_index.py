@@ -25,14 +25,13 @@ LARGEST_PNG = 4 << 20
 
 
 def picture_names(history: History) -> list[str]:
-    """The pages: what goes in, the filters, all feature maps as one, the mistakes; confusion matrix and gradient flow
-    last."""
-    found = dict.fromkeys(MAPS if layer_of(picture) else picture.name for picture in history.pictures)
-    found.pop(LOOKED_AT, None)
+    """Return the pages: samples, filters, feature maps (all as one), mistakes, confusion matrix, gradient flow."""
+    pages = dict.fromkeys(MAPS if layer_of(picture) else picture.name for picture in history.pictures)
+    pages.pop(LOOKED_AT, None)
     if has_images(history):
-        found[MAPS] = None
+        pages[MAPS] = None
     names = sorted(
-        found, key=lambda name: 0 if name == "samples" else 1 if name.startswith("filters") else 2 + (name != MAPS)
+        pages, key=lambda name: 0 if name == "samples" else 1 if name.startswith("filters") else 2 + (name != MAPS)
     )
     if any(epoch.confusion for epoch in history.epochs):
         names.append(CONFUSION)
@@ -42,41 +41,41 @@ def picture_names(history: History) -> list[str]:
 
 
 def has_images(history: History) -> bool:
-    """Could there be feature maps? (Points on a plane have none.) Of somebody's own loop it is not known."""
+    """Return True if there could be feature maps: inputs are images, or unknown (a custom loop)."""
     size = history.run.data.get("input") if history.run is not None else None
     return history.run is not None and (not isinstance(size, list) or len(size) == 3)
 
 
 def layer_of(picture: PictureSaved) -> str:
-    """Whose feature maps they are; "" for another picture. (Older runs have it in the name alone.)"""
+    """Return the layer of feature maps, "" for other pictures; older runs have it in the name alone."""
     return picture.layer or (picture.name.removeprefix(_OF) if picture.name.startswith(_OF) else "")
 
 
 def image_of(picture: PictureSaved) -> int:
-    """Which validation image (older runs have only ever shown the first)."""
+    """Return the index of the validation image (0 in older runs)."""
     return picture.image or 0
 
 
 def map_layers(history: History) -> list[str]:
-    """The layers that have feature maps, in order of computation."""
+    """Return the layers that have feature maps, in order of computation."""
     return list(dict.fromkeys(layer for picture in history.pictures if (layer := layer_of(picture))))
 
 
 def latest_image(history: History) -> int:
-    """The validation image of the newest feature maps."""
+    """Return the validation image of the newest feature maps."""
     return next((image_of(picture) for picture in reversed(history.pictures) if layer_of(picture)), 0)
 
 
 def validation_count(history: History) -> int | None:
-    """How many validation images there are; None where nobody said so."""
+    """Return the number of validation images; None if unknown."""
     count = history.run.data.get("validation") if history.run is not None else None
     return count if isinstance(count, int) and count > 0 else None
 
 
-def newest(found: list[PictureSaved], until: int | None) -> PictureSaved | None:
-    """The newest at or before step `until`; the first one where none is that old."""
-    before = [picture for picture in found if until is None or picture.step <= until]
-    return before[-1] if before else found[0] if found else None
+def newest(pictures: list[PictureSaved], until: int | None) -> PictureSaved | None:
+    """Return the newest picture at or before step `until`, or the first if none is that old."""
+    before = [picture for picture in pictures if until is None or picture.step <= until]
+    return before[-1] if before else pictures[0] if pictures else None
 
 
 def picture_at(history: History, name: str, until: int | None) -> PictureSaved | None:
@@ -84,12 +83,12 @@ def picture_at(history: History, name: str, until: int | None) -> PictureSaved |
 
 
 def maps_at(history: History, layer: str, image: int, until: int | None) -> PictureSaved | None:
-    """The layer's feature maps of that image."""
+    """Return the layer's feature maps of a validation image."""
     return newest([one for one in history.pictures if layer_of(one) == layer and image_of(one) == image], until)
 
 
 def image_at(history: History, image: int, until: int | None) -> PictureSaved | None:
-    """That image itself, with what the model said of it."""
+    """Return the picture of a validation image, with the model's prediction."""
     return newest([one for one in history.pictures if one.name == LOOKED_AT and image_of(one) == image], until)
 
 
@@ -99,7 +98,7 @@ def confusion_at(history: History, until: int | None) -> EpochDone | None:
 
 
 def read_png(root: Path, path: str) -> Image | None:
-    """The pixels of a PNG inside the run folder; None for what leads out of it, is too large, or is no picture."""
+    """Return the pixels of a PNG in the run folder; None if outside it, too large, or no picture."""
     try:
         if PurePath(path).suffix.lower() != ".png":
             return None

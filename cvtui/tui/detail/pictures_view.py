@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from cvtui.text import clean, count, percent
 from cvtui.tui import settings
-from cvtui.tui.detail.feature_map_request import Looking
+from cvtui.tui.detail.feature_map_request import FeatureMapRequest
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import (
     CONFUSION,
@@ -31,7 +31,7 @@ from cvtui.tui.detail.picture_index import (
 )
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
 from cvtui.tui.detail.text_pages import confusion, gradient_flow
-from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class PicturesView(Modal[None]):
         """Whose feature maps are shown; "": the first one's."""
         self.image = latest_image(history)
         """And of which validation image."""
-        self.looking = Looking(history)
+        self.request = FeatureMapRequest(history)
         self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -108,7 +108,7 @@ class PicturesView(Modal[None]):
     def on_mount(self) -> None:
         if settings.load().get("pixels", True) and installed():
             self.use(pixels_of(self.app))
-        self._look_at_first()
+        self._request_first()
         self._tick()
         self.set_interval(REFRESH_SECONDS, self._tick)
 
@@ -117,7 +117,7 @@ class PicturesView(Modal[None]):
         self.call_after_refresh(self.draw)
 
     def _tick(self) -> None:
-        self.looking.tick()
+        self.request.tick()
         self.draw()
 
     @property
@@ -138,13 +138,13 @@ class PicturesView(Modal[None]):
         names = picture_names(self.history)
         if names:
             self.page = names[(names.index(self.name_of_page) + by) % len(names)]
-        self._look_at_first()
+        self._request_first()
         self.draw()
 
-    def _look_at_first(self) -> None:
-        """Nobody has made feature maps yet: they are asked for once their page is opened."""
-        if self.name_of_page == MAPS and not map_layers(self.history) and not self.looking.waiting:
-            self.looking.ask(self.image)
+    def _request_first(self) -> None:
+        """Request feature maps when their page is opened and there are none."""
+        if self.name_of_page == MAPS and not map_layers(self.history) and not self.request.waiting:
+            self.request.ask(self.image)
 
     def action_down(self, by: int) -> None:
         if self.name_of_page != MAPS:
@@ -152,9 +152,9 @@ class PicturesView(Modal[None]):
             return
         layers = map_layers(self.history)
         if layers:
-            place = self._place(layers) + by
-            place = place % len(layers) if abs(by) == 1 else min(max(place, 0), len(layers) - 1)
-            self.chosen = layers[place]
+            index = self._layer_index(layers) + by
+            index = index % len(layers) if abs(by) == 1 else min(max(index, 0), len(layers) - 1)
+            self.chosen = layers[index]
         self.draw()
 
     def action_image(self, by: int) -> None:
@@ -162,17 +162,17 @@ class PicturesView(Modal[None]):
             self.show_image(self.image + by)
 
     def show_image(self, number: int) -> None:
-        """The feature maps of this validation image: made now where they are not there, or the run has gone on."""
+        """Show the feature maps of a validation image; request them if missing or outdated."""
         known = validation_count(self.history)
         self.image = number % known if known is not None else max(0, number)
         if self.history.end is not None and image_at(self.history, self.image, None) is not None:
-            self.looking.forget()
+            self.request.forget()
         else:
-            self.looking.ask(self.image)
+            self.request.ask(self.image)
         self.draw()
 
     def use(self, pixels: Pixels | None) -> None:
-        """The terminal's own pixels for all pictures, or (None) half blocks."""
+        """Draw all pictures with the terminal's own pixels, or (None) with half blocks."""
         for box in self.query(PictureBox):
             box.use(pixels)
 
@@ -212,17 +212,17 @@ class PicturesView(Modal[None]):
 
     def draw(self) -> None:
         name = self.name_of_page
-        looking = (self.image, self.chosen, self.looking.waiting, self.looking.words)
+        request = (self.image, self.chosen, self.request.waiting, self.request.message)
         counts = (len(self.history.pictures), len(self.history.epochs), len(self.history.layer_steps))
         room = (self.query_one("#side").size, self.query_one("#layers").size) if name == MAPS else ()
-        key = (name, *counts, *looking, *room, self.app.current_theme.dark)
+        key = (name, *counts, *request, *room, self.app.current_theme.dark)
         if key == self._drawn:
             return
         self._drawn = key
         if name == MAPS:
             self.call_after_refresh(self.draw)  # with the room that the list of layers has got by then
         with self.app.batch_update():
-            self.query_one("#pages", Static).update(pages(picture_names(self.history), name, self.size.width - 2))
+            self.query_one("#pages", Static).update(page_tabs(picture_names(self.history), name, self.size.width - 2))
             card, note, box = self.query_one("#card"), self.query_one("#note", Static), self.query_one("#shown")
             card.border_title = clean(name) or "Pictures"
             card.border_subtitle = BACK
@@ -240,7 +240,7 @@ class PicturesView(Modal[None]):
             else:
                 self._draw_picture(picture_at(self.history, name, self.until), note)
 
-    def _say_step(self, what: str, more: str = BACK) -> None:
+    def _set_subtitle(self, what: str, more: str = BACK) -> None:
         self.query_one("#card").border_subtitle = f"{what} · {more}"
 
     def _draw_picture(self, picture: PictureSaved | None, note: Static) -> None:
@@ -249,7 +249,7 @@ class PicturesView(Modal[None]):
         if picture is None:
             note.update("")
             return
-        self._say_step(f"at step {count(picture.step)}")
+        self._set_subtitle(f"at step {count(picture.step)}")
         if image is None:
             note.update(Content.styled(f"{clean(picture.path)} can't be read.", "$text-warning"))
             return
@@ -258,35 +258,35 @@ class PicturesView(Modal[None]):
         lines = ["  ·  ".join(parts[start : start + across]) for start in range(0, len(parts), across)]
         note.update(Content.styled("\n".join(lines), MUTED))
 
-    def _place(self, layers: list[str]) -> int:
+    def _layer_index(self, layers: list[str]) -> int:
         return layers.index(self.chosen) if self.chosen in layers else 0
 
     def _draw_maps(self, note: Static) -> None:
-        """The image and what the model says of it, the layers, and the maps of the chosen one."""
+        """Draw the image with the model's prediction, the layers, and the maps of the chosen one."""
         side = self.query_one("#side")
         side.set_class(self.size.width >= 120 and self.size.height >= 36, "-wide")
         layers = map_layers(self.history)
-        place = self._place(layers)
-        layer = layers[place] if layers else ""
+        index = self._layer_index(layers)
+        layer = layers[index] if layers else ""
         picture = maps_at(self.history, layer, self.image, self.until)
         self._draw_picture(picture, note)
         if picture is not None:
             self.query_one("#card").border_title = f"{MAPS} of {clean(layer)}, validation image {self.image}"
-            self._say_step(f"at step {count(picture.step)}", "↑ ↓ layer · [ ] image · g number · escape back")
+            self._set_subtitle(f"at step {count(picture.step)}", "↑ ↓ layer · [ ] image · g number · escape back")
         shown = image_at(self.history, self.image, self.until)
         pixels = read_png(self.history.folder.path, shown.path) if shown is not None else None
         self.query_one("#looked", PictureBox).show(pixels)
         known = validation_count(self.history)
-        self.query_one("#said", Static).update(said(shown, self.image, known, self.looking))
+        self.query_one("#said", Static).update(image_caption(shown, self.image, known, self.request))
         room = max(3, self.query_one("#layers").size.height)
-        self.query_one("#layers", Static).update(layer_list(layers, place, room, side.size.width - 2))
+        self.query_one("#layers", Static).update(layer_list(layers, index, room, side.size.width - 2))
 
     def _draw_flow(self, note: Static) -> None:
         sample = self.history.latest_layers if self.until is None else self.history.layers_at(self.until)
         if sample is None:
             note.update(Content.styled("No layer has been sampled yet.", MUTED))
             return
-        self._say_step(f"at step {count(sample.step)}")
+        self._set_subtitle(f"at step {count(sample.step)}")
         note.update(gradient_flow(sample, max(20, self.size.width - 6)))
 
     def _draw_confusion(self, note: Static) -> None:
@@ -294,7 +294,7 @@ class PicturesView(Modal[None]):
         if epoch is None:
             note.update(Content.styled("No epoch has ended yet.", MUTED))
             return
-        self._say_step(f"epoch {epoch.epoch}")
+        self._set_subtitle(f"epoch {epoch.epoch}")
         classes = self.history.run.data.get("classes") if self.history.run is not None else None
         names = [clean(str(name)) for name in classes] if isinstance(classes, list) else []
         note.update(confusion(epoch.confusion, names, max(20, self.size.width - 6), self.app.current_theme))
@@ -303,13 +303,13 @@ class PicturesView(Modal[None]):
 SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}
 
 
-def pages(names: list[str], here: str, width: int) -> Content:
+def page_tabs(names: list[str], here: str, width: int) -> Content:
     """All pages in one line; where there is no room for all, those around the one that is shown."""
     titles = {name: SHORT.get(name) or clean(name.partition(" of ")[0])[:24] for name in names}
     first, last = 0, len(names)
     while last - first > 1 and sum(len(titles[name]) + 2 for name in names[first:last]) + 4 > width:
-        place = names.index(here) if here in names else 0
-        if place - first > last - 1 - place:
+        index = names.index(here) if here in names else 0
+        if index - first > last - 1 - index:
             first += 1
         else:
             last -= 1
@@ -321,7 +321,7 @@ def pages(names: list[str], here: str, width: int) -> Content:
     return Content.assemble(*parts).truncate(width, ellipsis=True)
 
 
-def said(shown: PictureSaved | None, image: int, known: int | None, looking: Looking) -> Content:
+def image_caption(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:
     """Which image it is, its true class, and what the model says with its share."""
     lines = [Content.assemble(("image ", MUTED), str(image), (f" of 0 to {count(known - 1)}" if known else "", MUTED))]
     if shown is not None and shown.truth:
@@ -330,20 +330,20 @@ def said(shown: PictureSaved | None, image: int, known: int | None, looking: Loo
         tone = "$text-success" if shown.said == shown.truth else "$text-error" if shown.truth else ""
         share = f" {percent(shown.share)}" if shown.share is not None else ""
         lines.append(Content.assemble(("model says ", MUTED), (f"{clean(shown.said)}{share}", f"bold {tone}")))
-    if looking.waiting:
+    if request.waiting:
         lines.append(Content.styled("looking…", "bold $text-warning"))
-    elif looking.words:
-        lines.append(Content.styled(looking.words, "$text-warning"))
+    elif request.message:
+        lines.append(Content.styled(request.message, "$text-warning"))
     return Content("\n").join(lines)
 
 
-def layer_list(layers: list[str], place: int, room: int, width: int) -> Content:
-    """As many layers around the chosen one as there is room for."""
-    first = min(max(0, place - room // 2), max(0, len(layers) - room))
+def layer_list(layers: list[str], index: int, room: int, width: int) -> Content:
+    """Return as many layers around the chosen one as fit."""
+    first = min(max(0, index - room // 2), max(0, len(layers) - room))
     lines = []
     for number in range(first, min(len(layers), first + room)):
         name = clean(layers[number])
         name = name if len(name) <= width - 2 else f"…{name[3 - width :]}"
-        mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == place else ("  ", MUTED)
+        mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == index else ("  ", MUTED)
         lines.append(Content.styled(f"{mark}{name}".ljust(width), style))
     return Content("\n").join(lines)

@@ -56,7 +56,7 @@ def _ask(app: App[Any]) -> Pixels | None:
 
 
 def _import() -> Pixels | None:
-    """Asks the terminal, by importing the library. Whatever goes wrong with it costs the pixels, not the program."""
+    """Query the terminal by importing the library; any failure falls back to half blocks."""
     try:
         from textual_image._terminal import get_cell_size
         from textual_image.renderable import Image, SixelImage, TGPImage

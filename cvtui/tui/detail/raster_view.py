@@ -48,6 +48,6 @@ class RasterView(Widget):
         scale = min(width / wide, 2 * height / high)
         scale = float(int(scale)) if scale >= 1 else scale
         shown = resize(self.image, max(1, int(high * scale)), max(1, int(wide * scale)))
-        ground = self.background_colors[1].rgb
-        rows = segments(shown.astype(np.uint8), ground)
+        background = self.background_colors[1].rgb
+        rows = segments(shown.astype(np.uint8), background)
         return [Strip(row).adjust_cell_length(width, self.rich_style) for row in rows]

@@ -8,8 +8,8 @@ from textual.content import Content
 
 from cvtui.draw.bars import log_bar
 from cvtui.text import clean, significant
-from cvtui.tui.detail.heat_colors import map_on
-from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.detail.heat_colors import theme_color_map
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from textual.theme import Theme
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 def gradient_flow(sample: LayersSampled, width: int) -> Content:
-    """One bar a layer from first to last, its length the logarithm of its gradient's norm: vanishing and exploding
-    gradients are seen as a slope."""
+    """Draw one bar a layer, first to last: the logarithm of its gradient norm.
+
+    Vanishing and exploding gradients show as a slope.
+    """
     norms = [(layer.name, layer.grad_norm) for layer in sample.layers if layer.grad_norm is not None]
     known = [norm for _, norm in norms if norm > 0]
     if not known:
@@ -39,7 +41,7 @@ def gradient_flow(sample: LayersSampled, width: int) -> Content:
 
 
 def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Theme) -> Content:
-    """Rows the true class, columns the predicted one: counts, on a ground as strong as the share of the row."""
+    """Draw the counts, true class by row, predicted by column, shaded by the share of the row."""
     size = len(matrix)
     names = names if len(names) == size else [str(number) for number in range(size)]
     cell = max(3, max(len(str(number)) for row in matrix for number in row) + 1)
@@ -47,7 +49,7 @@ def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Them
     label = min(max(map(len, names)), 12)
     if label + 2 + size * cell > width:
         cell = max(2, (width - label - 2) // size)
-    table = map_on(theme)
+    table = theme_color_map(theme)
     head = " " * (label + 2) + "".join(f"{name[: cell - 1]:>{cell}}" for name in names)
     lines = [Content.styled(f"{'true':<{label}}  predicted", MUTED), Content.styled(head, MUTED)]
     for number_of_row, (name, row) in enumerate(zip(names, matrix, strict=True)):

@@ -17,13 +17,13 @@ from cvtui.tui.widgets.frame import Card
 MOST_BYTES = 1 << 20
 
 
-class AugmentedCard(Card):
+class AugmentPreview(Card):
     """Shown only while there is something to see."""
 
     DEFAULT_CSS = """
-    AugmentedCard { height: 14; width: 1fr; display: none; }
-    AugmentedCard.-there { display: block; }
-    Screen.-short AugmentedCard.-there { display: none; }
+    AugmentPreview { height: 14; width: 1fr; display: none; }
+    AugmentPreview.-there { display: block; }
+    Screen.-short AugmentPreview.-there { display: none; }
     """
 
     def __init__(self) -> None:
@@ -47,30 +47,30 @@ class AugmentedCard(Card):
 
 
 def pictures(texts: Any) -> list[NDArray[np.uint8]]:
-    """The images of a list of texts; [] where one of them is none."""
+    """Decode base64 PNGs; [] if one of them is none."""
     from PIL import Image
 
-    found = []
+    images = []
     for text in texts if isinstance(texts, list) else []:
         try:
             data = base64.b64decode(text, validate=True)
             if len(data) > MOST_BYTES:
                 return []
             with Image.open(io.BytesIO(data), formats=["PNG"]) as opened:
-                found.append(np.asarray(opened.convert("RGB"), dtype=np.uint8))
+                images.append(np.asarray(opened.convert("RGB"), dtype=np.uint8))
         except (OSError, ValueError, TypeError, SyntaxError, binascii.Error):
             return []
-    return found
+    return images
 
 
-def sheet(rows: list[list[NDArray[np.uint8]]], apart: int = 1) -> NDArray[np.uint8]:
-    """The images in rows, `apart` black pixels between them."""
+def sheet(rows: list[list[NDArray[np.uint8]]], gap: int = 1) -> NDArray[np.uint8]:
+    """Lay images out in rows with `gap` black pixels between them."""
     high = max(image.shape[0] for row in rows for image in row)
     wide = max(image.shape[1] for row in rows for image in row)
     columns = max(map(len, rows))
-    canvas = np.zeros((len(rows) * (high + apart) - apart, columns * (wide + apart) - apart, 3), np.uint8)
+    canvas = np.zeros((len(rows) * (high + gap) - gap, columns * (wide + gap) - gap, 3), np.uint8)
     for y, row in enumerate(rows):
         for x, image in enumerate(row):
-            top, left = y * (high + apart), x * (wide + apart)
+            top, left = y * (high + gap), x * (wide + gap)
             canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
     return canvas

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,14 +16,11 @@ from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
-from cvtui.tui.form.field_text import hint_for, join_text, split_text, summaries, takes_more
+from cvtui.tui.form.field_text import has_parameters, join_text, parameters_hint, split_text, summaries
 from cvtui.tui.form.field_values import Problem
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.text_field import TextField
-
-if TYPE_CHECKING:
-    pass
 
 LABEL = 15
 """Cells of the name, with a space after it."""
@@ -76,11 +73,11 @@ class FieldRow(Widget):
         yield self.control
         if isinstance(self.control, Picker):
             name, more = split_text(self.field, self._text)
-            if takes_more(self.field, name):
+            if has_parameters(self.field, name):
                 yield self._parameters(name, more)
 
     def _parameters(self, name: str, more: str = "") -> TextField:
-        return TextField(more, placeholder=hint_for(self.field, name), classes="parameters")
+        return TextField(more, placeholder=parameters_hint(self.field, name), classes="parameters")
 
     @property
     def text(self) -> str:
@@ -92,7 +89,7 @@ class FieldRow(Widget):
         return join_text(self.field, control.value, inside)
 
     async def set_text(self, text: str) -> None:
-        """Fills the field in, as if it had been typed."""
+        """Fill the field in, as if typed."""
         control = self.control
         if not isinstance(control, Picker):
             control.value = text
@@ -101,11 +98,11 @@ class FieldRow(Widget):
         await self._follow_choice(more)
 
     async def _follow_choice(self, more: str = "") -> None:
-        """The field for parameters stands there for the choices that have some."""
+        """Show the field for parameters beside the choices that have some."""
         control = self.control
         assert isinstance(control, Picker)
         await self.query(TextField).remove()
-        if takes_more(self.field, control.value):
+        if has_parameters(self.field, control.value):
             await self.mount(self._parameters(control.value, more))
         self.refresh()
         self.post_message(self.Changed(self))
@@ -140,7 +137,7 @@ class FieldRow(Widget):
         self._arrange()
 
     def _arrange(self) -> None:
-        """The row grows by what the error needs."""
+        """Set the row's height by what its problem needs."""
         self._lines = self._problem_lines()
         height = 1 + len(self._lines)
         if self.styles.height is None or self.styles.height.value != height:
@@ -148,21 +145,14 @@ class FieldRow(Widget):
         self.refresh()
 
     def _problem_lines(self) -> list[str]:
-        """The message below the field; where a place can be named, with a caret below it."""
+        """Return the problem's message, with a caret below its column if it has one."""
         width = self.size.width - LABEL - 1
         if self.problem is None or width <= 0:
             return []
-        message, column = self.problem.message, self.problem.column
-        if column is None:
-            return [cut(message, width)]
-        at = column - self.query_one(TextField).scroll_offset.x
-        if not 0 <= at < width:
-            return [cut(message, width)]
-        if at + 2 + len(message) <= width:
-            return [" " * at + "^ " + message]
-        if len(message) + 1 <= at:
-            return [message.rjust(at - 1) + " ^"]
-        return [" " * at + "^", cut(message, width)]
+        column = self.problem.column
+        if column is not None:
+            column -= self.query_one(TextField).scroll_offset.x
+        return caret_lines(self.problem.message, column, width)
 
     # ------------------------------------------------------------------ drawing
 
@@ -173,13 +163,13 @@ class FieldRow(Widget):
         parts: list[Content | tuple[str, str]] = [(f" {label}".ljust(LABEL), style)]
         room = self.size.width - LABEL - CONTROL - 2
         if not self.has_class("-long") and len(self.children) < 2 and room > 8:
-            parts.append((" " * (CONTROL + 1) + cut(self.word, room), MUTED))
+            parts.append((" " * (CONTROL + 1) + cut(self.remark, room), MUTED))
         for line in self._lines:
             parts.append(("\n" + " " * (LABEL + 1) + line, "$text-error"))
         return Content.assemble(*parts)
 
     @property
-    def word(self) -> str:
+    def remark(self) -> str:
         """What stands beside the field: what the choice is, or what the number means."""
         if self.unused:
             other, names = USED_WITH[self.field.name]
@@ -202,7 +192,7 @@ def placeholder(field: Field) -> str:
 
 
 def explanation(field: Field, text: str, problem: Problem | None = None) -> Content:
-    """The lines at the foot of the form for the field that is being filled in; what is wrong comes in full."""
+    """Return the explanation at the foot of the form for one field, or its problem in full."""
     if problem is not None:
         hint = f"\n{problem.hint}" if problem.hint else f"\n{field.doc}"
         return Content.assemble((problem.message, "$text-error"), (hint, MUTED))
@@ -221,3 +211,14 @@ def explanation(field: Field, text: str, problem: Problem | None = None) -> Cont
 
 def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def caret_lines(message: str, column: int | None, width: int) -> list[str]:
+    """Return a message with a caret at `column`, beside it or above it; without one if that is None or out of sight."""
+    if column is None or not 0 <= column < width:
+        return [cut(message, width)]
+    if column + 2 + len(message) <= width:
+        return [" " * column + "^ " + message]
+    if len(message) + 1 <= column:
+        return [message.rjust(column - 1) + " ^"]
+    return [" " * column + "^", cut(message, width)]

@@ -12,25 +12,25 @@ from cvtui.recipe.fields import Field
 
 
 def summaries(field: Field) -> dict[str, str]:
-    """name -> one line, for the list of a choice."""
+    """Return {choice: one-line summary} for the list of a choice."""
     if field.table is None:
         return dict.fromkeys(field.allowed, "")
-    found = {name: entry.summary for name, entry in field.table.items()}
+    lines = {name: entry.summary for name, entry in field.table.items()}
     if field.name == "data":
-        found |= {source.choice: source.summary for source in SOURCES if not source.sets}
-    return found
+        lines |= {source.choice: source.summary for source in SOURCES if not source.sets}
+    return lines
 
 
-def takes_more(field: Field, name: str) -> bool:
-    """Does a field of its own stand beside the choice?"""
+def has_parameters(field: Field, name: str) -> bool:
+    """Return True if a field of its own stands beside the choice."""
     if field.name == "data":
         return bool(source_of_choice(name).hint(name))
     entry = (field.table or {}).get(name)
     return isinstance(entry, Choice) and bool(entry.parameters or entry.many)
 
 
-def hint_for(field: Field, name: str) -> str:
-    """What stands in that field while it is empty."""
+def parameters_hint(field: Field, name: str) -> str:
+    """Return the placeholder of that field."""
     if field.name == "data":
         return source_of_choice(name).hint(name)
     entry = (field.table or {}).get(name)
@@ -48,7 +48,7 @@ def split_text(field: Field, text: str) -> tuple[str, str]:
 
 
 def join_text(field: Field, name: str, more: str) -> str:
-    """The other way round."""
+    """Join a choice and its parameters: the inverse of `split_text`."""
     if field.name == "data":
         return source_of_choice(name).join(name, more)
     return f"{name}({more})" if more else name

@@ -1,4 +1,4 @@
-"""The fields of the form as texts: all that its first frame needs (what judges them, `draft`, is loaded after it)."""
+"""Form fields as strings (import-light for the first frame; `validation` is loaded after it)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from cvtui.recipe.recipe import Recipe
 
 
 def to_text(value: Value) -> str:
-    """A value as somebody would type it: 0.002, 5e-05, 64."""
+    """Return a value as it is typed: 0.002, 5e-05, 64."""
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def texts_of(recipe: Recipe) -> dict[str, str]:
-    """What stands in each field for this recipe."""
+def field_texts(recipe: Recipe) -> dict[str, str]:
+    """Return {field: text} for a recipe."""
     return {name: to_text(getattr(recipe, name)) for name in FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a field can't stay as it is. `column` (from 0) is a place in the field's text, where one can be named."""
+    """Why a field's text is invalid. `column` (from 0) points into the text, if known."""
 
     message: str
     hint: str = ""

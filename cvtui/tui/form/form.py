@@ -17,7 +17,7 @@ from textual.widgets import Input
 from cvtui.recipe.fields import grouped
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import USED_WITH, FieldRow
-from cvtui.tui.form.field_values import Problem, texts_of
+from cvtui.tui.form.field_values import Problem, field_texts
 from cvtui.tui.widgets.picker import Picker
 
 
@@ -36,7 +36,7 @@ class Heading(Widget):
 
 
 class Form(VerticalScroll, can_focus=False):
-    """Knows what stands in each field, and shows what is wrong with it; judges nothing itself."""
+    """The rows of all fields; shows problems, validates nothing itself."""
 
     BINDING_GROUP_TITLE = "Its fields"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,7 +72,7 @@ class Form(VerticalScroll, can_focus=False):
         self._recipe = recipe
 
     def compose(self) -> ComposeResult:
-        texts = texts_of(self._recipe)
+        texts = field_texts(self._recipe)
         for number, (title, fields) in enumerate(grouped()):
             yield Heading(title, "" if number else "-first")
             for field in fields:
@@ -85,7 +85,7 @@ class Form(VerticalScroll, can_focus=False):
 
     async def fill(self, recipe: Recipe) -> None:
         """Every field as in `recipe`."""
-        for name, text in texts_of(recipe).items():
+        for name, text in field_texts(recipe).items():
             if self.rows[name].text != text:
                 await self.rows[name].set_text(text)
 
@@ -109,7 +109,7 @@ class Form(VerticalScroll, can_focus=False):
         self.screen.set_focus(self.rows[name].control)  # at once: `focus()` would come after the next key
 
     def action_field(self, by: int) -> None:
-        """The field above or below; the ends stay where they are."""
+        """Focus the field above or below; stop at the ends."""
         names = list(self.rows)
         here = self.current
         place = names.index(here.field.name) + by if here is not None else 0

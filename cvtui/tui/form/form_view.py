@@ -1,4 +1,4 @@
-"""The Train place before a run: the form on the left, what it will give on the right, Start below."""
+"""The Train screen before a run: the form on the left, the preview on the right, Start below."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from cvtui.tui.widgets.frame import Frame
 
 if TYPE_CHECKING:
     from cvtui.tui.form.preview import Preview
-    from cvtui.tui.form.validation import Draft
-    from cvtui.tui.prewarm import WarmEngine
+    from cvtui.tui.form.validation import Validation
+    from cvtui.tui.prewarm import PrewarmedEngine
 
 PREDICT_AFTER = 0.3
 """Seconds without a keystroke before the engine is asked."""
@@ -59,11 +59,11 @@ class Tabs(Widget):
         )
 
     def on_click(self, event: events.Click) -> None:
-        self.post_message(Setup.FoldAsked(event.x > len(" Recipe  ")))
+        self.post_message(FormView.FoldAsked(event.x > len(" Recipe  ")))
 
 
 class StartButton(Widget, can_focus=True):
-    """Enter, space or a click. (Textual's Button brings 200 lines of style rules into the first frame.)"""
+    """Button for enter, space or a click; Textual's brings 200 lines of style rules into the first frame."""
 
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "Start", show=False)]
@@ -91,20 +91,20 @@ class StartButton(Widget, can_focus=True):
         self.action_press()
 
 
-class Setup(Widget):
-    """Asks for a recipe. Posts `Start` with one that can be trained; what happens then is the place's business."""
+class FormView(Widget):
+    """Form and preview of a recipe. Posts `Start` with a valid one."""
 
     BINDING_GROUP_TITLE = "The form"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
-        Binding("ctrl+l", "find_lr", "Find lr", tooltip="Search the learning rate: a range test and three short runs"),
-        Binding("ctrl+k", "check", "Check", tooltip="A look before the run: data, first steps, one batch by heart"),
+        Binding("ctrl+l", "find_lr", "Find lr", tooltip="Find a good learning rate: a range test and three short runs"),
+        Binding("ctrl+k", "check", "Check", tooltip="Pre-flight check: data, first steps, memorising one batch"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
         Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
     ]
     SCOPED_CSS = False  # some rules begin at the screen, which knows how large the terminal is
     DEFAULT_CSS = """
-    Setup {
+    FormView {
         layout: horizontal; width: 1fr; height: 1fr;
         & #form-side {
             width: 46%; min-width: 64; max-width: 100; height: 1fr; padding: 0; border-title-color: $foreground;
@@ -113,11 +113,11 @@ class Setup(Widget):
         & #start-bar { height: 1; }
         & #status { width: 1fr; height: 1; padding: 0 1; }
     }
-    Screen.-tall Setup {
+    Screen.-tall FormView {
         & #form-side { padding: 1 0 0 0; }
         & #explanation { height: 4; padding: 0 1 1 1; }
     }
-    Screen.-narrow Setup {
+    Screen.-narrow FormView {
         layout: vertical;
         & Tabs { display: block; }
         & #form-side { width: 1fr; max-width: 100%; border: none; padding: 0; }
@@ -138,16 +138,16 @@ class Setup(Widget):
             super().__init__()
             self.preview = preview
 
-    def __init__(self, recipe: Recipe, runs: Path, *, warm: bool = True) -> None:
+    def __init__(self, recipe: Recipe, runs: Path, *, prewarm: bool = True) -> None:
         super().__init__()
         self._recipe = recipe
         self._runs = runs
-        self._warms = warm
-        self._warm: WarmEngine | None = None
+        self._prewarm = prewarm
+        self._engine: PrewarmedEngine | None = None
         self._preview: Preview | None = None
-        self._draft: Draft | None = None
+        self._validation: Validation | None = None
         self._predict_timer: Timer | None = None
-        self._examine_timer: Timer | None = None
+        self._validate_timer: Timer | None = None
         self._cost = 0.0
         self._optimizer = recipe.optimizer
 
@@ -171,15 +171,15 @@ class Setup(Widget):
         return self._preview
 
     @property
-    def warm(self) -> WarmEngine:
-        assert self._warm is not None, "it comes after the first frame"
-        return self._warm
+    def engine(self) -> PrewarmedEngine:
+        assert self._engine is not None, "it comes after the first frame"
+        return self._engine
 
     @property
-    def draft(self) -> Draft:
+    def validation(self) -> Validation:
         """What can be said about the form as it stood at the last look."""
-        assert self._draft is not None, "it comes after the first frame"
-        return self._draft
+        assert self._validation is not None, "it comes after the first frame"
+        return self._validation
 
     # ------------------------------------------------------------------ following what is typed
 
@@ -191,35 +191,35 @@ class Setup(Widget):
         self.run_worker(self._complete(), group="complete")  # a worker ends with the screen
 
     async def _complete(self) -> None:
-        """Loads and shows what the first frame did without: the calculator, the preview, the engine, numpy."""
+        """Load and show what the first frame did without: calculator, preview, engine, numpy."""
         from cvtui.tui.form.preview import Preview
-        from cvtui.tui.prewarm import WarmEngine
+        from cvtui.tui.prewarm import PrewarmedEngine
 
-        self._warm = WarmEngine(self._warm_changed, enabled=self._warms)
+        self._engine = PrewarmedEngine(self._engine_changed, enabled=self._prewarm)
         preview = Preview()
         await self.mount(preview)
         if not self.is_attached:  # left in the meantime
             return
         self._preview = preview
-        self.examine()
+        self.validate()
         self.open()
         await preview.add_plot()
 
     @property
     def complete(self) -> bool:
-        """Is everything there, but for the curve?"""
-        return self._draft is not None
+        """Return True once everything but the curve is there."""
+        return self._validation is not None
 
     def open(self) -> None:
-        """The form is shown (again): warms an engine, and asks for predictions."""
-        if self._draft is not None:
-            recipe = self._draft.recipe
-            self.warm.start(recipe.threads if recipe is not None else 0)
+        """Start the prewarmed engine and ask for predictions; called whenever the form is shown."""
+        if self._validation is not None:
+            recipe = self._validation.recipe
+            self.engine.start(recipe.threads if recipe is not None else 0)
             self._ask()
 
     def close(self) -> None:
-        if self._warm is not None:
-            self._warm.close()
+        if self._engine is not None:
+            self._engine.close()
 
     def on_unmount(self) -> None:
         self.close()
@@ -228,16 +228,16 @@ class Setup(Widget):
     async def _changed(self, event: Form.Changed) -> None:
         event.stop()
         await self._follow_optimizer()
-        if self._examine_timer is not None:
-            self._examine_timer.stop()
-            self._examine_timer = None
+        if self._validate_timer is not None:
+            self._validate_timer.stop()
+            self._validate_timer = None
         if self._cost > SLOW:
-            self._examine_timer = self.set_timer(PREDICT_AFTER, self.examine)
+            self._validate_timer = self.set_timer(PREDICT_AFTER, self.validate)
         else:
-            self.examine()
+            self.validate()
 
     async def _follow_optimizer(self) -> None:
-        """A weight decay that nobody chose goes with the optimizer."""
+        """Follow the optimizer with the weight decay, unless that was changed by hand."""
         now, before = self.form.rows["optimizer"].text, self._optimizer
         if now == before:
             return
@@ -248,24 +248,24 @@ class Setup(Widget):
         if decay.text == to_text(usual_decay(before)):
             await decay.set_text(to_text(usual_decay(now)))
 
-    def examine(self, *, again: bool = False) -> None:
-        """Judges what stands in the form, and shows it; the engine is asked after a pause.
+    def validate(self, *, again: bool = False) -> None:
+        """Validate the form and show the result; the engine is asked after a pause.
 
-        `again`: also when no text has changed, for the world may have (a name is taken now).
+        `again`: also if no text has changed, since the outside may have (a name is taken now).
         """
-        from cvtui.tui.form.validation import examine
+        from cvtui.tui.form.validation import validate
 
         texts = self.form.texts
-        if self._preview is None or self._warm is None:
+        if self._preview is None or self._engine is None:
             return
-        if self._draft is not None and texts == self._draft.texts and not again:
+        if self._validation is not None and texts == self._validation.texts and not again:
             return
         began = time.perf_counter()
         with self.app.batch_update():
-            self._draft = examine(texts, self._runs)
-            self.form.show_problems(self._draft.problems)
-            self._preview.show(self._draft, self._warm)
-            self._say_status(self._draft)
+            self._validation = validate(texts, self._runs)
+            self.form.show_problems(self._validation.problems)
+            self._preview.show(self._validation, self._engine)
+            self._show_status(self._validation)
             self._explain(self.form.current)
         self._cost = time.perf_counter() - began
         if self._predict_timer is not None:
@@ -273,24 +273,26 @@ class Setup(Widget):
         self._predict_timer = self.set_timer(PREDICT_AFTER, self._ask)
 
     def _ask(self) -> None:
-        if self._draft is not None and self._draft.recipe is not None:
-            self.warm.predict(self._draft.recipe)
+        if self._validation is not None and self._validation.recipe is not None:
+            self.engine.predict(self._validation.recipe)
 
-    def _warm_changed(self) -> None:
-        if self.is_mounted and self._draft is not None:
-            self.preview.show_predictions(self.draft, self.warm)
+    def _engine_changed(self) -> None:
+        if self.is_mounted and self._validation is not None:
+            self.preview.show_predictions(self.validation, self.engine)
 
-    def _say_status(self, draft: Draft) -> None:
+    def _show_status(self, validation: Validation) -> None:
         status = self.query_one("#status", Static)
-        self.query_one("#start").set_class(not draft.ready, "-blocked")
-        if draft.ready and draft.table is not None:
-            text = f"{len(draft.table.rows)} layers, {draft.table.parameters:,} parameters"
-            text += f", {draft.data.at_most if draft.data is not None else ''}{draft.total_steps:,} steps"
+        self.query_one("#start").set_class(not validation.ready, "-blocked")
+        if validation.ready and validation.table is not None:
+            text = f"{len(validation.table.rows)} layers, {validation.table.parameters:,} parameters"
+            text += (
+                f", {validation.data.at_most if validation.data is not None else ''}{validation.total_steps:,} steps"
+            )
             status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
             return
-        names = [name.replace("_", " ") for name in draft.problems]
+        names = [name.replace("_", " ") for name in validation.problems]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        status.update(Content.styled(f"✗ wrong: {', '.join(names[:3])}{more}", "$text-error"))
+        status.update(Content.styled(f"✗ fix: {', '.join(names[:3])}{more}", "$text-error"))
 
     @on(Form.Focused)
     def _field_focused(self, event: Form.Focused) -> None:
@@ -305,7 +307,7 @@ class Setup(Widget):
     # ------------------------------------------------------------------ what can be done
 
     async def fill(self, recipe: Recipe) -> None:
-        """The form as in `recipe`."""
+        """Fill every field from `recipe`."""
         await self.form.fill(recipe)
 
     async def set_net(self, net: str) -> None:
@@ -322,47 +324,47 @@ class Setup(Widget):
         self.query_one("#start").focus()
 
     def action_start(self) -> None:
-        """Starts, or goes to the first field that is wrong."""
-        self.examine(again=True)
-        if self._draft is None:  # ctrl+r was quicker than the first look: it counts all the same
+        """Start, or focus the first invalid field."""
+        self.validate(again=True)
+        if self._validation is None:  # ctrl+r was quicker than the first look: it counts all the same
             self.set_timer(0.02, self.action_start)
             return
-        if self.draft.recipe is not None:
-            self.post_message(self.Start(self.draft.recipe))
+        if self.validation.recipe is not None:
+            self.post_message(self.Start(self.validation.recipe))
             return
         self.fold(False)
-        first = next(name for name in self.form.rows if name in self.draft.problems)
+        first = next(name for name in self.form.rows if name in self.validation.problems)
         self.form.focus_field(first)
-        self.app.notify(f"{first}: {self.draft.problems[first].message}", severity="error", markup=False)
+        self.app.notify(f"{first}: {self.validation.problems[first].message}", severity="error", markup=False)
 
     def action_check(self) -> None:
         """`cvtui check` of the form as it stands."""
-        self.examine(again=True)
-        if self._draft is None or self._draft.recipe is None:
-            self.app.notify("What is wrong in the form comes first.", severity="error")
+        self.validate(again=True)
+        if self._validation is None or self._validation.recipe is None:
+            self.app.notify("Fix the form first.", severity="error")
             return
-        from cvtui.tui.train.precheck_modal import CheckModal
+        from cvtui.tui.train.precheck_modal import PrecheckModal
 
-        self.app.push_screen(CheckModal(self._draft.recipe))
+        self.app.push_screen(PrecheckModal(self._validation.recipe))
 
     def action_find_lr(self) -> None:
-        """Searches the rate for the form as it stands; what is chosen goes into the field."""
-        self.examine(again=True)
-        if self._draft is None or self._draft.recipe is None:
-            self.app.notify("What is wrong in the form comes first.", severity="error")
+        """Search the learning rate for the form's recipe; the chosen one goes into the field."""
+        self.validate(again=True)
+        if self._validation is None or self._validation.recipe is None:
+            self.app.notify("Fix the form first.", severity="error")
             return
         from cvtui.tui.form.lr_search import LrSearch
 
-        async def take(rate: float | None) -> None:
+        async def apply(rate: float | None) -> None:
             if rate is not None:
                 await self.form.rows["lr"].set_text(f"{rate:g}")
                 if self.form.rows["scale_lr"].text.strip() not in ("", "0"):
                     await self.form.rows["scale_lr"].set_text("0")  # it was found for this batch size
                 self.form.focus_field("lr")
 
-        self.app.push_screen(LrSearch(self._draft.recipe, self._runs), take)
+        self.app.push_screen(LrSearch(self._validation.recipe, self._runs), apply)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         return action != "fold" or self.screen.has_class("-narrow")
 
     def action_leave_field(self) -> None:

@@ -40,7 +40,7 @@ class LayerTable(Grid[Row]):
         self._waiting = False
 
     def set_table(self, table: Table | None) -> None:
-        """Shows `table`; for None (the net is wrong) what was there becomes faint."""
+        """Show `table`; for None (the net is invalid) dim the last one."""
         self.stale = table is None
         if table is not None:
             self.table = table
@@ -48,7 +48,7 @@ class LayerTable(Grid[Row]):
         self.refresh()
 
     def set_stds(self, stds: Mapping[str, float | None] | None, *, waiting: bool = False) -> None:
-        """std by layer name; None where nothing is known (`waiting`: not yet, and "…" is shown)."""
+        """Set the std by layer name; None if unknown (`waiting`: not yet, shown as "…")."""
         if stds == self.stds and waiting == self._waiting:
             return
         self.stds, self._waiting = stds, waiting

@@ -31,7 +31,7 @@ BAR = 36
 
 
 class LrSearch(Modal[float | None]):
-    """Gives the rate that the person wants to use, or None. Leaving stops the runs; their folders stay."""
+    """Learning rate search; returns the rate to use, or None. Leaving stops its runs; their folders stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,u", "use", "Use it"),
@@ -50,8 +50,8 @@ class LrSearch(Modal[float | None]):
         self._recipe = recipe
         self._runs = runs
         self._finder: LrFinder | None = None
-        self.found: Found | None = None
-        self.trouble = ""
+        self.result: Found | None = None
+        self.error = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
@@ -68,34 +68,34 @@ class LrSearch(Modal[float | None]):
         try:
             self._finder = LrFinder(check(self._recipe), self._runs)
         except RequestError as error:
-            self._tell(error.message)
+            self._show_error(error.message)
             return
         self.query_one(FiguresView).set_tall(min(24, self.size.height - 8))
-        self._timer = self.set_interval(POLL_SECONDS, self._look)
+        self._timer = self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:
-        if self._finder is not None and self.found is None:
+        if self._finder is not None and self.result is None:
             self._finder.stop()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         finder = self._finder
         assert finder is not None
         try:
-            going_on = finder.step()
-        except (NoBracket, RequestError) as error:
+            unfinished = finder.step()
+        except (NoBracket, RequestError) as failure:
             self._timer.stop()
-            self._tell(str(error))
+            self._show_error(str(failure))
             return
         filled = round(finder.share * BAR)
         bar = "━" * filled + "╌" * (BAR - filled)
         self.query_one("#lr-words", Static).update(f"{finder.words}\n{bar} {finder.share:4.0%}")
         self.query_one(FiguresView).show(self._figures(finder))
-        if not going_on:
+        if not unfinished:
             self._timer.stop()
             self._done(finder)
 
     def _figures(self, finder: LrFinder) -> list[AnyFigure]:
-        """The range test's curve, then those of the three runs."""
+        """Return the range test's curve, or those of the three runs."""
         if finder.bracket is None:
             steps = finder.race.racers[0].history.steps
             curve = Curve(name="loss", x=steps.lr.tolist(), y=steps.loss.tolist())
@@ -112,37 +112,37 @@ class LrSearch(Modal[float | None]):
         return [Curves(title=range_curve(finder.bracket).title, x_label="step", y_label="loss", curves=curves)]
 
     def _done(self, finder: LrFinder) -> None:
-        found = finder.found
-        assert found is not None
-        self.found = found
+        result = finder.found
+        assert result is not None
+        self.result = result
         lines = []
-        for trial in found.trials:
-            chosen = trial.lr == found.lr
+        for trial in result.trials:
+            chosen = trial.lr == result.lr
             loss = f"{trial.val_loss:.4f}" if math.isfinite(trial.val_loss) else "not finite"
             accuracy = percent(trial.val_accuracy) if trial.val_accuracy is not None else "–"
-            told = f"{'●' if chosen else ' '} lr {trial.lr:<9g} validation loss {loss:<11} {accuracy:>7}  "
-            lines.append(Content.assemble((told, "bold" if chosen else ""), (trial.verdict.name, MUTED)))
+            text = f"{'●' if chosen else ' '} lr {trial.lr:<9g} validation loss {loss:<11} {accuracy:>7}  "
+            lines.append(Content.assemble((text, "bold" if chosen else ""), (trial.verdict.name, MUTED)))
         self.query_one("#lr-trials", Static).update(Content("\n").join(lines))
         box = self.query_one(".box", Vertical)
-        if found.lr is None:
-            self._tell("none of the three learned; take a rate at the low end of the bracket")
+        if result.lr is None:
+            self._show_error("none of the three learned; take a rate at the low end of the bracket")
             return
-        words = f"lr {found.lr:g}: the lowest validation loss of the three short runs"
-        self.query_one("#lr-words", Static).update(words)
+        text = f"lr {result.lr:g}: the lowest validation loss of the three short runs"
+        self.query_one("#lr-words", Static).update(text)
         button = self.query_one("#lr-use", Button)
-        button.label, button.disabled = f"Use {found.lr:g}", False
+        button.label, button.disabled = f"Use {result.lr:g}", False
         button.refresh(layout=True)
         button.focus()
         box.border_subtitle = "enter: use it · esc: leave"
 
-    def _tell(self, words: str) -> None:
-        self.trouble = words
-        self.query_one("#lr-words", Static).update(Content.styled(f"✗ {clean(words)}", "$text-error"))
+    def _show_error(self, text: str) -> None:
+        self.error = text
+        self.query_one("#lr-words", Static).update(Content.styled(f"✗ {clean(text)}", "$text-error"))
 
     @on(Button.Pressed, "#lr-use")
     def action_use(self) -> None:
-        if self.found is not None and self.found.lr is not None:
-            self.dismiss(self.found.lr)
+        if self.result is not None and self.result.lr is not None:
+            self.dismiss(self.result.lr)
 
     @on(Button.Pressed, "#lr-leave")
     def _leave(self) -> None:

@@ -12,45 +12,45 @@ from textual.widget import Widget
 
 from cvtui.text import binary_size, count, significant
 from cvtui.tui.form.layer_table import LayerTable
-from cvtui.tui.form.validation import Draft
+from cvtui.tui.form.validation import Validation
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
 if TYPE_CHECKING:
     from cvtui.recipe.choices.schedules import Schedule
-    from cvtui.tui.form.augment_preview import AugmentedCard
+    from cvtui.tui.form.augment_preview import AugmentPreview
     from cvtui.tui.plot.line_plot import LinePlot
-    from cvtui.tui.prewarm import WarmEngine
+    from cvtui.tui.prewarm import PrewarmedEngine
 
 POINTS = 600
 """Of the schedule's curve."""
 
 
-class Facts(Widget):
+class FactList(Widget):
     """Names and numbers in one column, or in two where there is room."""
 
-    DEFAULT_CSS = "Facts { height: auto; width: 1fr; color: $foreground; }"
+    DEFAULT_CSS = "FactList { height: auto; width: 1fr; color: $foreground; }"
 
     def __init__(self) -> None:
         super().__init__()
         self.facts: list[tuple[str, str, str]] = []
-        self.word = Content("")
+        self.footnote = Content("")
 
-    def show(self, facts: list[tuple[str, str, str]], word: Content) -> None:
-        """facts: (name, number, remark); word: a line below them."""
-        if (facts, word) != (self.facts, self.word):
-            self.facts, self.word = facts, word
+    def show(self, facts: list[tuple[str, str, str]], footnote: Content) -> None:
+        """Set the facts (name, number, remark) and the line below them."""
+        if (facts, footnote) != (self.facts, self.footnote):
+            self.facts, self.footnote = facts, footnote
             self.refresh(layout=True)
 
     @property
     def text(self) -> str:
         return self.render().plain
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return -(-len(self.facts) // self._columns(width)) + len(self._words(width))
+    def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
+        return -(-len(self.facts) // self._columns(width)) + len(self._footnote_lines(width))
 
-    def _words(self, width: int) -> list[Content]:
-        return self.word.wrap(max(1, width)) if self.word else []
+    def _footnote_lines(self, width: int) -> list[Content]:
+        return self.footnote.wrap(max(1, width)) if self.footnote else []
 
     def _columns(self, width: int) -> int:
         return 1 if width < 66 else 2 if width < 130 else 3
@@ -71,7 +71,7 @@ class Facts(Widget):
                     gap = width // columns - parts[-1].cell_length
                     parts.append(Content(" " * gap))
             lines.append(Content.assemble(*parts))
-        return Content("\n").join([*lines, *self._words(width)])
+        return Content("\n").join([*lines, *self._footnote_lines(width)])
 
 
 def _fact(name: str, number: str, remark: str, wide: int) -> Content:
@@ -81,7 +81,7 @@ def _fact(name: str, number: str, remark: str, wide: int) -> Content:
 
 
 class Preview(Container):
-    """Follows a `Draft`; what the warm engine says is added when it is there."""
+    """Preview of a `Validation`; predictions of the prewarmed engine are added when they arrive."""
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
@@ -110,7 +110,7 @@ class Preview(Container):
         super().__init__()
         self._schedule: Schedule | None = None
         self._plot: LinePlot | None = None
-        self._images: AugmentedCard | None = None
+        self._images: AugmentPreview | None = None
 
     def compose(self) -> ComposeResult:
         with Card(id="card-net") as net:
@@ -119,18 +119,18 @@ class Preview(Container):
         with Container(id="card-below"):
             with Card(id="card-rate") as rate:
                 rate.border_title = "Learning rate"
-                yield Described(classes="describe")
+                yield ScheduleText(classes="describe")
             with Card(id="card-facts") as facts:
                 facts.border_title = "Before the run"
-                yield Facts()
+                yield FactList()
 
     @property
     def table(self) -> LayerTable:
         return self.query_one(LayerTable)
 
     @property
-    def facts(self) -> Facts:
-        return self.query_one(Facts)
+    def facts(self) -> FactList:
+        return self.query_one(FactList)
 
     @property
     def plot(self) -> LinePlot | None:
@@ -138,11 +138,11 @@ class Preview(Container):
         return self._plot
 
     async def add_plot(self) -> None:
-        """Loads numpy beside the event loop and puts the curve in: the first frame does not wait for it."""
+        """Load numpy beside the event loop and add the curve: the first frame does not wait for it."""
         if self._plot is not None:
             return
         await asyncio.to_thread(_import_heavy)
-        if not self.is_attached:  # somebody was quick to leave
+        if not self.is_attached:  # the screen was left meanwhile
             return
         from cvtui.tui.plot.line_plot import LinePlot
 
@@ -152,34 +152,38 @@ class Preview(Container):
         plot.can_focus = False
         self._plot = plot
         await self.query_one("#card-rate").mount(plot, before=0)
-        from cvtui.tui.form.augment_preview import AugmentedCard
+        from cvtui.tui.form.augment_preview import AugmentPreview
 
-        self._images = AugmentedCard()
+        self._images = AugmentPreview()
         await self.mount(self._images)
         self._draw_schedule()
 
-    def show(self, draft: Draft, warm: WarmEngine) -> None:
+    def show(self, validation: Validation, engine: PrewarmedEngine) -> None:
         """Table, curve and numbers for what stands in the form now."""
-        self.table.set_table(draft.table)
+        self.table.set_table(validation.table)
         net = self.query_one("#card-net")
-        if draft.table is not None:
-            net.border_subtitle = f"one {draft.data.name} image: {_shape(draft)}" if draft.data is not None else ""
-        if draft.schedule is not None or "net" not in draft.problems:
-            self._schedule = draft.schedule
-            self.query_one(Described).say(draft.schedule.describe() if draft.schedule is not None else "–")
+        if validation.table is not None:
+            net.border_subtitle = (
+                f"one {validation.data.name} image: {_shape(validation)}" if validation.data is not None else ""
+            )
+        if validation.schedule is not None or "net" not in validation.problems:
+            self._schedule = validation.schedule
+            self.query_one(ScheduleText).set_text(
+                validation.schedule.describe() if validation.schedule is not None else "–"
+            )
             self._draw_schedule()
-        self.show_predictions(draft, warm)
+        self.show_predictions(validation, engine)
 
-    def show_predictions(self, draft: Draft, warm: WarmEngine) -> None:
-        answer = warm.answer if draft.recipe is not None and warm.answered == draft.recipe else None
-        waiting = draft.ready and answer is None and warm.expected
+    def show_predictions(self, validation: Validation, engine: PrewarmedEngine) -> None:
+        answer = engine.answer if validation.recipe is not None and engine.answered == validation.recipe else None
+        waiting = validation.ready and answer is None and engine.expected
         stds = answer.get("activation_std") if answer is not None else None
         self.table.set_stds(stds if isinstance(stds, dict) else None, waiting=waiting)
         if self._images is not None and not waiting:
             self._images.show(answer.get("preview") if answer is not None else None)
-        said = answer.get("memory") if answer is not None else None
-        memory = said if isinstance(said, int) else draft.memory
-        self.facts.show(_numbers(draft, memory), _word(warm, answer, waiting))
+        answered = answer.get("memory") if answer is not None else None
+        memory = answered if isinstance(answered, int) else validation.memory
+        self.facts.show(_numbers(validation, memory), _footnote(engine, answer, waiting))
 
     def _draw_schedule(self) -> None:
         if self._plot is None:
@@ -196,14 +200,14 @@ class Preview(Container):
         self._plot.set_lines([Line("lr", steps, rates, "primary")])
 
 
-class Described(Widget):
+class ScheduleText(Widget):
     """The schedule in plain words, on one line."""
 
     def __init__(self, classes: str = "") -> None:
         super().__init__(classes=classes)
         self.line = ""
 
-    def say(self, line: str) -> None:
+    def set_text(self, line: str) -> None:
         if line != self.line:
             self.line = line
             self.refresh()
@@ -219,30 +223,30 @@ def _import_heavy() -> None:
     import cvtui.tui.train  # noqa: F401
 
 
-def _shape(draft: Draft) -> str:
-    return "x".join(map(str, draft.data.size)) if draft.data is not None else ""
+def _shape(validation: Validation) -> str:
+    return "x".join(map(str, validation.data.size)) if validation.data is not None else ""
 
 
-def _divided(draft: Draft, batch: str) -> str:
+def _step_division(validation: Validation, batch: str) -> str:
     """How the steps of an epoch come about."""
-    if draft.data is None or not draft.steps_per_epoch:
+    if validation.data is None or not validation.steps_per_epoch:
         return ""
-    joins = batch.isdecimal() and draft.steps_per_epoch * int(batch) < draft.data.train
-    return f"{draft.data.train:,} / {batch}{', the last one joins' if joins else ''}"
+    joins = batch.isdecimal() and validation.steps_per_epoch * int(batch) < validation.data.train
+    return f"{validation.data.train:,} / {batch}{', the last one joins' if joins else ''}"
 
 
-def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
-    table = draft.table
-    batch = draft.texts.get("batch_size", "").strip()
-    loss = draft.first_loss
-    at_most = draft.data.at_most if draft.data is not None else ""
+def _numbers(validation: Validation, memory: int | None) -> list[tuple[str, str, str]]:
+    table = validation.table
+    batch = validation.texts.get("batch_size", "").strip()
+    loss = validation.first_loss
+    at_most = validation.data.at_most if validation.data is not None else ""
     return [
         (
             "steps per epoch",
-            at_most + _or_dash(draft.steps_per_epoch) if draft.steps_per_epoch else "–",
-            _divided(draft, batch),
+            at_most + _or_dash(validation.steps_per_epoch) if validation.steps_per_epoch else "–",
+            _step_division(validation, batch),
         ),
-        ("steps in all", at_most + _or_dash(draft.total_steps) if draft.total_steps else "–", ""),
+        ("steps in all", at_most + _or_dash(validation.total_steps) if validation.total_steps else "–", ""),
         ("first loss", significant(loss.value, 4) if loss is not None else "–", loss.words if loss is not None else ""),
         ("parameters", _or_dash(table.parameters if table is not None else None), ""),
         (
@@ -254,16 +258,16 @@ def _numbers(draft: Draft, memory: int | None) -> list[tuple[str, str, str]]:
     ]
 
 
-def _word(warm: WarmEngine, answer: dict[str, object] | None, waiting: bool) -> Content:
+def _footnote(engine: PrewarmedEngine, answer: dict[str, object] | None, waiting: bool) -> Content:
     """One line about where the std of the layers comes from."""
     if answer is not None and "error" in answer:
         return Content.styled(f"✗ the engine can't predict this: {answer['error']}", "$text-warning")
-    if warm.state == "dead":
+    if engine.state == "dead":
         return Content.styled(
-            f"✗ the warm engine died ({warm.last_words}); no std is foretold, Start takes a fresh one", "$text-warning"
+            f"✗ the engine ended ({engine.last_line}): no std is predicted; Start launches a new one", "$text-warning"
         )
     if waiting:
-        what = "PyTorch is loading" if warm.state != "ready" else "one batch runs through the new net"
+        what = "PyTorch is loading" if engine.state != "ready" else "one batch runs through the new net"
         return Content.styled(f"… {what}; the std of each layer follows", MUTED)
     if answer is not None:
         return Content.styled("✓ std: one real batch, freshly drawn weights", MUTED)

@@ -26,7 +26,7 @@ from cvtui.tui.form.field_values import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Validation:
     """What can be said about the texts of a form. Whatever does not depend on a wrong field is there all the same."""
 
     texts: Mapping[str, str]
@@ -54,8 +54,8 @@ class Draft:
         return first_loss_or_none(self.texts.get("loss"), len(self.data.classes))
 
 
-def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:
-    """Converts every text and checks what it can. `runs`: where a name may be taken already."""
+def validate(texts: Mapping[str, str], runs: Path | None = None) -> Validation:
+    """Convert and check every text. `runs`: where a name may be taken already."""
     values: dict[str, Value] = {}
     problems: dict[str, Problem] = {}
     for name, field in FIELDS.items():
@@ -65,22 +65,22 @@ def examine(texts: Mapping[str, str], runs: Path | None = None) -> Draft:
             problems[name] = _problem(name, error)
     if "net" in problems and texts["net"].strip() == "":
         problems["net"] = Problem("the net is empty; for example (conv32-relu)*2-pool-fc", column=0)
-    if runs is not None and "name" not in problems and (problem := _taken(runs, str(values["name"]))):
+    if runs is not None and "name" not in problems and (problem := _name_taken(runs, str(values["name"]))):
         problems["name"] = problem
-    if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _absent(values)):
+    if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _not_downloaded(values)):
         problems["data"] = problem
     if not problems:
         try:
-            return _whole(texts, check(Recipe(**values)))  # type: ignore[arg-type]
+            return _valid(texts, check(Recipe(**values)))  # type: ignore[arg-type]
         except RequestError as error:
             name = _field_of(error)
             problems[name] = _problem(name, error)
-    return _parts(texts, values, problems)
+    return _partial(texts, values, problems)
 
 
-def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
+def _valid(texts: Mapping[str, str], checked: Checked) -> Validation:
     recipe = checked.recipe
-    return Draft(
+    return Validation(
         texts=texts,
         problems={},
         recipe=recipe,
@@ -93,8 +93,8 @@ def _whole(texts: Mapping[str, str], checked: Checked) -> Draft:
     )
 
 
-def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Draft:
-    """What the fields that are right say by themselves."""
+def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict[str, Problem]) -> Validation:
+    """Return what the valid fields say by themselves."""
     data = _facts(values, problems)
     table, schedule, steps, total, memory = None, None, None, None, None
     if data is not None and "net" in values:
@@ -120,7 +120,7 @@ def _parts(texts: Mapping[str, str], values: Mapping[str, Value], problems: dict
                 schedule = make_schedule(Recipe(**{name: values[name] for name in needed}), steps)  # type: ignore[arg-type]
             except RequestError as error:
                 problems.setdefault(_field_of(error), _problem(_field_of(error), error))
-    return Draft(
+    return Validation(
         texts=texts,
         problems=problems,
         data=data,
@@ -146,12 +146,12 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
 
 
 def _memory(table: Table, data: DataFacts, batch: int, copies: int) -> int:
-    """What the net takes, and the images, which lie in memory as bytes."""
+    """Return the bytes of training state and of the images, which are kept as uint8."""
     pixels = (data.train + data.validation) * math.prod(data.size)
     return training_memory(table, batch).total(copies) + pixels
 
 
-def _taken(runs: Path, name: str) -> Problem | None:
+def _name_taken(runs: Path, name: str) -> Problem | None:
     if not name:
         return None
     try:
@@ -161,7 +161,7 @@ def _taken(runs: Path, name: str) -> Problem | None:
     return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
 
 
-def _absent(values: Mapping[str, Value]) -> Problem | None:
+def _not_downloaded(values: Mapping[str, Value]) -> Problem | None:
     """Of a set that has to be fetched first, and wasn't."""
     name, data_dir = str(values["data"]), str(values["data_dir"])
     if source_of(name).missing(name, data_dir) is None:
@@ -170,7 +170,7 @@ def _absent(values: Mapping[str, Value]) -> Problem | None:
 
 
 def _field_of(error: RequestError, otherwise: str = "net") -> str:
-    """The key that an error begins with ("batch_size: …")."""
+    """Return the field that an error's message begins with ("batch_size: …")."""
     word = error.message.partition(":")[0].strip()
     return word if word in FIELDS else otherwise
 

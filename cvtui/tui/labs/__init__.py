@@ -1,1 +1,1 @@
-"""The Labs place: the list of experiments, a page each, and the processes that this session has started."""
+"""The Labs screen's parts: the list of labs, a page each, and their processes."""

@@ -1,4 +1,4 @@
-"""The line at the head of a lab's page: start or stop, the bar while it works, and what became of it."""
+"""The line at the head of a lab's page: start or stop, progress, result."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class ActionLine(Widget):
             key = " ctrl+r "
         self._button = button.cell_length
         head = Content.assemble(button, (key, MUTED), " ")
-        return head + self._words(max(0, self.size.width - head.cell_length))
+        return head + self._status(max(0, self.size.width - head.cell_length))
 
-    def _words(self, room: int) -> Content:
+    def _status(self, room: int) -> Content:
         run = self.run
         if self.problem:
             return Content.styled(cut(self.problem, room), "$text-error")

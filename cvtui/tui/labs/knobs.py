@@ -1,4 +1,4 @@
-"""The knobs of a lab as a form: made from the lab's table, judged by the table's own check."""
+"""The knobs of a lab as a form, made from the lab's table and validated by it."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class KnobRow(Widget):
 
     @property
     def control(self) -> Picker | TextField:
-        found = self.query(".control").first()
-        assert isinstance(found, Picker | TextField)
-        return found
+        control = self.query(".control").first()
+        assert isinstance(control, Picker | TextField)
+        return control
 
     @property
     def text(self) -> str:
@@ -71,16 +71,16 @@ class KnobRow(Widget):
         self.control.value = text
 
     def check(self) -> KnobValue | None:
-        """The knob's value; None, with the reason shown below, where it can't be one."""
+        """Return the knob's value; None if invalid, with the problem shown below."""
         try:
             value = self.knob.check(self.text)
         except RequestError as error:
-            self._say(error)
+            self._show_problem(error)
             return None
-        self._say(None)
+        self._show_problem(None)
         return value
 
-    def _say(self, problem: RequestError | None) -> None:
+    def _show_problem(self, problem: RequestError | None) -> None:
         self.problem = problem
         control = self.control
         if isinstance(control, TextField):
@@ -90,8 +90,8 @@ class KnobRow(Widget):
         self.refresh()
 
     @property
-    def complaint(self) -> str:
-        """One line: what is allowed and what comes nearest, as the command line says it, less what stands there."""
+    def message(self) -> str:
+        """Return the problem in one line, as on the command line, without the value."""
         if self.problem is None:
             return ""
         message = self.problem.message.removeprefix(f"--{self.knob.name}: ")
@@ -106,7 +106,7 @@ class KnobRow(Widget):
         if not self.has_class("-long") and room > 5:
             parts.append((" " * (CONTROL + 1) + cut(self.knob.doc, room), MUTED))
         if self.problem is not None:
-            parts.append(("\n" + " " * LABEL + "↑ " + cut(self.complaint, width - LABEL - 2), "$text-error"))
+            parts.append(("\n" + " " * LABEL + "↑ " + cut(self.message, width - LABEL - 2), "$text-error"))
         return Content.assemble(*parts)
 
 
@@ -126,7 +126,7 @@ class KnobForm(Container):
     class Submitted(Message):
         """Enter in a text field."""
 
-    class Turned(Message):
+    class Changed(Message):
         """Some knob says something else."""
 
     def __init__(self, knobs: Sequence[Knob]) -> None:
@@ -143,21 +143,21 @@ class KnobForm(Container):
 
     def values(self) -> dict[str, KnobValue] | None:
         """Every knob's value; None where one can't be (it has the keys then)."""
-        found: dict[str, KnobValue] = {}
+        values: dict[str, KnobValue] = {}
         wrong: KnobRow | None = None
         for name, row in self.rows.items():
             value = row.check()
             if value is not None:
-                found[name] = value
+                values[name] = value
             elif wrong is None:
                 wrong = row
         if wrong is not None:
             wrong.control.focus()
             return None
-        return found
+        return values
 
     @property
-    def turned(self) -> bool:
+    def changed(self) -> bool:
         """Whether some knob is not at its default."""
         return any(row.text != default_text(row.knob) for row in self.rows.values())
 
@@ -199,4 +199,4 @@ class KnobForm(Container):
         row = control.parent
         if isinstance(row, KnobRow):
             row.check()
-        self.post_message(self.Turned())
+        self.post_message(self.Changed())

@@ -13,12 +13,12 @@ from cvtui.errors import RequestError
 from cvtui.labs.folder import LabFolder, LabHistory
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
-PATIENCE = (1.0, 4.0)
+STOP_TIMEOUTS = (1.0, 4.0)
 """Seconds after which a lab that was asked to stop gets SIGTERM, and SIGKILL."""
 
 
 class LabRun:
-    """Starts when it is made. RequestError for a wrong knob or a place that can't be written to."""
+    """Process and history of one lab; starts when made. Raises RequestError for a wrong knob or folder."""
 
     def __init__(self, runs: Path, name: str, knobs: Mapping[str, object]) -> None:
         self.name = name
@@ -27,13 +27,13 @@ class LabRun:
         self.began = time.monotonic()
         self.process: subprocess.Popen[bytes] = self.folder.start()
         self.reason = ""
-        """Why it ended where that was no wish of anybody's."""
+        """Why it ended, if it wasn't asked to."""
         self._state: State = "running"
-        self._asked = 0.0
+        self._stop_asked = 0.0
 
     @property
     def state(self) -> State:
-        """As of the last `poll`."""
+        """Return the state at the last `poll`."""
         return self._state
 
     @property
@@ -52,44 +52,44 @@ class LabRun:
         return self.shown.seconds if self.shown is not None else 0.0
 
     def poll(self) -> bool:
-        """Takes in what is new; True when there is something new to be shown."""
+        """Read new records. Return True if anything changed."""
         if not self.alive:
             return False
         over = self.process.poll() is not None  # before reading: then nothing that it wrote is missed
         changed = self.history.poll()
         if over:
-            self._end(self.process.returncode)
-        elif self._asked:
-            self._insist(time.monotonic() - self._asked)
+            self._finish(self.process.returncode)
+        elif self._stop_asked:
+            self._force_stop(time.monotonic() - self._stop_asked)
         return changed or over
 
-    def _end(self, code: int) -> None:
+    def _finish(self, code: int) -> None:
         if code == 0 and self.shown is not None and self.shown.done:
             self._state = "done"
-        elif self._asked or code == 130:
+        elif self._stop_asked or code == 130:
             self._state = "stopped"
         else:
             self._state = "failed"
             end = self.history.end
             self.reason = end.reason if end is not None and end.reason else f"its process ended with {code}"
 
-    def _insist(self, since: float) -> None:
-        if since > PATIENCE[1]:
+    def _force_stop(self, since: float) -> None:
+        if since > STOP_TIMEOUTS[1]:
             self.process.kill()
-        elif since > PATIENCE[0]:
+        elif since > STOP_TIMEOUTS[0]:
             self.process.terminate()
 
     def stop(self) -> None:
-        """Asks it to stop; `poll` says when it has."""
-        if self.alive and not self._asked:
-            self._asked = time.monotonic()
+        """Request a stop; `poll` updates the state."""
+        if self.alive and not self._stop_asked:
+            self._stop_asked = time.monotonic()
             self._state = "stopping"
             try:
                 self.folder.stop()
             except RequestError:  # the folder is gone
                 self.process.terminate()
 
-    def leave(self) -> None:
-        """The session ends: a lab does not outlive it."""
+    def terminate(self) -> None:
+        """Terminate the process: a lab does not outlive its session."""
         if self.process.poll() is None:
             self.process.terminate()

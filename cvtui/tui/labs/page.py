@@ -1,4 +1,4 @@
-"""A lab's page: its claim, its knobs, and what came out."""
+"""A lab's page: its claim, its knobs, its results."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView, number_lines
 from cvtui.tui.widgets.frame import Card
 
-PAUSES = 5
-"""Figures are drawn anew after so many times as long as the last drawing took, or longer."""
+REDRAW_PAUSE = 5
+"""Pause between redraws of the figures, as a multiple of the time that the last one took."""
 
 
-class Words(Widget):
+class Paragraph(Widget):
     """Paragraphs, wrapped."""
 
     DEFAULT_CSS = """
-    Words { height: auto; width: 1fr; color: $foreground; margin: 0 1; &.-gap { margin: 1 1 0 1; } }
+    Paragraph { height: auto; width: 1fr; color: $foreground; margin: 0 1; &.-gap { margin: 1 1 0 1; } }
     """
 
     def __init__(self, content: Content | str = "", *, classes: str = "", id: str | None = None) -> None:  # noqa: A002
@@ -72,7 +72,7 @@ class Numbers(Widget):
     def _label(self) -> int:
         return min(34, max((len(name) for name, _ in self._numbers), default=1))
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+    def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
         return 1 + -(-len(self._numbers) // self._columns(width)) if self._numbers else 0
 
     def render(self) -> Content:
@@ -124,7 +124,7 @@ def verdict(shown: LabShown) -> Content:
 
 
 class LabPage(Card):
-    """Knows its knobs and its last run; the place asks both."""
+    """Page of one lab: its knobs and its last run."""
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
@@ -153,13 +153,15 @@ class LabPage(Card):
     def compose(self) -> ComposeResult:
         yield ActionLine()
         with Sheet():
-            yield Words(Content.assemble(("Claim  ", "bold $text-primary"), self.lab.claim), id="claim")
+            yield Paragraph(Content.assemble(("Claim  ", "bold $text-primary"), self.lab.claim), id="claim")
             yield KnobForm(self.lab.all_knobs)
             with Vertical(id="results"):
-                yield Words(classes="-gap", id="verdict")
+                yield Paragraph(classes="-gap", id="verdict")
                 yield FiguresView()
-                yield Words(
-                    Content.assemble(("To notice  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")),
+                yield Paragraph(
+                    Content.assemble(
+                        ("What to look for  ", "bold $text-primary"), (self.lab.notice, "$foreground 85%")
+                    ),
                     classes="-gap",
                     id="notice",
                 )
@@ -187,59 +189,59 @@ class LabPage(Card):
     # ------------------------------------------------------------------ a run
 
     def begin(self, run: LabRun) -> None:
-        """Its figures come here as the lab shows them; until the first, the last run's stay."""
+        """Follow a new run; the last run's figures stay until its first."""
         self.run = run
         self._to_results = True
-        self.query_one("#verdict", Words).say(Content(""))
+        self.query_one("#verdict", Paragraph).say(Content(""))
         self._scrolled = round(self.sheet.scroll_offset.y)
         self.sheet.focus()
         self.refresh_run()
 
     def say(self, error: RequestError) -> None:
-        """It could not be started."""
+        """Show why the lab could not be started."""
         self.line.show(self.run, "✗ not started")
-        self.query_one("#verdict", Words).say(Content.styled(error.message, "$text-error"))
+        self.query_one("#verdict", Paragraph).say(Content.styled(error.message, "$text-error"))
 
     def refresh_run(self) -> None:
-        """The line always, the figures when they are others."""
+        """Redraw the action line, and the figures if they have changed."""
         run = self.run
         self.line.show(run)
         shown = run.shown if run is not None else None
         if run is not None and run.state == "failed":
-            told = f"{run.reason}\nIts log: {run.folder.log}"
-            self.query_one("#verdict", Words).say(Content.styled(told, "$text-error"))
+            text = f"{run.reason}\nIts log: {run.folder.log}"
+            self.query_one("#verdict", Paragraph).say(Content.styled(text, "$text-error"))
         if run is None or shown is None or shown is self._shown:
             return
-        if not shown.done and time.monotonic() < self._drawn_at + PAUSES * self.figures.cost:
+        if not shown.done and time.monotonic() < self._drawn_at + REDRAW_PAUSE * self.figures.cost:
             return  # the next look shows it: drawing must leave the keys their time
         self._drawn_at = time.monotonic()
         self._shown = shown
-        words = verdict(shown) if shown.done else Content("")
+        content = verdict(shown) if shown.done else Content("")
         with self.app.batch_update():
-            self.query_one("#verdict", Words).say(words)
+            self.query_one("#verdict", Paragraph).say(content)
             self.set_class(bool(shown.figures), "-there")
             self.figures.show(shown.figures)
             self.query_one(Numbers).show(number_lines(shown.numbers) if shown.done else [])
         if self._to_results and shown.figures:
             self._to_results = not shown.done
-            self.call_after_refresh(self._look_at_results)
+            self.call_after_refresh(self._scroll_to_results)
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        self._explain()
+    def on_descendant_focus(self) -> None:
+        self._show_explanation()
 
-    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        self._explain()
+    def on_descendant_blur(self) -> None:
+        self._show_explanation()
 
-    def _explain(self) -> None:
-        """The knob that has the keys, in full, at the foot of the frame."""
+    def _show_explanation(self) -> None:
+        """Show the focused knob's explanation at the foot of the frame."""
         row = self.form.current
-        words = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
-        self.border_subtitle = Content(cut(words, max(1, self.size.width - 8)))
+        text = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
+        self.border_subtitle = Content(cut(text, max(1, self.size.width - 8)))
 
-    def _look_at_results(self) -> None:
-        """Scrolls to the results where the knobs leave them less than two thirds of the page."""
+    def _scroll_to_results(self) -> None:
+        """Scroll to the results if the knobs leave them less than two thirds of the page."""
         sheet = self.sheet
-        if round(sheet.scroll_offset.y) != self._scrolled:  # somebody has scrolled
+        if round(sheet.scroll_offset.y) != self._scrolled:  # scrolled by hand
             return
         top = self.query_one("#results").virtual_region.y + 1  # it begins with an empty line
         if top > sheet.size.height // 3:

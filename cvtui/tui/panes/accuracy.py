@@ -9,7 +9,7 @@ import numpy as np
 from cvtui.runlog.axes import Smoothed, epoch_middles, numbers, position
 from cvtui.text import percent
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.overlay import lines_of_others
+from cvtui.tui.panes.overlay import overlay_lines
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line
 
@@ -30,7 +30,7 @@ class AccuracyPane(CurvePane):
         self.set_axis(history, view)
         x = self._positions.of_steps(history, view.x_axis)
         raw = history.steps.accuracy
-        lines = lines_of_others(view, "accuracy")
+        lines = overlay_lines(view, "accuracy")
         if np.isfinite(raw).any():
             smooth = bool(view.beta)
             if smooth:
@@ -46,6 +46,6 @@ class AccuracyPane(CurvePane):
                 lines.append(Line("validation", ends, values, 2, points=True))
         self.plot.set_lines(lines)
 
-    def told(self, history: History, view: ViewState) -> str:
+    def subtitle(self, history: History, _view: ViewState) -> str:
         values = [(epoch.val_accuracy, -epoch.epoch) for epoch in history.epochs if epoch.val_accuracy is not None]
         return f"best validation {percent(max(values)[0])} (epoch {-max(values)[1]})" if values else ""

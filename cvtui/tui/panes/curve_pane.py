@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from cvtui.draw.ticks import XKind, YKind
-from cvtui.runlog.axes import Positions, XAxis, position
+from cvtui.runlog.axes import Positions, XAxis, position, step_at
 from cvtui.text import clean
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 def marks_of(history: History, view: ViewState) -> list[Mark]:
     """Every change made while the run went, at its step; those of one step share a mark."""
-    words: dict[int, list[str]] = {}
+    labels: dict[int, list[str]] = {}
     run = history.run
     if run is not None and run.step:
-        words[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "went on here"]
+        labels[run.step] = [f"forked from {clean(str(run.parent.get('run', '')))}" if run.parent else "resumed here"]
     for command in history.commands:
         if command.command == "look":
             continue
-        words.setdefault(command.step, []).append(clean(command.words) or command.command.replace("_", " "))
-    steps = sorted(words)
-    places = position(history, view.x_axis, steps)
-    return [Mark(float(place), ", ".join(words[step]), 4) for step, place in zip(steps, places, strict=True)]
+        labels.setdefault(command.step, []).append(clean(command.words) or command.command.replace("_", " "))
+    steps = sorted(labels)
+    positions = position(history, view.x_axis, steps)
+    return [Mark(float(x), ", ".join(labels[step]), 4) for step, x in zip(steps, positions, strict=True)]
 
 
-def smoothing_words(view: ViewState) -> str:
+def smoothing_text(view: ViewState) -> str:
     return f"smoothing β {view.beta:g}" if view.beta else "no smoothing"
 
 
@@ -60,6 +60,7 @@ class CurvePane(Pane):
 
     X_KINDS: ClassVar[dict[XAxis, XKind]] = {"steps": "step", "epochs": "epoch", "samples": "samples", "time": "time"}
     Y_KIND: ClassVar[YKind] = "number"
+    SLOT = "curves"
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,12 +84,12 @@ class CurvePane(Pane):
             len(history.commands),
             view.x_axis,
             view.beta,
-            view.others,
+            view.overlays,
             self.NAME in view.log_y,
         )
 
     def update_from(self, history: History, view: ViewState) -> bool:
-        """As in `Pane`; a cursor that moves costs no new curves."""
+        """Update as `Pane` does; a moved cursor recomputes no curves."""
         self.waiting = self._can_wait(history, view)
         if not self.waiting:
             self._drawn_at, self._drawn_steps = time.monotonic(), history.steps_done
@@ -101,14 +102,14 @@ class CurvePane(Pane):
         self.plot.cursor_x = x if x is not None and np.isfinite(x) else None
         if x is not None:
             self.plot.reveal(x)
-        self.say(self.told(history, view))
+        self.set_subtitle(self.subtitle(history, view))
         return True
 
     def _can_wait(self, history: History, view: ViewState) -> bool:
-        """Are there only some more steps, too few of them to be seen? For a second at most: the legend tells values.
+        """Return True if the new steps would not change a visible column; for a second at most.
 
-        On a run of 200,000 steps a column of dots is a thousand of them: three figures in ten frames a second would
-        take a third of a core to show what nobody can see.
+        The legend shows values, hence the limit. On a run of 200,000 steps a column of dots is a thousand of them:
+        three figures in ten frames a second would take a third of a core to show what can't be seen.
         """
         new = history.steps_done - self._drawn_steps
         if view.state != "running" or new <= 0 or time.monotonic() - self._drawn_at >= WAITING_SECONDS:
@@ -118,14 +119,21 @@ class CurvePane(Pane):
         known, now = self._drawn, self.key(history, view)
         return isinstance(known, tuple) and isinstance(now, tuple) and known[:1] + known[2:] == now[:1] + now[2:]
 
-    def told(self, history: History, view: ViewState) -> str:
-        """A few words for the lower border."""
+    def subtitle(self, _history: History, _view: ViewState) -> str:
+        """Return the text of the lower border."""
         return ""
 
     def set_axis(self, history: History, view: ViewState) -> None:
         self.plot.x_kind = self.X_KINDS[view.x_axis]
         self.plot.log_y = self.NAME in view.log_y
         self.plot.set_marks(marks_of(history, view))
+
+    def steps_in_view(self, history: History, view: ViewState) -> float:
+        """Return the number of steps between the left and the right end of the plot."""
+        if self.plot.view[0] is None:
+            return len(history.steps)
+        low, high = (step_at(history, view.x_axis, x) for x in self.plot.view[0])
+        return high - low
 
     def reset_zoom(self) -> None:
         self.plot.reset_zoom()

@@ -10,9 +10,10 @@ from textual.content import Content
 from textual.message import Message
 
 from cvtui.text import clean, count
-from cvtui.tui.panes.pane import MUTED, Pane
-from cvtui.tui.panes.styled_lines import Line, Lines
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
@@ -30,7 +31,7 @@ def heading(one: Diagnosis) -> Content:
     return Content.assemble((f"{glyph} {one.name}", f"bold {colour}"), (f"{when}{where}", MUTED))
 
 
-class FindingsList(Lines):
+class FindingsList(StyledLines):
     """One line a finding; the arrows choose one."""
 
     BINDING_GROUP_TITLE = "The doctor"
@@ -55,15 +56,17 @@ class FindingsList(Lines):
         self.chosen = 0
 
     def show(self, findings: tuple[Diagnosis, ...], empty: str) -> None:
-        """The findings, or a word where there is none. The cursor stays on its finding."""
+        """Show the findings, or `empty` if there are none. The cursor stays on its finding."""
         at = self.finding.id if self.finding is not None else ""
         self.findings = findings
         self.chosen = next((n for n, one in enumerate(findings) if one.id == at), 0)
-        lines = [Line(Content("  "), Content.assemble(heading(one), "\n", clean(one.sentence))) for one in findings]
-        self.pointed = None
-        self.set_lines(lines or [Line(Content(""), Content.styled(empty, MUTED))])
+        lines = [
+            StyledLine(Content("  "), Content.assemble(heading(one), "\n", clean(one.sentence))) for one in findings
+        ]
+        self.marked = None
+        self.set_lines(lines or [StyledLine(Content(""), Content.styled(empty, MUTED))])
         if findings:
-            self.point_at(self.chosen)
+            self.mark_line(self.chosen)
 
     @property
     def finding(self) -> Diagnosis | None:
@@ -72,7 +75,7 @@ class FindingsList(Lines):
     def action_choose(self, by: int) -> None:
         if self.findings:
             self.chosen = min(max(self.chosen + by, 0), len(self.findings) - 1)
-            self.point_at(self.chosen)
+            self.mark_line(self.chosen)
 
     def _ask(self, what: str) -> None:
         if self.finding is not None:
@@ -87,7 +90,7 @@ class FindingsList(Lines):
     def action_go(self) -> None:
         self._ask("go")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         return bool(self.findings) if action in ("why", "cure", "go") else True
 
 
@@ -116,4 +119,4 @@ class FindingsPane(Pane):
             empty = f"✓ Nothing wrong {'so far' if view.alive else 'was found'}."
         self.list.show(view.findings, empty)
         faults = sum(one.severity != "note" for one in view.findings)
-        self.say(f"{faults} fault{'s' if faults != 1 else ''} · enter: why · f: cure" if view.findings else "")
+        self.set_subtitle(f"{faults} fault{'s' if faults != 1 else ''} · enter: why · f: cure" if view.findings else "")

@@ -38,7 +38,7 @@ class GradientPane(CurvePane):
             self.plot.empty = "this run logs no gradient norm"
         self.plot.set_lines(lines)
 
-    def told(self, history: History, view: ViewState) -> str:
+    def subtitle(self, history: History, view: ViewState) -> str:
         norms = history.steps.grad_norm
         if not len(norms):
             return ""

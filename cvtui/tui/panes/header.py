@@ -9,9 +9,9 @@ from textual.widget import Widget
 
 from cvtui.runlog.axes import speed
 from cvtui.text import clean, count, duration, percent
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.panes.predictions import images_per_second, time_left
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.history import History
@@ -40,13 +40,13 @@ class RunHeader(Widget):
         super().__init__(id="run-header")
         self._history: History | None = None
         self._view = ViewState()
-        self._told: object = None
+        self._drawn: object = None
 
     def update_from(self, history: History, view: ViewState) -> None:
         key = (history.version, view.state, view.pending, view.cursor, view.findings)
-        if key == self._told and history is self._history:
+        if key == self._drawn and history is self._history:
             return
-        self._told, self._history, self._view = key, history, view
+        self._drawn, self._history, self._view = key, history, view
         self.refresh()
 
     def render(self) -> Content:
@@ -60,7 +60,7 @@ class RunHeader(Widget):
         return self.render().plain
 
 
-def _state(history: History, view: ViewState, width: int) -> Content:
+def _state(view: ViewState, width: int) -> Content:
     glyph, colour, word = STATES[view.state]
     if view.pending:
         return Content.styled(f"◌ {view.pending}…", "bold $text-warning")
@@ -68,7 +68,7 @@ def _state(history: History, view: ViewState, width: int) -> Content:
 
 
 def _reason(history: History, view: ViewState) -> str:
-    """Why it ended as it did, where that was no wish of anybody's."""
+    """Return why the run ended, if it wasn't asked to."""
     if history.trouble and (view.alive or view.state == "lost"):
         return clean(history.trouble)
     if view.state == "lost":
@@ -80,24 +80,24 @@ def _reason(history: History, view: ViewState) -> str:
 
 def _first(history: History, view: ViewState, width: int) -> Content:
     """State and name on the left, epoch, step and time left on the right."""
-    right = _progress_words(history, view) if view.cursor is None else _cursor_words(history, view.cursor)
+    right = _progress_parts(history, view) if view.cursor is None else _cursor_parts(history, view.cursor)
     while len(right) > 1 and sum(len(part) + 3 for part in right) > width * 3 // 5:
         right = right[1:] if view.alive and view.cursor is None else right[:-1]
     tail = " · ".join(right)
     room = width - len(tail) - 3
-    state = _state(history, view, max(12, room - 2))
+    state = _state(view, max(12, room - 2))
     reason = _reason(history, view)
     name = _cut(clean(history.folder.name), max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
     left = Content.assemble(state, "  ", (name, "bold")) if name else state
     if reason:
-        told = _cut(reason, max(0, room - left.cell_length - 2))
-        left = Content.assemble(left, "  ", (told, STATES[view.state][1]))
+        text = _cut(reason, max(0, room - left.cell_length - 2))
+        left = Content.assemble(left, "  ", (text, STATES[view.state][1]))
     gap = max(1, width - left.cell_length - len(tail))
     tone = "bold $text-warning" if view.cursor is not None else ""
     return Content.assemble(left, " " * gap, (tail, tone)).truncate(width, ellipsis=True)
 
 
-def _cursor_words(history: History, cursor: int) -> list[str]:
+def _cursor_parts(history: History, cursor: int) -> list[str]:
     """Which moment all panes show, and how to get back."""
     run = history.run
     per_epoch = run.steps_per_epoch if run is not None else 0
@@ -106,41 +106,41 @@ def _cursor_words(history: History, cursor: int) -> list[str]:
     return [f"at step {count(cursor)}{epoch}", "end: live"]
 
 
-def _progress_words(history: History, view: ViewState) -> list[str]:
+def _progress_parts(history: History, view: ViewState) -> list[str]:
     run, done = history.run, history.steps_done
     if run is None:
         return []
-    words = []
+    parts = []
     epochs = run.recipe.get("epochs")
     if isinstance(epochs, int) and run.steps_per_epoch > 0:
-        words.append(f"epoch {min(epochs, (done + run.shift) // run.steps_per_epoch + 1)}/{epochs}")
-    words.append(f"step {count(done)}/{count(run.total_steps)}" if run.total_steps else f"step {count(done)}")
+        parts.append(f"epoch {min(epochs, (done + run.shift) // run.steps_per_epoch + 1)}/{epochs}")
+    parts.append(f"step {count(done)}/{count(run.total_steps)}" if run.total_steps else f"step {count(done)}")
     seconds = float(history.steps.seconds[-1]) if len(history.steps.seconds) else None
     if view.alive and run.total_steps:
-        words.append(f"{duration(time_left(history))} left")
+        parts.append(f"{duration(time_left(history))} left")
     elif seconds is not None:
-        words.append(f"took {duration(seconds, decimal=True)}" if not view.alive else f"for {duration(seconds)}")
-    return words
+        parts.append(f"took {duration(seconds, decimal=True)}" if not view.alive else f"for {duration(seconds)}")
+    return parts
 
 
 def _second(history: History, view: ViewState, width: int) -> Content:
-    """The bar, then facts as far as they fit."""
+    """Return the progress bar, then as many facts as fit."""
     run = history.run
     facts: list[str] = []
     if run is not None:
-        pace = _pace(history)
-        if pace and view.state != "paused":
-            facts.append(pace)
+        speed_text = _speed_text(history)
+        if speed_text and view.state != "paused":
+            facts.append(speed_text)
         facts.append(clean(run.device))
         if run.device.startswith("cpu"):
             facts.append(f"{history.threads} thread{'s' if history.threads != 1 else ''}")
         sampled = history.latest_layers
         if sampled is not None and sampled.watch_cost is not None:
-            facts.append(f"watching costs {percent(sampled.watch_cost)}")
+            facts.append(f"monitoring overhead {percent(sampled.watch_cost)}")
     faults = sum(one.severity != "note" for one in view.findings)
     if faults:
         facts.insert(0, f"▲ {faults} fault{'s' if faults > 1 else ''}")
-    if run is not None and not run.total_steps:  # somebody's own loop, which did not say how far it goes: no bar
+    if run is not None and not run.total_steps:  # a custom loop without a known length: no bar
         while len(facts) > 1 and sum(len(fact) + 3 for fact in facts) > width:
             facts.pop()
         return Content.styled(" · ".join(facts), MUTED).truncate(width, ellipsis=True)
@@ -152,8 +152,8 @@ def _second(history: History, view: ViewState, width: int) -> Content:
     return Content.assemble(bar(share, room, STATES[view.state][1]), " ", (tail, MUTED))
 
 
-def _pace(history: History) -> str:
-    """Images a second; steps a second where nobody said how many images a step has; "" while neither is known."""
+def _speed_text(history: History) -> str:
+    """Return images a second, or steps a second if the batch size is unknown; "" if neither is known."""
     images = images_per_second(history)
     if images:
         return f"{count(round(images))} images/s"
@@ -162,7 +162,7 @@ def _pace(history: History) -> str:
 
 
 def bar(share: float, width: int, colour: str) -> Content:
-    """A thin bar of `width` cells, to half a cell."""
+    """Return a thin bar of `width` cells, to half a cell."""
     halves = round(min(1.0, max(0.0, share)) * width * 2)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
     return Content.assemble((done, colour), ("─" * (width - len(done)), "$foreground 25%"))

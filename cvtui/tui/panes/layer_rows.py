@@ -28,7 +28,7 @@ class Health:
 
     level: Level
     column: str = ""
-    words: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +54,37 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
     known: list[Layer] = [] if run is None else run.layers
     rows = []
     for layer in known:
-        found = stats.pop(layer.name, None)
+        layer_stats = stats.pop(layer.name, None)
         std = predicted.get(layer.name)
-        rows.append(LayerRow(clean(layer.name), clean(layer.expression), layer.output, found, std, health(found, std)))
-    for name, found in stats.items():  # a run that somebody else logged may have no layer table
         rows.append(
-            LayerRow(clean(name), clean(found.kind), [], found, predicted.get(name), health(found, predicted.get(name)))
+            LayerRow(
+                clean(layer.name), clean(layer.expression), layer.output, layer_stats, std, health(layer_stats, std)
+            )
+        )
+    for name, layer_stats in stats.items():  # a custom loop may log no layer table
+        rows.append(
+            LayerRow(
+                clean(name),
+                clean(layer_stats.kind),
+                [],
+                layer_stats,
+                predicted.get(name),
+                health(layer_stats, predicted.get(name)),
+            )
         )
     return rows, None if sampled is None else sampled.step
 
 
 def predicted_stds(history: History) -> dict[str, float]:
-    """{layer: std of its output at the first batch} as foretold when the run began; {} where it was not."""
-    found = history.run.prediction.get("activation_std") if history.run is not None else None
-    if not isinstance(found, dict):
+    """Return {layer: std of its output at the first batch} as predicted at the start; {} if unknown."""
+    stds = history.run.prediction.get("activation_std") if history.run is not None else None
+    if not isinstance(stds, dict):
         return {}
-    return {str(name): float(std) for name, std in found.items() if isinstance(std, int | float) and std is not None}
+    return {str(name): float(std) for name, std in stds.items() if isinstance(std, int | float) and std is not None}
 
 
 def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
-    """The worst that can be said of a layer, most serious first.
+    """Return the most serious health problem of a layer.
 
     Limits: half of all channels dead is worth a look, four fifths are bad (in the first batches of healthy nets a third
     may be silent); of tanh or sigmoid outputs 30 and 50 % saturated. Worth a look, too: a std that is 30 times off the
@@ -82,32 +93,44 @@ def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
     """
     if stats is None:
         return Health("none")
+    return _output_health(stats) or _weight_health(stats) or _std_health(stats, predicted_std) or Health("good")
+
+
+def _output_health(stats: LayerStats) -> Health | None:
     if stats.mean is None or stats.std is None:
         return Health("bad", "mean", "its output is not finite")
     if stats.dead is not None and stats.dead >= 0.5:
-        words = f"{percent(stats.dead, 0)} of its channels are dead"
-        return Health("bad" if stats.dead >= 0.8 else "warn", "dead", words)
+        problem = f"{percent(stats.dead, 0)} of its channels are dead"
+        return Health("bad" if stats.dead >= 0.8 else "warn", "dead", problem)
     if stats.saturated is not None and stats.saturated >= 0.3:
-        words = f"{percent(stats.saturated, 0)} of its outputs are saturated"
-        return Health("bad" if stats.saturated >= 0.5 else "warn", "saturated", words)
+        problem = f"{percent(stats.saturated, 0)} of its outputs are saturated"
+        return Health("bad" if stats.saturated >= 0.5 else "warn", "saturated", problem)
     if stats.std == 0:
         return Health("bad", "mean", "its output is the same for all images")
     if stats.zeros is not None and stats.zeros >= 0.98:
         return Health("warn", "zeros", f"{percent(stats.zeros, 0)} of its outputs are 0")
+    return None
+
+
+def _weight_health(stats: LayerStats) -> Health | None:
     if stats.grad_norm is not None and stats.grad_norm == 0:
         return Health("warn", "gradient", "no gradient reaches its weights")
     if stats.update_ratio is not None and stats.update_ratio > 0.1:
         size = f"{significant(stats.update_ratio, 2)} times their size"
         return Health("warn", "update", f"one step moves its weights by {size}")
-    if predicted_std and math.isfinite(predicted_std):
+    return None
+
+
+def _std_health(stats: LayerStats, predicted_std: float | None) -> Health | None:
+    if stats.std is not None and predicted_std and math.isfinite(predicted_std):
         factor = stats.std / predicted_std
         if factor > 30 or factor < 1 / 30:
             return Health("warn", "mean", f"its std is {significant(factor, 2)} times the predicted one")
-    return Health("good")
+    return None
 
 
 def strip(histogram: Histogram, width: int) -> tuple[str, int]:
-    """A histogram as `width` eighth blocks, and how many of them lie left of zero.
+    """Return a histogram as `width` eighth blocks, and how many of them lie left of zero.
 
     Heights go with the square root of the counts: beside a ReLU's bar of zeros the rest would else be flat.
     """

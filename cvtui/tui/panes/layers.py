@@ -44,15 +44,15 @@ class LayersPane(Pane):
         self._say(self.query_one(LayersTable).row)
 
     def _say(self, row: LayerRow | None) -> None:
-        """The row under the cursor in words, or the worst one, and when the statistics were taken."""
+        """Show the health of the layer under the cursor, or of the worst, and the sample's step."""
         if self._step is not None:
             when = f"at step {count(self._step)}"
             if self._asked is not None and self._asked != self._step:
                 when += f", the last sample before {count(self._asked)}"
         else:
             when = "no sample yet" if self._asked is None else f"no sample before step {count(self._asked)}"
-        if row is None or not row.health.words:
+        if row is None or not row.health.problem:
             rows = sorted(self.query_one(LayersTable).rows, key=lambda row: row.health.level != "bad")
-            row = next((row for row in rows if row.health.words), None)
-        words = f"{row.name}: {row.health.words} · " if row is not None else ""
-        self.say(words + when)
+            row = next((row for row in rows if row.health.problem), None)
+        text = f"{row.name}: {row.health.problem} · " if row is not None else ""
+        self.set_subtitle(text + when)

@@ -68,7 +68,7 @@ class LayersTable(Grid[LayerRow]):
     """Rows of layers with a cursor that is seen without the focus too; enter opens the layer under it."""
 
     class Opened(Message):
-        """The row under the cursor is to be looked at more closely."""
+        """Request to open the layer under the cursor."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="health"),

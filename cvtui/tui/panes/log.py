@@ -8,10 +8,11 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.text import clean
-from cvtui.tui.panes.log_entries import Entry, Story, way_out
-from cvtui.tui.panes.pane import MUTED, Pane
-from cvtui.tui.panes.styled_lines import Line, Lines
+from cvtui.tui.panes.log_entries import Entry, LogEntries, next_step
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.history import History
@@ -32,61 +33,63 @@ class LogPane(Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._story = Story()
-        self._wreck: str = ""
+        self._entries = LogEntries()
+        self._failure: str = ""
         self._steps: list[float] = []
 
     def compose(self) -> ComposeResult:
-        yield Lines(follow=True)
+        yield StyledLines(follow=True)
 
     @property
     def text(self) -> str:
-        return self.query_one(Lines).text
+        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
         return (history.version, view.state, view.cursor)
 
     def draw(self, history: History, view: ViewState) -> None:
-        lines = self.query_one(Lines)
-        void, entries = self._story.update(history)
-        if void or (self._wreck and view.state != self._wreck):
+        lines = self.query_one(StyledLines)
+        void, entries = self._entries.update(history)
+        if void or (self._failure and view.state != self._failure):
             lines.set_lines([])
             self._steps.clear()
-            if not void:  # the wreck's lines go, what was told before comes again
-                self._story = Story()
-                entries = self._story.update(history)[1]
-            self._wreck = ""
+            if not void:  # the failure's lines go, the entries before it are written again
+                self._entries = LogEntries()
+                entries = self._entries.update(history)[1]
+            self._failure = ""
         lines.follow = view.cursor is None
         lines.add_lines([_line(entry) for entry in entries])
         self._steps += [entry.step for entry in entries]
-        if view.state in ("failed", "lost", "diverged", "stopped") and not self._wreck:
-            self._wreck = view.state
-            lines.add_lines(_wreck(history, view.state))
-        lines.point_at(None if view.cursor is None else self._last_before(view.cursor))
+        if view.state in ("failed", "lost", "diverged", "stopped") and not self._failure:
+            self._failure = view.state
+            lines.add_lines(_failure(history, view.state))
+        lines.mark_line(None if view.cursor is None else self._last_before(view.cursor))
 
     def _last_before(self, step: int) -> int:
-        """The line that tells what happened last at that step."""
-        told = [number for number, when in enumerate(self._steps) if when <= step]
-        return max(told, default=0)
+        """Return the last line at or before a step."""
+        before = [number for number, when in enumerate(self._steps) if when <= step]
+        return max(before, default=0)
 
 
-def _line(entry: Entry) -> Line:
+def _line(entry: Entry) -> StyledLine:
     glyph = Content.styled(f"{entry.glyph} ", COLOURS[entry.tone])
     head = Content.assemble((f"{entry.clock:8} ", MUTED), glyph)
     tone = "$foreground" if entry.tone in ("good", "mark") else COLOURS[entry.tone]
-    return Line(head, Content.styled(entry.text, tone), short=glyph)
+    return StyledLine(head, Content.styled(entry.text, tone), short=glyph)
 
 
-def _wreck(history: History, state: str) -> list[Line]:
-    """What the process itself printed last, where it broke, and the way out."""
-    lines: list[Line] = []
+def _failure(history: History, state: str) -> list[StyledLine]:
+    """Return the last lines of worker.log, if the process broke, and what to do next."""
+    lines: list[StyledLine] = []
     broke = state in ("failed", "lost")
     printed = [clean(text).rstrip() for text in (history.last_log_lines(20) if broke else [])]
     while printed and not printed[-1]:
         printed.pop()
     if printed:
-        lines.append(Line(Content(""), Content.styled("the process's last words (worker.log):", MUTED)))
-        lines += [Line(Content.styled("│ ", "$text-error"), Content(text)) for text in printed]
-    if way := way_out(state, history):
-        lines.append(Line(Content(""), Content.styled(way, "bold $text-warning" if state != "stopped" else MUTED)))
+        lines.append(StyledLine(Content(""), Content.styled("the process's last words (worker.log):", MUTED)))
+        lines += [StyledLine(Content.styled("│ ", "$text-error"), Content(text)) for text in printed]
+    if hint := next_step(state, history):
+        lines.append(
+            StyledLine(Content(""), Content.styled(hint, "bold $text-warning" if state != "stopped" else MUTED))
+        )
     return lines

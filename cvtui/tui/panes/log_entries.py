@@ -35,7 +35,7 @@ class Entry:
         return time.strftime("%H:%M:%S", time.localtime(self.when)) if self.when is not None else ""
 
 
-class Story:
+class LogEntries:
     """Turns a growing history into entries, each record once."""
 
     def __init__(self) -> None:
@@ -46,24 +46,27 @@ class Story:
         self._counts = {"epochs": 0, "commands": 0, "checkpoints": 0, "findings": 0}
         self._last_log: Log | None = None
         self._ended = False
-        self._told_run = False
+        self._has_start = False
 
     def update(self, history: History) -> tuple[bool, list[Entry]]:
-        """(True when all earlier entries are void: another process took over, or the log was rewound; new entries)."""
+        """Return (True if all earlier entries are void, new entries).
+
+        They are void when another process took over, or the log was rewound.
+        """
         shrunk = any(len(getattr(history, name)) < seen for name, seen in self._counts.items())
         void = shrunk or (self._run is not None and history.run is not self._run)
         if void or self._run is None:
-            told_nothing = not self._told_run and not any(self._counts.values()) and self._last_log is None
-            void = void or not told_nothing
+            nothing_yet = not self._has_start and not any(self._counts.values()) and self._last_log is None
+            void = void or not nothing_yet
             self._begin(history.run)
-        news = sorted(self._news(history), key=lambda item: item[0])
+        news = sorted(self._new_entries(history), key=lambda item: item[0])
         return void, [replace(entry, step=place[0]) for place, entry in news]
 
-    def _news(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
-        """New records with their place: the step, and within a step the order in which the engine does things."""
+    def _new_entries(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
+        """Return new records with their order: the step, then the order in which the engine works within a step."""
         news: list[tuple[tuple[float, int], Entry]] = []
-        if history.run is not None and not self._told_run:
-            self._told_run = True
+        if history.run is not None and not self._has_start:
+            self._has_start = True
             resumed = history.run.step or 0
             news.append(((resumed, 6 if resumed else 0), _started(history.run)))
         for log in self._new_logs(history):
@@ -72,7 +75,7 @@ class Story:
             news.append((place, Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone)))
         for command in self._new("commands", history):
             if command.command not in ("save", "look"):  # a checkpoint has its own line; a look changes nothing
-                news.append(((command.step, 2), _asked(command)))
+                news.append(((command.step, 2), _command(command)))
         total = history.run.recipe.get("epochs") if history.run is not None else None
         for epoch in self._new("epochs", history):
             news.append(((epoch.step, 3), _epoch(epoch, total)))
@@ -80,10 +83,10 @@ class Story:
             if saved.reason not in ("last", "best"):  # those two come with every epoch; its line has a star
                 news.append(((saved.step, 4), _saved(saved)))
         for finding in self._new("findings", history):
-            news.append(((finding.step, 5), _found(finding)))
+            news.append(((finding.step, 5), _finding(finding)))
         if history.end is not None and not self._ended:
             self._ended = True
-            news.append(((history.end.step + 0.5, 9), _end(history.end)))
+            news.append(((history.end.step + 0.5, 9), _ending(history.end)))
         return news
 
     def _new(self, name: str, history: History) -> list[Any]:
@@ -104,7 +107,7 @@ class Story:
 
 
 def _step_at(history: History, when: float) -> float:
-    """The step of the last epoch or command before a moment: good enough to sort a line of text in."""
+    """Return the step of the last epoch or command before a time: exact enough to sort text in."""
     known = [0.0 if history.run is None or history.run.step is None else float(history.run.step)]
     known += [epoch.step for epoch in history.epochs if epoch.time <= when]
     known += [command.step for command in history.commands if command.time <= when]
@@ -127,28 +130,28 @@ def _epoch(epoch: EpochDone, total: object) -> Entry:
     return Entry(epoch.time, "★" if epoch.best else " ", text, "good" if epoch.best else "plain")
 
 
-def _asked(command: CommandApplied) -> Entry:
+def _command(command: CommandApplied) -> Entry:
     glyph = {"pause": "‖", "resume": "▶", "stop": "■"}.get(command.command, "→")
-    words = command.words or command.command.replace("_", " ")
-    return Entry(command.time, glyph, f"{clean(words)} (step {count(command.step)})", "mark")
+    text = command.words or command.command.replace("_", " ")
+    return Entry(command.time, glyph, f"{clean(text)} (step {count(command.step)})", "mark")
 
 
 def _saved(saved: CheckpointSaved) -> Entry:
     return Entry(None, "↓", f"saved {clean(saved.path)} (step {count(saved.step)})", "quiet")
 
 
-def _found(finding: Finding) -> Entry:
+def _finding(finding: Finding) -> Entry:
     tone: Tone = {"stop": "bad", "warn": "warn"}.get(finding.severity, "plain")  # type: ignore[assignment]
     return Entry(None, "✗" if tone == "bad" else "▲" if tone == "warn" else "·", clean(finding.sentence), tone)
 
 
-def _end(end: RunEnded) -> Entry:
-    glyph, tone = END_LOOK[end.status]
+def _ending(end: RunEnded) -> Entry:
+    glyph, tone = END_STYLE[end.status]
     after = f" at step {count(end.step)}" + (f": {clean(end.reason)}" if end.reason else "")
     return Entry(end.time, glyph, end.status + after, tone)
 
 
-END_LOOK: dict[str, tuple[str, Tone]] = {
+END_STYLE: dict[str, tuple[str, Tone]] = {
     "finished": ("✓", "good"),
     "stopped": ("■", "mark"),
     "diverged": ("✗", "bad"),
@@ -156,52 +159,52 @@ END_LOOK: dict[str, tuple[str, Tone]] = {
 }
 
 
-def way_out(state: str, history: History) -> str:
-    """One line for a run that ended early: what can be done now; "" for the others."""
+def next_step(state: str, history: History) -> str:
+    """Return what to do about a run that ended early, in one line; "" for other runs."""
     if history.run is not None and history.run.kind != "engine":
-        return _way_out_of_others(state, history)
+        return _next_step_of_custom_loop(state, history)
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
     lower = " --lr /10" if state == "diverged" else ""
-    resume = f"u, or `cvtui resume {again(history.folder)}{lower}`, goes on from there"
-    repeat = f"`cvtui {clean(near(history.folder.recipe))}` starts it again"
+    resume = f"u, or `cvtui resume {run_argument(history.folder)}{lower}`, goes on from there"
+    repeat = f"`cvtui {clean(relative_path(history.folder.recipe))}` starts it again"
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
             lr = history.run.lr if history.run is not None else None
             slower = f" with a lower rate ({_lower(history, lr / 10)})" if lr is not None else " with a lower rate"
-            return f"Way out: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
+            return f"What to do: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
         case "lost" if history.trouble:
-            return f"Way out: {clean(history.trouble)}. Make room; {kept}{go_on}."
+            return f"What to do: {clean(history.trouble)}. Make room; {kept}{go_on}."
         case "lost":
-            return f"Way out: the process died without a word (killed, or out of memory). {kept}{go_on}."
+            return f"What to do: the process ended without an error message (killed, or out of memory). {kept}{go_on}."
         case "failed":
-            return f"Way out: mend what the lines above say; {kept}{go_on}."
+            return f"What to do: fix what the lines above say; {kept}{go_on}."
         case "stopped" if last is not None:
             return f"{kept}{resume}."
     return ""
 
 
-def _way_out_of_others(state: str, history: History) -> str:
-    """Of a run that no recipe of ours trained: only its script can go on with it."""
+def _next_step_of_custom_loop(state: str, history: History) -> str:
+    """Return the same for a run without a recipe: only its script can continue it."""
     early = ("diverged", "lost", "failed", "stopped")
-    return f"Way out: {clean(saved_weights_hint(history.folder))}." if state in early else ""
+    return f"What to do: {clean(saved_weights_hint(history.folder))}." if state in early else ""
 
 
 def _lower(history: History, rate: float) -> str:
-    """The options that train at this rate, whatever the recipe multiplies its own by."""
+    """Return the options that train at this rate, whatever the recipe scales its own by."""
     scaled = history.run is not None and history.run.recipe.get("scale_lr")
     return options_at(rate, scaled)
 
 
-def again(folder: RunFolder) -> str:
-    """The run as an argument of a command typed here: its name in `runs`, its path elsewhere."""
-    path = near(folder.path)
+def run_argument(folder: RunFolder) -> str:
+    """Return the run as a command's argument: its name if in `runs`, else its path."""
+    path = relative_path(folder.path)
     return clean(folder.name if path == str(Path("runs") / folder.name) else path)
 
 
-def near(path: Path) -> str:
-    """A path as it is typed from here: relative where it lies below the working directory."""
+def relative_path(path: Path) -> str:
+    """Return a path relative to the working directory if it lies below it."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):

@@ -8,8 +8,8 @@ import numpy as np
 
 from cvtui.runlog.axes import Smoothed, epoch_middles, numbers, position
 from cvtui.text import significant
-from cvtui.tui.panes.curve_pane import CurvePane, smoothing_words
-from cvtui.tui.panes.overlay import lines_of_others
+from cvtui.tui.panes.curve_pane import CurvePane, smoothing_text
+from cvtui.tui.panes.overlay import overlay_lines
 from cvtui.tui.panes.predictions import first_loss
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Guide, Line
@@ -36,7 +36,7 @@ class LossPane(CurvePane):
         x = self._positions.of_steps(history, view.x_axis)
         raw = history.steps.loss
         smooth = bool(view.beta)
-        lines = lines_of_others(view, "loss")
+        lines = overlay_lines(view, "loss")
         lines.append(Line("each step" if smooth else "training", x, raw, 1, dim=smooth, legend=not smooth))
         if smooth:
             lines.append(Line("training", x, self._smoothed.values(history, view.beta), 1, gaps=False))
@@ -55,7 +55,7 @@ class LossPane(CurvePane):
         first = first_loss(history.run)
         return [] if first is None else [Guide(first.value, f"{first.words} = {first.value:.3f}")]
 
-    def told(self, history: History, view: ViewState) -> str:
+    def subtitle(self, history: History, view: ViewState) -> str:
         losses = [(epoch.val_loss, epoch.epoch) for epoch in history.epochs if epoch.val_loss is not None]
         best = f"best validation {significant(min(losses)[0])} (epoch {min(losses)[1]})" if losses else ""
-        return " · ".join(part for part in (best, smoothing_words(view)) if part)
+        return " · ".join(part for part in (best, smoothing_text(view)) if part)

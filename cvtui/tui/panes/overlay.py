@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from cvtui.tui.panes.view_state import ViewState
 
 COLOURS = (3, 4, 6, 7, 8)
-"""Series colours that the run itself doesn't use; so many runs at most are drawn over it."""
+"""Series colours that the run itself doesn't use: one for each overlaid run."""
 PALE_BETA = 0.98
 """Smoothing of their training curves where that of the run itself is off: five raw curves would hide each other."""
 
 
-def lines_of_others(view: ViewState, column: Literal["loss", "accuracy"]) -> list[Line]:
+def overlay_lines(view: ViewState, column: Literal["loss", "accuracy"]) -> list[Line]:
     """Per run the smoothed training curve (dashed) and the validation, in the run's colour."""
     lines = []
-    for other in view.others:
+    for other in view.overlays:
         history = other.history
         raw = history.steps.column(column)
         if np.isfinite(raw[:1]).any() or np.isfinite(raw).any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
 
-MUTED = "$foreground 60%"
-"""Style of what is there to be looked up, not to be seen first ($text-muted is no colour of its own in `Content`)."""
-
-
 class Pane(Widget):
-    """One pane of the live view. A subclass says in `key` what it draws, and draws it in `draw`.
+    """Base class of the panes. A subclass returns in `key` what it draws, and draws it in `draw`.
 
     `update_from` may be called at every poll: it calls `draw` only when `key` gives something new, so a pane that
     nothing happened to costs a comparison. Panes never read files and never send anything.
@@ -35,9 +31,11 @@ class Pane(Widget):
             self.name = name
 
     NAME: ClassVar[str] = ""
+    SLOT: ClassVar[Literal["curves", "tables"]] = "tables"
+    """Where the pane stands: with the curves above, or with the tables below them."""
     TITLE: ClassVar[str] = ""
     TAB: ClassVar[str] = ""
-    """The title where it is one of several; empty: the same."""
+    """Title as one tab of several; "": the same as TITLE."""
     BINDINGS: ClassVar[list[BindingType]] = []
 
     DEFAULT_CSS = """
@@ -57,13 +55,13 @@ class Pane(Widget):
         self._drawn: object = None
         self.waiting = False
         """There is something new that will be drawn a little later; then the live view asks again."""
-        self._said = ""
+        self._subtitle = ""
 
     def compose(self) -> ComposeResult:
         return iter(())
 
     def update_from(self, history: History, view: ViewState) -> bool:
-        """Shows the history as it is now; does nothing when what this pane draws is as it was. Was it drawn?"""
+        """Redraw if `key()` changed. Return True if redrawn."""
         key = self.key(history, view)
         if key == self._drawn:
             return False
@@ -78,17 +76,17 @@ class Pane(Widget):
     def draw(self, history: History, view: ViewState) -> None:
         raise NotImplementedError
 
-    def say(self, words: str) -> None:
-        """A few words in the lower border. Setting it repaints the pane, so it's done only for new ones."""
-        if words != self._said:
-            self._said = words
-            self.border_subtitle = Content(words)
+    def set_subtitle(self, text: str) -> None:
+        """Set the text of the lower border, if it is new: setting it repaints the pane."""
+        if text != self._subtitle:
+            self._subtitle = text
+            self.border_subtitle = Content(text)
 
     def action_reveal(self, name: str) -> None:
         self.post_message(self.Asked(name))
 
     def reset_zoom(self) -> None:
-        """Panes without a zoom have nothing to do."""
+        """Reset the zoom; panes without one do nothing."""
 
     @property
     def inner(self) -> Widget:

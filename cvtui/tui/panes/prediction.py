@@ -1,4 +1,4 @@
-"""The prediction pane: what could be known before the run, beside what came."""
+"""The prediction pane: expected values, known before the run, beside the measured ones."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.text import binary_size, clean, count, significant
-from cvtui.tui.panes.pane import MUTED, Pane
-from cvtui.tui.panes.predictions import Foretold, foretell
-from cvtui.tui.panes.styled_lines import Line, Lines
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.predictions import Predictions, predict
+from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.history import History
@@ -23,74 +24,76 @@ FIRST_LOSS = "first loss ("
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One line: what, as foretold, as it came, and whether the two agree (None: nothing to compare yet)."""
+class Comparison:
+    """One line: quantity, prediction, measurement, and whether they agree (None: not comparable yet)."""
 
     what: str
-    foretold: str
-    came: str
+    predicted: str
+    measured: str
     agree: bool | None
 
 
-def compare(history: History, foretold: Foretold) -> list[Compared]:
-    """Counts must agree exactly; the first loss within 25 % of what it is while all classes
-    look alike and within 5 % of what the drawn weights give."""
+def compare(history: History, predictions: Predictions) -> list[Comparison]:
+    """Compare counts exactly, and the first loss within tolerances.
+
+    Within 25 % of the loss while all classes look alike, and within 5 % of what the initial weights give.
+    """
     run = history.run
     if run is None:
         return []
     lines = [
-        _exact("steps per epoch", foretold.steps_per_epoch, run.steps_per_epoch, at_most=foretold.at_most),
-        _exact("parameters", foretold.parameters, run.parameters),
+        _exact("steps per epoch", predictions.steps_per_epoch, run.steps_per_epoch, at_most=predictions.at_most),
+        _exact("parameters", predictions.parameters, run.parameters),
     ]
     loss = history.steps.loss
     first = float(loss[0]) if len(loss) and history.steps.first == 0 else None
-    lines.append(_close(f"{FIRST_LOSS}{foretold.first_rule})", foretold.first_loss, first, 1.25))
-    if foretold.start_loss is not None:
-        lines.append(_close("with these weights", foretold.start_loss, first, 1.05))
-    if foretold.memory is not None:
-        lines.append(Compared("memory", binary_size(foretold.memory), "", None))
+    lines.append(_close(f"{FIRST_LOSS}{predictions.first_rule})", predictions.first_loss, first, 1.25))
+    if predictions.start_loss is not None:
+        lines.append(_close("with these weights", predictions.start_loss, first, 1.05))
+    if predictions.memory is not None:
+        lines.append(Comparison("memory", binary_size(predictions.memory), "", None))
     return lines
 
 
-def why_not_so(history: History, foretold: Foretold, facts: list[Compared]) -> str:
-    """Where the first loss is not the one foretold: what is known of the logits, whose spread adds to it."""
+def why_different(history: History, predictions: Predictions, facts: list[Comparison]) -> str:
+    """Return why the first loss is not as predicted: the logits' spread adds to it."""
     if all(line.agree is not False for line in facts if line.what.startswith(FIRST_LOSS)):
         return ""
     watched = [layer.name for layer in history.run.layers if layer.watched] if history.run is not None else []
-    std = foretold.activation_std.get(watched[-1]) if watched else None
+    std = predictions.activation_std.get(watched[-1]) if watched else None
     if std is None or std < 0.5:
         return ""
-    rule = foretold.first_rule
+    rule = predictions.first_rule
     return f"{rule} holds while all classes look alike; here the logits begin with a std of {significant(std)}."
 
 
-def compare_layers(history: History, foretold: Foretold) -> list[Compared]:
-    """The std of each layer's output: foretold, and as it came in the first sample of the run."""
+def compare_layers(history: History, predictions: Predictions) -> list[Comparison]:
+    """Compare the std of each layer's output in the first sample with the prediction."""
     sampled = history.layers_at(int(history.layer_steps[0])) if len(history.layer_steps) else None
-    came = {} if sampled is None else {layer.name: layer.std for layer in sampled.layers}
-    return [_close(clean(name), std, came.get(name), 1.5) for name, std in foretold.activation_std.items()]
+    measured = {} if sampled is None else {layer.name: layer.std for layer in sampled.layers}
+    return [_close(clean(name), std, measured.get(name), 1.5) for name, std in predictions.activation_std.items()]
 
 
 def stds_at(history: History, cursor: int | None) -> tuple[str, dict[str, str]]:
-    """The same at the cursor: which step's sample it is, and each layer's std there; nothing without a cursor."""
+    """Return (label of the sample at the cursor, {layer: std there}); empty without a cursor."""
     sampled = None if cursor is None else history.layers_at(cursor)
     if sampled is None:
         return "", {}
     return f"at {count(sampled.step)}", {clean(layer.name): significant(layer.std) for layer in sampled.layers}
 
 
-def _exact(what: str, foretold: int | None, came: int, at_most: bool = False) -> Compared:
-    if foretold is None:
-        return Compared(what, "–", count(came), None)
-    text = f"≤ {count(foretold)}" if at_most else count(foretold)
-    return Compared(what, text, count(came), came == foretold or (at_most and 0 < came < foretold))
+def _exact(what: str, predicted: int | None, measured: int, at_most: bool = False) -> Comparison:
+    if predicted is None:
+        return Comparison(what, "–", count(measured), None)
+    text = f"≤ {count(predicted)}" if at_most else count(predicted)
+    return Comparison(what, text, count(measured), measured == predicted or (at_most and 0 < measured < predicted))
 
 
-def _close(what: str, foretold: float | None, came: float | None, factor: float) -> Compared:
+def _close(what: str, predicted: float | None, measured: float | None, factor: float) -> Comparison:
     agree = None
-    if foretold and came is not None:
-        agree = math.isfinite(came) and 1 / factor <= came / foretold <= factor
-    return Compared(what, significant(foretold), significant(came), agree)
+    if predicted and measured is not None:
+        agree = math.isfinite(measured) and 1 / factor <= measured / predicted <= factor
+    return Comparison(what, significant(predicted), significant(measured), agree)
 
 
 class PredictionPane(Pane):
@@ -99,43 +102,45 @@ class PredictionPane(Pane):
     TAB = "Expected"
 
     def compose(self) -> ComposeResult:
-        yield Lines()
+        yield StyledLines()
 
     @property
     def text(self) -> str:
-        return self.query_one(Lines).text
+        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
         return (id(history.run), len(history.steps) > 0, len(history.layer_steps) > 0, view.cursor)
 
     def draw(self, history: History, view: ViewState) -> None:
-        foretold = foretell(history)
-        facts, layers = compare(history, foretold), compare_layers(history, foretold)
-        why = why_not_so(history, foretold, facts)
+        predictions = predict(history)
+        facts, layers = compare(history, predictions), compare_layers(history, predictions)
+        why = why_different(history, predictions, facts)
         wide = max((len(line.what) for line in (*facts, *layers)), default=0)
         lines = [_heading("", wide), *(_line(line, wide) for line in facts)]
         if why:
-            lines.append(Line(Content(""), Content.styled(why, MUTED)))
+            lines.append(StyledLine(Content(""), Content.styled(why, MUTED)))
         if layers:
             when, there = stds_at(history, view.cursor)
-            lines += [_line(Compared("", "", "", None), wide), _heading("activation std", wide, when)]
+            lines += [_line(Comparison("", "", "", None), wide), _heading("activation std", wide, when)]
             lines += [_line(line, wide, there.get(line.what, "")) for line in layers]
         if history.run is None:
-            lines = [Line(Content(""), Content.styled("The run has not begun yet.", MUTED))]
-        self.query_one(Lines).set_lines(lines)
+            lines = [StyledLine(Content(""), Content.styled("The run has not begun yet.", MUTED))]
+        self.query_one(StyledLines).set_lines(lines)
 
 
-def _heading(what: str, wide: int, when: str = "") -> Line:
-    return Line(Content(""), Content.styled(f"{what:<{wide}}  {'foretold':>9}  {'came':>9}    {when:>9}", MUTED))
+def _heading(what: str, wide: int, when: str = "") -> StyledLine:
+    return StyledLine(
+        Content(""), Content.styled(f"{what:<{wide}}  {'expected':>9}  {'actual':>9}    {when:>9}", MUTED)
+    )
 
 
-def _line(line: Compared, wide: int, there: str = "") -> Line:
+def _line(line: Comparison, wide: int, there: str = "") -> StyledLine:
     glyph, colour = {True: ("✓", "$text-success"), False: ("≠", "$text-warning"), None: (" ", MUTED)}[line.agree]
     body = Content.assemble(
         f"{line.what:<{wide}}  ",
-        (f"{line.foretold:>9}  ", MUTED),
-        f"{line.came:>9} ",
+        (f"{line.predicted:>9}  ", MUTED),
+        f"{line.measured:>9} ",
         (glyph, colour),
         f"  {there:>9}",
     )
-    return Line(Content(""), body)
+    return StyledLine(Content(""), body)

@@ -1,4 +1,4 @@
-"""What could be known before the run: from its recipe alone, and from the first record. Shown beside what came."""
+"""Predictions made before the run, from its recipe and the first record."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
+class Predictions:
     """None, or an empty dict, where nothing could be said (a run that cvtui did not start has no recipe of ours)."""
 
     steps_per_epoch: int | None = None
     at_most: bool = False
-    """So many steps, or fewer: the images had not been opened."""
+    """True if there may be fewer steps: the images had not been opened."""
     parameters: int | None = None
     memory: float | None = None
     """Bytes of weights, gradients, optimiser state and activations of one batch."""
@@ -39,18 +39,18 @@ class Foretold:
     """The loss of the first batch with the weights as they were drawn."""
     activation_std: dict[str, float] = field(default_factory=dict)
     schedule: Schedule | None = None
-    """As it was when the latest process began: the recipe's, before anybody set the rate by hand."""
+    """As it was when the latest process began: the recipe's, before the rate was changed by hand."""
 
 
-def foretell(history: History) -> Foretold:
-    """Worked out once per run. Never raises: what can't be foretold is left out."""
+def predict(history: History) -> Predictions:
+    """Predict what the run's recipe gives, once per run. Never raises; unknown values are None."""
     run = history.run
     if run is None:
-        return Foretold()
+        return Predictions()
     checked = _checked(run)
     first = first_loss(run)
     memory, start = run.prediction.get("memory"), run.prediction.get("start_loss")
-    return Foretold(
+    return Predictions(
         steps_per_epoch=checked.steps_per_epoch if checked is not None else None,
         at_most=checked is not None and not checked.data.opened,
         parameters=checked.table.parameters if checked is not None else None,
@@ -87,47 +87,47 @@ def _checked(run: RunStarted) -> Checked | None:
 
 
 def first_loss(run: RunStarted | None) -> FirstLoss | None:
-    """Of the classes and the loss that the record names, with the number as it says it."""
+    """Return the initial loss for the record's classes and loss, with the number that it logged."""
     if run is None:
         return None
-    said, classes = run.prediction.get("first_loss"), run.data.get("classes")
+    logged, classes = run.prediction.get("first_loss"), run.data.get("classes")
     count = len(classes) if isinstance(classes, list) else 0
-    found = first_loss_or_none(run.recipe.get("loss"), count)
-    if not isinstance(said, int | float):
-        return found
-    if found is None:
-        return FirstLoss(float(said), "ln C", f"ln {round(math.exp(min(said, 50)))}")
-    return found._replace(value=float(said))
+    rule = first_loss_or_none(run.recipe.get("loss"), count)
+    if not isinstance(logged, int | float):
+        return rule
+    if rule is None:
+        return FirstLoss(float(logged), "ln C", f"ln {round(math.exp(min(logged, 50)))}")
+    return rule._replace(value=float(logged))
 
 
-AHEAD_POINTS = 600
+UPCOMING_POINTS = 600
 
 
-class Ahead:
-    """The rates of the whole run as the schedule has them now, worked out again only when somebody sets the rate."""
+class UpcomingRates:
+    """The schedule's rates of the whole run, recomputed only when the rate is changed by hand."""
 
-    def __init__(self, foretold: Foretold) -> None:
-        self._foretold = foretold
-        self._hands = -1
-        self._schedule = foretold.schedule
+    def __init__(self, predictions: Predictions) -> None:
+        self._predictions = predictions
+        self._num_changes = -1
+        self._schedule = predictions.schedule
         self._steps: Floats = np.empty(0)
         self._rates: Floats = np.empty(0)
 
     def __call__(self, history: History) -> tuple[Floats, Floats]:
-        """(steps, rates) from now to the end, at most AHEAD_POINTS of them; empty when nothing lies ahead.
+        """Return (steps, rates) from now to the end, at most UPCOMING_POINTS; empty at the end.
 
         A rate that was set by hand scales what is left of the schedule, as the engine does it.
         """
         run, done = history.run, history.steps_done
         since = run.time if run is not None and run.schedule else -math.inf  # an older log tells no schedule
-        hands = [one for one in history.commands if one.command == "set_lr" and one.time >= since]
-        if run is not None and self._foretold.schedule is not None and len(hands) != self._hands:
-            self._hands, schedule = len(hands), self._foretold.schedule
-            for command in hands:
+        changes = [one for one in history.commands if one.command == "set_lr" and one.time >= since]
+        if run is not None and self._predictions.schedule is not None and len(changes) != self._num_changes:
+            self._num_changes, schedule = len(changes), self._predictions.schedule
+            for command in changes:
                 if command.value is not None:
                     schedule = schedule.moved_to(command.step, command.value)
             self._schedule = schedule
-            points = np.linspace(0, max(0, run.total_steps - 1), AHEAD_POINTS).round()
+            points = np.linspace(0, max(0, run.total_steps - 1), UPCOMING_POINTS).round()
             self._steps = points[np.diff(points, prepend=-1) > 0]  # np.unique would load numpy.ma: 10 ms
             self._rates = np.array([schedule.lr_at(int(step)) for step in self._steps])
         if run is None or self._schedule is None or done >= run.total_steps:
@@ -138,7 +138,7 @@ class Ahead:
 
 
 def time_left(history: History) -> float | None:
-    """Seconds of training to the end at the pace of the last 30 s; None while it can't be said."""
+    """Return the seconds of training left at the speed of the last 30 s; None if unknown."""
     run, pace = history.run, speed(history)
     if run is None or pace <= 0:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 from cvtui.runlog.axes import position
 from cvtui.text import compact, count
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.predictions import Ahead, Foretold, foretell
+from cvtui.tui.panes.predictions import Predictions, UpcomingRates, predict
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line
 
@@ -25,12 +25,12 @@ class RatePane(CurvePane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ahead = Ahead(Foretold())
+        self._ahead = UpcomingRates(Predictions())
         self._of_run: object = None
 
     def draw(self, history: History, view: ViewState) -> None:
         if self._of_run is not history.run:
-            self._of_run, self._ahead = history.run, Ahead(foretell(history))
+            self._of_run, self._ahead = history.run, UpcomingRates(predict(history))
         self.set_axis(history, view)
         done = history.steps.lr
         lines = []
@@ -42,7 +42,7 @@ class RatePane(CurvePane):
         self.plot.now = now if len(ahead) and len(done) and np.isfinite(now) else None
         self.plot.set_lines(lines)
 
-    def told(self, history: History, view: ViewState) -> str:
+    def subtitle(self, history: History, view: ViewState) -> str:
         done, first = history.steps.lr, history.steps.first
         if not len(done):
             return ""

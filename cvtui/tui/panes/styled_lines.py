@@ -6,7 +6,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
@@ -19,7 +18,7 @@ NARROW = 49
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StyledLine:
     """`head` stands once, before the first wrapped line; the others are indented by its width."""
 
     head: Content
@@ -28,7 +27,7 @@ class Line:
     """Instead of `head` where there is little room."""
 
 
-class Lines(ScrollView, can_focus=True, inherit_bindings=False):
+class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
     """A list of lines. Wrapping is done once per line and width, drawing once per visible line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--pointed"}
@@ -41,7 +40,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end", "scroll_end", "End", show=False),
     ]
     DEFAULT_CSS = """
-    Lines {
+    StyledLines {
         width: 1fr; height: 1fr; background: transparent;
         overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         & .lines--pointed { background: $primary 30%; }
@@ -51,13 +50,13 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, follow: bool = False) -> None:
         super().__init__()
         self.follow = follow
-        self.lines: list[Line] = []
+        self.lines: list[StyledLine] = []
         self._wrapped: list[Content] = []
         self._strips: dict[int, Strip] = {}
         self._width = 0
         self._at_end = True
         self._starts: list[int] = []
-        self.pointed: int | None = None
+        self.marked: int | None = None
         """The line that is set off from the others."""
 
     @property
@@ -65,27 +64,27 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         """All lines, unwrapped and without style."""
         return "\n".join(line.head.plain + line.body.plain for line in self.lines)
 
-    def set_lines(self, lines: list[Line]) -> None:
+    def set_lines(self, lines: list[StyledLine]) -> None:
         self.lines = list(lines)
         self._wrap_all()
-        self._grown()
+        self._update_size()
 
-    def add_lines(self, lines: list[Line]) -> None:
+    def add_lines(self, lines: list[StyledLine]) -> None:
         if not lines:
             return
         self.lines.extend(lines)
         for line in lines:
             self._starts.append(len(self._wrapped))
             self._wrapped.extend(self._wrap(line))
-        self._grown()
+        self._update_size()
 
-    def point_at(self, number: int | None) -> None:
-        """Sets off one line and brings it into view; None: none, and back to the end where that is followed."""
+    def mark_line(self, number: int | None) -> None:
+        """Highlight one line and scroll to it; None clears it and, if following, scrolls to the end."""
         if number is not None and not 0 <= number < len(self.lines):
             number = None
-        if number == self.pointed:
+        if number == self.marked:
             return
-        self.pointed = number
+        self.marked = number
         self._strips.clear()
         self.refresh()
         if number is not None:
@@ -101,12 +100,12 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         super().watch_scroll_y(old_value, new_value)
         self._at_end = round(new_value) >= self.max_scroll_y
 
-    def _grown(self) -> None:
+    def _update_size(self) -> None:
         size = Size(self._width, len(self._wrapped))
         if self.show_vertical_scrollbar == (size.height > self.size.height) and size.width == self.virtual_size.width:
             # A new virtual size lays out, and so repaints, the whole screen (40 ms). Where no scroll bar comes or
             # goes there's nothing to lay out.
-            self.set_reactive(Lines.virtual_size, size)
+            self.set_reactive(StyledLines.virtual_size, size)
             if self.show_vertical_scrollbar:
                 self.vertical_scrollbar.window_virtual_size = size.height
         else:
@@ -115,7 +114,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False, immediate=True, force=True)  # the bar may not be there yet
         self.refresh()
 
-    def _wrap(self, line: Line) -> list[Content]:
+    def _wrap(self, line: StyledLine) -> list[Content]:
         if self._width <= 0:
             return []
         head = line.short if line.short is not None and self._width < NARROW else line.head
@@ -134,16 +133,16 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             self._starts.append(len(self._wrapped))
             self._wrapped.extend(self._wrap(line))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         width = self.scrollable_content_region.width
         if width == self._width:
-            self._grown()  # another height: the end lies elsewhere
+            self._update_size()  # another height: the end lies elsewhere
             return
         self._width = width
         self._wrap_all()
-        self._grown()
-        if self.pointed is not None:
-            self._reveal(self.pointed)
+        self._update_size()
+        if self.marked is not None:
+            self._reveal(self.marked)
 
     def notify_style_update(self) -> None:
         self._strips.clear()
@@ -157,7 +156,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         strip = self._strips.get(index)
         if strip is None or strip.cell_length != width:
             style = self.visual_style
-            if self.pointed is not None and bisect_right(self._starts, index) - 1 == self.pointed:
+            if self.marked is not None and bisect_right(self._starts, index) - 1 == self.marked:
                 style += self.get_visual_style("lines--pointed")
             strip = Visual.to_strips(self, self._wrapped[index], width, 1, style)[0]
             self._strips[index] = strip.adjust_cell_length(width, style.rich_style)

@@ -10,22 +10,23 @@ from textual.content import Content
 
 from cvtui.runlog.axes import Smoothed
 from cvtui.text import clean, compact, count, duration, percent, significant
-from cvtui.tui.panes.pane import MUTED, Pane
-from cvtui.tui.panes.styled_lines import Line, Lines
-from cvtui.tui.panes.view_state import Other, ViewState
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
+from cvtui.tui.panes.view_state import OverlayRun, ViewState
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import EpochDone
     from cvtui.runlog.history import History
 
 BEST = 5
-"""So many epochs are listed."""
+"""Number of epochs listed."""
 
 
 def best_epochs(epochs: list[EpochDone], most: int = BEST) -> list[EpochDone]:
-    """The epochs with the highest validation accuracy, best first; the earlier one wins a tie, as in the engine.
+    """Return the epochs with the highest validation accuracy; the earlier one wins a tie, as in the engine.
 
-    Of runs that log no accuracy: those with the lowest validation loss. Every epoch is looked at.
+    Of runs that log no accuracy: those with the lowest validation loss. All epochs are compared.
     """
     measured = [epoch for epoch in epochs if epoch.val_accuracy is not None]
     measured = measured or [epoch for epoch in epochs if epoch.val_loss is not None]
@@ -39,7 +40,7 @@ def _rank(epoch: EpochDone) -> tuple[float, int]:
 
 
 def nearest_epoch(epochs: list[EpochDone], step: int) -> EpochDone | None:
-    """The one whose end is nearest to the step; of two as near, the one before."""
+    """Return the epoch whose end is nearest to the step; the earlier of two."""
     return min(epochs, key=lambda epoch: (abs(epoch.step - step), epoch.step), default=None)
 
 
@@ -54,42 +55,47 @@ class ValuesPane(Pane):
         self._loss, self._accuracy = Smoothed("loss"), Smoothed("accuracy")
 
     def compose(self) -> ComposeResult:
-        yield Lines()
+        yield StyledLines()
 
     @property
     def text(self) -> str:
-        return self.query_one(Lines).text
+        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
-        return (history.steps_done, len(history.epochs), id(history.run), view.cursor, view.beta, view.others)
+        return (history.steps_done, len(history.epochs), id(history.run), view.cursor, view.beta, view.overlays)
 
     def draw(self, history: History, view: ViewState) -> None:
-        lines = [*self._at_step(history, view), *self._at_epoch(history, view), *_best(history), *_others(view.others)]
-        self.query_one(Lines).set_lines(lines or [_quiet("no step yet")])
+        lines = [
+            *self._at_step(history, view),
+            *self._at_epoch(history, view),
+            *_best(history),
+            *_overlays(view.overlays),
+        ]
+        self.query_one(StyledLines).set_lines(lines or [_quiet("no step yet")])
 
-    def _at_step(self, history: History, view: ViewState) -> list[Line]:
+    def _at_step(self, history: History, view: ViewState) -> list[StyledLine]:
         steps = history.steps
         if not len(steps):
             return []
         at = steps.end - 1 if view.cursor is None else min(max(view.cursor, steps.first), steps.end - 1)
-        place = at - steps.first
-        loss, accuracy = float(steps.loss[place]), float(steps.accuracy[place])
+        index = at - steps.first
+        loss, accuracy = float(steps.loss[index]), float(steps.accuracy[index])
         smooth = ""
         if view.beta:
-            smooth = f"{significant(_known(float(self._loss.values(history, view.beta)[place])))} smoothed"
+            smooth = f"{significant(_known(float(self._loss.values(history, view.beta)[index])))} smoothed"
         last = ", the last one" if at == steps.end - 1 else ""
         lines = [_heading(f"step {count(at)}{last}"), _row("training loss", significant(_known(loss)), smooth)]
         if math.isfinite(accuracy):
-            smooth = f"{percent(float(self._accuracy.values(history, view.beta)[place]))} smoothed" if view.beta else ""
+            smooth = f"{percent(float(self._accuracy.values(history, view.beta)[index]))} smoothed" if view.beta else ""
             lines.append(_row("training accuracy", percent(accuracy), smooth))
-        lines.append(_row("learning rate", compact(float(steps.lr[place]))))
-        if math.isfinite(norm := float(steps.grad_norm[place])):
+        lines.append(_row("learning rate", compact(float(steps.lr[index]))))
+        if math.isfinite(norm := float(steps.grad_norm[index])):
             lines.append(_row("gradient norm", significant(norm)))
-        if math.isfinite(seconds := float(steps.seconds[place])):
+        if math.isfinite(seconds := float(steps.seconds[index])):
             lines.append(_row("training time", duration(seconds, decimal=True)))
         return lines
 
-    def _at_epoch(self, history: History, view: ViewState) -> list[Line]:
+    def _at_epoch(self, history: History, view: ViewState) -> list[StyledLine]:
         epoch = nearest_epoch(history.epochs, history.steps_done if view.cursor is None else view.cursor)
         if epoch is None:
             return []
@@ -102,28 +108,28 @@ class ValuesPane(Pane):
         return lines
 
 
-def _best(history: History) -> list[Line]:
+def _best(history: History) -> list[StyledLine]:
     best = best_epochs(history.epochs)
     lines = [_heading("best epochs by validation")] if best else []
-    for place, epoch in enumerate(best):
+    for index, epoch in enumerate(best):
         value = significant(epoch.val_loss) if epoch.val_accuracy is None else percent(epoch.val_accuracy)
         loss = f"loss {significant(epoch.val_loss)}" if epoch.val_accuracy is not None else ""
-        star = ("★ ", "$text-success") if place == 0 else "  "
+        star = ("★ ", "$text-success") if index == 0 else "  "
         what = f"epoch {epoch.epoch:<4} step {count(epoch.step)}"
-        lines.append(Line(Content(""), Content.assemble(star, f"{what:<20}", f"{value:>8}  ", (loss, MUTED))))
+        lines.append(StyledLine(Content(""), Content.assemble(star, f"{what:<20}", f"{value:>8}  ", (loss, MUTED))))
     return lines
 
 
-def _others(others: tuple[Other, ...]) -> list[Line]:
-    """The best of each run that is drawn over this one."""
-    lines = [_heading("drawn over it: the best of each")] if others else []
-    for other in others:
+def _overlays(overlays: tuple[OverlayRun, ...]) -> list[StyledLine]:
+    """Return the best epoch of each run drawn over this one."""
+    lines = [_heading("drawn over it: the best of each")] if overlays else []
+    for other in overlays:
         best = next(iter(best_epochs(other.history.epochs, 1)), None)
-        said = "no epoch yet"
+        text = "no epoch yet"
         if best is not None:
             value = percent(best.val_accuracy) if best.val_accuracy is not None else significant(best.val_loss)
-            said = f"{value}  epoch {best.epoch}"
-        lines.append(Line(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (said, MUTED))))
+            text = f"{value}  epoch {best.epoch}"
+        lines.append(StyledLine(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (text, MUTED))))
     return lines
 
 
@@ -131,13 +137,13 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _heading(text: str) -> Line:
-    return Line(Content(""), Content.styled(text, "bold $text-primary"))
+def _heading(text: str) -> StyledLine:
+    return StyledLine(Content(""), Content.styled(text, "bold $text-primary"))
 
 
-def _quiet(text: str) -> Line:
-    return Line(Content(""), Content.styled(text, MUTED))
+def _quiet(text: str) -> StyledLine:
+    return StyledLine(Content(""), Content.styled(text, MUTED))
 
 
-def _row(what: str, value: str, beside: str = "") -> Line:
-    return Line(Content(""), Content.assemble(f"  {what:<18} {value:>10}  ", (beside, MUTED)))
+def _row(what: str, value: str, beside: str = "") -> StyledLine:
+    return StyledLine(Content(""), Content.assemble(f"  {what:<18} {value:>10}  ", (beside, MUTED)))

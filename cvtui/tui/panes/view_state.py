@@ -1,4 +1,4 @@
-"""How the person wants to look at a run: shared by all panes, changed by keys, never by the run."""
+"""View state shared by all panes: changed by keys, never by the run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ViewState:
     """Index into SMOOTHINGS."""
     cursor: int | None = None
     """Steps done at the moment that all panes show; None: they follow the run."""
-    others: tuple[Other, ...] = ()
+    overlays: tuple[OverlayRun, ...] = ()
     """Runs that are drawn over this one."""
     findings: tuple[Diagnosis, ...] = ()
     """What the doctor says, root causes first."""
@@ -46,7 +46,7 @@ class ViewState:
 
     @property
     def alive(self) -> bool:
-        """Is there a process that could obey?"""
+        """Return True if a process could apply commands."""
         return self.state in ("starting", "running", "paused")
 
 
@@ -59,7 +59,7 @@ class OverlayCurves:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OverlayRun:
     """One other run at one moment; another `version` is another picture."""
 
     history: History

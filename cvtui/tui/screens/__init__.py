@@ -1,1 +1,1 @@
-"""The places of the session, one file each; `places.PLACES` names them."""
+"""The places of the session, one file each; `places.SCREENS` names them."""

@@ -25,26 +25,26 @@ LEAST = (80, 24)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceFacts:
+class ScreenEntry:
     key: str
     name: str
     title: str
-    home: str
-    """module:class of its screen, imported when the place is first gone to."""
+    import_path: str
+    """module:class of its screen, imported when it is first shown."""
     about: str
 
-    def screen(self) -> PlaceScreen:
-        module, _, name = self.home.partition(":")
-        found = getattr(import_module(module), name)()
-        assert isinstance(found, PlaceScreen)
-        return found
+    def screen(self) -> BaseScreen:
+        module, _, name = self.import_path.partition(":")
+        screen = getattr(import_module(module), name)()
+        assert isinstance(screen, BaseScreen)
+        return screen
 
 
-PLACES: tuple[PlaceFacts, ...] = (
-    PlaceFacts("1", "train", "Train", "cvtui.tui.screens.train:TrainScreen", "Fill in a recipe, start it, watch it"),
-    PlaceFacts("2", "calc", "Calc", "cvtui.tui.screens.calc:CalcScreen", "Every number of a net before it is built"),
-    PlaceFacts("3", "labs", "Labs", "cvtui.tui.screens.labs:LabsScreen", "The lecture's experiments, with knobs"),
-    PlaceFacts("4", "runs", "Runs", "cvtui.tui.screens.runs:RunsScreen", "All runs, live and ended"),
+SCREENS: tuple[ScreenEntry, ...] = (
+    ScreenEntry("1", "train", "Train", "cvtui.tui.screens.train:TrainScreen", "Fill in a recipe, start it, watch it"),
+    ScreenEntry("2", "calc", "Calc", "cvtui.tui.screens.calc:CalcScreen", "Every number of a net before it is built"),
+    ScreenEntry("3", "labs", "Labs", "cvtui.tui.screens.labs:LabsScreen", "The lecture's experiments, with knobs"),
+    ScreenEntry("4", "runs", "Runs", "cvtui.tui.screens.runs:RunsScreen", "All runs, live and ended"),
 )
 
 
@@ -64,20 +64,20 @@ class TopBar(Widget):
     def __init__(self, here: str) -> None:
         super().__init__()
         self._here = here
-        self._spots: list[tuple[int, int, str]] = []
+        self._targets: list[tuple[int, int, str]] = []
 
     def render(self) -> Content:
         parts: list[Content] = [Content.styled(" cvtui  ", "bold $text-primary")]
-        self._spots = []
+        self._targets = []
         at = parts[0].cell_length
-        for place in PLACES:
-            style = "bold $foreground on $primary 35%" if place.name == self._here else "$foreground 75%"
-            parts.append(Content.styled(f" {place.key} {place.title} ", style))
-            self._spots.append((at, at + parts[-1].cell_length, f"app.place('{place.name}')"))
+        for entry in SCREENS:
+            style = "bold $foreground on $primary 35%" if entry.name == self._here else "$foreground 75%"
+            parts.append(Content.styled(f" {entry.key} {entry.title} ", style))
+            self._targets.append((at, at + parts[-1].cell_length, f"app.go_to('{entry.name}')"))
             at += parts[-1].cell_length
         right = self._run(max(0, self.size.width - at - 2))
         start = max(at + 1, self.size.width - right.cell_length - 1)
-        self._spots.append((start, start + right.cell_length, "app.show_run"))
+        self._targets.append((start, start + right.cell_length, "app.show_run"))
         return Content.assemble(*parts, " " * (start - at), right)
 
     def _run(self, room: int) -> Content:
@@ -91,13 +91,13 @@ class TopBar(Widget):
         return Content.assemble((f"{glyph} {word} ", colour), (name, "$foreground 75%"))
 
     async def on_click(self, event: events.Click) -> None:
-        for start, end, action in self._spots:
+        for start, end, action in self._targets:
             if start <= event.x < end:
                 await self.run_action(action)
 
 
 class TooSmall(Widget):
-    """Covers a place whose terminal is too small, and goes when it is large enough again."""
+    """Cover of a screen while the terminal is too small."""
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
@@ -119,10 +119,10 @@ class TooSmall(Widget):
         return Content("\n").join([Content.styled(lines[0], "bold"), *map(Content, lines[1:])])
 
 
-class PlaceScreen(Screen[None]):
-    """One place. Subclasses compose what stands between the bar and the keys in `compose_place`."""
+class BaseScreen(Screen[None]):
+    """Base class of the four screens. Subclasses compose what stands between bar and keys in `compose_body`."""
 
-    PLACE: ClassVar[str] = ""
+    NAME: ClassVar[str] = ""
     BINDING_GROUP_TITLE = "This place"
     BINDINGS: ClassVar[list[BindingType]] = []
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (declared by Screen)
@@ -137,7 +137,7 @@ class PlaceScreen(Screen[None]):
         (36, "-tall"),
     ]
     DEFAULT_CSS = """
-    PlaceScreen {
+    BaseScreen {
         layers: base over; background: $background;
     }
     """
@@ -151,12 +151,12 @@ class PlaceScreen(Screen[None]):
             self.add_class([name for least, name in points if size >= least][-1])
 
     def compose(self) -> ComposeResult:
-        yield TopBar(self.PLACE)
-        yield from self.compose_place()
+        yield TopBar(self.NAME)
+        yield from self.compose_body()
         yield KeyBar()
         yield TooSmall()
 
-    def compose_place(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         return iter(())
 
     @property
@@ -173,7 +173,7 @@ class PlaceScreen(Screen[None]):
         self.bar.run = self.session.shown_run
 
     def own_widgets(self) -> Iterator[Widget]:
-        """Displayed widgets of ours, for the page of keys."""
+        """Yield the displayed widgets of cvtui, for the help page."""
         for widget in self.walk_children(Widget):
             if type(widget).__module__.startswith("cvtui.") and widget.is_mounted and _displayed(widget):
                 yield widget

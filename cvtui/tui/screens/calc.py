@@ -1,4 +1,4 @@
-"""The Calc place: a net is written, and the table of its layers follows every keystroke."""
+"""The Calc screen: the layer table of a net, updated with every keystroke."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from cvtui.recipe.datasets.catalog import DATA
 from cvtui.text import count
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.pictures import VIEWS
-from cvtui.tui.form.field_row import cut
+from cvtui.tui.form.field_row import caret_lines, cut
 from cvtui.tui.form.layer_table import LayerTable
-from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 from cvtui.tui.widgets.table import Grid
@@ -54,7 +54,7 @@ class CalcLine(Widget):
     def input(self) -> TextField:
         return self.query_one(TextField)
 
-    def say(self, error: RequestError | None, note: str = "") -> None:
+    def show_error(self, error: RequestError | None, note: str = "") -> None:
         """error: shown below, with a caret where it has a column; note: beside a short field."""
         self.error, self.note = error, note
         self.input.set_class(error is not None, "-wrong")
@@ -65,20 +65,11 @@ class CalcLine(Widget):
     def _problem(self) -> list[str]:
         if self.error is None:
             return []
-        lines = [self.error.message] if self.error.column is None else []
-        if self.error.column is not None:
-            at = self.error.column - self.input.scroll_offset.x
-            room = max(0, self.size.width - LABEL - 1)
-            message = self.error.message
-            if at + 2 + len(message) <= room:
-                lines.append(" " * max(0, at) + "^ " + message)
-            elif len(message) + 1 <= at <= room:
-                lines.append(message.rjust(at - 1) + " ^")
-            else:
-                lines += [" " * max(0, min(at, room)) + "^", message]
-        if self.error.hint:
-            lines.append(self.error.hint)
-        return [cut(line, max(1, self.size.width - LABEL - 1)) for line in lines]
+        column, width = self.error.column, max(1, self.size.width - LABEL - 1)
+        if column is not None:
+            column -= self.input.scroll_offset.x
+        lines = caret_lines(self.error.message, column, width)
+        return [*lines, cut(self.error.hint, width)] if self.error.hint else lines
 
     def on_resize(self) -> None:
         self.styles.height = 1 + len(self._problem())
@@ -92,10 +83,10 @@ class CalcLine(Widget):
         return Content.assemble(*parts)
 
 
-class LayerWords(Widget):
+class LayerSummary(Widget):
     """The layer under the cursor, worked out: output size, parameters, connections, and a remark."""
 
-    DEFAULT_CSS = "LayerWords { height: 4; width: 1fr; }"
+    DEFAULT_CSS = "LayerSummary { height: 4; width: 1fr; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,10 +97,12 @@ class LayerWords(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        return Content("\n").join(line.truncate(max(1, self.size.width), ellipsis=True) for line in words(self._row))
+        return Content("\n").join(
+            line.truncate(max(1, self.size.width), ellipsis=True) for line in summary_lines(self._row)
+        )
 
 
-def words(row: Row | None) -> list[Content]:
+def summary_lines(row: Row | None) -> list[Content]:
     """At most four lines about a layer."""
     if row is None:
         return []
@@ -128,8 +121,8 @@ def words(row: Row | None) -> list[Content]:
     return lines[:4]
 
 
-class CalcScreen(PlaceScreen):
-    PLACE = "calc"
+class CalcScreen(BaseScreen):
+    NAME = "calc"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t,enter", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
         Binding(
@@ -159,7 +152,7 @@ class CalcScreen(PlaceScreen):
         super().__init__()
         self._table: Table | None = None
 
-    def compose_place(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         recipe = self.session.recipe
         data = DATA.get(recipe.data)
         size = size_text(data.size) if data is not None else "32x32x3"
@@ -177,7 +170,7 @@ class CalcScreen(PlaceScreen):
                 yield LayerPicture()
         with Card(id="calc-words") as card:
             card.border_title = "Layer"
-            yield LayerWords()
+            yield LayerSummary()
 
     @property
     def picture(self) -> LayerPicture:
@@ -201,24 +194,24 @@ class CalcScreen(PlaceScreen):
         self.calculate()
 
     def calculate(self) -> None:
-        """The table of what stands in the three lines; each says what is wrong with it."""
+        """Update the table from the three lines; each shows its own problem."""
         net, size, classes = self.line("net"), self.line("input"), self.line("classes")
         with self.app.batch_update():
             try:
                 shape = parse_size(size.input.value, "input")
-                size.say(None, "H x W x C, H x W, or one number")
+                size.show_error(None, "H x W x C, H x W, or one number")
             except RequestError as error:
-                size.say(error)
+                size.show_error(error)
                 shape = None
             number = _whole(classes.input.value)
-            classes.say(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
+            classes.show_error(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
             table = None
             try:
                 chain = parse(net.input.value)
                 table = trace(chain, shape, number, source=net.input.value) if shape and number else None
-                net.say(None)
+                net.show_error(None)
             except RequestError as error:
-                net.say(error)
+                net.show_error(error)
             self._show(table)
 
     def _show(self, table: Table | None) -> None:
@@ -235,8 +228,8 @@ class CalcScreen(PlaceScreen):
         self._show_layer()
 
     def _show_layer(self) -> None:
-        """The layer under the table's cursor, in words and as a picture."""
-        self.query_one(LayerWords).show(self.table.row)
+        """Show the layer under the table's cursor as text and picture."""
+        self.query_one(LayerSummary).show(self.table.row)
         shown = self.table.table
         if shown is not None:
             self.picture.show_row(self.table.row, shown.input)
@@ -258,7 +251,7 @@ class CalcScreen(PlaceScreen):
         self.line("net").input.focus()
 
     def action_next_view(self) -> None:
-        """The next picture; where there is room for one thing only, after the last comes the table again."""
+        """Show the next picture; on a narrow screen the table again after the last."""
         alone = self.has_class("-narrow")
         if alone and not self.has_class("-picture"):
             self.add_class("-picture")

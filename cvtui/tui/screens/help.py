@@ -17,7 +17,7 @@ from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
-    from cvtui.tui.screens.base import PlaceScreen
+    from cvtui.tui.screens.base import BaseScreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +25,34 @@ class Keys:
     """One line of the page."""
 
     keys: str
-    words: str
+    meaning: str
 
 
 def keys_of(node: DOMNode) -> list[Keys]:
-    """The keys that a widget of ours brings itself, in its own order; those of one action stand on one line."""
+    """Return the keys that a widget's own classes bind, one line an action."""
     keys: dict[str, list[str]] = {}
-    words: dict[str, list[str]] = {}
+    meanings: dict[str, list[str]] = {}
     for cls in type(node).__mro__:
         if not cls.__module__.startswith("cvtui."):
             continue
         for entry in cls.__dict__.get("BINDINGS", ()):
             binding = entry if isinstance(entry, Binding) else Binding(*entry)
-            told = binding.tooltip or binding.description
-            if told:
+            meaning = binding.tooltip or binding.description
+            if meaning:
                 # Places are one line each; "row up" and "row down" are one line together.
                 action = binding.action if binding.tooltip else binding.action.partition("(")[0]
                 keys.setdefault(action, []).append(spelled(binding.key))
-                words.setdefault(action, []).append(told)
-    return [Keys(" ".join(dict.fromkeys(keys[action])), _joined(words[action])) for action in keys]
+                meanings.setdefault(action, []).append(meaning)
+    return [Keys(" ".join(dict.fromkeys(keys[action])), _joined(meanings[action])) for action in keys]
 
 
-def _joined(words: list[str]) -> str:
-    first, *rest = dict.fromkeys(words)
+def _joined(meanings: list[str]) -> str:
+    first, *rest = dict.fromkeys(meanings)
     return ", ".join([first, *(word[:1].lower() + word[1:] for word in rest)])
 
 
-def page(place: PlaceScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
-    """Sections of (title, lines) for the place, what is shown in it, and the whole session."""
+def page(place: BaseScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
+    """Return (title, lines) for the screen, the widgets in it, and the app."""
     sections: list[tuple[str, list[Keys]]] = []
     seen: set[type] = set()
     for node in [place, *place.own_widgets()]:
@@ -69,8 +69,8 @@ def title_of(node: DOMNode) -> str:
     if node.BINDING_GROUP_TITLE:
         return node.BINDING_GROUP_TITLE
     name = type(node).__name__
-    words = "".join(f" {char.lower()}" if char.isupper() else char for char in name).strip()
-    return words[:1].upper() + words[1:]
+    title = "".join(f" {char.lower()}" if char.isupper() else char for char in name).strip()
+    return title[:1].upper() + title[1:]
 
 
 class HelpScreen(Modal[None]):
@@ -102,7 +102,7 @@ class HelpScreen(Modal[None]):
             for title, lines in self._sections:
                 parts.append(Content.styled(f"\n{title}", "bold $text-primary"))
                 parts += [
-                    Content.assemble((f"  {line.keys.ljust(wide)}  ", "bold"), (line.words, "$foreground 85%"))
+                    Content.assemble((f"  {line.keys.ljust(wide)}  ", "bold"), (line.meaning, "$foreground 85%"))
                     for line in lines
                 ]
             yield Static(Content("\n").join(parts))

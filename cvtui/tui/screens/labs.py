@@ -1,4 +1,4 @@
-"""The Labs place: the lecture's experiments, each with its knobs and its picture."""
+"""The Labs view: the lecture's experiments, each with its knobs and its picture."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from cvtui.tui.labs.knobs import KnobForm
-from cvtui.tui.labs.place import LabsPlace
-from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.labs.labs_view import LabsView
+from cvtui.tui.screens.base import BaseScreen
 
 
-class LabsScreen(PlaceScreen):
-    PLACE = "labs"
+class LabsScreen(BaseScreen):
+    NAME = "labs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the lab with these knobs"),
         Binding("x", "stop", "Stop", tooltip="Stop the lab at once"),
@@ -23,26 +23,26 @@ class LabsScreen(PlaceScreen):
         Binding("d", "defaults", "Defaults", tooltip="Every knob back to its default"),
     ]
 
-    def compose_place(self) -> ComposeResult:
-        yield LabsPlace(self.session.runs)
+    def compose_body(self) -> ComposeResult:
+        yield LabsView(self.session.runs)
 
     @property
-    def labs(self) -> LabsPlace:
-        return self.query_one(LabsPlace)
+    def labs(self) -> LabsView:
+        return self.query_one(LabsView)
 
     @on(events.ScreenResume)
-    def _seen_again(self) -> None:
-        for place in self.query(LabsPlace):
-            place.watching(True)
+    def _resumed(self) -> None:
+        for view in self.query(LabsView):
+            view.set_polling(True)
 
     @on(events.ScreenSuspend)
-    def _hidden(self) -> None:
-        for place in self.query(LabsPlace):
-            place.watching(False)
+    def _suspended(self) -> None:
+        for view in self.query(LabsView):
+            view.set_polling(False)
 
-    @on(LabsPlace.Moved)
-    @on(KnobForm.Turned)
-    def _other_keys(self) -> None:
+    @on(LabsView.Moved)
+    @on(KnobForm.Changed)
+    def _update_keys(self) -> None:
         self.refresh_bindings()
 
     # ------------------------------------------------------------------ keys
@@ -74,20 +74,20 @@ class LabsScreen(PlaceScreen):
         if page is not None:
             page.form.reset()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if not self.is_mounted or not self.query(LabsPlace):
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        if not self.is_mounted or not self.query(LabsView):
             return True
-        place = self.labs
-        alive = place.run_here is not None and place.run_here.alive
+        view = self.labs
+        alive = view.run_here is not None and view.run_here.alive
         match action:
             case "start":
                 return None if alive else True
             case "stop":
                 return True if alive else None
             case "back":
-                return place.page is not None and (alive or place.in_page)
+                return view.page is not None and (alive or view.in_page)
             case "knobs":
-                return place.page is not None
+                return view.page is not None
             case "defaults":
-                return None if place.page is None or not place.page.form.turned else True
+                return None if view.page is None or not view.page.form.changed else True
         return True

@@ -1,4 +1,4 @@
-"""The Runs place: every run folder with its state and result; enter opens one, live or ended."""
+"""The Runs screen: every run folder with its state and result; enter opens one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.text import clean
-from cvtui.tui.screens.runs_actions import RunsCare
+from cvtui.tui.screens.base import BaseScreen
+from cvtui.tui.screens.runs_actions import RunActions
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
@@ -29,23 +30,23 @@ SLICE = 0.03
 """Seconds that reading summaries may take at once: a first look at many long runs must not freeze the keys."""
 
 
-class RunsScreen(RunsCare):
+class RunsScreen(BaseScreen):
     """Looks into the folder every second while it is visible, and only then."""
 
-    PLACE = "runs"
+    NAME = "runs"
     AUTO_FOCUS = "RunsTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", tooltip="Open the run in the Train place, live or ended"),
         Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column (or click on its title)"),
         Binding("S,shift+s", "sort(-1)", "Sort back", show=False, tooltip="Sort by the column before"),
-        Binding("o", "turn", "Order", tooltip="Turn the order around"),
+        Binding("o", "turn", "Order", tooltip="Reverse the order"),
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Show some: acc>0.97 net~conv lr<=0.01 digits"),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one"),
-        Binding("p", "pin", "Pin", tooltip="Draw this run over every run that is opened, or no longer"),
+        Binding("p", "pin", "Pin", tooltip="Pin: overlay this run on every run (toggle)"),
         Binding("e", "rename", "Rename", show=False, tooltip="Give the run another name"),
         Binding("c", "note", "Note", show=False, tooltip="Write a line about the run"),
-        Binding("delete,d", "delete", "Delete", tooltip="Put the run into the bin; u takes it back"),
-        Binding("u", "undelete", "Undelete", show=False, tooltip="Take back the run that was deleted last"),
+        Binding("delete,d", "delete", "Delete", tooltip="Move the run to the bin; u restores it"),
+        Binding("u", "undelete", "Undelete", show=False, tooltip="Restore the last deleted run"),
         Binding("escape", "unfilter", "All runs", show=False, tooltip="Show all runs again"),
         Binding("n", "new_run", "New run", tooltip="To the form of the Train place"),
     ]
@@ -66,12 +67,12 @@ class RunsScreen(RunsCare):
         self._timer: Timer | None = None
         self._runs: dict[RunFolder, RunSummary] = {}
         self._waiting: list[RunFolder] = []
-        self._deleted = []
+        self._actions = RunActions(self)
         self._keeps: Keeps = parse_filter("")
         self._wrong = ""
         """Why the filter's text can't be followed; the last good one holds meanwhile."""
 
-    def compose_place(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         with Card(id="runs") as card:
             card.border_title = "Runs"
             yield Input(placeholder="acc>0.97 net~conv lr<=0.01 state=finished digits", id="filter", compact=True)
@@ -90,20 +91,20 @@ class RunsScreen(RunsCare):
     # ------------------------------------------------------------------ looking
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(REFRESH_SECONDS, self.look)
+        self._timer = self.set_interval(REFRESH_SECONDS, self.refresh_runs)
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         super().on_screen_resume(event)
         if self._timer is not None:
             self._timer.resume()
-        self.look()
+        self.refresh_runs()
 
     def on_screen_suspend(self) -> None:
         if self._timer is not None:
             self._timer.pause()
 
-    def look(self) -> None:
-        """Lists the folder and reads what is new in each run, a slice of time at once."""
+    def refresh_runs(self) -> None:
+        """List the folder and read new records of each run, a slice of time at once."""
         folders = list_runs(self.session.runs)
         for gone in self._runs.keys() - set(folders):
             del self._runs[gone]
@@ -127,22 +128,22 @@ class RunsScreen(RunsCare):
         card = self.query_one("#runs", Vertical)
         alive = sum(run.state in ("starting", "running", "paused") for run in runs)
         card.border_title = f"Runs in {self.session.runs}"
-        told = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} alive" if runs else ""
+        text = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} training" if runs else ""
         if not runs:
             card.border_subtitle = ""
-            self.query_one("#none", Static).update(_nothing(str(self.session.runs)))
+            self.query_one("#none", Static).update(_no_runs(str(self.session.runs)))
             return
         kept = [run for run in runs if self._keeps(run)]
-        card.border_subtitle = told if len(kept) == len(runs) else f"{len(kept)} of {told}"
+        card.border_subtitle = text if len(kept) == len(runs) else f"{len(kept)} of {text}"
         self.table.show(kept)
-        self._say_more()
+        self._show_details()
 
-    def _say_more(self) -> None:
-        """The whole net of the run under the cursor, and why it ended where that was no wish of anybody's."""
+    def _show_details(self) -> None:
+        """Show the full net of the run under the cursor, its note, and why it failed."""
         run = self.table.run
         if self._wrong or run is None:
-            words = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
-            self.query_one("#net-line", Static).update(words)
+            text = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
+            self.query_one("#net-line", Static).update(text)
             return
         parts: list[Content | tuple[str, str]] = [(run.net, MUTED)]
         if run.reason and run.state in ("diverged", "failed"):
@@ -157,7 +158,7 @@ class RunsScreen(RunsCare):
     @on(Grid.Highlighted)
     def _highlighted(self, event: Grid.Highlighted) -> None:
         event.stop()
-        self._say_more()
+        self._show_details()
 
     # ------------------------------------------------------------------ keys
 
@@ -219,16 +220,31 @@ class RunsScreen(RunsCare):
         self.table.focus()
 
     async def action_fork(self) -> None:
-        """Opens the run and asks there which checkpoint."""
+        """Open the run and its fork window."""
         run = self.table.run
         if run is not None:
             await self.session.open_run(run.folder)
             self.session.fork_shown_run()
 
+    def action_pin(self) -> None:
+        self._actions.pin()
+
+    def action_rename(self) -> None:
+        self._actions.rename()
+
+    def action_note(self) -> None:
+        self._actions.write_note()
+
+    def action_delete(self) -> None:
+        self._actions.delete()
+
+    def action_undelete(self) -> None:
+        self._actions.undelete()
+
     async def action_new_run(self) -> None:
         await self.session.action_new_run()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         if action in ("open", "sort", "turn", "filter", "fork", "pin", "rename", "note", "delete") and not self._runs:
             return None
         if action == "unfilter":
@@ -236,7 +252,7 @@ class RunsScreen(RunsCare):
         return True
 
 
-def _nothing(runs: str) -> Content:
+def _no_runs(runs: str) -> Content:
     return Content.assemble(
         (f"No runs in {runs} yet.\n\n", "bold"),
         ("Press ", MUTED),

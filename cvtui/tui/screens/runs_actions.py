@@ -1,10 +1,10 @@
-"""What can be done to a run in the list: rename it, note something, pin it, delete it and take that back."""
+"""Actions on the run under the cursor of the list: rename, note, pin, delete, undelete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,42 +16,46 @@ from cvtui.errors import RequestError
 from cvtui.runlog import manage
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.text import clean
-from cvtui.tui.screens.base import PlaceScreen
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from cvtui.tui.session import Session
+
 
 class LineModal(Modal[str | None]):
-    """Asks for one line of text; None where it was cancelled. `check` says what is wrong with it, or ""."""
+    """Ask for one line of text; None if cancelled. `check` returns what is wrong with it, or ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
     DEFAULT_CSS = BOX.format(name="LineModal") + "\n    LineModal #line-said { color: $text-error; }\n"
 
-    def __init__(self, title: str, text: str, words: str, check: Callable[[str], str]) -> None:
+    def __init__(self, title: str, text: str, explanation: str, check: Callable[[str], str]) -> None:
         super().__init__()
         self._title = title
         self._text = text
-        self._words = words
+        self._explanation = explanation
         self._check = check
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = self._title
-            box.border_subtitle = "enter: take it · esc: cancel"
+            box.border_subtitle = "enter: save · esc: cancel"
             yield Input(self._text, compact=True)
             yield Static("", id="line-said", markup=False)
-            yield Static(self._words, classes="quiet", markup=False)
+            yield Static(self._explanation, classes="quiet", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
 
     @on(Input.Changed)
-    def _judge(self, event: Input.Changed) -> None:
+    def _check_text(self, event: Input.Changed) -> None:
         wrong = self._check(event.value)
         self.query_one("#line-said", Static).update(f"✗ {clean(wrong)}" if wrong else " ")
 
     @on(Input.Submitted)
-    def _take(self, event: Input.Submitted) -> None:
+    def _submit(self, event: Input.Submitted) -> None:
         if not self._check(event.value):
             self.dismiss(event.value)
 
@@ -61,30 +65,42 @@ class Deleted(NamedTuple):
     name: str
 
 
-class RunsCare(PlaceScreen):
-    """The part of the Runs place that changes folders. `look` reads them again, `chosen_run` is under the cursor."""
+class RunsList(Protocol):
+    """The Runs screen, as its actions see it."""
 
-    _deleted: list[Deleted]
+    @property
+    def app(self) -> App[Any]: ...
+
+    @property
+    def session(self) -> Session: ...
 
     @property
     def chosen_run(self) -> RunSummary | None:
-        raise NotImplementedError
+        """The run under the cursor."""
 
-    def look(self) -> None:
-        raise NotImplementedError
+    def refresh_runs(self) -> None:
+        """List the folder again."""
 
-    def _do(self, work: Callable[[], object]) -> bool:
-        """Does it and lists the runs again; a refusal is told. Was it done?"""
+
+class RunActions:
+    """Changes to run folders that the Runs screen offers."""
+
+    def __init__(self, screen: RunsList) -> None:
+        self._screen = screen
+        self._deleted: list[Deleted] = []
+
+    def _apply(self, work: Callable[[], object]) -> bool:
+        """Change folders and list the runs again. Return False, with a message on the screen, if that was refused."""
         try:
             work()
         except RequestError as error:
-            self.app.notify(error.message, severity="error", markup=False)
+            self._screen.app.notify(error.message, severity="error", markup=False)
             return False
-        self.look()
+        self._screen.refresh_runs()
         return True
 
-    def action_rename(self) -> None:
-        run = self.chosen_run
+    def rename(self) -> None:
+        run = self._screen.chosen_run
         if run is None:
             return
 
@@ -98,51 +114,53 @@ class RunsCare(PlaceScreen):
             taken = name != run.name and run.folder.path.with_name(name).exists()
             return f"{name!r} exists already" if taken else ""
 
-        def take(name: str | None) -> None:
+        def apply(name: str | None) -> None:
             if name is not None and name != run.name:
-                self._do(lambda: manage.rename(run.folder, name))
+                self._apply(lambda: manage.rename(run.folder, name))
 
-        self.app.push_screen(LineModal("Rename the run", run.name, "The folder gets this name.", check), take)
+        self._screen.app.push_screen(LineModal("Rename the run", run.name, "The folder gets this name.", check), apply)
 
-    def action_note(self) -> None:
-        run = self.chosen_run
+    def write_note(self) -> None:
+        run = self._screen.chosen_run
         if run is None:
             return
 
-        def take(text: str | None) -> None:
+        def apply(text: str | None) -> None:
             if text is not None:
-                self._do(lambda: manage.write_note(run.folder, text))
+                self._apply(lambda: manage.write_note(run.folder, text))
 
-        words = "One line, found again by the filter: note~word. Empty: no note."
-        self.app.push_screen(LineModal(f"A note on {clean(run.name)}", run.note, words, lambda text: ""), take)
+        explanation = "One line; search with note~word. Leave empty to remove the note."
+        self._screen.app.push_screen(
+            LineModal(f"A note on {clean(run.name)}", run.note, explanation, lambda _: ""), apply
+        )
 
-    def action_pin(self) -> None:
-        run = self.chosen_run
-        if run is not None and self._do(lambda: manage.pin(run.folder, not run.pinned)):
-            words = "is no longer drawn" if run.pinned else "is drawn from now on"
-            self.app.notify(f"{clean(run.name)} {words} over the runs that are opened", markup=False)
+    def pin(self) -> None:
+        run = self._screen.chosen_run
+        if run is not None and self._apply(lambda: manage.pin(run.folder, not run.pinned)):
+            verb = "is no longer overlaid" if run.pinned else "is now overlaid"
+            self._screen.app.notify(f"{clean(run.name)} {verb} on every run you open", markup=False)
 
-    def action_delete(self) -> None:
-        run = self.chosen_run
+    def delete(self) -> None:
+        run = self._screen.chosen_run
         if run is None:
             return
 
         def work() -> None:
             self._deleted.append(Deleted(manage.delete(run.folder), run.name))
 
-        if self._do(work):
-            self.app.notify(f"{clean(run.name)} lies in the bin; u takes it back", markup=False)
+        if self._apply(work):
+            self._screen.app.notify(f"{clean(run.name)} moved to the bin; u restores it", markup=False)
 
-    def action_undelete(self) -> None:
-        """The run that was deleted last, in this session or before it."""
+    def undelete(self) -> None:
+        """Restore the run that was deleted last, in this session or before it."""
         last = self._deleted[-1] if self._deleted else None
         if last is None:
-            binned = manage.in_bin(self.session.runs)
+            binned = manage.in_bin(self._screen.session.runs)
             if not binned:
-                self.app.notify("The bin is empty.", markup=False)
+                self._screen.app.notify("The bin is empty.", markup=False)
                 return
             last = Deleted(binned[0], binned[0].name)
-        if self._do(lambda: manage.restore(last.binned, last.name)):
+        if self._apply(lambda: manage.restore(last.binned, last.name)):
             if self._deleted:
                 self._deleted.pop()
-            self.app.notify(f"{clean(last.name)} is back", markup=False)
+            self._screen.app.notify(f"{clean(last.name)} is back", markup=False)

@@ -52,7 +52,7 @@ class RunsTable(Grid[RunSummary]):
         return column.title + arrow
 
     def show(self, runs: Sequence[RunSummary]) -> None:
-        """The runs, sorted; the cursor stays on its run."""
+        """Show the runs, sorted; the cursor stays on its run."""
         self.now = time.time()
         kept = self.run
         key = SORTS[self.sort_key]
@@ -67,28 +67,28 @@ class RunsTable(Grid[RunSummary]):
         self.set_rows(rows)
 
     def _as_trees(self, rows: list[RunSummary]) -> list[RunSummary]:
-        """The same runs, with those that were forked right below the run that they come from."""
+        """Return the runs with forks right below their parent."""
         children: dict[str, list[RunSummary]] = {}
         names = {row.name for row in rows}
         for row in rows:
             if row.parent in names and row.parent != row.name:
                 children.setdefault(row.parent, []).append(row)
-        placed: list[RunSummary] = []
+        ordered: list[RunSummary] = []
 
-        def place(row: RunSummary, depth: int) -> None:
+        def add(row: RunSummary, depth: int) -> None:
             if row.name in self._depths:
-                return  # a family that goes in a circle: somebody renamed
+                return  # a circle of parents, after a rename
             self._depths[row.name] = depth
-            placed.append(row)
+            ordered.append(row)
             for child in sorted(children.get(row.name, ()), key=lambda child: child.started or 0.0):
-                place(child, depth + 1)
+                add(child, depth + 1)
 
         for row in rows:
             if row.parent not in names or row.parent == row.name:
-                place(row, 0)
+                add(row, 0)
         for row in rows:
-            place(row, 0)
-        return placed
+            add(row, 0)
+        return ordered
 
     @property
     def run(self) -> RunSummary | None:
@@ -110,15 +110,10 @@ class RunsTable(Grid[RunSummary]):
                 depth = self._depths.get(row.name, 0)
                 before = "  " * (depth - 1) + "└ " if depth else ""
                 return Cell(f"{before}{clean(row.name)}{' ●' if row.pinned else ''}", "key")
-            case "data":
-                return Cell(clean(row.data))
-            case "net":
-                return Cell(clean(row.net), "quiet")
-            case "optimizer":
-                return Cell(clean(str(row.recipe.get("optimizer", ""))), "quiet")
-            case "lr":
-                lr = recorded_rate(row.recipe)
-                return Cell(f"{lr:g}" if lr is not None else "", "quiet")
+        return _recipe_cell(row, key) or self._result_cell(row, key)
+
+    def _result_cell(self, row: RunSummary, key: str) -> Cell:
+        match key:
             case "epochs":
                 asked = "" if row.epochs_asked is None else f"/{row.epochs_asked}"
                 return Cell(f"{row.epochs}{asked}")
@@ -128,6 +123,20 @@ class RunsTable(Grid[RunSummary]):
             case "took":
                 return Cell(duration(row.seconds) if row.seconds else "–", "text" if row.seconds else "quiet")
         return Cell(age(self.now - row.started) if row.started else "–", "quiet")
+
+
+def _recipe_cell(row: RunSummary, key: str) -> Cell | None:
+    match key:
+        case "data":
+            return Cell(clean(row.data))
+        case "net":
+            return Cell(clean(row.net), "quiet")
+        case "optimizer":
+            return Cell(clean(str(row.recipe.get("optimizer", ""))), "quiet")
+        case "lr":
+            lr = recorded_rate(row.recipe)
+            return Cell(f"{lr:g}" if lr is not None else "", "quiet")
+    return None
 
 
 SORTS: dict[str, Callable[[RunSummary], Any]] = {

@@ -1,4 +1,4 @@
-"""The Train place: the form until there is a run, then the run."""
+"""The Train screen: the form until there is a run, then the run."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder, fresh_name
-from cvtui.tui.form.form_view import Setup
-from cvtui.tui.screens.base import PlaceScreen
+from cvtui.tui.form.form_view import FormView
+from cvtui.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
     from cvtui.tui.train import LiveView
     from cvtui.tui.train.run_commands import Forked
 
 
-class TrainScreen(PlaceScreen):
-    """Form and run lie in one body; one of them is shown. The form keeps its values, the run its place."""
+class TrainScreen(BaseScreen):
+    """Form and run in one body, one of them shown. The form keeps its values, the run its view."""
 
-    PLACE = "train"
+    NAME = "train"
     BINDING_GROUP_TITLE = "Form and run"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_run", "New run", tooltip="Back to the form, as it was filled in"),
@@ -38,13 +38,13 @@ class TrainScreen(PlaceScreen):
     def __init__(self) -> None:
         super().__init__()
         self._view: LiveView | None = None
-        self._setup: Setup | None = None
+        self._form_view: FormView | None = None
 
-    def compose_place(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             if self.session.attach is None:
-                self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
-                yield self._setup
+                self._form_view = FormView(self.session.recipe, self.session.runs, prewarm=self.session.prewarm)
+                yield self._form_view
 
     async def on_mount(self) -> None:
         if self.session.attach is not None:
@@ -54,8 +54,8 @@ class TrainScreen(PlaceScreen):
     # ------------------------------------------------------------------ what is shown
 
     @property
-    def setup(self) -> Setup | None:
-        return self._setup
+    def form_view(self) -> FormView | None:
+        return self._form_view
 
     @property
     def view(self) -> LiveView | None:
@@ -66,7 +66,7 @@ class TrainScreen(PlaceScreen):
     def shows_run(self) -> bool:
         return self._view is not None and self._view.display
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         if action == "new_run":
             return self.shows_run
         if action == "show_run":
@@ -74,7 +74,7 @@ class TrainScreen(PlaceScreen):
         return True
 
     async def show_folder(self, folder: RunFolder) -> None:
-        """Opens a run, live or ended, in this place."""
+        """Open a run, live or ended, on this screen."""
         from cvtui.tui.train import LiveView  # numpy and the panes: not needed for the first frame
 
         if self._view is None or self._view.folder != folder:
@@ -83,24 +83,24 @@ class TrainScreen(PlaceScreen):
             self._view = LiveView(folder)
             await self.query_one("#body").mount(self._view)
         self.action_show_run()
-        self._tell_bar(folder, self._view.view.state)
+        self._update_bar(folder, self._view.view.state)
 
     def action_show_run(self) -> None:
         if self._view is None:
             return
-        self._swap(self._view, self._setup)
+        self._swap(self._view, self._form_view)
         self._view.focus_pane()
 
     async def action_new_run(self) -> None:
-        """The form again. The run that is shown goes on; `b` goes back to it."""
-        if self._setup is None:
-            self._setup = Setup(self.session.recipe, self.session.runs, warm=self.session.warm)
-            await self.query_one("#body").mount(self._setup)
-        self._swap(self._setup, self._view)
-        self._setup.examine(again=True)
-        self._setup.open()
-        self._setup.fold(False)
-        self._setup.form.focus_field("data")
+        """Show the form again. The run goes on; `b` goes back to it."""
+        if self._form_view is None:
+            self._form_view = FormView(self.session.recipe, self.session.runs, prewarm=self.session.prewarm)
+            await self.query_one("#body").mount(self._form_view)
+        self._swap(self._form_view, self._view)
+        self._form_view.validate(again=True)
+        self._form_view.open()
+        self._form_view.fold(False)
+        self._form_view.form.focus_field("data")
 
     def _swap(self, shown: Widget, hidden: Widget | None) -> None:
         with self.app.batch_update():
@@ -111,13 +111,13 @@ class TrainScreen(PlaceScreen):
         self.bar.refresh()
         self.refresh_bindings()
 
-    def _tell_bar(self, folder: RunFolder, state: str) -> None:
-        self.session.tell_run(folder.name, state)
+    def _update_bar(self, folder: RunFolder, state: str) -> None:
+        self.session.set_shown_run(folder.name, state)
 
     def on_live_view_state_changed(self, event: LiveView.StateChanged) -> None:
         event.stop()
         if self._view is not None and event.folder == self._view.folder:
-            self._tell_bar(event.folder, event.state)
+            self._update_bar(event.folder, event.state)
 
     async def on_live_view_forked(self, event: Forked) -> None:
         event.stop()
@@ -126,21 +126,21 @@ class TrainScreen(PlaceScreen):
 
     # ------------------------------------------------------------------ starting
 
-    @on(Setup.Start)
-    async def _start(self, event: Setup.Start) -> None:
+    @on(FormView.Start)
+    async def _start(self, event: FormView.Start) -> None:
         event.stop()
         await self.start(event.recipe)
 
     async def start(self, recipe: Recipe) -> None:
-        """Makes the run's folder and shows it at once; the warm engine becomes its trainer."""
-        assert self._setup is not None
+        """Make the run's folder and show it at once; the prewarmed engine becomes its trainer."""
+        assert self._form_view is not None
         try:
             folder = self._make_folder(recipe)
         except RequestError as error:
             self.app.notify(error.message, title="No run was started", severity="error", markup=False)
             return
         self.session.started.append(folder)
-        self.run_worker(self._train(folder, self._setup), exclusive=False, group="starting")
+        self.run_worker(self._train(folder, self._form_view), exclusive=False, group="starting")
         await self.show_folder(folder)
 
     def _make_folder(self, recipe: Recipe) -> RunFolder:
@@ -149,9 +149,9 @@ class TrainScreen(PlaceScreen):
             return RunFolder.create(self.session.runs, recipe.name, text)
         return RunFolder.fresh(self.session.runs, fresh_name(recipe.data, recipe.net), text)
 
-    async def _train(self, folder: RunFolder, setup: Setup) -> None:
-        """The warm engine takes the folder; where it can't any more, a fresh one does."""
-        if await setup.warm.train(folder):
+    async def _train(self, folder: RunFolder, form_view: FormView) -> None:
+        """Train with the prewarmed engine, or with a fresh one if that can't."""
+        if await form_view.engine.train(folder):
             return
         from cvtui.runlog.worker_process import launch
 

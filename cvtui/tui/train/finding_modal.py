@@ -1,4 +1,4 @@
-"""Why the doctor says what it says: evidence, threshold with its source, what follows from it, and the cure."""
+"""Window that explains a finding: evidence, threshold and its source, consequences, cure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
-from cvtui.tui.panes.pane import MUTED
 from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 TESTS = {
     "rate/10": "Train 50 steps at a tenth of the rate: if the loss falls then, it was the rate.",
-    "overfit": "Train on one batch alone: a net that can't learn 32 images by heart has another fault.",
+    "overfit": "Train on one batch alone: a net that can't memorise 32 images has another fault.",
     "zeroed": "Train with all inputs set to 0: if it does as well, the images don't reach the loss.",
 }
 """The short tests that tell look-alikes apart, by the doctor's names for them."""
 
 
 def changes_of(cure: dict[str, object]) -> str:
-    """A cure as it is typed into the fork's line: `lr=0.001 init=he`."""
+    """Return a cure as typed into the fork's line: `lr=0.001 init=he`."""
     import shlex
 
     return " ".join(shlex.quote(f"{name}={value}") for name, value in cure.items())
@@ -59,8 +59,8 @@ class FindingModal(Modal[str | None]):
             box.border_subtitle = f"f: fork{with_it} · g: go to the step · esc: back"
             yield Static(Content("\n").join(self.lines()))
             with Horizontal(classes="buttons"):
-                words = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
-                yield Button(words, id="cure", variant="primary", compact=True)
+                label = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
+                yield Button(label, id="cure", variant="primary", compact=True)
                 yield Button("Back", id="back", compact=True)
 
     def lines(self) -> Iterator[Content]:
@@ -73,10 +73,10 @@ class FindingModal(Modal[str | None]):
             yield _fact("evidence", clean(one.evidence))
         if one.threshold is not None:
             yield _fact("threshold", f"{one.threshold:g}  (source: {clean(one.source)})")
-        yield _fact("how sure", f"{one.sure:.0%}, {_KINDS[one.kind]}")
+        yield _fact("confidence", f"{one.sure:.0%} ({_KINDS[one.kind]})")
         if one.consequences:
             names = [FAULTS[name].name if name in FAULTS else name for name in one.consequences]
-            yield _fact("follows", ", ".join(names))
+            yield _fact("consequences", ", ".join(names))
         if one.advice:
             yield _fact("what to do", clean(one.advice))
         if one.cure:
@@ -97,9 +97,9 @@ class FindingModal(Modal[str | None]):
 _KINDS = {
     "exact": "a rule that can't be broken by chance",
     "static": "seen before the first step",
-    "heuristic": "a signal beyond what healthy runs show",
+    "heuristic": "stronger than in any healthy run",
 }
 
 
-def _fact(name: str, words: str) -> Content:
-    return Content.assemble((f"{name:<11} ", MUTED), words)
+def _fact(name: str, text: str) -> Content:
+    return Content.assemble((f"{name:<12} ", MUTED), text)

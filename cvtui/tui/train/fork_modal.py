@@ -48,7 +48,7 @@ def parse_changes(text: str) -> dict[str, str]:
 
 
 def changed_recipe(parent: RunFolder, saved: CheckpointSaved, text: str) -> Recipe:
-    """The child's recipe. RequestError where a change is wrong, or leaves nothing to train."""
+    """Return the child's recipe. Raises RequestError if a change is invalid or leaves nothing to train."""
     changed = override(recipe_of(parent, "forked"), {"name": "", **parse_changes(text)})
     recipe = check(changed).recipe
     if saved.epoch >= recipe.epochs:
@@ -73,8 +73,7 @@ class ForkModal(Modal[RunFolder | None]):
     )
 
     def __init__(self, history: History, changes: str = "", epoch: int | None = None) -> None:
-        """`changes` stands in the line at first; `epoch`: the checkpoint that is chosen at first is the last one up to
-        it (by default the newest)."""
+        """Fill in `changes` and select the last checkpoint up to `epoch` (default: the newest)."""
         super().__init__()
         self._history = history
         self._changes = changes
@@ -103,13 +102,13 @@ class ForkModal(Modal[RunFolder | None]):
             return Content.assemble("from the start  ", ("with new weights", "$foreground 60%"))
         done = next((e.val_accuracy for e in self._history.epochs if e.epoch == saved.epoch), saved.val_accuracy)
         best = f"val {percent(done)}" if done is not None else ""
-        told = f"epoch {saved.epoch:>3}  step {count(saved.step):>8}  {best:<12}  "
-        return Content.assemble(told, (clean(Path(saved.path).name), "$foreground 60%"))
+        text = f"epoch {saved.epoch:>3}  step {count(saved.step):>8}  {best:<12}  "
+        return Content.assemble(text, (clean(Path(saved.path).name), "$foreground 60%"))
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = self._at
         self.query_one(Input).focus()
-        self._judge()
+        self._check_changes()
 
     @property
     def saved(self) -> CheckpointSaved:
@@ -117,8 +116,8 @@ class ForkModal(Modal[RunFolder | None]):
 
     @on(Input.Changed)
     @on(OptionList.OptionHighlighted)
-    def _judge(self) -> Recipe | None:
-        """Says what is wrong with the changes, or that nothing is."""
+    def _check_changes(self) -> Recipe | None:
+        """Show what is wrong with the changes, or what the child will train."""
         said = self.query_one("#fork-said", Static)
         try:
             recipe = changed_recipe(self._history.folder, self.saved, self.query_one(Input).value)
@@ -141,7 +140,7 @@ class ForkModal(Modal[RunFolder | None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#fork-start")
     def _start(self) -> None:
-        recipe = self._judge()
+        recipe = self._check_changes()
         if recipe is None:
             return
         from cvtui.runlog.worker_process import launch

@@ -1,5 +1,7 @@
-"""How often a live run is drawn: ten frames a second, each of the header and the next pane in turn, as far as the
-screen's share of a core goes."""
+"""CPU budget for drawing a live run: at most ten frames a second and a share of a core.
+
+A frame draws the header and, in turn, the next pane.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ wait for the one whose core draws. (On two cores the digits' and CIFAR's nets ke
 ten frames a second, 0.91 and 0.93 beside five.) What a key asks for is drawn at once all the same."""
 
 
-class Pace:
+class FrameBudget:
     """Counts what the process has used, and what it may."""
 
     def __init__(self) -> None:
@@ -38,10 +40,10 @@ class Pace:
         self._room = SAVED_SECONDS if now - self._begun < FREE_SECONDS else max(-OWED_SECONDS, min(SAVED_SECONDS, room))
         self._at, self._cpu = now, cpu
 
-    def may_draw(self, apart: float = 0.0) -> bool:
-        """Is there room, or has nothing been drawn for too long? `apart`: seconds since the last frame, at least."""
+    def may_draw(self, interval: float = 0.0) -> bool:
+        """Return True if there is budget, or the last frame is too long ago; at least `interval` seconds apart."""
         passed = time.monotonic() - self._frame
-        return passed >= apart and (self._room > 0 or passed >= SLOWEST_SECONDS)
+        return passed >= interval and (self._room > 0 or passed >= SLOWEST_SECONDS)
 
     def begin_frame(self) -> None:
         """Something is drawn now."""

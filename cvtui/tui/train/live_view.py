@@ -1,12 +1,12 @@
-"""The Train place's view of one run folder: it reads, hands the history to the panes, and sends what keys ask for.
+"""The live view of one run folder: poll the history, update the panes, and run the actions of keys.
 
-Data flows one way: run folder -> History -> panes. What is asked goes the other way through `folder.send`. A run that
-ended last week is shown by the same path as one that trains now.
+Data flows one way: run folder -> History -> panes. Commands go the other way through `folder.send`. A run that ended
+last week is shown by the same path as one that trains now. The view is put together of three parts: `PaneGrid` lays
+out the panes, `RunCommands` talks to the trainer, `FindingsControl` runs the doctor.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,57 +14,45 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.widget import Widget
 
-from cvtui.doctor import Doctor
 from cvtui.runlog.axes import step_at
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import usable_cores
-from cvtui.text import significant
-from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.curve_pane import CurvePane
-from cvtui.tui.panes.findings import FindingsPane
-from cvtui.tui.panes.gradient import GradientPane
+from cvtui.tui.panes.findings import FindingsList
 from cvtui.tui.panes.header import RunHeader
-from cvtui.tui.panes.layers import LayersPane
-from cvtui.tui.panes.log import LogPane
+from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.loss import LossPane
 from cvtui.tui.panes.pane import Pane
-from cvtui.tui.panes.prediction import PredictionPane
-from cvtui.tui.panes.rate import RatePane
-from cvtui.tui.panes.values import ValuesPane
+from cvtui.tui.panes.registry import PANES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES
 from cvtui.tui.plot.line_plot import LinePlot
-from cvtui.tui.train.findings_control import Doctoring
-from cvtui.tui.train.frame_budget import CROWDED_SECONDS, Pace
+from cvtui.tui.train.findings_control import FindingsControl
+from cvtui.tui.train.frame_budget import CROWDED_SECONDS, FrameBudget
 from cvtui.tui.train.modals import WhyModal
-from cvtui.tui.train.overlay_runs import Others, OthersModal, drawn_at_first, other_runs
-from cvtui.tui.train.pane_grid import Stage
+from cvtui.tui.train.overlay_runs import OverlayModal, OverlayRuns, default_overlays, other_runs
+from cvtui.tui.train.pane_grid import PaneGrid
 from cvtui.tui.train.resume_modal import RESUMABLE
+from cvtui.tui.train.run_commands import RunCommands
 from cvtui.tui.train.saved_view import remember, remembered
-from cvtui.tui.train.time_cursor import epoch_over, stepped, stride
+from cvtui.tui.train.time_cursor import moved, moved_by_epoch, stride
 from cvtui.tui.widgets.modal import BELOW_SECONDS
 
 POLL_SECONDS = 0.095
-"""A tick is a little late each time: these make ten frames a second."""
-PATIENCE_SECONDS = 5.0
-"""How long "pausing…" is shown when nobody obeys."""
+"""Poll interval; a tick is a little late each time, so this makes ten frames a second."""
 
 
-PANES = (
-    LossPane, AccuracyPane, RatePane, GradientPane, LayersPane, LogPane, FindingsPane, ValuesPane, PredictionPane,
-)  # fmt: skip
-
-
-class LiveView(Doctoring):
+class LiveView(Widget):
     """One run, live or ended.
 
-    `focus_pane()` gives it the keys (it does so by itself when it is shown). On `q` it asks what should become of a
-    living run and posts `Left`; what happens then is the app's business.
+    `focus_pane()` focuses it (it does so by itself when it is shown). On `q` it asks whether a living run goes on and
+    posts `Left`; the app decides what follows.
     """
 
     class StateChanged(Message):
-        """The run's state (`History.state`) is another than before."""
+        """Notice that the run's state (`History.state`) has changed."""
 
         def __init__(self, folder: RunFolder, state: str) -> None:
             super().__init__()
@@ -85,7 +73,7 @@ class LiveView(Doctoring):
             show=False,
             tooltip="Smoothing of the training curves: light, medium, strong or off",
         ),
-        Binding("o", "others", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
+        Binding("o", "overlay", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
         Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
         Binding("d", "layer", "Layer", tooltip="The layer under the cursor over time (enter on its row, too)"),
         Binding("r", "reset_zoom", "Reset", show=False, tooltip="Show the whole curves again after zooming"),
@@ -99,8 +87,8 @@ class LiveView(Doctoring):
         Binding("end", "live", "Live", priority=True, tooltip="From a moment in time back to the run as it is now"),
         Binding("escape", "live", "Live", show=False),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one, with a changed recipe"),
-        Binding("u", "go_on", "Resume", tooltip="Go on with a run that was stopped, lost, or fell apart"),
-        Binding("q", "leave", "Leave", tooltip="Leave: asks whether the run goes on"),
+        Binding("u", "go_on", "Resume", tooltip="Resume a stopped, lost or diverged run"),
+        Binding("q", "leave", "Leave", tooltip="Quit (asks whether training should continue)"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
     ]
     DEFAULT_CSS = "LiveView { layout: vertical; width: 1fr; height: 1fr; background: $background; }"
@@ -110,24 +98,23 @@ class LiveView(Doctoring):
         self.folder = folder
         self.history = History(folder)
         self.view, self._alone = remembered()
-        self.doctor = Doctor(self.history)
-        self.others = Others()
-        self.others.choose(drawn_at_first(folder))
+        self.commands = RunCommands(self)
+        self.findings = FindingsControl(self, self.commands)
+        self.overlay_runs = OverlayRuns()
+        self.overlay_runs.choose(default_overlays(folder))
         self.watching = True
-        """The timer reads the folder; it doesn't while the view is hidden."""
+        """True while the timer reads the folder; False while the view is hidden."""
         self._stale = True
-        self._pace = Pace()
+        self._budget = FrameBudget()
         self._cores = usable_cores()
-        self._turn = 0
-        """Which of the visible panes was drawn last."""
 
     def compose(self) -> ComposeResult:
         yield RunHeader()
-        yield Stage([pane() for pane in PANES], self._alone)
+        yield PaneGrid([pane() for pane in PANES], self._alone)
 
     @property
-    def stage(self) -> Stage:
-        return self.query_one(Stage)
+    def grid(self) -> PaneGrid:
+        return self.query_one(PaneGrid)
 
     @property
     def header(self) -> RunHeader:
@@ -135,11 +122,11 @@ class LiveView(Doctoring):
 
     @property
     def alive(self) -> bool:
-        """Is there a process behind the run, as of the last poll?"""
+        """Return True if a process trained the run at the last poll."""
         return self.view.alive
 
     def pane(self, name: str) -> Pane:
-        return self.stage.panes[name]
+        return self.grid.panes[name]
 
     # ------------------------------------------------------------------ reading and drawing
 
@@ -147,25 +134,25 @@ class LiveView(Doctoring):
         self._timer = self.set_interval(max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0)), self._tick)
         self.poll()
 
-    def on_show(self, event: events.Show) -> None:
+    def on_show(self) -> None:
         self._timer.resume()
         self.watching = True
         self.focus_pane()
 
-    def on_hide(self, event: events.Hide) -> None:
+    def on_hide(self) -> None:
         self._timer.pause()
         self.watching = False
 
     def _tick(self) -> None:
         if self._covered():
             return
-        self._pace.earn()
-        self.poll(panes=self._asked is not None)
-        if self._stale and self._pace.may_draw(self._apart()):
+        self._budget.earn()
+        self.poll(panes=self.commands.waiting)
+        if self._stale and self._budget.may_draw(self._frame_interval()):
             self.draw_next()
 
-    def _apart(self) -> float:
-        """Seconds between two frames, at least: more below a window, and while a training takes every core."""
+    def _frame_interval(self) -> float:
+        """Return the least seconds between two frames: more below a window, and while training takes every core."""
         if self.app.screen is not self.screen:
             return BELOW_SECONDS
         run = self.history.run
@@ -173,101 +160,96 @@ class LiveView(Doctoring):
         return CROWDED_SECONDS if training and self.history.threads >= self._cores else 0.0
 
     def _covered(self) -> bool:
-        """Another place (not a question of ours) lies over this one."""
+        """Return True if another screen (not a window of ours) lies over this one."""
         top = self.app.screen
         return top is not self.screen and not top.is_modal
 
     def poll(self, panes: bool = True) -> None:
-        """Takes in what is new in the folder and shows it, all at once; without `panes` only a state that is new."""
+        """Read what is new in the folder and draw it at once; without `panes` draw only a change of state."""
         changed = self.history.poll()
         before = self.view
-        self.others.poll()
-        self._know(self.history.state())
+        self.overlay_runs.poll()
+        self._update_state(self.history.state())
         self._stale |= changed or self.view != before
         if self._stale and (panes or self.view.state != before.state):
-            self.ask_doctor()
+            self.findings.update()
             self.draw()
         if self.view.state != before.state:
-            self._tell_trouble()
+            self._show_trouble()
             self.refresh_bindings()
             self.post_message(self.StateChanged(self.folder, self.view.state))
 
     def draw_next(self) -> None:
-        """One frame: the header, and the next pane with something new. (Painting a pane costs ten times as much as
-        working out what is in it, so the panes take turns.)"""
-        visible = self.stage.visible_panes()
-        self._pace.begin_frame()
+        """Draw one frame: the header, and the next pane with something new.
+
+        Painting a pane costs ten times as much as working out what is in it, so the panes take turns.
+        """
+        self._budget.begin_frame()
         with self.app.batch_update():
             self.header.update_from(self.history, self.view)
-            for _ in visible:
-                self._turn = (self._turn + 1) % len(visible)
-                if not self._turn:
-                    self.ask_doctor()
-                if visible[self._turn].update_from(self.history, self.view):
+            for turn, pane in self.grid.turns():
+                if turn == 0:
+                    self.findings.update()
+                if pane.update_from(self.history, self.view):
                     return
-        self._stale = any(pane.waiting for pane in visible)
+        self._stale = self.grid.waiting
 
-    def _tell_trouble(self) -> None:
-        """Why a run failed stands in its log, so that comes to the front of its slot."""
+    def _show_trouble(self) -> None:
+        """Bring the log to the front of its slot when the run failed: it holds the reason."""
         if self.view.state not in ("failed", "lost"):
             return
         focused = self.has_focus_within
-        self.stage.show("log")
+        self.grid.show("log")
         if focused and self.app.screen is self.screen:
             self.focus_pane()
 
-    def _know(self, state: str) -> None:
-        """The state of this moment; a command that was sent is pending until the run says that it was applied."""
-        pending = self.view.pending
-        if self._asked is not None:
-            applied = len(self.history.commands) > self._asked[0]
-            tired = time.monotonic() - self._asked[1] > PATIENCE_SECONDS
-            if applied or tired or state not in ("starting", "running", "paused"):
-                self._asked, pending = None, ""
+    def _update_state(self, state: str) -> None:
+        """Take over the run's state; a command is pending until the run logs that it was applied."""
         cursor = self.view.cursor
         if cursor is not None:  # a resumed run may have gone back behind it
             cursor = min(cursor, self.history.steps_done)
-        self.view = replace(self.view, state=state, pending=pending, cursor=cursor, others=self.others.shown)
+        pending = self.commands.pending(state)
+        self.view = replace(self.view, state=state, pending=pending, cursor=cursor, overlays=self.overlay_runs.shown)
 
     def draw(self) -> None:
-        """Header and visible panes, in one batch. Each decides by itself whether anything it shows is new."""
-        stage = self.stage
+        """Update header and visible panes in one batch. Each decides by itself whether anything it shows is new."""
         with self.app.batch_update():
             self.header.update_from(self.history, self.view)
             if self.history.run is not None:
-                stage.set_layer_rows(len(self.history.run.layers))
-            visible = stage.visible_panes()
-            for pane in visible:
+                self.grid.set_layer_rows(len(self.history.run.layers))
+            for pane in self.grid.visible_panes():
                 pane.update_from(self.history, self.view)
-        self._stale = any(pane.waiting for pane in visible)
+        self._stale = self.grid.waiting
 
-    @on(Stage.Rearranged)
-    def _rearranged(self, event: Stage.Rearranged) -> None:
+    @on(PaneGrid.Rearranged)
+    def _rearranged(self, event: PaneGrid.Rearranged) -> None:
         event.stop()
         self.draw()
 
-    def _look(self, **changes: Any) -> None:
-        """Another look at the run, asked for by a key: header and pane in use at once, the others a frame later, for
-        painting all of them takes longer than a hand notices."""
+    def change_view(self, **changes: Any) -> None:
+        """Replace fields of the view state: redraw header and current pane at once, the others a frame later.
+
+        Painting all of them takes longer than a hand notices.
+        """
         self.view = replace(self.view, **changes)
         with self.app.batch_update():
             self.header.update_from(self.history, self.view)
-            self.pane(self.stage.current).update_from(self.history, self.view)
+            self.pane(self.grid.current).update_from(self.history, self.view)
         self.call_after_refresh(self.draw)
 
-    def _choose(self, **changes: Any) -> None:
-        """A look that the person wants, now and the next time."""
-        self._look(**changes)
-        remember(self.view, self.stage.alone)
+    def _set_preference(self, **changes: Any) -> None:
+        """Change the view and remember it for the next session."""
+        self.change_view(**changes)
+        remember(self.view, self.grid.alone)
 
     # ------------------------------------------------------------------ panes
 
     def focus_pane(self) -> None:
-        self.pane(self.stage.current).inner.focus(scroll_visible=False)
+        self.pane(self.grid.current).inner.focus(scroll_visible=False)
 
     def show_pane(self, name: str) -> None:
-        """Brings a pane (one of `plan.PANES`) to the front and gives it keys."""
-        self.stage.show(name)
+        """Bring a pane (by its NAME) to the front and focus it."""
+        self.grid.show(name)
         self.focus_pane()
 
     @on(Pane.Asked)
@@ -276,25 +258,28 @@ class LiveView(Doctoring):
         self.show_pane(event.name)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """The pane with the focus is the current one. A pane that can't be seen has it from Textual, which focuses the
-        first widget of a new screen (before or after us: Python decides); its key presses would go nowhere."""
+        """Make the focused pane the current one; move the focus away from a pane that can't be seen.
+
+        Such a pane has it from Textual, which focuses the first widget of a new screen (before or after us: Python
+        decides); its key presses would go nowhere.
+        """
         for pane in event.widget.ancestors_with_self:
             if isinstance(pane, Pane):
-                if pane in self.stage.visible_panes():
-                    self.stage.show(pane.NAME)
+                if pane in self.grid.visible_panes():
+                    self.grid.show(pane.NAME)
                 else:
                     self.focus_pane()
 
     def action_next_pane(self, by: int) -> None:
-        self.stage.step(by)
+        self.grid.step(by)
         self.focus_pane()
 
     def action_maximise(self) -> None:
-        self.stage.maximise()
-        remember(self.view, self.stage.alone)
+        self.grid.maximise()
+        remember(self.view, self.grid.alone)
 
     def action_reset_zoom(self) -> None:
-        for pane in self.stage.panes.values():
+        for pane in self.grid.panes.values():
             pane.reset_zoom()
 
     # ------------------------------------------------------------------ the look of the curves
@@ -302,61 +287,56 @@ class LiveView(Doctoring):
     def action_x_axis(self) -> None:
         following = X_AXES[(X_AXES.index(self.view.x_axis) + 1) % len(X_AXES)]
         self.action_reset_zoom()  # a zoom in steps says nothing about seconds
-        self._choose(x_axis=following)
+        self._set_preference(x_axis=following)
+
+    @property
+    def _curve(self) -> CurvePane:
+        """The focused pane if it has curves, otherwise the loss."""
+        pane = self.pane(self.grid.current)
+        return pane if isinstance(pane, CurvePane) else self.query_one(LossPane)
 
     def action_log_y(self) -> None:
-        """Of the pane that has the keys when it is one with curves, otherwise of the loss."""
-        current = self.stage.current
-        name = current if isinstance(self.pane(current), CurvePane) else "loss"
-        self._choose(log_y=self.view.log_y ^ {name})
+        self._set_preference(log_y=self.view.log_y ^ {self._curve.NAME})
 
     def action_smoothing(self) -> None:
-        self._choose(smoothing=(self.view.smoothing + 1) % len(SMOOTHINGS))
+        self._set_preference(smoothing=(self.view.smoothing + 1) % len(SMOOTHINGS))
 
     # ------------------------------------------------------------------ the moment that is shown
 
     def show_step(self, step: int | None) -> None:
-        """All panes show the run as it was when so many steps were done; None: as it is now."""
+        """Show the run in all panes as it was after `step` steps; None: as it is now."""
         if step != self.view.cursor:
             began_or_ended = (step is None) != (self.view.cursor is None)
             if step is not None and began_or_ended:
-                self.stage.bring("values")
-            self._look(cursor=step)
+                self.grid.bring("values")
+            self.change_view(cursor=step)
             if began_or_ended:
                 self.refresh_bindings()
 
     def action_cursor(self, by: int) -> None:
-        self.show_step(stepped(self.history, self.view.cursor, by, stride(self._steps_in_view())))
+        size = stride(self._curve.steps_in_view(self.history, self.view))
+        self.show_step(moved(self.history, self.view.cursor, by, size))
 
     def action_epoch(self, by: int) -> None:
-        self.show_step(epoch_over(self.history, self.view.cursor, by))
+        self.show_step(moved_by_epoch(self.history, self.view.cursor, by))
 
     def action_live(self) -> None:
         self.show_step(None)
-
-    def _steps_in_view(self) -> int:
-        """In the curve that has the keys, or the loss: zoomed in, an arrow goes a shorter way."""
-        pane = self.pane(self.stage.current)
-        plot = (pane if isinstance(pane, CurvePane) else self.query_one(LossPane)).plot
-        if plot.view[0] is None:
-            return len(self.history.steps)
-        low, high = (step_at(self.history, self.view.x_axis, x) for x in plot.view[0])
-        return high - low
 
     @on(LinePlot.CursorMoved)
     def _cursor_put(self, event: LinePlot.CursorMoved) -> None:
         event.stop()
         self.show_step(step_at(self.history, self.view.x_axis, event.x))
 
-    def action_others(self) -> None:
-        """Which other runs of the same folder are drawn over this one. They stay while the view lives."""
+    def action_overlay(self) -> None:
+        """Choose the runs of the same folder that are drawn over this one. They stay while the view lives."""
 
-        def take(folders: list[RunFolder] | None) -> None:
+        def apply(folders: list[RunFolder] | None) -> None:
             if folders is not None:
-                self.others.choose(folders)
+                self.overlay_runs.choose(folders)
                 self.poll()
 
-        self.app.push_screen(OthersModal(other_runs(self.folder), self.others.names), take)
+        self.app.push_screen(OverlayModal(other_runs(self.folder), self.overlay_runs.names), apply)
 
     def action_pictures(self) -> None:
         from cvtui.tui.detail.pictures_view import PicturesView
@@ -367,10 +347,9 @@ class LiveView(Doctoring):
         self.action_layer()
 
     def action_layer(self) -> None:
-        """One layer over time: the one under the Layers pane's cursor."""
+        """Open the layer under the Layers pane's cursor, over time."""
         from cvtui.tui.detail.layer_detail import LayerDetail
         from cvtui.tui.detail.layer_series import layer_names
-        from cvtui.tui.panes.layers_table import LayersTable
 
         row = self.query_one(LayersTable).row
         names = layer_names(self.history)
@@ -381,23 +360,40 @@ class LiveView(Doctoring):
         self.app.push_screen(LayerDetail(self.history, name, self.view.cursor))
 
     def action_why(self) -> None:
-        here = ""
-        if self.history.epochs:
-            last = self.history.epochs[-1]
-            here = (
-                f"Epoch {last.epoch} of this run: training {significant(last.train_loss)} (mean over the epoch), "
-                f"validation {significant(last.val_loss)} (after it)."
-            )
-        self.app.push_screen(WhyModal(here))
+        self.app.push_screen(WhyModal(self.history.epochs[-1] if self.history.epochs else None))
 
-    # ------------------------------------------------------------------ what is asked of the run
+    # ------------------------------------------------------------------ commands and findings: keys of the parts
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Commands are dim where nobody is left to obey."""
+    def action_pause(self) -> None:
+        self.commands.pause_or_resume()
+
+    def action_rate(self) -> None:
+        self.commands.change_rate()
+
+    def action_save(self) -> None:
+        self.commands.save()
+
+    def action_stop(self) -> None:
+        self.commands.stop()
+
+    def action_go_on(self) -> None:
+        self.commands.resume()
+
+    def action_fork(self) -> None:
+        self.commands.fork()
+
+    def action_leave(self) -> None:
+        self.commands.leave()
+
+    @on(FindingsList.Asked)
+    def _finding_asked(self, event: FindingsList.Asked) -> None:
+        event.stop()
+        self.findings.act(event)
+
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        """Dim commands while no trainer could apply them."""
         if action in ("pause", "rate", "save", "stop") and not self.view.alive:
             return None
         if action == "live":
             return self.view.cursor is not None
-        if action == "go_on":
-            return self.view.state in RESUMABLE
-        return True
+        return self.view.state in RESUMABLE if action == "go_on" else True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,8 +12,11 @@ from textual.widgets import Button, Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import parse_rate
-from cvtui.text import clean, compact
+from cvtui.text import clean, compact, significant
 from cvtui.tui.widgets.modal import Modal
+
+if TYPE_CHECKING:
+    from cvtui.runlog.events import EpochDone
 
 BOX = """
     {name} {{
@@ -64,9 +67,9 @@ class RateModal(Modal[float | None]):
                 yield Button("Cancel", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        self._say("")
+        self._show_value("")
 
-    def _say(self, text: str) -> float | None:
+    def _show_value(self, text: str) -> float | None:
         said = self.query_one("#said", Static)
         said.remove_class("wrong")
         if not text.strip():
@@ -83,12 +86,12 @@ class RateModal(Modal[float | None]):
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        self._say(event.value)
+        self._show_value(event.value)
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#take")
-    def _take(self) -> None:
-        value = self._say(self.query_one(Input).value)
+    def _submit(self) -> None:
+        value = self._show_value(self.query_one(Input).value)
         if value is not None:
             self.dismiss(value)
 
@@ -109,10 +112,10 @@ class StopModal(Modal[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Stop the run?"
-            yield Static("The model is saved first. A run that was stopped counts as ended.", markup=False)
+            yield Static("The model is saved first. A stopped run is finished; u continues it later.", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Stop (y)", id="yes", variant="warning", compact=True)
-                yield Button("Go on (n)", id="no", compact=True)
+                yield Button("Stop training (y)", id="yes", variant="warning", compact=True)
+                yield Button("Keep training (n)", id="no", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()
@@ -141,10 +144,10 @@ class LeaveModal(Modal[Leaving]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
-            box.border_title = "Leave: what about the run?"
+            box.border_title = "Quit: what should happen to the run?"
             yield Static(f"{self._name_of_run} is still training.", markup=False)
             yield Static(
-                f"Kept, it goes on without this screen; `cvtui attach {self._name_of_run}` shows it again.",
+                f"If you keep it, training continues in the background: `cvtui attach {self._name_of_run}`.",
                 classes="quiet",
                 markup=False,
             )
@@ -193,14 +196,17 @@ class WhyModal(Modal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,q,enter", "dismiss(None)", "Back")]
     DEFAULT_CSS = BOX.format(name="WhyModal") + "\n    WhyModal > .box { width: 78; }\n"
 
-    def __init__(self, here: str) -> None:
+    def __init__(self, last: EpochDone | None) -> None:
+        """`last`: the run's last epoch, if there is one."""
         super().__init__()
-        self._here = here
+        self._last = last
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
             box.border_title = "Why can validation lie below training?"
             box.border_subtitle = "escape: back"
-            if self._here:
-                yield Static(self._here + "\n", markup=False)
+            if self._last is not None:
+                train, val = significant(self._last.train_loss), significant(self._last.val_loss)
+                numbers = f"training {train} (mean over the epoch), validation {val} (after it)."
+                yield Static(f"Epoch {self._last.epoch} of this run: {numbers}\n", markup=False)
             yield Static(WHY)

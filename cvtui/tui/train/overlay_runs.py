@@ -22,7 +22,7 @@ from cvtui.runlog.manage import is_pinned
 from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.text import clean, percent
 from cvtui.tui.panes.overlay import COLOURS
-from cvtui.tui.panes.view_state import Other, OverlayCurves
+from cvtui.tui.panes.view_state import OverlayCurves, OverlayRun
 from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 
@@ -32,11 +32,11 @@ MOST_BYTES = 8_000_000
 LISTED = 200
 
 
-class Others:
+class OverlayRuns:
     """The chosen runs, each with a history of its own that is read on while the run lives."""
 
     def __init__(self) -> None:
-        self._chosen: dict[str, Other] = {}
+        self._chosen: dict[str, OverlayRun] = {}
         self._polled = 0.0
 
     @property
@@ -44,65 +44,65 @@ class Others:
         return list(self._chosen)
 
     @property
-    def shown(self) -> tuple[Other, ...]:
+    def shown(self) -> tuple[OverlayRun, ...]:
         return tuple(self._chosen.values())
 
     def choose(self, folders: list[RunFolder]) -> None:
-        """Draws these, as many as there are colours; those that were drawn before keep theirs."""
+        """Draw these, at most one for each colour; those drawn before keep theirs."""
         wanted = {folder.name: folder for folder in folders[: len(COLOURS)]}
         kept = {name: other for name, other in self._chosen.items() if name in wanted}
         free = [color for color in COLOURS if color not in {other.color for other in kept.values()}]
         for name, folder in wanted.items():
             if name not in kept:
-                kept[name] = Other(History(folder), free.pop(0), 0, OverlayCurves())
+                kept[name] = OverlayRun(History(folder), free.pop(0), 0, OverlayCurves())
         self._chosen = kept
         self._polled = 0.0
 
     def poll(self) -> None:
-        """Takes in what is new, twice a second at most."""
+        """Read new records, twice a second at most."""
         if not self._chosen or time.monotonic() - self._polled < POLL_SECONDS:
             return
         self._polled = time.monotonic()
         for name, other in self._chosen.items():
             if other.history.poll(MOST_BYTES):
                 version = other.history.version
-                self._chosen[name] = Other(other.history, other.color, version, other.curves)
+                self._chosen[name] = OverlayRun(other.history, other.color, version, other.curves)
 
 
-def drawn_at_first(folder: RunFolder) -> list[RunFolder]:
-    """The run that this one was forked from, whose curve goes on in it, and those that are pinned."""
+def default_overlays(folder: RunFolder) -> list[RunFolder]:
+    """Return the run that this one was forked from, and the pinned ones."""
     parent = parent_of(folder)
     beside = folder.path.parent
-    found = []
+    runs = []
     if parent is not None and Path(parent.run).name == parent.run and is_run(beside / parent.run):
-        found.append(RunFolder(beside / parent.run))
+        runs.append(RunFolder(beside / parent.run))
     try:
         pinned = [run for run in list_runs(beside)[:LISTED] if run != folder and is_pinned(run)]
     except OSError:
         pinned = []
-    return [*found, *(run for run in pinned if run not in found)]
+    return [*runs, *(run for run in pinned if run not in runs)]
 
 
 def other_runs(folder: RunFolder) -> list[RunSummary]:
-    """The runs beside this one, newest first. Those that can't be read are left out."""
+    """Return the readable runs beside this one, newest first."""
     try:
         return [summary(run) for run in list_runs(folder.path.parent)[:LISTED] if run.path != folder.path]
     except (RequestError, OSError):
         return []
 
 
-class OthersModal(Modal[list[RunFolder] | None]):
+class OverlayModal(Modal[list[RunFolder] | None]):
     """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,o", "take", "Draw them"),
+        Binding("escape,o", "draw", "Draw them"),
         Binding("n", "none", "None"),
     ]
     DEFAULT_CSS = (
-        BOX.format(name="OthersModal")
+        BOX.format(name="OverlayModal")
         + """
-    OthersModal > .box { width: 76; }
-    OthersModal SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
+    OverlayModal > .box { width: 76; }
+    OverlayModal SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
     """
     )
 
@@ -123,21 +123,21 @@ class OthersModal(Modal[list[RunFolder] | None]):
 
     def _line(self, run: RunSummary) -> Selection[str]:
         best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else "–"
-        told = Content.assemble(
+        text = Content.assemble(
             f"{clean(run.name)[:28]:<28}  {run.state:<9} {best:>7}  ", (clean(run.net)[:20], "$foreground 60%")
         )
-        return Selection(told, run.name, run.name in self._ticked)
+        return Selection(text, run.name, run.name in self._ticked)
 
     @on(SelectionList.SelectedChanged)
-    def _say(self) -> None:
+    def _show_count(self) -> None:
         over = len(self.query_one(SelectionList).selected) - len(COLOURS)
-        words = f"At most {len(COLOURS)} at once: the first of the list are drawn." if over > 0 else ""
-        self.query_one("#others-said", Static).update(words)
+        text = f"At most {len(COLOURS)} at once: the first of the list are drawn." if over > 0 else ""
+        self.query_one("#others-said", Static).update(text)
 
     def action_none(self) -> None:
         for ticks in self.query(SelectionList):
             ticks.deselect_all()
 
-    def action_take(self) -> None:
+    def action_draw(self) -> None:
         ticked = {name for ticks in self.query(SelectionList) for name in ticks.selected}
         self.dismiss([run.folder for run in self._runs if run.name in ticked])

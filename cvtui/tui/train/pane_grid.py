@@ -1,10 +1,10 @@
-"""Where the panes stand: slots of `plan`, one pane visible in each, the others as tabs in its title."""
+"""The grid of panes: slots of `pane_layout.plan`, one pane visible in each, the others as tabs in its title."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from textual import events
 from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Offset, Region, Size, Spacing
@@ -13,18 +13,20 @@ from textual.message import Message
 from textual.widget import Widget
 
 from cvtui.tui.train.pane_layout import Slot, plan
+from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
     from cvtui.tui.panes.pane import Pane
 
 
 class _SlotLayout(Layout):
-    """Places the active pane of each slot; the others get no place, so they're neither drawn nor hit by the mouse."""
+    """Layout of the active pane of each slot; the others get no region, so are neither drawn nor hit by the mouse."""
 
     name = "slots"
 
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
-        assert isinstance(parent, Stage)
+        del greedy  # Textual passes it by name; slots always fill the grid
+        assert isinstance(parent, PaneGrid)
         panes = {child.id: child for child in children}
         placements = []
         for slot in parent.slots(size):
@@ -35,13 +37,13 @@ class _SlotLayout(Layout):
         return placements
 
 
-class Stage(Container):
-    """Holds the panes. The plan depends on its size alone, so a resize moves panes and loses nothing."""
+class PaneGrid(Container):
+    """Container of the panes. The layout depends on its size alone, so a resize moves panes and loses nothing."""
 
     class Rearranged(Message):
-        """Other panes are visible than before."""
+        """Notice that other panes are visible than before."""
 
-    DEFAULT_CSS = "Stage { width: 1fr; height: 1fr; overflow: hidden; }"
+    DEFAULT_CSS = "PaneGrid { width: 1fr; height: 1fr; overflow: hidden; }"
 
     def __init__(self, panes: list[Pane], alone: str = "") -> None:
         super().__init__(*panes)
@@ -54,6 +56,8 @@ class Stage(Container):
         self._clock = 0
         self._layer_rows = 12
         self._visible: tuple[str, ...] = ()
+        self._turn = 0
+        """Index of the visible pane that had its turn last."""
         self._layout_of_slots = _SlotLayout()
 
     @property
@@ -62,17 +66,34 @@ class Stage(Container):
 
     def slots(self, size: Size | None = None) -> list[Slot]:
         size = self.size if size is None else size
-        return plan(size.width, size.height, self._layer_rows, self.alone)
+        return plan(
+            size.width, size.height, self._of_slot("curves"), self._of_slot("tables"), self._layer_rows, self.alone
+        )
+
+    def _of_slot(self, slot: str) -> tuple[str, ...]:
+        return tuple(name for name, pane in self.panes.items() if slot == pane.SLOT)
 
     def active(self, slot: Slot) -> str:
-        """The pane that a slot shows: the one used last, or its first."""
+        """Return the pane that a slot shows: the one used last, or its first."""
         return max(slot.panes, key=lambda name: self._last_used.get(name, 0))
 
     def visible_panes(self) -> list[Pane]:
         return [self.panes[self.active(slot)] for slot in self.slots()]
 
+    @property
+    def waiting(self) -> bool:
+        """Return True if a visible pane has something new that it will draw a little later."""
+        return any(pane.waiting for pane in self.visible_panes())
+
+    def turns(self) -> Iterator[tuple[int, Pane]]:
+        """Yield each visible pane once, with its index, starting after the one that was yielded last."""
+        visible = self.visible_panes()
+        for _ in visible:
+            self._turn = (self._turn + 1) % len(visible)
+            yield self._turn, visible[self._turn]
+
     def show(self, name: str) -> None:
-        """Brings a pane to the front of its slot, and makes it the current one."""
+        """Bring a pane to the front of its slot and make it the current one."""
         self._clock += 1
         self._last_used[name] = self._clock
         self.current = name
@@ -83,7 +104,7 @@ class Stage(Container):
         self.rearrange()
 
     def bring(self, name: str) -> None:
-        """Brings a pane to the front of its slot, but not before the current one."""
+        """Bring a pane to the front of its slot, but not before the current one."""
         for slot in self.slots():
             if name in slot.panes and self.current not in slot.panes and self.active(slot) != name:
                 self._clock += 1
@@ -91,26 +112,26 @@ class Stage(Container):
                 self.rearrange()
 
     def step(self, by: int) -> str:
-        """Goes on to the next pane (by = 1) or the one before (−1), visible or not; returns its name."""
+        """Show the next pane (by = 1) or the previous one (−1), visible or not, and return its name."""
         names = list(self.panes)
         name = names[(names.index(self.current) + by) % len(names)]
         self.show(name)
         return name
 
     def maximise(self) -> None:
-        """The current pane alone, or back to all of them."""
+        """Maximise the current pane, or go back to all of them."""
         self.alone = "" if self.alone else self.current
         self.rearrange()
 
     def set_layer_rows(self, rows: int) -> None:
-        """The table takes the room that it needs, the curves the rest."""
+        """Give the layers table the rows that it needs, and the curves the rest."""
         if rows != self._layer_rows:
             self._layer_rows = rows
             self.rearrange()
 
     def rearrange(self) -> None:
-        """After a change of size, tab or plan: lays out, and writes the tabs into the titles."""
-        self.panes[self.current].refresh(layout=True)  # a child's: it makes Textual forget the stage's arrangement
+        """Lay out after a change of size, tab or plan, and write the tabs into the titles."""
+        self.panes[self.current].refresh(layout=True)  # a child's: it makes Textual forget the grid's arrangement
         visible = []
         for slot in self.slots():
             active = self.active(slot)
@@ -124,14 +145,26 @@ class Stage(Container):
         if len(slot.panes) == 1:
             title = self.panes[active].TITLE
             return Content(f"{title} (alone, z: back)" if self.alone and len(self.panes) > 1 else title)
-        parts: list[Content] = []
-        for name in slot.panes:
-            text = self.panes[name].TAB or self.panes[name].TITLE
+        texts = {name: self.panes[name].TAB or self.panes[name].TITLE for name in slot.panes}
+        parts = [Content.styled("…", MUTED)] if (hidden := _hidden(texts, active, slot.width - 6)) else []
+        for name in slot.panes[hidden:]:
             if name == active:
-                parts.append(Content.styled(text, "bold $text-primary"))
+                parts.append(Content.styled(texts[name], "bold $text-primary"))
             else:
-                parts.append(Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]{text}[/]"))
+                parts.append(Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]{texts[name]}[/]"))
         return Content(" │ ").join(parts)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self.rearrange()
+
+
+def _hidden(texts: dict[str, str], active: str, room: int) -> int:
+    """Return how many of the first tabs go so that the active one is within `room` cells of the title."""
+    before = list(texts)[: list(texts).index(active)]
+    hidden = 0
+    while hidden < len(before):
+        shown = [texts[name] for name in (*before[hidden:], active)]
+        if sum(map(len, shown)) + 3 * (len(shown) - 1) + (4 if hidden else 0) <= room:
+            break
+        hidden += 1
+    return hidden

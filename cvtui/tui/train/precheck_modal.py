@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import msgspec
 from textual.app import ComposeResult
@@ -19,76 +19,76 @@ from cvtui.errors import process_error
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.text import clean
-from cvtui.tui.panes.pane import MUTED
+from cvtui.tui.child_process import last_line, start_child
 from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
 POLL_SECONDS = 0.1
-LOOKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
+MARKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
 
 
-class CheckModal(Modal[None]):
+class PrecheckModal(Modal[None]):
     """Starts the check when it is shown; leaving ends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Back")]
-    DEFAULT_CSS = BOX.format(name="CheckModal") + "\n    CheckModal > .box { width: 88; }\n"
+    DEFAULT_CSS = BOX.format(name="PrecheckModal") + "\n    PrecheckModal > .box { width: 88; }\n"
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self._recipe = recipe
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="cvtui-check-")
-        self.told: dict[str, Any] | None = None
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the window)
+        self._errors: IO[bytes] | None = None
+        self.result: dict[str, Any] | None = None
         """What the check said, once it is there."""
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
-            box.border_title = "A look before the run"
+            box.border_title = "Pre-flight check"
             box.border_subtitle = "esc: back"
-            yield Static("… data, first steps, and whether it can learn one batch by heart (some seconds)", id="check")
+            yield Static("… data, first steps, and whether the net can memorise one batch (some seconds)", id="check")
 
     def on_mount(self) -> None:
-        path = Path(self._folder.name)
-        (path / "recipe.toml").write_text(dumps(self._recipe), encoding="utf-8")
-        with open(path / "out", "wb") as out, open(path / "err", "wb") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "cvtui", "check", str(path / "recipe.toml"), "--json"],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
-        self._timer = self.set_interval(POLL_SECONDS, self._look)
+        recipe = Path(self._folder.name) / "recipe.toml"
+        recipe.write_text(dumps(self._recipe), encoding="utf-8")
+        command = [sys.executable, "-m", "cvtui", "check", str(recipe), "--json"]
+        self._process, self._errors = start_child(command, stdin=subprocess.DEVNULL, stdout=self._output)
+        self._timer = self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
+        for file in (self._output, self._errors):
+            if file is not None:
+                file.close()
         self._folder.cleanup()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         assert self._process is not None
         if self._process.poll() is None:
             return
         self._timer.stop()
-        path = Path(self._folder.name)
+        self._output.seek(0)
         try:
-            self.told = msgspec.json.decode((path / "out").read_bytes(), type=dict[str, Any])
+            self.result = msgspec.json.decode(self._output.read(), type=dict[str, Any])
         except (OSError, msgspec.MsgspecError):
-            err = (path / "err").read_text(encoding="utf-8", errors="replace")
-            words = clean(process_error(err, self._process.returncode))
-            self.query_one("#check", Static).update(Content.styled(f"✗ {words}", "$text-error"))
+            last = last_line(self._errors) if self._errors is not None else ""
+            message = clean(process_error(last, self._process.returncode))
+            self.query_one("#check", Static).update(Content.styled(f"✗ {message}", "$text-error"))
             return
-        self.query_one("#check", Static).update(Content("\n").join(self.lines(self.told)))
+        self.query_one("#check", Static).update(Content("\n").join(self.lines(self.result)))
 
-    def lines(self, told: dict[str, Any]) -> list[Content]:
+    def lines(self, result: dict[str, Any]) -> list[Content]:
         """One line a question, and below them what was found."""
         lines = []
-        for item in told.get("checks", []):
-            glyph, colour = LOOKS.get(str(item.get("mark")), LOOKS["unknown"])
+        for item in result.get("checks", []):
+            glyph, colour = MARKS.get(str(item.get("mark")), MARKS["unknown"])
             question, answer = clean(str(item.get("question", ""))), clean(str(item.get("answer", "")))
             lines.append(Content.assemble((f"{glyph} {question:<40.40} ", colour), (answer, MUTED)))
-        for finding in told.get("findings", []):
+        for finding in result.get("findings", []):
             lines.append(Content(""))
             lines.append(Content.styled(f"▲ {clean(str(finding.get('name', '')))}", "bold $text-warning"))
             lines.append(Content(clean(str(finding.get("sentence", "")))))

@@ -1,8 +1,7 @@
-"""Going on with a run that ended early: the question, and the start of its trainer."""
+"""Window that asks how to resume a run that ended early."""
 
 from __future__ import annotations
 
-import subprocess
 from typing import ClassVar
 
 from textual import on
@@ -11,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.text import clean, count
 from cvtui.tui.train.modals import BOX
@@ -21,18 +19,11 @@ RESUMABLE = ("stopped", "lost", "diverged", "failed")
 """States of a run that ended early."""
 
 
-def resume(folder: RunFolder, rate: str = "") -> subprocess.Popen[bytes]:
-    """Starts the trainer on the run's newest checkpoint, at another `rate` (`/10`) where one is given. RequestError."""
-    from cvtui.runlog.worker_process import launch
-
-    return launch(folder, detached=True, resume=True, rate=rate)
-
-
 class ResumeModal(Modal[str | None]):
     """Asks how to go on: "" as it was, "/10" with a tenth of the rate, None not at all."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "dismiss('')", "Go on"),
+        Binding("u", "dismiss('')", "Resume"),
         Binding("l", "dismiss('/10')", "With rate / 10"),
         Binding("escape", "dismiss(None)", "Leave it"),
     ]
@@ -45,23 +36,21 @@ class ResumeModal(Modal[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
-            box.border_title = "Go on with the run?"
+            box.border_title = "Resume the run?"
             yield Static(self._where(), markup=False)
             if self._diverged:
-                yield Static(
-                    "At the same rate it would most likely fall apart once more.", classes="quiet", markup=False
-                )
+                yield Static("At the same rate it would most likely diverge again.", classes="quiet", markup=False)
             with Horizontal(classes="buttons"):
                 lower, same = "primary" if self._diverged else "default", "default" if self._diverged else "primary"
-                yield Button("Go on (u)", id="same", variant=same, compact=True)  # type: ignore[arg-type]
+                yield Button("Resume (u)", id="same", variant=same, compact=True)  # type: ignore[arg-type]
                 yield Button("With rate / 10 (l)", id="lower", variant=lower, compact=True)  # type: ignore[arg-type]
                 yield Button("Leave it", id="cancel", compact=True)
 
     def _where(self) -> str:
         last = max(self._history.checkpoints, key=lambda saved: saved.step, default=None)
         if last is None:
-            return "There is no checkpoint yet: it begins anew, with the same weights as the first time."
-        return f"It goes on from {clean(last.path)}, step {count(last.step)}; what came after is done again."
+            return "There is no checkpoint yet: it starts again, with the same initial weights."
+        return f"It resumes from {clean(last.path)}, step {count(last.step)}; later steps are done again."
 
     def on_mount(self) -> None:
         self.query_one("#lower" if self._diverged else "#same").focus()

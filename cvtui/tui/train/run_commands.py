@@ -1,27 +1,30 @@
-"""What keys ask of the run that is in view: commands to its trainer, a trainer for one that ended, a fork, leaving."""
+"""Commands to the run that is shown: pause, rate, save, stop, resume, fork, leave."""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from typing import Any, Literal
+from typing import Literal
 
 from textual.message import Message
-from textual.widget import Widget
 
 from cvtui.errors import RequestError
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.history import History
 from cvtui.text import clean
-from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train.modals import LeaveModal, Leaving, RateModal, StopModal
-from cvtui.tui.train.resume_modal import ResumeModal, resume
+from cvtui.tui.train.resume_modal import ResumeModal
+from cvtui.tui.train.run_view import RunView
+
+PENDING_TIMEOUT = 5.0
+"""Seconds that "pausing…" is shown when no trainer applies it."""
 
 
 class Left(Message, namespace="live_view"):
-    """The person wants to leave. `choice`: "keep" or "stop" for a living run (the stop has been sent already),
-    "ended" where there was nothing to ask."""
+    """Request to leave the view.
+
+    `choice`: "keep" or "stop" for a living run (the stop has been sent already), "ended" for one that is over.
+    """
 
     def __init__(self, folder: RunFolder, choice: Literal["keep", "stop", "ended"]) -> None:
         super().__init__()
@@ -30,131 +33,138 @@ class Left(Message, namespace="live_view"):
 
 
 class Forked(Message, namespace="live_view"):
-    """A new run was made from a checkpoint of this one, and is starting."""
+    """Notice that a run forked from this one is starting."""
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__()
         self.folder = folder
 
 
-class RunRequests(Widget):
-    """The part of `LiveView` that sends; what was asked shows as `view.pending` until the run says it was applied."""
+class RunCommands:
+    """Commands to the run's trainer. The header shows a pending one until the log says that it was applied."""
 
-    folder: RunFolder
-    history: History
-    view: ViewState
-    _asked: tuple[int, float] | None = None
-    """Commands applied when one was sent, and when that was."""
-    _worker: subprocess.Popen[bytes] | None = None
-    """The trainer that was started to go on."""
+    def __init__(self, live: RunView) -> None:
+        self._live = live
+        self._sent: tuple[int, float] | None = None
+        """Commands applied when one was sent, and when that was."""
+        self.worker: subprocess.Popen[bytes] | None = None
+        """The trainer that was started to resume the run."""
 
-    def _look(self, **changes: Any) -> None:
-        raise NotImplementedError
+    def pending(self, state: str) -> str:
+        """Return the command that waits to be applied, or "" when there is none (any more)."""
+        if self._sent is not None:
+            applied = len(self._live.history.commands) > self._sent[0]
+            timed_out = time.monotonic() - self._sent[1] > PENDING_TIMEOUT
+            if applied or timed_out or state not in ("starting", "running", "paused"):
+                self._sent = None
+        return self._live.view.pending if self._sent is not None else ""
+
+    @property
+    def waiting(self) -> bool:
+        """Return True while a command has been sent and not applied."""
+        return self._sent is not None
 
     def send(self, command: Literal["pause", "resume", "set_lr", "save", "stop"], value: float | None = None) -> bool:
-        """Asks the run for something; says so in the header until it is done. False when it could not be written."""
+        """Send a command and show it as pending. Return False if it could not be written."""
         try:
-            self.folder.send(Command(command=command, time=time.time(), value=value))
+            self._live.folder.send(Command(command=command, time=time.time(), value=value))
         except RequestError as error:
-            self.app.notify(error.message, severity="error", markup=False)
+            self._live.app.notify(error.message, severity="error", markup=False)
             return False
-        self._asked = (len(self.history.commands), time.monotonic())
-        self._look(pending=_DOING[command])
+        self._sent = (len(self._live.history.commands), time.monotonic())
+        self._live.change_view(pending=_PENDING[command])
         return True
 
-    def action_pause(self) -> None:
-        self.send("resume" if self.view.state == "paused" else "pause")
+    def pause_or_resume(self) -> None:
+        self.send("resume" if self._live.view.state == "paused" else "pause")
 
-    def action_save(self) -> None:
+    def save(self) -> None:
         self.send("save")
 
-    def action_rate(self) -> None:
-        rates = self.history.steps.lr
-        run = self.history.run
+    def change_rate(self) -> None:
+        rates = self._live.history.steps.lr
+        run = self._live.history.run
         lr = run.lr if run is not None else None
         now = float(rates[-1]) if len(rates) else lr
 
-        def take(value: float | None) -> None:
+        def apply(value: float | None) -> None:
             if value is not None:
                 self.send("set_lr", value)
 
         if now is not None:
-            self.app.push_screen(RateModal(now, lr), take)
+            self._live.app.push_screen(RateModal(now, lr), apply)
 
-    def action_stop(self) -> None:
-        def take(stop: bool | None) -> None:
+    def stop(self) -> None:
+        def apply(stop: bool | None) -> None:
             if stop:
                 self.send("stop")
 
-        self.app.push_screen(StopModal(), take)
+        self._live.app.push_screen(StopModal(), apply)
 
-    def action_go_on(self) -> None:
-        """A run that ended early goes on from its newest checkpoint, in a process of its own."""
+    def resume(self) -> None:
+        """Resume a run that ended early from its newest checkpoint, in a process of its own."""
 
-        def take(rate: str | None) -> None:
+        def apply(rate: str | None) -> None:
             if rate is None:
                 return
             try:
-                self._worker = resume(self.folder, rate)
+                self.worker = launch(self._live.folder, detached=True, resume=True, rate=rate)
             except RequestError as error:
-                self.app.notify(error.message, severity="error", markup=False)
+                self._live.app.notify(error.message, severity="error", markup=False)
                 return
-            self.app.notify("going on: the trainer is starting", markup=False)
+            self._live.app.notify("resuming: the trainer is starting", markup=False)
 
-        if self.folder.alive():
+        if self._live.folder.alive():
             return
         from cvtui.runlog.origin import check_resumable, recipe_of
+        from cvtui.runlog.worker_process import launch
 
         try:
-            check_resumable(self.folder, self.history.run, recipe_of(self.folder, "resumed"))
+            check_resumable(self._live.folder, self._live.history.run, recipe_of(self._live.folder, "resumed"))
         except RequestError as error:
             self.refuse(error)
             return
-        self.app.push_screen(ResumeModal(self.history), take)
+        self._live.app.push_screen(ResumeModal(self._live.history), apply)
 
     def refuse(self, error: RequestError) -> None:
-        """Says why not, and what can be done instead."""
-        words = f"{error.message}; {error.hint}" if error.hint else error.message
-        self.app.notify(clean(words), severity="error", markup=False, timeout=15)
+        """Show why something can't be done, and what can be done instead."""
+        message = f"{error.message}; {error.hint}" if error.hint else error.message
+        self._live.app.notify(clean(message), severity="error", markup=False, timeout=15)
 
-    def action_leave(self) -> None:
+    def leave(self) -> None:
         # A trainer that still loads PyTorch has no lock yet, but obeys what was sent before it came.
-        if not self.view.alive and self.view.state != "starting":
-            self.post_message(Left(self.folder, "ended"))
+        if not self._live.view.alive and self._live.view.state != "starting":
+            self._live.post_message(Left(self._live.folder, "ended"))
             return
 
-        def take(choice: Leaving | None) -> None:
-            if choice == "stop" and self.history.end is None and not self.send("stop"):
+        def apply(choice: Leaving | None) -> None:
+            if choice == "stop" and self._live.history.end is None and not self.send("stop"):
                 return
             if choice in ("keep", "stop"):
-                self.post_message(Left(self.folder, choice))
+                self._live.post_message(Left(self._live.folder, choice))
 
-        self.app.push_screen(LeaveModal(self.folder.name), take)
-
-    def action_fork(self) -> None:
-        """A new run from a checkpoint of this one."""
-        self.fork()
+        self._live.app.push_screen(LeaveModal(self._live.folder.name), apply)
 
     def fork(self, changes: str = "", epoch: int | None = None) -> None:
-        """Asks for checkpoint and changes (`changes` stands there already) and starts the child."""
+        """Ask for a checkpoint and changes (`changes` is filled in already) and start the child run."""
         from cvtui.runlog.origin import recipe_of
         from cvtui.tui.train.fork_modal import ForkModal
 
-        def take(child: RunFolder | None) -> None:
+        def apply(child: RunFolder | None) -> None:
             if child is not None:
-                self.post_message(Forked(child))
+                self._live.post_message(Forked(child))
 
         try:
-            recipe_of(self.folder, "forked")
+            recipe_of(self._live.folder, "forked")
         except RequestError as error:
             self.refuse(error)
             return
-        self.app.push_screen(ForkModal(self.history, changes, epoch), take)
+        self._live.app.push_screen(ForkModal(self._live.history, changes, epoch), apply)
 
 
-_DOING = {
+_PENDING = {
     "pause": "pausing",
-    "resume": "going on",
+    "resume": "resuming",
     "set_lr": "changing the rate",
     "save": "saving",
     "stop": "stopping",

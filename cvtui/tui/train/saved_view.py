@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cvtui.tui import settings
+from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
-from cvtui.tui.train.pane_layout import PANES
 
 
 def remembered() -> tuple[ViewState, str]:
-    """(the view as it was left, the pane that was maximised or ""); whatever is not known counts as never chosen."""
+    """Return (the saved view, the maximised pane or ""); unknown values count as not saved."""
     kept = settings.load()
     fresh = ViewState()
     axis, smoothing, log_y, alone = (kept.get(name) for name in ("x_axis", "smoothing", "log_y", "alone"))
@@ -18,14 +18,14 @@ def remembered() -> tuple[ViewState, str]:
     view = ViewState(
         x_axis=axis if axis in X_AXES else fresh.x_axis,
         smoothing=names.index(smoothing) if smoothing in names else fresh.smoothing,
-        log_y=_words(log_y) & frozenset(PANES),
+        log_y=_strings(log_y) & frozenset(NAMES),
     )
-    return view, alone if alone in PANES else ""
+    return view, alone if alone in NAMES else ""
 
 
 def remember(view: ViewState, alone: str) -> None:
     settings.keep(x_axis=view.x_axis, smoothing=view.smoothing_name, log_y=sorted(view.log_y), alone=alone)
 
 
-def _words(value: Any) -> frozenset[str]:
+def _strings(value: Any) -> frozenset[str]:
     return frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else frozenset()

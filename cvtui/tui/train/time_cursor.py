@@ -21,10 +21,10 @@ def stride(steps: float) -> int:
     return int(max(factor * decade for factor in (1, 2, 5) if factor * decade <= least))
 
 
-def stepped(history: History, cursor: int | None, by: int, size: int) -> int | None:
-    """The cursor `by` strides of `size` further, on whole multiples of it; from None it sets out at the run's end.
+def moved(history: History, cursor: int | None, by: int, size: int) -> int | None:
+    """Return the cursor moved by `by` strides of `size`, on multiples of it; None starts at the last step.
 
-    None where there is no step yet.
+    Returns None if there is no step yet.
     """
     first, last = history.steps.first, history.steps.end
     if last <= first:
@@ -37,8 +37,8 @@ def stepped(history: History, cursor: int | None, by: int, size: int) -> int | N
     return min(max((whole + by) * size, first), last)
 
 
-def epoch_over(history: History, cursor: int | None, by: int) -> int | None:
-    """The end of the next epoch (by = 1) or of the one before (−1); the run's ends beyond them."""
+def moved_by_epoch(history: History, cursor: int | None, by: int) -> int | None:
+    """Return the end of the next epoch (by = 1) or the previous (−1), or the run's end beyond them."""
     first, last = history.steps.first, history.steps.end
     if last <= first:
         return None

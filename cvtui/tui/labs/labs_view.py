@@ -1,0 +1,303 @@
+"""The list of labs beside the page of one; in a narrow terminal the one or the other."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from cvtui.errors import RequestError
+from cvtui.labs.lookup import labs
+from cvtui.tui.labs.action_line import ActionLine
+from cvtui.tui.labs.knobs import KnobForm
+from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.labs.page import LabPage, Paragraph
+from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.frame import Card
+
+BESIDE = 110
+"""Columns from which list and page stand side by side."""
+POLL_SECONDS = 0.15
+REST_SECONDS = 0.06
+
+
+class LabList(OptionList):
+    """List of all labs, each with the state of its last run in this session."""
+
+    BINDING_GROUP_TITLE = "The list"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "cursor_up", "Lab above", show=False),
+        Binding("down", "cursor_down", "Lab below", show=False),
+        Binding("enter", "select", "Open", tooltip="Open the lab"),
+        Binding("right", "select", "Open", show=False, tooltip="Open the lab"),
+    ]
+    DEFAULT_CSS = """
+    LabList {
+        width: 1fr; height: auto; max-height: 1fr; padding: 0; border: none; background: transparent;
+        scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis;
+        & > .option-list--option { padding: 0 1; }
+        & > .option-list--option-highlighted { background: $foreground 8%; color: $foreground; text-style: none; }
+        &:focus { border: none; background-tint: $foreground 0%; }
+        &:focus > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
+    }
+    """
+
+    def __init__(self) -> None:
+        self._prompts = {name: _prompt(name, None, True) for name in labs()}
+        super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
+
+    def mark_runs(self, runs: dict[str, LabRun], titles: bool) -> None:
+        """Mark the labs that have been run; `titles`: also show their titles."""
+        for name in labs():
+            prompt = _prompt(name, runs.get(name), titles)
+            if prompt != self._prompts[name]:
+                self._prompts[name] = prompt
+                self.replace_option_prompt(name, prompt)
+
+    @property
+    def name_here(self) -> str:
+        return list(self._prompts)[self.highlighted or 0]
+
+
+SIGNS: dict[bool | None, tuple[str, str]] = {
+    True: ("✓", "$text-success"),
+    False: ("✗", "$text-error"),
+    None: ("·", "$text-warning"),
+}
+"""Whether the claim holds."""
+
+
+def _prompt(name: str, run: LabRun | None, title: bool) -> Content:
+    if run is None:
+        sign, style = " ", ""
+    elif run.alive:
+        sign, style = "●", "$text-primary"
+    elif run.state == "done" and run.shown is not None:
+        sign, style = SIGNS[run.shown.claim_holds]
+    else:
+        sign, style = {"stopped": ("■", "$text-warning")}.get(run.state, ("✗", "$text-error"))
+    parts: list[tuple[str, str]] = [(f"{sign} ", style), (name.ljust(14) if title else name, "bold")]
+    return Content.assemble(*parts, (labs()[name].title, MUTED) if title else "")
+
+
+class LabsView(Horizontal):
+    """`runs`: the folder in whose `labs` each start makes a folder."""
+
+    DEFAULT_CSS = """
+    LabsView {
+        width: 1fr; height: 1fr;
+        & > #labs-list { width: 1fr; height: 1fr; }
+        & #lab-about { margin: 1 1 0 1; }
+        & > LabPage { display: none; }
+        &.-page > #labs-list { display: none; }
+        &.-page > LabPage.-here { display: block; }
+        &.-beside > #labs-list { display: block; width: 23; }
+        &.-beside > LabPage.-here { display: block; }
+    }
+    """
+
+    class Moved(Message):
+        """Another lab, the page or the list, a start or an end: other keys are of use."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__()
+        self._runs_folder = runs
+        self._page_lock = asyncio.Lock()
+        self.runs: dict[str, LabRun] = {}
+        """The last run of each lab in this session."""
+        self._pages: dict[str, LabPage] = {}
+        self._here = next(iter(labs()))
+        self._timer: Timer | None = None
+        self._show_timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        with Card(id="labs-list") as card:
+            card.border_title = "Labs"
+            yield LabList()
+            yield Paragraph(id="lab-about")
+
+    async def on_mount(self) -> None:
+        self._timer = self.set_interval(POLL_SECONDS, self.poll)
+        self.list.highlighted = 0
+        self.list.focus()
+
+    def on_unmount(self) -> None:
+        for run in self.runs.values():
+            run.terminate()
+
+    @property
+    def list(self) -> LabList:
+        return self.query_one(LabList)
+
+    @property
+    def page(self) -> LabPage | None:
+        """The page that is shown."""
+        page = self._pages.get(self._here)
+        return page if page is not None and (self.has_class("-page") or self.has_class("-beside")) else None
+
+    @property
+    def run_here(self) -> LabRun | None:
+        page = self.page
+        return page.run if page is not None else None
+
+    @property
+    def in_page(self) -> bool:
+        """Whether the keys are the page's."""
+        focused = self.screen.focused
+        return focused is not None and self.page is not None and self.page in focused.ancestors_with_self
+
+    # ------------------------------------------------------------------ list and page
+
+    async def on_resize(self, event: events.Resize) -> None:
+        beside = event.size.width >= BESIDE
+        if beside == self.has_class("-beside"):
+            return
+        inside = self.in_page
+        self.set_class(beside, "-beside")
+        self._update_list()
+        if beside:
+            await self.show(self._here)
+        else:
+            self.set_class(inside, "-page")
+            if not inside:
+                self.list.focus()
+        self.post_message(self.Moved())
+
+    def _update_list(self) -> None:
+        """Redraw the list for the room that it has."""
+        beside = self.has_class("-beside")
+        self.list.mark_runs(self.runs, titles=not beside)
+        claim = Content.assemble(("Claim  ", "bold $text-primary"), labs()[self.list.name_here].claim)
+        self.query_one("#lab-about", Paragraph).say(Content("") if beside else claim)
+
+    async def show(self, name: str) -> LabPage:
+        """Show the lab's page, with its knobs and last result."""
+        async with self._page_lock:  # a page that is being mounted is waited for
+            page = self._pages.get(name)
+            if page is None:
+                page = self._pages[name] = LabPage(labs()[name])
+                await self.mount(page)
+        for other in self._pages.values():
+            other.set_class(other is page, "-here")
+        self._here = name
+        page.refresh_run()
+        self.post_message(self.Moved())
+        return page
+
+    async def open(self, name: str) -> None:
+        """Go to the lab's page and focus its first knob, or its figures if there are some."""
+        index = list(labs()).index(name)
+        if self.list.highlighted != index:
+            self.list.highlighted = index
+        page = await self.show(name)
+        self.add_class("-page")
+        if page.run is not None:
+            page.sheet.focus()
+        else:
+            page.form.focus_first()
+        self.post_message(self.Moved())
+
+    def close(self) -> None:
+        """Back to the list."""
+        self.remove_class("-page")
+        self.list.focus()
+        self.post_message(self.Moved())
+
+    @on(OptionList.OptionHighlighted)
+    async def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        name = event.option_id or self._here
+        self._update_list()
+        if self.has_class("-beside"):
+            if self._show_timer is not None:
+                self._show_timer.stop()
+            self._show_timer = self.set_timer(REST_SECONDS, self._show_highlighted)
+        elif not self.has_class("-page"):
+            self._here = name
+
+    async def _show_highlighted(self) -> None:
+        """Show the page of the highlighted lab, after a pause: moving along the list stays quick."""
+        if self.list.name_here != self._here or self.page is None:
+            await self.show(self.list.name_here)
+
+    @on(OptionList.OptionSelected)
+    async def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        await self.open(event.option_id or self._here)
+
+    # ------------------------------------------------------------------ running
+
+    async def start(self) -> None:
+        """Start the lab of the page (or the highlighted one) unless it is running."""
+        if self.page is None:
+            await self.open(self.list.name_here)
+        elif self.list.has_focus:
+            await self._show_highlighted()
+        page = self.page
+        if page is None or (page.run is not None and page.run.alive):
+            return
+        knobs = page.form.values()
+        if knobs is None:
+            return
+        try:
+            run = LabRun(self._runs_folder, page.lab.name, knobs)
+        except (RequestError, OSError) as error:
+            page.say(error if isinstance(error, RequestError) else RequestError(f"can't start it: {error}"))
+            return
+        self.runs[page.lab.name] = run
+        page.begin(run)
+        self._update_list()
+        self.post_message(self.Moved())
+
+    def stop(self) -> None:
+        run = self.run_here
+        if run is not None:
+            run.stop()
+            self.poll()
+
+    def poll(self) -> None:
+        """Poll every running lab; draw only the one whose page is shown."""
+        ended = False
+        for run in self.runs.values():
+            was = run.alive
+            run.poll()
+            ended = ended or was != run.alive
+        if self.page is not None and (ended or (self.page.run is not None and self.page.run.alive)):
+            self.page.refresh_run()
+        if ended:
+            self._update_list()
+            self.post_message(self.Moved())
+
+    def set_polling(self, on: bool) -> None:
+        """Poll only while the screen is visible."""
+        if self._timer is None:
+            return
+        if on:
+            self._timer.resume()
+            self.poll()
+        else:
+            self._timer.pause()
+
+    @on(ActionLine.Pressed)
+    async def _pressed(self, event: ActionLine.Pressed) -> None:
+        event.stop()
+        run = self.run_here
+        if run is not None and run.alive:
+            self.stop()
+        else:
+            await self.start()
+
+    @on(KnobForm.Submitted)
+    async def _submitted(self, event: KnobForm.Submitted) -> None:
+        event.stop()
+        await self.start()

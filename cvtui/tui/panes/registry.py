@@ -1,0 +1,30 @@
+"""All panes of the live view, in the order in which tab goes through them.
+
+Each says in its class where it stands: SLOT "curves" or "tables".
+"""
+
+from __future__ import annotations
+
+from cvtui.tui.panes.accuracy import AccuracyPane
+from cvtui.tui.panes.findings import FindingsPane
+from cvtui.tui.panes.gradient import GradientPane
+from cvtui.tui.panes.layers import LayersPane
+from cvtui.tui.panes.log import LogPane
+from cvtui.tui.panes.loss import LossPane
+from cvtui.tui.panes.pane import Pane
+from cvtui.tui.panes.prediction import PredictionPane
+from cvtui.tui.panes.rate import RatePane
+from cvtui.tui.panes.values import ValuesPane
+
+PANES: tuple[type[Pane], ...] = (
+    LossPane,
+    AccuracyPane,
+    RatePane,
+    GradientPane,
+    LayersPane,
+    LogPane,
+    FindingsPane,
+    ValuesPane,
+    PredictionPane,
+)
+NAMES: tuple[str, ...] = tuple(pane.NAME for pane in PANES)

@@ -1,0 +1,174 @@
+"""Layer statistics against values worked out by hand, and the promise that looking changes nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cvtui.engine.data.batching import batches
+from cvtui.engine.observe.layer_sample import DEAD_WINDOW, KINDS
+from cvtui.engine.observe.layer_watch import FREE_SAMPLES, LayerWatch
+from cvtui.engine.train.forecast import first_pass
+from cvtui.runlog.events import LayerStats
+from tests.engine.making import one_step, training
+
+
+def watched(model: nn.Module, x: torch.Tensor, steps: int = 1, lr: float = 0.0) -> dict[str, LayerStats]:
+    """Return the last sample of some steps of SGD on the sum of the outputs."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    watch = LayerWatch(model, optimizer, every=1)
+    for step in range(steps):
+        with one_step(watch, step):
+            optimizer.zero_grad()
+            model(x).sum().backward()
+            optimizer.step()
+    return {layer.name: layer for layer in watch.take()[-1].layers}
+
+
+def test_a_linear_layer_with_known_weights() -> None:
+    layer = nn.Linear(2, 2, bias=False)
+    layer.weight.data = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
+    x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    found = watched(nn.Sequential(layer), x, lr=0.1)["0"]
+    assert (found.kind, found.min, found.max, found.zeros) == ("fc", 0.0, 4.0, 0.5)  # outputs 3 0 / 0 4
+    assert found.mean == pytest.approx(1.75, rel=1e-5)
+    assert found.std == pytest.approx(math.sqrt((9 + 16) / 4 - 1.75**2), rel=1e-5)
+    # dW = 1 1 / 1 1, so the norm of the gradient is 2, and a step of 0.1 moves the weights of norm 5 by 0.2.
+    assert found.grad_norm == pytest.approx(2.0, rel=1e-5)
+    assert found.update_ratio == pytest.approx(0.2 / 5.0, rel=1e-5)
+    assert found.weight_norm == pytest.approx(math.sqrt(2.9**2 + 0.1**2 * 2 + 3.9**2), rel=1e-5)
+    assert found.dead is None
+    assert found.saturated is None
+    assert found.histogram is not None
+    assert (found.histogram.low, found.histogram.high) == (0.0, 4.0)
+    assert (found.histogram.counts[0], found.histogram.counts[24], found.histogram.counts[31]) == (2, 1, 1)
+
+
+def test_planted_dead_channels_and_saturated_units() -> None:
+    conv = nn.Conv2d(1, 4, 1)
+    conv.weight.data = torch.ones(4, 1, 1, 1)
+    conv.bias = nn.Parameter(torch.tensor([0.0, -100.0, 5.0, -100.0]))
+    x = torch.rand(3, 1, 5, 5) + 0.1
+    found = watched(nn.Sequential(conv, nn.ReLU(), nn.Flatten()), x)
+    assert found["1"].dead == 0.5
+    assert found["1"].zeros == pytest.approx(0.5, abs=1e-6)
+    assert found["0"].dead is None
+
+    layer = nn.Linear(1, 4, bias=False)
+    layer.weight.data = torch.tensor([[0.1], [5.0], [-5.0], [1.0]])
+    assert watched(nn.Sequential(layer, nn.Tanh()), torch.ones(2, 1))["1"].saturated == 0.5  # tanh(1) is 0.76
+    layer.weight.data = torch.tensor([[0.1], [5.0], [-5.0], [-4.0]])
+    assert watched(nn.Sequential(layer, nn.Sigmoid()), torch.ones(2, 1))["1"].saturated == 0.75
+
+
+def test_a_channel_is_dead_only_when_it_was_silent_for_all_of_the_last_samples() -> None:
+    layer = nn.Linear(1, 2, bias=False)
+    layer.weight.data = torch.tensor([[1.0], [-1.0]])
+    model = nn.Sequential(layer, nn.ReLU())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    watch = LayerWatch(model, optimizer, every=1)
+    dead = []
+    for step in range(DEAD_WINDOW + 2):
+        x = torch.full((4, 1), -1.0 if step == 1 else 1.0)
+        with one_step(watch, step):
+            model(x).sum().backward()
+            optimizer.step()
+        dead += [layer.dead for layer in watch.take()[0].layers if layer.name == "1"]
+    assert dead == [0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]
+
+
+def test_values_that_are_not_finite_become_null_and_the_histogram_counts_the_rest() -> None:
+    found = watched(nn.Sequential(nn.Linear(1, 1), nn.ReLU()), torch.tensor([[math.nan], [math.nan]]))
+    assert found["1"].histogram is None
+    assert found["1"].mean is not None
+    assert math.isnan(found["1"].mean), "which the log writes as null"
+
+
+def states(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    moments_of = [v for state in optimizer.state.values() for v in state.values() if isinstance(v, torch.Tensor)]
+    return [*model.state_dict().values(), *moments_of, torch.get_rng_state()]
+
+
+def test_watching_every_step_leaves_every_bit_as_it_was() -> None:
+    def run(every: int) -> tuple[list[float], list[torch.Tensor]]:
+        t = training(net="conv8-bn-relu-drop0.3-res(conv8-relu)-tanh-gap-fc", optimizer="adam")
+        watch = LayerWatch(t.model, t.optimizer, every)
+        losses = []
+        t.model.train()
+        for step, (pixels, labels) in enumerate(batches(t.data.train, 64, 0, 1)):
+            with one_step(watch, step):
+                loss = t.loss(t.model(t.preprocess(pixels)), labels)
+                t.optimizer.zero_grad()
+                loss.backward()
+                t.optimizer.step()
+            losses.append(loss.item())
+        assert len(watch.take()) == (len(losses) if every else 0)
+        assert not hooks_of(t.model)
+        assert t.model.training
+        return losses, states(t.model, t.optimizer)
+
+    (plain, before), (seen, after) = run(0), run(1)
+    assert plain == seen
+    assert len(before) == len(after)
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def hooks_of(model: nn.Module) -> list[Any]:
+    return [hook for module in model.modules() for hook in module._forward_hooks.values()]
+
+
+def test_hooks_come_off_when_the_step_fails_and_nothing_is_recorded() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = LayerWatch(model, optimizer, every=5)
+
+    def failing_step() -> None:
+        with one_step(watch, 0):
+            assert hooks_of(model)
+            model(torch.ones(1, 4))
+
+    with pytest.raises(RuntimeError):
+        failing_step()
+    assert not hooks_of(model)
+    assert not optimizer._optimizer_step_pre_hooks
+    assert not optimizer._optimizer_step_post_hooks
+    assert watch.take() == []
+    with one_step(watch, 1):
+        assert not hooks_of(model), "between samples there is none"
+
+
+def test_later_samples_keep_their_distance_in_time() -> None:
+    model = nn.Sequential(nn.Linear(1, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = LayerWatch(model, optimizer, every=2)
+    for step in range(2 * FREE_SAMPLES + 100):
+        with one_step(watch, step):
+            optimizer.zero_grad()
+            model(torch.ones(1, 1)).sum().backward()
+            optimizer.step()
+    steps = [sample.step for sample in watch.take()]
+    assert steps[:FREE_SAMPLES] == list(range(0, 2 * FREE_SAMPLES, 2))
+    assert len(steps) < FREE_SAMPLES + 50
+    assert watch.seconds > 0
+
+
+def test_the_kinds_are_those_that_a_net_can_hold() -> None:
+    from cvtui.calc.net.nodes import ACTIVATIONS
+
+    assert set(KINDS.values()) == {"conv", "fc", *ACTIVATIONS}
+
+
+def test_the_foretold_spread_leaves_random_numbers_and_running_means_alone() -> None:
+    t = training(net="conv8-bn-relu-drop-fc")
+    t.model.train()
+    before = [tensor.clone() for tensor in states(t.model, t.optimizer)]
+    found = first_pass(t)[1]
+    assert list(found) == ["conv1", "relu1", "fc1"]
+    assert all(torch.equal(a, b) for a, b in zip(before, states(t.model, t.optimizer), strict=True))
+    pixels, _ = next(batches(t.data.train, 128, 0, 1))
+    conv: Any = t.model.layers()["conv1"]
+    assert found["conv1"] == pytest.approx(conv(t.preprocess(pixels)).std(correction=0).item(), rel=1e-5)

@@ -1,0 +1,75 @@
+"""Validation: the right numbers, and somebody who asks for a stop is heard between its batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cvtui.engine.train.control import StopRequested
+from cvtui.engine.train.evaluate import batch_size_for, evaluate
+from tests.benchmarks.evaluate_memory import measured
+from tests.engine.making import pixels_of, recipe, training
+
+
+def test_loss_accuracy_and_confusion_are_those_of_the_whole_set_in_one_piece() -> None:
+    t = training(net="conv8-bn-relu-drop0.5-fc")
+    images = t.data.validation
+    t.model.eval()
+    with torch.no_grad():
+        logits = t.model(t.preprocess(pixels_of(images)))
+    t.model.train()
+    before = [tensor.clone() for tensor in t.model.state_dict().values()]
+    found = evaluate(t, between=lambda: None)
+    assert found.loss == pytest.approx(torch.nn.functional.cross_entropy(logits, images.labels).item(), rel=1e-5)
+    guesses = logits.argmax(1)
+    assert found.accuracy == (guesses == images.labels).sum().item() / 360
+    for true in range(10):
+        for guess in range(10):
+            assert found.confusion[true][guess] == ((images.labels == true) & (guesses == guess)).sum().item()
+    assert t.model.training
+    assert all(torch.equal(a, b) for a, b in zip(before, t.model.state_dict().values(), strict=True))
+
+
+def test_many_classes_take_no_matrix_of_all_pairs() -> None:
+    """One in int64 would take 32 MB."""
+    assert measured("now", classes=2000, images=200)[0] < 12_000_000
+
+
+@pytest.mark.long
+def test_many_classes_are_counted_without_a_matrix_of_all_pairs() -> None:
+    """Peaks of two processes side by side: as it was (a matrix in int64, three times, and as lists), and as it is."""
+    before, now = (measured(way, classes=2000, images=200) for way in ("before", "now"))
+    assert before[0] > 60_000_000
+    assert now[0] <= 0.1 * before[0]
+    assert now[1] == before[1], "the accuracy"
+
+
+def test_a_stop_is_heard_after_a_batch_and_leaves_the_model_in_training_mode() -> None:
+    t = training(net="[conv32-relu]*4-fc", batch_size=16)  # 2 million multiply-adds an image
+    assert 16 <= batch_size_for(t) < 360, "a batch takes well under 200 ms"
+    calls = []
+
+    def stop() -> None:
+        calls.append(t.model.training)
+        raise StopRequested("stopped when asked")
+
+    with pytest.raises(StopRequested):
+        evaluate(t, between=stop)
+    assert calls == [False]
+    assert t.model.training
+
+
+def test_bfloat16_is_for_the_forward_pass_alone() -> None:
+    t = training(precision="bfloat16", net="conv8-relu-fc")
+    assert t.recipe == recipe(precision="bfloat16", net="conv8-relu-fc")
+    images = t.data.train.batch(torch.arange(8))
+    with t.autocast():
+        logits = t.model(t.preprocess(images.pixels))
+        loss = t.loss(logits, images.labels)
+    loss.backward()
+    assert logits.dtype == torch.bfloat16
+    assert loss.dtype == torch.float32
+    assert {p.dtype for p in t.model.parameters()} == {torch.float32}
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in t.model.parameters())
+    full = evaluate(training(net="conv8-relu-fc"), between=lambda: None)
+    assert evaluate(t, between=lambda: None).loss == pytest.approx(full.loss, rel=0.05)

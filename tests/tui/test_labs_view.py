@@ -1,0 +1,241 @@
+"""The Labs place: the list, the knobs, and labs that really run in their own process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from cvtui.labs.folder import LabFolder
+from cvtui.labs.lookup import labs
+from cvtui.runlog.folder import list_runs
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.labs.action_line import ActionLine
+from cvtui.tui.labs.knobs import default_text
+from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.labs.labs_view import LabsView
+from cvtui.tui.labs.page import LabPage, Paragraph
+from cvtui.tui.screens.help import HelpScreen
+from cvtui.tui.screens.labs import LabsScreen
+from cvtui.tui.widgets.figures_view import number_lines
+from tests.waiting import wait_until, wait_until_async
+
+SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
+
+
+async def place(app: CvtuiApp, pilot: Pilot[None]) -> LabsView:
+    await pilot.press("3")
+    await wait_until_async(lambda: isinstance(app.screen, LabsScreen), what="the Labs place")
+    await wait_until_async(lambda: app.screen.query(LabsView) and app.screen.query_one(LabsView).list.has_focus)
+    return app.screen.query_one(LabsView)
+
+
+def page_of(labs_place: LabsView) -> LabPage:
+    page = labs_place.page
+    assert page is not None
+    return page
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.long)])
+async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size: tuple[int, int], every: int) -> None:
+    """`every`: how many of the labs have one page that is opened."""
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=size) as pilot:
+        here = await place(app, pilot)
+        assert [option.id for option in here.list.options] == list(labs())
+        assert here.list.region.height >= len(labs())  # all of them are visible at once
+        for name, lab in list(labs().items())[::every]:
+            await here.open(name)
+            page = page_of(here)
+            assert page.lab is lab
+            assert page.border_title == lab.title
+            assert {knob: row.text for knob, row in page.form.rows.items()} == {
+                knob.name: default_text(knob) for knob in lab.all_knobs
+            }
+            assert page.form.values() is not None  # the defaults are allowed
+            await pilot.pause()
+            assert here.list.display
+            assert here.query_one("#labs-list").display == (size[0] >= 110)
+        await pilot.press("escape", "escape")
+        await wait_until_async(lambda: here.list.has_focus, what="the list")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=size) as pilot:
+        here = await place(app, pilot)
+        await here.open("sharing")
+        page = page_of(here)
+        page.form.rows["width"].set_text("7")
+        await pilot.press("ctrl+r")
+        await wait_until_async(lambda: "sharing" in here.runs, what="the start")
+        assert "Stop" in page.line.text
+        await wait_until_async(lambda: here.runs["sharing"].state == "done", 60, "the end")
+        await wait_until_async(lambda: "Start" in page.line.text and "done" in page.line.text, what="the last line")
+        shown = here.runs["sharing"].shown
+        assert shown is not None
+        await wait_until_async(lambda: "fc: 49 parameters" in page.figures.text, what="the figures")
+        assert all(len(line) <= page.figures.size.width for line in page.figures.text.split("\n"))
+        assert page.query_one("#verdict", Paragraph).content.plain.startswith("The claim holds. ")
+        assert here.runs["sharing"].folder.asked() == ("sharing", {**shown_knobs("sharing"), "width": 7})
+        assert here.runs["sharing"].folder.path.parent == tmp_path / "labs"
+        assert list_runs(tmp_path) == []  # a lab is not a training
+        before = page.figures.text
+        await here.open("gradcheck")
+        assert page_of(here) is not page
+        await here.open("sharing")
+        assert page_of(here) is page
+        assert page.figures.text == before
+        if size[0] < 110:
+            await wait_until_async(lambda: page.sheet.scroll_offset.y > 0, what="the results at the top")
+            await pilot.resize_terminal(140, 40)  # drawn again at the new width
+            await wait_until_async(lambda: page.figures.text != before, what="the figures at another width")
+            assert here.query_one("#labs-list").display
+        await pilot.press("1")
+        await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
+
+
+def shown_knobs(name: str) -> dict[str, object]:
+    return {knob.name: knob.check(knob.default) for knob in labs()[name].all_knobs}
+
+
+async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        here = await place(app, pilot)
+        await here.open("optim")
+        page = page_of(here)
+        row = page.form.rows["rules"]
+        row.control.focus()
+        row.set_text("sgd,momentun")
+        await wait_until_async(lambda: row.problem is not None, what="the complaint")
+        assert "momentum" in row.message
+        assert row.message.startswith("allowed: all, or some of sgd, momentum")
+        page.form.rows["steps"].control.focus()
+        await pilot.press("ctrl+r")
+        await wait_until_async(lambda: row.control.has_focus, what="the way to the bad knob")
+        assert not here.runs
+        assert not (tmp_path / "labs").exists()
+        await pilot.press("escape", "d")
+        await wait_until_async(lambda: row.problem is None, what="the default")
+        assert row.text == "all"
+        assert not page.form.changed
+
+
+@pytest.mark.long
+async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        here = await place(app, pilot)
+        await here.open("lr")
+        page = page_of(here)
+        for stop in ("x", "escape", "button"):
+            if stop == "button":
+                await pilot.click(ActionLine, offset=(2, 0))
+            else:
+                await pilot.press("ctrl+r")
+            await wait_until_async(lambda: page.run is not None and page.run.alive, what="the start")
+            run = page.run
+            assert run is not None
+            await wait_until_async(lambda run=run: run.shown is not None, 30, "its first word")  # type: ignore[misc]
+            if stop == "button":
+                await pilot.click(ActionLine, offset=(2, 0))
+            else:
+                await pilot.press(stop)
+            await wait_until_async(lambda run=run: run.state == "stopped", 10, "the stop")  # type: ignore[misc]
+            assert run.process.returncode is not None
+            await wait_until_async(lambda: "stopped" in page.line.text, what="the word")
+            assert here.page is page  # escape stopped the lab and nothing else
+
+
+@pytest.mark.long
+async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        here = await place(app, pilot)
+        await here.open("landscape")
+        await pilot.press("ctrl+r")
+        await wait_until_async(lambda: "landscape" in here.runs, what="the start")
+        process = here.runs["landscape"].process
+        assert process.poll() is None
+    wait_until(lambda: process.poll() is not None, 10, "the lab's end")
+
+
+async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
+    (tmp_path / "labs").write_text("no folder")
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        here = await place(app, pilot)
+        await here.open("sharing")
+        await pilot.press("ctrl+r")
+        verdict = page_of(here).query_one("#verdict", Paragraph)
+        await wait_until_async(lambda: "is no folder" in verdict.content.plain, what="the reason")
+        assert "not started" in page_of(here).line.text
+        assert not here.runs
+
+
+async def test_keys_and_mouse(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        here = await place(app, pilot)
+        await pilot.press("down", "down", "enter")
+        await wait_until_async(lambda: here.page is not None and here.page.lab.name == "fc-vs-conv", what="the page")
+        page = page_of(here)
+        await wait_until_async(lambda: page.form.rows["data"].control.has_focus, what="the first knob")
+        await pilot.press("down")
+        assert page.form.rows["net"].control.has_focus
+        assert "a net expression" in str(page.border_subtitle)
+        await pilot.press("escape")
+        await wait_until_async(lambda: page.sheet.has_focus, what="the page")
+        await pilot.press("question_mark")
+        await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="the keys")
+        await pilot.press("escape", "escape")
+        await wait_until_async(lambda: here.page is None, what="the list")
+        await pilot.click(here.list, offset=(5, 5))
+        await wait_until_async(lambda: here.page is not None and here.page.lab.name == "sharing", what="the click")
+
+
+@pytest.mark.long
+async def test_polls_only_while_it_is_visible(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        here = await place(app, pilot)
+        await here.open("sharing")
+        await pilot.press("ctrl+r")
+        await wait_until_async(lambda: "sharing" in here.runs, what="the start")
+        run = here.runs["sharing"]
+        await pilot.press("4")
+        await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
+        await wait_until_async(lambda: run.process.poll() is not None, 60, "the end of its process")
+        assert run.alive  # nobody has looked
+        await pilot.press("3")
+        await wait_until_async(lambda: run.state == "done", what="the look at it")
+        await wait_until_async(lambda: "done" in page_of(here).line.text, what="the word")
+
+
+def test_numbers_in_few_letters() -> None:
+    numbers = {"one": 1234567, "std": [0.123456, None], "by layer": {"fc1": 1e-9}, "wrong": [], "at": "tanh1"}
+    assert number_lines(numbers) == [
+        ("one", "1,234,567"),
+        ("std", "0.123 –"),
+        ("by layer: fc1", "1e-9"),
+        ("wrong", "none"),
+        ("at", "tanh1"),
+    ]
+
+
+def test_what_a_lab_that_dies_leaves(tmp_path: Path) -> None:
+    """Killed from outside before its first word: failed, with the code; nothing raises."""
+    run = LabRun(tmp_path, "sharing", {})
+    run.process.kill()
+    run.process.wait()
+    assert run.poll()
+    assert run.state == "failed"
+    assert "-9" in run.reason
+    assert not run.poll()
+    run.terminate()
+    assert LabFolder(run.folder.path).asked()[0] == "sharing"

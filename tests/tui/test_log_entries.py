@@ -1,0 +1,125 @@
+"""The log's lines: each record once, in the order of what happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cvtui.runlog.events import CheckpointSaved, Finding
+from cvtui.runlog.history import History
+from cvtui.tui.panes.log_entries import LogEntries, next_step
+from tests.tui.written_runs import WrittenRun, finished_run
+
+
+def told(history: History) -> list[str]:
+    return [entry.text for entry in LogEntries().update(history)[1]]
+
+
+def read(folder: object) -> History:
+    history = History(folder)  # type: ignore[arg-type]
+    history.poll()
+    return history
+
+
+def test_a_whole_run_in_order(tmp_path: Path) -> None:
+    lines = told(read(finished_run(tmp_path)))
+    assert lines[0] == "started on cpu, 3 threads: 345 steps"
+    assert lines[1].startswith("digits: 1,437")
+    assert lines[-1] == "finished at step 345"
+    order = [lines.index(text) for text in ("paused (step 100)", "resumed (step 100)")]
+    assert order == sorted(order)
+    assert lines[order[0] - 1].startswith("epoch  4")
+    assert sum(line.startswith("epoch") for line in lines) == 15
+    assert not any("last.pt" in line for line in lines)  # it comes with every epoch
+
+
+def test_growing_tells_the_same_as_reading_at_the_end(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    history, story = History(run.folder), LogEntries()
+    lines: list[str] = []
+
+    def look() -> None:
+        history.poll()
+        void, entries = story.update(history)
+        assert not void
+        lines.extend(entry.text for entry in entries)
+
+    look()
+    for count in (1, 30, 60):
+        run.step(count)
+        look()
+        run.log(f"after {count}")
+        run.write(Finding(step=run.done, id="x", severity="warn", sentence=f"finding after {count}"))
+        run.write(CheckpointSaved(step=run.done, epoch=1, path="checkpoints/now.pt", reason="asked"))
+        look()
+        look()
+    run.end("stopped")
+    look()
+    assert lines == told(read(run.folder))
+    assert len(lines) == len(set(lines))
+    assert lines[-1] == "stopped at step 91"
+
+
+def test_after_a_resume_the_story_begins_anew(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    run.step(50)
+    history, story = read(run.folder), LogEntries()
+    story.update(history)
+    run.done = 23
+    run.write(run._started(step=23))
+    run.step(5)
+    history.poll()
+    void, entries = story.update(history)
+    assert void
+    texts = [entry.text for entry in entries]
+    assert texts[0].startswith("epoch  1")
+    assert texts[1].startswith("goes on from step 23")
+    assert len(texts) == 2
+
+
+def test_more_logs_than_are_kept_are_told_once(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    history, story = read(run.folder), LogEntries()
+    story.update(history)
+    texts: list[str] = []
+    for start in range(0, 1800, 600):
+        for number in range(start, start + 600):
+            run.log(f"line {number}")
+        history.poll()
+        texts += [entry.text for entry in story.update(history)[1]]
+    assert texts == [f"line {number}" for number in range(1800)]
+
+
+@pytest.mark.parametrize("state", ["failed", "lost", "diverged"])
+def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
+    run = WrittenRun(tmp_path)
+    assert "no checkpoint was saved" in next_step(state, read(run.folder))
+    if state == "diverged":
+        assert "--lr 0.0002" in next_step(state, read(run.folder))
+    run.step(30)
+    line = next_step(state, read(run.folder))
+    assert "checkpoints/last.pt holds step 23" in line
+    assert "cvtui resume" in line
+    assert line.startswith("What to do: ")
+    assert "u, or `" in line
+    assert "\n" not in line
+    assert ("--lr /10`" in line) == (state == "diverged")
+
+
+@pytest.mark.parametrize("state", ["running", "finished", "stopped", "paused", "starting"])
+def test_others_need_none(tmp_path: Path, state: str) -> None:
+    assert next_step(state, read(WrittenRun(tmp_path).folder)) == ""  # nothing is kept of this one
+
+
+@pytest.mark.parametrize("state", ["lost", "stopped", "failed", "diverged"])
+def test_what_was_kept_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = WrittenRun(tmp_path / "runs", "mine")
+    run.step(50)
+    lower = " --lr /10" if state == "diverged" else ""
+    assert f"`cvtui resume mine{lower}`" in next_step(state, read(run.folder))
+    assert "holds step 46" in next_step(state, read(run.folder))
+    elsewhere = WrittenRun(tmp_path / "others", "mine")
+    elsewhere.step(23)
+    assert f"`cvtui resume others/mine{lower}`" in next_step(state, read(elsewhere.folder))
