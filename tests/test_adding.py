@@ -59,7 +59,7 @@ def trained(**changes):
     from cvtui.engine.train.state import prepare
     training, steps = prepare(check(recipe)), []
     for images in training.batches(1):
-        rate = training.set_rate()
+        rate = training.update_lr()
         loss = training.loss(training.model(training.preprocess(images.pixels)), images.labels)
         training.optimizer.zero_grad()
         loss.backward()
