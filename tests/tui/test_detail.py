@@ -202,7 +202,7 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path, monkeypatch: py
             for keys, number in (((), 0), (("right_square_bracket",) * 3, 3)):  # the page asks by itself at first
                 for left, key in zip(range(len(keys) - 1, -1, -1), keys, strict=True):
                     quiet = 3600.0 if left else 0.25  # however slow this hand is
-                    monkeypatch.setattr(feature_map_request, "QUIET_SECONDS", quiet)
+                    monkeypatch.setattr(feature_map_request, "DEBOUNCE_SECONDS", quiet)
                     await pilot.press(key)
                 (command,) = await wait_until_async(reader.poll, what="the command")
                 assert (command.command, command.value) == ("look", number)
