@@ -15,7 +15,7 @@ from textual.screen import Screen
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
-from cvtui.tui import settings
+from cvtui.tui import settings, timers
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cvtui.tui.screens.train import TrainScreen
     from cvtui.tui.train.modals import Leaving
     from cvtui.tui.train.run_commands import Left
+
+
+timers.fire_single_shots_late()
 
 
 class CvtuiApp(App[None]):

@@ -133,6 +133,11 @@ class Preview(Container):
         return self.query_one(FactList)
 
     @property
+    def _is_there(self) -> bool:
+        """False while the screen is taken down: what was computed for it may come later than that."""
+        return bool(self.query(LayerTable)) and bool(self.query(FactList))
+
+    @property
     def plot(self) -> LinePlot | None:
         """The curve; None until numpy is loaded."""
         return self._plot
@@ -159,7 +164,9 @@ class Preview(Container):
         self._draw_schedule()
 
     def show(self, validation: Validation, engine: PrewarmedEngine) -> None:
-        """Table, curve and numbers for what stands in the form now."""
+        """Show table, curve and numbers for what stands in the form now."""
+        if not self._is_there:
+            return
         self.table.set_table(validation.table)
         net = self.query_one("#card-net")
         if validation.table is not None:
@@ -175,6 +182,9 @@ class Preview(Container):
         self.show_predictions(validation, engine)
 
     def show_predictions(self, validation: Validation, engine: PrewarmedEngine) -> None:
+        """Show what the prewarmed engine predicts of it."""
+        if not self._is_there:
+            return
         answer = engine.answer if validation.recipe is not None and engine.answered == validation.recipe else None
         waiting = validation.ready and answer is None and engine.expected
         stds = answer.get("activation_std") if answer is not None else None
