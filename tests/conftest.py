@@ -92,6 +92,7 @@ def pytest_collection_finish() -> None:
 
     With its usual ways the tests of the screen take half as long again.
     """
+    import cvtui.tui.app  # noqa: F401 (mends Textual's timers, for the tests' own apps too)
     from cvtui.cli.screen import relax_garbage_collection
     from tests import settled
 
