@@ -114,7 +114,7 @@ def race(case: Case, who: list[str], rounds: int, device: str, quick: bool, thre
 def _one_start(case: Case, who: list[str], rounds: int, device: str, quick: bool, threads: int) -> Race:
     with tempfile.TemporaryDirectory() as base:
         found = Race(case, who, device, Path(base), threads)
-        seconds = SECONDS[case.name] / (2 if quick else 1)
+        seconds = SECONDS.get(case.name, 2.0) / (2 if quick else 1)
         try:
             found.warm_up(max(3.0, 2 * seconds))
             for number in range(rounds):

@@ -20,7 +20,8 @@ ESC, ENTER, TAB, UP, DOWN, LEFT, RIGHT = "\x1b", "\r", "\t", "\x1b[A", "\x1b[B",
 CTRL_P, CTRL_Q = "\x10", "\x11"
 ESCAPE = 0.15
 """Seconds after which a key is a new one: one that comes within 0.1 s is taken for a part of an escape sequence."""
-SIZES = [(80, 24), (160, 45)]
+SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.torch)]
+"""The large one on README's Python alone: it is drawn anew at every key, and that takes its time."""
 
 
 @pytest.fixture
