@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs in their recipes, what came of it, and the fair race that makes them.
+"""Runs beside each other: what differs in their recipes, their results, and the fair race that makes them.
 
 Torch-free: a race starts engine processes and reads their folders like any other reader.
 """

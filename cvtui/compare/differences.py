@@ -1,4 +1,4 @@
-"""What differs in some runs' recipes, and what came of it."""
+"""Differences between the recipes of several runs, and their results."""
 
 from __future__ import annotations
 

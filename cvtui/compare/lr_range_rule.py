@@ -91,5 +91,5 @@ def _valley(lr: Floats, loss: Floats) -> float:
 
 
 def round_rate(rate: float) -> float:
-    """To two digits: nobody means a third one."""
+    """Round to two digits: a third means nothing in a learning rate."""
     return float(f"{rate:.1e}")

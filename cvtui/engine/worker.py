@@ -157,7 +157,7 @@ def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rat
 
     At the start where there is none.
     """
-    prediction = forecast(training)  # of the fresh weights: what was foretold stays what it was
+    prediction = forecast(training)  # of the fresh weights: the prediction stays what it was
     newest = newest_checkpoint(folder)
     if newest is None and _begin_as_fork(training, folder, writer):
         return

@@ -22,7 +22,7 @@ Knobs = Mapping[str, Any]
 
 
 class Stopped(BaseException):
-    """Somebody asked the lab to stop. Not an Exception, so that no lab catches it by mistake."""
+    """The lab was asked to stop. Not an Exception, so that no lab catches it by mistake."""
 
 
 @dataclass(frozen=True, kw_only=True)

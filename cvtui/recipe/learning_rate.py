@@ -1,4 +1,4 @@
-"""The one rate of a recipe, and a new one as somebody types it."""
+"""The learning rate of a recipe, and a new one as it is typed."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Streamed:
             num_workers=max(1, usable_cores() - 1),
             prefetch_factor=AHEAD,
             collate_fn=_as_read,
-            # The workers' seeds, which nobody uses: without it they'd come out of the generator that is dropout's.
+            # The workers' seeds, which are not used: without it they'd come out of the generator that is dropout's.
             generator=torch.Generator(),
         )
         for (pixels, wrong), index in zip(loader, places, strict=True):

@@ -135,7 +135,7 @@ def _torchvision_model(name: str, classes: int | None) -> tuple[nn.Module, int]:
         raise RequestError(f"torchvision:{name}: no such classification model{nearest(name, names)}")
     options = {} if classes is None else {"num_classes": classes}
     if name in ("googlenet", "inception_v3"):
-        options["init_weights"] = False  # minutes of scipy's truncated normal, for numbers that nobody looks at
+        options["init_weights"] = False  # minutes of scipy's truncated normal, for numbers that are not looked at
     with _empty_parameters(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = models.get_model(name, weights=None, **options)

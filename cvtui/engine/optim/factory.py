@@ -1,7 +1,7 @@
 """The update rules, from PyTorch, fused where it has them so (one kernel for all parameters: 1.2 x on a small net).
 
 Each takes the groups of parameters, the recipe (with its rate written out), and the parameters of its choice. Whatever
-the rule, an update is left out where somebody has set the optimiser's `found_inf` (see nonfinite_guard.py): weights
+the rule, an update is left out where the optimizer's `found_inf` is set (see nonfinite_guard.py): weights
 and state keep every bit.
 """
 

@@ -62,7 +62,7 @@ class _FusedAdam(FusedOptimizer, PlainAdam):
         if kept is None or kept.state is not self.state or len(kept.groups) != len(self.param_groups):
             self._gathered = kept = self._gather()
             return kept
-        for group in kept.groups:  # somebody has put other moments, or other options, in their place
+        for group in kept.groups:  # other moments, or other options, were put in their place
             options = group.options
             if (
                 self.state[group.params[0]].get("exp_avg") is not group.means[0]

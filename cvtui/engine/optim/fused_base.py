@@ -1,8 +1,8 @@
 """What our optimisers do at every step around their kernels, which fused_adam.py and fused_sgd.py have.
 
 They go PyTorch's way wherever something is out of the ordinary. The wrapper of torch.optim opens a region for the
-profiler at each step, which takes 8 µs where nobody profiles, twice that between the kernels of a small net; a `step`
-that says that it is `hooked` is left without it.
+profiler at each step, which takes 8 µs where nothing is profiled, twice that between the kernels of a small net; a
+`step` that says that it is `hooked` is left without it.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class SGD(FusedOptimizer, PlainSGD):
         """Return the lists; None where PyTorch's own step must be taken."""
         kept = self._gathered
         if kept is not None and kept.state is self.state and len(kept.groups) == len(self.param_groups):
-            for group in kept.groups:  # options, or velocities, that somebody has changed by hand
+            for group in kept.groups:  # options, or velocities, that were changed by hand
                 velocity = self.state[group.params[0]].get("momentum_buffer") if group.velocities else None
                 if (
                     group.options["maximize"]

@@ -1,7 +1,7 @@
 """Update rules that PyTorch has no fused kernel for, and Muon beside AdamW: with the `found_inf` of the fused ones.
 
 `optimizer.found_inf` is None or a scalar on the parameters' device; where it is 1 an update changes nothing. On the CPU
-it is looked at; on a GPU nobody waits for it: the update is done, and what it changed is put back where the flag says
+it is looked at; on a GPU nothing waits for it: the update is done, and what it changed is put back where the flag says
 so.
 """
 

@@ -23,7 +23,7 @@ COLUMNS = ("parameters", "connections", "accuracy", "seconds")
 
 
 class Rival:
-    """One net, its training and what came of it."""
+    """One net, its training and its results."""
 
     def __init__(self, name: str, expression: str, size: Size, classes: int, seed: int, option: str) -> None:
         self.name, self.expression = name, expression

@@ -117,7 +117,7 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
 
 
 def chance(y: Tensor) -> float:
-    """Accuracy of whoever always says the most frequent class."""
+    """Return the accuracy of always answering with the most frequent class."""
     return float(torch.bincount(y).max()) / max(len(y), 1)
 
 

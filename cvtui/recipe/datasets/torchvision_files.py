@@ -14,7 +14,7 @@ class File:
 
     name: str
     md5: str = ""
-    """As torchvision has it; empty where nobody published one."""
+    """As torchvision has it; empty where none was published."""
     bytes: int = 0
     """Its length; 0 where it doesn't follow from the format."""
 
