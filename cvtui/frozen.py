@@ -14,6 +14,8 @@ class Frozen:
 
     fields: ClassVar[frozenset[str]] = frozenset()
     required: ClassVar[frozenset[str]] = frozenset()
+    uncompared: ClassVar[frozenset[str]] = frozenset()
+    """Fields that equality, hash and repr pass over."""
 
     def __init_subclass__(cls) -> None:
         own = cls.__annotations__
@@ -37,7 +39,7 @@ class Frozen:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} can't be deleted")
 
     def _compared(self) -> list[tuple[str, object]]:
-        return [(name, getattr(self, name)) for name in sorted(self.fields) if name != "span"]
+        return [(name, getattr(self, name)) for name in sorted(self.fields - self.uncompared)]
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self._compared() == other._compared()

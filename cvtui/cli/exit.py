@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
-EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
 
 
 def say(message: str, hint: str = "") -> None:
@@ -14,6 +14,3 @@ def say(message: str, hint: str = "") -> None:
 
     with contextlib.suppress(OSError):  # the terminal is gone
         print(harmless(f"cvtui: {message}" + (f"; {hint}" if hint else "")), file=sys.stderr)
-
-
-EXIT_BROKEN_PIPE = 141

@@ -21,6 +21,7 @@ class Node(Frozen):
     """A layer, or a group of them."""
 
     span: Span = (0, 0)
+    uncompared = frozenset({"span"})
     inside = ""
     """The field in which the nodes inside it are."""
 

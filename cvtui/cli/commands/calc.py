@@ -141,9 +141,9 @@ def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool)
 def _json(solution: Solution, against_fc: bool) -> dict[str, object]:
     from cvtui.calc import expression
     from cvtui.calc.dense import against_dense
-    from cvtui.cli.output.calc_view import as_json
+    from cvtui.cli.output.calc_view import table_json
 
-    found: dict[str, object] = as_json(solution.table)
+    found: dict[str, object] = table_json(solution.table)
     if solution.answers:
         found["solutions"] = [
             {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,37 +20,14 @@ if TYPE_CHECKING:
 
 def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
     """Print the table, or the JSON object, of a model that is given as PyTorch code."""
+    from cvtui.cli.output.calc_view import table_json
     from cvtui.engine.nn.summary import summarize_target
 
     found = summarize_target(target, size, classes)
     if as_json:
-        click.echo(json.dumps(module_json(found), ensure_ascii=False))
+        click.echo(json.dumps(table_json(found), ensure_ascii=False))
     else:
         _print(out.console(markup=True), found)
-
-
-def module_json(found: ModuleSummary) -> dict[str, Any]:
-    """Return the object of `--json` as for a net expression. Receptive fields are not known here: null."""
-    return {
-        "input": list(found.input),
-        "layers": [
-            {
-                "name": row.name,
-                "expression": row.expression,
-                "output": list(row.output),
-                "weights": row.weights,
-                "biases": row.biases,
-                "parameters": row.parameters,
-                "macs": row.macs,
-                "activations": row.activations,
-                "receptive_field": None,
-                "fan_in": row.fan_in,
-                "note": row.note,
-            }
-            for row in found.rows
-        ],
-        "totals": {"parameters": found.parameters, "macs": found.macs, "activations": found.activations},
-    }
 
 
 def _print(console: Console, found: ModuleSummary) -> None:

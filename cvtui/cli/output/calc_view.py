@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -13,6 +13,9 @@ from cvtui.calc.memory import training_memory
 from cvtui.calc.solve import Answer, Solution
 from cvtui.cli.output.table import Cell, Column, bar, print_grid
 from cvtui.text import binary_size
+
+if TYPE_CHECKING:
+    from cvtui.engine.nn.summary import ModuleRow, ModuleSummary
 
 _COLOURS = {
     "conv": "cyan",
@@ -115,8 +118,8 @@ def print_against_dense(console: Console, table: Table) -> None:
     )
 
 
-def as_json(table: Table) -> dict[str, Any]:
-    """Return the table as the documented JSON object."""
+def table_json(table: Table | ModuleSummary) -> dict[str, Any]:
+    """Return the table of a net, or of PyTorch code, as the documented JSON object."""
     return {
         "input": list(table.input),
         "layers": [_row_json(row) for row in table.rows],
@@ -124,7 +127,7 @@ def as_json(table: Table) -> dict[str, Any]:
     }
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def _row_json(row: Row | ModuleRow) -> dict[str, Any]:
     field = row.receptive_field
     return {
         "name": row.name,

@@ -49,6 +49,10 @@ class ModuleRow(NamedTuple):
     def parameters(self) -> int:
         return self.weights + self.biases
 
+    @property
+    def receptive_field(self) -> None:
+        """Not known of code: what happens between its modules is not seen."""
+
 
 class ModuleSummary(NamedTuple):
     """A model's table; each parameter is counted once, however many modules share it."""

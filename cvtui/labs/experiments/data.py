@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import torch
+from torch import Tensor, nn
 
 from cvtui.calc import Size, trace
 from cvtui.calc.net.parser import parse
@@ -73,3 +75,23 @@ def build(expression: str, size: Size, classes: int, seed: int, init: str = "he"
         net = Net(table)
     initialise(net, parse_choice(init, INITS, "init"), torch.Generator().manual_seed(seed))
     return net
+
+
+def layer_outputs(net: Net, x: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
+    """Return the outputs of the layers named, in that order, for a batch that goes through the net once."""
+    kept: dict[str, Tensor] = {}
+    wanted = list(names)
+    handles = []
+    for name in wanted:
+
+        def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
+            kept[name] = output.detach()
+
+        handles.append(net.get_submodule(name).register_forward_hook(keep))
+    try:
+        with torch.no_grad():
+            net(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: kept[name] for name in wanted}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from cvtui.calc import Activation
 from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points
 from cvtui.engine.nn.model import Net
-from cvtui.labs.experiments.data import build, points
+from cvtui.labs.experiments.data import build, layer_outputs, points
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
@@ -94,22 +94,7 @@ def hidden(net: Net, x: Tensor) -> list[tuple[str, Tensor]]:
     """(name, outputs [n, units]) of each activation layer; of each layer but the last where there are none."""
     rows = net.table.rows
     wanted = [row.name for row in rows if isinstance(row.node, Activation)] or [row.name for row in rows[:-1]]
-    kept: dict[str, Tensor] = {}
-    handles = []
-    for name in wanted:
-        module: nn.Module = net.get_submodule(name)
-
-        def keep(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
-            kept[name] = output.detach().flatten(1)
-
-        handles.append(module.register_forward_hook(keep))
-    try:
-        with torch.no_grad():
-            net(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [(name, kept[name]) for name in wanted]
+    return [(name, output.flatten(1)) for name, output in layer_outputs(net, x, wanted).items()]
 
 
 def fit_line(values: Tensor, y: Tensor, classes: int) -> tuple[float, Tensor]:

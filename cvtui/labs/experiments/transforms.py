@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from cvtui.engine.nn.model import Net
+from cvtui.labs.experiments.data import layer_outputs
 
 CANVAS = 2
 """Pictures are cut out of a canvas twice as wide, so that what moves in from outside is real picture too."""
@@ -53,27 +54,10 @@ def sample(values: Tensor, side: int, angle: float, scale: float) -> Tensor:
 
 def outputs_of(net: Net, x: Tensor, maps: Mapping[str, tuple[int, int, int]]) -> dict[str, Tensor]:
     """Return the outputs of the layers named in `maps`, each as its (H, W, C); an fc's is laid out as one."""
-    kept: dict[str, Tensor] = {}
-    handles = []
-    for name, (height, width, channels) in maps.items():
-
-        def keep(
-            _module: nn.Module,
-            _inputs: object,
-            output: Tensor,
-            name: str = name,
-            shape: tuple[int, ...] = (channels, height, width),
-        ) -> None:
-            kept[name] = output.detach().reshape(len(output), *shape)
-
-        handles.append(net.get_submodule(name).register_forward_hook(keep))
-    try:
-        with torch.no_grad():
-            net(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return kept
+    outputs = layer_outputs(net, x, maps)
+    return {
+        name: outputs[name].reshape(len(x), channels, height, width) for name, (height, width, channels) in maps.items()
+    }
 
 
 def shift_error(still: Tensor, moved: Tensor, shift: int, stride: int, margin: int, *, border: bool = False) -> float:
