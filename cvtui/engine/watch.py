@@ -251,9 +251,7 @@ class _UserLoop:
         return before
 
     def look(self, number: int) -> str:
-        run = self._run
-        run._recorder.flush()
-        return run._maps.look(number, run.step_count)
+        return self._run._maps.look(number, self.step)
 
     def save(self) -> str:
         """Save the model's state_dict as a checkpoint; return the message."""

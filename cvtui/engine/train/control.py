@@ -179,6 +179,7 @@ class Control:
             case "look":
                 assert command.value is not None
                 begun = time.perf_counter()
+                self.recorder.flush()  # the steps before it: one that ends the run must not count as a failed look
                 message = self.run.look(int(command.value))
                 if not self.paused:  # a pause leaves out its whole length
                     self._exclude(time.perf_counter() - begun)

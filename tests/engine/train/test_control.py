@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from cvtui.engine.observe.recorder import Diverged
 from cvtui.engine.train.checkpoint import load as load_checkpoint
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.trainer import Trainer
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.runlog.writer import EventWriter
 from tests.engine.making import finish, folder, start
+from tests.engine.making import training as prepared
 from tests.waiting import wait_until
 
 
@@ -111,3 +118,16 @@ def test_stop_works_in_a_pause_and_the_commands_before_the_start_count(tmp_path:
     assert [command.command for command in found.commands] == ["set_lr", "pause", "stop"]
     assert found.end is not None
     assert (found.end.status, found.end.step) == ("stopped", 0)
+
+
+def test_a_loss_that_ends_the_run_ends_it_at_a_look_too(tmp_path: Path) -> None:
+    """The step is not in the log yet when the look is asked for: its end is not a failed look's."""
+    run = folder(tmp_path)
+    training = prepared(on_nan="stop(1)")
+    with EventWriter(run) as writer:
+        trainer = Trainer(training, run, writer, Signals())
+        trainer.recorder.step(0.01, torch.tensor(math.nan))
+        run.send(Command(command="look", time=time.time(), value=0))
+        with pytest.raises(Diverged, match="the loss was NaN at step 0"):
+            trainer.control.apply_pending()
+        trainer.close()
