@@ -1,4 +1,4 @@
-"""The table of all labs: claims, knobs, what to notice (types: labs.py; the experiments themselves: cvtui/labs)."""
+"""The table of all labs: claims, knobs, what to notice (types: spec.py; the experiments: experiments/)."""
 
 from __future__ import annotations
 

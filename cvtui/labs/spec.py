@@ -1,6 +1,6 @@
 """What a lab is asked to do, as data: its page in the lecture, its claim, its knobs, and the one check of them all.
 
-The experiments themselves lie in `cvtui.labs`, one file each, by the same names; the table of all labs in
+The experiments themselves lie in `cvtui.labs.experiments`, one file each, by the same names; the table of all labs in
 `catalog.py`. Nothing here needs torch, so that the list, the help and a wrong knob answer at once.
 """
 

@@ -23,6 +23,7 @@ from cvtui.labs.report import FolderReport, LabResult, Report, Stopped
 from cvtui.runlog.events import Log, RunEnded, RunStarted
 from cvtui.runlog.worker_process import worker_threads
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import error_line
 
 Status = Literal["finished", "stopped", "diverged", "failed"]
 
@@ -76,7 +77,7 @@ def _work(folder: LabFolder, name: str, knobs: dict[str, Any], writer: EventWrit
         reason, code = error.message, 2
         print(f"cvtui: {error.message}", file=sys.stderr)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = error_line(error, 300)
         traceback.print_exc()
     if status == "failed":
         writer.write(Log(time=time.time(), text=reason, level="error"))

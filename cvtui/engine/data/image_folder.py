@@ -109,7 +109,7 @@ def _part(
 
 
 class ChannelSums:
-    """ChannelSums and squares of every channel, added up by many threads."""
+    """Sums and squares of every channel, added up by many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -46,7 +46,7 @@ def _as_read(images: list[Tensor | str]) -> tuple[Tensor, dict[int, str]]:
 
 
 class Streamed:
-    """One part of a data set whose images come from files; see `cvtui.engine.data.loading.Part`."""
+    """One part of a data set whose images come from files; see `cvtui.engine.data.images.Part`."""
 
     def __init__(
         self,

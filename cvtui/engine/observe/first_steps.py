@@ -38,7 +38,7 @@ class Probe:
 
         probe = Probe(model, optimizer)
         forward, backward, optimizer.step()
-        probe.step(loss, labels)              # after each step, until probe.done
+        probe.step(loss, labels)              # after each step
         facts = probe.take()                  # at a flush: a record, or None
         probe.close()
 

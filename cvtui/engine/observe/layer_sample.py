@@ -33,6 +33,7 @@ from cvtui.engine.observe.statistics import (
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.nonfinite import words_of
+from cvtui.text import rounded
 
 KINDS: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv",
@@ -321,7 +322,7 @@ _LENGTHS = {
 
 def record_of(pending: Pending) -> LayersSampled:
     """Make the record of a sample, read from the device now."""
-    numbers: list[float] = [float(f"{number:.6g}") for number in pending.numbers.tolist()]
+    numbers: list[float] = [rounded(number, 6) for number in pending.numbers.tolist()]
     layers = []
     answers = None
     start = 0

@@ -12,6 +12,7 @@ from cvtui.runlog.events import EpochDone, Facts, Finding, Log, Record, RunEnded
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import error_line
 
 EAGER_LOOKS = 50
 SECONDS_APART = 0.5
@@ -21,8 +22,7 @@ SECONDS_APART = 0.5
 class LiveDoctorWriter(EventWriter):
     """Event writer that runs the doctor on each record and logs its findings.
 
-    Each finding is written once, and again when more is known to follow from it. A doctor that raises is dropped: it
-    must not cost a training.
+    Each finding is written once. A doctor that raises is dropped: it must not cost a training.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -63,7 +63,7 @@ class LiveDoctorWriter(EventWriter):
                     self._report(diagnosis)
         except Exception as error:
             self._doctor = None
-            text = f"the doctor had to leave ({type(error).__name__}: {error}); `cvtui doctor` looks at the run again"
+            text = f"the doctor had to leave ({error_line(error)}); `cvtui doctor` looks at the run again"
             super().write(Log(time=time.time(), level="warning", text=text))
         self.seconds += time.perf_counter() - begun
 

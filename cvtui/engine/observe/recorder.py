@@ -21,7 +21,7 @@ from cvtui.engine.observe.step_metrics import Readings, StepMetrics
 from cvtui.runlog.events import Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
-from cvtui.text import rounded_or_none
+from cvtui.text import rounded, rounded_or_none
 
 
 class Diverged(Exception):
@@ -196,7 +196,7 @@ class StepRecorder:
             Steps(
                 first=first,
                 loss=[loss if math.isfinite(loss) else None for loss in readings.loss[:count]],
-                lr=[float(f"{rate:.7g}") for rate in rates[:count]],
+                lr=[rounded(rate, 7) for rate in rates[:count]],
                 accuracy=[rounded_or_none(value, 6) for value in readings.accuracy[:count]],
                 grad_norm=[rounded_or_none(value, 6) for value in readings.grad_norm[:count]],
                 seconds=[round(second, 5) for second in seconds[:count]],

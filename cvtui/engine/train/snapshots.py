@@ -88,9 +88,10 @@ class Snapshots:
 
     def look(self, number: int) -> str:
         """Write the feature maps of validation image `number`, now and after later epochs; return the message."""
-        if not self.maps.images.missing and 0 <= number < self.maps.images.size:
+        message = self.maps.look(number, self.training.step)
+        if self.maps.written:
             self.image = number
-        return self.maps.look(number, self.training.step)
+        return message
 
     def _filters(self) -> None:
         """Write the first conv layer's filters: RGB for three channels, else the mean over the channels."""

@@ -115,7 +115,7 @@ class TrainingState:
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """Augment (as in this step) and normalize the pixels of a batch."""
-        return self.preprocess(self.augment(pixels, self.step) if self.augment else pixels)
+        return self.preprocess(self._augment(pixels, self.step))
 
     def updated(self) -> None:
         """Count the step that was done; the running mean of the weights follows it."""
@@ -126,7 +126,10 @@ class TrainingState:
 
     def augmented(self, images: Images, step: int) -> Images:
         """Augment the batch of step `step`."""
-        return Images(self.augment(images.pixels, step), images.labels) if self.augment else images
+        return Images(self._augment(images.pixels, step), images.labels)
+
+    def _augment(self, pixels: Tensor, step: int) -> Tensor:
+        return self.augment(pixels, step) if self.augment else pixels
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
         """Yield the batches of an epoch (from 1), without the `first` ones."""

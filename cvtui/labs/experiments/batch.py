@@ -16,6 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, guess, problem, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import rounded
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -183,7 +184,7 @@ def curves(runners: list[Runner]) -> list[AnyFigure]:
             curves=[
                 Curve(
                     name=runner.name,
-                    x=[float(f"{x:.4g}") for x in getattr(runner, x_of)],
+                    x=[rounded(x, 4) for x in getattr(runner, x_of)],
                     y=[round4(loss) for loss in runner.losses],
                 )
                 for runner in begun

@@ -40,7 +40,6 @@ NET_RULES: dict[str, Make] = {
     "adam": lambda weights, _lr: torch.optim.Adam(weights, lr=0.004),
 }
 """Rates that suit the digits' MLP, each the best of 1, 2, 4 x a power of ten."""
-SURFACES = ("quadratic", "saddle", "minimum", "noisy", "rosenbrock")
 RACE_SURFACES = ("quadratic", "saddle", "minimum", "noisy")
 NEAR = 1e-2
 """Closer than this to the saddle is "still there"."""

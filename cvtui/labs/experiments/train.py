@@ -31,7 +31,7 @@ class TensorSplit:
     classes: int
 
     def head(self, train: int, validation: int) -> TensorSplit:
-        """Return the first `count` of training and validation only."""
+        """Return the first `train` training and `validation` validation images only."""
         return TensorSplit(
             x=self.x[:train],
             y=self.y[:train],
