@@ -72,6 +72,10 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size; the kernel sends SIGWINCH."""
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def shows(self, wanted: str | re.Pattern[str], timeout: float = 30.0, since: int = 0) -> None:
         """Wait until a text or pattern was written (escapes left out), after so many pieces.
 

@@ -44,6 +44,10 @@ class Screen(Terminal):
         # pyte takes a private mode's report and kitty's keys for letters and for SGR
         self._stream.feed(re.sub(r"\x1b\[[?<>=][0-9;]*(\$p|[um])", "", piece))
 
+    def resize(self, columns: int, lines: int) -> None:
+        self._drawn.resize(lines, columns)
+        super().resize(columns, lines)
+
     @property
     def shown(self) -> str:
         return "\n".join(self._drawn.display)
@@ -111,4 +115,16 @@ def test_a_run_with_its_panes_windows_and_questions(size: tuple[int, int], folde
             ("?", "Live view"), (ESC, "!Live view"),
             ("4", "Runs in runs"), ("1", "finished"), ("n", "standardise"), ("b", "finished"),
         )  # fmt: skip
+        screen.leave()
+
+
+def test_a_terminal_that_grows_under_a_window_is_drawn(folder: Path) -> None:
+    """The screen below has its old size for a moment longer than the window over it."""
+    with Screen(cwd=folder, size=(80, 24)) as screen:
+        screen.until("standardise")
+        screen.walk(("?", "Train: keys"))
+        for size in ((81, 24), (81, 25), (120, 40), (90, 30)):
+            screen.resize(*size)
+            screen.until("Train: keys")
+        screen.walk((ESC, "!Train: keys"))
         screen.leave()

@@ -46,7 +46,8 @@ class Modal(ModalScreen[Answer]):
         below = self._below
         if below is None or len(below) != self.size.height or below[0].cell_length != self.size.width:
             drawn: Any = self.render()
-            if not isinstance(drawn, BackgroundScreen):
+            # After a resize the screen below is drawn at its old size once more, and has too few lines for this one.
+            if not isinstance(drawn, BackgroundScreen) or drawn.screen._compositor.size != self.size:
                 return super().render_lines(crop)
             strips = drawn.screen._compositor.render_strips()
             below = self._below = tinted(strips, drawn.color, self.get_line_filters())
