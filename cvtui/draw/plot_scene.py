@@ -118,7 +118,9 @@ def round_limits(low: float, high: float, kind: str) -> Limits:
     wide = widened(low, high)
     step = (wide.high / 2 - wide.low / 2) / 2.5
     if not (high > low) or not 1e-290 < step < 1e290 or step < 1e-9 * max(abs(low), abs(high)):
-        return Limits(0.0, wide.high) if low == high and low > 0 and kind == "percent" else wide
+        if low == high and low >= 0 and kind == "percent":
+            return Limits(0.0, min(wide.high, 1.0) if high <= 1 else wide.high)
+        return wide
     quarter = nice_step(step) / 4
     bottom, top = math.floor(wide.low / quarter) * quarter, math.ceil(wide.high / quarter) * quarter
     if low >= 0 and low < 0.35 * high:

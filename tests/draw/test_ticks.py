@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvtui.draw.plot_scene import round_limits
 from cvtui.draw.scales import Limits
 from cvtui.draw.ticks import labels, linear_ticks, log_ticks, nice_step, read_out, time_step
 
@@ -129,3 +130,11 @@ def test_log_ticks_lie_within(low, decades, most):
 )
 def test_read_outs(value, kind, expected):
     assert read_out(value, kind) == expected
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_an_axis_of_one_share_begins_at_0_and_ends_at_1_at_most(share: float) -> None:
+    limits = round_limits(share, share, "percent")
+    assert limits.low == 0.0
+    assert share <= limits.high <= 1.0
+    assert limits.high > 0.0

@@ -18,8 +18,9 @@ from cvtui.recipe.validation import check
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.form.form_view import FormView
+from cvtui.tui.panes.curve_pane import CurvePlot
 from cvtui.tui.screens.base import SCREENS, TooSmall, TopBar
-from cvtui.tui.screens.help import HelpScreen
+from cvtui.tui.screens.help import HelpScreen, keys_of
 from cvtui.tui.screens.train import TrainScreen
 from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.text_field import TextField
@@ -313,6 +314,13 @@ async def test_values_stay_while_one_looks_elsewhere(tmp_path: Path) -> None:
         await pilot.press("escape", "4", "1")
         await pilot.pause()
         assert row(app, "net").text == "fc32-relu-fc"
+
+
+def test_the_page_of_keys_names_no_key_that_a_widget_left_to_others() -> None:
+    """The curves of the live view leave shift+arrows, r and y to it, and bind others in their place."""
+    keys = " ".join(line.keys for line in keys_of(CurvePlot())).split()
+    assert not {"shift+←", "shift+→", "r", "y"} & set(keys)
+    assert {"ctrl+←", "ctrl+→"} <= set(keys)
 
 
 async def test_the_page_of_keys_tells_every_key_of_the_place(tmp_path: Path) -> None:

@@ -90,6 +90,17 @@ async def test_a_long_net_scrolls_and_the_total_stays() -> None:
         await wait_until_async(lambda: app.grid.text.splitlines()[1].startswith("conv1"), 10, "its beginning")
 
 
+@pytest.mark.parametrize("width", range(60, 100, 3))
+async def test_no_column_lies_below_the_scrollbar(width: int) -> None:
+    app = Shown("(conv8-relu)*50-gap-fc")
+    async with app.run_test(size=(width, 12)) as pilot:
+        app.grid.set_table(app.traced())
+        await pilot.pause()
+        bar = app.grid.styles.scrollbar_size_vertical
+        assert app.grid.show_vertical_scrollbar
+        assert max(map(len, app.grid.text.splitlines())) <= width - bar
+
+
 async def test_std_beside_the_layers_and_dots_while_they_are_awaited() -> None:
     app = Shown("conv8-relu-fc")
     async with app.run_test(size=(100, 12)) as pilot:

@@ -30,6 +30,7 @@ class StyledLine:
 class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
     """A list of lines. Wrapping is done once per line and width, drawing once per visible line."""
 
+    BINDING_GROUP_TITLE = "The text"
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--pointed"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", "Up", show=False),

@@ -43,6 +43,8 @@ def keys_of(node: DOMNode) -> list[Keys]:
                 action = binding.action if binding.tooltip else binding.action.partition("(")[0]
                 keys.setdefault(action, []).append(spelled(binding.key))
                 meanings.setdefault(action, []).append(meaning)
+        if not cls.__dict__.get("_inherit_bindings", True):
+            break  # as Textual: what its bases bind is not bound here
     return [Keys(" ".join(dict.fromkeys(keys[action])), _joined(meanings[action])) for action in keys]
 
 

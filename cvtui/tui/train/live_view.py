@@ -85,7 +85,7 @@ class LiveView(Widget):
         Binding("shift+left", "epoch(-1)", "Epoch before", show=False, tooltip="Back to the end of the epoch before"),
         Binding("shift+right", "epoch(1)", "Next epoch", show=False, tooltip="On to the end of the next epoch"),
         Binding("end", "live", "Live", priority=True, tooltip="From a moment in time back to the run as it is now"),
-        Binding("escape", "live", "Live", show=False),
+        Binding("escape", "live", "Live", show=False, tooltip="From a moment in time back to the run as it is now"),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one, with a changed recipe"),
         Binding("u", "go_on", "Resume", tooltip="Resume a stopped, lost or diverged run"),
         Binding("q", "leave", "Leave", tooltip="Quit (asks whether training should continue)"),

@@ -54,7 +54,11 @@ class PrecheckModal(Modal[None]):
         recipe = Path(self._folder.name) / "recipe.toml"
         recipe.write_text(dumps(self._recipe), encoding="utf-8")
         command = [sys.executable, "-m", "cvtui", "check", str(recipe), "--json"]
-        self._process, self._errors = start_child(command, stdin=subprocess.DEVNULL, stdout=self._output)
+        try:
+            self._process, self._errors = start_child(command, stdin=subprocess.DEVNULL, stdout=self._output)
+        except OSError as error:
+            self.query_one("#check", Static).update(f"✗ the check can't be started: {error.strerror or error}")
+            return
         self._timer = self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:

@@ -69,7 +69,7 @@ class RunCommands:
         try:
             self._live.folder.send(Command(command=command, time=time.time(), value=value))
         except RequestError as error:
-            self._live.app.notify(error.message, severity="error", markup=False)
+            self.refuse(error)
             return False
         self._sent = (len(self._live.history.commands), time.monotonic())
         self._live.change_view(pending=_PENDING[command])
@@ -110,7 +110,7 @@ class RunCommands:
             try:
                 self.worker = launch(self._live.folder, detached=True, resume=True, rate=rate)
             except RequestError as error:
-                self._live.app.notify(error.message, severity="error", markup=False)
+                self.refuse(error)
                 return
             self._live.app.notify("resuming: the trainer is starting", markup=False)
 

@@ -150,8 +150,9 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     def _arrange(self) -> None:
         foot = 1 if self.has_total else 0
         height = len(self.rows) + 1 + foot
-        width = self.size.width - (self.scrollbar_size_vertical if height > self.container_size.height else 0)
-        self._wide = fit(self.COLUMNS, self._asked, max(0, width), together=self.TOGETHER)
+        # The styles' size: the bar itself has none before it is shown, and no resize tells of it then.
+        bar = self.styles.scrollbar_size_vertical if height > self.container_size.height else 0
+        self._wide = fit(self.COLUMNS, self._asked, max(0, self.size.width - bar), together=self.TOGETHER)
         self.virtual_size = Size(self.size.width, height)
 
     def on_resize(self) -> None:
