@@ -123,8 +123,3 @@ def binary_size(amount: float | None) -> str:
             break
         amount /= 1024
     return f"{amount:,.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:,.1f} {unit}"
-
-
-def shape(sizes: list[int] | tuple[int, ...]) -> str:
-    """[8, 8, 32] -> "8x8x32", as the lecture writes H x W x C; [10] -> "10"."""
-    return "x".join(map(str, sizes))

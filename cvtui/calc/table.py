@@ -6,6 +6,7 @@ adding the bias is not counted, nor are activations, pooling and normalisation (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from cvtui.calc.net.nodes import Conv, Linear, Node, Pair
@@ -20,7 +21,7 @@ def values(size: Size) -> int:
     return size[0] if len(size) == 1 else size[0] * size[1] * size[2]
 
 
-def size_text(size: Size) -> str:
+def size_text(size: Sequence[int]) -> str:
     """`32x32x3`, or `10` for a flat one."""
     return "x".join(map(str, size))
 

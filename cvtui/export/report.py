@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cvtui import door
+from cvtui.calc.table import size_text
 from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
@@ -167,7 +168,7 @@ def _layers(history: History) -> str:
         cells = [
             escape(layer.name),
             escape(layer.expression),
-            "x".join(map(str, layer.output)),
+            size_text(layer.output),
             f"{layer.parameters:,}" if layer.parameters else "",
             f"{layer.macs:,}" if layer.macs else "",
         ]

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from cvtui.errors import RequestError
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_name(name: str, label: str = "--name") -> str:

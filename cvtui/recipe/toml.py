@@ -72,7 +72,7 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     """Set some fields of a recipe from text, as typed on the command line or into the form.
 
     Keys are fields' names (hyphens are free). A weight decay that was the usual one of the optimizer before becomes
-    that of the new one. RequestError names the option: "--lr: 'fast' is no number; allowed: …".
+    that of the new one. RequestError names the option: "--lr: 'fast' is not a number; allowed: …".
     """
     values = {}
     for name, text in changes.items():

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from cvtui.calc import Table, trace
 from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
+from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.inits import INITS
@@ -150,7 +151,7 @@ def check_net(net: str, data: DataFacts) -> Table:
         ) from None
     last = next((row for row in reversed(table.rows) if row.kind != "softmax"), table.rows[-1])
     if last.output not in ((classes,), (1, 1, classes)):
-        shape = "x".join(map(str, last.output))
+        shape = size_text(last.output)
         raise RequestError(
             f"net: its last layer {last.name} puts out {shape}, but {data.name} has {classes} classes; "
             "end it in a bare 'fc', which has one output per class",

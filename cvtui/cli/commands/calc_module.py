@@ -42,7 +42,7 @@ def _print(console: Console, found: ModuleSummary) -> None:
         [
             Column("layer", [Cell(row.name, _colour(row)) for row in rows], foot="total", most=36, keep_end=True),
             Column("module", [row.expression for row in rows], need=7, most=52),
-            Column("output", [Cell("x".join(map(str, row.output)), "bold") for row in rows], "right"),
+            Column("output", [Cell(size_text(row.output), "bold") for row in rows], "right"),
             Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 1,
                    f"{found.parameters:,}"),
             Column("weights + biases", [_split(row) for row in rows], "right", 5, f"{found.parameters:,}",

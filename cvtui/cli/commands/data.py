@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.calc.table import size_text
 from cvtui.cli import out
 from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError
@@ -176,7 +177,7 @@ def _list(data_dir: str, as_json: bool) -> None:
 
 
 def _sides(facts: DataFacts) -> str:
-    return "x".join(map(str, facts.size)) if len(facts.size) > 1 else f"{facts.size[0]} features"
+    return size_text(facts.size) if len(facts.size) > 1 else f"{facts.size[0]} features"
 
 
 def _as_dict(facts: DataFacts, data_dir: str) -> dict[str, Any]:

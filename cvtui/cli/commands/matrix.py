@@ -21,6 +21,7 @@ from cvtui.calc.matrix import (
     sliding,
     times,
 )
+from cvtui.calc.table import size_text
 from cvtui.cli import out
 from cvtui.errors import RequestError, nearest
 
@@ -51,7 +52,7 @@ sliding window's own answer.
 @click.option(
     "--filter", "filter_text", metavar="W", required=True, help='"1 2 3", "1 2; 3 4" (rows), or a shape: 3x3.'
 )
-@click.option("--size", "size_text", metavar="N", required=True, help="The input's size: 5 or 5x5.")
+@click.option("--size", "size_given", metavar="N", required=True, help="The input's size: 5 or 5x5.")
 @click.option("--mode", metavar="MODE", default="full", show_default=True, help="full, same or valid.")
 @click.option("--stride", type=int, default=1, show_default=True, help="Steps between two windows.")
 @click.option("--padding", type=int, help="Zeros on each side, as PyTorch counts them; in place of --mode.")
@@ -61,7 +62,7 @@ sliding window's own answer.
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (above) instead.")
 def matrix(
     filter_text: str,
-    size_text: str,
+    size_given: str,
     mode: str,
     stride: int,
     padding: int | None,
@@ -71,7 +72,7 @@ def matrix(
     as_json: bool,
 ) -> None:
     """Write a convolution as a matrix: y = T x."""
-    spec = _spec(filter_text, size_text, mode, stride, padding, circular, correlate)
+    spec = _spec(filter_text, size_given, mode, stride, padding, circular, correlate)
     x = _input(input_text, prod(spec.size))
     built = build(spec)
     numbers = built.numbers()
@@ -88,13 +89,13 @@ def matrix(
 
 
 def _spec(
-    filter_text: str, size_text: str, mode: str, stride: int, padding: int | None, circular: bool, correlate: bool
+    filter_text: str, size_given: str, mode: str, stride: int, padding: int | None, circular: bool, correlate: bool
 ) -> FilterSpec:
     weights, shape = _filter(filter_text)
-    size = _shape("--size", size_text)
+    size = _shape("--size", size_given)
     if len(size) != len(shape):
         raise RequestError(
-            f"--size {size_text!r}: the filter has {len(shape)} dimension{'s' * (len(shape) > 1)}, "
+            f"--size {size_given!r}: the filter has {len(shape)} dimension{'s' * (len(shape) > 1)}, "
             f"so --size has too: {'5' if len(shape) == 1 else '5x5'}"
         )
     chosen: Mode | None = next((one for one in MODES if one == mode.lower()), None)
@@ -107,10 +108,10 @@ def _spec(
     spec = FilterSpec(weights, shape, size, chosen, stride, padding, circular, correlate)
     if 0 in spec.output:
         allowed = "" if padding is not None else "; --mode full or same lets it hang over"
-        raise RequestError(f"--filter: {_by(shape)} is larger than the input of {_by(size)}{allowed}")
+        raise RequestError(f"--filter: {size_text(shape)} is larger than the input of {size_text(size)}{allowed}")
     if prod(spec.output) * prod(size) > MAX_ENTRIES or prod(spec.output) * prod(shape) > 4 * MAX_ENTRIES:
         raise RequestError(
-            f"--size {size_text}: the matrix would be {prod(spec.output):,} x {prod(size):,}; "
+            f"--size {size_given}: the matrix would be {prod(spec.output):,} x {prod(size):,}; "
             f"at most {MAX_ENTRIES:,} entries are written out"
         )
     return spec
@@ -183,7 +184,3 @@ def _json(built: Matrix, numbers: list[list[Number]], x: list[Number], y: list[N
 
 def _plain(number: Number) -> int | float:
     return number if isinstance(number, int) else float(number)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

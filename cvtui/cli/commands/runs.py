@@ -101,7 +101,7 @@ def _cells(entry: RunSummary) -> dict[str, Text]:
         "state": Text(entry.state, STYLES.get(entry.state, "")),
         "epochs": Text(f"{entry.epochs}/{entry.epochs_asked or '?'}"),
         "best val": Text(best),
-        "time": Text(duration(entry.seconds)),
+        "time": Text(duration(entry.seconds, decimal=True)),
         "started": Text(time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started)) if entry.started else ""),
         "data": Text(harmless(entry.data)),
         "net": Text(harmless(entry.net)),

@@ -145,6 +145,3 @@ def check_runs_folder(runs: Path, name: str | None) -> None:
         above = above.parent
     if not os.access(above, os.W_OK | os.X_OK):
         raise RequestError(f"--runs: {str(above)!r} is not writable", hint="choose a place with --runs DIR")
-
-
-# ------------------------------------------------------------------ help

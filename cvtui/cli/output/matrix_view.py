@@ -9,6 +9,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 
 from cvtui.calc.matrix import FilterSpec, Matrix, Number, build, rank, show, sliding
+from cvtui.calc.table import size_text
 
 COLOURS = (
     "#4e9af1", "#f2a541", "#5fd38d", "#e85d75", "#b58df1", "#3fc9c9", "#f27ab0", "#c9c93f",
@@ -39,7 +40,7 @@ def print_matrix(
     """Print the matrix with its facts, and y = T x worked out both ways."""
     spec = built.spec
     name = "Cross-correlation" if spec.correlate else "Convolution"
-    what = f"filter of {_by(spec.shape)} on {_by(spec.size)}, {_borders(spec)}"
+    what = f"filter of {size_text(spec.shape)} on {size_text(spec.size)}, {_borders(spec)}"
     article = "" if spec.stride > 1 else "a "
     console.print(f"[bold]{name}[/], {what}: y = T x.", highlight=False)
     console.print(f"T is {built.rows} x {built.columns}: {article}{built.kind}.", highlight=False)
@@ -148,7 +149,8 @@ def _print_facts(console: Console, built: Matrix, full_rank: int | None) -> None
     if max(small.size) <= 2 * TYPICAL:
         twin = build(small)
         console.print(
-            f"Rank of the same on {_by(small.size)}: {rank(twin.numbers())}, at most {min(twin.rows, twin.columns)}.",
+            f"Rank of the same on {size_text(small.size)}: {rank(twin.numbers())}, "
+            f"at most {min(twin.rows, twin.columns)}.",
             highlight=False,
         )
 
@@ -195,7 +197,3 @@ def _bracketed(text: str | None, width: int) -> Segment:
 
 def _escaped(text: str) -> str:
     return text.replace("[", r"\[")
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cvtui import door
+from cvtui.calc.table import size_text
 from cvtui.cli import out, process
 from cvtui.cli.exit import say
 from cvtui.text import binary_size, duration, harmless, percent
@@ -245,7 +246,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     from cvtui.recipe.first_loss import first_loss
 
     recipe, data, table = checked.recipe, checked.data, checked.table
-    size, most = "x".join(map(str, data.size)), data.at_most
+    size, most = size_text(data.size), data.at_most
     what = f"images {size}" if len(data.size) == 3 else f"points of {size} features"
     first = first_loss(checked.loss, len(data.classes))
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")

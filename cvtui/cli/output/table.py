@@ -48,7 +48,13 @@ def print_grid(console: Console, columns: Sequence[Column]) -> None:
     """Head, rows and, where any column has one, foot."""
     numbers = {column.title: str(number) for number, column in enumerate(columns)}
     specs = [
-        fitting.Column(key=str(n), need=c.need, least=c.width, most=c.width, instead_of=numbers.get(c.instead_of, ""))
+        fitting.Column(
+            key=str(n),
+            need=c.need,
+            least=c.width,
+            most=c.width,
+            instead_of=numbers[c.instead_of] if c.instead_of else "",  # the notes' title is "", too
+        )
         for n, c in enumerate(columns)
     ]
     asked = {str(n): c.width for n, c in enumerate(columns) if c.need == 0 or any(map(_text, c.cells))}

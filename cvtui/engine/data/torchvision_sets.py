@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvtui.calc.table import size_text
 from cvtui.engine.data.formats.cifar import read_cifar
 from cvtui.engine.data.formats.errors import MOST_BYTES, DamagedError
 from cvtui.engine.data.formats.idx import read_idx
@@ -53,7 +54,7 @@ def read_files(name: str, found: LocatedSet) -> Split:
         if len(pixels) != len(labels):
             raise DamagedError(path, f"{len(pixels):,} images have {len(labels):,} labels")
         if pixels.shape[1:] != facts.size:
-            shape = "x".join(map(str, pixels.shape[1:]))
+            shape = size_text(pixels.shape[1:])
             raise DamagedError(path, f"its images are {shape}, not {'x'.join(map(str, facts.size))}")
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(facts.classes):
             wrong = labels.max() if labels.min() >= 0 else labels.min()

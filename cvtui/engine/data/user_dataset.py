@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.calc.table import size_text
 from cvtui.engine.data.decode import to_rgb
 from cvtui.engine.data.images import Images, OnProgress, Split
 from cvtui.engine.runtime.seeds import SELECTION, generator
@@ -48,7 +49,7 @@ def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
     if pair[1] is not None:
         validation, more = _part(pair[1], text, size)
         if train.pixels.shape[1:] != validation.pixels.shape[1:]:
-            shapes = " and ".join("x".join(map(str, part.pixels.shape[1:])) for part in (train, validation))
+            shapes = " and ".join(size_text(part.pixels.shape[1:]) for part in (train, validation))
             raise RequestError(f"data: {text}: training and validation differ: {shapes}; --size makes them equal")
         split = Split(train, validation)
         names = names or more
@@ -141,7 +142,7 @@ def _stacked(images: list[Tensor], text: str, size: str) -> Tensor:
     try:
         return torch.stack(images).contiguous()
     except RuntimeError:
-        shapes = sorted({"x".join(map(str, image.shape)) for image in images})
+        shapes = sorted({size_text(image.shape) for image in images})
         raise RequestError(f"data: {text}: its images differ: {', '.join(shapes[:4])}") from None
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvtui.calc import Activation, Row, Size
+from cvtui.calc.table import size_text
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
@@ -231,7 +232,7 @@ def table(checked: list[GradientCheck]) -> AnyFigure:
     rows = [
         [
             f"{entry.layer} {entry.what}",
-            "x".join(map(str, entry.shape)),
+            size_text(entry.shape),
             f"{float(entry.backward[entry.largest]):+.6f}",
             f"{float(entry.numeric[entry.largest]):+.6f}",
             f"{entry.error:.1e}",

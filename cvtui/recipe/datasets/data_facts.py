@@ -31,12 +31,13 @@ class DataFacts:
 
     def counts(self) -> tuple[int, ...]:
         """Return the training images of each class."""
-        return self.train_counts or _evenly(self.train, len(self.classes))
+        return self.train_counts or evenly(self.train, len(self.classes))
 
     def held_out(self) -> tuple[int, ...]:
         """Return the validation images of each class."""
-        return self.validation_counts or _evenly(self.validation, len(self.classes))
+        return self.validation_counts or evenly(self.validation, len(self.classes))
 
 
-def _evenly(total: int, classes: int) -> tuple[int, ...]:
+def evenly(total: int, classes: int) -> tuple[int, ...]:
+    """Divide a number among classes; the first ones get one more where it leaves a rest."""
     return tuple(total // classes + (number < total % classes) for number in range(classes))

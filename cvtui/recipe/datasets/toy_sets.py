@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts, evenly
 from cvtui.recipe.datasets.source import DataSource
 from cvtui.recipe.recipe import Recipe
 
@@ -32,10 +32,7 @@ _SUMMARIES = {
 
 def shares(classes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Points of each class, to train on and to validate: as even as can be, and 400 and 100 in all."""
-    every, train = (
-        tuple(total // classes + (number < total % classes) for number in range(classes))
-        for total in (TRAIN + VALIDATION, TRAIN)
-    )
+    every, train = evenly(TRAIN + VALIDATION, classes), evenly(TRAIN, classes)
     return train, tuple(both - own for both, own in zip(every, train, strict=True))
 
 

@@ -81,16 +81,17 @@ def _filter(row: Row, position: int, width: int) -> list[Content]:
     grid = _grid_lines(demo, covered)
     output = _output_lines(demo, position)
     weights = _weight_lines(demo)
-    blocks = [(f"input {_by(demo.size)}", grid)]
+    blocks = [(f"input {size_text(demo.size)}", grid)]
     if demo.kind == "conv":
-        blocks.append((f"filter {_by(demo.window)}", weights))
-    blocks.append((f"output {_by(demo.output)}", output))
+        blocks.append((f"filter {size_text(demo.window)}", weights))
+    blocks.append((f"output {size_text(demo.output)}", output))
     lines = _beside(blocks, width)
     lines += [Content(""), *_wrapped(demo.formula(position), width)]
     if demo.size != demo.real:
-        lines += _quiet(f"shown for a {_by(demo.size)} input, one channel (really {size_text(row.input)})")
+        lines += _quiet(f"shown for a {size_text(demo.size)} input, one channel (really {size_text(row.input)})")
     stride, padding = demo.stride, demo.padding
-    lines += _quiet(f"place {position + 1} of {demo.positions}; stride {_by(stride)}, padding {_by(padding)}")
+    steps = f"stride {size_text(stride)}, padding {size_text(padding)}"
+    lines += _quiet(f"place {position + 1} of {demo.positions}; {steps}")
     return lines
 
 
@@ -206,11 +207,11 @@ def _field_text(
     inside = (min(bottom, size[0]) - max(top, 0)) * (min(right, size[1]) - max(left, 0))
     out = seen.size[0] * seen.size[1] - inside
     padding = f", {out} of them padding" if out > 0 else ""
-    steps = f"its neighbours step by {_by(seen.stride)}" if any(seen.stride) else "all units see the same"
+    steps = f"its neighbours step by {size_text(seen.stride)}" if any(seen.stride) else "all units see the same"
     return [
         Content(""),
-        Content(f"{name} sees {_by(seen.size)} pixels{padding}"),
-        *_quiet(f"rows {top} to {bottom - 1}, columns {left} to {right - 1} of {_by(size[:2])}; {steps}"),
+        Content(f"{name} sees {size_text(seen.size)} pixels{padding}"),
+        *_quiet(f"rows {top} to {bottom - 1}, columns {left} to {right - 1} of {size_text(size[:2])}; {steps}"),
     ]
 
 
@@ -307,7 +308,3 @@ def _plane(row: Row, width: int, height: int) -> tuple[Matrix, str] | None:
     shape = f"{matrix.rows}x{matrix.columns}, {matrix.zeros:.0%} zeros, {matrix.distinct} parameters"
     text = f"{matrix.kind} for a 4x4 input: {shape}"
     return Matrix(values=values, groups=groups), text
-
-
-def _by(pair: tuple[int, ...]) -> str:
-    return "x".join(map(str, pair))

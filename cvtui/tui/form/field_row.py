@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
+from cvtui.calc.table import size_text
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.datasets.data_facts import DataFacts
@@ -201,7 +202,7 @@ def explanation(field: Field, text: str, problem: Problem | None = None) -> Cont
     if isinstance(entry, Choice):
         parts.append((f"\n{entry.name}: {entry.summary}. {entry.formula}", MUTED))
     elif isinstance(entry, DataFacts):
-        size = "x".join(map(str, entry.size))
+        size = size_text(entry.size)
         sizes = f"{size}, {len(entry.classes)} classes, {entry.train:,} to train and {entry.validation:,} to validate"
         parts.append((f"\n{entry.name}: {sizes}", MUTED))
     else:

@@ -83,7 +83,7 @@ class LayerTable(Grid[Row]):
                 return (count(row.macs), "quiet") if row.macs else ("", "quiet")
             case "field":
                 seen = row.receptive_field
-                return ("x".join(map(str, seen.size)) if seen is not None else "", "quiet")
+                return (size_text(seen.size) if seen is not None else "", "quiet")
             case "formula":
                 return row.formula, "quiet"
             case "counting":

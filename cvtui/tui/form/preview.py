@@ -10,6 +10,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
+from cvtui.calc.table import size_text
 from cvtui.text import binary_size, count, significant
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.form.validation import Validation
@@ -234,7 +235,7 @@ def _import_heavy() -> None:
 
 
 def _shape(validation: Validation) -> str:
-    return "x".join(map(str, validation.data.size)) if validation.data is not None else ""
+    return size_text(validation.data.size) if validation.data is not None else ""
 
 
 def _step_division(validation: Validation, batch: str) -> str:

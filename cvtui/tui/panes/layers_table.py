@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from cvtui.calc.table import size_text
 from cvtui.draw.columns import Column
-from cvtui.text import percent, shape, significant, tiny
+from cvtui.text import percent, significant, tiny
 from cvtui.tui.panes.layer_rows import LayerRow, strip
 from cvtui.tui.widgets.table import Cell, Grid
 
@@ -28,7 +29,7 @@ def widths_of(rows: Sequence[LayerRow]) -> dict[str, int]:
     texts: dict[str, Callable[[LayerRow], str]] = {
         "name": lambda row: row.name,
         "expression": lambda row: row.expression,
-        "output": lambda row: shape(row.output),
+        "output": lambda row: size_text(row.output),
     }
     for key, text in texts.items():
         asked[key] = max([asked[key], *(len(text(row)) for row in rows)])
@@ -141,7 +142,7 @@ class LayersTable(Grid[LayerRow]):
             case "expression":
                 return row.expression
             case "output":
-                return shape(row.output)
+                return size_text(row.output)
             case "predicted":
                 return "" if row.predicted_std is None else significant(row.predicted_std)
         return "" if row.stats is None else CELLS[key](row.stats)

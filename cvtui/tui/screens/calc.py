@@ -116,7 +116,7 @@ def summary_lines(row: Row | None) -> list[Content]:
     if row.note:
         lines.append(Content.styled(f"▲ {row.note}", "$text-warning"))
     elif row.receptive_field is not None:
-        seen = "x".join(map(str, row.receptive_field.size))
+        seen = size_text(row.receptive_field.size)
         lines.append(Content.assemble(("one unit sees  ", MUTED), f"{seen} of the input"))
     return lines[:4]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvtui.calc.table import size_text
 from cvtui.engine.data.formats.errors import MOST_BYTES, DamagedError
 
 MATRIX, COMPRESSED = 14, 15
@@ -80,6 +81,6 @@ def _array(body: memoryview, order: str) -> tuple[str, np.ndarray] | None:
     kind, raw = next(parts)
     values = np.frombuffer(raw, f"{order}{NUMBERS[kind]}")
     if any(side < 0 for side in shape) or len(values) != math.prod(shape):
-        sides = "x".join(map(str, shape))
+        sides = size_text(shape)
         raise ValueError(f"its array {name!r} is said to be {sides}, but has {len(values):,} values")
     return name, values.reshape(shape, order="F")
