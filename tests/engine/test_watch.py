@@ -269,12 +269,6 @@ def test_a_strangers_process_obeys_the_screen(tmp_path: Path) -> None:
         process.kill()
 
 
-def test_importing_cvtui_costs_nothing() -> None:
-    code = "import sys, cvtui; print('torch' in sys.modules); cvtui.watch; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["False", "True"]
-
-
 def test_a_pause_stops_the_runs_clock_and_the_watchings_own(tmp_path: Path) -> None:
     """Both stand still for as long: after it, watching has not become cheaper than it is."""
     model = net()

@@ -47,6 +47,7 @@ def look(run: RunFolder, base: Path, whole: bool) -> None:
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.torch  # not for PyTorch's sake: on other Pythons all fields at once are enough
 @pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_no_value_of_any_field_makes_a_reader_raise(tmp_path: Path, whole: bool) -> None:
     run = RunFolder.create(tmp_path, "run", "")
