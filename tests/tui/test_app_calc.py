@@ -15,6 +15,8 @@ from cvtui.tui.screens.calc import CalcScreen, summary_lines
 from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 
 def place(app: CvtuiApp) -> CalcScreen:
     screen = app.screen
