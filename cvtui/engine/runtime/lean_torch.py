@@ -9,7 +9,6 @@ the 0.5 s are spent later. Where a version of PyTorch can't be loaded so, the pr
 
 from __future__ import annotations
 
-import glob
 import importlib.machinery
 import os
 import sys
@@ -197,7 +196,7 @@ def _try_out() -> None:
 def _no_cuda_bindings() -> Iterator[None]:
     """Let PyTorch do without NVIDIA's Python package (0.05 s) where there is no NVIDIA device."""
     name = "cuda.bindings"
-    absent = sys.platform == "linux" and not glob.glob("/dev/nvidia*") and name not in sys.modules
+    absent = sys.platform == "linux" and name not in sys.modules and not os.path.exists("/dev/nvidiactl")
     if absent:
         sys.modules[name] = None  # type: ignore[assignment]
     try:
