@@ -76,12 +76,13 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str,
         Meta(
             pattern=r"(?s).*\S.*",
-            extra={"allowed": "a net expression such as conv32-relu-pool-fc"},
-            description="The net expression; a bare `fc` at the end has one output per class.",
+            extra={"allowed": "a net expression such as conv32-relu-pool-fc, or torchvision:resnet18"},
+            description="The net expression (a bare `fc` at the end has one output per class), torchvision:NAME, "
+            "timm:NAME or package.module:callable.",
         ),
     ] = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
 
-    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0.")] = "he"
+    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0 (but with own).")] = "he"
 
     loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
 

@@ -119,6 +119,8 @@ def without_own_hooks(model: nn.Module) -> Iterator[None]:
 
 
 def _is_ours(hook: Any) -> bool:
+    if getattr(hook, "part_of_model", False):  # it makes logits of what a model puts out
+        return False
     return str(getattr(hook, "__module__", "")).startswith("cvtui.")
 
 

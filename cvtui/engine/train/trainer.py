@@ -7,6 +7,7 @@ import time
 from typing import Literal
 
 from cvtui import door
+from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
@@ -37,7 +38,8 @@ class Trainer:
     def __init__(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
-        training.model.write_over()
+        if isinstance(training.model, Net):
+            training.model.write_over()
         self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every)
         rule = nonfinite_rule(training.checked.on_nan)
         self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
