@@ -169,7 +169,7 @@ def _divided(images: Images, share: float, seed: int, names: Names) -> Split:
     mask[torch.cat(held)] = True
     parts = [part.nonzero().flatten() for part in (~mask, mask)]
     pair = NamePair(*(names.chosen(part) for part in parts))
-    return Split(*(images.batch(part) for part in parts), named=pair)
+    return Split(images.batch(parts[0]), images.batch(parts[1]), named=pair)
 
 
 def tell_facts(text: str, size: str, val_share: float) -> int:
