@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui.recipe.datasets.packed import Packed
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -31,7 +33,7 @@ def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
+            with Image.open(path.opened() if isinstance(path, Packed) else path) as opened:
                 if opened.width * opened.height > MOST_PIXELS:
                     raise Unreadable(f"{opened.width}x{opened.height} pixels are too many")
                 opened.draft("RGB", (2 * shape[1], 2 * shape[0]))  # a JPEG is decoded smaller, several times as fast

@@ -58,7 +58,7 @@ def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
         split = Split(train, validation, named=NamePair(known or both.train, held or both.validation))
         names = names or more
     else:
-        split = _divided(train, val_share, seed, known or Names("item {}", range(train.size)))
+        split = _divided(train, val_share, seed, known or Names(("item ", ""), range(train.size)))
     classes = max(int(part.labels.max()) + 1 for part in split[:2])
     if classes < 2:
         raise RequestError(f"data: {text} has labels of one class only")
