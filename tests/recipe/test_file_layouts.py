@@ -252,6 +252,7 @@ def test_layouts_of_numpy_files(tmp_path: Path) -> None:
         ({"x": images(12, 4, 4), "y": np.arange(11) % 2}, "has 12 x and 11 y"),
         ({"x": images(12, 4, 4), "y": np.ones((12, 14))}, "has 14 columns: several labels per picture"),
         ({"x": images(12, 4, 4), "y": np.linspace(0, 1, 12)}, "holds numbers such as 0.0909091, not classes"),
+        ({"x": images(12, 28, 28, 28), "y": np.arange(12) % 3}, "'x' of 'x.npz' holds volumes of 28x28x28"),
         ({"x": images(12, 4, 4), "y": np.zeros(12)}, "has one class, '0'"),
         ({"x": images(4, 4, 4), "y": np.array([0, 0, 0, 1])}, "the class '1' has one image"),
         ({"x": images(4, 4, 4), "y": np.array([{}, 1, 2, 3], dtype=object)}, "'y' of .* can't be read: it holds"),

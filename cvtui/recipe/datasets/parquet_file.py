@@ -123,7 +123,8 @@ def _features(path: Path) -> dict[str, dict[str, Any]]:
         entry = dict(entry) if isinstance(entry, dict) else {}
         if isinstance(entry.get("names"), dict):  # an older spelling: {"0": "cat"}
             entry["names"] = [entry["names"][key] for key in sorted(entry["names"], key=int)]
-        if "_type" not in entry and (kind.startswith("struct<bytes: binary") or kind in ("binary", "large_binary")):
+        pair = kind.startswith("struct<") and "bytes: " in kind and "path: " in kind
+        if pair or kind in ("binary", "large_binary"):
             entry["_type"] = "Image"
         found[field.name] = entry
     return found
