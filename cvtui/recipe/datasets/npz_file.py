@@ -186,7 +186,7 @@ def _check_images(path: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> 
     if image_shape(shape[1:])[2] > MOST_CHANNELS:
         words = "x".join(map(str, shape[1:]))
         raise RequestError(
-            f"data: {name!r} of {path.name!r} holds volumes of {words}, not pictures (of up to {MOST_CHANNELS} channels)",
+            f"data: {name!r} of {path.name!r} holds volumes of {words}, not pictures of up to {MOST_CHANNELS} channels",
             hint="one slice of each is a picture: x[:, x.shape[1] // 2]",
         )
 
