@@ -160,6 +160,9 @@ class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
     written after them."""
     layer: str = ""
     """Whose feature maps."""
+    names: list[str] = []
+    """Where the image of each tile lies (a path, `pictures.npz[17]`, a number): of samples and mistakes, and
+    of the image itself."""
     truth: str = ""
     """Of the image itself: its true class."""
     said: str = ""

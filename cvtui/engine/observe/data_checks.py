@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part
 from cvtui.engine.data.names import NamePair
+from cvtui.engine.observe.image_writer import encodable
 from cvtui.runlog.events import Facts
 from cvtui.text import rounded_or_none
 
@@ -77,8 +78,10 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0, named: Named | 
     if named is not None:
         names = named.names
         pairs = facts.get("overlap_pairs", [])
-        facts["bad_names"] = [names.train[number] for number in facts.get("bad_items", [])]
-        facts["overlap_names"] = [[names.train[one], names.validation[other]] for one, other in pairs]
+        facts["bad_names"] = [encodable(names.train[number]) for number in facts.get("bad_items", [])]
+        facts["overlap_names"] = [
+            [encodable(names.train[one]), encodable(names.validation[other])] for one, other in pairs
+        ]
     return Facts(**facts)
 
 
@@ -209,7 +212,7 @@ def _neighbour_facts(train: Scanned, validation: Scanned, named: Named | None) -
         for place in other.argsort(descending=True, stable=True)[: min(SHOWN, int((other > 0).sum()))].tolist():
             number = train.number(int(keep[own[place]]))
             words = (int(labels[own[place]]), int(train_said[place]))
-            doubtful.append([named.names.train[number], *(_class_name(named, label) for label in words)])
+            doubtful.append([encodable(named.names.train[number]), *(_class_name(named, label) for label in words)])
     return {
         "doubtful": doubtful,
         "neighbours_train": rounded_or_none((train_said == labels[own]).double().mean().item(), 6),
