@@ -344,7 +344,7 @@ def page_tabs(names: list[str], here: str, width: int) -> Content:
 def image_caption(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:
     """Which image it is, its true class, and what the model says with its share."""
     lines = [Content.assemble(("image ", MUTED), str(image), (f" of 0 to {count(known - 1)}" if known else "", MUTED))]
-    if shown is not None and shown.names:
+    if shown is not None and shown.names and shown.names[0] != f"validation {image}":
         lines.append(Content.styled(tail_of(shown.names[0]), MUTED))
     if shown is not None and shown.truth:
         lines.append(Content.assemble(("true class ", MUTED), (clean(shown.truth), "bold")))
