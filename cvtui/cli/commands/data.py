@@ -45,8 +45,8 @@ class SetName(TextParam):
 def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
     """List the data sets: size, classes, images, and where they lie.
 
-    With NAME (of a set, or folder:PATH, csv:PATH …): what is known of it, the images of each class, and mean and standard deviation
-    of the training pixels.
+    With NAME (of a set, or folder:PATH, csv:PATH …): what is known of it, the images of each class, and mean and
+    standard deviation of the training pixels.
     """
     from cvtui.recipe.datasets.catalog import check_source
 
