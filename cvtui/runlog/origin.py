@@ -12,6 +12,7 @@ import msgspec
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.facts import folder_of
 from cvtui.recipe.datasets.fingerprint import same_classes
 from cvtui.recipe.recipe import Recipe
@@ -122,7 +123,7 @@ def with_known_paths(recipe: Recipe, run: RunStarted) -> Recipe:
     folder, known = folder_of(recipe.data), _place(run, "folder", recipe.data == run.recipe.get("data"))
     if folder is not None and known is not None and not folder.is_absolute():
         if known.is_dir():
-            changed["data"] = f"folder:{known}"
+            changed["data"] = source_of(recipe.data).moved(recipe.data, known)
         elif not folder.is_dir():
             raise RequestError(
                 f"data: the folder {str(folder)!r} is neither where the run found it ({str(known)!r}) nor here "

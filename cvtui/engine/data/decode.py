@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui.engine.data.pillow_plugins import open_plugin
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -28,6 +30,7 @@ def decode(path: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """
     from PIL import Image, ImageOps
 
+    open_plugin(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

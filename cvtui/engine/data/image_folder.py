@@ -22,7 +22,7 @@ from cvtui.engine.data.decode import Unreadable, decode, shown
 from cvtui.engine.data.images import Images, OnProgress, Part, Split
 from cvtui.engine.data.streaming import Streamed
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.catalog import source_of
+from cvtui.recipe.datasets.folder_typed import path_of, split_of
 from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
 from cvtui.recipe.memory_check import free_memory
 from cvtui.recipe.recipe import Recipe
@@ -44,30 +44,50 @@ class Files(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, size: str, val_share: float, seed: int, progress: _Progress) -> Split:
-    found = listing(path, val_share, seed)
-    shape = parse_size(size)
+def _read(found: Listing, shape: tuple[int, int], progress: _Progress) -> Split:
     parts, bad = [], []
     count = len(found.train) + len(found.validation)
     streams = count * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
     progress.begin(count, "looking through" if streams else "decoding")
-    for files in (found.train, found.validation):
+    for half, files in (("train", found.train), ("validation", found.validation)):
         part, broken = _part(files, shape, found.classes, progress, streams)
+        _check_classes(found.classes, files, part.labels, broken, half)
         parts.append(part)
         bad += broken
-    return Split(parts[0], parts[1], tuple(_notes(found, bad, streams)), found.classes)
+    listed = tuple(path for path, _ in found.train), tuple(path for path, _ in found.validation)
+    return Split(parts[0], parts[1], tuple(_notes(found, bad, streams)), found.classes, listed)
 
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     """Read the recipe's folder; `notes` say what was left out. RequestError where too little is left."""
-    folder = source_of(recipe.data).folder(recipe.data)
-    assert folder is not None
-    return read_folder(folder, recipe.size.lower(), recipe.val_share, recipe.seed, on_progress)
+    found = listing(
+        path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only
+    )
+    return _read(found, parse_size(recipe.size), _Progress(on_progress))
 
 
 def read_folder(path: Path, size: str, val_share: float, seed: int, on_progress: OnProgress | None = None) -> Split:
     """Read a folder of images as a split."""
-    return _read(path, size, val_share, seed, _Progress(on_progress))
+    return _read(listing(path, val_share, seed), parse_size(size), _Progress(on_progress))
+
+
+def _check_classes(
+    classes: Sequence[str],
+    files: Sequence[tuple[str, int]],
+    labels: torch.Tensor,
+    broken: Sequence[tuple[str, str]],
+    half: str,
+) -> None:
+    """RequestError for a class of which no file could be read, though there are some."""
+    there = set(labels.tolist())
+    for label in sorted({label for _, label in files} - there):
+        lost = {path for path, number in files if number == label}
+        path, words = next((path, words) for path, words in broken if path in lost)
+        s = "s" if len(lost) > 1 else ""
+        raise RequestError(
+            f"data: none of the {len(lost):,} {half} file{s} of the class {classes[label]!r} can be read",
+            hint=f"the first: {shown(path)} ({words})",
+        )
 
 
 def _part(
@@ -99,9 +119,6 @@ def _part(
         list(pool.map(work, range(len(files))))
     good = [number for number in range(len(files)) if number not in wrong]
     labels = torch.tensor([files[number][1] for number in good], dtype=torch.int64)
-    missing = [name for label, name in enumerate(classes) if not (labels == label).any()]
-    if missing:
-        raise RequestError(f"data: no image of the class {missing[0]!r} can be read", hint="see the run's log")
     broken = [(files[number][0], words) for number, words in sorted(wrong.items())]
     if pixels is None:
         return Streamed([files[number][0] for number in good], labels, shape, classes, sums.stats()), broken
@@ -169,6 +186,4 @@ def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[st
         named = "; ".join(f"{shown(path)} ({words})" for path, words in bad[:NAMED])
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
         notes.append(f"left out {len(bad):,} file{'s' if len(bad) != 1 else ''} that can't be read: {named}{more}")
-    if found.others:
-        notes.append(f"passed over {found.others:,} files that are no images by their names, or links")
-    return notes
+    return [*notes, *found.notes]

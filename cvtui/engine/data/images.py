@@ -86,6 +86,8 @@ class Split(NamedTuple):
     """What its reader has to tell: files left out, labels changed."""
     classes: tuple[str, ...] = ()
     """Their names, by label."""
+    files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Of a folder: all that were listed for either part, before any selection, whether they can be read or not."""
 
     def to(self, device: torch.device) -> Split:
         return self._replace(train=self.train.to(device), validation=self.validation.to(device))

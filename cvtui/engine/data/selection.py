@@ -10,7 +10,7 @@ from torch import Tensor
 from cvtui.engine.data.images import Images, Part, Split
 from cvtui.engine.runtime.seeds import NOISE, SELECTION, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.selection import kept_classes, training_counts
+from cvtui.recipe.datasets.selection import kept_classes, lacking, training_counts
 
 
 class Noise(NamedTuple):
@@ -28,7 +28,7 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     from the seed. RequestError where classes are asked for that are not there.
     """
     kept = kept_classes(only, split.classes)
-    train, validation, notes, _ = split
+    train, validation, notes = split.train, split.validation, split.notes
     if len(kept) < len(split.classes):
         train, validation = (_classes(part, kept) for part in (train, validation))
     if limit or imbalance < 1.0:
@@ -37,7 +37,9 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     if noise.share:
         train, changed = noisy(train, noise, len(kept))
         notes = (*notes, f"labels changed: {changed:,} of {train.size:,} training labels name another class")
-    return Split(train, validation, notes, tuple(split.classes[index] for index in kept))
+    classes = tuple(split.classes[index] for index in kept)
+    held_out = torch.bincount(validation.labels, minlength=len(classes)).tolist()
+    return Split(train, validation, (*notes, *lacking(classes, held_out)), classes, split.files)
 
 
 def _classes(part: Part, kept: list[int]) -> Part:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cvtui.calc.table import size_text
+from cvtui.engine.data.class_lists import by_name
 from cvtui.engine.data.decode import to_rgb
 from cvtui.engine.data.images import Images, OnProgress, Split
 from cvtui.engine.runtime.seeds import SELECTION, generator
@@ -51,8 +52,8 @@ def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
         if train.pixels.shape[1:] != validation.pixels.shape[1:]:
             shapes = " and ".join(size_text(part.pixels.shape[1:]) for part in (train, validation))
             raise RequestError(f"data: {text}: training and validation differ: {shapes}; --size makes them equal")
+        validation, names = by_name(validation, names, more, text)
         split = Split(train, validation)
-        names = names or more
     else:
         split = _divided(train, val_share, seed)
     classes = max(int(part.labels.max()) + 1 for part in split[:2])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from cvtui.errors import RequestError
 from cvtui.recipe.choices.spec import unknown
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.embedded import EmbeddedSets
+from cvtui.recipe.datasets.folder_typed import without_prefix
 from cvtui.recipe.datasets.image_folder import ImageFolder
 from cvtui.recipe.datasets.source import DataSource
 from cvtui.recipe.datasets.torchvision_sets import TorchvisionSets
@@ -36,9 +38,11 @@ def find_source(text: str) -> DataSource | None:
 
 
 def source_of(text: str, label: str = "data") -> DataSource:
-    """Return the source that a data text belongs to. RequestError for a name that is not known."""
+    """Return the source that a data text belongs to. RequestError for a name that is not known, or a bare path."""
     source = find_source(text)
     if source is None:
+        if wrong := without_prefix(text):
+            raise RequestError(f"{label}: {wrong}")
         raise unknown(text, DATA, label, USAGES)
     return source
 

@@ -55,6 +55,10 @@ class DataSource:
         """Return the folder of images that the text names (`~` resolved), or None."""
         return None
 
+    def moved(self, _text: str, folder: Path, /) -> str:
+        """Return the text for the same folder at another place."""
+        return f"{self.prefix}:{folder}"
+
     def missing(self, _text: str, _data_dir: str, /) -> str | None:
         """Return one line on what has to be downloaded first and how, or None."""
         return None
