@@ -115,7 +115,7 @@ def listing(
     of each class (at least one). split: what the text says of the halves (folder_typed.py); only: the recipe's classes,
     with which a class that can't be used is no obstacle.
     """
-    key = (str(path), tuple(sorted((split or {}).items())))
+    key = (os.path.abspath(path), tuple(sorted((split or {}).items())))
     if key not in _known or time.monotonic() - _known[key][0] >= FRESH_SECONDS:
         found = _gather(path, split or {})
         _known.clear()
