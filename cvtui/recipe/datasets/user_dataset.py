@@ -81,9 +81,9 @@ class UserDataset(DataSource):
 
     def check(self, text: str, label: str) -> str:
         module, _, name = text.strip().partition(":")
-        if "/" in text and (wrong := without_prefix(text)):
-            raise RequestError(f"{label}: {wrong}")
         if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
+            if wrong := without_prefix(text):
+                raise RequestError(f"{label}: {wrong}")
             raise RequestError(
                 f"{label}: {text.strip()!r} is neither {', '.join(self._besides)} nor {self.usage}",
                 hint="a folder of images is written folder:PATH",
