@@ -20,7 +20,7 @@ def lacking(classes: Sequence[str], validation: Sequence[int]) -> tuple[str, ...
     if len(gone) == len(classes):
         raise RequestError(f"only: validation has no image of {', '.join(gone[:NAMED])}")
     shown = ", ".join(gone[:NAMED]) + (f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else "")
-    classes_word = "the class" if len(gone) == 1 else f"{len(gone):,} classes"
+    classes_word = "the class" if len(gone) == 1 else f"{len(gone):,} classes:"
     return (f"validation has no images of {classes_word} {shown}: its accuracy is of the others",)
 
 

@@ -117,6 +117,7 @@ class FormView(Widget):
     Screen.-tall FormView {
         & #form-side { padding: 1 0 0 0; }
         & #explanation { height: 4; padding: 0 1 1 1; }
+        & #explanation.-long { height: auto; min-height: 4; max-height: 12; }
     }
     Screen.-narrow FormView {
         layout: vertical;
