@@ -334,11 +334,11 @@ def test_a_class_whose_files_end_otherwise_is_named(tmp_path: Path) -> None:
 def test_a_plugin_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cvtui.recipe.datasets import image_files
 
-    monkeypatch.setitem(image_files.PLUGINS, ".heic", ("no_such_module_here", "pillow-heif"))
+    monkeypatch.setitem(image_files.PLUGINS, ".heic", ("no_such_module_here", "heic"))
     image_files.has_plugin.cache_clear()
     told = refusal(fill(tmp_path, "a", "b", name="{}.heic"))
-    assert "found 8 files that end in .heic; `pip install pillow-heif` reads them" in told
-    monkeypatch.setitem(image_files.PLUGINS, ".heic", ("PIL", "pillow-heif"))
+    assert "found 8 files that end in .heic; `pip install 'cvtui[heic]'` reads them" in told
+    monkeypatch.setitem(image_files.PLUGINS, ".heic", ("PIL", "heic"))
     image_files.has_plugin.cache_clear()
     assert facts(Recipe(data=f"folder:{tmp_path}")).classes == ("a", "b")
     image_files.has_plugin.cache_clear()

@@ -18,10 +18,10 @@ SUFFIXES = (
 )  # fmt: skip
 """Endings that Pillow reads by itself (of a GIF or TIFF with several, the first picture)."""
 PLUGINS = {
-    ".heic": ("pillow_heif", "pillow-heif"), ".heif": ("pillow_heif", "pillow-heif"),
-    ".hif": ("pillow_heif", "pillow-heif"), ".jxl": ("pillow_jxl", "pillow-jxl-plugin"),
+    ".heic": ("pillow_heif", "heic"), ".heif": ("pillow_heif", "heic"), ".hif": ("pillow_heif", "heic"),
+    ".jxl": ("pillow_jxl", "jxl"),
 }  # fmt: skip
-"""Endings that Pillow reads with a plugin: (module, package)."""
+"""Endings that Pillow reads with a plugin: (module, extra of cvtui)."""
 NOT_READ = (
     ".arw", ".cr2", ".cr3", ".dcm", ".dng", ".emf", ".exr", ".hdr", ".nef", ".nii", ".npy", ".npz", ".orf", ".psd",
     ".raf", ".raw", ".rw2", ".svg", ".xcf",
@@ -132,7 +132,7 @@ def found_files(others: Counter[str]) -> str:
 def package_for(others: Counter[str]) -> str:
     """Say which package reads the pictures among these files; "" where none is needed or known."""
     wanted = sorted({PLUGINS[suffix][1] for suffix in others if suffix in PLUGINS})
-    return f"`pip install {' '.join(wanted)}` reads them" if wanted else ""
+    return f"`pip install 'cvtui[{','.join(wanted)}]'` reads them" if wanted else ""
 
 
 def subfolders(path: str) -> tuple[list[str], list[str]]:
@@ -149,7 +149,7 @@ def subfolders(path: str) -> tuple[list[str], list[str]]:
                     continue
                 if entry.name.startswith(".") or entry.name.lower() in JUNK or leads_up(entry.path):
                     left_out.append(entry.name)
-                elif is_run_folder(names_in(entry.path)):
+                elif os.path.exists(os.path.join(entry.path, "events.jsonl")) and is_run_folder(names_in(entry.path)):
                     left_out.append(f"{entry.name} (a run of cvtui)")
                 else:
                     names.append(entry.name)
@@ -185,7 +185,7 @@ def images_below(folders: Iterable[str]) -> Found:
     """List the image files below the folders of one class, at any depth.
 
     Links to files and folders are followed, as torchvision's ImageFolder does. But each real file counts once, and a
-    link to a folder above ends nothing (ImageFolder counts what is below it 40 times).
+    link to a folder above ends nothing (ImageFolder counts what is below it 41 times).
     """
     found = Found()
     seen_folders: set[str] = set()

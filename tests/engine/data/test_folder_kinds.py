@@ -17,14 +17,14 @@ from cvtui.engine.data.image_folder import read_folder
 from cvtui.engine.data.loading import load
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.facts import facts
-from cvtui.recipe.datasets.image_files import SUFFIXES
+from cvtui.recipe.datasets.image_files import PLUGINS, SUFFIXES
 from cvtui.recipe.datasets.image_folder import _known
 from cvtui.recipe.recipe import Recipe
 from tests.cli.running import within
 from tests.engine.making import folder, history, pixels_of, train
 from tests.engine.stopping import edit
 
-FORMATS = {".jfif": "JPEG", ".jpe": "JPEG", ".jpx": "JPEG2000"}
+FORMATS = {".jfif": "JPEG", ".jpe": "JPEG", ".jpx": "JPEG2000", ".hif": "HEIF"}
 MODES = {".pgm": "L", ".pbm": "1", ".gif": "P"}
 SET = {"size": "8", "net": "conv4s2-relu-fc", "batch_size": 6, "epochs": 1}
 
@@ -60,9 +60,19 @@ def test_what_pillow_reads_is_read_as_pillow_reads_it(tmp_path: Path, suffix: st
         path.rename(path.with_suffix(suffix.upper()))
     split = read_folder(tmp_path, "8", 0.25, 0)
     assert (split.train.size, split.validation.size, split.notes) == (6, 2, ())
-    for pixels, path in zip(pixels_of(split.train), split.files[0], strict=True):
-        with Image.open(path) as image:
+    for pixels, file in zip(pixels_of(split.train), split.files[0], strict=True):
+        with Image.open(file) as image:
             assert np.array_equal(pixels.numpy(), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(suffix, module) for suffix, (module, _) in PLUGINS.items()])
+def test_what_a_plugin_reads_is_read_where_it_is_installed(tmp_path: Path, suffix: str, module: str) -> None:
+    plugin = pytest.importorskip(module)
+    getattr(plugin, "register_heif_opener", lambda: None)()
+    add(tmp_path, "a", "b", suffix=suffix)
+    split = read_folder(tmp_path, "8", 0.25, 0)
+    assert (split.train.size, split.validation.size, split.notes) == (6, 2, ())
+    assert pixels_of(split.train)[0].double().mean((0, 1)).argmax() == 0
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tif"])
