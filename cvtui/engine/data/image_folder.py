@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cvtui.engine.data.decode import Unreadable, decode, shown
 from cvtui.engine.data.images import Images, OnProgress, Part, Split
+from cvtui.engine.data.names import NamePair, Names
 from cvtui.engine.data.streaming import Streamed
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import source_of
@@ -44,10 +45,15 @@ class Files(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, size: str, val_share: float, seed: int, progress: _Progress) -> Split:
-    found = listing(path, val_share, seed)
+def _read(path: Path, size: str, val_share: float, seed: int, progress: Progress) -> Split:
+    return read_listing(listing(path, val_share, seed), size, progress)
+
+
+def read_listing(found: Listing, size: str, progress: Progress) -> Split:
+    """Read the listed files; `notes` say what was left out. RequestError where too little is left."""
     shape = parse_size(size)
     parts, bad = [], []
+    good: list[Names] = []
     count = len(found.train) + len(found.validation)
     streams = count * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
     progress.begin(count, "looking through" if streams else "decoding")
@@ -55,7 +61,10 @@ def _read(path: Path, size: str, val_share: float, seed: int, progress: _Progres
         part, broken = _part(files, shape, found.classes, progress, streams)
         parts.append(part)
         bad += broken
-    return Split(parts[0], parts[1], tuple(_notes(found, bad, streams)), found.classes)
+        left_out = {path for path, _ in broken}
+        good.append(Names.of_files([path for path, _ in files if path not in left_out]))
+    notes = tuple(_notes(found, bad, streams))
+    return Split(parts[0], parts[1], notes, found.classes, NamePair(good[0], good[1]), tuple(bad))
 
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
@@ -67,14 +76,14 @@ def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
 
 def read_folder(path: Path, size: str, val_share: float, seed: int, on_progress: OnProgress | None = None) -> Split:
     """Read a folder of images as a split."""
-    return _read(path, size, val_share, seed, _Progress(on_progress))
+    return _read(path, size, val_share, seed, Progress(on_progress))
 
 
 def _part(
     files: Sequence[tuple[str, int]],
     shape: tuple[int, int],
     classes: tuple[str, ...],
-    progress: _Progress,
+    progress: Progress,
     streams: bool,
 ) -> tuple[Part, list[tuple[str, str]]]:
     """Decode all files; return the part and [(path, what is wrong with it)]."""
@@ -131,7 +140,7 @@ class ChannelSums:
         return mean.tolist(), np.sqrt(np.maximum(self.squares / max(1, self.count) - mean**2, 0)).tolist()
 
 
-class _Progress:
+class Progress:
     """Says now and then how far it is; any two are equal, so that a cache of what was read does not mind them."""
 
     def __init__(self, on_progress: OnProgress | None) -> None:
@@ -155,7 +164,7 @@ class _Progress:
             self._on_progress(f"{self._verb} images: {self._done:,} of {self._all:,} ({self._done / self._all:.0%})")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Progress)
+        return isinstance(other, Progress)
 
     def __hash__(self) -> int:
         return 0

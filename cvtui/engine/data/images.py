@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.names import NamePair, numbered
+
 GATHERED_BYTES = 1 << 17
 """Of pixels that are gathered at once, where a batch is smaller."""
 
@@ -86,6 +88,15 @@ class Split(NamedTuple):
     """What its reader has to tell: files left out, labels changed."""
     classes: tuple[str, ...] = ()
     """Their names, by label."""
+    named: NamePair | None = None
+    """Where each image lies; None: by number."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """(path, what is wrong with it) of the files that were left out."""
+
+    @property
+    def names(self) -> NamePair:
+        """The name of each image of either part: a path, or a number."""
+        return self.named or numbered(self.train.size, self.validation.size)
 
     def to(self, device: torch.device) -> Split:
         return self._replace(train=self.train.to(device), validation=self.validation.to(device))

@@ -18,6 +18,7 @@ from torch import Tensor
 from cvtui.calc.table import size_text
 from cvtui.engine.data.decode import to_rgb
 from cvtui.engine.data.images import Images, OnProgress, Split
+from cvtui.engine.data.names import NamePair, Names, names_of, numbered
 from cvtui.engine.runtime.seeds import SELECTION, generator
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.image_folder import parse_size
@@ -46,15 +47,18 @@ def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
         raise RequestError(f"data: {text} raised {error_line(error)}") from error
     pair = given if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
     train, names = _part(pair[0], text, size)
+    known = names_of(pair[0], train.size)
     if pair[1] is not None:
         validation, more = _part(pair[1], text, size)
         if train.pixels.shape[1:] != validation.pixels.shape[1:]:
             shapes = " and ".join(size_text(part.pixels.shape[1:]) for part in (train, validation))
             raise RequestError(f"data: {text}: training and validation differ: {shapes}; --size makes them equal")
-        split = Split(train, validation)
+        held = names_of(pair[1], validation.size)
+        both = numbered(train.size, validation.size)
+        split = Split(train, validation, named=NamePair(known or both.train, held or both.validation))
         names = names or more
     else:
-        split = _divided(train, val_share, seed)
+        split = _divided(train, val_share, seed, known or Names("item {}", range(train.size)))
     classes = max(int(part.labels.max()) + 1 for part in split[:2])
     if classes < 2:
         raise RequestError(f"data: {text} has labels of one class only")
@@ -153,7 +157,7 @@ def _resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
     return scaled.round().clamp(0, 255).to(torch.uint8) if image.dtype == torch.uint8 else scaled
 
 
-def _divided(images: Images, share: float, seed: int) -> Split:
+def _divided(images: Images, share: float, seed: int, names: Names) -> Split:
     """`share` of each class for validation, drawn from the seed."""
     random = generator(seed, SELECTION, 1)
     held = []
@@ -163,7 +167,9 @@ def _divided(images: Images, share: float, seed: int) -> Split:
         held.append(places[torch.randperm(len(places), generator=random)[:count]])
     mask = torch.zeros(images.size, dtype=torch.bool)
     mask[torch.cat(held)] = True
-    return Split(images.batch((~mask).nonzero().flatten()), images.batch(mask.nonzero().flatten()))
+    parts = [part.nonzero().flatten() for part in (~mask, mask)]
+    pair = NamePair(*(names.chosen(part) for part in parts))
+    return Split(*(images.batch(part) for part in parts), named=pair)
 
 
 def tell_facts(text: str, size: str, val_share: float) -> int:
