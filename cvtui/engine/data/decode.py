@@ -36,12 +36,15 @@ def decode(path: str, shape: tuple[int, int], depth: Depth | None = None) -> NDA
     """Decode an image file to height x width x 3.
 
     It is turned as its EXIF says, scaled to cover the shape, cut to its middle. depth: the scale of its set's images
-    with more than 8 bits a value; by default such an image has the scale of its own values.
+    with more than 8 bits a value; by default such an image becomes 8 bits on the scale of its own values.
     """
     found = _read(path, shape)
     if isinstance(found, tuple):
         planes, values = found
-        return _scaled(planes, depth or Depth.fitting(values))
+        if depth is None:
+            depth = Depth.fitting(values)
+            return (_scaled(planes, depth) * (255 / depth.white)).round().astype(np.uint8)
+        return _scaled(planes, depth)
     return found if depth is None else depth.widened(found)
 
 

@@ -99,6 +99,14 @@ class Streamed:
     def part(self, start: int, stop: int) -> Images:
         return self.batch(torch.arange(start, min(stop, self.size)))
 
+    def in_epoch(self, _epoch: int) -> Streamed:
+        """Return the images as this epoch shows them: these."""
+        return self
+
+    def in_order(self, size: int) -> Iterator[Images]:
+        """Yield all images in batches, in their order."""
+        return self.stream(torch.arange(self.size), size)
+
     def stream(self, order: Tensor, size: int) -> Iterator[Images]:
         """Batches in this order; workers decode the next ones while one is trained on. ImagesGone."""
         places = [order[start : start + size].tolist() for start in range(0, len(order), size)]

@@ -51,8 +51,7 @@ def evaluate(training: TrainingState, between: Callable[[], None]) -> Evaluation
     model = training.eval_model
     model.eval()
     try:
-        for start in range(0, images.size, size):
-            pixels, labels = images.part(start, start + size)
+        for pixels, labels in images.in_order(size):
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
                 losses.append(training.loss(logits, labels).float() * len(labels))
