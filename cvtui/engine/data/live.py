@@ -6,14 +6,15 @@ Every item is read with random numbers that follow from seed, epoch and item, so
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cvtui.engine.data.images import ChannelStats, Images
+from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.labels import Label
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.data.random_state import Generators, item_seed, preserved
@@ -26,8 +27,8 @@ AHEAD = 4
 """Batches that each worker reads before they are asked for."""
 WORTH_WORKERS = 0.25
 """Seconds that a pass takes in one process: below, starting workers takes longer than they save."""
-STATS_IMAGES = 2000
-"""Images that the statistics of the channels are taken of, where no more are held."""
+SEEN, SEEN_BYTES = 2000, 64 << 20
+"""Images that are kept of the first reading, at most: for the channels' statistics and the doctor's checks."""
 
 
 class Source(NamedTuple):
@@ -91,6 +92,7 @@ class LiveImages:
         numbers: Tensor,
         *,
         seconds: float = 0.0,
+        seen: Mapping[int, Tensor] | None = None,
         stats: ChannelStats | None = None,
         device: torch.device | None = None,
         epoch: int = 0,
@@ -101,6 +103,8 @@ class LiveImages:
         """Of each image: the number of its item in the dataset."""
         self.seconds = seconds
         """That an item took when it was read first."""
+        self.seen = seen or {}
+        """Some images as they were read first, by the number of the item."""
         self._stats = stats
         self.device = device or torch.device("cpu")
         self.epoch = epoch
@@ -123,16 +127,22 @@ class LiveImages:
 
     @property
     def stats(self) -> ChannelStats:
-        """Of at most STATS_IMAGES images at even distances."""
+        """Of the images that were kept when they were read first."""
         if self._stats is None:
-            from cvtui.engine.data.images import channel_stats
-
-            places = torch.linspace(0, self.size - 1, min(self.size, STATS_IMAGES)).round().long()
-            self._stats = channel_stats(self.batch(places))
+            self._stats = channel_stats(self.sample())
         return self._stats
 
+    def sample(self) -> Images:
+        """Return images as they were read first, at even distances: nothing is read for it."""
+        places = [place for place, number in enumerate(self.numbers.tolist()) if number in self.seen]
+        if not places:
+            return self.in_epoch(0).part(0, 64)
+        pixels = torch.stack([self.seen[number] for number in self.numbers[places].tolist()])
+        return Images(pixels, self._labels[places])
+
     def _again(self, **changes: Any) -> LiveImages:
-        kept = {"seconds": self.seconds, "stats": self._stats, "device": self.device, "epoch": self.epoch}
+        kept = {"seconds": self.seconds, "seen": self.seen, "stats": self._stats, "device": self.device,
+                "epoch": self.epoch}  # fmt: skip
         labels, numbers = changes.pop("labels", self._labels), changes.pop("numbers", self.numbers)
         return LiveImages(self.source, self.shape, labels, numbers, **{**kept, **changes})
 
@@ -144,8 +154,8 @@ class LiveImages:
         return self._again(epoch=epoch)
 
     def chosen(self, places: Tensor, labels: Tensor) -> LiveImages:
-        """Return the images at `places`, with these labels; the statistics stay those of all."""
-        return self._again(numbers=self.numbers[places], labels=labels, stats=self.stats)
+        """Return the images at `places`, with these labels; the statistics are theirs."""
+        return self._again(numbers=self.numbers[places], labels=labels, stats=None)
 
     def batch(self, index: Tensor) -> Images:
         return next(self._read([index.tolist()]))
@@ -165,7 +175,9 @@ class LiveImages:
         numbers = [self.numbers[some].tolist() for some in places]
         reading = _Reading(self.source, self.shape, self.epoch)
         count = sum(map(len, numbers))
-        batches = self._by_workers(reading, numbers) if self.seconds * count > WORTH_WORKERS else _here(reading, numbers)
+        # Beside the main thread's dropout no other thread may touch the generators.
+        apart = self.seconds * count > WORTH_WORKERS or threading.current_thread() is not threading.main_thread()
+        batches = self._by_workers(reading, numbers) if apart else _here(reading, numbers)
         for pixels, some in zip(batches, places, strict=True):
             if isinstance(pixels, str):
                 raise ImagesGone(f"data: {self.source.text}: {pixels}")

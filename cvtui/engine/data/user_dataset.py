@@ -56,7 +56,8 @@ def read_callable(
         found = datasets_of(called(text), text)
         sources = [Source(one, text, number, Generators(one), seed, []) for number, one in enumerate(found)]
         room = 0.0 if facts_only else MEMORY_SHARE * free_memory() / len(sources)
-        passes = [Pass(source, room, cache and not facts_only) for source in sources]
+        sides = parse_size(size) if size else None
+        passes = [Pass(source, sides, room, cache and not facts_only) for source in sources]
         names = [class_names(source.items, text) for source in sources]
     labelled = number_labels([source.labels for source in sources], names, text)
     shape, notes = _format(passes, size, bits, text)

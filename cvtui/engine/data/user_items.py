@@ -34,6 +34,12 @@ class Picture(NamedTuple):
     kind: Kind
     """bytes: uint8; deep: other whole numbers, or floats of a picture file; share: floats in 0..1; real: other floats."""
 
+    def scaled_to(self, sides: tuple[int, ...] | None) -> Picture:
+        """Return it at this height and width; a point, or with None, as it is."""
+        if sides is None or self.kind == "point" or tuple(self.values.shape[:2]) == sides:
+            return self
+        return Picture(resized(self.values, sides), self.kind)
+
 
 class Item(NamedTuple):
     """An item of a user's dataset."""
@@ -187,8 +193,7 @@ class Format(NamedTuple):
             raise BadItem(f"is {size_text(values.shape)}, the others {size_text(self.shape)}")
         if picture.kind == "point":
             return values
-        if tuple(values.shape[:2]) != self.shape[:2]:
-            values = resized(values, self.shape[:2])
+        values = picture.scaled_to(self.shape[:2]).values
         if values.shape[2] != self.shape[2]:
             if values.shape[2] != 1:
                 raise BadItem(f"is {size_text(values.shape)}, the others {size_text(self.shape)}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cvtui.engine.data.images import ChannelStats, Images, channel_stats
-from cvtui.engine.data.live import LiveImages, Source, label_changed
+from cvtui.engine.data.images import Images
+from cvtui.engine.data.live import SEEN, SEEN_BYTES, LiveImages, Source, label_changed
 from cvtui.engine.data.random_state import item_seed
 from cvtui.engine.data.user_items import BadItem, Format, Item, Picture, Summary, read_item
 from cvtui.errors import RequestError
@@ -25,10 +25,11 @@ TWICE = 8
 class Pass:
     """One pass over all items of a Dataset."""
 
-    def __init__(self, source: Source, room: float, cache: bool) -> None:
+    def __init__(self, source: Source, sides: tuple[int, int] | None, room: float, cache: bool) -> None:
         """Read them. RequestError for whatever is wrong with one.
 
-        room: bytes that its images may take; cache: they are kept whatever they take, as they were drawn once.
+        sides: height and width to bring them to, where they are asked for; room: bytes that its images may take; cache:
+        they are kept whatever they take, as they were drawn once.
         """
         self.source = source
         self.summary = Summary()
@@ -38,9 +39,10 @@ class Pass:
         """Items change, and no generator that is known was drawn from."""
         self.kept: list[Picture] | None = []
         """None: they don't fit into the memory."""
+        self._seen = _Seen(0)
         self.seconds = 0.0
         """That an item takes."""
-        self._room, self._cache = room, cache
+        self._sides, self._room, self._cache = sides, room, cache
         count = self._count()
         self._read_twice(count)
         if not self._read_all(count):  # random numbers were drawn in its midst: once more, seeded item by item
@@ -52,19 +54,15 @@ class Pass:
         """Return the images in the set's format: those that were read, or those that will be. RequestError."""
         kept, self.kept = self.kept, None
         if not self.live:
-            return Images(self._stacked(kept or [], shape), labels)
-        stats = self._stats(kept, shape) if kept else None
+            pixels = torch.stack(list(self._formatted(dict(enumerate(kept or [])), shape)))
+            return Images(pixels.contiguous(), labels)
+        pictures = self._seen.pictures
+        seen = dict(zip(pictures, self._formatted(pictures, shape), strict=True))
         numbers = torch.arange(len(labels))
-        return LiveImages(self.source, shape, labels, numbers, seconds=self.seconds, stats=stats)
+        return LiveImages(self.source, shape, labels, numbers, seconds=self.seconds, seen=seen)
 
-    def _stacked(self, kept: list[Picture], shape: Format) -> Tensor:
-        return torch.stack(list(self._formatted(kept, shape))).contiguous()
-
-    def _stats(self, kept: list[Picture], shape: Format) -> ChannelStats:
-        return channel_stats(Images(self._stacked(kept, shape), torch.zeros(len(kept), dtype=torch.int64)))
-
-    def _formatted(self, kept: list[Picture], shape: Format) -> Iterable[Tensor]:
-        for number, picture in enumerate(kept):
+    def _formatted(self, pictures: Mapping[int, Picture], shape: Format) -> Iterator[Tensor]:
+        for number, picture in pictures.items():
             try:
                 yield shape.tensor(picture)
             except BadItem as error:
@@ -87,7 +85,7 @@ class Pass:
         for number in sorted({round(place * (count - 1) / (TWICE - 1)) for place in range(TWICE)}):
             seen = []
             for seed in (1, 2):
-                generators.seed(seed)
+                generators.seed(item_seed(seed, number))
                 before = generators.state()
                 seen.append(self._item(number))
                 self.draws = self.draws or generators.state() != before
@@ -101,7 +99,7 @@ class Pass:
         generators, base = self.source.generators, self.source.base(0)
         labels = self.source.labels
         labels.clear()
-        self.summary, self.kept = Summary(), []
+        self.summary, self.kept, self._seen = Summary(), [], _Seen(count)
         began, held, before = time.perf_counter(), 0, None
         for number in range(count):
             if self.draws:
@@ -110,8 +108,11 @@ class Pass:
                 before = generators.state()
             picture, label = self._item(number)
             self._summarise(picture, number)
+            picture = picture.scaled_to(self._sides)  # large ones would fill the memory
             labels.append(label)
             held += picture.values.nbytes
+            if self._room:
+                self._seen.add(number, picture)
             if held > self._room and not self._cache:
                 self.kept = None
             if self.kept is not None:
@@ -139,6 +140,26 @@ class Pass:
             self.summary.add(picture, number)
         except BadItem as error:
             raise RequestError(f"data: {self.source.text}: {error}") from None
+
+
+class _Seen:
+    """Some pictures at even distances, at most SEEN and about SEEN_BYTES."""
+
+    def __init__(self, count: int) -> None:
+        self.pictures: dict[int, Picture] = {}
+        self._apart = max(1, -(-count // SEEN))
+        self._bytes = 0
+
+    def add(self, number: int, picture: Picture) -> None:
+        """Keep the picture if its turn has come; where all are too large, every other one of those so far."""
+        if number % self._apart:
+            return
+        self.pictures[number] = picture
+        self._bytes += picture.values.nbytes
+        if self._bytes > SEEN_BYTES and len(self.pictures) > 1:
+            self._apart *= 2
+            self.pictures = {key: one for key, one in self.pictures.items() if key % self._apart == 0}
+            self._bytes = sum(one.values.nbytes for one in self.pictures.values())
 
 
 def _same(one: Any, other: Any) -> bool:
