@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.engine.data.depth import Depth, ValueRange
+from cvtui.recipe.datasets.packed import Packed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,7 +67,7 @@ def _read(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | Deep:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
+            with Image.open(_source(path)) as opened:
                 opened.draft("RGB", (2 * shape[1], 2 * shape[0]))  # a JPEG is decoded smaller, several times as fast
                 with _turn(opened.width * opened.height):
                     if (deep := _planes(opened, path)) is not None:
@@ -81,6 +82,11 @@ def _read(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | Deep:
     except Exception as error:  # Pillow's readers raise nearly anything on bytes that lie
         words = " ".join(str(error).replace(path, "").replace("''", "").split()) or type(error).__name__
         raise Unreadable("it can't be decoded: " + words[:80]) from None
+
+
+def _source(path: str) -> Any:
+    """Return what Pillow opens: a path, or the bytes of an image inside another file."""
+    return path.opened() if isinstance(path, Packed) else path
 
 
 @contextmanager
@@ -137,7 +143,7 @@ def _low_bytes(path: str) -> NDArray[np.float32]:
     """Read the low bytes of a colour picture with 16 bits a value, of which Pillow keeps the high ones."""
     from PIL import Image
 
-    with Image.open(path) as again:
+    with Image.open(_source(path)) as again:
         again.tile = [_other_half(tile) or tile for tile in again.tile]
         return np.asarray(again).astype(np.float32)
 

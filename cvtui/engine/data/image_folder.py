@@ -171,7 +171,7 @@ class Progress:
 
 
 def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[str]:
-    notes = []
+    notes = list(found.notes)
     if streams:
         notes.append("the images don't fit into the memory at once: they are decoded anew in every epoch")
     if bad:

@@ -8,27 +8,31 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from cvtui.recipe.datasets.packed import Packed
+
 
 class Names:
-    """Names of images by their numbers: a list of them, or a pattern such as `pictures.npz[{}]`."""
+    """Names of images by their numbers: a list of them, or what stands before and behind the number."""
 
-    def __init__(self, names: Sequence[str] | str, numbers: Sequence[int], *, files: bool = False) -> None:
+    def __init__(self, names: Sequence[str] | tuple[str, str], numbers: Sequence[int], *, files: bool = False) -> None:
         self._names = names
         self._numbers = numbers
-        """Of each image: its place in the list, or the number for the pattern."""
+        """Of each image: its place in the list, or the number itself."""
         self.files = files
-        """True if each name is the path of a file with this image alone."""
+        """Each name is the path of a file with this image alone."""
 
     @classmethod
     def of_files(cls, paths: Sequence[str]) -> Names:
-        return cls(paths, range(len(paths)), files=True)
+        return cls(paths, range(len(paths)), files=not any(isinstance(path, Packed) for path in paths))
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __getitem__(self, number: int) -> str:
         place = self._numbers[number]
-        return self._names.format(place) if isinstance(self._names, str) else self._names[place]
+        if isinstance(self._names, tuple):
+            return f"{self._names[0]}{place}{self._names[1]}"
+        return self._names[place]
 
     def __iter__(self) -> Iterator[str]:
         return (self[number] for number in range(len(self)))
@@ -82,7 +86,6 @@ def _paths(source: Any, depth: int) -> list[str] | None:
     return None
 
 
-def numbered(train: int, validation: int, pattern: str = "{}") -> NamePair:
-    """Names by number, where the source has none: `train 17`, or what `pattern` makes of it."""
-    parts = (("train", train), ("validation", validation))
-    return NamePair(*(Names(pattern.format(f"{part} {{}}"), range(count)) for part, count in parts))
+def numbered(train: int, validation: int) -> NamePair:
+    """Return names by number, where the source has none: `train 17`."""
+    return NamePair(Names(("train ", ""), range(train)), Names(("validation ", ""), range(validation)))

@@ -32,8 +32,8 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     names = split.names  # by the numbers of the whole set, where it has none
     if len(kept) < len(split.classes):
         places = [of_classes(part, kept) for part in split[:2]]
-        parts = (relabelled(part, *chosen) for part, chosen in zip(split[:2], places, strict=True))
-        split = Split(*parts, *split[2:])
+        train, validation = (relabelled(part, *chosen) for part, chosen in zip(split[:2], places, strict=True))
+        split = split._replace(train=train, validation=validation)
         names = NamePair(*(one.chosen(chosen[0]) for one, chosen in zip(names, places, strict=True)))
     train, notes = split.train, split.notes
     if limit or imbalance < 1.0:

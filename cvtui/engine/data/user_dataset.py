@@ -119,7 +119,7 @@ def _divided(part: Part, source: Source, share: float, classes: Sequence[str]) -
             f"data: {source.text} has one image of each of its {len(held):,} classes; two are the least (one to validate)"
         )
     notes = (f"classes without a validation image, since they have one: {some(single)}",) if single else ()
-    names = names_of(source.items, part.size) or Names("item {}", range(part.size))
+    names = names_of(source.items, part.size) or Names(("item ", ""), range(part.size))
     halves = (~mask).nonzero().flatten(), mask.nonzero().flatten()
     train, validation = (relabelled(part, places, part.labels[places]) for places in halves)
     return Split(train, validation, notes, named=NamePair(*(names.chosen(places) for places in halves)))

@@ -35,6 +35,8 @@ class Listing:
     validation: tuple[tuple[str, int], ...]
     others: int
     """Files that are no images by their names, and links, which are not followed."""
+    notes: tuple[str, ...] = ()
+    """What else is told of it."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
