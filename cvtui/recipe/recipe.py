@@ -35,7 +35,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=32,
-            description="Bits of images with more than 8 bits a value: 2^bits - 1 is white; 0: the next 2^n - 1 above the "
+            description="Of images with more than 8 bits a value: 2^bits - 1 is white; 0: the next 2^n - 1 above the "
             "largest value of the set.",
         ),
     ] = 0
@@ -43,8 +43,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache: Annotated[
         Literal["auto", "on", "off"],
         Meta(
-            description="auto: decoded folders are kept in the cache folder, items of a callable are read anew in every "
-            "epoch if they draw random numbers. on (--cache): such items are drawn once and kept. off (--no-cache): "
+            description="auto: decoded folders are kept in the cache folder; a callable's items that draw random "
+            "numbers are read anew in every epoch. on (--cache): such items are drawn once and kept. off (--no-cache): "
             "nothing is kept in the cache folder."
         ),
     ] = "auto"

@@ -1,8 +1,8 @@
 """Random changes to training images, on the device where they lie: each image its own, each time it is seen.
 
-Every change takes and gives uint8 N x H x W x C (uint16 and floats of the same shape stay what they are). The random numbers follow from
-the seed and the step, so that a run that goes on from a checkpoint sees the same images as one that was never
-interrupted, without anything kept; they are drawn on the CPU, so that every device draws the same.
+Every change takes and gives uint8 N x H x W x C (uint16 and floats of the same shape stay what they are). The random
+numbers follow from the seed and the step, so that a run that goes on from a checkpoint sees the same images as one that
+was never interrupted, without anything kept; they are drawn on the CPU, so that every device draws the same.
 """
 
 from __future__ import annotations

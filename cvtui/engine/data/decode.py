@@ -56,8 +56,8 @@ def look(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | ValueRange:
 
 
 def _scaled(planes: list[NDArray[np.float32]], depth: Depth) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    scaled = [depth.scaled(plane) for plane in planes]
-    return np.stack(scaled * 3 if len(scaled) == 1 else scaled, axis=2)
+    whole = np.stack(planes * 3 if len(planes) == 1 else planes, axis=2)
+    return depth.scaled(whole)
 
 
 def _read(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | Deep:
@@ -112,7 +112,7 @@ def _planes(opened: Image, path: str) -> list[Image] | None:
     if is_deep(opened):
         turned = ImageOps.exif_transpose(opened)
         return [Pillow.fromarray(np.asarray(turned).astype(np.float32))]
-    if opened.mode not in ("RGB", "RGBA") or not any(_other_half(tile) for tile in opened.tile):
+    if opened.mode not in ("RGB", "RGBA") or not any(_other_half(tile) for tile in getattr(opened, "tile", ())):
         return None
     low = _low_bytes(path)
     values = np.asarray(opened).astype(np.float32) * 256 + low
@@ -144,7 +144,8 @@ def _low_bytes(path: str) -> NDArray[np.float32]:
     from PIL import Image
 
     with Image.open(_source(path)) as again:
-        again.tile = [_other_half(tile) or tile for tile in again.tile]
+        changed: Any = again
+        changed.tile = [_other_half(tile) or tile for tile in changed.tile]
         return np.asarray(again).astype(np.float32)
 
 

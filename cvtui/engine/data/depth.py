@@ -33,7 +33,7 @@ class ValueRange(NamedTuple):
         if not values.size:
             return None
         low, high = float(values.min()), float(values.max())
-        if not (-LARGEST <= low and high <= LARGEST):  # also False for NaN
+        if not (low >= -LARGEST and high <= LARGEST):  # also False for NaN
             return None
         return cls(low, high, values.dtype.kind in "iub" or bool((values == np.rint(values)).all()))
 
@@ -50,7 +50,7 @@ class Depth(NamedTuple):
     low: float
     top: float
     exact: bool
-    """The values fit into 8 bits as they are."""
+    """The values fit into 8 bits as they are: pixels are kept as uint8, else as uint16."""
 
     @classmethod
     def fitting(cls, found: ValueRange, bits: int = 0) -> Depth:
@@ -62,16 +62,9 @@ class Depth(NamedTuple):
         if bits:
             return cls(0.0, 2.0**bits - 1, bits <= 8 and found.whole)
         low = 0.0 if found.low >= 0 else -(2.0 ** max(0, int(np.ceil(np.log2(-found.low)))))
-        if found.high <= 1:
-            top = 1.0
-        else:
-            top = 2.0 ** max(8 if found.whole else 1, int(np.ceil(found.high)).bit_length()) - 1
+        bits = max(8 if found.whole else 1, int(np.ceil(found.high)).bit_length())
+        top = 1.0 if found.high <= 1 else 2.0**bits - 1
         return cls(low, top, found.whole and low == 0 and top <= 255)
-
-    @property
-    def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
-        """Of the pixels that are kept: uint8 where nothing is lost, else uint16."""
-        return np.dtype(np.uint8) if self.exact else np.dtype(np.uint16)
 
     @property
     def white(self) -> float:
@@ -81,7 +74,8 @@ class Depth(NamedTuple):
     def scaled(self, values: NDArray[np.generic]) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Scale values to the pixels that are kept; what lies outside becomes black or white."""
         share = (values.astype(np.float64) - self.low) * (self.white / (self.top - self.low))
-        return np.rint(share).clip(0, self.white).astype(self.dtype)
+        rounded = np.rint(share).clip(0, self.white)
+        return rounded.astype(np.uint8) if self.exact else rounded.astype(np.uint16)
 
     def widened(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Bring 8-bit pixels to those that are kept: their white is 255, whatever the others' is."""

@@ -127,10 +127,28 @@ OnProgress = Callable[[str], None]
 
 
 class ChannelStats(NamedTuple):
-    """Of the training images, per channel, in the pixels' own unit: 0..255, 0..65535 or 0..1 (of points, per feature)."""
+    """Of the training images, per channel, in the pixels' unit: 0..255, 0..65535 or 0..1 (of points, per feature)."""
 
     mean: list[float]
     std: list[float]
+
+
+    @classmethod
+    def of_sums(cls, sums: np.ndarray, count: int) -> ChannelStats:
+        """From the sums of the values and of their squares (2 x C, whole numbers) over `count` pixels."""
+        total, squares = torch.from_numpy(np.asarray(sums, dtype=np.float64))
+        mean = total / count
+        return cls(mean.tolist(), (squares / count - mean.square()).clamp(min=0).sqrt().tolist())
+
+
+class MeasuredImages(Images):
+    """Images whose statistics are known: they were taken while the files were decoded."""
+
+    stats: ChannelStats
+
+    def measured(self, stats: ChannelStats) -> MeasuredImages:
+        self.stats = stats
+        return self
 
 
 def channel_stats(images: Part) -> ChannelStats:

@@ -21,7 +21,7 @@ MULTI_LABEL = "one class an image is what is trained here"
 class OneHot(NamedTuple):
     """A label written as a vector of zeros with a single one."""
 
-    index: int
+    place: int
     length: int
 
 
@@ -184,7 +184,7 @@ def _is_number(value: Any) -> bool:
 
 
 def number_labels(parts: Sequence[Sequence[Label]], names: Sequence[Names | None], text: str) -> LabelledParts:
-    """Number the classes of one part, or of training and validation; `names` are those that each part tells.
+    """Give the classes of one part, or of both, their numbers; `names` are those that each part tells.
 
     RequestError where labels and names, or the two parts, contradict.
     """
@@ -242,9 +242,7 @@ def _by_name(labels: Sequence[Any], names: Names | None, text: str) -> Numbered:
     classes = names or tuple(sorted(there))
     strange = sorted(there.difference(classes))
     if strange:
-        raise RequestError(
-            f"data: {text}: the label {_shown(strange[0])} is none of the classes {some(classes)}"
-        )
+        raise RequestError(f"data: {text}: the label {_shown(strange[0])} is none of the classes {some(classes)}")
     number = {name: index for index, name in enumerate(classes)}
     return classes, [number[label] for label in labels], ()
 
@@ -257,7 +255,7 @@ def _by_vector(labels: Sequence[Any], names: Names | None, text: str) -> Numbere
         raise RequestError(
             f"data: {text}: its one-hot labels have {lengths[0]} values, its `classes` name {len(names)}: {some(names)}"
         )
-    return names or tuple(map(str, range(lengths[0]))), [label.index for label in labels], ()
+    return names or tuple(map(str, range(lengths[0]))), [label.place for label in labels], ()
 
 
 def _by_number(labels: Sequence[Any], names: Names | None, text: str) -> Numbered:
@@ -282,7 +280,7 @@ def _by_number(labels: Sequence[Any], names: Names | None, text: str) -> Numbere
 
 def _numbers_with_names(labels: Sequence[Any], values: Sequence[Any], names: Names, text: str) -> Numbered:
     low, high = int(values[0]), int(values[-1])
-    if 0 <= low and high < len(names):
+    if low >= 0 and high < len(names):
         return names, [int(label) for label in labels], ()
     if low == 1 and high == len(names):
         note = f"labels count from 1: label 1 is {_shown(names[0])}, {high} is {_shown(names[-1])}"

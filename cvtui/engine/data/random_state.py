@@ -33,26 +33,26 @@ class Generators:
         """Seed all of them."""
         torch.default_generator.manual_seed(seed >> 1)
         random.seed(seed)
-        np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002: the one that transforms draw from
+        np.random.seed(seed & 0xFFFFFFFF)
         for number, generator in enumerate(self.own):
             _seed(generator, item_seed(seed, number))
 
     def state(self) -> list[Any]:
         """Return what changes when any of them is drawn from."""
-        states = [torch.default_generator.get_state(), random.getstate(), np.random.get_state(legacy=False)]  # noqa: NPY002
+        states = [torch.default_generator.get_state(), random.getstate(), np.random.get_state(legacy=False)]
         return [_plain(state) for state in (*states, *map(_state, self.own))]
 
 
 @contextmanager
 def preserved() -> Iterator[None]:
     """Put the generators of Python, NumPy and PyTorch back as they were: dropout draws from one of them."""
-    states = torch.default_generator.get_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
+    states = torch.default_generator.get_state(), random.getstate(), np.random.get_state()
     try:
         yield
     finally:
         torch.default_generator.set_state(states[0])
         random.setstate(states[1])
-        np.random.set_state(states[2])  # noqa: NPY002
+        np.random.set_state(states[2])
 
 
 def _seed(generator: Any, seed: int) -> None:

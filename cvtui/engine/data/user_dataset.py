@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from cvtui.calc.table import size_text
 from cvtui.engine.data.images import Images, OnProgress, Part, Split
 from cvtui.engine.data.labels import class_names, number_labels, some
 from cvtui.engine.data.live import LiveImages, Source
@@ -34,7 +33,7 @@ MEMORY_SHARE = 0.25
 """Of the memory that is free: sets that would take more of it are read anew in every epoch."""
 
 
-def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
+def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
     """Read what the recipe's callable returns. RequestError as in `read_callable`."""
     return read_callable(
         recipe.data, recipe.size.lower(), recipe.val_share, recipe.seed, recipe.bits, recipe.cache == "on"
@@ -83,8 +82,10 @@ def _live_notes(passes: Sequence[Pass]) -> list[str]:
     for one in passes:
         part = "validation" if one.source.part else "training"
         if one.live and one.unknown:
-            notes.append(f"{part} items change from reading to reading without a generator that can be seeded: a resumed "
-                         "run may not see the same images")  # fmt: skip
+            notes.append(
+                f"{part} items change from reading to reading without a generator that can be seeded: a resumed run "
+                "may not see the same images"
+            )
         elif one.live and one.draws:
             when = "each time alike" if one.source.part else "anew in every epoch; --cache draws them once"
             notes.append(f"{part} items draw random numbers: they are read {when}")
@@ -116,7 +117,8 @@ def _divided(part: Part, source: Source, share: float, classes: Sequence[str]) -
     mask[torch.cat(held)] = True
     if not mask.any():
         raise RequestError(
-            f"data: {source.text} has one image of each of its {len(held):,} classes; two are the least (one to validate)"
+            f"data: {source.text} has one image of each of its {len(held):,} classes; two are the least (one to "
+            "validate)"
         )
     notes = (f"classes without a validation image, since they have one: {some(single)}",) if single else ()
     names = names_of(source.items, part.size) or Names(("item ", ""), range(part.size))

@@ -32,7 +32,7 @@ class Picture(NamedTuple):
     values: Tensor
     """H x W x C (of a point: features)."""
     kind: Kind
-    """bytes: uint8; deep: other whole numbers, or floats of a picture file; share: floats in 0..1; real: other floats."""
+    """bytes: uint8; deep: other whole numbers, or a PIL image's floats; share: floats in 0..1; real: other floats."""
 
     def scaled_to(self, sides: tuple[int, ...] | None) -> Picture:
         """Return it at this height and width; a point, or with None, as it is."""
@@ -173,7 +173,7 @@ class Summary:
         if self.byte_shares or not self._count:
             return True
         mean = self._sum / self._count
-        return max(0.0, self._squares / self._count - mean * mean) ** 0.5 >= LEAST_SPREAD
+        return max(0.0, self._squares / self._count - mean * mean) >= LEAST_SPREAD**2
 
 
 class Format(NamedTuple):
@@ -253,10 +253,8 @@ def format_of(found: Summary, shape: tuple[int, int] | None, bits: int, text: st
     high, wide = shape or next(iter(sides))[:2]
     depth = Depth.fitting(found.range, bits) if found.range is not None else None
     deep = depth is not None and not depth.exact
-    if found.kinds["real"] or not found.fits_bytes:
-        dtype = torch.float32
-    else:
-        dtype = torch.uint16 if deep else torch.uint8
+    blurred = found.kinds["real"] or not found.fits_bytes
+    dtype = torch.float32 if blurred else torch.uint16 if deep else torch.uint8
     notes: tuple[str, ...] = ()
     if depth is not None and found.range is not None and (deep or bits):
         notes += (depth.note(found.range, bits),)

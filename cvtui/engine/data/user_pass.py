@@ -1,4 +1,4 @@
-"""One pass over all items of a user's dataset: labels, what its images have in common, and the images where they fit."""
+"""One pass over all items of a user's dataset: labels, what its images have in common, and the images."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class Pass:
         try:
             count = len(items)
         except Exception as error:
-            raise RequestError(f"data: {text}: len() of its {type(items).__name__} raised {error_line(error)}") from error
+            raise RequestError(
+                f"data: {text}: len() of its {type(items).__name__} raised {error_line(error)}"
+            ) from error
         if not count:
             raise RequestError(f"data: {text} gave a Dataset without items")
         if count == 1 and not self.source.part:

@@ -91,7 +91,9 @@ def _are_items(given: Sequence[Any]) -> bool:
 
 def _checked(source: Any, text: str) -> Any:
     kind = type(source).__name__
-    if isinstance(source, torch.utils.data.DataLoader) or (hasattr(source, "batch_size") and hasattr(source, "dataset")):
+    if isinstance(source, torch.utils.data.DataLoader) or (
+        hasattr(source, "batch_size") and hasattr(source, "dataset")
+    ):
         raise RequestError(f"data: {text} returned a {kind}; return its Dataset (loader.dataset)",
                            hint="batches are made here: --batch-size")  # fmt: skip
     if isinstance(source, torch.utils.data.IterableDataset):

@@ -1,4 +1,4 @@
-"""Random transforms of a user's dataset: other draws in every epoch, the same bits after a resume and in every process."""
+"""Random transforms of a user's dataset: other draws in every epoch, the same bits after a resume."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def drawn(part: Any, epoch: int) -> dict[int, int]:
-    """What each item drew in an epoch, by the item's number."""
+    """Return what each item drew in an epoch, by the item's number."""
     found = {}
     for images in batches(part, 16, 0, epoch):
         found |= dict(zip(images.pixels[:, 0, 0, 0].tolist(), images.pixels[:, 0, 0, 1].tolist(), strict=True))
@@ -179,7 +179,7 @@ def test_what_does_not_fit_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_label_that_is_drawn_is_refused() -> None:
-    with pytest.raises(RequestError, match="the label of item . changes from reading to reading: .*--cache"):
+    with pytest.raises(RequestError, match=r"the label of item . changes from reading to reading: .*--cache"):
         read_callable("livesets:turned", "", 0.2, 0)
     assert isinstance(read_callable("livesets:turned", "", 0.2, 0, 0, True).train, Images)
 
