@@ -29,8 +29,8 @@ from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
-from cvtui.recipe.datasets.facts import folder_of
-from cvtui.recipe.datasets.fingerprint import fingerprint
+from cvtui.recipe.datasets.facts import folder_of, place_of
+from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
@@ -230,7 +230,11 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
     train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
     folder = folder_of(recipe.data)
     if folder is None:
-        return fingerprint(classes, train, held_out)
+        found = fingerprint(classes, train, held_out)
+        if place_of(recipe.data) is not None:
+            for part, images, names in zip(("train", "validation"), data[:2], data.names, strict=True):
+                found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
+        return found
     return fingerprint(classes, train, held_out, folder.absolute(), data.files)
 
 

@@ -20,6 +20,12 @@ def folder_of(text: str) -> Path | None:
     return None if source is None else source.folder(text)
 
 
+def place_of(text: str) -> Path | None:
+    """Return the folder or file that a data text names (`~` resolved), or None."""
+    source = find_source(text)
+    return None if source is None else source.place(text)
+
+
 def source_facts(recipe: Recipe) -> DataFacts:
     """Return the facts of the whole set, before any selection. RequestError where it is not there."""
     return source_of(recipe.data).facts(recipe)

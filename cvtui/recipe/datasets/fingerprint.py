@@ -54,6 +54,14 @@ def hash_of(folder: Path, paths: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def hash_of_labels(names: Iterable[str], labels: Iterable[int]) -> str:
+    """Return a hash over the last parts of the names and their labels, in order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, label in zip(names, labels, strict=True):
+        digest.update(os.fsencode(f"{os.path.basename(name)}\0{label}\n"))
+    return digest.hexdigest()
+
+
 def same_classes(before: Sequence[str], now: Sequence[str], run: Path) -> None:
     """RequestError where the classes are others, or in another order: an output of the net is a class."""
     before, now = ([composed(name) for name in names] for names in (before, now))  # a Mac may have spelt them apart

@@ -113,9 +113,9 @@ def test_equal_names_are_the_same_class(module: Path, text: str, train: str, val
 @pytest.mark.parametrize(
     ("text", "train", "validation", "words"),
     [
-        ("pair", "cat dog", "cat dog emu", "has items of the class 'emu', which the training data doesn't know"),
-        ("strangers", "cat dog", "cat dog", "'katze', which the training data doesn't know; its classes: cat, dog"),
-        ("twice", "cat dog", "cat dog", "`classes` of the validation data holds 'dog' twice"),
+        ("pair", "cat dog", "cat dog emu", "items of the class 'emu', which training doesn't name: 'cat', 'dog'"),
+        ("strangers", "cat dog", "cat dog", "items of the class 'hund', which training doesn't name: 'cat', 'dog'"),
+        ("twice", "cat dog", "cat dog", "its `classes` name 'dog' twice"),
     ],
 )
 def test_lists_that_contradict_are_refused(module: Path, text: str, train: str, validation: str, words: str) -> None:
