@@ -165,6 +165,47 @@ def test_a_folder_around_halves_names_the_folder_with_the_halves(tmp_path: Path)
     assert f"did you mean folder:{tmp_path / 'data'}?" in refusal(tmp_path)
 
 
+def test_a_half_beside_the_classes_is_no_class(tmp_path: Path) -> None:
+    found = listing(fill(pets(tmp_path / "a", ".", "test"), "unlabelled"), 0.25)
+    assert (found.classes, len(found.train), len(found.validation)) == (("cat", "dog"), 8, 8)
+    assert found.notes == (
+        "cat, dog are trained on, test/ validates",
+        "unlabelled/ is not used: its images may have no labels",
+    )
+    told = refusal(fill(pets(tmp_path / "b", "."), "test"))
+    assert "is 'test' a class like cat, dog?" in told
+    assert "--only cat,dog" in told
+    assert facts(Recipe(data=f"folder:{tmp_path / 'b'}", only="cat,dog")).classes == ("cat", "dog")
+    assert facts(Recipe(data=f"folder:{tmp_path / 'b'}(split=none)")).classes == ("cat", "dog", "test")
+
+
+def test_the_set_once_more_beside_its_classes_is_no_class(tmp_path: Path) -> None:
+    """As a set of brain scans is handed out: yes, no, and a folder with both again."""
+    found = listing(pets(tmp_path, ".", "pets_dataset"), 0.25)
+    assert found.classes == ("cat", "dog")
+    assert found.notes == ("pets_dataset/ is not used: it holds the same classes once more",)
+
+
+def test_halves_inside_the_classes_are_used_where_a_class_has_only_one(tmp_path: Path) -> None:
+    found = facts(Recipe(data=f"folder:{fill(tmp_path, 'cat/train', 'cat/val', 'dog/train')}"))
+    assert (found.counts(), found.held_out()) == ((4, 4), (4, 0))
+
+
+def test_a_file_that_may_hold_the_labels_is_named_as_it_is_typed(tmp_path: Path) -> None:
+    from cvtui.recipe.datasets.catalog import SOURCES
+    from cvtui.recipe.datasets.folder_layout import LABEL_FILES
+
+    known = {ending: source.prefix for source in SOURCES for ending in source.endings}
+    assert known == LABEL_FILES
+    for place, folders in (("a", ("train", "test")), ("b", ("images",)), ("c", ("."))):
+        fill(tmp_path / place, *folders)
+        (tmp_path / place / "labels.csv").touch()
+        assert f"where labels.csv holds the labels: csv:{tmp_path / place / 'labels.csv'}" in refusal(tmp_path / place)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "pets.zip").touch()
+    assert "found 1 file that ends in .zip" in refusal(tmp_path / "d")
+
+
 def test_several_halves_of_a_kind_are_asked_about(tmp_path: Path) -> None:
     told = refusal(pets(tmp_path, "train1", "train2", "val"))
     line = next(text for text in shlex.split(told) if text.startswith("folder:"))

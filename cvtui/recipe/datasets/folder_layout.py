@@ -7,7 +7,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets import halves
@@ -15,6 +15,8 @@ from cvtui.recipe.datasets.image_files import holds_images, images_in, is_image,
 
 PLAIN = frozenset(("train", "training", "val", "valid", "validation"))
 """Names (in small letters) of halves that need no words."""
+LABEL_FILES = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".parquet": "parquet", ".tar": "wds"}
+"""Endings of files that other data sources read."""
 SHARED = 0.5
 """Of the subfolders of the folder with most: when others hold so many of the same names, these may be the classes."""
 
@@ -29,6 +31,10 @@ class Layout:
     inside: bool = False
     """Each class holds its own halves: PATH/cat/train, PATH/cat/val."""
     notes: tuple[str, ...] = ()
+    no_classes: frozenset[str] = frozenset()
+    """Subfolders that are none."""
+    refused: tuple[str, str] = ("", "")
+    """(message, hint) unless the recipe says which classes are meant (`only`)."""
 
 
 @dataclass
@@ -65,11 +71,11 @@ def find_layout(path: str, split: Mapping[str, str]) -> Layout:
     root.empty = [name for name in names if name not in root.holding]
     if left_out:
         root.notes.append(f"no classes: {named(left_out)}")
-    found = _halves(root) or _one_folder(root) or _halves_inside(root)
+    found = _halves(root) or _one_folder(root) or _halves_inside(root) or _half_beside_classes(root)
     if found is None:
         _same_subfolders(root)
         found = Layout((path,), notes=_nested(root))
-    return Layout(found.train, found.validation, found.inside, (*root.notes, *found.notes))
+    return replace(found, notes=(*root.notes, *found.notes))
 
 
 def named(names: Sequence[str], most: int = 5) -> str:
@@ -256,8 +262,17 @@ def _flat(root: _Folder, train: str, names_of_halves: list[str]) -> None:
     raise root.refusal(
         f"{named(names_of_halves)}: images, but no class folders; each class needs one"
         f"{by_file_names(train, names)}",
-        f"if they are the classes: {root.text(split='none')}",
+        f"{label_file(root.path)}if they are the classes: {root.text(split='none')}",
     )
+
+
+def label_file(path: str) -> str:
+    """Name a file in a folder that may hold the labels, as it is typed; "" without."""
+    for name in sorted(names_in(path)):
+        for suffix, prefix in LABEL_FILES.items():
+            if name.lower().endswith(suffix):
+                return f"where {name} holds the labels: {shlex.quote(f'{prefix}:{os.path.join(path, name)}')}; "
+    return ""
 
 
 def by_file_names(path: str, names: Sequence[str]) -> str:
@@ -276,7 +291,7 @@ def by_file_names(path: str, names: Sequence[str]) -> str:
 def _one_folder(root: _Folder) -> Layout | None:
     """Refuse a folder around the set, a class of it, or a heap of images, with what may be meant."""
     loose = images_in(root.path)
-    if len(root.holding) == 1 and not loose:
+    if len(root.holding) == 1:
         inner = os.path.join(root.path, root.holding[0])
         while len(below := class_folders(inner)) == 1 and not images_in(inner):
             inner = os.path.join(inner, below[0])
@@ -292,20 +307,41 @@ def _one_folder(root: _Folder) -> Layout | None:
         raise root.refusal(
             f"{len(loose):,} image{'s' if len(loose) != 1 else ''}, but no subfolders with images; each class needs one"
             f"{by_file_names(root.path, loose)}",
-            f"did you mean {meant}, with the classes {named(kin)}?" if meant else "folder:PATH holds a folder a class",
+            f"did you mean {meant}, with the classes {named(kin)}?"
+            if meant
+            else f"{label_file(root.path)}folder:PATH holds a folder a class",
         )
     return None
 
 
 def _halves_inside(root: _Folder) -> Layout | None:
     """Find halves within each class: PATH/cat/train, PATH/cat/val."""
-    if len(root.holding) < 2:
+    roles = [{halves.role(kid) for kid in class_folders(os.path.join(root.path, name))} for name in root.holding]
+    held = [there for there in roles if there & {"val", "test"}]
+    if len(roles) < 2 or any("train" not in there for there in roles) or len(held) < len(roles) / 2:
         return None
-    for name in root.holding:
-        roles = {halves.role(kid) for kid in class_folders(os.path.join(root.path, name))}
-        if "train" not in roles or not roles & {"val", "test"}:
-            return None
     return Layout((root.path,), (root.path,), inside=True, notes=("each class holds its own halves: they are used",))
+
+
+def _half_beside_classes(root: _Folder) -> Layout | None:
+    """Find a half, or the set once more, beside the classes: PATH/cat, PATH/dog, PATH/test."""
+    kids = {name: set(_unwrapped(os.path.join(root.path, name), root.path)[1]) for name in root.holding}
+    roles = {name: halves.role(name) for name in root.holding if not halves.rest(name)}
+    again = [name for name in root.holding if len(kids[name] & set(root.holding)) > 1]
+    flat = [name for name, role in roles.items() if role in ("test", "other") and not kids[name]]
+    classes = [name for name in root.holding if name not in again + flat]
+    if len(classes) < 2 or not (again or flat):
+        return None
+    if not again:
+        message = f"data: {root.path!r}: is {flat[0]!r} a class like {named(classes)}? Its images may have no labels"
+        hint = f"no: --only {shlex.quote(','.join(classes))}; yes: {root.text(split='none')}"
+        return Layout((root.path,), refused=(message, hint))
+    held = next((name for role in ("val", "test") for name in again if roles.get(name) == role), "")
+    notes = [f"{named(classes)} are trained on, {held}/ validates"] if held else []
+    notes += [f"{name}/ is not used: it holds the same classes once more" for name in again if name != held]
+    notes += [f"{name}/ is not used: its images may have no labels" for name in flat]
+    place = (_unwrapped(os.path.join(root.path, held), root.path)[0],) if held else ()
+    return Layout((root.path,), place, notes=tuple(notes), no_classes=frozenset(again + flat))
 
 
 def _same_subfolders(root: _Folder) -> None:

@@ -10,22 +10,23 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets import class_names, folder_typed, halves
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.folder_layout import Layout, class_folders, find_layout, named
+from cvtui.recipe.datasets.folder_layout import Layout, class_folders, find_layout, label_file, named
 from cvtui.recipe.datasets.image_files import (
     MADE_HERE,
     NOT_READ,
     PLUGINS,
-    SUFFIXES,
     Found,
+    ending,
     found_files,
     images_below,
     images_in,
+    names_in,
     package_for,
     subfolders,
 )
@@ -165,7 +166,7 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
     names = sorted(name for name in found if found[name].images)
     empty = {name: found[name] for name in sorted(found) if not found[name].images}
     _check_two(layout, names, empty)
-    refused = _unread(empty)
+    refused = layout.refused if layout.refused[0] else _unread(empty)
     if not refused[0]:
         notes += _without_images(empty)
     passed = Found()
@@ -194,6 +195,8 @@ def _classes(layout: Layout, half: str, notes: list[str]) -> dict[str, list[str]
     for root in layout.train if half == "train" else layout.validation:
         spelt: dict[str, str] = {}
         for name in subfolders(root)[0]:
+            if half == "train" and name in layout.no_classes:
+                continue
             one = class_names.composed(name)
             if one in spelt and not layout.inside:
                 both = (class_names.with_points(spelt[one], name), class_names.with_points(name, spelt[one]))
@@ -263,15 +266,17 @@ def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, Found])
     for one in empty.values():
         passed.add(one)
     there = f"{len(names)} subfolder{'s' if len(names) != 1 else ''} with images" if names or empty else "no subfolders"
+    for place in layout.train:
+        passed.others.update(ending(name) for name in names_in(place) if os.path.isfile(os.path.join(place, name)))
     what = found_files(passed.others)
     raise RequestError(
         f"data: {root} has {there}; each class needs one, and two classes are the least{'; ' + what if what else ''}",
-        hint=package_for(passed.others) or _images(),
+        hint=package_for(passed.others) or label_file(layout.train[0]).rstrip("; ") or _images(),
     )
 
 
 def _images() -> str:
-    return f"images end in {', '.join(suffix for suffix in SUFFIXES if len(suffix) < 5)} and the like"
+    return "images end in .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .ppm, .avif, .jp2 and the like"
 
 
 def _unread(empty: Mapping[str, Found]) -> tuple[str, str]:
@@ -330,7 +335,8 @@ class ImageFolder(DataSource):
 
     def facts(self, recipe: Recipe) -> DataFacts:
         split = folder_typed.split_of(recipe.data)
-        return folder_facts(self.folder(recipe.data), recipe.size, recipe.val_share, split, recipe.only)
+        found = folder_facts(self.folder(recipe.data), recipe.size, recipe.val_share, split, recipe.only)
+        return replace(found, name=found.name + folder_typed.brackets_of(recipe.data))
 
     def folder(self, text: str) -> Path:
         return folder_typed.path_of(text)
