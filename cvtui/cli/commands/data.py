@@ -45,8 +45,8 @@ class SetName(TextParam):
 def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
     """List the data sets: size, classes, images, and where they lie.
 
-    With NAME (of a set, or folder:PATH): what is known of it, the images of each class, and mean and standard deviation
-    of the training pixels.
+    With NAME (of a set, or folder:PATH, csv:PATH …): what is known of it, the images of each class, and mean and
+    standard deviation of the training pixels.
     """
     from cvtui.recipe.datasets.catalog import check_source
 
@@ -265,6 +265,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
 
     from cvtui.engine.data.images import channel_stats
     from cvtui.engine.data.loading import load
+    from cvtui.engine.observe.image_writer import encodable
 
     split = load(recipe)
     stats = channel_stats(split.train)
@@ -272,6 +273,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     return {
         "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
         "notes": split.notes,
+        "unreadable": [{"image": encodable(path), "why": why} for path, why in split.unreadable],
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import time
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.data.batching import epoch_order
 from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.feature_maps import in_evaluation_mode, without_own_hooks
@@ -28,6 +29,7 @@ TIMES = 10
 """Sets of pictures a run, spread evenly over its epochs (the first and the last among them)."""
 MOST_TILES = 64
 MOST_MISTAKES = 12
+SAMPLES = 16
 
 
 class _RunImages:
@@ -40,7 +42,8 @@ class _RunImages:
 
     def image(self, number: int) -> ValidationImage:
         pixels, labels = self._training.data.validation.part(number, number + 1)
-        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]))
+        name = self._training.data.names.validation[number]
+        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]), name)
 
 
 class Snapshots:
@@ -71,9 +74,12 @@ class Snapshots:
             return
         try:
             if t.epoch == 1:
-                images = t.preprocess(first_batch(t).pixels[:16])
+                images = t.preprocess(first_batch(t).pixels[:SAMPLES])
+                order = epoch_order(t.data.train.size, t.recipe.seed, 1)[: len(images)].tolist()
+                names = [t.data.names.train[number] for number in order]
                 after = "augmentation and preprocessing" if t.augment else "preprocessing"
-                self._images.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
+                note = f"the first batch as the net sees it, after {after}"
+                self._images.write(t.step, "samples", images, note, names=names)
             self._filters()
             self.maps.write(self.image, t.step)
             self._mistakes()
@@ -121,7 +127,8 @@ class Snapshots:
         note = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
         pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
         high = UNITS.get(pixels.dtype)  # floats have a range of their own
-        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high)
+        names = [t.data.names.validation[number] for number in chosen.tolist()]
+        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high, names=names)
 
     @torch.no_grad()
     def _answers(self) -> tuple[Tensor, Tensor]:

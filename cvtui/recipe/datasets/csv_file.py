@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from cvtui import door
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.datasets.file_source import ListedSource, Row
+from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
 from cvtui.recipe.datasets.image_files import is_image
-from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.image_folder import FRESH_SECONDS
 from cvtui.recipe.datasets.labels import LABEL_NAMES, SPLITS, key_of, number_of
 
 PATH_NAMES = (
@@ -63,20 +63,17 @@ class CsvFile(ListedSource):
     options = ("path", "label", "split", "images")
     what = "the table"
 
-    def rows(self, text: str) -> tuple[list[Row], list[str], dict[str, str]]:
+    fresh = FRESH_SECONDS  # pictures may come and go beside it
+
+    def rows(self, text: str) -> Rows:
         asked = self.asked(text)
         path = self.files(text)[0]
         finder = Finder(path, asked.options.get("images", ""))
         table, columns = _table_of(path, asked.options, finder)
         found, notes = _rows_of(table, columns, finder, path.name)
-        return found, [*table.notes, *notes], {}
-
-    def summary_of(self, text: str, found: Listing) -> str:
-        asked, path = self.asked(text), self.files(text)[0]
-        table, columns = _table_of(path, asked.options, Finder(path, asked.options.get("images", "")))
-        labels = ", ".join(table.header[number] for number in columns.labels[:3])
-        return (f"{len(found.train) + len(found.validation):,} pictures of {path.name}, from column "
-                f"{table.header[columns.path]!r}, labels from {labels!r}")  # fmt: skip
+        labels = _listed([table.header[number] for number in columns.labels])
+        summary = f"of {path.name}, from column {table.header[columns.path]!r}, labels from {labels!r}"
+        return Rows(found, [*table.notes, *notes], {}, summary)
 
 
 # ------------------------------------------------------------------ pictures
@@ -168,6 +165,8 @@ def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[Tabl
     if any(finder(cell) for cell in table.header):  # no header: its first row names a picture
         header = tuple(f"column {number + 1}" for number in range(len(table.header)))
         table = Table(header, [list(table.header), *table.rows], table.notes)
+    for name in ("path", "label", "split"):
+        _asked(table, options, name)  # a wrong one is said first
     split = _split_column(table, options)
     pictures = _path_column(table, options, finder, path)
     labels = _label_columns(table, options, {pictures, *([split] if split is not None else [])}, path)

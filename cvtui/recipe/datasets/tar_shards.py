@@ -13,7 +13,7 @@ from typing import Any
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.file_source import ListedSource, Row, part_of_file
+from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
 from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed
@@ -36,7 +36,7 @@ class TarShards(ListedSource):
     options = ("label",)
     what = "the shards"
 
-    def rows(self, text: str) -> tuple[list[Row], list[str], dict[str, str]]:
+    def rows(self, text: str) -> Rows:
         asked = self.asked(text).options.get("label", "")
         found: list[Row] = []
         bare: list[str] = []
@@ -56,7 +56,7 @@ class TarShards(ListedSource):
             more = f" and {len(bare) - NAMED:,} more" if len(bare) > NAMED else ""
             notes.append(f"{len(bare):,} samples lack a picture or a label and are left out: "
                          f"{', '.join(bare[:NAMED])}{more} (members of one key must be neighbours)")  # fmt: skip
-        return found, notes, {}
+        return Rows(found, notes)
 
 
 def samples_of(path: Path) -> Iterator[dict[str, Any]]:
