@@ -334,6 +334,11 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
     "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
+    "engine/data/decoded_cache.py": (
+        {"np.load", "np.memmap", "root.mkdir", "open", "shutil.rmtree", "os.replace", "os.utime",
+         "os.scandir"},
+        "decoded sets in the cache folder, which it makes itself",
+    ),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
     "recipe/memory_check.py": (
@@ -345,7 +350,8 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "recipe/datasets/csv_file.py": ({"os.walk"}, "data sets: pictures below a table's folder, by name"),
     "recipe/datasets/npz_file.py": ({"np.load", "archive.open"}, "on a file that the door has opened"),
     "recipe/datasets/tar_shards.py": ({"tarfile.open"}, "on a file that the door has opened"),
-    "recipe/datasets/image_folder.py": ({"os.walk", "os.scandir"}, "data sets: regular files only, links left out"),
+    "recipe/datasets/image_files.py": (
+        {"os.listdir", "os.scandir"}, "data sets: regular files only, also behind links, as ImageFolder follows them"),
     "engine/data/formats/download.py": (
         {"folder.mkdir", "path.unlink", "tempfile.mkstemp", "os.fdopen", "os.chmod", "os.replace", "os.unlink",
          "tempfile.TemporaryDirectory", "shutil.rmtree", "there.rglob", "target.parent.mkdir"},

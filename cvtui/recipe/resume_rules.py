@@ -37,6 +37,8 @@ RULES: dict[str, Rule] = {
                  forks=True),
     "data_dir": Rule("obeyed", "where the set lies does not change what is in it"),
     "size": Rule("refused", "the weights were learnt on images of the other size", forks=True),
+    "bits": Rule("refused", "the weights were learnt on pixels of the other scale", forks=True),
+    "cache": Rule("told", "from this step on: items that draw random numbers are drawn once, or in every epoch"),
     "val_share": Rule("refused", "images that were trained on would become validation images"),
     "only": Rule("refused", "the net's outputs are the classes that it began with"),
     "limit": Rule("refused", "an epoch would be another number of steps", forks=True),

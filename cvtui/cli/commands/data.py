@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -98,6 +98,12 @@ def need(recipe: Recipe) -> None:
 
     provide(recipe.data, recipe.data_dir, download=False)
     check_machine(check(recipe))
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Tell on stderr what is to be known of the data before a run: what is used and what is left out."""
+    for note in dict.fromkeys(notes):
+        _say(f"note: {note}")
 
 
 @contextmanager

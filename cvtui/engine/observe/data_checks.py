@@ -108,6 +108,9 @@ def _from_part(source: Part, until: float) -> Scanned | None:
     """
     if isinstance(source, Images):
         return Scanned(source.pixels.cpu(), source.labels.cpu(), source.size)
+    if (held_sample := getattr(source, "sample", None)) is not None:  # items that are read anew: as they were first
+        sample = held_sample()
+        return Scanned(sample.pixels, sample.labels, source.size)
     order = _even_indices(source.size, STREAMED)
     order = order[torch.randperm(len(order), generator=torch.Generator().manual_seed(0))]
     pixels, labels, held = [], [], 0

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui import door
+from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_maps import LARGEST_TILE, FeatureMaps
 from cvtui.runlog.events import PictureSaved
 from cvtui.runlog.folder import RunFolder
@@ -86,11 +87,11 @@ class ImageWriter:
             best = int(result.shares.argmax())
             said = classes[best] if best < len(classes) else str(best)
             share = round(float(result.shares[best]), 4)
-        raw = image.dtype == torch.uint8
+        white = UNITS.get(image.dtype)
         tile = image.float()
         tile = tile if tile.shape[0] in (1, 3) else tile.mean(0, keepdim=True)
         self.write(
-            step, LOOKED_AT, tile[None], "", low=0.0 if raw else None, high=255.0 if raw else None,
+            step, LOOKED_AT, tile[None], "", low=None if white is None else 0.0, high=white,
             image=number, truth=truth, said=said, share=share, names=[place] if place else [],
         )  # fmt: skip
 

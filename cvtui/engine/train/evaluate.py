@@ -56,8 +56,8 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
     model = training.eval_model
     model.eval()
     try:
-        for start in range(0, images.size, size):
-            pixels, labels = images.part(start, start + size)
+        start = 0
+        for pixels, labels in images.in_order(size):
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
                 losses.append(training.loss(logits, labels).float() * len(labels))
@@ -65,6 +65,7 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
                 right += (said == labels).sum()
                 if on_batch is not None:
                     on_batch(start, logits, labels)
+                start += len(labels)
                 if small:
                     pairs += torch.bincount(labels * classes + said, minlength=classes * classes)
             between()

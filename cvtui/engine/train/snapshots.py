@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.data.batching import epoch_order
+from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.feature_maps import in_evaluation_mode, without_own_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
@@ -125,7 +126,7 @@ class Snapshots:
         classes = t.checked.data.classes
         note = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
         pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
-        high = 255.0 if pixels.dtype == torch.uint8 else None  # floats have a range of their own
+        high = UNITS.get(pixels.dtype)  # floats have a range of their own
         names = [t.data.names.validation[number] for number in chosen.tolist()]
         self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high, names=names)
 
@@ -139,7 +140,6 @@ class Snapshots:
         model, images, size = t.eval_model, t.data.validation, min(500, batch_size_for(t))
         with without_own_hooks(model), in_evaluation_mode(model), untouched(model), t.autocast():
             chunks = [
-                model(t.preprocess(images.part(start, start + size).pixels)).float().softmax(1).max(1)
-                for start in range(0, images.size, size)
+                model(t.preprocess(some.pixels)).float().softmax(1).max(1) for some in images.in_order(size)
             ]
         return torch.cat([chunk.values for chunk in chunks]), torch.cat([chunk.indices for chunk in chunks])

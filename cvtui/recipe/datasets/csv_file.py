@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cvtui import door
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
-from cvtui.recipe.datasets.image_folder import SUFFIXES
+from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.labels import LABEL_NAMES, SPLITS, key_of, number_of
 
 PATH_NAMES = (
@@ -98,7 +98,7 @@ class Finder:
             return None
         for base in self.bases:
             path = os.path.join(base, os.path.expanduser(value))
-            if value.lower().endswith(SUFFIXES) and os.path.isfile(path):
+            if is_image(value) and os.path.isfile(path):
                 return path
         found = self._index().get(value.rsplit("/", 1)[-1].lower(), [])
         if len(found) > 1:
@@ -120,7 +120,7 @@ class Finder:
                     below[:] = sorted(name for name in below if name[0] != "." and depth < DEPTH)
                     for name in sorted(names):
                         lower = name.lower()
-                        if lower.endswith(SUFFIXES) and name[0] != ".":
+                        if is_image(lower) and name[0] != ".":
                             path = os.path.join(folder, name)
                             for key in {lower, lower.rsplit(".", 1)[0]}:
                                 self._below.setdefault(key, []).append(path)

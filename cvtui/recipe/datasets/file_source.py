@@ -174,6 +174,7 @@ class ListedSource(FileSource):
             train_counts=each[0],
             validation_counts=each[1],
             opened=False,
+            notes=found.notes,
         )
 
     def with_bytes(self, _text: str, found: Listing, /) -> Listing:

@@ -14,7 +14,7 @@ from typing import Any
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
-from cvtui.recipe.datasets.image_folder import SUFFIXES
+from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed
 
@@ -78,7 +78,7 @@ def samples_of(path: Path) -> Iterator[dict[str, Any]]:
                     sample = {}
                 sample["key"] = key
                 sample[ending] = b""
-                if ("." + ending).endswith(SUFFIXES):
+                if is_image(f"x.{ending}"):
                     sample.setdefault("picture", (member.name, member.offset_data, member.size))
                 elif ending in LABEL_ENDINGS and member.size <= MOST_LABEL:
                     held = archive.extractfile(member)
