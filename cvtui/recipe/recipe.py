@@ -30,6 +30,25 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = ""
 
+    bits: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=32,
+            description="Of images with more than 8 bits a value: 2^bits - 1 is white; 0: the next 2^n - 1 above the "
+            "largest value of the set.",
+        ),
+    ] = 0
+
+    cache: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="auto: decoded folders are kept in the cache folder; a callable's items that draw random "
+            "numbers are read anew in every epoch. on (--cache): such items are drawn once and kept. off (--no-cache): "
+            "nothing is kept in the cache folder."
+        ),
+    ] = "auto"
+
     val_share: Annotated[
         float,
         Meta(

@@ -71,6 +71,16 @@ def launch_look(folder: RunFolder, number: int) -> subprocess.Popen[bytes]:
     return _engine(folder, ["--look", str(number)], 1, detached=True)
 
 
+def mistakes_command(folder: RunFolder, checkpoint: str = "") -> tuple[list[str], dict[str, str]]:
+    """Return command and environment of `python -m cvtui.engine FOLDER --mistakes` (see `runlog/mistakes.py`).
+
+    Beside a training it takes one thread.
+    """
+    words = [str(folder.path), "--mistakes", *([checkpoint] if checkpoint else [])]
+    threads = 1 if folder.alive() else worker_threads(_threads_of(folder))
+    return [sys.executable, "-m", "cvtui.engine", *words], worker_environment(threads)
+
+
 def _engine(folder: RunFolder, words: list[str], threads: int, detached: bool) -> subprocess.Popen[bytes]:
     return start(folder, ["cvtui.engine", str(folder.path), *words], threads, detached, lives="--look" not in words)
 

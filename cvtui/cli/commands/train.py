@@ -136,7 +136,11 @@ def _recipe_file(text: str) -> Path:
         again = f", cvtui {path / 'recipe.toml'} repeats it" if run is None or run.kind == "engine" else ""
         raise RequestError(f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it{again}")
     if path.is_dir():
-        raise RequestError(f"{text!r} is a folder, not a recipe file")
+        from cvtui.recipe.datasets.folder_typed import as_typed
+
+        raise RequestError(
+            f"{text!r} is a folder, not a recipe file", hint=f"a folder of images is chosen by --data {as_typed(text)}"
+        )
     if text in COMMANDS and not path.exists():
         raise RequestError(f"{text!r} is a command: it comes first, its options after it", hint=f"cvtui {text} --help")
     if not path.exists() and path.suffix != ".toml" and "/" not in text:

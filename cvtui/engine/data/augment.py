@@ -1,8 +1,8 @@
 """Random changes to training images, on the device where they lie: each image its own, each time it is seen.
 
-Every change takes and gives uint8 N x H x W x C (floats of the same shape stay floats). The random numbers follow from
-the seed and the step, so that a run that goes on from a checkpoint sees the same images as one that was never
-interrupted, without anything kept; they are drawn on the CPU, so that every device draws the same.
+Every change takes and gives uint8 N x H x W x C (uint16 and floats of the same shape stay what they are). The random
+numbers follow from the seed and the step, so that a run that goes on from a checkpoint sees the same images as one that
+was never interrupted, without anything kept; they are drawn on the CPU, so that every device draws the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.data.depth import UNITS
 from cvtui.engine.runtime.seeds import AUGMENT, generator
 from cvtui.recipe.choices.spec import Choice, Chosen
 
@@ -118,8 +119,10 @@ def _there(x: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _like(pixels: Tensor, x: Tensor) -> Tensor:
-    """Make x the same kind of numbers as `pixels`: bytes are rounded and kept within 0..255."""
-    return x.round_().clamp_(0, 255).to(torch.uint8) if pixels.dtype == torch.uint8 else x.to(pixels.dtype)
+    """Make x the same kind of numbers as `pixels`: whole ones are rounded and kept within 0..255 (0..65535)."""
+    if pixels.dtype in UNITS:
+        x = x.round_().clamp_(0, UNITS[pixels.dtype])
+    return x.to(pixels.dtype)
 
 
 def moved(pixels: Tensor, down: Tensor, right: Tensor, most: int, *, zeros: bool) -> Tensor:

@@ -20,6 +20,7 @@ def batches(images: Part, size: int, seed: int, epoch: int, first: int = 0, *, j
     `first` leaves out as many batches, to go on in the middle of an epoch.
     """
     order = epoch_order(images.size, seed, epoch)[first * size :]
+    images = images.in_epoch(epoch)
     if not joins:
         return images.stream(order, size)
     if len(order) == 1:  # all its batches are done, this one as a part of the last

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.depth import unit_of
 from cvtui.engine.data.images import ChannelStats, Part
 from cvtui.recipe.choices.preprocesses import PreprocessChoice
 from cvtui.recipe.choices.spec import Chosen
@@ -108,12 +109,12 @@ def learn_zca(images: Part, unit: float, eps: float) -> Zca:
 
 
 class Preprocess:
-    """Called with uint8 pixels N x H x W x C, gives float32 N x C x H x W (in channels_last order of memory).
+    """Called with pixels N x H x W x C, gives float32 N x C x H x W (in channels_last order of memory).
 
     Points (float32 N x features) stay N x features, each feature treated as a channel.
 
     choice: of a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels, in the pixels' own unit;
-    images: the training images themselves, for `zca`, and to know whether they are bytes (0..255) or floats (0..1).
+    images: the training images themselves, for `zca`, and to know their white (255, 65535, or 1 of floats).
     """
 
     name: str
@@ -127,7 +128,7 @@ class Preprocess:
     def __init__(
         self, choice: Chosen[PreprocessChoice], stats: ChannelStats, device: torch.device, images: Part | None = None
     ) -> None:
-        unit = 255.0 if images is None or images.part(0, 1).pixels.dtype == torch.uint8 else 1.0
+        unit = 255.0 if images is None else unit_of(images.part(0, 1).pixels.dtype)
         rule = PREPROCESSES.get(choice.name, scale)
         pairs = [rule(mean, std, unit) for mean, std in zip(*stats, strict=True)]
         if choice.name == "zca" and images is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from cvtui.engine.train.state import TrainingState
 
@@ -34,7 +35,11 @@ def batch_size_for(training: TrainingState) -> int:
     return max(training.recipe.batch_size, min(LARGEST_BATCH, fits, answers))
 
 
-def evaluate(training: TrainingState, between: Callable[[], None]) -> Evaluation:
+OnBatch = Callable[[int, Tensor, Tensor], None]
+"""Called with (number of the first image, logits, labels) of each batch."""
+
+
+def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> Evaluation:
     """Loss, accuracy and confusion over the validation images.
 
     `between` is called after each batch (it may raise). With a running mean of the weights, that model is evaluated. It
@@ -51,13 +56,16 @@ def evaluate(training: TrainingState, between: Callable[[], None]) -> Evaluation
     model = training.eval_model
     model.eval()
     try:
-        for start in range(0, images.size, size):
-            pixels, labels = images.part(start, start + size)
+        start = 0
+        for pixels, labels in images.in_order(size):
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
                 losses.append(training.loss(logits, labels).float() * len(labels))
                 said = logits.argmax(1)
                 right += (said == labels).sum()
+                if on_batch is not None:
+                    on_batch(start, logits, labels)
+                start += len(labels)
                 if small:
                     pairs += torch.bincount(labels * classes + said, minlength=classes * classes)
             between()

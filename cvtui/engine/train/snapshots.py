@@ -11,6 +11,8 @@ import time
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.data.batching import epoch_order
+from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.feature_maps import in_evaluation_mode, without_own_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
@@ -27,6 +29,7 @@ TIMES = 10
 """Sets of pictures a run, spread evenly over its epochs (the first and the last among them)."""
 MOST_TILES = 64
 MOST_MISTAKES = 12
+SAMPLES = 16
 
 
 class _RunImages:
@@ -39,7 +42,8 @@ class _RunImages:
 
     def image(self, number: int) -> ValidationImage:
         pixels, labels = self._training.data.validation.part(number, number + 1)
-        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]))
+        name = self._training.data.names.validation[number]
+        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]), name)
 
 
 class Snapshots:
@@ -70,9 +74,12 @@ class Snapshots:
             return
         try:
             if t.epoch == 1:
-                images = t.preprocess(first_batch(t).pixels[:16])
+                images = t.preprocess(first_batch(t).pixels[:SAMPLES])
+                order = epoch_order(t.data.train.size, t.recipe.seed, 1)[: len(images)].tolist()
+                names = [t.data.names.train[number] for number in order]
                 after = "augmentation and preprocessing" if t.augment else "preprocessing"
-                self._images.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
+                note = f"the first batch as the net sees it, after {after}"
+                self._images.write(t.step, "samples", images, note, names=names)
             self._filters()
             self.maps.write(self.image, t.step)
             self._mistakes()
@@ -119,8 +126,9 @@ class Snapshots:
         classes = t.checked.data.classes
         note = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
         pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
-        high = 255.0 if pixels.dtype == torch.uint8 else None  # floats have a range of their own
-        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high)
+        high = UNITS.get(pixels.dtype)  # floats have a range of their own
+        names = [t.data.names.validation[number] for number in chosen.tolist()]
+        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high, names=names)
 
     @torch.no_grad()
     def _answers(self) -> tuple[Tensor, Tensor]:
@@ -132,7 +140,6 @@ class Snapshots:
         model, images, size = t.eval_model, t.data.validation, min(500, batch_size_for(t))
         with without_own_hooks(model), in_evaluation_mode(model), untouched(model), t.autocast():
             chunks = [
-                model(t.preprocess(images.part(start, start + size).pixels)).float().softmax(1).max(1)
-                for start in range(0, images.size, size)
+                model(t.preprocess(some.pixels)).float().softmax(1).max(1) for some in images.in_order(size)
             ]
         return torch.cat([chunk.values for chunk in chunks]), torch.cat([chunk.indices for chunk in chunks])

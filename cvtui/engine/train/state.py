@@ -29,10 +29,10 @@ from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
+from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
-from cvtui.recipe.datasets.facts import folder_of
-from cvtui.recipe.datasets.fingerprint import fingerprint
-from cvtui.recipe.datasets.image_folder import listing
+from cvtui.recipe.datasets.facts import folder_of, place_of
+from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
@@ -196,6 +196,8 @@ def prepare(checked: Checked, begin: Begin | None = None, on_progress: OnProgres
     repeat(device, recipe.deterministic)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
     on_cpu = load(recipe, on_progress)
+    if on_cpu.classes != checked.data.classes:
+        raise RequestError("data: its classes changed while it was read; start once more")
     checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
@@ -232,10 +234,12 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
     train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
     folder = folder_of(recipe.data)
     if folder is None:
-        return fingerprint(classes, train, held_out)
-    listed = listing(folder, recipe.val_share, recipe.seed)
-    files = [path for path, _ in listed.train], [path for path, _ in listed.validation]
-    return fingerprint(classes, train, held_out, folder.absolute(), files)
+        found = fingerprint(classes, train, held_out)
+        if place_of(recipe.data) is not None:
+            for part, images, names in zip(("train", "validation"), data[:2], data.names, strict=True):
+                found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
+        return found
+    return fingerprint(classes, train, held_out, folder.absolute(), data.files)
 
 
 def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:

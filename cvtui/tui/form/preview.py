@@ -197,7 +197,10 @@ class Preview(Container):
             self._images.show(answer.get("preview") if answer is not None else None)
         answered = answer.get("memory") if answer is not None else None
         memory = answered if isinstance(answered, int) else validation.memory
-        self.facts.show(_numbers(validation, table, memory), _footnote(engine, answer, waiting))
+        notes = validation.data.notes if validation.data is not None else ()
+        told = [Content.styled(f"! {note}", "$text-warning") for note in notes]
+        footnote = Content("\n").join(line for line in [*told, _footnote(engine, answer, waiting)] if line)
+        self.facts.show(_numbers(validation, table, memory), footnote)
 
     def _draw_schedule(self) -> None:
         if self._plot is None:
