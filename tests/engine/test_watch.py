@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import cvtui
+from cvtui.engine.observe import watch_budget
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History

@@ -72,9 +72,10 @@ class WatchBudget:
         """Return True if a sample may be taken now."""
         if not self._count or (self._count < FEW and self.samples < FEW_SECONDS):
             return True
-        if self._count >= FREE_SAMPLES and time.perf_counter() - self._last < SECONDS_APART:
+        elapsed = self.elapsed()
+        if self._count >= FREE_SAMPLES and elapsed - self._last < SECONDS_APART:
             return False
-        return self.samples <= START + SHARE * self.elapsed()
+        return self.samples <= START + SHARE * elapsed
 
     def allows_pictures(self) -> bool:
         """Return True if a set of pictures may be made now, between the first and the last."""
@@ -90,7 +91,7 @@ class WatchBudget:
         seconds: all of it. inside: of its hooks alone; what it took beyond them and a plain step is charged, too.
         """
         self._count += 1
-        self._last = time.perf_counter()
+        self._last = self.elapsed()
         if len(self._plain) >= 3:
             self._around.append(seconds - inside - _low(self._plain))
         self.samples += inside + (max(0.0, _low(self._around)) if self._around else 0.0)

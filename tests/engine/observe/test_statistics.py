@@ -52,8 +52,8 @@ def test_moments_and_histogram_against_numpy(shape: tuple[int, ...]) -> None:
         assert of_sample == expected
     else:
         assert found[:2].tolist() == pytest.approx(expected[:2], rel=0.05)
-        share = np.histogram(exact, BINS, (low, high))[0] / exact.size
-        assert np.abs(counts.numpy() / len(row) - share).max() < 0.02, "a fair sample"
+        expected_share = np.histogram(exact, BINS, (low, high))[0] / exact.size
+        assert np.abs(counts.numpy() / len(row) - expected_share).max() < 0.02, "a fair sample"
 
 
 ODD_ROWS = {
