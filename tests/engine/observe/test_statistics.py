@@ -92,9 +92,9 @@ def test_places_are_fixed_one_a_stratum_and_fair_to_every_column() -> None:
         bounds = torch.arange(GATHERED + 1) * count // GATHERED
         assert bool(((found >= bounds[:-1]) & (found < bounds[1:])).all())
     assert torch.equal(before, torch.get_rng_state())
-    found = places(128 * 32 * 8 * 8, torch.device("cpu")).numpy()
+    where = places(128 * 32 * 8 * 8, torch.device("cpu")).numpy()
     for columns in (32, 8, 64, 8 * 32):
-        counts = np.bincount(found % columns, minlength=columns)
+        counts = np.bincount(where % columns, minlength=columns)
         mean = GATHERED / columns
         assert np.abs(counts - mean).max() < 5 * math.sqrt(mean)
 
