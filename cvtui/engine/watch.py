@@ -122,7 +122,10 @@ class WatchedRun:
             if (facts := self._probe.remaining()) is not None:
                 self._writer.write(facts)
             status, reason = _ending(value)
-            self._writer.write(RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason))
+            cost = self._recorder.watch.cost()
+            self._writer.write(
+                RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
+            )
         finally:
             self._writer.close()
             self._lock.release()
