@@ -161,6 +161,10 @@ def _divided(images: Images, share: float, seed: int) -> Split:
         places = (images.labels == label).nonzero().flatten()
         count = min(len(places) - 1, max(1, round(len(places) * share)))
         held.append(places[torch.randperm(len(places), generator=random)[:count]])
+    if not sum(map(len, held)):
+        raise RequestError(
+            "data: one image a class leaves none for validation: give more, or a pair (training, validation)"
+        )
     mask = torch.zeros(images.size, dtype=torch.bool)
     mask[torch.cat(held)] = True
     return Split(images.batch((~mask).nonzero().flatten()), images.batch(mask.nonzero().flatten()))
