@@ -47,7 +47,7 @@ class ImageWriter:
     ) -> None:
         """Write tiles as one PNG and its record.
 
-        tiles: N x (1 or 3) x H x W, any range. more: other fields of the record.
+        tiles: N x C x H x W, any range. more: other fields of the record.
         """
         if tiles.shape[-1] > LARGEST_TILE or tiles.shape[-2] > LARGEST_TILE:
             smaller = (min(tiles.shape[-2], LARGEST_TILE), min(tiles.shape[-1], LARGEST_TILE))
@@ -119,10 +119,12 @@ def columns_of(count: int) -> int:
 
 
 def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high: float | None = None) -> Tensor:
-    """Arrange tiles in rows, one pixel apart: uint8 H x W x 3.
+    """Arrange tiles in rows, one pixel apart: uint8 H x W x 3; of neither 1 nor 3 channels their mean.
 
     The smallest value is black, the largest white; with around_zero 0 is the middle grey.
     """
+    if tiles.shape[1] not in (1, 3):  # of two channels, or four, there is no colour picture
+        tiles = tiles.mean(1, keepdim=True)
     finite = tiles[tiles.isfinite()]
     if around_zero:
         reach = float(finite.abs().max()) if len(finite) else 1.0
