@@ -64,6 +64,11 @@ class LayerWatch:
             return True
         return time.perf_counter() - self._last >= max(SECONDS_APART, COSTS_APART * self._last_cost)
 
+    @property
+    def is_looking(self) -> bool:
+        """True while hooks of a sampled step are registered."""
+        return self._sample is not None
+
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
         self.cancel()
