@@ -184,6 +184,7 @@ class StepRecorder:
 
     def step_reduced(self, rate: float, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
         """Record a replayed step: scalars on the device (accuracy: of shape 1) that keep until the next flush."""
+        self.watch.end()
         self._metrics.add_reduced(loss, norm, accuracy, images)
         if self.probe is not None:
             self.probe.step(loss, None)

@@ -1,10 +1,10 @@
 """Capture the training step as a CUDA graph, once per batch size, and replay it.
 
 On a small net nearly all of a step's time goes to launching its kernels one by one; a replay launches all at once. What
-is captured: gather, preprocess, forward, loss, backward, the gradients' norm, clipping, the guard against NaN, the
-update, and the step's numbers for the log. The learning rate is a tensor; PyTorch moves the state of the random numbers
-(dropout) from replay to replay as the kernels one by one would. Augmentation, whose random numbers are drawn on the
-CPU, runs before the graph, and the running mean of the weights, whose decay changes, after it.
+is captured: gather, augment, preprocess, forward, loss, backward, the gradients' norm, clipping, the guard against NaN,
+the update, and the step's numbers for the log. The learning rate is a tensor; PyTorch moves the state of the random
+numbers (dropout) from replay to replay as the kernels one by one would; those of augmentation are drawn on the CPU and
+copied before. The running mean of the weights, whose decay changes from step to step, is one kernel after the graph.
 
 Every loss is that of the uncaptured step to the last bit, so both may alternate: the first steps, the steps that are
 watched, and batches of a size not met before run uncaptured.
@@ -17,11 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.augment import Drawn
 from cvtui.engine.data.images import Images
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.optim.fused_base import FusedOptimizer
@@ -81,15 +83,17 @@ class CudaCapture:
 
 
 class _GraphState:
-    """Step state of the step that is captured: its batch is augmented, and nothing is counted."""
+    """Step state of the step that is captured: its random numbers lie on the device, and nothing is counted."""
 
-    def __init__(self, training: TrainingState) -> None:
+    def __init__(self, training: TrainingState, drawn: list[list[Tensor]]) -> None:
         self._training = training
+        self._drawn = drawn
         self.model, self.loss, self.optimizer = training.model, training.loss, training.optimizer
         self.before_update = training.before_update
 
     def inputs(self, pixels: Tensor) -> Tensor:
-        return self._training.preprocess(pixels)
+        t = self._training
+        return t.preprocess(t.augment.apply(pixels, self._drawn) if t.augment else pixels)
 
     def autocast(self) -> AbstractContextManager[Any]:
         return self._training.autocast()
@@ -104,8 +108,8 @@ class _Graph:
 
     index: Tensor
     """Numbers of the images, in the training set."""
-    batch: Images | None
-    """The images themselves, where they are augmented."""
+    drawn: list[list[Tensor]]
+    """Random numbers of each augmentation."""
     graph: Replayable | None = None
 
 
@@ -114,9 +118,10 @@ class GraphStepper(Stepper):
 
     def __init__(self, training: TrainingState, recorder: StepRecorder, capture: Capture) -> None:
         super().__init__(training, recorder)
+        assert isinstance(training.data.train, Images)
+        self._images = training.data.train
         self._capture_with = capture
         device = training.device
-        self.state = _GraphState(training)
         self.rate = torch.zeros((), device=device, dtype=torch.float32 if device.type == "cuda" else torch.float64)
         self._rate = 0.0
         self._rows = torch.zeros(ROWS, 3, device=device)
@@ -145,7 +150,7 @@ class GraphStepper(Stepper):
             known = self._capture(size)
         if known is None or known.graph is None or self.recorder.watch.is_looking:
             self._seen[size] += 1
-            self._step(t.data.train.batch(batch), rate)
+            self._step(self._images.batch(batch), rate)
         else:
             self._replay(known, known.graph, batch, rate)
 
@@ -159,12 +164,9 @@ class GraphStepper(Stepper):
 
     def _replay(self, known: _Graph, graph: Replayable, index: Tensor, rate: float) -> None:
         t = self.training
-        if known.batch is None:
-            known.index.copy_(index)
-        else:
-            pixels, labels = t.augmented(t.data.train.batch(index), t.step)
-            known.batch.pixels.copy_(pixels)
-            known.batch.labels.copy_(labels)
+        known.index.copy_(index)
+        for tensor, drawn in zip(chain(*known.drawn), chain(*self._draw(index.shape[0])), strict=True):
+            tensor.copy_(drawn, non_blocking=True)
         if rate != self._rate:
             self._rate = rate
             self.rate.fill_(rate)
@@ -194,10 +196,14 @@ class GraphStepper(Stepper):
         return known
 
     def _inputs(self, size: int) -> _Graph:
-        t = self.training
-        index = torch.zeros(size, dtype=torch.int64, device=t.device)
-        batch = t.data.train.batch(index) if t.augment else None
-        return _Graph(index, batch)
+        device = self.training.device
+        drawn = [[x.to(device) for x in numbers] for numbers in self._draw(size)]
+        return _Graph(torch.zeros(size, dtype=torch.int64, device=device), drawn)
+
+    def _draw(self, size: int) -> list[Drawn]:
+        """Draw this step's random numbers for a batch, on the CPU."""
+        augment = self.training.augment
+        return augment.draw((size, *self._images.pixels.shape[1:]), self.training.step) if augment else []
 
     def _body(self, known: _Graph) -> None:
         """Do the step that is captured, and write its numbers into the next row."""
@@ -207,8 +213,8 @@ class GraphStepper(Stepper):
         for group in groups:
             group["lr"] = self.rate
         try:
-            batch = known.batch if known.batch is not None else t.data.train.batch(known.index)
-            loss, logits = training_step(self.state, batch)
+            batch = self._images.batch(known.index)
+            loss, logits = training_step(_GraphState(t, known.drawn), batch)
         finally:
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate
