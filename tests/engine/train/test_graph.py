@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 
+from cvtui.engine.data.images import Part
 from cvtui.engine.train import trainer as trainers
 from cvtui.engine.train.graph import GraphStepper, Replayable, why_not
 from cvtui.engine.train.lottery import _keep_weights
@@ -260,7 +261,7 @@ def test_what_can_not_be_captured_is_known_before(changes: dict[str, Any], why: 
 
 def test_images_that_come_from_files_are_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     found = training()
-    found.data = found.data._replace(train=object())
+    found.data = found.data._replace(train=cast(Part, object()))
     assert why_not(found) == "images come from files as they are needed"
     monkeypatch.setenv("CVTUI_PLAIN", "1")
     assert why_not(found) == "CVTUI_PLAIN=1 is set"
