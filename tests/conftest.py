@@ -35,6 +35,16 @@ os.environ["XDG_CONFIG_HOME"] = _config.name
 """Nobody's own settings are read or written, also by the programs that the tests start."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide GPUs from all tests but those marked `gpu`, here and in every process that they start.
+
+    What a test expects of a run that names no device (bits, threads, time) is that of the CPU.
+    """
+    marks = str(config.option.markexpr)
+    if os.environ.get("CVTUI_TEST_GPU") != "1" and ("gpu" not in marks or "not gpu" in marks):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without PyTorch, tests that train are left out (`torch`, or their file imports it): the rest must hold."""
     if not HAS_TORCH:

@@ -1,17 +1,22 @@
-"""Check cvtui on an NVIDIA GPU: `python -m tests.benchmarks.device_check --out DIR [--parts runs,bits,probes,suite]`.
+"""Check cvtui on an NVIDIA GPU: `python -m tests.benchmarks.device_check --out DIR [--parts A,B]`.
 
 Each try is a process of its own with a time limit, and none ends the others. A summary is printed and written to
-DIR/summary.txt; DIR/runs.txt, bits.txt, probes.txt and suite.txt hold all that was said.
+DIR/summary.txt; DIR/runs.txt, bits.txt, probes.txt, bench.txt and suite.txt hold all that was said.
 
     runs     steps a second of real runs, `--graph auto` beside `--graph off`, one after another
+    watched  of these the captured ones with the usual watching
     bits     losses of both to the last bit, for several recipes and after a stop and a resume, some at once
     probes   device_probes.py: what a CUDA graph can hold
-    suite    the tests, as they are and those marked `gpu`
+    bench    the race against a plain loop, with and without graph
+    watch    what `cvtui.watch` costs
+    gpu      the tests marked `gpu`
+    suite    the usual tests of engine, labs, commands and doctor
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import statistics
@@ -30,7 +35,7 @@ from cvtui.runlog.events import AnyRecord, Log, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
 from tests.benchmarks.cases import CASES
 
-PARTS = ("runs", "bits", "probes", "suite")
+PARTS = ("runs", "watched", "bits", "probes", "bench", "watch", "gpu", "suite")
 CPUS = os.cpu_count() or 1
 
 
@@ -68,9 +73,13 @@ def call(arguments: Sequence[str], limit: float, environment: dict[str, str] | N
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             code = "time limit"
+            process.send_signal(signal.SIGINT)  # pytest tells its failures so far
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(8.0)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         output.seek(0)
         return code, output.read().decode(errors="replace")
 
@@ -171,6 +180,14 @@ def runs(report: Report, base: Path) -> None:
             report.say(f"  {found[0].name} and {other.name}: {compared(found[0], other)}")
 
 
+def watched(report: Report, base: Path) -> None:
+    """Time the captured runs that are watched, alone."""
+    for name, (fields, _) in SPEED_RUNS.items():
+        tried = Tried(base, f"{name}-watched", {**FAST, **fields})
+        report.add("runs", tried.told())
+        report.say(f"{tried.name}: {tried.speed()}, wall {tried.wall:.1f} s; {tried.notes()[:160]}")
+
+
 DEFAULT = {"epochs": 6}
 BITS: dict[str, dict[str, Any]] = {
     "default": DEFAULT,
@@ -242,18 +259,55 @@ def probes(report: Report, _base: Path) -> None:
         list(pool.map(one, names))
 
 
+def gpu(report: Report, _base: Path) -> None:
+    _tests(report, "gpu", "gpu", 3, report.left() - 10)
+
+
 def suite(report: Report, _base: Path) -> None:
+    """Run the usual tests as they choose their device themselves, and with no GPU in sight."""
+    for title, share, hides in (("suite", 0.6, {"CVTUI_TEST_GPU": "1"}), ("suite without GPU", 1.0, {})):
+        _tests(report, title, "not long and not gpu", min(14, CPUS), share * report.left() - 10, hides)
+
+
+def _tests(
+    report: Report, title: str, marks: str, processes: int, limit: float, more: dict[str, str] | None = None
+) -> None:
     wings = [f"tests/{wing}" for wing in ("engine", "labs", "cli", "doctor")]
-    for title, extra in (("gpu", ["-m", "gpu", "-n", "2"]), ("usual", ["-n", str(max(2, min(14, CPUS - 2)))])):
-        more = ["--tb=short", "-q", "-p", "no:cacheprovider", "-o", "addopts=-ra --strict-markers"]
-        marks = [] if title == "gpu" else ["-m", "not long and not gpu"]
-        code, said = call(["-m", "pytest", *wings, *more, *marks, *extra], report.left(), {"OMP_NUM_THREADS": "1"})
-        report.add("suite", f"=== {title}: exit {code}\n{said}\n")
-        failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        last = said.strip().splitlines()[-1:] or [""]
-        report.say(f"suite {title}: exit {code}; {last[0]}")
-        for line in failed[:40]:
-            report.say(f"  {line[:200]}")
+    options = ["--tb=short", "-q", "-rfE", "-o", "addopts=--strict-markers"]
+    plugins = ["-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "tests.benchmarks.failures_at_once"]
+    many = ["-m", marks, "-n", str(processes), "--durations=15"]
+    failures = report.folder / "failures.txt"
+    report.add("failures", f"=== {title}\n")
+    environment = {"OMP_NUM_THREADS": "1", "FAILURES": str(failures.resolve()), **(more or {})}
+    begun = time.monotonic()
+    code, said = call(["-m", "pytest", *wings, *options, *plugins, *many], limit, environment)
+    report.add("suite", f"=== {title}: exit {code}\n{said[-60_000:]}\n")
+    last = said.strip().splitlines()[-1:] or [""]
+    report.say(f"{title}: exit {code} after {time.monotonic() - begun:.0f} s; {last[0]}")
+    failed = failures.read_text(encoding="utf-8").rpartition("=== ")[2].splitlines()
+    for line in [line for line in failed if line.startswith("FAILED")][:60]:
+        report.say(f"  {line[:220]}")
+
+
+def bench(report: Report, _base: Path) -> None:
+    """Race against the plain loop, one case a process: what is done is kept where time runs out."""
+    who = "plain,cvtui,uncaptured"
+    for case in CASES:
+        words = ["--quick", "--device", FAST["device"], "--cases", case, "--who", who]
+        code, said = call(["-m", "tests.benchmarks", *words], min(80.0, report.left()))
+        report.add("bench", f"--- {case}: exit {code}\n{said}\n")
+        rows = [line for line in said.splitlines() if line.startswith(("|", "- "))]
+        report.say(f"bench {case}: exit {code}")
+        for line in rows or said.splitlines()[-5:]:
+            report.say(f"  {line}")
+
+
+def watch(report: Report, _base: Path) -> None:
+    words = ["-m", "tests.benchmarks.watch_cost", "--device", FAST["device"], "--pairs", "5"]
+    code, said = call(words, min(90.0, report.left()))
+    report.add("bench", f"--- watch_cost: exit {code}\n{said}\n")
+    for line in said.splitlines()[-6:]:
+        report.say(f"  {line}")
 
 
 def main() -> None:

@@ -155,8 +155,9 @@ class GraphStepper(Stepper):
             self._replay(known, known.graph, batch, rate)
 
     def _is_ready(self, size: int) -> bool:
-        """Return True if a batch size was met often enough, and all hooks that need the host are gone."""
-        return not self.off and self._seen[size] >= WARM_STEPS and not self.recorder.needs_host and not self._hooked()
+        """Return True if a batch size was met often enough, and no hook is there that must not be captured."""
+        hooked = self.recorder.watch.is_looking or self.recorder.needs_host or self._hooked()
+        return not self.off and self._seen[size] >= WARM_STEPS and not hooked
 
     def _hooked(self) -> bool:
         hooks = [*self.training.optimizer._optimizer_step_post_hooks.values()]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cvtui.engine.data.images import Part
+from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.train import trainer as trainers
 from cvtui.engine.train.graph import GraphStepper, Replayable, why_not
 from cvtui.engine.train.lottery import _keep_weights
@@ -43,9 +44,12 @@ class StandIn:
     def __init__(self) -> None:
         self.captured = self.replayed = 0
         self.refuses = ""
+        self.watch: LayerWatch | None = None
 
     def __call__(self, body: Callable[[], None]) -> Replayable:
         self.captured += 1
+        if self.watch is not None:
+            assert not self.watch.is_looking, "its kernels would be a part of every replay"
         if self.refuses:
             raise RuntimeError(self.refuses)
         return Recorded(body, self)
@@ -62,6 +66,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
         capture = StandIn()
 
         def graphed(training: Any, recorder: Any) -> Stepper:
+            capture.watch = recorder.watch
             return GraphStepper(training, recorder, capture)
 
         monkeypatch.setattr(trainers, "stepper_of", graphed)
