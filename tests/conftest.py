@@ -36,9 +36,16 @@ os.environ["XDG_CONFIG_HOME"] = _config.name
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take few examples, always the same, in the usual run, and all of Hypothesis's own with `-m long`."""
-    long = "long" in config.option.markexpr and "not long" not in config.option.markexpr
+    """Take few examples, always the same, in the usual run, and all of Hypothesis's own with `-m long`; hide GPUs.
+
+    GPUs are hidden from all tests but those marked `gpu`, here and in every process that they start: what a test
+    expects of a run that names no device (bits, threads, time) is that of the CPU.
+    """
+    marks = str(config.option.markexpr)
+    long = "long" in marks and "not long" not in marks
     settings.load_profile("long" if long else "quick" if HAS_TORCH else "another Python")
+    if os.environ.get("CVTUI_TEST_GPU") != "1" and ("gpu" not in marks or "not gpu" in marks):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.hookimpl(tryfirst=True)

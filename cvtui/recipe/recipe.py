@@ -206,6 +206,15 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "on"
 
+    graph: Annotated[
+        Literal["auto", "off"],
+        Meta(
+            description="auto or off. On an NVIDIA GPU the training step is captured once as a CUDA graph and "
+            "replayed, which saves launching its kernels one by one; losses stay the same to the last bit. What "
+            "can't be captured runs as it is, and the log says why. Elsewhere it changes nothing."
+        ),
+    ] = "auto"
+
     threads: Annotated[
         int,
         Meta(

@@ -260,17 +260,18 @@ class Probe:
         if loss is not None:
             facts["first_loss"] = rounded_or_none(loss.item(), 6)
         if output is not None and output.dim() == 2 and len(output):
-            facts |= output_facts(output.float(), labels, facts.get("first_loss"))
+            labels = labels.cpu() if labels is not None else None  # a GPU is waited for twice, not ten times
+            facts |= output_facts(output.float().cpu(), labels, facts.get("first_loss"))
         self._first = {}
         return facts
 
     def _read_batches(self) -> dict[str, Any]:
         facts: dict[str, Any] = {}
         if self._counts:
-            labels = [batch.cpu() for batch, _ in self._counts]
-            facts["batch_classes"] = [len(set(batch.tolist())) for batch in labels]
-            facts["batch_sizes"] = [size for _, size in self._counts]
-            together = torch.cat(labels)
+            sizes = [size for _, size in self._counts]
+            together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
+            facts["batch_classes"] = [len(set(batch.tolist())) for batch in together.split(sizes)]
+            facts["batch_sizes"] = sizes
             facts["label_range"] = [int(together.min()), int(together.max())]
         facts |= self._left_out.facts()
         if self._stale:

@@ -71,6 +71,11 @@ class LayerWatch:
             return False
         return not self._sparing or self.budget.allows_sample()
 
+    @property
+    def is_looking(self) -> bool:
+        """True while hooks of a sampled step are registered."""
+        return self._sample is not None
+
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
         self.cancel()

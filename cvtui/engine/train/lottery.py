@@ -163,6 +163,7 @@ def _keep_weights(training: TrainingState, folder: RunFolder, steps: int) -> Non
             keep()
             handle.remove()
 
+    after_update.on_host = True  # type: ignore[attr-defined]  # see graph.py
     handle = training.optimizer.register_step_post_hook(after_update)
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.calc import Table
 from cvtui.engine.data.augment import Augment
-from cvtui.engine.data.batching import batches
+from cvtui.engine.data.batching import batches, index_batches
 from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.preprocess import Preprocess
@@ -139,11 +140,20 @@ class TrainingState:
         recipe = self.recipe
         return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
 
+    def index_batches(self, epoch: int, first: int = 0) -> Iterator[Tensor]:
+        """Yield the numbers of the images of each batch of an epoch (from 1), on the device."""
+        recipe, images = self.recipe, self.data.train
+        return index_batches(images, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+
     def update_lr(self) -> float:
-        """Give the optimizer the learning rate of this step; return it."""
+        """Give the optimizer the learning rate of this step; return it.
+
+        On CUDA rounded to float32, in which a captured step has it.
+        """
         rate = self.rates.at(self.schedule, self.step)
+        given = float(np.float32(rate)) if self.device.type == "cuda" else rate
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = given
         return rate
 
     def state(self) -> dict[str, Any]:
