@@ -77,7 +77,7 @@ def mistakes_command(folder: RunFolder, checkpoint: str = "") -> tuple[list[str]
     Beside a training it takes one thread.
     """
     words = [str(folder.path), "--mistakes", *([checkpoint] if checkpoint else [])]
-    threads = 1 if folder.alive() else worker_threads(_threads_of(folder))
+    threads = 1 if folder.alive() else worker_threads(threads_of(folder))
     return [sys.executable, "-m", "cvtui.engine", *words], worker_environment(threads)
 
 
