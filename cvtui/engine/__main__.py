@@ -3,8 +3,8 @@
 `--resume` goes on from its newest checkpoint, at the rate RATE (0.001, /10) where one is given; `--look N` makes
 feature maps of validation image N for a run that is over (offline_maps.py); `--mistakes [CHECKPOINT]` lists the
 validation images that a checkpoint gets wrong (mistakes.py); `--warm` waits for requests (prewarm.py); `--check` reads
-a recipe on stdin (precheck.py); `--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with SEED as
-`--cache` would draw it.
+a recipe on stdin (precheck.py); `--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with
+SEED as `--cache` draws it.
 CVTUI_PLAIN=1 in the environment trains with PyTorch's own classes alone (runtime/plain.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged (or the disk refused weights or log), 2 the request was wrong,

@@ -28,8 +28,8 @@ class Pass:
     def __init__(self, source: Source, sides: tuple[int, int] | None, room: float, cache: bool) -> None:
         """Read them. RequestError for whatever is wrong with one.
 
-        sides: height and width to bring them to, where they are asked for; room: bytes that its images may take, 0: none
-        are kept; cache: they are kept whatever they take, as they were drawn once.
+        sides: height and width to bring them to, where they are asked for; room: bytes that its images may take, 0:
+        none are kept; cache: they are kept whatever they take, as they were drawn once.
         """
         self.source = source
         self.summary = Summary()
