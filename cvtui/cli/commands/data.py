@@ -263,6 +263,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     """Count and measure the set in its files. RequestError."""
     import torch
 
+    from cvtui.engine.data.depth import unit_of
     from cvtui.engine.data.images import channel_stats
     from cvtui.engine.data.loading import load
     from cvtui.engine.observe.image_writer import encodable
@@ -272,7 +273,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     counts = [torch.bincount(part.labels, minlength=classes).tolist() for part in (split.train, split.validation)]
     return {
         "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
-        "notes": split.notes,
+        "white": unit_of(split.train.part(0, 1).pixels.dtype), "notes": split.notes,
         "unreadable": [{"image": encodable(path), "why": why} for path, why in split.unreadable],
     }  # fmt: skip
 
@@ -280,12 +281,14 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
 def _body(facts: DataFacts, contents: dict[str, Any]) -> Iterator[str]:
     from cvtui.text import harmless
 
-    pictures = len(facts.size) == 3
+    pictures, white = len(facts.size) == 3, contents["white"]
     for name, key in (("mean", "mean"), ("deviation", "std")):
-        shown = [f"{value:.4g}" + (f" ({value / 255:.4f})" if pictures else "") for value in contents[key][:16]]
+        share = pictures and white > 1
+        shown = [f"{value:.4g}" + (f" ({value / white:.4f})" if share else "") for value in contents[key][:16]]
         yield f"  {name:<12} {', '.join(shown)}"
     if pictures:
-        yield "               of the training pixels, per channel, in 0..255 (and in 0..1)"
+        more = " (and in 0..1)" if white > 1 else ""
+        yield f"               of the training pixels, per channel, in 0..{white:.0f}{more}"
     for note in contents["notes"]:
         yield f"  note         {harmless(note)}"
     names = [harmless(name) for name in facts.classes]

@@ -59,6 +59,9 @@ class DecodedCache:
             mapped = None
             if pixels:
                 shape = (self._count, *about["shape"])
+                size = int(np.prod(shape)) * np.dtype(about["dtype"]).itemsize
+                if os.stat(self.folder / "pixels").st_size != size:  # np.memmap would make it as long again
+                    return None
                 mapped = np.memmap(self.folder / "pixels", about["dtype"], "r+", shape=shape)
             os.utime(self.folder)
         except (OSError, ValueError, KeyError, EOFError):

@@ -27,7 +27,6 @@ from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.recipe.memory_check import free_memory
 from cvtui.recipe.recipe import Recipe
-from cvtui.text import error_line
 
 MEMORY_SHARE = 0.25
 """Of the memory that is free: sets that would take more of it stream."""
@@ -85,7 +84,7 @@ def _decoded(
         try:
             return kept.allocate(size, dtype) if kept is not None else shared_memory(size, dtype)
         except OSError as error:
-            progress.tell(f"the decoded images are not kept for the next start: {error_line(error)}")
+            progress.tell(f"the decoded images are not kept for the next start: {error.strerror or error}")
             kept = None
             return shared_memory(size, dtype)
 

@@ -17,7 +17,9 @@ MEMORY_SHARE = 0.5
 
 
 @lru_cache(maxsize=2)
-def _read(text: str, signature: Signature, size: str, val_share: float, seed: int, progress: Progress) -> Split:
+def _read(
+    text: str, signature: Signature, size: str, val_share: float, seed: int, progress: Progress, bits: int, cache: str
+) -> Split:
     source = source_of(text)
     assert isinstance(source, ListedSource)
     need, room = sum(size for _, size, _ in signature), free_memory()
@@ -26,7 +28,7 @@ def _read(text: str, signature: Signature, size: str, val_share: float, seed: in
             f"data: the files hold {need / 2**30:.1f} GiB of pictures, more than half of the free memory",
             hint="unpacked into a folder, or as WebDataset's shards, they stream",
         )
-    return read_listing(source.with_bytes(text, source.listing(text, val_share, seed)), size, progress)
+    return read_listing(source.with_bytes(text, source.listing(text, val_share, seed)), size, progress, bits, cache)
 
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
@@ -34,4 +36,5 @@ def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     source = source_of(recipe.data)
     assert isinstance(source, ListedSource)
     signature = source.signature(recipe.data)
-    return _read(recipe.data, signature, recipe.size.lower(), recipe.val_share, recipe.seed, Progress(on_progress))
+    fields = recipe.size.lower(), recipe.val_share, recipe.seed
+    return _read(recipe.data, signature, *fields, Progress(on_progress), recipe.bits, recipe.cache)

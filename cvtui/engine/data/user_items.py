@@ -112,7 +112,7 @@ def _tensor(value: Any) -> Tensor:
 
 
 def _channels_last(tensor: Tensor, is_array: bool) -> Tensor:
-    """H x W x C: the channels are the axis of 1 or 3, else of 4, else the shorter of the first and the last."""
+    """H x W x C: the channels are the axis of 1 or 3, else of 4, else the first (of an array the shorter one)."""
     if tensor.dim() == 2:
         return tensor[..., None]
     first, last = tensor.shape[0], tensor.shape[-1]
@@ -121,7 +121,7 @@ def _channels_last(tensor: Tensor, is_array: bool) -> Tensor:
     elif first == 4 or last == 4:
         is_last = last == 4 and (is_array or first != 4)
     else:
-        is_last = last < first
+        is_last = is_array and last < first
     return tensor if is_last else tensor.permute(1, 2, 0)
 
 

@@ -83,6 +83,8 @@ def _is_dataset(value: Any) -> bool:
 def _are_items(given: Sequence[Any]) -> bool:
     """Return True for a list of pairs of an image and a label, which is a Dataset itself."""
     first = given[0] if given else None
+    if isinstance(first, Mapping):  # rows of {"image": …, "label": …}
+        return True
     if not isinstance(first, tuple | list) or len(first) != 2 or isinstance(first[0], tuple | list):
         return False
     label = first[1]

@@ -45,12 +45,14 @@ def fingerprint(
 def hash_of(folder: Path, paths: Iterable[str]) -> str:
     """Over names below `folder` and sizes in bytes: no file is opened (5 µs each)."""
     digest = hashlib.blake2b(digest_size=16)
+    base = os.path.join(folder, "")
     for path in sorted(paths):
         try:
             size = os.stat(path).st_size
         except OSError:
             size = -1
-        digest.update(os.fsencode(f"{composed(os.path.relpath(path, folder))}\0{size}\n"))
+        name = path[len(base) :] if path.startswith(base) else os.path.relpath(path, folder)  # relpath takes 12 µs
+        digest.update(os.fsencode(f"{composed(name)}\0{size}\n"))
     return digest.hexdigest()
 
 
