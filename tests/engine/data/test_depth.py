@@ -54,7 +54,7 @@ def made(root: Path, pictures: dict[str, Any]) -> Path:
 
 def read(root: Path, bits: int = 0) -> tuple[dict[float, Any], Split]:
     """Return the first plane of each image as it is kept, by its sum, and the split."""
-    split = _read(listing(root, 0.5, 0), "8", Progress(None), bits)
+    split = _read(listing(root, 0.5), "8", Progress(None), bits)
     planes = [image[..., 0] for part in split[:2] for image in part.part(0, 100).pixels]
     return {float(plane.double().sum()): plane for plane in planes}, split
 
