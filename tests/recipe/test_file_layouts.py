@@ -18,6 +18,7 @@ from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.datasets.file_source import ListedSource, braced, files_of
 from cvtui.recipe.datasets.image_folder import Listing
 from cvtui.recipe.datasets.npz_file import NpzFile
+from cvtui.recipe.datasets.tar_shards import samples_of
 from cvtui.recipe.recipe import Recipe
 from tests.engine.data.held_pictures import add, png
 
@@ -327,9 +328,7 @@ def test_shards_by_pattern_and_by_part(tmp_path: Path) -> None:
 def test_half_samples_are_counted_and_named(tmp_path: Path) -> None:
     """The library hands out half samples without a word where the members of a key are not neighbours."""
     members = samples(STEMS, "cls", str.encode)
-    found = listing(
-        shard(tmp_path / "a.tar", [*members[:23], ("__meta__.json", b"{}"), *members[23:], ("zz.png", b"")])
-    )
+    found = listing(shard(tmp_path / "a.tar", [*members, ("zz.png", b""), ("__note__", b"")]))
     assert labelled(found) == dict(zip(STEMS, LABELS, strict=True))
     assert found.notes[0].startswith("1 samples lack a picture or a label and are left out: a.tar:zz")
     apart = sorted(members, key=lambda member: member[0].partition(".")[2])
@@ -363,3 +362,25 @@ def test_patterns() -> None:
     assert braced("{a,b}-{0..1}") == ["a-0", "a-1", "b-0", "b-1"]
     assert braced("set{1}") == ["set{1}"]
     assert files_of(Path("nowhere-{0..3}.tar"), (".tar",)) == []
+
+
+def test_the_samples_are_those_of_the_library(tmp_path: Path) -> None:
+    """Keys end at the first dot of the name, hidden and double-underscored members are none, endings are small."""
+    library = pytest.importorskip("webdataset")
+    pictures = ["A.PNG", "./b/C.png", "d.e/f.seg.png", "d.e/f.png", ".hid.png", "__x.png", "img.001.jpg", "img.002.jpg"]
+    labels = [("A.CLS", b"1"), ("./b/C.cls", b"2"), ("d.e/f.json", b'{"label": 5}'), (".hid.cls", b"7"), ("__m__", b"")]
+    text = shard(tmp_path / "a.tar", sorted([*((name, png(place)) for place, name in enumerate(pictures)), *labels]))
+    theirs = list(library.WebDataset(str(tmp_path / "a.tar"), shardshuffle=False))
+    ours = list(samples_of(tmp_path / "a.tar"))
+    assert [sample["key"] for sample in ours] == [sample["__key__"] for sample in theirs]
+    for own, their in zip(ours, theirs, strict=True):
+        assert set(own) - {"key", "pictures"} == {name for name in their if not name.startswith("__")}
+        assert all(own[name] == their[name] for name in ("cls", "json") if name in their)
+    source = source_of(text)
+    assert isinstance(source, ListedSource)
+    found = source.rows(text)
+    assert {row.name.rpartition(":")[2]: row.label for row in found.rows} == {
+        "A.PNG": "1", "./b/C.png": "2", "d.e/f.png": "5",
+    }, "the picture, not the mask beside it"  # fmt: skip
+    assert any("1 samples hold several pictures" in note and "d.e/f.png" in note for note in found.notes)
+    assert any("2 samples lack a picture or a label" in note and "a.tar:img" in note for note in found.notes)
