@@ -100,6 +100,9 @@ class Augment:
 
     def __call__(self, pixels: Tensor, step: int) -> Tensor:
         """Return the images of step `step` (from 0), changed; uint8 N x H x W x C."""
+        if pixels.dtype == torch.uint16:  # which few of a GPU's kernels know
+            changed = self(pixels.float(), step)
+            return changed.round_().clamp_(0, UNITS[torch.uint16]).to(torch.uint16)
         random = generator(self.seed, AUGMENT, step)
         with torch.autocast(pixels.device.type, enabled=False):  # a turn computed in bfloat16 is pixels off
             for choice, values in self.chain:
@@ -119,10 +122,8 @@ def _there(x: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _like(pixels: Tensor, x: Tensor) -> Tensor:
-    """Make x the same kind of numbers as `pixels`: whole ones are rounded and kept within 0..255 (0..65535)."""
-    if pixels.dtype in UNITS:
-        x = x.round_().clamp_(0, UNITS[pixels.dtype])
-    return x.to(pixels.dtype)
+    """Make x the same kind of numbers as `pixels`: bytes are rounded and kept within 0..255."""
+    return x.round_().clamp_(0, 255).to(torch.uint8) if pixels.dtype == torch.uint8 else x.to(pixels.dtype)
 
 
 def moved(pixels: Tensor, down: Tensor, right: Tensor, most: int, *, zeros: bool) -> Tensor:
