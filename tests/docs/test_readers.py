@@ -104,6 +104,7 @@ def by_cvtui(path: Path) -> str:
     return words(split.train.part(0, 1).pixels[0].numpy())
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torchvision, of its own decoding
 @pytest.mark.parametrize("name", list(PICTURES))
 def test_each_row_of_the_page_is_what_comes_of_it(name: str, tmp_path: Path) -> None:
     suffix, make = PICTURES[name]
