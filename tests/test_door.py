@@ -333,7 +333,13 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "assets.py": ({"Path(__file__).resolve"}, "cvtui's own files"),
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
+    "runlog/early_process.py": ({"os.open"}, "/dev/null"),
     "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
+    "engine/data/decoded_cache.py": (
+        {"np.load", "np.memmap", "root.mkdir", "open", "shutil.rmtree", "os.replace", "os.utime",
+         "os.scandir"},
+        "decoded sets in the cache folder, which it makes itself",
+    ),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
     "recipe/memory_check.py": (
@@ -341,7 +347,12 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
          "(folder / limit).read_text"},
         "the kernel's own",
     ),
-    "recipe/datasets/image_folder.py": ({"os.walk", "os.scandir"}, "data sets: regular files only, links left out"),
+    "recipe/datasets/file_source.py": ({"os.walk", "glob.glob"}, "data sets: regular files only"),
+    "recipe/datasets/csv_file.py": ({"os.walk"}, "data sets: pictures below a table's folder, by name"),
+    "recipe/datasets/npz_file.py": ({"np.load", "archive.open"}, "on a file that the door has opened"),
+    "recipe/datasets/tar_shards.py": ({"tarfile.open"}, "on a file that the door has opened"),
+    "recipe/datasets/image_files.py": (
+        {"os.listdir", "os.scandir"}, "data sets: regular files only, also behind links, as ImageFolder follows them"),
     "engine/data/formats/download.py": (
         {"folder.mkdir", "path.unlink", "tempfile.mkstemp", "os.fdopen", "os.chmod", "os.replace", "os.unlink",
          "tempfile.TemporaryDirectory", "shutil.rmtree", "there.rglob", "target.parent.mkdir"},
@@ -354,6 +365,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "engine/train/checkpoint.py": ({"torch.save", "torch.load"}, "on files that the door has opened"),
     "engine/train/lottery.py": ({"torch.load"}, "on files that the door has opened"),
     "engine/prewarm.py": ({"os.open"}, "/dev/null"),
+    "cli/commands/mistakes.py": ({"place.parent.mkdir", "shutil.move"}, "the user's own pictures, when told to"),
     "cli/process.py": ({"os.open", "open"}, "/dev/null, and streams that are open already"),
     "engine/train/export_weights.py": (
         {"path.parent.mkdir", "beside.write_bytes", "os.replace", "beside.unlink"},
@@ -377,7 +389,8 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
         {"tempfile.TemporaryDirectory", "recipe.write_text"},
         "a temporary folder of its own",
     ),
-    "tui/detail/picture_index.py": ({"Pillow.open"}, "on bytes that the door has read"),
+    "tui/detail/picture_index.py": ({"Pillow.open"}, "on bytes, or a file, that the door has read or opened"),
+    "tui/detail/mistakes_view.py": ({"Pillow.open"}, "on bytes that came through a pipe"),
     "tui/form/augment_preview.py": ({"Image.open"}, "on bytes that came through a pipe"),
 }  # fmt: skip
 """Module -> the calls that go around the door, and why they may."""

@@ -50,10 +50,25 @@ def _metavar(field: Field) -> str:
 
 
 def recipe_options() -> list[click.Parameter]:
-    return [
-        click.Option([field.option, field.name], type=FieldType(field), metavar=_metavar(field), help=field.doc)
-        for field in FIELDS.values()
-    ]
+    options = [*map(_option, FIELDS.values())]
+    off = click.Option(["--no-cache"], is_flag=True, expose_value=False, hidden=True, callback=_note_no_cache)
+    return [off, *options]
+
+
+def _option(field: Field) -> click.Option:
+    more: dict[str, Any] = {}
+    if field.name == "cache":  # --cache alone is --cache on, --no-cache is --cache off
+        more = {"is_flag": False, "flag_value": "on", "callback": _cache_of}
+    names = [field.option, field.name]
+    return click.Option(names, type=FieldType(field), metavar=_metavar(field), help=field.doc, **more)
+
+
+def _note_no_cache(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.meta["cvtui.no_cache"] = value
+
+
+def _cache_of(ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    return "off" if value is None and ctx.meta.get("cvtui.no_cache") else value
 
 
 def write_options(

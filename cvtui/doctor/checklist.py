@@ -82,7 +82,17 @@ def _images(obs: Observations) -> str:
 
 def _labels(obs: Observations) -> str:
     span = obs.facts.label_range
-    return f"{span[0]} to {span[1]}, {obs.classes:,} classes, {obs.facts.outputs or 0:,} outputs" if span else ""
+    if not span:
+        return ""
+    empty = _without_images(obs)
+    words = f"{span[0]} to {span[1]}, {obs.classes:,} classes, {obs.facts.outputs or 0:,} outputs"
+    return words + (f"; {empty:,} class{'es' * (empty > 1)} without a training image" if empty else "")
+
+
+def _without_images(obs: Observations) -> int:
+    """Count the classes that no training image has; 0 where not all labels are known."""
+    counts = obs.facts.label_counts
+    return counts.count(0) if sum(counts) == obs.facts.train else 0
 
 
 def _balance(obs: Observations) -> str:
@@ -157,7 +167,7 @@ def _schedule(obs: Observations) -> str:
 
 QUESTIONS = (
     _Question("images are finite", ("F28",), _images),
-    _Question("labels in range, one output per class", ("F27",), _labels),
+    _Question("labels in range, one output per class", ("F27",), _labels, lambda obs: _without_images(obs) > 0),
     _Question("classes are in balance", ("F24",), _balance),
     _Question("no image is in both sets", ("F20",), _both_sets),
     _Question("labels fit the images", ("F13", "F14", "F21"), _fit),

@@ -49,6 +49,7 @@ def png(image: Tensor) -> str:
 
 def _as_bytes(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     """Floats of any range, both on one scale: the least of `before` black, the most white."""
+    before, after = before.float(), after.float()
     low, high = before.min(), before.max()
     span = (high - low).clamp_min(1e-12)
     one, two = (((x - low) / span * 255).nan_to_num(0).clamp(0, 255).to(torch.uint8) for x in (before, after))

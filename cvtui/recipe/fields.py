@@ -246,11 +246,14 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Run",
         (
-            "name", "device", "threads", "precision", "deterministic", "seed", "watch_every", "keep", "save_every",
-            "on_nan",
+            "name", "device", "threads", "precision", "deterministic", "graph", "seed", "watch_every", "keep",
+            "save_every", "on_nan",
         ),
     ),
-    ("Which images", ("size", "val_share", "only", "limit", "label_noise", "imbalance", "data_dir")),
+    (
+        "Which images",
+        ("size", "bits", "val_share", "only", "limit", "label_noise", "imbalance", "cache", "data_dir"),
+    ),
 )  # fmt: skip
 """Which fields stand together, in the form and in --help; one that is named nowhere comes last, under More."""
 

@@ -30,6 +30,25 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = ""
 
+    bits: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=32,
+            description="Of images with more than 8 bits a value: 2^bits - 1 is white; 0: the next 2^n - 1 above the "
+            "largest value of the set.",
+        ),
+    ] = 0
+
+    cache: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="auto: decoded folders are kept in the cache folder; a callable's items that draw random "
+            "numbers are read anew in every epoch. on (--cache): such items are drawn once and kept. off (--no-cache): "
+            "nothing is kept in the cache folder."
+        ),
+    ] = "auto"
+
     val_share: Annotated[
         float,
         Meta(
@@ -76,12 +95,13 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str,
         Meta(
             pattern=r"(?s).*\S.*",
-            extra={"allowed": "a net expression such as conv32-relu-pool-fc"},
-            description="The net expression; a bare `fc` at the end has one output per class.",
+            extra={"allowed": "a net expression such as conv32-relu-pool-fc, or torchvision:resnet18"},
+            description="The net expression (a bare `fc` at the end has one output per class), torchvision:NAME, "
+            "timm:NAME or package.module:callable.",
         ),
     ] = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
 
-    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0.")] = "he"
+    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0 (but with own).")] = "he"
 
     loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
 
@@ -185,6 +205,15 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "every time (a step takes up to 1.09 times as long). On a CPU it changes nothing."
         ),
     ] = "on"
+
+    graph: Annotated[
+        Literal["auto", "off"],
+        Meta(
+            description="auto or off. On an NVIDIA GPU the training step is captured once as a CUDA graph and "
+            "replayed, which saves launching its kernels one by one; losses stay the same to the last bit. What "
+            "can't be captured runs as it is, and the log says why. Elsewhere it changes nothing."
+        ),
+    ] = "auto"
 
     threads: Annotated[
         int,

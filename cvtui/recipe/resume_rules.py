@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.facts import folder_of
+from cvtui.recipe.datasets.catalog import find_source
+from cvtui.recipe.datasets.facts import place_of
 from cvtui.recipe.recipe import Recipe
 
 Does = Literal["obeyed", "told", "refused"]
@@ -36,6 +37,8 @@ RULES: dict[str, Rule] = {
                  forks=True),
     "data_dir": Rule("obeyed", "where the set lies does not change what is in it"),
     "size": Rule("refused", "the weights were learnt on images of the other size", forks=True),
+    "bits": Rule("refused", "the weights were learnt on pixels of the other scale", forks=True),
+    "cache": Rule("told", "from this step on: items that draw random numbers are drawn once, or in every epoch"),
     "val_share": Rule("refused", "images that were trained on would become validation images"),
     "only": Rule("refused", "the net's outputs are the classes that it began with"),
     "limit": Rule("refused", "an epoch would be another number of steps", forks=True),
@@ -62,6 +65,7 @@ RULES: dict[str, Rule] = {
     "device": Rule("told", "the last bits may differ"),
     "precision": Rule("told", "from this step on"),
     "deterministic": Rule("told", "from this step on"),
+    "graph": Rule("obeyed", "a captured step gives the same bits"),
     "threads": Rule("obeyed", "a change that may move the last bits is told beside device and PyTorch's version"),
     "watch_every": Rule("obeyed", "looking changes no number"),
     "keep": Rule("obeyed", "which checkpoints stay from here on"),
@@ -82,9 +86,17 @@ def changes(before: Mapping[str, Any], now: Recipe) -> dict[str, tuple[Any, Any]
         value = getattr(now, name)
         if name in before and before[name] != value:
             found[name] = (before[name], value)
-    if "data" in found and all(folder_of(str(text)) is not None for text in found["data"]):
+    if "data" in found and _same_kind(*map(str, found["data"])):
         del found["data"]
     return found
+
+
+def _same_kind(before: str, now: str) -> bool:
+    """Return True for folders, or for files that are read in the same way: only their place differs."""
+    if place_of(before) is None or (place := place_of(now)) is None:
+        return False
+    source = find_source(before)
+    return source is not None and source is find_source(now) and source.moved(before, place) == source.moved(now, place)
 
 
 def obey(before: Mapping[str, Any], now: Recipe, run: Path) -> list[str]:

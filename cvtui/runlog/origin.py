@@ -12,7 +12,8 @@ import msgspec
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.facts import folder_of
+from cvtui.recipe.datasets.catalog import find_source
+from cvtui.recipe.datasets.facts import folder_of, place_of
 from cvtui.recipe.datasets.fingerprint import same_classes
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.resume_rules import obey
@@ -107,8 +108,8 @@ def check_same_classes(folder: RunFolder, run: RunStarted | None, classes: Seque
 
 def data_paths(recipe: Recipe) -> dict[str, str]:
     """Return absolute paths of what the recipe names, for the record `run`."""
-    folder = folder_of(recipe.data)
-    found = {"folder": folder, "data_dir": Path(recipe.data_dir) if recipe.data_dir else None}
+    name = "folder" if folder_of(recipe.data) is not None else "file"
+    found = {name: place_of(recipe.data), "data_dir": Path(recipe.data_dir) if recipe.data_dir else None}
     return {name: str(path.expanduser().absolute()) for name, path in found.items() if path is not None}
 
 
@@ -119,15 +120,17 @@ def with_known_paths(recipe: Recipe, run: RunStarted) -> Recipe:
     places where a folder is in neither.
     """
     changed: dict[str, Any] = {}
-    folder, known = folder_of(recipe.data), _place(run, "folder", recipe.data == run.recipe.get("data"))
-    if folder is not None and known is not None and not folder.is_absolute():
-        if known.is_dir():
-            changed["data"] = f"folder:{known}"
-        elif not folder.is_dir():
+    name = "folder" if folder_of(recipe.data) is not None else "file"
+    place, known = place_of(recipe.data), _place(run, name, recipe.data == run.recipe.get("data"))
+    source = find_source(recipe.data)
+    if source is not None and place is not None and known is not None and not place.is_absolute():
+        if source.is_there(known):
+            changed["data"] = source.moved(recipe.data, known)
+        elif not source.is_there(place):
             raise RequestError(
-                f"data: the folder {str(folder)!r} is neither where the run found it ({str(known)!r}) nor here "
-                f"({str(folder.absolute())!r})",
-                hint='bring it back, or write its new place into recipe.toml: data = "folder:/PATH"',
+                f"data: the {name} {str(place)!r} is neither where the run found it ({str(known)!r}) nor here "
+                f"({str(place.absolute())!r})",
+                hint=f'bring it back, or write its new place into recipe.toml: data = "{source.prefix}:/PATH"',
             )
     known = _place(run, "data_dir", recipe.data_dir == run.recipe.get("data_dir"))
     if recipe.data_dir and known is not None and known.is_dir():

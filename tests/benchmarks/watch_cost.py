@@ -22,8 +22,8 @@ import torch
 from torch import nn
 
 import cvtui
-from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.watch_budget import FREE_SAMPLES
+from cvtui.engine.train.state import make_net
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.history import History
@@ -117,7 +117,7 @@ def resnet() -> nn.Module:
 
 
 def default_net() -> nn.Module:
-    return Net(check(Recipe()).table)
+    return make_net(check(Recipe()))
 
 
 def main() -> None:

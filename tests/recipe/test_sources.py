@@ -10,6 +10,8 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA, SOURCES, check_source, find_source, source_of
 from cvtui.recipe.datasets.facts import folder_of
 
+FILES = "folder:PATH, csv:PATH, npz:PATH, parquet:PATH, wds:SHARDS.tar"
+
 
 @pytest.mark.parametrize(
     ("text", "reader", "spelt"),
@@ -22,6 +24,11 @@ from cvtui.recipe.datasets.facts import folder_of
         ("fashion_mnist", "torchvision_sets", "fashion-mnist"),
         ("FOLDER:Pictures/of mine", "image_folder", "folder:Pictures/of mine"),
         (" folder:a:b ", "image_folder", "folder:a:b"),
+        ("CSV: my labels.csv , Label=dx,path=image id", "csv_file", "csv:my labels.csv,label=dx,path=image id"),
+        ("csv:a,b.csv", "csv_file", "csv:a,b.csv"),
+        ("npz:~/x.npz", "npz_file", "npz:~/x.npz"),
+        ("parquet:data/train-*.parquet,label=fine", "parquet_file", "parquet:data/train-*.parquet,label=fine"),
+        ("wds:s-{000..003}.tar", "tar_shards", "wds:s-{000..003}.tar"),
         ("package.module:callable", "user_dataset", "package.module:callable"),
     ],
 )
@@ -36,11 +43,19 @@ def test_a_text_finds_its_source_and_its_own_spelling(text: str, reader: str, sp
     ("text", "words"),
     [
         ("mnisst", "--data: 'mnisst' is not known; allowed: digits, shapes, blobs"),
-        ("mnisst", "folder:PATH, package.module:callable; did you mean 'mnist'?"),
+        ("mnisst", f"{FILES}, package.module:callable; did you mean 'mnist'?"),
         ("digits(3)", "'digits(3)' is not known"),
         ("spiral(9)", "the number of classes of spiral is 2 to 5"),
         ("folder:", "'folder:' needs a path"),
-        ("foldr:my pictures", "neither folder:PATH nor package.module:callable"),
+        ("npz:", "'npz:' needs a path, as in npz:pathmnist.npz"),
+        ("csv:x.csv,lable=a", "csv: has no option 'lable'; it takes path, label, split, images; did you mean 'label'?"),
+        ("csv:x.csv,label=", "the option 'label' of csv: is empty"),
+        ("npz:x.npz,label=a", "npz: has no option 'label'; it takes none"),
+        ("data/Labels.CSV", "--data: 'data/Labels.CSV' needs a prefix: csv:data/Labels.CSV"),
+        ("x.npz", "'x.npz' needs a prefix: npz:x.npz"),
+        ("shard-{0..3}.tar", "'shard-{0..3}.tar' needs a prefix: wds:shard-{0..3}.tar"),
+        ("d/train.parquet", "needs a prefix: parquet:d/train.parquet"),
+        ("foldr:my pictures", f"neither {FILES} nor package.module:callable"),
     ],
 )
 def test_what_belongs_to_no_source_is_one_line_with_what_is_allowed(text: str, words: str) -> None:

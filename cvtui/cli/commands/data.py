@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -45,8 +45,8 @@ class SetName(TextParam):
 def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
     """List the data sets: size, classes, images, and where they lie.
 
-    With NAME (of a set, or folder:PATH): what is known of it, the images of each class, and mean and standard deviation
-    of the training pixels.
+    With NAME (of a set, or folder:PATH, csv:PATH …): what is known of it, the images of each class, and mean and
+    standard deviation of the training pixels.
     """
     from cvtui.recipe.datasets.catalog import check_source
 
@@ -98,6 +98,12 @@ def need(recipe: Recipe) -> None:
 
     provide(recipe.data, recipe.data_dir, download=False)
     check_machine(check(recipe))
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Tell on stderr what is to be known of the data before a run: what is used and what is left out."""
+    for note in dict.fromkeys(notes):
+        _say(f"note: {note}")
 
 
 @contextmanager
@@ -257,27 +263,32 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     """Count and measure the set in its files. RequestError."""
     import torch
 
+    from cvtui.engine.data.depth import unit_of
     from cvtui.engine.data.images import channel_stats
     from cvtui.engine.data.loading import load
+    from cvtui.engine.observe.image_writer import encodable
 
     split = load(recipe)
     stats = channel_stats(split.train)
     counts = [torch.bincount(part.labels, minlength=classes).tolist() for part in (split.train, split.validation)]
     return {
         "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
-        "notes": split.notes,
+        "white": unit_of(split.train.part(0, 1).pixels.dtype), "notes": split.notes,
+        "unreadable": [{"image": encodable(path), "why": why} for path, why in split.unreadable],
     }  # fmt: skip
 
 
 def _body(facts: DataFacts, contents: dict[str, Any]) -> Iterator[str]:
     from cvtui.text import harmless
 
-    pictures = len(facts.size) == 3
+    pictures, white = len(facts.size) == 3, contents["white"]
     for name, key in (("mean", "mean"), ("deviation", "std")):
-        shown = [f"{value:.4g}" + (f" ({value / 255:.4f})" if pictures else "") for value in contents[key][:16]]
+        share = pictures and white > 1
+        shown = [f"{value:.4g}" + (f" ({value / white:.4f})" if share else "") for value in contents[key][:16]]
         yield f"  {name:<12} {', '.join(shown)}"
     if pictures:
-        yield "               of the training pixels, per channel, in 0..255 (and in 0..1)"
+        also = " (and in 0..1)" if white > 1 else ""
+        yield f"               of the training pixels, per channel, in 0..{white:.0f}{also}"
     for note in contents["notes"]:
         yield f"  note         {harmless(note)}"
     names = [harmless(name) for name in facts.classes]

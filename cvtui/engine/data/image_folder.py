@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from cvtui.engine.data.decode import Unreadable, decode, shown
-from cvtui.engine.data.images import Images, OnProgress, Part, Split
+from cvtui.engine.data.decode import shown
+from cvtui.engine.data.decoded_cache import WORTH, DecodedCache
+from cvtui.engine.data.file_decoding import DecodedFiles, Pixels, decode_files, shared_memory
+from cvtui.engine.data.images import ChannelStats, MeasuredImages, OnProgress, Part, Split
+from cvtui.engine.data.names import NamePair, Names
 from cvtui.engine.data.streaming import Streamed
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.catalog import source_of
+from cvtui.recipe.datasets.folder_typed import path_of, split_of
 from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
+from cvtui.recipe.datasets.packed import Packed
 from cvtui.recipe.memory_check import free_memory
 from cvtui.recipe.recipe import Recipe
-from cvtui.runlog.worker_process import usable_cores
 
 MEMORY_SHARE = 0.25
 """Of the memory that is free: sets that would take more of it stream."""
@@ -44,94 +44,112 @@ class Files(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, size: str, val_share: float, seed: int, progress: _Progress) -> Split:
-    found = listing(path, val_share, seed)
+def _read(found: Listing, size: str, progress: Progress, bits: int = 0, cache: str = "auto") -> Split:
+    listed = tuple(path for path, _ in found.train), tuple(path for path, _ in found.validation)
+    return read_listing(found, size, progress, bits, cache)._replace(files=listed)
+
+
+def read_listing(found: Listing, size: str, progress: Progress, bits: int = 0, cache: str = "auto") -> Split:
+    """Read the listed files; `notes` say what was left out. RequestError where too little is left.
+
+    bits, cache: as in the recipe.
+    """
     shape = parse_size(size)
-    parts, bad = [], []
-    count = len(found.train) + len(found.validation)
-    streams = count * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
-    progress.begin(count, "looking through" if streams else "decoding")
-    for files in (found.train, found.validation):
-        part, broken = _part(files, shape, found.classes, progress, streams)
-        parts.append(part)
-        bad += broken
-    return Split(parts[0], parts[1], tuple(_notes(found, bad, streams)), found.classes)
+    files = [*found.train, *found.validation]
+    streams = len(files) * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
+    decoded = _decoded([path for path, _ in files], shape, bits, cache, streams, progress)
+    _check_classes(found, decoded)
+    bad = [(files[number][0], words) for number, words in sorted(decoded.wrong.items())]
+    parts, good = [], []
+    for start, stop in ((0, len(found.train)), (len(found.train), len(files))):
+        parts.append(_part(files, decoded, start, stop, shape, found.classes))
+        good.append(Names.of_files([files[number][0] for number in _readable(decoded, start, stop)]))
+    notes = tuple(filter(None, [*_notes(found, bad, streams), decoded.note]))
+    return Split(parts[0], parts[1], notes, found.classes, NamePair(good[0], good[1]), tuple(bad))
+
+
+def _decoded(
+    paths: list[str], shape: tuple[int, int], bits: int, cache: str, streams: bool, progress: Progress
+) -> DecodedFiles:
+    """Decode the files, or take them from the cache folder."""
+    packed = any(isinstance(path, Packed) for path in paths[:1])
+    keeps = not packed and (cache == "on" or (cache == "auto" and len(paths) >= WORTH))
+    kept = DecodedCache(paths, shape, bits) if keeps else None
+    if kept is not None and (before := kept.load(pixels=not streams)) is not None:
+        progress.tell(f"{len(paths):,} decoded images are taken from {kept.folder.parent} (--no-cache decodes them)")
+        return before
+
+    def allocate(size: tuple[int, ...], dtype: Any) -> Pixels:
+        nonlocal kept
+        try:
+            return kept.allocate(size, dtype) if kept is not None else shared_memory(size, dtype)
+        except OSError as error:
+            progress.tell(f"the decoded images are not kept for the next start: {error.strerror or error}")
+            kept = None
+            return shared_memory(size, dtype)
+
+    progress.begin(len(paths), "looking through" if streams else "decoding")
+    try:
+        found = decode_files(paths, shape, None if streams else allocate, bits, progress.step)
+        if kept is not None:
+            kept.save(found)
+        return found
+    finally:
+        if kept is not None:
+            kept.drop()
 
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     """Read the recipe's folder; `notes` say what was left out. RequestError where too little is left."""
-    folder = source_of(recipe.data).folder(recipe.data)
-    assert folder is not None
-    return read_folder(folder, recipe.size.lower(), recipe.val_share, recipe.seed, on_progress)
+    found = listing(path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only)
+    return _read(found, recipe.size.lower(), Progress(on_progress), recipe.bits, recipe.cache)
 
 
 def read_folder(path: Path, size: str, val_share: float, seed: int, on_progress: OnProgress | None = None) -> Split:
     """Read a folder of images as a split."""
-    return _read(path, size, val_share, seed, _Progress(on_progress))
+    return _read(listing(path, val_share, seed), size, Progress(on_progress))
+
+
+def _check_classes(found: Listing, decoded: DecodedFiles) -> None:
+    """RequestError for a class of which no file could be read, though there are some."""
+    start = 0
+    for half, files in (("train", found.train), ("validation", found.validation)):
+        there = {label for number, (_, label) in enumerate(files, start) if number not in decoded.wrong}
+        lost = sorted({label for _, label in files} - there)
+        for label in lost[:1]:
+            numbers = [number for number, (_, other) in enumerate(files, start) if other == label]
+            s = "s" if len(numbers) > 1 else ""
+            raise RequestError(
+                f"data: none of the {len(numbers):,} {half} file{s} of the class {found.classes[label]!r} can be read",
+                hint=f"the first: {shown(files[numbers[0] - start][0])} ({decoded.wrong[numbers[0]]})",
+            )
+        start += len(files)
+
+
+def _readable(decoded: DecodedFiles, start: int, stop: int) -> list[int]:
+    return [number for number in range(start, stop) if number not in decoded.wrong]
 
 
 def _part(
     files: Sequence[tuple[str, int]],
+    decoded: DecodedFiles,
+    start: int,
+    stop: int,
     shape: tuple[int, int],
     classes: tuple[str, ...],
-    progress: _Progress,
-    streams: bool,
-) -> tuple[Part, list[tuple[str, str]]]:
-    """Decode all files; return the part and [(path, what is wrong with it)]."""
-    high, wide = shape
-    pixels = None if streams else np.empty((len(files), high, wide, 3), np.uint8)
-    sums = ChannelSums()
-    wrong: dict[int, str] = {}
-
-    def work(number: int) -> None:
-        try:
-            image = decode(files[number][0], shape)
-        except Unreadable as error:
-            wrong[number] = str(error)
-        else:
-            if pixels is None:
-                sums.add(image)
-            else:
-                pixels[number] = image
-        progress.step()
-
-    with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow lets go of the interpreter while it decodes
-        list(pool.map(work, range(len(files))))
-    good = [number for number in range(len(files)) if number not in wrong]
+) -> Part:
+    """Return the part of the files from `start` up to `stop`."""
+    good = _readable(decoded, start, stop)
     labels = torch.tensor([files[number][1] for number in good], dtype=torch.int64)
-    missing = [name for label, name in enumerate(classes) if not (labels == label).any()]
-    if missing:
-        raise RequestError(f"data: no image of the class {missing[0]!r} can be read", hint="see the run's log")
-    broken = [(files[number][0], words) for number, words in sorted(wrong.items())]
-    if pixels is None:
-        return Streamed([files[number][0] for number in good], labels, shape, classes, sums.stats()), broken
-    return Images(torch.from_numpy(pixels if not wrong else pixels[good]), labels), broken
+    height_width = shape[0] * shape[1]
+    stats = ChannelStats.of_sums(decoded.sums[good].sum(0), height_width * len(good))
+    if decoded.pixels is None:
+        return Streamed([files[number][0] for number in good], labels, shape, classes, stats, depth=decoded.depth)
+    pixels = decoded.pixels[start:stop] if len(good) == stop - start else decoded.pixels[good]
+    return MeasuredImages(torch.from_numpy(pixels), labels).measured(stats)
 
 
-class ChannelSums:
-    """Sums and squares of every channel, added up by many threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.total = np.zeros(3, np.int64)
-        self.squares = np.zeros(3, np.int64)
-        self.count = 0
-
-    def add(self, image: NDArray[np.uint8]) -> None:
-        values = image.reshape(-1, 3).astype(np.int64)
-        total, squares = values.sum(0), np.square(values).sum(0)
-        with self._lock:
-            self.total += total
-            self.squares += squares
-            self.count += len(values)
-
-    def stats(self) -> tuple[list[float], list[float]]:
-        """Mean and std in 0..255."""
-        mean = self.total / max(1, self.count)
-        return mean.tolist(), np.sqrt(np.maximum(self.squares / max(1, self.count) - mean**2, 0)).tolist()
-
-
-class _Progress:
+class Progress:
     """Says now and then how far it is; any two are equal, so that a cache of what was read does not mind them."""
 
     def __init__(self, on_progress: OnProgress | None) -> None:
@@ -145,9 +163,13 @@ class _Progress:
         if self._on_progress is not None:
             self._on_progress(f"{verb} {count:,} images …")
 
-    def step(self) -> None:
+    def tell(self, text: str) -> None:
+        if self._on_progress is not None:
+            self._on_progress(text)
+
+    def step(self, count: int = 1) -> None:
         with self._lock:
-            self._done += 1
+            self._done += count
             due = self._done - self._told >= max(200, TELL_EVERY * self._all)
             if due:
                 self._told = self._done
@@ -155,20 +177,18 @@ class _Progress:
             self._on_progress(f"{self._verb} images: {self._done:,} of {self._all:,} ({self._done / self._all:.0%})")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Progress)
+        return isinstance(other, Progress)
 
     def __hash__(self) -> int:
         return 0
 
 
 def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[str]:
-    notes = []
+    notes = list(found.notes)
     if streams:
         notes.append("the images don't fit into the memory at once: they are decoded anew in every epoch")
     if bad:
         named = "; ".join(f"{shown(path)} ({words})" for path, words in bad[:NAMED])
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
         notes.append(f"left out {len(bad):,} file{'s' if len(bad) != 1 else ''} that can't be read: {named}{more}")
-    if found.others:
-        notes.append(f"passed over {found.others:,} files that are no images by their names, or links")
     return notes

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.names import NamePair, numbered
+
 GATHERED_BYTES = 1 << 17
 """Of pixels that are gathered at once, where a batch is smaller."""
 
@@ -17,7 +19,10 @@ class Images(NamedTuple):
     """One part of a data set, resident."""
 
     pixels: Tensor
-    """uint8, N x H x W x C: the order in memory that PyTorch calls channels_last. (Points: float32, N x features.)"""
+    """N x H x W x C: the order in memory that PyTorch calls channels_last. (Points: float32, N x features.)
+
+    uint8; uint16 (65535 is white) where images have more than 8 bits; float32 of floats that 8 bits would blur.
+    """
     labels: Tensor
     """int64, N."""
 
@@ -41,11 +46,22 @@ class Images(NamedTuple):
 
     def batch(self, index: Tensor) -> Images:
         """Return the images of these numbers, in this order."""
-        return Images(self.pixels.index_select(0, index), self.labels.index_select(0, index))
+        pixels = self.pixels
+        if pixels.dtype == torch.uint16:  # which few of PyTorch's kernels know: moved as int16, bit for bit
+            return Images(pixels.view(torch.int16)[index].view(torch.uint16), self.labels[index])
+        return Images(pixels.index_select(0, index), self.labels.index_select(0, index))
 
     def part(self, start: int, stop: int) -> Images:
         """Return the images from `start` up to `stop`."""
         return Images(self.pixels[start:stop], self.labels[start:stop])
+
+    def in_epoch(self, _epoch: int) -> Images:
+        """Return the images as this epoch shows them: these."""
+        return self
+
+    def in_order(self, size: int) -> Iterator[Images]:
+        """Yield all images in batches, in their order."""
+        return (self.part(start, start + size) for start in range(0, self.size, size))
 
     def stream(self, order: Tensor, size: int) -> Iterator[Images]:
         """Yield batches in this order, the last one smaller.
@@ -74,6 +90,8 @@ class Part(Protocol):
     def to(self, device: torch.device) -> Part: ...
     def batch(self, index: Tensor) -> Images: ...
     def part(self, start: int, stop: int) -> Images: ...
+    def in_epoch(self, epoch: int, /) -> Part: ...
+    def in_order(self, size: int) -> Iterator[Images]: ...
     def stream(self, order: Tensor, size: int) -> Iterator[Images]: ...
 
 
@@ -86,6 +104,17 @@ class Split(NamedTuple):
     """What its reader has to tell: files left out, labels changed."""
     classes: tuple[str, ...] = ()
     """Their names, by label."""
+    named: NamePair | None = None
+    """Where each image lies; None: by number."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """(path, what is wrong with it) of the files that were left out."""
+    files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Of a folder: all that were listed for either part, before any selection, whether they can be read or not."""
+
+    @property
+    def names(self) -> NamePair:
+        """The name of each image of either part: a path, or a number."""
+        return self.named or numbered(self.train.size, self.validation.size)
 
     def to(self, device: torch.device) -> Split:
         return self._replace(train=self.train.to(device), validation=self.validation.to(device))
@@ -100,10 +129,27 @@ OnProgress = Callable[[str], None]
 
 
 class ChannelStats(NamedTuple):
-    """Of the training images, per channel, in 0..255 (of points, per feature)."""
+    """Of the training images, per channel, in the pixels' unit: 0..255, 0..65535 or 0..1 (of points, per feature)."""
 
     mean: list[float]
     std: list[float]
+
+    @classmethod
+    def of_sums(cls, sums: np.ndarray, count: int) -> ChannelStats:
+        """From the sums of the values and of their squares (2 x C, whole numbers) over `count` pixels."""
+        total, squares = torch.from_numpy(np.asarray(sums, dtype=np.float64))
+        mean = total / count
+        return cls(mean.tolist(), (squares / count - mean.square()).clamp(min=0).sqrt().tolist())
+
+
+class MeasuredImages(Images):
+    """Images whose statistics are known: they were taken while the files were decoded."""
+
+    stats: ChannelStats
+
+    def measured(self, stats: ChannelStats) -> MeasuredImages:
+        self.stats = stats
+        return self
 
 
 def channel_stats(images: Part) -> ChannelStats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cvtui.engine.data import embedded, image_folder, torchvision_sets, toy_sets, user_dataset
+from cvtui.engine.data import embedded, image_folder, listed, npz_file, torchvision_sets, toy_sets, user_dataset
 from cvtui.engine.data.images import OnProgress, Split
 from cvtui.engine.data.selection import Noise, select
 from cvtui.errors import RequestError
@@ -24,6 +24,10 @@ READERS: dict[str, Reader] = {
     "toy_sets": toy_sets.read,
     "torchvision_sets": torchvision_sets.read,
     "image_folder": image_folder.read,
+    "csv_file": listed.read,
+    "npz_file": npz_file.read,
+    "parquet_file": listed.read,
+    "tar_shards": listed.read,
     "user_dataset": user_dataset.read,
 }
 """By `cvtui.recipe.datasets.source.DataSource.reader`."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.depth import unit_of
 from cvtui.engine.data.images import ChannelStats, Part
 from cvtui.recipe.choices.preprocesses import PreprocessChoice
 from cvtui.recipe.choices.spec import Chosen
@@ -108,12 +109,12 @@ def learn_zca(images: Part, unit: float, eps: float) -> Zca:
 
 
 class Preprocess:
-    """Called with uint8 pixels N x H x W x C, gives float32 N x C x H x W (in channels_last order of memory).
+    """Called with pixels N x H x W x C, gives float32 N x C x H x W (in channels_last order of memory).
 
     Points (float32 N x features) stay N x features, each feature treated as a channel.
 
     choice: of a recipe (`standardise`, `zca(0.1)`); stats: of the training images' channels, in the pixels' own unit;
-    images: the training images themselves, for `zca`, and to know whether they are bytes (0..255) or floats (0..1).
+    images: the training images themselves, for `zca`, and to know their white (255, 65535, or 1 of floats).
     """
 
     name: str
@@ -127,7 +128,7 @@ class Preprocess:
     def __init__(
         self, choice: Chosen[PreprocessChoice], stats: ChannelStats, device: torch.device, images: Part | None = None
     ) -> None:
-        unit = 255.0 if images is None or images.part(0, 1).pixels.dtype == torch.uint8 else 1.0
+        unit = 255.0 if images is None else unit_of(images.part(0, 1).pixels.dtype)
         rule = PREPROCESSES.get(choice.name, scale)
         pairs = [rule(mean, std, unit) for mean, std in zip(*stats, strict=True)]
         if choice.name == "zca" and images is None:
@@ -140,15 +141,31 @@ class Preprocess:
     ) -> None:
         self.name = name
         self.scale, self.shift = torch.tensor(scale, device=device), torch.tensor(shift, device=device)
+        self._rows = (self.scale, self.shift)
         self.zca = zca and Zca(zca.mean.to(device), zca.matrix.to(device))
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        x = torch.addcmul(self.shift, pixels.to(torch.float32), self.scale)
+        x = self._scaled(pixels)
         if self.zca is not None:
             x = self.zca(x)
         elif self.name == "per-image":
             x = per_image(x)
         return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
+
+    def _scaled(self, pixels: Tensor) -> Tensor:
+        """Return x · scale + shift per channel; every bit is that of `addcmul` over the last dimension.
+
+        Bytes are taken a row of the image at a time, over which the kernel has long vectors: with three channels at the
+        end, 64 images of 32x32 take 204 µs, so 43. What they were converted to is written over.
+        """
+        if pixels.dtype != torch.uint8 or pixels.dim() != 4 or not pixels.is_contiguous():
+            return torch.addcmul(self.shift, pixels.to(torch.float32), self.scale)
+        width = pixels.shape[2]
+        if len(self._rows[0]) != width * len(self.scale):
+            self._rows = (self.scale.repeat(width), self.shift.repeat(width))
+        scale, shift = self._rows
+        rows = pixels.to(torch.float32).view(-1, len(scale))
+        return torch.addcmul(shift, rows, scale, out=rows).view(pixels.shape)
 
     def state(self) -> dict[str, Any]:
         """Return, for the checkpoint, what later use of the model must do to its pixels.

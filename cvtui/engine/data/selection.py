@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part, Split
+from cvtui.engine.data.names import NamePair
 from cvtui.engine.runtime.seeds import NOISE, SELECTION, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.selection import kept_classes, training_counts
+from cvtui.recipe.datasets.selection import kept_classes, lacking, training_counts
 
 
 class Noise(NamedTuple):
@@ -28,38 +29,46 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     from the seed. RequestError where classes are asked for that are not there.
     """
     kept = kept_classes(only, split.classes)
-    train, validation, notes, _ = split
+    names = split.names  # by the numbers of the whole set, where it has none
     if len(kept) < len(split.classes):
-        train, validation = (_classes(part, kept) for part in (train, validation))
+        places = [of_classes(part, kept) for part in split[:2]]
+        train, validation = (relabelled(part, *chosen) for part, chosen in zip(split[:2], places, strict=True))
+        split = split._replace(train=train, validation=validation)
+        names = NamePair(*(one.chosen(chosen[0]) for one, chosen in zip(names, places, strict=True)))
+    train, notes = split.train, split.notes
     if limit or imbalance < 1.0:
         counts = torch.bincount(train.labels, minlength=len(kept)).tolist()
-        train = _counted(train, training_counts(counts, limit, imbalance), seed)
+        chosen = counted(train, training_counts(counts, limit, imbalance), seed)
+        train = relabelled(train, chosen, train.labels[chosen])
+        names = names._replace(train=names.train.chosen(chosen))
     if noise.share:
         train, changed = noisy(train, noise, len(kept))
         notes = (*notes, f"labels changed: {changed:,} of {train.size:,} training labels name another class")
-    return Split(train, validation, notes, tuple(split.classes[index] for index in kept))
+    classes = tuple(split.classes[index] for index in kept)
+    held_out = torch.bincount(split.validation.labels, minlength=len(classes)).tolist()
+    notes = (*notes, *lacking(classes, held_out))
+    return split._replace(train=train, notes=notes, classes=classes, named=names)
 
 
-def _classes(part: Part, kept: list[int]) -> Part:
-    """Only the images of these classes, their labels 0, 1, 2 … in this order."""
+def of_classes(part: Part, kept: list[int]) -> tuple[Tensor, Tensor]:
+    """Return places and new labels (0, 1, 2 … in this order) of the images of these classes."""
     number = torch.full((int(part.labels.max()) + 1,), -1, dtype=torch.int64)
     number[torch.tensor([index for index in kept if index < len(number)])] = torch.arange(len(kept))
     labels = number[part.labels]
     places = (labels >= 0).nonzero().flatten()
     if not len(places):
         raise RequestError("only: no image of these classes is there")
-    return relabelled(part, places, labels[places])
+    return places, labels[places]
 
 
-def _counted(part: Part, counts: list[int], seed: int) -> Part:
-    """So many images of each class, drawn from the seed; they stay in their order."""
+def counted(part: Part, counts: list[int], seed: int) -> Tensor:
+    """Return the places of so many images of each class, drawn from the seed; they stay in their order."""
     random = generator(seed, SELECTION)
     places = []
     for label, count in enumerate(counts):
         there = (part.labels == label).nonzero().flatten()
         places.append(there[torch.randperm(len(there), generator=random)[:count]])
-    chosen = torch.cat(places).sort().values
-    return relabelled(part, chosen, part.labels[chosen])
+    return torch.cat(places).sort().values
 
 
 def noisy(part: Part, noise: Noise, classes: int) -> tuple[Part, int]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cvtui.engine.data.decode import Unreadable, decode
+from cvtui.engine.data.depth import Depth
 from cvtui.engine.data.images import ChannelStats, Images
 from cvtui.engine.data.missing_files import MissingFiles
 from cvtui.runlog.worker_process import usable_cores
@@ -24,16 +25,17 @@ AHEAD = 4
 class _Decoded(Dataset[Tensor | str]):
     """An image's pixels; what is wrong with it where it can't be read (any more)."""
 
-    def __init__(self, paths: Sequence[str], shape: tuple[int, int]) -> None:
+    def __init__(self, paths: Sequence[str], shape: tuple[int, int], depth: Depth | None) -> None:
         self.paths = paths
         self.shape = shape
+        self.depth = depth
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, number: int) -> Tensor | str:
         try:
-            return torch.from_numpy(decode(self.paths[number], self.shape).copy())
+            return torch.from_numpy(decode(self.paths[number], self.shape, self.depth).copy())
         except Unreadable as error:
             return str(error)
 
@@ -57,10 +59,13 @@ class Streamed:
         stats: tuple[list[float], list[float]] | ChannelStats,
         device: torch.device | None = None,
         gone: MissingFiles | None = None,
+        depth: Depth | None = None,
     ) -> None:
         self.paths = list(paths)
         self._labels = labels
         self.shape = shape
+        self.depth = depth
+        """Scale of the set's images with more than 8 bits a value, where there are some."""
         self.classes = classes
         self.stats = ChannelStats(*stats)
         self.device = device or torch.device("cpu")
@@ -83,15 +88,15 @@ class Streamed:
         return True
 
     def to(self, device: torch.device) -> Streamed:
-        return Streamed(self.paths, self._labels, self.shape, self.classes, self.stats, device, self.gone)
+        return Streamed(self.paths, self._labels, self.shape, self.classes, self.stats, device, self.gone, self.depth)
 
     def chosen(self, places: Tensor, labels: Tensor) -> Streamed:
         """Return the images at `places`, with these labels; the statistics stay those of all."""
         paths = [self.paths[place] for place in places.tolist()]
-        return Streamed(paths, labels, self.shape, self.classes, self.stats, self.device)
+        return Streamed(paths, labels, self.shape, self.classes, self.stats, self.device, depth=self.depth)
 
     def batch(self, index: Tensor) -> Images:
-        source, places = _Decoded(self.paths, self.shape), index.tolist()
+        source, places = _Decoded(self.paths, self.shape, self.depth), index.tolist()
         with ThreadPoolExecutor(usable_cores()) as pool:
             pixels, wrong = _as_read(list(pool.map(source.__getitem__, places)))
         return self._filled(pixels, wrong, places)
@@ -99,13 +104,21 @@ class Streamed:
     def part(self, start: int, stop: int) -> Images:
         return self.batch(torch.arange(start, min(stop, self.size)))
 
+    def in_epoch(self, _epoch: int) -> Streamed:
+        """Return the images as this epoch shows them: these."""
+        return self
+
+    def in_order(self, size: int) -> Iterator[Images]:
+        """Yield all images in batches, in their order."""
+        return self.stream(torch.arange(self.size), size)
+
     def stream(self, order: Tensor, size: int) -> Iterator[Images]:
         """Batches in this order; workers decode the next ones while one is trained on. ImagesGone."""
         places = [order[start : start + size].tolist() for start in range(0, len(order), size)]
         if not places:  # no workers for nothing
             return
         loader = DataLoader(
-            _Decoded(self.paths, self.shape),
+            _Decoded(self.paths, self.shape, self.depth),
             batch_sampler=places,
             num_workers=max(1, usable_cores() - 1),
             prefetch_factor=AHEAD,
@@ -133,7 +146,7 @@ class Streamed:
 
     def _next_readable(self, place: int) -> tuple[Tensor, list[int]]:
         """Return the first image behind `place` that can be read. ImagesGone before all have been tried."""
-        source = _Decoded(self.paths, self.shape)
+        source = _Decoded(self.paths, self.shape, self.depth)
         while True:
             place = (place + 1) % self.size
             pixels, wrong = _as_read([source[place]])

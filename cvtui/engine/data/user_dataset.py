@@ -1,169 +1,130 @@
-"""Load a dataset returned by a user's function: `package.module:callable`, read once and kept."""
+"""Load a dataset returned by a user's function: `package.module:callable`.
+
+What draws random numbers, or doesn't fit into the memory, is read anew in every epoch (live.py); all else is read once.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from cvtui.calc.table import size_text
-from cvtui.engine.data.decode import to_rgb
-from cvtui.engine.data.images import Images, OnProgress, Split
+from cvtui.engine.data.images import Images, OnProgress, Part, Split
+from cvtui.engine.data.labels import class_names, number_labels, some
+from cvtui.engine.data.live import LiveImages, Source
+from cvtui.engine.data.names import NamePair, Names, names_of, numbered
+from cvtui.engine.data.random_state import Generators, preserved
+from cvtui.engine.data.selection import relabelled
+from cvtui.engine.data.user_items import Format, Summary, format_of
+from cvtui.engine.data.user_pass import Pass
+from cvtui.engine.data.user_source import called, datasets_of
 from cvtui.engine.runtime.seeds import SELECTION, generator
-from cvtui.errors import RequestError, nearest
+from cvtui.errors import RequestError
 from cvtui.recipe.datasets.image_folder import parse_size
+from cvtui.recipe.memory_check import free_memory
 from cvtui.recipe.recipe import Recipe
-from cvtui.text import error_line
+
+MEMORY_SHARE = 0.25
+"""Of the memory that is free: sets that would take more of it are read anew in every epoch."""
 
 
 def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
     """Read what the recipe's callable returns. RequestError as in `read_callable`."""
-    return read_callable(recipe.data, recipe.size.lower(), recipe.val_share, recipe.seed)
+    return read_callable(
+        recipe.data, recipe.size.lower(), recipe.val_share, recipe.seed, recipe.bits, recipe.cache == "on"
+    )
 
 
 @lru_cache(maxsize=2)
-def read_callable(text: str, size: str, val_share: float, seed: int) -> Split:
+def read_callable(
+    text: str, size: str, val_share: float, seed: int, bits: int = 0, cache: bool = False, facts_only: bool = False
+) -> Split:
     """Call it and read every item. RequestError, naming module and attribute, for whatever is wrong with it.
 
-    It returns a Dataset, or a pair of them (training, validation); an item is a pair of an image (a PIL image, or a
-    tensor or array C x H x W or H x W of uint8, or of floats 0..1) and a label (a whole number from 0). Images of
-    different sizes are brought to the recipe's `size`; those of one size keep theirs where none is given. Tensors of
-    one dimension are points.
+    It returns a Dataset, or a pair of them (training, validation); an item is a pair of an image (user_items.py) and a
+    label (labels.py). Images of different sizes are brought to the recipe's `size`; those of one size keep theirs where
+    none is given. cache: items are read once and kept, whatever they draw. facts_only: no pixels are kept.
     """
-    function = _find(text)
-    try:
-        given = function()
-    except Exception as error:
-        raise RequestError(f"data: {text} raised {error_line(error)}") from error
-    pair = given if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
-    train, names = _part(pair[0], text, size)
-    if pair[1] is not None:
-        validation, more = _part(pair[1], text, size)
-        if train.pixels.shape[1:] != validation.pixels.shape[1:]:
-            shapes = " and ".join(size_text(part.pixels.shape[1:]) for part in (train, validation))
-            raise RequestError(f"data: {text}: training and validation differ: {shapes}; --size makes them equal")
-        split = Split(train, validation)
-        names = names or more
-    else:
-        split = _divided(train, val_share, seed)
-    classes = max(int(part.labels.max()) + 1 for part in split[:2])
-    if classes < 2:
-        raise RequestError(f"data: {text} has labels of one class only")
-    return split._replace(classes=names if len(names) >= classes else tuple(map(str, range(classes))))
+    with preserved():
+        Generators(None).seed(0)  # what the function draws is the same in every process
+        found = datasets_of(called(text), text)
+        sources = [Source(one, text, number, Generators(one), seed, []) for number, one in enumerate(found)]
+        room = 0.0 if facts_only else MEMORY_SHARE * free_memory() / len(sources)
+        sides = parse_size(size) if size else None
+        passes = [Pass(source, sides, room, cache and not facts_only) for source in sources]
+        names = [class_names(source.items, text) for source in sources]
+    labelled = number_labels([source.labels for source in sources], names, text)
+    shape, notes = _format(passes, size, bits, text)
+    parts = [one.part(shape, labels) for one, labels in zip(passes, labelled.parts, strict=True)]
+    notes = (*labelled.notes, *notes, *_live_notes(passes))
+    split = _pair(parts, sources) if len(parts) == 2 else _divided(parts[0], sources[0], val_share, labelled.classes)
+    return split._replace(notes=(*notes, *split.notes), classes=labelled.classes)
 
 
-def _find(text: str) -> Callable[[], Any]:
-    module, _, name = text.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` does
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missing = error.name or module
-        where = "" if missing != module.partition(".")[0] else " here (modules are looked for in the working directory)"
-        raise RequestError(f"data: there is no module {missing!r}{where}") from None
-    except Exception as error:
-        raise RequestError(f"data: importing {module!r} raised {error_line(error)}") from error
-    function = getattr(found, name, None)
-    if not callable(function):
-        names = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
-        what = "nothing called" if function is None else "no function"
-        raise RequestError(f"data: {module} has {what} {name!r}{nearest(name, names)}")
-    return function  # type: ignore[no-any-return]
+def _format(passes: Sequence[Pass], size: str, bits: int, text: str) -> tuple[Format, tuple[str, ...]]:
+    """Choose the one format of both parts."""
+    summary = Summary()
+    for one in passes:
+        summary.merge(one.summary)
+    sides = {shape[:2] for shape in summary.shapes}
+    wanted = parse_size(size) if size or len(sides) > 1 else None
+    return format_of(summary, wanted, bits, text)
 
 
-def _part(source: Any, text: str, size: str) -> tuple[Images, tuple[str, ...]]:
-    """All items of a Dataset."""
-    try:
-        count = len(source)
-        items = [source[number] for number in range(count)]
-    except Exception as error:
-        what = f"a {type(source).__name__}, no Dataset ({error_line(error)})"
-        raise RequestError(f"data: {text} gave {what}") from error
-    if not items:
-        raise RequestError(f"data: {text} gave a Dataset without items")
-    images, labels = [], []
-    for number, item in enumerate(items):
-        if not isinstance(item, tuple | list) or len(item) < 2:
-            raise RequestError(f"data: {text}: item {number} is a {type(item).__name__}, not a pair of image and label")
-        images.append(_image(item[0], text, number))
-        try:
-            labels.append(int(item[1]))
-        except (TypeError, ValueError):
-            raise RequestError(f"data: {text}: the label of item {number} is {item[1]!r}, not a whole number") from None
-    if min(labels) < 0:
-        raise RequestError(f"data: {text}: labels count from 0; there is a label {min(labels)}")
-    names = getattr(source, "classes", ())
-    known = tuple(map(str, names)) if isinstance(names, Sequence) else ()
-    return Images(_stacked(images, text, size), torch.tensor(labels)), known
+def _live_notes(passes: Sequence[Pass]) -> list[str]:
+    """Say what is read anew in every epoch, and why; or that it is not, where it could be."""
+    notes = []
+    for one in passes:
+        part = "validation" if one.source.part else "training"
+        if one.live and one.unknown:
+            notes.append(
+                f"{part} items change from reading to reading without a generator that can be seeded: a resumed run "
+                "may not see the same images"
+            )
+        elif one.live and one.draws:
+            when = "each time alike" if one.source.part else "anew in every epoch; --cache draws them once"
+            notes.append(f"{part} items draw random numbers: they are read {when}")
+        elif one.live:
+            notes.append(f"the {part} images don't fit into the memory at once: they are read anew in every epoch")
+        elif one.draws or one.unknown:
+            notes.append(f"{part} items draw random numbers, once: they are kept as they were read (--cache)")
+    return notes
 
 
-def _image(value: Any, text: str, number: int) -> Tensor:
-    """uint8 H x W x C, or float32 of one dimension (a point) or of values beyond 0..1."""
-    if hasattr(value, "convert") and hasattr(value, "mode"):  # a PIL image
-        grey = value.mode in ("L", "1")
-        array = np.asarray(value.convert("L") if grey else to_rgb(value))
-        return torch.from_numpy(np.array(array[..., None] if grey else array))
-    try:
-        tensor = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise RequestError(f"data: {text}: the image of item {number} is a {type(value).__name__}") from None
-    if tensor.dim() == 1:
-        return tensor.float()
-    if tensor.dim() == 2:
-        tensor = tensor[None]
-    if tensor.dim() != 3:
-        raise RequestError(f"data: {text}: the image of item {number} has {tensor.dim()} dimensions, not C x H x W")
-    if tensor.shape[0] not in (1, 3) and tensor.shape[-1] in (1, 3):
-        tensor = tensor.permute(2, 0, 1)  # H x W x C
-    tensor = tensor.permute(1, 2, 0)
-    if tensor.dtype == torch.uint8:
-        return tensor
-    tensor = tensor.float()
-    low, high = float(tensor.min()), float(tensor.max())
-    return (tensor * 255).round().to(torch.uint8) if low >= 0.0 and high <= 1.0 else tensor
+def _pair(parts: Sequence[Images | LiveImages], sources: Sequence[Source]) -> Split:
+    train, validation = parts
+    counted = numbered(train.size, validation.size)
+    known = [names_of(source.items, part.size) for source, part in zip(sources, parts, strict=True)]
+    return Split(train, validation, named=NamePair(known[0] or counted.train, known[1] or counted.validation))
 
 
-def _stacked(images: list[Tensor], text: str, size: str) -> Tensor:
-    """N x H x W x C of one kind of number and one size."""
-    if any(image.dtype != torch.uint8 for image in images):
-        images = [image / 255.0 if image.dtype == torch.uint8 else image for image in images]
-    if images[0].dim() == 3 and (size or len({image.shape for image in images}) > 1):
-        images = [_resized(image, parse_size(size)) for image in images]
-    try:
-        return torch.stack(images).contiguous()
-    except RuntimeError:
-        shapes = sorted({size_text(image.shape) for image in images})
-        raise RequestError(f"data: {text}: its images differ: {', '.join(shapes[:4])}") from None
-
-
-def _resized(image: Tensor, shape: tuple[int, int]) -> Tensor:
-    scaled = torch.nn.functional.interpolate(
-        image.permute(2, 0, 1)[None].float(), size=shape, mode="bilinear", antialias=True, align_corners=False
-    )[0].permute(1, 2, 0)
-    return scaled.round().clamp(0, 255).to(torch.uint8) if image.dtype == torch.uint8 else scaled
-
-
-def _divided(images: Images, share: float, seed: int) -> Split:
-    """`share` of each class for validation, drawn from the seed."""
-    random = generator(seed, SELECTION, 1)
-    held = []
-    for label in torch.unique(images.labels).tolist():
-        places = (images.labels == label).nonzero().flatten()
+def _divided(part: Part, source: Source, share: float, classes: Sequence[str]) -> Split:
+    """Divide one Dataset: `share` of each class for validation, drawn from the seed."""
+    random = generator(source.seed, SELECTION, 1)
+    held, single = [], []
+    for label in torch.unique(part.labels).tolist():
+        places = (part.labels == label).nonzero().flatten()
         count = min(len(places) - 1, max(1, round(len(places) * share)))
         held.append(places[torch.randperm(len(places), generator=random)[:count]])
-    mask = torch.zeros(images.size, dtype=torch.bool)
+        if not count:
+            single.append(classes[label])
+    mask = torch.zeros(part.size, dtype=torch.bool)
     mask[torch.cat(held)] = True
-    return Split(images.batch((~mask).nonzero().flatten()), images.batch(mask.nonzero().flatten()))
+    if not mask.any():
+        raise RequestError(
+            f"data: {source.text} has one image of each of its {len(held):,} classes; two are the least (one to "
+            "validate)"
+        )
+    notes = (f"classes without a validation image, since they have one: {some(single)}",) if single else ()
+    names = names_of(source.items, part.size) or Names(("item ", ""), range(part.size))
+    halves = (~mask).nonzero().flatten(), mask.nonzero().flatten()
+    train, validation = (relabelled(part, places, part.labels[places]) for places in halves)
+    return Split(train, validation, notes, named=NamePair(*(names.chosen(places) for places in halves)))
 
 
 def tell_facts(text: str, size: str, val_share: float) -> int:
@@ -171,12 +132,12 @@ def tell_facts(text: str, size: str, val_share: float) -> int:
     stdout = sys.stdout
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the callable prints is no fact
-            split = read_callable(text, size, val_share, 0)
+            split = read_callable(text, size, val_share, 0, facts_only=True)
         train, validation = split[:2]
+        assert isinstance(train, LiveImages)  # no pixels were kept
         classes = split.classes
-        shape = list(train.pixels.shape[1:])  # type: ignore[attr-defined]
         found: dict[str, Any] = {
-            "size": shape,
+            "size": list(train.shape.shape),
             "classes": classes,
             "train": train.size,
             "validation": validation.size,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui import door
+from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_maps import LARGEST_TILE, FeatureMaps
 from cvtui.runlog.events import PictureSaved
 from cvtui.runlog.folder import RunFolder
@@ -46,7 +47,7 @@ class ImageWriter:
     ) -> None:
         """Write tiles as one PNG and its record.
 
-        tiles: N x (1 or 3) x H x W, any range. more: other fields of the record.
+        tiles: N x C x H x W, any range. more: other fields of the record.
         """
         if tiles.shape[-1] > LARGEST_TILE or tiles.shape[-2] > LARGEST_TILE:
             smaller = (min(tiles.shape[-2], LARGEST_TILE), min(tiles.shape[-1], LARGEST_TILE))
@@ -58,14 +59,24 @@ class ImageWriter:
         with door.opened(self.folder.pictures / file, "wb") as opened:
             opened.write(png(sheet))
         path = f"{self.folder.pictures.name}/{file}"
+        if "names" in more:
+            more["names"] = [encodable(name) for name in more["names"]]
         self.on_saved(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
 
     def write_feature_maps(
-        self, step: int, number: int, image: Tensor, result: FeatureMaps, truth: str, classes: list[str]
+        self,
+        step: int,
+        number: int,
+        image: Tensor,
+        result: FeatureMaps,
+        truth: str,
+        classes: list[str],
+        place: str = "",
     ) -> None:
         """Write the feature maps of a validation image, then the image with the prediction.
 
-        image: C x H x W, any range. It comes last: a reader that waits for it has the maps already.
+        image: C x H x W, any range. It comes last: a reader that waits for it has the maps already. place: where the
+        image lies.
         """
         for layer, (values, channels, height, width) in result.maps.items():
             shown = f"the first {len(values)} of {channels}" if channels > len(values) else f"{channels}"
@@ -76,13 +87,18 @@ class ImageWriter:
             best = int(result.shares.argmax())
             said = classes[best] if best < len(classes) else str(best)
             share = round(float(result.shares[best]), 4)
-        raw = image.dtype == torch.uint8
+        white = UNITS.get(image.dtype)
         tile = image.float()
         tile = tile if tile.shape[0] in (1, 3) else tile.mean(0, keepdim=True)
         self.write(
-            step, LOOKED_AT, tile[None], "", low=0.0 if raw else None, high=255.0 if raw else None,
-            image=number, truth=truth, said=said, share=share,
+            step, LOOKED_AT, tile[None], "", low=None if white is None else 0.0, high=white,
+            image=number, truth=truth, said=said, share=share, names=[place] if place else [],
         )  # fmt: skip
+
+
+def encodable(name: str) -> str:
+    """Return a name as UTF-8 can write it: a file's may hold other bytes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def png(sheet: Tensor) -> bytes:
@@ -103,10 +119,12 @@ def columns_of(count: int) -> int:
 
 
 def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high: float | None = None) -> Tensor:
-    """Arrange tiles in rows, one pixel apart: uint8 H x W x 3.
+    """Arrange tiles in rows, one pixel apart: uint8 H x W x 3; of neither 1 nor 3 channels their mean.
 
     The smallest value is black, the largest white; with around_zero 0 is the middle grey.
     """
+    if tiles.shape[1] not in (1, 3):  # of two channels, or four, there is no colour picture
+        tiles = tiles.mean(1, keepdim=True)
     finite = tiles[tiles.isfinite()]
     if around_zero:
         reach = float(finite.abs().max()) if len(finite) else 1.0

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
+from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, first_tensor
 from cvtui.engine.observe.gathered import BOUNDED, WIDTH, Places, describe, distances, saturation, share
 from cvtui.engine.observe.statistics import alive_channels, answer_entropy, flat_view, is_flat, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
@@ -43,11 +43,6 @@ DEAD_WINDOW = 5
 """Samples: a channel is dead when it was 0 for every image of all of them."""
 
 
-def is_compiled(model: nn.Module) -> bool:
-    """Return True for a model under torch.compile: hooks on the modules inside are then not called."""
-    return hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
-
-
 def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
     """Map names to (kind, module) of every conv, fc and activation, in the model's order.
 
@@ -63,13 +58,11 @@ def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
 
 
 def plain_name(name: str) -> str:
-    changed = True
-    while changed:
-        changed = False
-        for prefix in ("_orig_mod.", "module."):
-            if name.startswith(prefix):
-                name, changed = name.removeprefix(prefix), True
-    return name
+    """Leave out what torch.compile puts into a module's name, and DataParallel before it."""
+    parts = [part for part in name.split(".") if part != "_orig_mod"]
+    while parts[:1] == ["module"] and len(parts) > 1:
+        del parts[0]
+    return ".".join(parts)
 
 
 @dataclass
@@ -110,7 +103,7 @@ class Pending:
 class LayerSample:
     """Hooks of one step, and the numbers they gathered.
 
-    root: the model whose forward pass begins a look anew (None: outputs can't be seen, only weights and gradients).
+    root: the model whose forward pass begins a look anew.
     alive: the last samples' living channels by layer, shared between samples.
     """
 
@@ -118,7 +111,8 @@ class LayerSample:
         self,
         step: int,
         layers: Mapping[str, tuple[str, nn.Module]],
-        root: nn.Module | None,
+        root: nn.Module,
+        hooks: ForwardHooks,
         optimizer: Optimizer,
         alive: dict[str, deque[Tensor]],
         places: Places,
@@ -127,6 +121,7 @@ class LayerSample:
         self.clock = clock
         self.step = step
         self.root = root
+        self.hooks = hooks
         self.layers = layers
         self.optimizer = optimizer
         self.alive = alive
@@ -142,18 +137,17 @@ class LayerSample:
         """There was no memory for it: nothing comes of this sample."""
         self.learnt: dict[str, LayerRows] = {}
         """Weights and gradients by layer."""
-        self.handles: list[RemovableHandle] = []
+        self.handles: list[Handle] = []
         self.seconds = 0.0
         self.updated = False
         self.answers: tuple[Tensor, int] | None = None
         """Predicted class of each image, and the number of classes."""
 
     def hook(self) -> None:
-        if self.root is not None:
-            self.handles.append(self.root.register_forward_pre_hook(self._reset))
-            self.handles.append(self.root.register_forward_hook(self._look_at_answers))
-            for name, (kind, module) in self.layers.items():
-                self.handles.append(module.register_forward_hook(self._forward_hook(name, kind)))
+        self.handles.append(self.hooks.before(self.root, self._reset))
+        self.handles.append(self.hooks.after(self.root, self._look_at_answers))
+        for name, (kind, module) in self.layers.items():
+            self.handles.append(self.hooks.after(module, self._forward_hook(name, kind)))
         self.handles.append(self.optimizer.register_step_pre_hook(self._before_update))
         self.handles.append(self.optimizer.register_step_post_hook(self._after_update))
 
@@ -191,7 +185,7 @@ class LayerSample:
 
     def _forward_hook(self, name: str, kind: str) -> Any:
         def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            tensor = _first_tensor(output)
+            tensor = first_tensor(output)
             if tensor is None or not tensor.numel() or not self._looking():
                 return
             begun = self.clock()
@@ -229,10 +223,12 @@ class LayerSample:
 
     def _look_at_gradients(self) -> None:
         seen: dict[str, Tensor] = {}
+        held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
         for name, weight in self.weights.items():
-            rows = self.learnt[name] = LayerRows(name, "", before=self.places.gather(weight.detach()))
+            rows = self.learnt[name] = LayerRows(name, "")
             rows.notice(weight.numel())
-            rows.update_sampled = rows.sampled
+            if id(weight) in held:  # what another optimizer trains does not move in this one's step
+                rows.before, rows.update_sampled = self.places.gather(weight.detach()), rows.sampled
             gradient = weight.grad
             if gradient is not None and not gradient.is_sparse:
                 seen[name] = gradient.detach()
@@ -300,14 +296,6 @@ def _together(kind: str, output: LayerRows | None, learnt: LayerRows) -> LayerRo
     output.sampled = max(output.sampled or 0, learnt.sampled or 0) or None
     output.update_sampled = learnt.update_sampled
     return output
-
-
-def _first_tensor(output: Any) -> Tensor | None:
-    """Return the output itself, or the first tensor of a tuple, list or dict."""
-    if isinstance(output, Tensor):
-        return output
-    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
-    return next((value for value in values if isinstance(value, Tensor)), None)
 
 
 def record_of(pending: Pending, cost: float) -> LayersSampled:

@@ -11,8 +11,9 @@ from collections import deque
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.forward_hooks import forward_hooks, something_was_compiled, uncompiled
 from cvtui.engine.observe.gathered import Places
-from cvtui.engine.observe.layer_sample import LayerSample, Pending, is_compiled, record_of, watched_layers
+from cvtui.engine.observe.layer_sample import LayerSample, Pending, record_of, watched_layers
 from cvtui.engine.observe.watch_budget import WatchBudget
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import LayersSampled
@@ -35,8 +36,9 @@ class LayerWatch:
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, every: int, budget: WatchBudget | None = None) -> None:
         self.layers = watched_layers(model)
-        self.root = None if is_compiled(model) else model
-        """Whose forward passes are looked at; None where hooks would not be called."""
+        self.root = uncompiled(model)
+        """Whose forward passes are looked at."""
+        self.hooks = forward_hooks(model)
         self.optimizer = optimizer
         self._sample: LayerSample | None = None
         self.every = every
@@ -46,6 +48,9 @@ class LayerWatch:
         self._lost: list[int] = []
         """Steps whose sample there was no memory for."""
         self._reported = 0
+        self._blind: int | None = None
+        """The first sampled step that showed weights and no output, though something was compiled."""
+        self._reported_blind = False
         self._pending: list[Pending] = []
         self._alive: dict[str, deque[Tensor]] = {}
         self._places = Places()
@@ -66,13 +71,18 @@ class LayerWatch:
             return False
         return not self._sparing or self.budget.allows_sample()
 
+    @property
+    def is_looking(self) -> bool:
+        """True while hooks of a sampled step are registered."""
+        return self._sample is not None
+
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
         self.cancel()
         self._begun = self._clock()
         if self.due(step):
             self._sample = LayerSample(
-                step, self.layers, self.root, self.optimizer, self._alive, self._places, self._clock
+                step, self.layers, self.root, self.hooks, self.optimizer, self._alive, self._places, self._clock
             )
             self._sample.hook()
 
@@ -91,6 +101,8 @@ class LayerWatch:
             return
         self.cancel()
         begun = self._clock()
+        if self._blind is None and sample.updated and not sample.outputs and something_was_compiled():
+            self._blind = sample.step
         gathered = None
         try:
             gathered = None if sample.lost else sample.gathered()
@@ -119,7 +131,16 @@ class LayerWatch:
         return records
 
     def trouble(self) -> str:
-        """Return a message about lost samples, for the first, the tenth, the hundredth …; else ""."""
+        """Return a message about what could not be seen; else "".
+
+        Of lost samples: about the first, the tenth, the hundredth …
+        """
+        if self._blind is not None and not self._reported_blind:
+            self._reported_blind = True
+            return (
+                f"no layer's output was seen at step {self._blind:,}: torch.compile leaves hooks out of what it "
+                "compiled before, and of CUDA graphs; begin cvtui.watch before the first call of the compiled model"
+            )
         count = len(self._lost)
         if count < 10 * self._reported or not count:
             return ""

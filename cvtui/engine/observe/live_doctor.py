@@ -7,7 +7,7 @@ import time
 
 from cvtui.doctor import Diagnosis, Doctor
 from cvtui.engine.data.images import Split
-from cvtui.engine.observe.data_checks import data_facts
+from cvtui.engine.observe.data_checks import Named, data_facts
 from cvtui.runlog.events import EpochDone, Facts, Finding, Log, Record, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -125,6 +125,11 @@ class LiveDoctorWriter(EventWriter):
             super().write(diagnosis.as_finding())
 
 
+def _named(split: Split) -> Named | None:
+    """Return the names of images and classes, where the images lie somewhere that can be named."""
+    return None if split.named is None else Named(split.named, split.classes)
+
+
 class DataScan:
     """Data checks in a thread of their own while the training begins."""
 
@@ -135,7 +140,7 @@ class DataScan:
 
     def _scan(self, split: Split, classes: int) -> None:
         try:
-            self._found = data_facts(split.train, split.validation, classes=classes)
+            self._found = data_facts(split.train, split.validation, classes=classes, named=_named(split))
         except Exception:  # a check that can't be made is none
             self._found = None
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.clock import Clock, EpochSums
-from cvtui.engine.observe.first_steps import Probe
+from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.step_metrics import Readings, StepMetrics
 from cvtui.runlog.events import Log, Record, Steps
@@ -169,6 +169,26 @@ class StepRecorder:
             self._metrics.add_share(loss, norm, accuracy)
         if self.probe is not None:
             self.probe.step(loss, labels, logits)
+        self._rates.append(rate)
+        self._seconds.append(self.training.clock.seconds())
+        self.watch.begin(self.training.step)
+
+    def take_norm(self) -> Tensor | None:
+        """Return the gradients' norm of a step that is captured, and forget it."""
+        norm, self._norm = self._norm, None
+        return norm
+
+    @property
+    def needs_host(self) -> bool:
+        """True as long as every step must be seen as it runs: the first ones."""
+        return self.probe is not None and self.probe.seen < BATCHES
+
+    def step_reduced(self, rate: float, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
+        """Record a replayed step: scalars on the device (accuracy: of shape 1) that keep until the next flush."""
+        self.watch.end()
+        self._metrics.add_reduced(loss, norm, accuracy, images)
+        if self.probe is not None:
+            self.probe.step(loss, None)
         self._rates.append(rate)
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)

@@ -35,13 +35,15 @@ def batch_size_for(training: TrainingState) -> int:
     return max(training.recipe.batch_size, min(LARGEST_BATCH, fits, answers))
 
 
-def evaluate(
-    training: TrainingState, between: Callable[[], None], on_logits: Callable[[Tensor], object] | None = None
-) -> Evaluation:
+OnBatch = Callable[[int, Tensor, Tensor], None]
+"""Called with (number of the first image, logits, labels) of each batch."""
+
+
+def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> Evaluation:
     """Loss, accuracy and confusion over the validation images.
 
-    `between` is called after each batch (it may raise), `on_logits` with its logits. With a running mean of the
-    weights, that model is evaluated. It is in evaluation mode meanwhile (dropout off, batch norm with its running
+    `between` is called after each batch (it may raise), `on_batch` with its logits. With a running mean of the weights,
+    that model is evaluated. It is in evaluation mode meanwhile (dropout off, batch norm with its running
     statistics) and the trained one in training mode afterwards.
     """
     images = training.data.validation
@@ -54,15 +56,16 @@ def evaluate(
     model = training.eval_model
     model.eval()
     try:
-        for start in range(0, images.size, size):
-            pixels, labels = images.part(start, start + size)
+        start = 0
+        for pixels, labels in images.in_order(size):
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
                 losses.append(training.loss(logits, labels).float() * len(labels))
-                if on_logits is not None:
-                    on_logits(logits)
                 said = logits.argmax(1)
                 right += (said == labels).sum()
+                if on_batch is not None:
+                    on_batch(start, logits, labels)
+                start += len(labels)
                 if small:
                     pairs += torch.bincount(labels * classes + said, minlength=classes * classes)
             between()

@@ -7,17 +7,19 @@ harmless: no random number is drawn, batch-norm statistics and mode stay as they
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.data.batching import epoch_order
+from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.watch_budget import WatchBudget
 from cvtui.engine.runtime.memory import is_out_of_memory
+from cvtui.engine.train.evaluate import OnBatch
 from cvtui.engine.train.state import TrainingState, first_batch
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
@@ -28,6 +30,7 @@ TIMES = 10
 seconds, where so many would take more than their share of its time."""
 MOST_TILES = 64
 MOST_MISTAKES = 12
+SAMPLES = 16
 
 
 class _RunImages:
@@ -40,7 +43,8 @@ class _RunImages:
 
     def image(self, number: int) -> ValidationImage:
         pixels, labels = self._training.data.validation.part(number, number + 1)
-        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]))
+        name = self._training.data.names.validation[number]
+        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]), name)
 
 
 class Answers(NamedTuple):
@@ -74,7 +78,7 @@ class Snapshots:
         self._planned = False
         self._answers: list[Answers] = []
 
-    def plan(self, epoch: int) -> Callable[[Tensor], object] | None:
+    def plan(self, epoch: int) -> OnBatch | None:
         """Decide whether pictures are made after this epoch (from 1); return what its validation hands its logits to.
 
         They are after the first and the last, and after others at least a tenth of the run apart while the budget of
@@ -91,7 +95,7 @@ class Snapshots:
         """Return True if pictures are due after this epoch, as `plan` has decided."""
         return self._planned
 
-    def _take_answers(self, logits: Tensor) -> None:
+    def _take_answers(self, _start: int, logits: Tensor, _labels: Tensor) -> None:
         """Keep the highest softmax probability of each image of a batch, and its class.
 
         (Of 10,000 classes, all probabilities of 50,000 images would be 2 GB.)
@@ -134,9 +138,12 @@ class Snapshots:
     def _save(self) -> None:
         t = self.training
         if t.epoch == 1:
-            images = t.preprocess(first_batch(t).pixels[:16])
+            images = t.preprocess(first_batch(t).pixels[:SAMPLES])
+            order = epoch_order(t.data.train.size, t.recipe.seed, 1)[: len(images)].tolist()
+            names = [t.data.names.train[number] for number in order]
             after = "augmentation and preprocessing" if t.augment else "preprocessing"
-            self._images.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
+            note = f"the first batch as the net sees it, after {after}"
+            self._images.write(t.step, "samples", images, note, names=names)
         self._filters()
         self.maps.write(self.image, t.step)
         self._mistakes()
@@ -176,5 +183,6 @@ class Snapshots:
         classes = t.checked.data.classes
         note = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
         pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
-        high = 255.0 if pixels.dtype == torch.uint8 else None  # floats have a range of their own
-        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high)
+        high = UNITS.get(pixels.dtype)  # floats have a range of their own
+        names = [t.data.names.validation[number] for number in chosen.tolist()]
+        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high, names=names)

@@ -7,6 +7,7 @@ import time
 from typing import Literal
 
 from cvtui import door
+from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
@@ -19,11 +20,11 @@ from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals
 from cvtui.engine.train.evaluate import Evaluation, evaluate
+from cvtui.engine.train.graph import stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Snapshots
 from cvtui.engine.train.state import TrainingState, recipe_facts
-from cvtui.engine.train.step import training_step
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Log
 from cvtui.runlog.folder import RunFolder
@@ -38,7 +39,8 @@ class Trainer:
     def __init__(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
-        training.model.write_over()
+        if isinstance(training.model, Net):
+            training.model.write_over()
         budget = budget_for(training.model)
         self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every, budget)
         rule = nonfinite_rule(training.checked.on_nan)
@@ -58,6 +60,7 @@ class Trainer:
             training.before_update.append(self.guard.expect)
         if self.clip is not None:
             training.before_update.append(self.clip.arm)
+        self.stepper = stepper_of(training, self.recorder)
         self.ends_on_nan = training.checked.on_nan.name == "stop"
         self._logged_nonfinite = False
         self.checkpoint_files = CheckpointFiles(training, folder, self.recorder)
@@ -76,6 +79,10 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the last epoch. Raises StopRequested or Diverged when it ends before."""
+        with self.stepper.stream():
+            self._run()
+
+    def _run(self) -> None:
         t = self.training
         t.model.train()
         if t.resumed:
@@ -106,11 +113,9 @@ class Trainer:
         begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
         if thread_tuner is not None:
             thread_tuner.begin()
-        for batch in t.batches(t.epoch + 1, t.batch_index):
+        for batch in self.stepper.batches():
             self.control.apply_pending()
-            rate = t.update_lr()
-            loss, logits = training_step(t, batch)
-            self.recorder.step(rate, loss, logits=logits, labels=batch.labels)
+            self.stepper.step(batch)
             self.recorder.flush_when_due()
             if self.recorder.streak.total and not self._logged_nonfinite and guard is not None:
                 self.log_nonfinite(self.recorder.streak.earliest)

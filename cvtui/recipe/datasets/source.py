@@ -30,6 +30,8 @@ class DataSource:
     """One line for the form's list, of a source without `sets`."""
     placeholder: ClassVar[str] = ""
     """An example of what follows the prefix."""
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Of the files that it reads: a path alone is told which prefix it needs."""
     runs_code: ClassVar[bool] = False
     """Its facts take a process that runs the user's code: they are not asked for at every key."""
 
@@ -54,6 +56,18 @@ class DataSource:
     def folder(self, _text: str, /) -> Path | None:
         """Return the folder of images that the text names (`~` resolved), or None."""
         return None
+
+    def place(self, text: str, /) -> Path | None:
+        """Return the path that the text names (`~` resolved), or None. Resume finds it from another folder too."""
+        return self.folder(text)
+
+    def moved(self, _text: str, place: Path, /) -> str:
+        """Return the text with another path in it."""
+        return f"{self.prefix}:{place}"
+
+    def is_there(self, place: Path, /) -> bool:
+        """Return True if something of the right kind lies there."""
+        return place.is_dir()
 
     def missing(self, _text: str, _data_dir: str, /) -> str | None:
         """Return one line on what has to be downloaded first and how, or None."""

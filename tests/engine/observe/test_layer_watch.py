@@ -235,5 +235,5 @@ def test_the_foretold_spread_leaves_random_numbers_and_running_means_alone() -> 
     assert list(found) == ["conv1", "relu1", "fc1"]
     assert all(torch.equal(a, b) for a, b in zip(before, states(t.model, t.optimizer), strict=True))
     pixels, _ = next(batches(t.data.train, 128, 0, 1))
-    conv: Any = t.model.layers()["conv1"]
+    conv: Any = t.model.get_submodule("conv1")
     assert found["conv1"] == pytest.approx(conv(t.preprocess(pixels)).std(correction=0).item(), rel=1e-5)

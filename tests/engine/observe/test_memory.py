@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from cvtui.engine.nn.model import Net
 from cvtui.engine.observe import layer_sample as sample
 from cvtui.engine.observe import watch_budget
 from cvtui.engine.observe.first_steps import KEPT_BYTES, Probe
@@ -295,6 +296,7 @@ def test_a_watched_step_writes_over_what_a_plain_one_writes_over() -> None:
     found = []
     for over in (False, True):
         t = training(net="conv8-relu-conv8-bn-relu-fc16-relu-fc")
+        assert isinstance(t.model, Net)
         if over:
             t.model.write_over()
         images = t.data.train.part(0, 64)

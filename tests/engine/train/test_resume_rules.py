@@ -28,7 +28,8 @@ NET = "conv4s2-bn-relu-drop0.2-fc"
 BASE: dict[str, Any] = {"net": NET, "epochs": 4, "batch_size": 128, "warmup": "3"}
 """12 steps an epoch."""
 OTHERS: dict[str, Any] = {
-    "data": "shapes", "data_dir": "elsewhere", "size": "32", "val_share": 0.3, "only": "0,1", "limit": 1000,
+    "data": "shapes", "data_dir": "elsewhere", "size": "32", "bits": 12, "cache": "on", "val_share": 0.3,
+    "only": "0,1", "limit": 1000,
     "label_noise": 0.1, "imbalance": 0.5, "augment": "shift(1)", "preprocess": "scale", "net": "fc8-relu-fc",
     "init": "xavier", "loss": "hinge", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.5, "weight_decay": 0.5,
     "clip": 0.01, "ema": 0.5, "scale_lr": 32, "schedule": "linear", "schedule_per": "epoch", "warmup": "20",

@@ -1,0 +1,178 @@
+"""Decode many image files at once, into memory that worker processes share, or looked through only.
+
+Threads would do for large images (Pillow lets go of the interpreter while it decodes); of small ones half of the time
+is spent in Python, where threads wait for each other.
+"""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvtui.engine.data.decode import Unreadable, decode, look
+from cvtui.engine.data.depth import Depth, ValueRange
+from cvtui.errors import RequestError
+from cvtui.runlog.worker_process import usable_cores
+
+WORTH_PROCESSES = 2000
+"""Files: fewer are decoded before processes have started."""
+CHUNK = 64
+"""Files that a worker takes at once."""
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Allocate = Callable[[tuple[int, ...], Any], Pixels]
+"""(shape, dtype) -> an array of zeros."""
+
+
+class Row(NamedTuple):
+    """What is known of one file after it was decoded."""
+
+    number: int
+    wrong: str = ""
+    """Why it can't be read."""
+    deep: ValueRange | None = None
+    """Range of its values, where they have more than 8 bits and the set's scale is not known yet."""
+    sums: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    """Of its pixels, and of their squares, per channel."""
+
+
+class DecodedFiles(NamedTuple):
+    """All files of a set, decoded."""
+
+    pixels: Pixels | None
+    """N x H x W x 3; rows of files that can't be read are 0. None: they were looked through only."""
+    wrong: dict[int, str]
+    sums: NDArray[np.int64]
+    """N x 2 x 3: sums of the pixels and of their squares, per channel; 0 of files that can't be read."""
+    depth: Depth | None
+    """Scale of files with more than 8 bits a value, where there are some."""
+    note: str = ""
+    """How they were read."""
+
+
+def decode_files(
+    paths: Sequence[str], shape: tuple[int, int], allocate: Allocate | None, bits: int, step: Callable[[int], None]
+) -> DecodedFiles:
+    """Decode all; those with more than 8 bits a value twice, since their one scale follows from all of them.
+
+    allocate: makes the memory for the pixels; None: they are looked through only. step: called with a count of files.
+    """
+    job = _Job(paths, shape, None)
+    size = (len(paths), *shape, 3)
+    if allocate is not None:
+        job.pixels = allocate(size, np.uint8)
+    rows = list(_run(job, range(len(paths)), step))
+    wrong = {row.number: row.wrong for row in rows if row.wrong}
+    sums = np.zeros((len(paths), 2, 3), np.int64)
+    _add(sums, rows)
+    deep = {row.number: row.deep for row in rows if row.deep is not None}
+    if not deep:
+        return DecodedFiles(job.pixels, wrong, sums, None)
+    found = ValueRange.union(deep.values())
+    job.depth = depth = Depth.fitting(found, bits)
+    if not depth.exact:
+        sums[:, 0] *= 257
+        sums[:, 1] *= 257**2
+        if allocate is not None and job.pixels is not None:
+            bytes_before = job.pixels
+            job.pixels = allocate(size, np.uint16)
+            for start in range(0, len(paths), 1024):
+                job.pixels[start : start + 1024] = bytes_before[start : start + 1024]
+                job.pixels[start : start + 1024] *= 257
+    rows = list(_run(job, sorted(deep), step))
+    wrong |= {row.number: row.wrong for row in rows if row.wrong}
+    _add(sums, rows)
+    told = "" if depth.exact and not bits else depth.note(found, bits)
+    return DecodedFiles(job.pixels, wrong, sums, depth, told)
+
+
+def shared_memory(shape: tuple[int, ...], dtype: Any) -> Pixels:
+    """Allocate memory that forked processes write into."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer(mmap.mmap(-1, max(1, size)), dtype, int(np.prod(shape))).reshape(shape)
+
+
+def _add(sums: NDArray[np.int64], rows: Sequence[Row]) -> None:
+    for row in rows:
+        if row.sums is not None:
+            sums[row.number] = row.sums
+
+
+class _Job:
+    def __init__(self, paths: Sequence[str], shape: tuple[int, int], pixels: Pixels | None) -> None:
+        self.paths, self.shape, self.pixels = paths, shape, pixels
+        self.depth: Depth | None = None
+
+    def row(self, number: int) -> Row:
+        path = self.paths[number]
+        try:
+            image = look(path, self.shape) if self.depth is None else decode(path, self.shape, self.depth)
+        except Unreadable as error:
+            return Row(number, str(error) or "it can't be read")
+        if isinstance(image, ValueRange):
+            return Row(number, deep=image)
+        if self.pixels is not None:
+            self.pixels[number] = image
+        flat = image.reshape(-1, 3).astype(np.int64)
+        return Row(number, sums=(tuple(flat.sum(0).tolist()), tuple(np.einsum("ij,ij->j", flat, flat).tolist())))
+
+    def rows(self, numbers: Sequence[int]) -> list[Row]:
+        return [self.row(number) for number in numbers]
+
+
+_job: _Job | None = None
+"""In a forked process: what it works on."""
+
+
+def _run(job: _Job, numbers: Sequence[int], step: Callable[[int], None]) -> Iterator[Row]:
+    chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
+    with _workers(job, len(numbers)) as over:
+        for rows in over(chunks):
+            step(len(rows))
+            yield from rows
+
+
+def _rows_of_job(numbers: Sequence[int]) -> list[Row]:
+    assert _job is not None
+    return _job.rows(numbers)
+
+
+@contextmanager
+def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[Row]]]]:
+    """Start processes where they are worth it, else threads. RequestError for a process that was killed."""
+    global _job
+    cores = usable_cores()
+    if count < WORTH_PROCESSES or sys.platform != "linux" or cores < 2:
+        with ThreadPoolExecutor(cores) as threads:
+            yield lambda chunks: threads.map(job.rows, chunks)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    _job = job
+    try:
+        with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=_end_with_parent) as pool:
+            yield lambda chunks: pool.map(_rows_of_job, chunks)
+    except BrokenProcessPool:
+        raise RequestError(
+            "data: a process that decoded images was killed, most likely for want of memory",
+            hint="a smaller --size takes less, and so do fewer processes beside this one",
+        ) from None
+    finally:
+        _job = None
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel to end this process with the one that forked it, however that ends."""
+    import ctypes
+    import signal
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

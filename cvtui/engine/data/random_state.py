@@ -1,0 +1,115 @@
+"""Random numbers of a user's dataset: seeded for every item, so that a resume repeats them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+MOST_OBJECTS, MOST_NESTED = 20_000, 12
+_MASK = (1 << 64) - 1
+_PLAIN = (str, bytes, int, float, bool, complex, type(None), type, np.ndarray, torch.Tensor, torch.nn.Parameter)
+
+
+def item_seed(base: int, number: int) -> int:
+    """Mix a stream's seed and an item's number into 64 bits (splitmix64)."""
+    x = (base + (number + 1) * 0x9E3779B97F4A7C15) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
+
+
+class Generators:
+    """Generators that a dataset may draw from: those of Python, NumPy and PyTorch, and those that it holds itself."""
+
+    def __init__(self, source: Any) -> None:
+        self.own = _held(source)
+
+    def seed(self, seed: int) -> None:
+        """Seed all of them."""
+        torch.default_generator.manual_seed(seed >> 1)
+        random.seed(seed)
+        np.random.seed(seed & 0xFFFFFFFF)
+        for number, generator in enumerate(self.own):
+            _seed(generator, item_seed(seed, number))
+
+    def state(self) -> list[Any]:
+        """Return what changes when any of them is drawn from."""
+        states = [torch.default_generator.get_state(), random.getstate(), np.random.get_state(legacy=False)]
+        return [_plain(state) for state in (*states, *map(_state, self.own))]
+
+
+@contextmanager
+def preserved() -> Iterator[None]:
+    """Put the generators of Python, NumPy and PyTorch back as they were: dropout draws from one of them."""
+    states = torch.default_generator.get_state(), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(states[0])
+        random.setstate(states[1])
+        np.random.set_state(states[2])
+
+
+def _seed(generator: Any, seed: int) -> None:
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(seed >> 1)
+    elif isinstance(generator, random.Random):
+        generator.seed(seed)
+    elif isinstance(generator, np.random.RandomState):
+        generator.seed(seed & 0xFFFFFFFF)
+    else:
+        generator.bit_generator.state = type(generator.bit_generator)(seed).state
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, torch.Generator):
+        return generator.get_state()
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state(legacy=False)
+    return generator.bit_generator.state
+
+
+def _plain(state: Any) -> Any:
+    """Make a state comparable: arrays as bytes."""
+    if isinstance(state, torch.Tensor):
+        return state.numpy().tobytes()
+    if isinstance(state, np.ndarray):
+        return state.tobytes()
+    return [(key, _plain(value)) for key, value in state.items()] if isinstance(state, dict) else state
+
+
+def _held(source: Any) -> list[Any]:
+    """Find the generators that a dataset holds, in whatever it is made of."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    waiting: list[tuple[Any, int]] = [(source, 0)]
+    while waiting and len(seen) < MOST_OBJECTS:
+        value, depth = waiting.pop()
+        if isinstance(value, _PLAIN) or id(value) in seen or depth > MOST_NESTED:
+            continue
+        seen.add(id(value))
+        if isinstance(value, torch.Generator | random.Random | np.random.RandomState | np.random.Generator):
+            found.append(value)
+        elif isinstance(value, dict):
+            waiting += [(inner, depth + 1) for inner in list(value.values())[:1000]]
+        elif isinstance(value, list | tuple | set | frozenset):
+            waiting += [(inner, depth + 1) for inner in list(value)[:1000]]
+        elif isinstance(inner := getattr(value, "__dict__", None), dict):
+            waiting.append((inner, depth + 1))
+        elif getattr(value, "__closure__", None):
+            waiting += [(cell.cell_contents, depth + 1) for cell in value.__closure__ if _filled(cell)]
+    return found
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # a name that has no value yet
+        return False

@@ -1,0 +1,151 @@
+"""List the validation images that a run's best checkpoint gets wrong: `python -m cvtui.engine FOLDER --mistakes`."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import sys
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import torch
+from torch import Tensor
+
+from cvtui.engine.data.preprocess import Preprocess
+from cvtui.engine.observe.image_writer import encodable
+from cvtui.engine.train import checkpoint
+from cvtui.engine.train.evaluate import evaluate
+from cvtui.engine.train.lottery import prepare_run
+from cvtui.engine.train.state import TrainingState
+from cvtui.errors import RequestError
+from cvtui.recipe.datasets.fingerprint import differences, same_classes
+from cvtui.recipe.validation import check
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import checkpoint_file
+from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, Told, worst_first
+from cvtui.runlog.origin import check_trainable, first_run, recipe_of
+from cvtui.text import error_line, rounded_or_none
+
+PICTURED = 200
+"""Mistakes whose pixels are told, where no file holds them."""
+PICTURED_BYTES = 8 << 20
+
+
+def tell_mistakes(path: Path, name: str = "") -> int:
+    """Write progress, what was evaluated and its mistakes (worst first) on stdout; return the exit code.
+
+    name: of a checkpoint; by default the best. Exit code 2 with a line on stderr that says why there are none.
+    """
+    out = sys.stdout.buffer
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what a user's callable prints is no record
+            training, about = _prepared(RunFolder.open(path), name)
+            for told in _mistakes(training, about, out):
+                _write(out, told)
+    except RequestError as error:
+        print(f"{error.message}{f'; {error.hint}' if error.hint else ''}", file=sys.stderr, flush=True)
+        return 2
+    except BrokenPipeError:  # nobody reads any more
+        return 1
+    except Exception as error:
+        print(error_line(error, 300), file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _write(out: IO[bytes], told: Told) -> None:
+    out.write(msgspec.json.encode(told) + b"\n")
+    out.flush()
+
+
+def _prepared(folder: RunFolder, name: str) -> tuple[TrainingState, Evaluated]:
+    """Return the training with the checkpoint's weights that were validated, and what is known of them."""
+    check_trainable(folder, first_run(folder), "evaluated")
+    source = checkpoint_file(folder, name)  # said before the data are read
+    try:
+        state = checkpoint.load(source)
+    except checkpoint.Damaged as error:
+        raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
+    training, _ = prepare_run(check(recipe_of(folder, "evaluated")), folder, _on_progress)
+    classes = training.checked.data.classes
+    same_classes(state.get("classes", classes), classes, folder.path)
+    try:
+        training.model.load_state_dict(checkpoint.eval_weights(state))
+        training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise RequestError(f"{source.name} does not fit the recipe: {what}") from None
+    training.ema = None  # its weights, where there are such, are the model's now
+    return training, Evaluated(
+        checkpoint=source.name, epoch=int(state["epoch"]), step=int(state["step"]),
+        images=training.data.validation.size, mistakes=0, classes=list(classes), ema=bool(state.get("ema")),
+        notes=differences(state["data"], training.fingerprint) if "data" in state else [],
+    )  # fmt: skip
+
+
+def _on_progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list[Told]:
+    """Evaluate as the run itself does; return what was evaluated, and its mistakes."""
+    found: list[Mistake] = []
+    names, classes, total = training.data.names.validation, about.classes, about.images
+
+    def on_batch(start: int, logits: Tensor, labels: Tensor) -> None:
+        said = logits.argmax(1)
+        wrong = (said != labels).nonzero().flatten().tolist()
+        shares = logits.float().softmax(1)
+        for row in wrong:
+            true, other = int(labels[row]), int(said[row])
+            name, exact = _encodable(names[start + row])
+            found.append(
+                Mistake(
+                    image=name, number=start + row, truth=classes[true], said=classes[other],
+                    share=rounded_or_none(float(shares[row, other]), 6),
+                    truth_share=rounded_or_none(float(shares[row, true]), 6),
+                    loss=rounded_or_none(float(training.loss(logits[row : row + 1], labels[row : row + 1])), 6),
+                    file=names.files and exact,
+                )
+            )  # fmt: skip
+        _write(out, Progress(done=min(total, start + len(labels)), of=total))
+
+    evaluate(training, lambda: None, on_batch)
+    return [msgspec.structs.replace(about, mistakes=len(found)), *_pictured(training, worst_first(found))]
+
+
+def _encodable(name: str) -> tuple[str, bool]:
+    """Return a name as UTF-8 can write it, and whether that is the name itself."""
+    plain = encodable(name)
+    return plain, plain == name
+
+
+def _pictured(training: TrainingState, mistakes: list[Mistake]) -> list[Mistake]:
+    """Give the first ones their pixels, where no file holds them."""
+    part = training.data.validation
+    if training.data.names.validation.files or not part.are_pictures:
+        return mistakes
+    told, room = [], PICTURED_BYTES
+    for place, one in enumerate(mistakes):
+        if place < PICTURED and room > 0:
+            one = msgspec.structs.replace(one, png=_png(part.part(one.number, one.number + 1).pixels[0]))
+            room -= len(one.png)
+        told.append(one)
+    return told
+
+
+def _png(pixels: Tensor) -> str:
+    """Base64 of a PNG; pixels: H x W x C, uint8, or numbers whose least is black."""
+    from PIL import Image
+
+    values = pixels.cpu()
+    if values.dtype != torch.uint8:
+        values = values.float().nan_to_num(0.0)
+        low, high = float(values.min()), float(values.max())
+        values = ((values - low) / (high - low or 1.0) * 255).to(torch.uint8)
+    shown = values if values.shape[-1] in (1, 3) else values.float().mean(-1, keepdim=True).to(torch.uint8)
+    file = io.BytesIO()
+    Image.fromarray(shown.squeeze(-1).numpy() if shown.shape[-1] == 1 else shown.numpy()).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()

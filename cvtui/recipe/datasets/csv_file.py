@@ -1,0 +1,314 @@
+"""`csv:labels.csv`: a table with a column of pictures (paths, names or ids) and one of labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cvtui import door
+from cvtui.errors import RequestError, nearest
+from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
+from cvtui.recipe.datasets.image_files import is_image
+from cvtui.recipe.datasets.labels import LABEL_NAMES, SPLITS, key_of, number_of
+
+PATH_NAMES = (
+    "filename", "file_name", "file", "filepath", "file_path", "path", "image", "img", "image_path", "img_path",
+    "image_name", "img_name", "image_file", "image_id", "img_id", "id_code", "imageid", "images", "id", "name",
+)  # fmt: skip
+"""Usual names of a column of pictures, likeliest first."""
+SPLIT_NAMES = ("split", "set", "subset", "partition", "part", "dataset", "usage", "fold")
+SAMPLE = 30
+"""Rows that are looked at to tell what a column holds."""
+MOST_BYTES = 1 << 30
+DEPTH = 4
+"""Folders below the table's own in which a picture is looked for by its name."""
+NAMED = 3
+
+
+class Table(NamedTuple):
+    """A table as it stands in its file."""
+
+    header: tuple[str, ...]
+    rows: list[list[str]]
+    notes: list[str]
+
+    def column(self, number: int) -> list[str]:
+        return [row[number].strip() for row in self.rows]
+
+
+class Columns(NamedTuple):
+    """Numbers of the columns that matter."""
+
+    path: int
+    labels: tuple[int, ...]
+    """One; or several of 0 and 1, of which each row has one 1 (one-hot)."""
+    split: int | None
+
+
+class CsvFile(ListedSource):
+    """`csv:PATH`: .csv and .tsv."""
+
+    reader = "csv_file"
+    prefix = "csv"
+    usage = "csv:PATH"
+    summary = "a table of pictures and labels (.csv, .tsv)"
+    placeholder = "labels.csv"
+    endings = (".csv", ".tsv")
+    options = ("path", "label", "split", "images")
+    what = "the table"
+
+    fresh = 60.0  # pictures may come and go beside it; 50,000 rows take 0.6 s
+
+    def rows(self, text: str) -> Rows:
+        asked = self.asked(text)
+        path = self.files(text)[0]
+        finder = Finder(path, asked.options.get("images", ""))
+        table, columns = _table_of(path, asked.options, finder)
+        found, notes = _rows_of(table, columns, finder, path.name)
+        labels = _listed([table.header[number] for number in columns.labels])
+        summary = f"of {path.name}, from column {table.header[columns.path]!r}, labels from {labels!r}"
+        return Rows(found, [*table.notes, *notes], {}, summary)
+
+
+# ------------------------------------------------------------------ pictures
+
+
+class Finder:
+    """Finds the file of a picture: where the table says, or below its folder by name, also without ending."""
+
+    def __init__(self, table: Path, images: str) -> None:
+        own = table.parent
+        self.bases = [own]
+        if images:
+            place = Path(images).expanduser()
+            self.bases = [base for base in (own / place, place) if base.is_dir()][:1]
+            if not self.bases:
+                raise RequestError(f"data: images={images} is no folder, neither beside {table.name!r} nor here")
+        self._below: dict[str, list[str]] | None = None
+
+    def __call__(self, value: str) -> str | None:
+        """Return the path of a file, or None. RequestError for a name that two folders have."""
+        value = value.replace("\\", "/").strip()
+        if not value or "\0" in value or "://" in value:
+            return None
+        for base in self.bases:
+            path = os.path.join(base, os.path.expanduser(value))
+            if is_image(value) and os.path.isfile(path):
+                return path
+        found = self._index().get(value.rsplit("/", 1)[-1].lower(), [])
+        if len(found) > 1:
+            tail = value.lower()
+            found = [path for path in found if path.lower().rsplit(".", 1)[0].endswith("/" + tail)
+                     or path.lower().endswith("/" + tail)] or found  # fmt: skip
+        if len(found) > 1:
+            raise RequestError(f"data: {value!r} is there twice: {found[0]!r} and {found[1]!r}",
+                               hint="say which folder: csv:PATH,images=DIR")  # fmt: skip
+        return found[0] if found else None
+
+    def _index(self) -> dict[str, list[str]]:
+        """Index the pictures below the table's folder by name and by name without ending, in small letters."""
+        if self._below is None:
+            self._below = {}
+            for base in self.bases:
+                for folder, below, names in os.walk(base):
+                    depth = len(Path(folder).relative_to(base).parts)
+                    below[:] = sorted(name for name in below if name[0] != "." and depth < DEPTH)
+                    for name in sorted(names):
+                        lower = name.lower()
+                        if is_image(lower) and name[0] != ".":
+                            path = os.path.join(folder, name)
+                            for key in {lower, lower.rsplit(".", 1)[0]}:
+                                self._below.setdefault(key, []).append(path)
+        return self._below
+
+
+# ------------------------------------------------------------------ the table
+
+
+def read_table(path: Path) -> Table:
+    """Read a table with commas, tabs, semicolons or bars. RequestError in one line where it is none."""
+    try:
+        data = door.read_input(path, MOST_BYTES)
+    except OSError as error:
+        raise RequestError(f"data: {str(path)!r} can't be read: {error.strerror}") from None
+    notes = []
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+        notes.append(f"{path.name} is not UTF-8; it was read as Windows-1252")
+    first = text.split("\n", 1)[0]
+    mark = "\t" if path.suffix.lower() == ".tsv" else max(",\t;|", key=first.count)
+    try:
+        read = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+        rows = [row for row in read if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise RequestError(f"data: {str(path)!r} is no table: {error}") from None
+    if len(rows) < 2 or len(rows[0]) < 2:
+        what = "no rows" if len(rows) < 2 else "one column"
+        raise RequestError(f"data: {str(path)!r} has {what}; a column of pictures and one of labels are needed")
+    wide = len(rows[0])
+    for number, row in enumerate(rows):
+        if len(row) < wide:
+            raise RequestError(f"data: row {number + 1} of {str(path)!r} has {len(row)} columns, the first has {wide}")
+    return Table(tuple(name.strip() for name in rows[0]), rows[1:], notes)
+
+
+def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[Table, Columns]:
+    table = read_table(path)
+    if any(finder(cell) for cell in table.header):  # no header: its first row names a picture
+        header = tuple(f"column {number + 1}" for number in range(len(table.header)))
+        table = Table(header, [list(table.header), *table.rows], table.notes)
+    for name in ("path", "label", "split"):
+        _asked(table, options, name)  # a wrong one is said first
+    split = _split_column(table, options)
+    pictures = _path_column(table, options, finder, path)
+    labels = _label_columns(table, options, {pictures, *([split] if split is not None else [])}, path)
+    return table, Columns(pictures, labels, split)
+
+
+def _asked(table: Table, options: dict[str, str], name: str) -> int | None:
+    """Return the column that an option names, by its header or its number from 1; None without. RequestError."""
+    if name not in options:
+        return None
+    text = options[name]
+    lower = [header.lower() for header in table.header]
+    if text in table.header:
+        return table.header.index(text)
+    if text.lower() in lower:
+        return lower.index(text.lower())
+    if text.isdecimal() and 1 <= int(text) <= len(table.header):
+        return int(text) - 1
+    raise RequestError(f"data: {name}={text}: there is no such column; there are {_listed(table.header)}"
+                       f"{nearest(text, table.header)}")  # fmt: skip
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _usual(table: Table, usual: Sequence[str], besides: set[int]) -> list[int]:
+    """Return the columns with usual names, likeliest first."""
+    keys = [key_of(name) for name in table.header]
+    return [keys.index(name) for name in usual if name in keys and keys.index(name) not in besides]
+
+
+def _path_column(table: Table, options: dict[str, str], finder: Finder, path: Path) -> int:
+    """Return the column whose values are files. RequestError says where they were looked for."""
+    asked = _asked(table, options, "path")
+    usual = _usual(table, PATH_NAMES, set())
+    others = [number for number in range(len(table.header)) if number not in usual]
+    candidates = [asked] if asked is not None else [*usual, *others]
+    for number in candidates:
+        sample = [value for value in table.column(number)[:SAMPLE] if value]
+        if sample and 2 * sum(finder(value) is not None for value in sample) > len(sample):
+            return number
+    for number in candidates:  # few of them are there, and not at the beginning
+        if any(finder(value) for value in table.column(number)):
+            return number
+    shown = asked if asked is not None else usual[0] if usual else 0
+    example = next((value for value in table.column(shown) if value), "")
+    where = finder.bases[0].absolute()
+    raise RequestError(
+        f"data: no picture that {path.name!r} names is there (column {table.header[shown]!r}: {example!r}); looked in "
+        f"{str(where)!r} and below",
+        hint="the folder and the column can be said: csv:PATH,images=DIR,path=COLUMN,label=COLUMN",
+    )
+
+
+def _split_column(table: Table, options: dict[str, str]) -> int | None:
+    """Return the column that says train, val or test. RequestError for one that was asked for and says else."""
+    asked = _asked(table, options, "split")
+    for number in [asked] if asked is not None else _usual(table, SPLIT_NAMES, set()):
+        words = {key_of(value) for value in table.column(number)}
+        if words <= SPLITS.keys() | {""} and words & SPLITS.keys():
+            return number
+        if asked is not None:
+            strange = sorted(words - SPLITS.keys())
+            raise RequestError(f"data: split={options['split']}: {strange[0]!r} is none of train, val and test")
+    return None
+
+
+def _label_columns(table: Table, options: dict[str, str], besides: set[int], path: Path) -> tuple[int, ...]:
+    asked = _asked(table, options, "label")
+    if asked is not None:
+        return (asked,)
+    usual = _usual(table, LABEL_NAMES, besides)
+    if usual:
+        return (usual[0],)
+    left = [number for number in range(len(table.header)) if number not in besides]
+    if len(left) == 1:
+        return (left[0],)
+    marks = [number for number in left if {number_of(value) for value in table.column(number)} <= {0, 1}]
+    if len(marks) >= 2:
+        ones = Counter(sum(number_of(row[number].strip()) or 0 for number in marks) for row in table.rows)
+        if set(ones) == {1}:
+            return tuple(marks)
+        many = sum(count for number, count in ones.items() if number != 1)
+        raise RequestError(
+            f"data: {path.name!r} marks several classes or none in {many:,} of {len(table.rows):,} rows (columns "
+            f"{_listed([table.header[number] for number in marks])}): several labels per picture are not trained here",
+            hint="one column can be chosen: csv:PATH,label=COLUMN",
+        )
+    names = [table.header[number] for number in left]
+    raise RequestError(f"data: which column of {path.name!r} is the label? It has {_listed(names)}",
+                       hint=f"csv:{path},label={names[-1] if names else 'COLUMN'}")  # fmt: skip
+
+
+def _rows_of(table: Table, columns: Columns, finder: Finder, name: str) -> tuple[list[Row], list[str]]:
+    """Return the rows whose picture is there, and notes on the others. RequestError where none is left."""
+    found: dict[str, Row] = {}
+    gone, bare, twice, other = [], 0, 0, []
+    for row in table.rows:
+        label = _label_of(table, columns, row)
+        value = row[columns.path].strip()
+        if not label:
+            bare += 1
+            continue
+        path = finder(value)
+        if path is None:
+            gone.append(value)
+            continue
+        part = SPLITS.get(key_of(row[columns.split]), "") if columns.split is not None else ""
+        if path in found:
+            twice += 1
+            other += [path] if found[path].label != label else []
+        else:
+            found[path] = Row(path, label, part)
+    if not found:
+        raise RequestError(f"data: no row of {name!r} has a label and a picture that is there")
+    return list(found.values()), _notes(table, columns, name, gone, bare, twice, other)
+
+
+def _notes(
+    table: Table, columns: Columns, name: str, gone: list[str], bare: int, twice: int, other: list[str]
+) -> list[str]:
+    """Say which rows were left out; `other`: pictures that have two labels."""
+    notes = []
+    if gone:
+        notes.append(f"{len(gone):,} of {len(table.rows):,} pictures that {name} names are not there: {_some(gone)}")
+    if bare:
+        notes.append(f"{bare:,} rows of {name} have no label and are left out")
+    if other:
+        notes.append(f"{len(other):,} pictures have two labels in {name}, and the first is used: {_some(other)}")
+    elif twice:
+        notes.append(f"{twice:,} rows of {name} name a picture again and are left out")
+    if len(columns.labels) > 1:
+        notes.append(f"the class is the column that holds 1, of {_listed([table.header[n] for n in columns.labels])}")
+    return notes
+
+
+def _label_of(table: Table, columns: Columns, row: list[str]) -> str:
+    if len(columns.labels) == 1:
+        return row[columns.labels[0]].strip()
+    return next((table.header[number] for number in columns.labels if number_of(row[number].strip()) == 1), "")
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(name if name.isprintable() else ascii(name)[1:-1] for name in names[:NAMED])
+    return shown + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")

@@ -1,0 +1,89 @@
+"""Classes from the labels that a file holds, and which images are for validation."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Hashable, Sequence
+
+from cvtui.errors import RequestError
+
+SPLITS = {
+    "train": "train", "training": "train", "trainset": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation", "eval": "validation",
+    "test": "test", "testing": "test", "testset": "test",
+}  # fmt: skip
+"""Words of a split column, or at the beginning of a file's name, and the part that they mean."""
+
+LABEL_NAMES = (
+    "label", "labels", "class", "class_name", "classname", "target", "diagnosis", "category", "species", "breed", "dx",
+    "level", "grade", "class_id", "label_id", "cls", "y",
+)  # fmt: skip
+"""Usual names of a column of labels, likeliest first."""
+
+
+def key_of(name: str) -> str:
+    """`Class Name` -> class_name."""
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def part_of_name(name: str) -> str:
+    """Return "train", "validation" or "test" for a file's name that begins (or ends) so; else ""."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((SPLITS[word] for word in words if word in SPLITS), "")
+
+
+def number_of(text: str) -> int | None:
+    """Return a whole number (`3`, `3.0`, `007`), or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else None
+
+
+def classes_of(labels: Sequence[str], what: str) -> tuple[tuple[str, ...], list[int]]:
+    """Return the classes (whole numbers by their value, else words by the alphabet) and each image's number of one.
+
+    RequestError, beginning with `what`, for fewer than two, or labels that are measurements or as many as images.
+    """
+    distinct = set(labels)
+    numbers = {label: number_of(label) for label in distinct}
+    if None not in numbers.values():
+        named = {label: str(number) for label, number in numbers.items()}
+        classes = tuple(sorted(set(named.values()), key=int))
+    else:
+        named = {label: label for label in distinct}
+        classes = tuple(sorted(distinct))
+    if len(classes) < 2:
+        raise RequestError(f"data: {what} has one class, {classes[0]!r}; two are the least" if classes else
+                           f"data: {what} has no labels")  # fmt: skip
+    if len(classes) > max(2, len(labels) // 2):
+        shown = ", ".join(classes[:3])
+        raise RequestError(f"data: {what} has {len(classes):,} different labels for {len(labels):,} images ({shown} …)"
+                           ": measurements or names, not classes")  # fmt: skip
+    place = {name: number for number, name in enumerate(classes)}
+    return classes, [place[named[label]] for label in labels]
+
+
+def held_out(
+    labels: Sequence[int], classes: Sequence[str], names: Sequence[Hashable], share: float, seed: int
+) -> set[int]:
+    """Return the places of the validation images: `share` of each class, at least one, by their names and the seed.
+
+    RequestError for a class with one image.
+    """
+    members: list[list[int]] = [[] for _ in classes]
+    for place, label in enumerate(labels):
+        members[label].append(place)
+    held: set[int] = set()
+    for label, places in enumerate(members):
+        if len(places) < 2:
+            raise RequestError(f"data: the class {classes[label]!r} has one image; two are the least (one to validate)")
+        count = min(len(places) - 1, max(1, round(len(places) * share)))
+        held.update(sorted(places, key=lambda place: _rank(names[place], seed))[:count])
+    return held
+
+
+def _rank(name: Hashable, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()

@@ -1,0 +1,248 @@
+"""`npz:PATH`: images and labels of one NumPy file, in the layouts of MedMNIST, Keras and `np.savez`."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cvtui import door
+from cvtui.errors import RequestError
+from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.file_source import FileSource, Signature
+from cvtui.recipe.datasets.image_folder import parse_size
+from cvtui.recipe.datasets.labels import classes_of, held_out
+from cvtui.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PARTS = (
+    ("train_images", "train_labels", "val_images", "val_labels", "test_images"),
+    ("train_images", "train_labels", "validation_images", "validation_labels", "test_images"),
+    ("train_images", "train_labels", "test_images", "test_labels", ""),
+    ("x_train", "y_train", "x_val", "y_val", "x_test"),
+    ("x_train", "y_train", "x_valid", "y_valid", "x_test"),
+    ("x_train", "y_train", "x_test", "y_test", ""),
+    ("train_x", "train_y", "val_x", "val_y", "test_x"),
+    ("train_x", "train_y", "test_x", "test_y", ""),
+)
+"""Names of the arrays: images and labels of training and validation; the images of a part that is left."""
+WHOLE = (
+    ("images", "labels"), ("x", "y"), ("data", "labels"), ("data", "targets"), ("data", "target"), ("image", "label"),
+    ("images", "targets"), ("train_images", "train_labels"), ("x_train", "y_train"), ("arr_0", "arr_1"),
+)  # fmt: skip
+"""Images and labels of a file without a split."""
+MOST_CHANNELS = 16
+"""Satellites have 13; a fourth axis of more is depth."""
+CLASS_NAMES = ("class_names", "classes", "label_names", "names")
+
+
+class Arrays(NamedTuple):
+    """What a file holds, its images by their shape alone."""
+
+    path: Path
+    images: tuple[str, ...]
+    """Names of the arrays of images: training and validation, or both in one."""
+    shape: tuple[int, ...]
+    """Of one image, H x W or H x W x C as it stands there."""
+    classes: tuple[str, ...]
+    train: list[int]
+    """The number of each training image in its array."""
+    validation: list[int]
+    train_labels: list[int]
+    validation_labels: list[int]
+    notes: tuple[str, ...]
+
+
+class NpzFile(FileSource):
+    """`npz:PATH`."""
+
+    reader = "npz_file"
+    prefix = "npz"
+    usage = "npz:PATH"
+    summary = "images and labels of a NumPy file"
+    placeholder = "pathmnist.npz"
+    endings = (".npz",)
+
+    def facts(self, recipe: Recipe) -> DataFacts:
+        found = self.arrays(recipe.data, recipe.val_share, recipe.seed)
+        high, wide, *channels = image_shape(found.shape)
+        if recipe.size:
+            high, wide = parse_size(recipe.size)
+        if not high or not wide:
+            raise RequestError(f"size: {recipe.size!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
+        counts = [Counter(labels) for labels in (found.train_labels, found.validation_labels)]
+        each = [tuple(count[label] for label in range(len(found.classes))) for count in counts]
+        return DataFacts(
+            name=recipe.data,
+            summary=f"{len(found.train) + len(found.validation):,} images of {found.path.name}",
+            size=(high, wide, channels[0]),
+            classes=found.classes,
+            train=len(found.train),
+            validation=len(found.validation),
+            train_counts=each[0],
+            validation_counts=each[1],
+        )
+
+    def arrays(self, text: str, val_share: float, seed: int) -> Arrays:
+        """Read labels, and the images' shape. RequestError in one line for what is none of the layouts."""
+        key = (text, self.signature(text), val_share, seed)
+        if key not in _known:
+            found = _arrays_of(self.files(text)[0], val_share, seed)
+            _known.clear()
+            _known[key] = found
+        return _known[key]
+
+
+_known: dict[tuple[str, Signature, float, int], Arrays] = {}
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return height, width and channels: of H x W, H x W x C or C x H x W (4 channels, RGBA, become 3)."""
+    if len(shape) == 2:
+        return shape[0], shape[1], 1
+    high, wide, channels = shape if not channels_first(shape) else (*shape[1:], shape[0])
+    return high, wide, 3 if channels == 4 else channels
+
+
+def channels_first(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
+
+
+def read_array(path: Path, name: str) -> NDArray[Any]:
+    """Read one array. RequestError where it can't be: nothing is unpickled."""
+    import numpy as np
+
+    try:
+        with door.opened_input(path) as file, np.load(file, allow_pickle=False) as arrays:
+            held: NDArray[Any] = arrays[name]
+            return held
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        words = "it holds Python objects" if "pickle" in str(error) else str(error) or type(error).__name__
+        raise RequestError(f"data: {name!r} of {str(path)!r} can't be read: {words}") from None
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every array, by their headers alone."""
+    import numpy as np
+
+    found = {}
+    try:
+        with door.opened_input(path) as file, zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    with archive.open(name) as entry:
+                        version = np.lib.format.read_magic(entry)
+                        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else (
+                            np.lib.format.read_array_header_2_0)  # fmt: skip
+                        found[name.removesuffix(".npy")] = tuple(read(entry)[0])
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RuntimeError) as error:
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise RequestError(f"data: {str(path)!r} is no NumPy file of arrays: {words}") from None
+    return found
+
+
+def _arrays_of(path: Path, val_share: float, seed: int) -> Arrays:
+    shapes = _shapes(path)
+    by_lower = {name.lower(): name for name in shapes}
+    notes: list[str] = []
+    images: tuple[str, ...]
+    labels: tuple[str, ...]
+    for names in PARTS:
+        if all(name in by_lower for name in names[:4]):
+            train, train_labels, validation, validation_labels = (by_lower[name] for name in names[:4])
+            rest = by_lower.get(names[4], "")
+            if rest:
+                notes.append(f"not used: {shapes[rest][0]:,} images of {rest}")
+            elif names[2].startswith(("test", "x_test")):
+                notes.append(f"{validation} is used for validation: {path.name} has no other")
+            images, labels = (train, validation), (train_labels, validation_labels)
+            break
+    else:
+        whole = next((pair for pair in WHOLE if all(name in by_lower for name in pair)), None)
+        if whole is None:
+            there = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in list(shapes.items())[:8])
+            raise RequestError(f"data: {path.name!r} has no images and labels by a name that is known; it has {there}",
+                               hint="known are train_images with train_labels (and val_), x_train with y_train, "
+                               "images with labels, x with y")  # fmt: skip
+        images, labels = (by_lower[whole[0]],), (by_lower[whole[1]],)
+    for name in images:
+        _check_images(path, name, shapes)
+    if len({image_shape(shapes[name][1:]) for name in images}) > 1:
+        both = " and ".join("x".join(map(str, shapes[name][1:])) for name in images)
+        raise RequestError(f"data: training and validation images of {path.name!r} differ: {both}")
+    texts = [_labels(path, name, images[place], shapes, notes) for place, name in enumerate(labels)]
+    return _divided(path, images, shapes[images[0]][1:], texts, _class_names(path, by_lower), notes, val_share, seed)
+
+
+def _check_images(path: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    shape = shapes[name]
+    if len(shape) not in (3, 4) or 0 in shape:
+        words = "x".join(map(str, shape)) or "no shape"
+        raise RequestError(f"data: {name!r} of {path.name!r} is {words}, no images (N x H x W, or N x H x W x C)",
+                           hint="rows of pixels are brought to it by .reshape(len(x), H, W)")  # fmt: skip
+    if image_shape(shape[1:])[2] > MOST_CHANNELS:
+        words = "x".join(map(str, shape[1:]))
+        raise RequestError(
+            f"data: {name!r} of {path.name!r} holds volumes of {words}, not pictures of up to {MOST_CHANNELS} channels",
+            hint="one slice of each is a picture: x[:, x.shape[1] // 2]",
+        )
+
+
+def _labels(path: Path, name: str, images: str, shapes: dict[str, tuple[int, ...]], notes: list[str]) -> list[str]:
+    """Return the label of each image as text. RequestError for several labels a picture."""
+    values = read_array(path, name)
+    if len(values) != shapes[images][0]:
+        raise RequestError(f"data: {path.name!r} has {shapes[images][0]:,} {images} and {len(values):,} {name}")
+    if values.ndim == 2 and values.shape[1] == 1:  # MedMNIST's
+        values = values[:, 0]
+    if values.ndim == 2:
+        if bool((((values == 0) | (values == 1)).all(1) & (values.sum(1) == 1)).all()):
+            notes.append(f"{name} is one-hot: the class is the column that holds 1")
+            values = values.argmax(1)
+        else:
+            raise RequestError(f"data: {name!r} of {path.name!r} has {values.shape[1]} columns: several labels per "
+                               "picture are not trained here")  # fmt: skip
+    if values.ndim != 1:
+        shape = "x".join(map(str, values.shape))
+        raise RequestError(f"data: {name!r} of {path.name!r} is {shape}: one label per image is needed")
+    if values.dtype.kind in "SU":
+        return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values.tolist()]
+    if values.dtype.kind == "f" and len(broken := values[values != values.round()]):
+        raise RequestError(f"data: {name!r} of {path.name!r} holds numbers such as {broken[0]:g}, not classes")
+    return list(map(str, values.astype(int).tolist()))
+
+
+def _class_names(path: Path, by_lower: dict[str, str]) -> list[str]:
+    name = next((by_lower[name] for name in CLASS_NAMES if name in by_lower), None)
+    if name is None:
+        return []
+    values = read_array(path, name)
+    return [str(value) for value in values.tolist()] if values.ndim == 1 and values.dtype.kind == "U" else []
+
+
+def _divided(
+    path: Path, images: tuple[str, ...], shape: tuple[int, ...], texts: list[list[str]], names: list[str],
+    notes: list[str], val_share: float, seed: int,
+) -> Arrays:  # fmt: skip
+    """Give the classes their numbers, and divide the images into both parts."""
+    classes, numbers = classes_of([text for part in texts for text in part], repr(path.name))
+    if names and all(name.isdecimal() and int(name) < len(names) for name in classes):
+        classes = tuple(names[int(name)] for name in classes)
+    elif classes != tuple(map(str, range(len(classes)))) and classes[0].lstrip("-").isdecimal():
+        shown = f"{classes[0]} to {classes[-1]}" if len(classes) > 4 else ", ".join(classes)
+        notes.append(f"the classes are called as their labels: {shown}")
+    count = len(texts[0])
+    if len(texts) == 2:
+        strangers = set(numbers[count:]) - set(numbers[:count])
+        if strangers:
+            name = classes[min(strangers)]
+            raise RequestError(f"data: the class {name!r} of {path.name!r} has no images to train on")
+        return Arrays(path, images, shape, classes, list(range(count)), list(range(len(texts[1]))), numbers[:count],
+                      numbers[count:], tuple(notes))  # fmt: skip
+    held = held_out(numbers, classes, range(count), val_share, seed)
+    parts = [[place for place in range(count) if (place in held) == wanted] for wanted in (False, True)]
+    return Arrays(path, images, shape, classes, parts[0], parts[1], [numbers[place] for place in parts[0]],
+                  [numbers[place] for place in parts[1]], tuple(notes))  # fmt: skip

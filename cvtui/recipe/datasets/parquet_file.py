@@ -1,0 +1,172 @@
+"""`parquet:PATH`: Hugging Face's imagefolder layout, through pyarrow (the extra `parquet`)."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cvtui import door
+from cvtui.errors import RequestError
+from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
+from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
+from cvtui.recipe.datasets.packed import Packed
+
+PICTURE_NAMES = ("image", "img", "picture", "png", "jpg", "bytes")
+
+
+class HeldPicture(Packed):
+    """A picture of a row, its encoded bytes held in memory."""
+
+    data: bytes = b""
+
+    def opened(self) -> io.BytesIO:
+        return io.BytesIO(self.data)
+
+
+class ParquetFile(ListedSource):
+    """`parquet:PATH`: a file, a folder of them, or a pattern."""
+
+    reader = "parquet_file"
+    prefix = "parquet"
+    usage = "parquet:PATH"
+    summary = "Hugging Face's parquet files of pictures"
+    placeholder = "data/train-*.parquet"
+    held = True
+    endings = (".parquet",)
+    options = ("label", "image")
+    what = "the parquet file"
+
+    def rows(self, text: str) -> Rows:
+        options = self.asked(text).options
+        found: list[Row] = []
+        names: dict[str, str] = {}
+        empty = 0
+        for path in self.files(text):
+            features = _features(path)
+            _, label = _columns(path, features, options)
+            kinds = features.get(label, {}).get("names") or []
+            names |= {str(number): str(name) for number, name in enumerate(kinds)}
+            part = part_of_file(path)
+            for number, value in enumerate(_read(path, [label]).column(0).to_pylist()):
+                if value is None or (kinds and not 0 <= int(value) < len(kinds)):  # -1: a test set without labels
+                    empty += 1
+                    continue
+                plain = str(int(value)) if isinstance(value, bool) else str(value)
+                found.append(Row(Packed(f"{path} row {number}", str(path), number), plain, part))
+        if not found:
+            raise RequestError(f"data: {str(self.place(text))!r} holds no row with a label")
+        return Rows(found, [f"{empty:,} rows without a label are left out"] if empty else [], names)
+
+    def with_bytes(self, text: str, found: Listing, /) -> Listing:
+        """Return the listing with the encoded bytes of its rows; a null means a path, which is then the picture's."""
+        containers = sorted({name.container for part in (found.train, found.validation) for name, _ in part
+                             if isinstance(name, Packed)})  # fmt: skip
+        options = self.asked(text).options
+        held = {path: _pictures(Path(path), options) for path in containers}
+
+        def opened(pair: tuple[str, int]) -> tuple[str, int]:
+            name, label = pair
+            if not isinstance(name, Packed):
+                return pair
+            value = held[name.container][name.offset]
+            if isinstance(value, str):
+                return value, label
+            picture = HeldPicture(name, name.container, name.offset)
+            picture.data = value
+            return picture, label
+
+        return replace(found, train=tuple(map(opened, found.train)), validation=tuple(map(opened, found.validation)))
+
+
+def _parquet() -> Any:
+    """Import pyarrow.parquet. RequestError names the extra."""
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise RequestError("data: parquet: needs pyarrow", hint="pip install 'cvtui[parquet]'") from None
+    return pyarrow.parquet
+
+
+def _file(path: Path) -> Any:
+    """Open one. RequestError in one line for what is none."""
+    parquet = _parquet()
+    try:
+        return parquet.ParquetFile(door.opened_input(path))
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        raise _unreadable(path, error) from None
+
+
+def _read(path: Path, columns: list[str]) -> Any:
+    with _file(path) as file:
+        try:
+            return file.read(columns=columns)
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
+
+
+def _features(path: Path) -> dict[str, dict[str, Any]]:
+    """Return {column: what Hugging Face's metadata or its type say}: `_type` Image or ClassLabel, `names`."""
+    with _file(path) as file:
+        schema = file.schema_arrow
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        told = {}
+    for field in schema:
+        entry = told.get(field.name) if isinstance(told, dict) else None
+        kind = str(field.type)
+        entry = dict(entry) if isinstance(entry, dict) else {}
+        if isinstance(entry.get("names"), dict):  # an older spelling: {"0": "cat"}
+            entry["names"] = [entry["names"][key] for key in sorted(entry["names"], key=int)]
+        pair = kind.startswith("struct<") and "bytes: " in kind and "path: " in kind
+        if pair or kind in ("binary", "large_binary"):
+            entry["_type"] = "Image"
+        found[field.name] = entry
+    return found
+
+
+def _columns(path: Path, features: dict[str, dict[str, Any]], options: dict[str, str]) -> tuple[str, str]:
+    """Return the columns of pictures and of labels. RequestError names those there are."""
+    there = ", ".join(features)
+    for option in ("image", "label"):
+        if option in options and options[option] not in features:
+            raise RequestError(f"data: {option}={options[option]}: {path.name!r} has no such column; it has {there}")
+    pictures = [name for name, entry in features.items() if entry.get("_type") == "Image"]
+    pictures.sort(key=lambda name: PICTURE_NAMES.index(name.lower()) if name.lower() in PICTURE_NAMES else 99)
+    if "image" not in options and not pictures:
+        raise RequestError(f"data: {path.name!r} has no column of pictures; it has {there}",
+                           hint="the layout is Hugging Face's imagefolder: {bytes, path}")  # fmt: skip
+    labels = [name for name, entry in features.items() if entry.get("_type") == "ClassLabel"]
+    if len(labels) != 1:
+        usual = [name for wanted in LABEL_NAMES for name in (labels or features) if key_of(name) == wanted]
+        labels = usual[:1] or labels
+    if "label" not in options and len(labels) != 1:
+        names = labels or [name for name in features if name not in pictures]
+        raise RequestError(f"data: which column of {path.name!r} is the label? It has {', '.join(names) or there}",
+                           hint=f"parquet:{path},label={names[0] if names else 'COLUMN'}")  # fmt: skip
+    return options.get("image") or pictures[0], options.get("label") or labels[0]
+
+
+def _pictures(path: Path, options: dict[str, str]) -> list[bytes | str]:
+    """Return each row's encoded bytes, or the path of its file where there are none."""
+    column, _ = _columns(path, _features(path), options)
+    found: list[bytes | str] = []
+    with _file(path) as file:
+        try:
+            for batch in file.iter_batches(columns=[column], batch_size=256):
+                for value in batch.column(0).to_pylist():
+                    entry = value if isinstance(value, dict) else {"bytes": value}
+                    data, place = entry.get("bytes"), entry.get("path")
+                    found.append(data if data is not None else str(path.parent / place) if place else b"")
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
+    return found
+
+
+def _unreadable(path: Path, error: Exception) -> RequestError:
+    return RequestError(f"data: {str(path)!r} can't be read as parquet: {' '.join(str(error).split())[:120]}")

@@ -1,0 +1,90 @@
+"""Mistakes of a run: which validation images a checkpoint gets wrong, as its process tells them, one JSON line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from cvtui.errors import RequestError, nearest
+
+
+class Progress(msgspec.Struct, tag_field="type", tag="progress", frozen=True, kw_only=True):
+    """How far the evaluation is."""
+
+    done: int
+    """Images."""
+    of: int
+
+
+class Evaluated(msgspec.Struct, tag_field="type", tag="evaluated", frozen=True, kw_only=True):
+    """What was evaluated; the mistakes follow."""
+
+    checkpoint: str
+    """The file's name."""
+    epoch: int
+    step: int
+    images: int
+    mistakes: int
+    classes: list[str]
+    ema: bool = False
+    """The weights are the running mean."""
+    notes: list[str] = []
+    """What differs from the data that the checkpoint was trained on."""
+
+
+class Mistake(msgspec.Struct, tag_field="type", tag="mistake", frozen=True, kw_only=True):
+    """A validation image that is taken for another class."""
+
+    image: str
+    """Where it lies: a file's path, `pictures.npz[17]`, `shard.tar:key`, or the number of an item."""
+    number: int
+    """Of the validation image, from 0: the one that feature maps are asked for with."""
+    truth: str
+    said: str
+    share: float | None
+    """The softmax's probability of `said`; null where it is not finite."""
+    truth_share: float | None
+    """And of `truth`."""
+    loss: float | None
+    """The run's own loss of this image alone."""
+    file: bool = False
+    """`image` is the path of a file with this image alone."""
+    png: str = ""
+    """The image as it is held, base64, where there is no such file (of the first ones)."""
+
+
+Told = Progress | Evaluated | Mistake
+decode = msgspec.json.Decoder(Told).decode
+"""A line of the process's stdout. msgspec.MsgspecError for anything else."""
+
+ORDERS = ("confidence", "loss")
+
+
+def worst_first(mistakes: Iterable[Mistake], by: str = "confidence") -> list[Mistake]:
+    """Sort by the probability of the wrong class, or by the loss; what is not finite comes first."""
+    inf = float("inf")
+
+    def badness(one: Mistake) -> tuple[float, int]:
+        value = one.share if by == "confidence" else one.loss
+        return (-(inf if value is None else value), one.number)
+
+    return sorted(mistakes, key=badness)
+
+
+def parse_cell(text: str, classes: Sequence[str]) -> tuple[str, str]:
+    """`gravel,brick` -> those of class gravel that were taken for brick. RequestError names the classes there are."""
+    for place in (place for place, sign in enumerate(text) if sign == ","):  # a class's name may hold commas
+        pair = text[:place].strip(), text[place + 1 :].strip()
+        if all(name in classes for name in pair):
+            return pair
+    lower = {name.lower(): name for name in classes}
+    words = [word.strip() for word in text.split(",")]
+    if len(words) != 2:
+        raise RequestError(f"--cell: {text!r} is not two classes", hint="TRUE,PREDICTED, as in --cell gravel,brick")
+    found = [lower.get(word.lower()) for word in words]
+    for word, name in zip(words, found, strict=True):
+        if name is None:
+            shown = ", ".join(classes[:20]) + (" …" if len(classes) > 20 else "")
+            raise RequestError(f"--cell: there is no class {word!r}; there are: {shown}{nearest(word, tuple(classes))}")
+    return str(found[0]), str(found[1])

@@ -1,0 +1,219 @@
+"""Random transforms of a user's dataset: other draws in every epoch, the same bits after a resume."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cvtui.engine.data import live, user_dataset
+from cvtui.engine.data.batching import batches
+from cvtui.engine.data.images import Images
+from cvtui.engine.data.live import LiveImages
+from cvtui.engine.data.user_dataset import read_callable
+from cvtui.engine.train.control import Signals
+from cvtui.engine.worker import train_folder
+from cvtui.errors import RequestError
+from tests.engine.data.test_streaming import assert_same, at_step
+from tests.engine.making import folder, history, train
+
+MODULE = """
+import random
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset, Subset
+
+class Set(Dataset):
+    classes = ["a", "b", "c"]
+    def __init__(self, draw, count=60):
+        self.count, self.draw, self.rng, self.reads = count, draw, np.random.default_rng(), 0
+        self.private = iter(range(10**9))
+    def __len__(self): return self.count
+    def __getitem__(self, i):
+        x = torch.full((3, 8, 8), i % 3 * 60, dtype=torch.uint8)
+        x[0, 0, 0] = i
+        x[1, 0, 0] = self.draw(self)
+        return x, i % 3
+
+def of_python(): return Set(lambda s: random.randrange(256))
+def of_numpy(): return Set(lambda s: np.random.randint(256))
+def of_torch(): return Set(lambda s: int(torch.randint(256, ())))
+def of_its_own(): return Set(lambda s: int(s.rng.integers(256)))
+def of_a_counter(): return Set(lambda s: next(s.private) % 256)
+def of_nothing(): return Set(lambda s: 7)
+def seldom(): return Set(lambda s: 0, 200)
+def seldom_draws():
+    made = Set(lambda s: 0, 200)
+    class Some(Set):
+        def __getitem__(self, i):
+            x, y = super().__getitem__(i)
+            if i == 77: x[1, 0, 0] = random.randrange(256)
+            return x, y
+    return Some(lambda s: 0, 200)
+
+def halves():
+    return Set(lambda s: int(torch.randint(256, ()))), Set(lambda s: 7, 30)
+
+def turned():
+    class Turned(Set):
+        def __getitem__(self, i):
+            turn = random.randrange(3)
+            return torch.rot90(super().__getitem__(i)[0], turn, (1, 2)), turn
+    return Turned(lambda s: 0)
+
+def fails_later():
+    class Failing(Set):
+        def __getitem__(self, i):
+            if random.random() < 0.02 and self.reads > 150: raise OSError("the disk is gone")
+            self.reads += 1
+            return super().__getitem__(i)
+    return Failing(lambda s: 0)
+
+def of_v2():
+    from torchvision.transforms import v2
+    from torchvision import tv_tensors
+    change = v2.Compose([v2.ToImage(), v2.RandomCrop(8, padding=2), v2.RandomHorizontalFlip(), v2.ColorJitter(0.4),
+                         v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5], [0.5])])
+    class Pictures(Dataset):
+        def __len__(self): return 12
+        def __getitem__(self, i):
+            grey = (np.arange(64).reshape(8, 8) * 3 + i).astype(np.uint8)
+            return change(Image.fromarray(grey)), torch.tensor([i % 2])
+    return Pictures()
+"""
+RECIPE: dict[str, Any] = {
+    "net": "conv4-bn-relu-pool-drop0.25-fc", "batch_size": 16, "epochs": 3, "watch_every": 5, "preprocess": "scale",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "livesets.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("livesets", None)
+    read_callable.cache_clear()
+    yield
+    read_callable.cache_clear()
+
+
+def drawn(part: Any, epoch: int) -> dict[int, int]:
+    """Return what each item drew in an epoch, by the item's number."""
+    found: dict[int, int] = {}
+    for images in batches(part, 16, 0, epoch):
+        found |= dict(zip(images.pixels[:, 0, 0, 0].tolist(), images.pixels[:, 0, 0, 1].tolist(), strict=True))
+    return found
+
+
+@pytest.mark.parametrize("name", ["of_python", "of_numpy", "of_torch", "of_its_own"])
+@pytest.mark.parametrize("workers", [False, True])
+def test_every_generator_draws_anew_in_every_epoch_and_alike_in_every_reading(
+    name: str, workers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "WORTH_WORKERS", -1.0 if workers else 1e9)
+    before = random.getstate(), torch.get_rng_state()
+    split = read_callable(f"livesets:{name}", "", 0.2, 0)
+    assert isinstance(split.train, LiveImages)
+    assert any("anew in every epoch" in note for note in split.notes)
+    epochs = [drawn(split.train, epoch) for epoch in (1, 2, 3)]
+    assert [len(one) for one in epochs] == [48, 48, 48]
+    changed = sum(epochs[0][item] != epochs[1][item] for item in epochs[0])
+    assert changed > 40, "by chance 1 of 256 is equal"
+    assert len(Counter(epochs[0].values())) > 30, "items draw apart"
+    read_callable.cache_clear()
+    again = read_callable(f"livesets:{name}", "", 0.2, 0)
+    monkeypatch.setattr(live, "WORTH_WORKERS", 1e9)
+    assert drawn(again.train, 2) == epochs[1], "another process, with or without workers, draws the same"
+    other = read_callable(f"livesets:{name}", "", 0.2, 1)
+    assert drawn(other.train, 2) != epochs[1], "another seed draws others"
+    assert random.getstate() == before[0]
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_what_draws_nothing_is_read_once_and_kept() -> None:
+    split = read_callable("livesets:of_nothing", "", 0.2, 0)
+    assert isinstance(split.train, Images)
+    assert split.notes == ()
+
+
+def test_one_item_of_many_that_draws_is_noticed() -> None:
+    assert isinstance(read_callable("livesets:seldom", "", 0.2, 0).train, Images)
+    assert isinstance(read_callable("livesets:seldom_draws", "", 0.2, 0).train, LiveImages)
+
+
+def test_what_changes_without_a_generator_lives_and_says_that_a_resume_may_differ() -> None:
+    split = read_callable("livesets:of_a_counter", "", 0.2, 0)
+    assert isinstance(split.train, LiveImages)
+    assert "may not see the same images" in split.notes[0]
+
+
+def test_each_half_lives_by_itself() -> None:
+    split = read_callable("livesets:halves", "", 0.2, 0)
+    assert isinstance(split.train, LiveImages)
+    assert isinstance(split.validation, Images)
+
+
+def test_cache_draws_once() -> None:
+    split = read_callable("livesets:of_torch", "", 0.2, 0, 0, True)
+    assert isinstance(split.train, Images)
+    assert drawn(split.train, 1) == drawn(split.train, 2)
+    assert "--cache" in split.notes[0]
+
+
+def test_what_does_not_fit_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    resident = read_callable("livesets:of_nothing", "", 0.2, 0)
+    monkeypatch.setattr(user_dataset, "free_memory", lambda: 1000)
+    read_callable.cache_clear()
+    split = read_callable("livesets:of_nothing", "", 0.2, 0)
+    assert isinstance(split.train, LiveImages)
+    assert "don't fit into the memory" in split.notes[0]
+    pairs = zip(batches(resident.train, 16, 0, 1), batches(split.train, 16, 0, 1), strict=True)
+    assert all(torch.equal(a.pixels, b.pixels) and torch.equal(a.labels, b.labels) for a, b in pairs)
+
+
+def test_a_label_that_is_drawn_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"the label of item . changes from reading to reading: .*--cache"):
+        read_callable("livesets:turned", "", 0.2, 0)
+    assert isinstance(read_callable("livesets:turned", "", 0.2, 0, 0, True).train, Images)
+
+
+def test_a_run_that_was_stopped_and_resumed_has_the_bits_of_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {**RECIPE, "data": "livesets:of_torch"}
+    whole, stopped = folder(tmp_path, "whole", **fields), folder(tmp_path, "stopped", **fields)
+    assert train(whole) == (0, "", "")
+    signals = Signals()
+    with monkeypatch.context() as patch:
+        at_step(patch, 5, lambda: setattr(signals, "number", 15))  # SIGTERM in the second epoch
+        assert train_folder(stopped.path, signals) == 143
+    read_callable.cache_clear()
+    assert train(stopped, resume=True) == (0, "", "")
+    assert_same(whole, stopped)
+
+
+def test_an_item_that_fails_later_ends_the_run_in_one_line(tmp_path: Path) -> None:
+    run = folder(tmp_path, **{**RECIPE, "data": "livesets:fails_later", "epochs": 50})
+    assert train(run) == (1, "", "")
+    end = history(run).end
+    assert end is not None
+    assert "data: livesets:fails_later: reading item" in end.reason
+    assert "raised OSError: the disk is gone" in end.reason
+
+
+def test_pipelines_of_torchvision_work_inside(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    split = read_callable("livesets:of_v2", "", 0.34, 0)
+    assert isinstance(split.train, LiveImages)
+    one, two = (next(split.train.in_epoch(epoch).in_order(16)).pixels for epoch in (1, 2))
+    assert (one.dtype, one.shape) == (torch.float32, (8, 8, 8, 1))
+    assert not torch.equal(one, two)
+    assert train(folder(tmp_path, **{**RECIPE, "data": "livesets:of_v2", "batch_size": 4, "epochs": 1})) == (0, "", "")
+    assert np.isfinite(split.train.stats.mean).all()
