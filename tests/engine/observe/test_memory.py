@@ -169,11 +169,11 @@ print(peak_bytes(), model[0].weight.double().sum().item())
 """
 
 
-def test_a_watched_step_of_67_million_weights_takes_256_mb_more_than_a_plain_one(tmp_path: Path) -> None:
+def test_a_watched_step_of_67_million_weights_takes_32_mb_more_than_a_plain_one(tmp_path: Path) -> None:
     """Everything that cvtui.watch does is counted: statistics, the doctor's facts, the log."""
     plain, watched = (run(STEP, where).split() for where in ("plain", str(tmp_path)))
     assert plain[1] == watched[1], "no bit of the weights is another"
-    assert int(watched[0]) - int(plain[0]) < MOST
+    assert int(watched[0]) - int(plain[0]) < 32_000_000, "1.02 times 1.24 GB is 25 MB more"
     log = next(tmp_path.glob("*/events.jsonl")).read_text()
     assert f'"update_sampled":{round(8200 * 8200 / GATHERED)}' in log
     assert '"update_ratio"' in log
