@@ -33,7 +33,9 @@ import msgspec
 
 from cvtui.runlog.events import AnyRecord, Log, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
-from tests.benchmarks.cases import CASES
+from tests.benchmarks.__main__ import Race, judged, table_of
+from tests.benchmarks.cases import CASES, Case
+from tests.benchmarks.machine import facts
 
 PARTS = ("runs", "watched", "bits", "probes", "bench", "watch", "gpu", "suite")
 CPUS = os.cpu_count() or 1
@@ -260,7 +262,7 @@ def probes(report: Report, _base: Path) -> None:
 
 
 def gpu(report: Report, _base: Path) -> None:
-    _tests(report, "gpu", "gpu", 3, report.left() - 10)
+    _tests(report, "gpu", "gpu", min(10, CPUS), min(110.0, report.left() - 10))
 
 
 def suite(report: Report, _base: Path) -> None:
@@ -285,20 +287,38 @@ def _tests(
     last = said.strip().splitlines()[-1:] or [""]
     report.say(f"{title}: exit {code} after {time.monotonic() - begun:.0f} s; {last[0]}")
     failed = failures.read_text(encoding="utf-8").rpartition("=== ")[2].splitlines()
-    for line in [line for line in failed if line.startswith("FAILED")][:60]:
+    for line in dict.fromkeys(line for line in failed if line.startswith("FAILED")):
         report.say(f"  {line[:220]}")
 
 
-def bench(report: Report, _base: Path) -> None:
-    """Race against the plain loop, one case a process: what is done is kept where time runs out."""
-    who = "plain,cvtui,uncaptured"
-    for case in CASES:
-        words = ["--quick", "--device", FAST["device"], "--cases", case, "--who", who]
-        code, said = call(["-m", "tests.benchmarks", *words], min(80.0, report.left()))
-        report.add("bench", f"--- {case}: exit {code}\n{said}\n")
-        rows = [line for line in said.splitlines() if line.startswith(("|", "- "))]
-        report.say(f"bench {case}: exit {code}")
-        for line in rows or said.splitlines()[-5:]:
+def bench(report: Report, base: Path) -> None:
+    """Race against the plain loop: all are started at once, and then take turns, one case after the other."""
+    who = ("plain", "cvtui", "uncaptured")
+
+    def start(case: Case, name: str) -> Race:
+        return Race(case, [name], FAST["device"], base / f"{case.name}-{name}", 0)
+
+    with ThreadPoolExecutor(len(CASES) * len(who)) as pool:
+        starts = {case: [pool.submit(start, CASES[case], name) for name in who] for case in CASES}
+    report.say("all contestants have started")
+    races: list[Race] = []
+    try:
+        for name, found in starts.items():
+            if (error := next((one.exception() for one in found if one.exception()), None)) is not None:
+                report.say(f"bench {name}: ERROR {type(error).__name__}: {error}")
+                continue
+            race, *others = (one.result() for one in found)
+            for other in others:
+                race.join(other)
+            races.append(race)
+            race.warm_up(2.0)
+            for _ in range(3):
+                race.round(2.5 if name == "resnet18" else 1.2, lambda words: report.add("bench", words + "\n"))
+            report.say(f"bench {name}: " + "; ".join(f"{one} {race.median(one):,.0f}" for one in race.found))
+    finally:
+        for race in races:
+            race.close()
+        for line in [*facts(FAST["device"]), *table_of(races), *judged(races)]:
             report.say(f"  {line}")
 
 

@@ -268,7 +268,7 @@ class Probe:
         if self._counts:
             sizes = [size for _, size in self._counts]
             together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
-            facts["batch_classes"] = [len(set(batch.tolist())) for batch in together.split(sizes)]
+            facts["batch_classes"] = [len(set(batch.tolist())) for batch in torch.split(together, sizes)]
             facts["batch_sizes"] = sizes
             facts["label_range"] = [int(together.min()), int(together.max())]
         if self._stale:

@@ -95,5 +95,5 @@ class NonfiniteGuard:
 
     def _parts(self, flat: Tensor) -> list[Tensor]:
         """Return views of the one tensor, one for each running mean."""
-        parts = flat.split([tensor.numel() for tensor in self._running]) if self._running else ()
+        parts = torch.split(flat, [tensor.numel() for tensor in self._running]) if self._running else ()
         return [part.view_as(tensor) for part, tensor in zip(parts, self._running, strict=True)]
