@@ -29,6 +29,7 @@ from cvtui.engine.observe.layer_sample import is_compiled, watched_layers
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
@@ -102,7 +103,7 @@ class WatchedRun:
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock()
-        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizer, self.every)
+        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizer, self.every, budget_for(self.model))
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
         images = ImageWriter(self.folder, self._recorder.write)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
@@ -121,7 +122,10 @@ class WatchedRun:
             if (facts := self._probe.remaining()) is not None:
                 self._writer.write(facts)
             status, reason = _ending(value)
-            self._writer.write(RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason))
+            cost = self._recorder.watch.cost()
+            self._writer.write(
+                RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
+            )
         finally:
             self._writer.close()
             self._lock.release()

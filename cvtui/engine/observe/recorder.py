@@ -114,6 +114,7 @@ class StepRecorder:
         self._seconds: list[float] = []
         self._flushed = -math.inf
         self._norm: Tensor | None = None
+        self._doctor_seconds = 0.0
         self.probe: Probe | None = None
         """Probe of the first steps, for the doctor."""
         self.sources: list[FactSource] = []
@@ -204,6 +205,12 @@ class StepRecorder:
         is not. (Not `strict`: all is written.)
         """
         self._flushed = time.perf_counter()
+        try:
+            self._flush()
+        finally:
+            self.watch.resume_step()
+
+    def _flush(self) -> None:
         if not self._rates:
             self.writer.flush()
             return
@@ -231,9 +238,7 @@ class StepRecorder:
                 ),
             )
         )
-        for sample in self.watch.take():
-            if sample.step < first + count:
-                self.writer.write(sample)
+        self._write_samples(first + count)
         for message in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
             self.writer.write(Log(time=time.time(), text=message, level="warning", step=self.training.step))
         for source in self.sources:
@@ -241,6 +246,19 @@ class StepRecorder:
                 self.writer.write(facts)
         if diverged is not None:
             raise diverged
+
+    def _write_samples(self, end: int) -> None:
+        """Write the samples of the steps before `end`; what it takes is charged to watching, the doctor's part too."""
+        samples = self.watch.take()
+        if samples:
+            clock = self.watch.budget.clock
+            begun = clock()
+            for sample in samples:
+                if sample.step < end:
+                    self.writer.write(sample)
+            self.watch.budget.samples += clock() - begun
+        doctor, self._doctor_seconds = self._doctor_seconds, self.writer.layer_seconds
+        self.watch.budget.samples += self._doctor_seconds - doctor
 
     def _until_diverged(self, readings: Readings) -> tuple[int, Diverged | None]:
         """Count the steps up to the one that ends the run, with its error.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from cvtui.engine.train.state import TrainingState
 
@@ -34,12 +35,14 @@ def batch_size_for(training: TrainingState) -> int:
     return max(training.recipe.batch_size, min(LARGEST_BATCH, fits, answers))
 
 
-def evaluate(training: TrainingState, between: Callable[[], None]) -> Evaluation:
+def evaluate(
+    training: TrainingState, between: Callable[[], None], on_logits: Callable[[Tensor], object] | None = None
+) -> Evaluation:
     """Loss, accuracy and confusion over the validation images.
 
-    `between` is called after each batch (it may raise). With a running mean of the weights, that model is evaluated. It
-    is in evaluation mode meanwhile (dropout off, batch norm with its running statistics) and the trained one in
-    training mode afterwards.
+    `between` is called after each batch (it may raise), `on_logits` with its logits. With a running mean of the
+    weights, that model is evaluated. It is in evaluation mode meanwhile (dropout off, batch norm with its running
+    statistics) and the trained one in training mode afterwards.
     """
     images = training.data.validation
     classes = len(training.checked.data.classes)
@@ -56,6 +59,8 @@ def evaluate(training: TrainingState, between: Callable[[], None]) -> Evaluation
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
                 losses.append(training.loss(logits, labels).float() * len(labels))
+                if on_logits is not None:
+                    on_logits(logits)
                 said = logits.argmax(1)
                 right += (said == labels).sum()
                 if small:

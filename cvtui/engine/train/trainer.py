@@ -12,6 +12,7 @@ from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, StepRecorder
+from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
@@ -38,7 +39,8 @@ class Trainer:
         self.training = training
         self.folder = folder
         training.model.write_over()
-        self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every)
+        budget = budget_for(training.model)
+        self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every, budget)
         rule = nonfinite_rule(training.checked.on_nan)
         self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None
@@ -48,7 +50,7 @@ class Trainer:
         self.gone = [part.gone for part in training.data[:2] if hasattr(part, "gone")]
         """Of images that come from files as they are needed: what can't be read any more."""
         self.recorder.sources += self.gone
-        self.snapshots = Snapshots(training, folder, self.recorder)
+        self.snapshots = Snapshots(training, folder, self.recorder, budget)
         self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder) if rule.guarded else None
         self.thread_tuner = thread_tuner_of(training)
         self.clip = Clip(training.optimizer, self.recorder, training.recipe.clip) if training.recipe.clip else None
@@ -86,7 +88,7 @@ class Trainer:
         while t.epoch < t.recipe.epochs:
             self.train_epoch()
             self.control.apply_pending()
-            evaluation = evaluate(t, between=self.control.apply_pending)
+            evaluation = evaluate(t, self.control.apply_pending, self.snapshots.plan(t.epoch + 1))
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
         self.checkpoint_files.thin()
