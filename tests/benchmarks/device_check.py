@@ -261,20 +261,29 @@ def probes(report: Report, _base: Path) -> None:
         list(pool.map(one, names))
 
 
+ON_GPU = ("test_gpu.py", "optim/test_factory.py", "observe/test_memory.py", "train/test_determinism.py")
+WINGS = ("tests/engine", "tests/labs", "tests/cli", "tests/doctor")
+
+
 def gpu(report: Report, _base: Path) -> None:
-    _tests(report, "gpu", "gpu", min(10, CPUS), min(110.0, report.left() - 10))
+    _tests(report, "gpu", "gpu", min(14, CPUS), report.left() - 10, [f"tests/engine/{file}" for file in ON_GPU])
 
 
 def suite(report: Report, _base: Path) -> None:
     """Run the usual tests as they choose their device themselves, and with no GPU in sight."""
     for title, share, hides in (("suite", 0.6, {"CVTUI_TEST_GPU": "1"}), ("suite without GPU", 1.0, {})):
-        _tests(report, title, "not long and not gpu", min(14, CPUS), share * report.left() - 10, hides)
+        _tests(report, title, "not long and not gpu", min(14, CPUS), share * report.left() - 10, WINGS, hides)
 
 
 def _tests(
-    report: Report, title: str, marks: str, processes: int, limit: float, more: dict[str, str] | None = None
+    report: Report,
+    title: str,
+    marks: str,
+    processes: int,
+    limit: float,
+    where: Sequence[str],
+    more: dict[str, str] | None = None,
 ) -> None:
-    wings = [f"tests/{wing}" for wing in ("engine", "labs", "cli", "doctor")]
     options = ["--tb=short", "-q", "-rfE", "-o", "addopts=--strict-markers"]
     plugins = ["-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "tests.benchmarks.failures_at_once"]
     many = ["-m", marks, "-n", str(processes), "--durations=15"]
@@ -282,7 +291,7 @@ def _tests(
     report.add("failures", f"=== {title}\n")
     environment = {"OMP_NUM_THREADS": "1", "FAILURES": str(failures.resolve()), **(more or {})}
     begun = time.monotonic()
-    code, said = call(["-m", "pytest", *wings, *options, *plugins, *many], limit, environment)
+    code, said = call(["-m", "pytest", *where, *options, *plugins, *many], limit, environment)
     report.add("suite", f"=== {title}: exit {code}\n{said[-60_000:]}\n")
     last = said.strip().splitlines()[-1:] or [""]
     report.say(f"{title}: exit {code} after {time.monotonic() - begun:.0f} s; {last[0]}")
@@ -293,13 +302,14 @@ def _tests(
 
 def bench(report: Report, base: Path) -> None:
     """Race against the plain loop: all are started at once, and then take turns, one case after the other."""
-    who = ("plain", "cvtui", "uncaptured")
+    usual = ("plain", "cvtui", "uncaptured")
+    who = {case: (*usual, "unwatched") if case in SPEED_RUNS else usual for case in CASES}
 
     def start(case: Case, name: str) -> Race:
         return Race(case, [name], FAST["device"], base / f"{case.name}-{name}", 0)
 
-    with ThreadPoolExecutor(len(CASES) * len(who)) as pool:
-        starts = {case: [pool.submit(start, CASES[case], name) for name in who] for case in CASES}
+    with ThreadPoolExecutor(sum(map(len, who.values()))) as pool:
+        starts = {case: [pool.submit(start, CASES[case], name) for name in who[case]] for case in CASES}
     report.say("all contestants have started")
     races: list[Race] = []
     try:
@@ -311,9 +321,9 @@ def bench(report: Report, base: Path) -> None:
             for other in others:
                 race.join(other)
             races.append(race)
-            race.warm_up(2.0)
+            race.warm_up(1.5)
             for _ in range(3):
-                race.round(2.5 if name == "resnet18" else 1.2, lambda words: report.add("bench", words + "\n"))
+                race.round(1.6 if name == "resnet18" else 0.8, lambda words: report.add("bench", words + "\n"))
             report.say(f"bench {name}: " + "; ".join(f"{one} {race.median(one):,.0f}" for one in race.found))
     finally:
         for race in races:
@@ -323,7 +333,7 @@ def bench(report: Report, base: Path) -> None:
 
 
 def watch(report: Report, _base: Path) -> None:
-    words = ["-m", "tests.benchmarks.watch_cost", "--device", FAST["device"], "--pairs", "5"]
+    words = ["-m", "tests.benchmarks.watch_cost", "--device", FAST["device"], "--pairs", "7", "--nets", "resnet18"]
     code, said = call(words, min(90.0, report.left()))
     report.add("bench", f"--- watch_cost: exit {code}\n{said}\n")
     for line in said.splitlines()[-6:]:
