@@ -19,7 +19,9 @@ from torch import Tensor
 from cvtui.engine.observe import statistics
 from cvtui.engine.observe.statistics import flat_view, is_flat
 
-GATHERED = 4096
+GATHERED = 2048
+"""The std of so many is off by 1.6 %; each costs a line of the cache, and twice as many made a sampled step of a net of
+2 ms 1.1 times as long."""
 BINS = 32
 WIDTH = 5 + 2 + BINS
 """Numbers of a described row: mean, std (population), min, max, share of zeros; the histogram's low, high, counts."""
@@ -47,13 +49,16 @@ class Places:
     def gather(self, tensor: Tensor) -> Tensor:
         """Return a float32 copy of at most GATHERED values; nothing else is allocated."""
         count = tensor.numel()
+        plain = tensor.dtype == torch.float32
         if count <= GATHERED:
             values = flat_view(tensor)
-            return values.clone() if values.dtype == torch.float32 else values.float()
+            return values.clone() if plain else values.float()
         index = self.of(count, tensor.device)
         if is_flat(tensor):
-            return flat_view(tensor).index_select(0, index).float()
-        return tensor[torch.unravel_index(index, tensor.shape)].float()
+            values = flat_view(tensor).index_select(0, index)
+        else:
+            values = tensor[torch.unravel_index(index, tensor.shape)]
+        return values if plain else values.float()
 
 
 def places(count: int, device: torch.device) -> Tensor:

@@ -1,8 +1,8 @@
 """Layer statistics of one sampled step: hooks on every watched layer and on the optimizer.
 
-Means and norms are exact over all values; everything else is of at most 4,096 values a tensor (gathered.py), and
+Means and norms are exact over all values; everything else is of at most 2,048 values a tensor (gathered.py), and
 `LayerStats.sampled` says of how many one was taken. The step itself only copies those values; they are described when
-the log is flushed. A sample holds some 16 KB a tensor beside the step, and where even these are not to be had, it is
+the log is flushed. A sample holds some 8 KB a tensor beside the step, and where even these are not to be had, it is
 lost and the step goes on.
 """
 
@@ -78,7 +78,9 @@ class LayerRows:
     weights: Tensor | None = None
     """And after it, at the same places."""
     numbers: dict[str, Tensor] = field(default_factory=dict)
-    """Exact: mean, dead, grad_norm, weight_norm."""
+    """Exact: mean, grad_norm, weight_norm."""
+    alive: list[Tensor] = field(default_factory=list)
+    """Living channels in each of the last samples."""
     sampled: int | None = None
     update_sampled: int | None = None
 
@@ -94,7 +96,8 @@ class Pending:
 
     step: int
     layers: list[LayerRows]
-    answers: Tensor | None
+    answers: tuple[Tensor, int] | None
+    """Predicted class of each image, and the number of classes."""
 
 
 class LayerSample:
@@ -137,7 +140,8 @@ class LayerSample:
         self.handles: list[Handle] = []
         self.seconds = 0.0
         self.updated = False
-        self.answers: Tensor | None = None
+        self.answers: tuple[Tensor, int] | None = None
+        """Predicted class of each image, and the number of classes."""
 
     def hook(self) -> None:
         self.handles.append(self.hooks.before(self.root, self._reset))
@@ -174,7 +178,7 @@ class LayerSample:
         begun = self.clock()
         try:
             with torch.no_grad():
-                self.answers = answer_entropy(output.detach())
+                self.answers = output.argmax(1), output.shape[1]
         except (RuntimeError, MemoryError) as error:
             self._give_up(error)
         self.seconds += self.clock() - begun
@@ -259,20 +263,20 @@ class LayerSample:
             if name in self.learnt:
                 calls = [_together(kind, calls[0] if calls else None, self.learnt[name]), *calls[1:]]
             if calls and name in self.living:
-                calls[0].numbers["dead"] = self._dead(name)
+                calls[0].alive = self._last_alive(name)
             for number, rows in enumerate(calls[1:], 2):
                 rows.name = f"{name}#{number}"
             found += calls
         return Pending(self.step, found, self.answers)
 
-    def _dead(self, name: str) -> Tensor:
-        """Share of channels that lived in none of the last samples."""
+    def _last_alive(self, name: str) -> list[Tensor]:
+        """Return the living channels of the last samples, this one's among them."""
         now = self.living[name]
         window = self.alive.setdefault(name, deque(maxlen=DEAD_WINDOW))
         if window and window[-1].shape != now.shape:
             window.clear()
         window.append(now)
-        return 1.0 - torch.stack(list(window)).any(0).float().mean()
+        return list(window)
 
 
 def norms_of(tensors: list[Tensor]) -> Sequence[Tensor]:
@@ -303,8 +307,11 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
     rows = [row for layer in layers for row in (layer.output, layer.gradient, layer.weights) if row is not None]
     pairs = [(one.before, one.weights) for one in layers if one.before is not None and one.weights is not None]
     bounded = [saturation(one.output, one.kind) for one in layers if one.output is not None and one.kind in BOUNDED]
+    for layer in layers:
+        if layer.alive:  # the share of channels that lived in none of the last samples
+            layer.numbers["dead"] = 1.0 - torch.stack(layer.alive).any(0).float().mean()
     exact = [number.reshape(1) for layer in layers for number in layer.numbers.values()]
-    exact += [] if pending.answers is None else [pending.answers.reshape(1)]
+    exact += [] if pending.answers is None else [answer_entropy(*pending.answers).reshape(1)]
     parts = [describe(rows).flatten(), distances(pairs), *bounded, *exact]
     numbers = iter(torch.cat([part.float().to(parts[0].device) for part in parts]).tolist())
 

@@ -62,6 +62,10 @@ class LayerWatch:
         """Spent on watching so far."""
         return self.budget.seconds
 
+    def cost(self) -> float | None:
+        """Return the share of the training time that watching has taken; None where nothing is watched."""
+        return round(self.budget.share(), 5) if self.every else None
+
     def due(self, step: int) -> bool:
         if not self.every or step % self.every:
             return False

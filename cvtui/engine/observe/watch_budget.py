@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 from torch import nn
 
-SHARE = 0.011
+SHARE = 0.009
 """Of the time since the run began that samples may take …"""
-START = 0.01
+START = 0.02
 """… and seconds on top: a small net's first samples are taken one after the other."""
 FEW, FEW_SECONDS = 3, 0.03
 """As many samples are taken in any case, unless they take longer than this."""
-PICTURES_SHARE = 0.004
+PICTURES_SHARE = 0.002
 """Of the time since the run began that pictures may take, beside the first and the last set."""
 FREE_SAMPLES = 40
 SECONDS_APART = 0.25

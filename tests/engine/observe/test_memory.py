@@ -20,6 +20,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from cvtui.engine.observe import layer_sample as sample
 from cvtui.engine.observe import watch_budget
 from cvtui.engine.observe.first_steps import KEPT_BYTES, Probe
+from cvtui.engine.observe.gathered import GATHERED
 from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_batch
@@ -173,7 +174,7 @@ def test_a_watched_step_of_67_million_weights_takes_256_mb_more_than_a_plain_one
     assert plain[1] == watched[1], "no bit of the weights is another"
     assert int(watched[0]) - int(plain[0]) < MOST
     log = next(tmp_path.glob("*/events.jsonl")).read_text()
-    assert f'"update_sampled":{round(8200 * 8200 / 4096)}' in log
+    assert f'"update_sampled":{round(8200 * 8200 / GATHERED)}' in log
     assert '"update_ratio"' in log
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +128,10 @@ def test_stopped_and_resumed_it_is_the_same(tmp_path: Path, monkeypatch: pytest.
     whole, stopped = (folder(tmp_path, name, net=FLAT, batch_size=359) for name in ("whole", "stopped"))
     assert train(whole) == (0, "", "")
 
-    def evaluating(t: Any, between: Callable[[], None]) -> Any:
+    def evaluating(t: Any, *arguments: Any) -> Any:
         if t.step == step:
             raise StopRequested("stopped", 143)
-        return evaluate(t, between)
+        return evaluate(t, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(looping, "evaluate", evaluating)
