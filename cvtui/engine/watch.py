@@ -131,15 +131,18 @@ class WatchedRun:
             if (facts := self._probe.remaining()) is not None:
                 self._writer.write(facts)
         finally:
-            self._end(value)
+            self._end(value, self._recorder.watch.cost())
         return isinstance(value, Stopped)
 
-    def _end(self, error: BaseException | None) -> None:
-        """Write how the run ended, and let go of its folder."""
+    def _end(self, error: BaseException | None, cost: float | None = None) -> None:
+        """Write how the run ended, and let go of its folder. cost: the share of its time that watching took."""
         try:
             self._hooks.close()
             status, reason = _ending(error)
+<<<<<<< HEAD
             cost = self._recorder.watch.cost()
+=======
+>>>>>>> w-compile
             self._writer.write(
                 RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
             )

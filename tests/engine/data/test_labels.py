@@ -138,12 +138,16 @@ def test_names_are_found_in_what_is_wrapped() -> None:
         {"info": {"label": {"0": "cat", "1": "dog"}}},  # MedMNIST
         {"features": {"label": type("ClassLabel", (), {"names": ["cat", "dog"]})()}},  # Hugging Face
     ],
-    ids=str,
+    ids=["tuple", "array", "dict", "class_to_idx", "both", "MedMNIST", "Hugging Face"],
 )  # fmt: skip
 def test_names_in_every_form(more: dict[str, Any]) -> None:
     assert class_names(named(**more), "m:f") == ("cat", "dog")
 
 
-@pytest.mark.parametrize("classes", [10, "catdog", None, lambda: ["a"], {"cat": 0, "dog": 7}], ids=str)
+@pytest.mark.parametrize(
+    "classes",
+    [10, "catdog", None, lambda: ["a"], {"cat": 0, "dog": 7}],
+    ids=["number", "text", "None", "function", "gaps"],
+)
 def test_what_is_no_list_of_names_is_none(classes: Any) -> None:
     assert class_names(named(classes=classes), "m:f") is None
