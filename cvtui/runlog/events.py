@@ -370,6 +370,8 @@ class RunEnded(Record, tag="end", frozen=True, kw_only=True):
     reason: str = ""
     missing: str = ""
     """What could not be written at the end, such as the last checkpoint (`reason` holds it too)."""
+    watch_cost: float | None = None
+    """Share of this process's training time that watching took, 0..1: samples of layers and pictures, to the end."""
 
 
 AnyRecord = (

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -118,11 +118,10 @@ class Engine:
         device: str,
         base: Path,
         screen: bool = False,
-        threads: int = 0,
-        precision: Literal["float32", "bfloat16"] = "float32",
+        fields: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
-        recipe = Recipe(**case.fields, epochs=100_000, device=device, threads=threads, precision=precision)
+        recipe = Recipe(**{**case.fields, "epochs": 100_000, "device": device, **(fields or {})})
         self._per_epoch = check(recipe).steps_per_epoch
         self._folder = RunFolder.create(base, name.replace(" ", "-"), dumps(recipe))
         with as_a_user():

@@ -97,7 +97,11 @@ def ran(script: str, arguments: list[Any], cache: Path) -> dict[str, float]:
     """Run one side in a process of its own; what it printed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000", "XDG_CACHE_HOME": str(cache)}
     done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])

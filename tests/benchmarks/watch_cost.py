@@ -2,11 +2,11 @@
 
 The same steps of the same net with `cvtui.watch` (every tenth step sampled) and without, turn by turn, so that a
 machine that gets busier or hotter does so for both; the ratio is that of the medians of a block's time. Beside it what
-the screen of the watched run says ("watching costs 1.2 %"), which counts only the time inside the hooks: what the
-hooks make slower around them, and the log, come on top.
+the screen of the watched run says ("monitoring overhead 1.2 %"): samples, their records and the doctor's look at
+them; the log of the steps themselves and the gradients' norm come on top.
 
-Two figures each: `early`, the first samples (every tenth step, whatever it costs), and `steady`, once samples also
-keep their distance in time (see FREE_SAMPLES in layer_watch.py). What the screen says belongs to `early`.
+Two figures each: `early`, the first samples (every tenth step, as the budget allows), and `steady`, once samples also
+keep their distance in time (see FREE_SAMPLES in watch_budget.py). What the screen says belongs to `early`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import torch
 from torch import nn
 
 import cvtui
-from cvtui.engine.nn.model import Net
-from cvtui.engine.observe import layer_watch as watching
+from cvtui.engine.observe.watch_budget import FREE_SAMPLES
+from cvtui.engine.train.state import make_net
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.history import History
@@ -86,7 +86,7 @@ def measure(
         watched.block(EVERY, run)  # the doctor's probe looks at the first five steps
         for phase in ("early", "steady"):
             if phase == "steady":
-                run._recorder.watch._samples = watching.FREE_SAMPLES  # those that keep no distance are taken
+                run._recorder.watch.budget._count = FREE_SAMPLES  # those that keep no distance are taken
                 said = _told(run)
             for number in range(pairs):
                 turns = [("plain", plain, None), (phase, watched, run)]
@@ -117,7 +117,7 @@ def resnet() -> nn.Module:
 
 
 def default_net() -> nn.Module:
-    return Net(check(Recipe()).table)
+    return make_net(check(Recipe()))
 
 
 def main() -> None:

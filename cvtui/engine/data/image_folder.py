@@ -101,9 +101,7 @@ def _decoded(
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     """Read the recipe's folder; `notes` say what was left out. RequestError where too little is left."""
-    found = listing(
-        path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only
-    )
+    found = listing(path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only)
     return _read(found, recipe.size.lower(), Progress(on_progress), recipe.bits, recipe.cache)
 
 

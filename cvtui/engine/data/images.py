@@ -134,7 +134,6 @@ class ChannelStats(NamedTuple):
     mean: list[float]
     std: list[float]
 
-
     @classmethod
     def of_sums(cls, sums: np.ndarray, count: int) -> ChannelStats:
         """From the sums of the values and of their squares (2 x C, whole numbers) over `count` pixels."""

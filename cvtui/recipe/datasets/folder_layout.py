@@ -260,8 +260,7 @@ def _flat(root: _Folder, train: str, names_of_halves: list[str]) -> None:
     if not names:
         return
     raise root.refusal(
-        f"{named(names_of_halves)}: images, but no class folders; each class needs one"
-        f"{by_file_names(train, names)}",
+        f"{named(names_of_halves)}: images, but no class folders; each class needs one{by_file_names(train, names)}",
         f"{label_file(root.path)}if they are the classes: {root.text(split='none')}",
     )
 

@@ -48,6 +48,4 @@ def role(name: str) -> Role | None:
 
 def rest(name: str) -> tuple[str, ...]:
     """Return the words of a name that say neither its half nor nothing: `seg_train` -> (seg,)."""
-    return tuple(
-        word for word in words(name) if role_of_word(word) is None and not re.fullmatch(f"({_NEUTRAL})", word)
-    )
+    return tuple(word for word in words(name) if role_of_word(word) is None and not re.fullmatch(f"({_NEUTRAL})", word))

@@ -286,7 +286,8 @@ class FormView(Widget):
         status = self.query_one("#status", Static)
         self.query_one("#start").set_class(not validation.ready, "-blocked")
         if validation.ready and validation.table is not None:
-            text = f"{len(validation.table.rows)} layers, {validation.table.parameters:,} parameters"
+            table = validation.table
+            text = f"{len(table.rows)} layers, {table.parameters:,} parameters" if table.rows else "PyTorch code"
             text += (
                 f", {validation.data.at_most if validation.data is not None else ''}{validation.total_steps:,} steps"
             )

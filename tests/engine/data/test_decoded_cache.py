@@ -1,4 +1,4 @@
-"""Decoded sets in the cache folder: taken where nothing changed, made anew where something did, never trusted blindly."""
+"""Decoded sets in the cache folder: taken where nothing changed, made anew where something did, never trusted."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from cvtui.engine.data import image_folder
-from cvtui.engine.data.augment import CHANGES, turned
+from cvtui.engine.data.augment import CHANGES, Augment
 from cvtui.engine.data.decode import decode, look
 from cvtui.engine.data.depth import Depth, ValueRange, unit_of
 from cvtui.engine.data.image_folder import Progress, _read
@@ -19,6 +19,8 @@ from cvtui.engine.data.images import Images, Split
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.runtime.seeds import generator
+from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.spec import parse_chain
 from cvtui.recipe.recipe import Recipe
 from tests.engine.data.deep_pictures import png16
 from tests.engine.making import folder, history, pixels_of, train
@@ -168,12 +170,11 @@ def test_every_augmentation_takes_uint16(name: str) -> None:
     """The same change of the same pixels, 257 times as large, is 257 times as large (but for rounding)."""
     small = torch.randint(0, 256, (6, 8, 8, 3), generator=generator(0, 0), dtype=torch.uint8)
     large = (small.int() * 257).to(torch.uint16)
-    more = {"shift": {"pixels": 2}, "crop": {"padding": 2}, "rotate": {"degrees": 20}, "cutout": {"size": 3},
-            "jitter": {"strength": 0.2}}.get(name, {})  # fmt: skip
-    a, b = (CHANGES[name](pixels, generator(1, 0), **more) for pixels in (small, large))
+    text = {"shift": "shift(2)", "crop": "crop(2)", "rotate": "rotate(20)", "cutout": "cutout(3)"}.get(name, name)
+    change = Augment(parse_chain(text, AUGMENTS), seed=1)
+    a, b = (change(pixels, 0) for pixels in (small, large))
     assert b.dtype == torch.uint16
     assert (b.double() / 257 - a.double()).abs().max() <= 0.51
-    assert turned(large, torch.zeros(6)).dtype == torch.uint16
 
 
 def test_a_run_of_16_bits_is_that_of_its_values(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ class Colour(enum.Enum):
         (3, 3), (np.int16(3), 3), (np.uint64(3), 3), (3.0, 3), (np.float32(3), 3), (torch.tensor(3), 3),
         (10**12, 10**12), (torch.tensor([3]), 3), (np.array([3], np.uint8), 3), ([3], 3), (np.array([[3]]), 3),
         (True, True), (np.bool_(False), False), (torch.tensor(True), True), ("cat", "cat"), (np.str_("cat"), "cat"),
-        (b"cat", "cat"), (np.array("cat"), "cat"), (["cat"], "cat"), (Colour.RED, "RED"), (torch.tensor([0, 0, 1]), OneHot(2, 3)),
+        (b"cat", "cat"), (np.array("cat"), "cat"), (["cat"], "cat"), (Colour.RED, "RED"),
+        (torch.tensor([0, 0, 1]), OneHot(2, 3)),
         ([0.0, 1.0], OneHot(1, 2)), (np.array([True, False]), OneHot(0, 2)),
     ],
 )  # fmt: skip
