@@ -4,7 +4,7 @@
 feature maps of validation image N for a run that is over (offline_maps.py); `--mistakes [CHECKPOINT]` lists the
 validation images that a checkpoint gets wrong (mistakes.py); `--warm` waits for requests (prewarm.py); `--early` loads
 PyTorch and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py);
-`--facts CALLABLE SIZE SHARE` reads a user's data (user_dataset.py).
+`--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with SEED as `--cache` draws it.
 CVTUI_PLAIN=1 in the environment trains with PyTorch's own classes alone (runtime/plain.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged (or the disk refused weights or log), 2 the request was wrong,
@@ -27,10 +27,10 @@ def main(arguments: list[str]) -> int:
     # OpenMP reads it when torch loads; a start by hand has not set it (see DESIGN: threads wait in a spin).
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     match arguments:
-        case ["--facts", what, size, share]:
+        case ["--facts", what, size, share, *drawn]:
             from cvtui.engine.data.user_dataset import tell_facts  # a user's code may want all of PyTorch
 
-            return tell_facts(what, size, float(share))
+            return tell_facts(what, size, float(share), int("".join(drawn[:1]) or 0), bool(drawn))
         case ["--check"]:
             with loading():
                 from cvtui.engine.precheck import check_stdin

@@ -297,9 +297,10 @@ _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that wo
 def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
     """Record your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
 
-    model: any nn.Module (also compiled, or in DataParallel). optimizer: the one that trains it.
+    model: any nn.Module (also in DataParallel, or under torch.compile if it was not called yet).
+    optimizer: the one that trains it, also in accelerate's wrapper.
     name: the run folder's name (-2, -3 … where it is taken); made of date and model without one.
-    every: look at all layers at every N-th step (10; 0 is never). runs: the folder of all runs ("runs").
+    every: look at all layers at every N-th step at most (10; 0 is never). runs: the folder of all runs ("runs").
     total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.
     train, validation: (images, labels) as tensors, or a Dataset of such pairs: looked through once before the first
     step, for what the doctor can tell of them (labels, duplicates, values that are not finite). With `validation` the

@@ -226,7 +226,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0
 
     watch_every: Annotated[
-        int, Meta(ge=0, le=1_000_000_000, description="Layer statistics at every Nth step; 0 is never.")
+        int, Meta(ge=0, le=1_000_000_000, description="Layer statistics at every Nth step at most; 0 is never.")
     ] = 10
 
     keep: Annotated[

@@ -83,6 +83,12 @@ class Race:
             return Engine(f"{self.case.name} {name}", self.case, device, base, name == "screen", fields)
         return Peer(name, self.case, device, threads)
 
+    def join(self, other: Race) -> None:
+        """Take in the contestants of another start of this case."""
+        self._in |= other._in
+        self.found |= other.found
+        self.missing |= other.missing
+
     def warm_up(self, seconds: float) -> None:
         for one in self._in.values():
             one.turn(seconds)

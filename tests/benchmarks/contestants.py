@@ -47,17 +47,21 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
+_ENVIRONMENT = threading.Lock()
+
+
 @contextlib.contextmanager
 def as_a_user() -> Iterator[None]:
     """Our own environment is the clean one meanwhile: `launch` hands it on to the engine."""
-    kept, clean = dict(os.environ), clean_environment()
-    os.environ.clear()
-    os.environ.update(clean)
-    try:
-        yield
-    finally:
+    with _ENVIRONMENT:
+        kept, clean = dict(os.environ), clean_environment()
         os.environ.clear()
-        os.environ.update(kept)
+        os.environ.update(clean)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
 
 
 class Peer:

@@ -33,7 +33,9 @@ import msgspec
 
 from cvtui.runlog.events import AnyRecord, Log, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
-from tests.benchmarks.cases import CASES
+from tests.benchmarks.__main__ import Race, judged, table_of
+from tests.benchmarks.cases import CASES, Case
+from tests.benchmarks.machine import facts
 
 PARTS = ("runs", "watched", "bits", "probes", "bench", "watch", "gpu", "suite")
 CPUS = os.cpu_count() or 1
@@ -259,20 +261,29 @@ def probes(report: Report, _base: Path) -> None:
         list(pool.map(one, names))
 
 
+ON_GPU = ("test_gpu.py", "optim/test_factory.py", "observe/test_memory.py", "train/test_determinism.py")
+WINGS = ("tests/engine", "tests/labs", "tests/cli", "tests/doctor")
+
+
 def gpu(report: Report, _base: Path) -> None:
-    _tests(report, "gpu", "gpu", 3, report.left() - 10)
+    _tests(report, "gpu", "gpu", min(14, CPUS), report.left() - 10, [f"tests/engine/{file}" for file in ON_GPU])
 
 
 def suite(report: Report, _base: Path) -> None:
     """Run the usual tests as they choose their device themselves, and with no GPU in sight."""
     for title, share, hides in (("suite", 0.6, {"CVTUI_TEST_GPU": "1"}), ("suite without GPU", 1.0, {})):
-        _tests(report, title, "not long and not gpu", min(14, CPUS), share * report.left() - 10, hides)
+        _tests(report, title, "not long and not gpu", min(14, CPUS), share * report.left() - 10, WINGS, hides)
 
 
 def _tests(
-    report: Report, title: str, marks: str, processes: int, limit: float, more: dict[str, str] | None = None
+    report: Report,
+    title: str,
+    marks: str,
+    processes: int,
+    limit: float,
+    where: Sequence[str],
+    more: dict[str, str] | None = None,
 ) -> None:
-    wings = [f"tests/{wing}" for wing in ("engine", "labs", "cli", "doctor")]
     options = ["--tb=short", "-q", "-rfE", "-o", "addopts=--strict-markers"]
     plugins = ["-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "tests.benchmarks.failures_at_once"]
     many = ["-m", marks, "-n", str(processes), "--durations=15"]
@@ -280,30 +291,49 @@ def _tests(
     report.add("failures", f"=== {title}\n")
     environment = {"OMP_NUM_THREADS": "1", "FAILURES": str(failures.resolve()), **(more or {})}
     begun = time.monotonic()
-    code, said = call(["-m", "pytest", *wings, *options, *plugins, *many], limit, environment)
+    code, said = call(["-m", "pytest", *where, *options, *plugins, *many], limit, environment)
     report.add("suite", f"=== {title}: exit {code}\n{said[-60_000:]}\n")
     last = said.strip().splitlines()[-1:] or [""]
     report.say(f"{title}: exit {code} after {time.monotonic() - begun:.0f} s; {last[0]}")
     failed = failures.read_text(encoding="utf-8").rpartition("=== ")[2].splitlines()
-    for line in [line for line in failed if line.startswith("FAILED")][:60]:
+    for line in dict.fromkeys(line for line in failed if line.startswith("FAILED")):
         report.say(f"  {line[:220]}")
 
 
-def bench(report: Report, _base: Path) -> None:
-    """Race against the plain loop, one case a process: what is done is kept where time runs out."""
-    who = "plain,cvtui,uncaptured"
-    for case in CASES:
-        words = ["--quick", "--device", FAST["device"], "--cases", case, "--who", who]
-        code, said = call(["-m", "tests.benchmarks", *words], min(80.0, report.left()))
-        report.add("bench", f"--- {case}: exit {code}\n{said}\n")
-        rows = [line for line in said.splitlines() if line.startswith(("|", "- "))]
-        report.say(f"bench {case}: exit {code}")
-        for line in rows or said.splitlines()[-5:]:
+def bench(report: Report, base: Path) -> None:
+    """Race against the plain loop: all are started at once, and then take turns, one case after the other."""
+    usual = ("plain", "cvtui", "uncaptured")
+    who = {case: (*usual, "unwatched") if case in SPEED_RUNS else usual for case in CASES}
+
+    def start(case: Case, name: str) -> Race:
+        return Race(case, [name], FAST["device"], base / f"{case.name}-{name}", 0)
+
+    with ThreadPoolExecutor(sum(map(len, who.values()))) as pool:
+        starts = {case: [pool.submit(start, CASES[case], name) for name in who[case]] for case in CASES}
+    report.say("all contestants have started")
+    races: list[Race] = []
+    try:
+        for name, found in starts.items():
+            if (error := next((one.exception() for one in found if one.exception()), None)) is not None:
+                report.say(f"bench {name}: ERROR {type(error).__name__}: {error}")
+                continue
+            race, *others = (one.result() for one in found)
+            for other in others:
+                race.join(other)
+            races.append(race)
+            race.warm_up(1.5)
+            for _ in range(3):
+                race.round(1.6 if name == "resnet18" else 0.8, lambda words: report.add("bench", words + "\n"))
+            report.say(f"bench {name}: " + "; ".join(f"{one} {race.median(one):,.0f}" for one in race.found))
+    finally:
+        for race in races:
+            race.close()
+        for line in [*facts(FAST["device"]), *table_of(races), *judged(races)]:
             report.say(f"  {line}")
 
 
 def watch(report: Report, _base: Path) -> None:
-    words = ["-m", "tests.benchmarks.watch_cost", "--device", FAST["device"], "--pairs", "5"]
+    words = ["-m", "tests.benchmarks.watch_cost", "--device", FAST["device"], "--pairs", "7", "--nets", "resnet18"]
     code, said = call(words, min(90.0, report.left()))
     report.add("bench", f"--- watch_cost: exit {code}\n{said}\n")
     for line in said.splitlines()[-6:]:

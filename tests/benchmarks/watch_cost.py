@@ -29,6 +29,8 @@ from cvtui.recipe.validation import check
 from cvtui.runlog.history import History
 
 EVERY = 10
+COMPILED = False
+"""Both models run through torch.compile (`--compile`)."""
 
 
 class Cost(NamedTuple):
@@ -47,6 +49,8 @@ class Contender:
     def __init__(self, make: Callable[[], nn.Module], images: torch.Tensor, classes: int, device: torch.device) -> None:
         torch.manual_seed(0)
         self.model = make().to(device)
+        if COMPILED:
+            self.model.compile()
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01, momentum=0.9)
         self.images = images.to(device)
         self.labels = (torch.arange(len(images)) % classes).to(device)
@@ -125,7 +129,11 @@ def main() -> None:
     words.add_argument("--pairs", type=int, default=7, help="blocks of each (7)")
     words.add_argument("--steps", type=int, default=0, help="steps of a block (10 of ResNet-18, 200 of the other)")
     words.add_argument("--device", default="cpu")
+    words.add_argument("--compile", action="store_true", help="both through torch.compile (inductor)")
+    words.add_argument("--nets", default="resnet18,default", help="of resnet18 and default (both)")
     asked = words.parse_args()
+    global COMPILED
+    COMPILED = asked.compile
     device = torch.device(asked.device)
     facts = check(Recipe()).data
     assert len(facts.size) == 3
@@ -140,6 +148,8 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {device}; every {EVERY}th step is sampled")
     print(f"{'':<28}{'step':>10}{'early':>10}{'steady':>10}{'the screen says':>18}")
     for name, (make, images, classes, steps) in nets.items():
+        if name.partition(" ")[0].rstrip(",") not in asked.nets.split(","):
+            continue
         cost = measure(make, images, classes, device, asked.pairs, steps)
         print(f"{name:<28}{cost.step:>7.2f} ms{cost.early:>10.1%}{cost.steady:>10.1%}{cost.said:>18.1%}")
 

@@ -86,6 +86,24 @@ def test_stopped_and_resumed_equals_uninterrupted_with_and_without_graph(tmp_pat
     assert_equal_runs(whole, stopped)
 
 
+def test_a_capture_that_fails_leaves_dropout_its_random_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's generator is unusable after one ("Offset increment outside graph capture") unless it is put back."""
+    plain, graphed = (on_gpu(tmp_path, graph, graph=graph) for graph in ("off", "auto"))
+    assert train(plain)[0] == 0
+    body = GraphStepper._body
+
+    def reads(self: GraphStepper, known: Any) -> None:
+        body(self, known)
+        self.rate.item()
+
+    monkeypatch.setattr(GraphStepper, "_body", reads)
+    assert train(graphed)[0] == 0, ended(graphed).reason
+    assert "graph: the step is not captured: " in said(graphed)
+    assert columns(graphed) == columns(plain)
+
+
 @contextmanager
 def no_waits() -> Iterator[None]:
     torch.cuda.set_sync_debug_mode("error")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import cvtui
-from cvtui.runlog.events import LayersSampled
+from cvtui.runlog.events import Histogram, LayersSampled
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 
@@ -114,6 +114,13 @@ def assert_close(one: Any, other: Any) -> None:
         assert one.keys() == other.keys()
         for key, value in one.items():
             assert_close(value, other[key])
+    elif isinstance(one, Histogram):
+        assert_close([one.low, one.high], [other.low, other.high])
+        assert sum(abs(a - b) for a, b in zip(one.counts, other.counts, strict=True)) <= 2  # one value at a bin's edge
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for value, its in zip(one, other, strict=True):
+            assert_close(value, its)
     else:
         assert one == other
 

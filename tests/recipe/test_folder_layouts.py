@@ -206,6 +206,11 @@ def test_a_file_that_may_hold_the_labels_is_named_as_it_is_typed(tmp_path: Path)
     assert "found 1 file that ends in .zip" in refusal(tmp_path / "d")
 
 
+def test_a_class_of_a_half_names_the_set(tmp_path: Path) -> None:
+    pets(tmp_path, "train", "val")
+    assert f"did you mean folder:{tmp_path}, with the classes cat, dog?" in refusal(tmp_path / "train" / "cat")
+
+
 def test_several_halves_of_a_kind_are_asked_about(tmp_path: Path) -> None:
     told = refusal(pets(tmp_path, "train1", "train2", "val"))
     line = next(text for text in shlex.split(told) if text.startswith("folder:"))
@@ -430,6 +435,7 @@ def test_slips_in_the_path_say_what_is_meant(tmp_path: Path, monkeypatch: pytest
         "my pets/": "is written 'folder:my pets'",
         "~/my pets": "is written 'folder:~/my pets'",
         str(tmp_path / "my pets"): f"is written 'folder:{tmp_path}/my pets'",
+        f"{tmp_path}/my pets:": f"is written 'folder:{tmp_path}/my pets'",
         "dir:my pets": "is written 'folder:my pets'",
         "./my pest": "does not exist; did you mean 'folder:my pets'?; a folder of images is written folder:PATH",
         "folder:my pest": "does not exist; did you mean 'folder:my pets'?",

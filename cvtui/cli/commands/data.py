@@ -287,8 +287,8 @@ def _body(facts: DataFacts, contents: dict[str, Any]) -> Iterator[str]:
         shown = [f"{value:.4g}" + (f" ({value / white:.4f})" if share else "") for value in contents[key][:16]]
         yield f"  {name:<12} {', '.join(shown)}"
     if pictures:
-        also = " (and in 0..1)" if white > 1 else ""
-        yield f"               of the training pixels, per channel, in 0..{white:.0f}{also}"
+        more = " (and in 0..1)" if white > 1 else ""
+        yield f"               of the training pixels, per channel, in 0..{white:.0f}{more}"
     for note in contents["notes"]:
         yield f"  note         {harmless(note)}"
     names = [harmless(name) for name in facts.classes]

@@ -149,6 +149,9 @@ class Augment:
 
     def apply(self, pixels: Tensor, drawn: Sequence[Sequence[Tensor]]) -> Tensor:
         """Change the images by what was drawn, which lies on their device."""
+        if pixels.dtype == torch.uint16:  # which few of a GPU's kernels know
+            changed = self.apply(pixels.float(), drawn)
+            return changed.round_().clamp_(0, UNITS[torch.uint16]).to(torch.uint16)
         with torch.autocast(pixels.device.type, enabled=False):  # a turn computed in bfloat16 is pixels off
             for (choice, values), numbers in zip(self.chain, drawn, strict=True):
                 pixels = CHANGES[choice.name].apply(pixels, *numbers, **values)
@@ -167,10 +170,8 @@ def _there(x: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _like(pixels: Tensor, x: Tensor) -> Tensor:
-    """Make x the same kind of numbers as `pixels`: whole ones are rounded and kept within 0..255 (0..65535)."""
-    if pixels.dtype in UNITS:
-        x = x.round_().clamp_(0, UNITS[pixels.dtype])
-    return x.to(pixels.dtype)
+    """Make x the same kind of numbers as `pixels`: bytes are rounded and kept within 0..255."""
+    return x.round_().clamp_(0, 255).to(torch.uint8) if pixels.dtype == torch.uint8 else x.to(pixels.dtype)
 
 
 def _margin(shape: Shape, most: int) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def read_callable(
         sources = [Source(one, text, number, Generators(one), seed, []) for number, one in enumerate(found)]
         room = 0.0 if facts_only else MEMORY_SHARE * free_memory() / len(sources)
         sides = parse_size(size) if size else None
-        passes = [Pass(source, sides, room, cache and not facts_only) for source in sources]
+        passes = [Pass(source, sides, room, cache) for source in sources]
         names = [class_names(source.items, text) for source in sources]
     labelled = number_labels([source.labels for source in sources], names, text)
     shape, notes = _format(passes, size, bits, text)
@@ -127,12 +127,12 @@ def _divided(part: Part, source: Source, share: float, classes: Sequence[str]) -
     return Split(train, validation, notes, named=NamePair(*(names.chosen(places) for places in halves)))
 
 
-def tell_facts(text: str, size: str, val_share: float) -> int:
+def tell_facts(text: str, size: str, val_share: float, seed: int = 0, cache: bool = False) -> int:
     """`python -m cvtui.engine --facts`: one JSON line on stdout, the facts or the error; the exit code."""
     stdout = sys.stdout
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the callable prints is no fact
-            split = read_callable(text, size, val_share, 0, facts_only=True)
+            split = read_callable(text, size, val_share, seed, cache=cache, facts_only=True)
         train, validation = split[:2]
         assert isinstance(train, LiveImages)  # no pixels were kept
         classes = split.classes

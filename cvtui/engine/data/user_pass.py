@@ -28,8 +28,8 @@ class Pass:
     def __init__(self, source: Source, sides: tuple[int, int] | None, room: float, cache: bool) -> None:
         """Read them. RequestError for whatever is wrong with one.
 
-        sides: height and width to bring them to, where they are asked for; room: bytes that its images may take; cache:
-        they are kept whatever they take, as they were drawn once.
+        sides: height and width to bring them to, where they are asked for; room: bytes that its images may take, 0:
+        none are kept; cache: they are kept whatever they take, as they were drawn once.
         """
         self.source = source
         self.summary = Summary()
@@ -47,7 +47,7 @@ class Pass:
         self._read_twice(count)
         if not self._read_all(count):  # random numbers were drawn in its midst: once more, seeded item by item
             self._read_all(count)
-        self.live = not cache and (self.draws or self.unknown or self.kept is None)
+        self.live = self.kept is None or (not cache and (self.draws or self.unknown))
         """The items are read anew in every epoch."""
 
     def part(self, shape: Format, labels: Tensor) -> Images | LiveImages:
@@ -115,7 +115,7 @@ class Pass:
             held += picture.values.nbytes
             if self._room:
                 self._seen.add(number, picture)
-            if held > self._room and not self._cache:
+            if held > self._room and not (self._cache and self._room):
                 self.kept = None
             if self.kept is not None:
                 self.kept.append(picture)

@@ -62,9 +62,23 @@ def _from_rest(optimizer: SGD) -> SGD:
 def adagrad(groups: Groups, recipe: Recipe, eps: float, initial: float, decay: float) -> Optimizer:
     """Make AdaGrad: g += dx²; x −= lr dx / (sqrt(g) + eps) (Duchi 2011)."""
     options: dict[str, Any] = {"lr": recipe.lr, "lr_decay": decay, "initial_accumulator_value": initial, "eps": eps}
-    if groups[0]["params"][0].device.type in ("cpu", "cuda"):
+    if fuses_adagrad(groups[0]["params"][0].device):
         return Adagrad(groups, fused=True, **options)
     return Together([Adagrad(groups, **options)])
+
+
+def fuses_adagrad(device: torch.device) -> bool:
+    """Return True if this PyTorch has a fused AdaGrad for the device, found by one step of one number.
+
+    (For CUDA it came after 2.11, which refuses it at the first step only.)
+    """
+    parameter = torch.zeros(1, device=device, requires_grad=True)
+    parameter.grad = torch.zeros_like(parameter)
+    try:
+        Adagrad([parameter], fused=True).step()
+    except RuntimeError:
+        return False
+    return True
 
 
 def rmsprop(

@@ -27,6 +27,7 @@ from cvtui.engine.data.augment import Drawn
 from cvtui.engine.data.images import Images
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.optim.fused_base import FusedOptimizer
+from cvtui.engine.runtime.memory import free_on_gpu
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import training_step
 from cvtui.engine.train.stepper import Stepper
@@ -35,6 +36,8 @@ from cvtui.runlog.writer import FLUSH_STEPS
 
 WARM_STEPS = 3
 """Uncaptured steps of a batch size before it is captured: libraries choose and allocate in them."""
+SETS = 2.2
+"""Of a step's memory that must be free: the graph keeps its own, and uncaptured steps go on between replays."""
 ROWS = 2 * FLUSH_STEPS
 """Steps whose numbers wait on the device, at most: the log is flushed before."""
 
@@ -232,12 +235,12 @@ class GraphStepper(Stepper):
         return isinstance(optimizer, FusedOptimizer) and optimizer._found() is not None
 
     def _lacks_memory(self) -> bool:
+        """Return True if the most that a step has held so far does not fit in once more."""
         device = self.training.device
         if device.type != "cuda":
             return False
         step = torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + unused < 2.2 * step
+        return free_on_gpu(device) < SETS * step
 
     def _give_up(self, why: str) -> None:
         self.off = why

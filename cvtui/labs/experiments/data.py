@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cvtui.calc import Size, trace
 from cvtui.calc.net.parser import parse
+from cvtui.engine.data.depth import unit_of
 from cvtui.engine.data.images import Part
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.toy_sets import toy
@@ -44,7 +45,7 @@ def digits() -> TensorSplit:
 
 def _floats(part: Part, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     pixels, labels = part.part(0, count)
-    return pixels.permute(0, 3, 1, 2).contiguous().float() / 255.0, labels
+    return pixels.permute(0, 3, 1, 2).contiguous().float() / unit_of(pixels.dtype), labels
 
 
 def points(name: str, count: int, seed: int, noise: float | None = None, classes: int | None = None) -> TensorSplit:

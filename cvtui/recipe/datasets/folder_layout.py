@@ -302,6 +302,9 @@ def _one_folder(root: _Folder) -> Layout | None:
     if not root.holding and loose:
         above = os.path.dirname(os.path.abspath(root.path))
         kin = [name for name in subfolders(above)[0] if any(map(is_image, names_in(os.path.join(above, name))))]
+        around = os.path.dirname(above)
+        if halves.role(os.path.basename(above)) and sum(map(bool, map(halves.role, subfolders(around)[0]))) > 1:
+            above = around  # a class of a half
         meant = shlex.quote("folder:" + above) if len(kin) > 1 else ""
         raise root.refusal(
             f"{len(loose):,} image{'s' if len(loose) != 1 else ''}, but no subfolders with images; each class needs one"

@@ -128,21 +128,21 @@ def _nearest(path: Path) -> str:
 
 def without_prefix(text: str) -> str:
     """Say what is wrong with a text of no known source that may be a path; "" where it looks like none."""
-    word, colon, behind = text.strip().partition(":")
-    for path in (text.strip(), behind.strip() if colon and word.isalpha() else ""):
+    text = text.strip().rstrip(":")  # a form's field for a callable ends in one
+    word, colon, behind = text.partition(":")
+    for path in (text, behind.strip() if colon and word.isalpha() else ""):
         if not path:
             continue
         there = path_of(PREFIX + path)
         try:
             if there.is_dir():
                 line = as_typed(path.rstrip("/") or path)
-                return f"{text.strip()!r} is a folder; a folder of images is written {line}"
+                return f"{text!r} is a folder; a folder of images is written {line}"
             if there.exists():
                 return _file(there)
         except (OSError, ValueError):
             return ""
-    path = text.strip()
-    if ("/" in path or path.startswith("~")) and not (colon and word.isidentifier()):
-        there = path_of(PREFIX + path)
-        return f"{path!r} does not exist{_nearest(there)}; a folder of images is written folder:PATH"
+    if ("/" in text or text.startswith("~")) and not (colon and word.isidentifier()):
+        there = path_of(PREFIX + text)
+        return f"{text!r} does not exist{_nearest(there)}; a folder of images is written folder:PATH"
     return ""

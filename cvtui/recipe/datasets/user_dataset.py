@@ -15,25 +15,26 @@ from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
 SECONDS = 300.0
-_known: dict[tuple[str, str, float], DataFacts] = {}
+_known: dict[tuple[str, str, float, int | None], DataFacts] = {}
 
 
-def callable_facts(text: str, size: str, val_share: float) -> DataFacts:
+def callable_facts(text: str, size: str, val_share: float, drawn: int | None = None) -> DataFacts:
     """Return its facts, from a process of its own (some seconds: torch is loaded there) the first time.
 
-    RequestError, in one line, for whatever goes wrong in there.
+    drawn: the seed of items that are drawn once (`--cache`). RequestError, in one line, for whatever goes wrong there.
     """
-    key = (text, size, val_share)
+    key = (text, size, val_share, drawn)
     if key not in _known:
-        _known[key] = _ask(text, size, val_share)
+        _known[key] = _ask(*key)
     return _known[key]
 
 
-def _ask(text: str, size: str, val_share: float) -> DataFacts:
+def _ask(text: str, size: str, val_share: float, drawn: int | None) -> DataFacts:
     import json
     import subprocess
 
     words = [sys.executable, "-m", "cvtui.engine", "--facts", text, size, repr(val_share)]
+    words += [] if drawn is None else [str(drawn)]
     try:
         done = subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -91,7 +92,8 @@ class UserDataset(DataSource):
         return text.strip()
 
     def facts(self, recipe: Recipe) -> DataFacts:
-        return callable_facts(recipe.data, recipe.size, recipe.val_share)
+        drawn = recipe.seed if recipe.cache == "on" else None
+        return callable_facts(recipe.data, recipe.size, recipe.val_share, drawn)
 
     def where(self, text: str, _data_dir: str) -> tuple[str, State]:
         return f"what {text} returns", "ready"

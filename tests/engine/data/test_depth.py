@@ -21,6 +21,7 @@ from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.runtime.seeds import generator
 from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.spec import parse_chain
+from cvtui.recipe.datasets.image_folder import listing
 from cvtui.recipe.recipe import Recipe
 from tests.engine.data.deep_pictures import png16
 from tests.engine.making import folder, history, pixels_of, train
@@ -53,7 +54,7 @@ def made(root: Path, pictures: dict[str, Any]) -> Path:
 
 def read(root: Path, bits: int = 0) -> tuple[dict[float, Any], Split]:
     """Return the first plane of each image as it is kept, by its sum, and the split."""
-    split = _read(root, "8", 0.5, 0, Progress(None), bits)
+    split = _read(listing(root, 0.5), "8", Progress(None), bits)
     planes = [image[..., 0] for part in split[:2] for image in part.part(0, 100).pixels]
     return {float(plane.double().sum()): plane for plane in planes}, split
 

@@ -20,8 +20,9 @@ from cvtui.engine.data.user_dataset import read_callable
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
+from cvtui.recipe.validation import check
 from tests.engine.data.test_streaming import assert_same, at_step
-from tests.engine.making import folder, history, train
+from tests.engine.making import folder, history, recipe, train
 
 MODULE = """
 import random
@@ -217,3 +218,12 @@ def test_pipelines_of_torchvision_work_inside(tmp_path: Path) -> None:
     assert not torch.equal(one, two)
     assert train(folder(tmp_path, **{**RECIPE, "data": "livesets:of_v2", "batch_size": 4, "epochs": 1})) == (0, "", "")
     assert np.isfinite(split.train.stats.mean).all()
+
+
+def test_labels_that_are_drawn_once_are_those_of_the_facts(tmp_path: Path) -> None:
+    """The process that tells the facts draws what the run does, or the counts would not be those promised."""
+    run = folder(tmp_path, **{**RECIPE, "epochs": 1, "data": "livesets:turned", "cache": "on", "seed": 3})
+    assert train(run) == (0, "", "")
+    expected = read_callable("livesets:turned", "", 0.2, 3, 0, True).train.labels.bincount().tolist()
+    found = check(recipe(**RECIPE, data="livesets:turned", cache="on", seed=3)).data
+    assert list(found.train_counts) == expected

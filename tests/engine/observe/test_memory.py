@@ -84,6 +84,7 @@ def test_on_a_gpu_it_is_the_gpus_memory_that_counts(monkeypatch: pytest.MonkeyPa
     need = memory_need(checked)
     cuda = torch.device("cuda", 0)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 1000)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: 1.0)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 400)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (need.total - 600, 80 * GIB))
     assert check_fits(checked, cuda) == ""
@@ -92,16 +93,22 @@ def test_on_a_gpu_it_is_the_gpus_memory_that_counts(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (need.fixed - 601, 80 * GIB))
     with pytest.raises(RequestError, match=r"don't fit.*cuda:0 has .* free"):
         check_fits(checked, cuda)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (need.total, 80 * GIB))
+    assert check_fits(checked, cuda) == ""
+    share = (need.total - 100) / (80 * GIB)  # where more is free than this process may have
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: share)
+    assert "it may run out of memory" in check_fits(checked, cuda)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_on_a_real_gpu() -> None:
     free, _ = torch.cuda.mem_get_info(0)
+    before = torch.cuda.memory_allocated(0)
     side = int((free / 4) ** 0.5) + 1000
     with pytest.raises(RequestError, match="don't fit"):
         check_fits(check(recipe(net=f"fc{side}-fc{side}-fc", device="cuda")), torch.device("cuda", 0))
-    assert torch.cuda.memory_allocated(0) == 0
+    assert torch.cuda.memory_allocated(0) == before
 
 
 def test_the_batch_size_to_try_is_one_that_fits() -> None:
@@ -169,11 +176,11 @@ print(peak_bytes(), model[0].weight.double().sum().item())
 """
 
 
-def test_a_watched_step_of_67_million_weights_takes_256_mb_more_than_a_plain_one(tmp_path: Path) -> None:
+def test_a_watched_step_of_67_million_weights_takes_32_mb_more_than_a_plain_one(tmp_path: Path) -> None:
     """Everything that cvtui.watch does is counted: statistics, the doctor's facts, the log."""
     plain, watched = (run(STEP, where).split() for where in ("plain", str(tmp_path)))
     assert plain[1] == watched[1], "no bit of the weights is another"
-    assert int(watched[0]) - int(plain[0]) < MOST
+    assert int(watched[0]) - int(plain[0]) < 32_000_000, "1.02 times 1.24 GB is 25 MB more"
     log = next(tmp_path.glob("*/events.jsonl")).read_text()
     assert f'"update_sampled":{round(8200 * 8200 / GATHERED)}' in log
     assert '"update_ratio"' in log
