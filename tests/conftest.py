@@ -4,7 +4,6 @@ On a machine whose cores are shared, OpenMP's spinning threads make small nets a
 """
 
 import asyncio
-import contextlib
 import gc
 import importlib.util
 import os
@@ -14,9 +13,10 @@ import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.leftover import end_processes_in
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -26,17 +26,38 @@ HAS_TORCH = importlib.util.find_spec("torch") is not None
 HAS_BENCHMARKS = (Path(__file__).parent / "benchmarks").is_dir()
 """Not in the source archive."""
 
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("another Python", settings.get_profile("shared machine"), max_examples=25)
-settings.load_profile("shared machine" if HAS_TORCH else "another Python")
+settings.register_profile("long", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("long"), max_examples=30, derandomize=True)
+settings.register_profile("another Python", settings.get_profile("quick"), max_examples=10)
 
 _config = tempfile.TemporaryDirectory(prefix="cvtui-config-")
 os.environ["XDG_CONFIG_HOME"] = _config.name
 """Nobody's own settings are read or written, also by the programs that the tests start."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Take few examples, always the same, in the usual run, and all of Hypothesis's own with `-m long`; hide GPUs.
+
+    GPUs are hidden from all tests but those marked `gpu`, here and in every process that they start: what a test
+    expects of a run that names no device (bits, threads, time) is that of the CPU.
+    """
+    marks = str(config.option.markexpr)
+    long = "long" in marks and "not long" not in marks
+    settings.load_profile("long" if long else "quick" if HAS_TORCH else "another Python")
+    if os.environ.get("CVTUI_TEST_GPU") != "1" and ("gpu" not in marks or "not gpu" in marks):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without PyTorch, tests that train are left out (`torch`, or their file imports it): the rest must hold."""
+    """Without PyTorch, tests that train are left out (`torch`, or their file imports it): the rest must hold.
+
+    `-m long` takes Hypothesis's tests again, with all their examples.
+    """
+    if settings.get_current_profile_name() == "long":
+        for item in items:
+            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+                item.add_marker("long")
     if not HAS_TORCH:
         for item in items:
             if item.get_closest_marker("torch"):
@@ -62,10 +83,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     place = getattr(item, "funcargs", {}).get("tmp_path")
     if report.failed and place is not None:
-        for process in psutil.process_iter(["cmdline"]):
-            if any(word.startswith(f"{place}{os.sep}") for word in process.info["cmdline"] or ()):
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
+        end_processes_in(place)
     return report
 
 

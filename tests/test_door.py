@@ -333,6 +333,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "assets.py": ({"Path(__file__).resolve"}, "cvtui's own files"),
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
+    "runlog/early_process.py": ({"os.open"}, "/dev/null"),
     "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
     "engine/data/decoded_cache.py": (
         {"np.load", "np.memmap", "root.mkdir", "open", "shutil.rmtree", "os.replace", "os.utime",
@@ -350,7 +351,8 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "recipe/datasets/csv_file.py": ({"os.walk"}, "data sets: pictures below a table's folder, by name"),
     "recipe/datasets/npz_file.py": ({"np.load", "archive.open"}, "on a file that the door has opened"),
     "recipe/datasets/tar_shards.py": ({"tarfile.open"}, "on a file that the door has opened"),
-    "recipe/datasets/image_folder.py": ({"os.walk", "os.scandir"}, "data sets: regular files only, links left out"),
+    "recipe/datasets/image_files.py": (
+        {"os.listdir", "os.scandir"}, "data sets: regular files only, also behind links, as ImageFolder follows them"),
     "engine/data/formats/download.py": (
         {"folder.mkdir", "path.unlink", "tempfile.mkstemp", "os.fdopen", "os.chmod", "os.replace", "os.unlink",
          "tempfile.TemporaryDirectory", "shutil.rmtree", "there.rglob", "target.parent.mkdir"},
@@ -387,7 +389,8 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
         {"tempfile.TemporaryDirectory", "recipe.write_text"},
         "a temporary folder of its own",
     ),
-    "tui/detail/picture_index.py": ({"Pillow.open"}, "on bytes that the door has read"),
+    "tui/detail/picture_index.py": ({"Pillow.open"}, "on bytes, or a file, that the door has read or opened"),
+    "tui/detail/mistakes_view.py": ({"Pillow.open"}, "on bytes that came through a pipe"),
     "tui/form/augment_preview.py": ({"Image.open"}, "on bytes that came through a pipe"),
 }  # fmt: skip
 """Module -> the calls that go around the door, and why they may."""

@@ -55,7 +55,7 @@ def run(*words: str) -> str:
         ("import cvtui.tui.app", {"torch", "torchvision", "cvtui.engine", "cvtui.labs.experiments", "cvtui.cli"}),
         ("import cvtui.engine.__main__", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli"}),
         pytest.param(
-            *("import cvtui.engine.train.trainer", {"textual", "click", "cvtui.tui", "cvtui.cli", "torchvision"}),
+            *("import cvtui.engine.prewarm", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli", "torchvision"}),
             marks=pytest.mark.torch,
         ),
         ("import cvtui.cli.main", HEAVY - {"click"} | {"cvtui.recipe", "cvtui.calc", "cvtui.runlog"}),

@@ -221,10 +221,13 @@ STUB = """#!/usr/bin/env bash
 name=$(basename "$0")
 echo "$name was here"
 if [[ $name == light && $(cat breaks) == interrupted ]]; then sleep 60 & echo $! >sleeper; wait; fi
-if [[ $name == python && $(cat breaks) == interrupted ]]; then touch there; sleep 60; fi
+if [[ $name == python && $(cat breaks) == interrupted ]]; then : >there; sleep 60; fi
 [[ $name != $(cat breaks) ]]
 """
-"""In place of every program that `.ci/run` starts: fails, or waits for Ctrl-C, when the file `breaks` says so."""
+"""In place of every program that `.ci/run` starts: fails, or waits for Ctrl-C, when the file `breaks` says so.
+
+Bash goes on after a Ctrl-C that its child (`touch`) outlives, so it makes the file itself.
+"""
 
 
 def stubbed(at: Path, breaks: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.table import Row, Table, values
 
 NUMBER = 4
@@ -38,10 +39,11 @@ class Memory(NamedTuple):
         return self.parameters + self.gradients + self.activations + self.state(copies)
 
 
-def training_memory(table: Table, batch: int) -> Memory:
+def training_memory(table: Table | ModuleTable, batch: int) -> Memory:
     """Count what training this net at this batch size holds, but for the optimiser's state."""
     parameters = table.parameters * NUMBER
-    return Memory(batch, parameters, parameters, kept_activations(table, batch))
+    kept = table.kept * batch if isinstance(table, ModuleTable) else kept_activations(table, batch)
+    return Memory(batch, parameters, parameters, kept)
 
 
 def kept_activations(table: Table, batch: int) -> int:

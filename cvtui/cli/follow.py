@@ -21,10 +21,11 @@ from cvtui.cli.output.progress import RunReport
 from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.runlog.history import History
 from cvtui.runlog.tail import Tail
-from cvtui.runlog.worker_process import launch, stop
+from cvtui.runlog.worker_process import launch, resume_words, stop
 
 if TYPE_CHECKING:
     from cvtui.recipe.validation import Checked
+    from cvtui.runlog.early_process import EarlyProcess
 
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 3.0
@@ -32,20 +33,27 @@ PATIENCE_SECONDS = 3.0
 
 
 def train_without_screen(
-    checked: Checked, runs: Path, *, strict_name: bool = False, as_json: bool = False, quiet: bool = False
+    checked: Checked,
+    runs: Path,
+    early: EarlyProcess | None = None,
+    *,
+    strict_name: bool = False,
+    as_json: bool = False,
+    quiet: bool = False,
 ) -> int:
-    """Train in the foreground until the end; return the exit code.
+    """Train in the foreground until the end, in the `early` process where there is one; return the exit code.
 
     `strict_name`: the recipe's name was asked for on the command line, and must be free; a name from a recipe file gets
     -2, -3 … where it is taken, so that `cvtui runs/NAME/recipe.toml` repeats a run.
     """
-    return follow(make_folder(checked, runs, strict_name), checked, as_json=as_json, quiet=quiet)
+    return follow(make_folder(checked, runs, strict_name), checked, early=early, as_json=as_json, quiet=quiet)
 
 
 def follow(
     folder: RunFolder,
     checked: Checked,
     *,
+    early: EarlyProcess | None = None,
     resume: bool = False,
     rate: str = "",
     as_json: bool = False,
@@ -64,7 +72,7 @@ def follow(
     if resume:
         report.skip(history)
     report.begin()
-    with TrainingProcess(folder, resume, rate, with_terminal) as worker:
+    with TrainingProcess(folder, resume, rate, with_terminal, early) as worker:
         try:
             running = True
             while running:
@@ -111,8 +119,16 @@ class TrainingProcess:
     through us: the engine takes a second signal as "at once".
     """
 
-    def __init__(self, folder: RunFolder, resume: bool = False, rate: str = "", with_terminal: bool = False) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        resume: bool = False,
+        rate: str = "",
+        with_terminal: bool = False,
+        early: EarlyProcess | None = None,
+    ) -> None:
         self.folder = folder
+        self.early = early
         self.with_terminal = with_terminal
         self.resume = resume
         self.rate = rate
@@ -129,7 +145,10 @@ class TrainingProcess:
             handler = self._on_signal if self.with_terminal else signal.SIG_DFL
             self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handler)
         try:
-            self._process = launch(self.folder, detached=True, resume=self.resume, rate=self.rate)
+            words = resume_words(self.resume, self.rate)
+            self._process = self.early.train(self.folder, words) if self.early is not None else None
+            if self._process is None:
+                self._process = launch(self.folder, detached=True, resume=self.resume, rate=self.rate)
         except BaseException:
             self._restore()
             raise

@@ -27,6 +27,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """For a person, with the numbers."""
     evidence: str = ""
     """The number that was looked at, and what it is."""
+    files: tuple[str, ...] = ()
+    """Images that it is about, by where they lie (some of them)."""
     value: float | None = None
     threshold: float | None = None
     source: str = ""
@@ -54,6 +56,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
             "layer": self.layer,
             "sentence": self.sentence,
             "evidence": self.evidence,
+            "files": list(self.files),
             "value": self.value,
             "threshold": self.threshold,
             "source": self.source,
@@ -72,6 +75,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
             sentence=self.sentence,
             layer=self.layer,
             evidence=self.evidence,
+            files=list(self.files),
             name=self.name,
             threshold=self.threshold,
             source=self.source,

@@ -27,6 +27,7 @@ class RuleResult:
     value: float | None = None
     threshold: float | None = None
     evidence: str = ""
+    files: tuple[str, ...] = ()
     layer: str = ""
     sure: float = 1.0
     cure: dict[str, Any] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class RuleResult:
             layer=self.layer,
             sentence=self.sentence,
             evidence=self.evidence,
+            files=self.files,
             value=self.value if self.value is None or math.isfinite(self.value) else None,
             threshold=self.threshold,
             source=fault.source,

@@ -2,9 +2,9 @@
 
 `--resume` goes on from its newest checkpoint, at the rate RATE (0.001, /10) where one is given; `--look N` makes
 feature maps of validation image N for a run that is over (offline_maps.py); `--mistakes [CHECKPOINT]` lists the
-validation images that a checkpoint gets wrong (mistakes.py); `--warm` waits for requests (prewarm.py); `--check` reads
-a recipe on stdin (precheck.py); `--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with
-SEED as `--cache` draws it.
+validation images that a checkpoint gets wrong (mistakes.py); `--warm` waits for requests (prewarm.py); `--early` loads
+PyTorch and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py);
+`--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with SEED as `--cache` draws it.
 CVTUI_PLAIN=1 in the environment trains with PyTorch's own classes alone (runtime/plain.py).
 
 Exit codes: 0 finished or stopped, 1 failed or diverged (or the disk refused weights or log), 2 the request was wrong,
@@ -45,8 +45,10 @@ def main(arguments: list[str]) -> int:
             return tell_mistakes(Path(folder), *named)
         case ["--warm"]:
             return _warm()
+        case ["--early"]:
+            return _train([])
         case [folder] | [folder, "--resume"] | [folder, "--resume", _] if not folder.startswith("-"):
-            return _train(Path(folder), resume=len(arguments) > 1, rate="".join(arguments[2:]))
+            return _train(arguments)
     print(USAGE, file=sys.stderr)
     return 2
 
@@ -61,13 +63,21 @@ def _warm() -> int:
         return 130
 
 
-def _train(folder: Path, *, resume: bool, rate: str) -> int:
+def _train(words: list[str]) -> int:
+    """Train what the words of the command line ask for; without any, what the parent process tells."""
     from cvtui.engine.train.control import Signals
+    from cvtui.runlog.early_process import wait_for_run
 
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
     keep_freed_memory()
-    with loading():
-        from cvtui.engine.worker import train_folder
+    try:
+        with loading():
+            from cvtui.engine.worker import train_folder
+    finally:
+        words = words or wait_for_run()  # also for an error: from here on it goes to worker.log
+    if not words:
+        return 0
+    folder, resume, rate = Path(words[0]), len(words) > 1, "".join(words[2:])
     code = train_folder(folder, signals, resume=resume, rate=rate)
     signals.ignore()
     return code

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.preprocess import Preprocess
+from cvtui.engine.observe.image_writer import encodable
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.lottery import prepare_run
@@ -117,11 +118,8 @@ def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list
 
 def _encodable(name: str) -> tuple[str, bool]:
     """Return a name as UTF-8 can write it, and whether that is the name itself."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # bytes of a file's name that are no UTF-8
-        return name.encode("utf-8", "backslashreplace").decode(), False
-    return name, True
+    plain = encodable(name)
+    return plain, plain == name
 
 
 def _pictured(training: TrainingState, mistakes: list[Mistake]) -> list[Mistake]:

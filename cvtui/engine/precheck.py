@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.data.images import Images
-from cvtui.engine.observe.data_checks import data_facts
+from cvtui.engine.observe.data_checks import Named, data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.recorder import StepRecorder
@@ -65,7 +65,9 @@ def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
     training = prepare(check(recipe))
     on_record(run_record(training))
     on_record(recipe_facts(training))
-    checks = data_facts(training.data.train, training.data.validation, classes=len(training.checked.data.classes))
+    data = training.data
+    named = None if data.named is None else Named(data.named, data.classes)
+    checks = data_facts(data.train, data.validation, classes=len(training.checked.data.classes), named=named)
     if checks is not None:
         on_record(checks)
     weights = copy.deepcopy(training.model.state_dict())

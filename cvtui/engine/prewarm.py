@@ -2,7 +2,8 @@
 
 One JSON object a line on stdin:
     {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"}, with
-                                      "preview" where images are augmented (augment_preview.py); or {"recipe", "error"}
+                                      "preview" where images are augmented (augment_preview.py) and "layers" of a net
+                                      that is PyTorch code; or {"recipe", "error"}
     {"start": "FOLDER"}            -> stdin, stdout and stderr are let go (to worker.log), then FOLDER is trained
     the end of stdin               -> exit code 0
 """
@@ -18,6 +19,7 @@ from typing import Any
 import msgspec
 
 from cvtui import door
+from cvtui.calc.module_table import ModuleTable, rows_to_send
 from cvtui.engine.augment_preview import preview
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.forecast import forecast
@@ -53,7 +55,10 @@ def answer(fields: Any) -> dict[str, Any]:
         if not isinstance(fields, dict):
             raise RequestError("predict: expected the recipe's fields as an object")
         training = prepare(check(from_table(fields)))
-        result = {"recipe": fields, "parameters": training.checked.table.parameters, **forecast(training)}
+        table = training.checked.table
+        result = {"recipe": fields, "parameters": table.parameters, **forecast(training)}
+        if isinstance(table, ModuleTable):
+            result["layers"] = rows_to_send(table)
         shown = preview(training)
         return result if shown is None else {**result, "preview": shown}
     except RequestError as error:

@@ -24,15 +24,18 @@ from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
 from cvtui.engine.observe.first_steps import Probe
+from cvtui.engine.observe.forward_hooks import forward_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
-from cvtui.engine.observe.layer_sample import is_compiled, watched_layers
+from cvtui.engine.observe.layer_sample import watched_layers
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopRequested
+from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizer
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
@@ -68,9 +71,9 @@ class WatchedRun:
     ) -> None:
         if every < 0:
             raise ValueError(f"every must be 0 (never) or more, not {every}")
-        self.model = model
-        self.optimizer = optimizer
-        self.name = name
+        self.model = checked_model(model)
+        self.optimizer = checked_optimizer(optimizer)
+        self.name = checked_name(name)
         self.every = every
         self.runs = Path(runs)
         self.total_steps = total_steps
@@ -79,6 +82,8 @@ class WatchedRun:
         self.train = train
         self.validation = validation
         self._images = UserImages(validation, model)
+        self._hooks = forward_hooks(model)
+        self._told_compiled = False
         # What the recorder follows (RecordedTraining in recorder.py).
         self.step_count = 0
         self.clock = Clock()
@@ -94,22 +99,27 @@ class WatchedRun:
         self.folder = RunFolder.fresh(self.runs, stem, _RECIPE)
         self._lock: WorkerLock = self.folder.lock()
         self._writer = LiveDoctorWriter(self.folder)
+        try:
+            self._begin()
+        except BaseException as error:  # else the run would be taken for one that was lost
+            self._end(error)
+            raise
+        return self
+
+    def _begin(self) -> None:
+        """Write the start of the run and put the hooks on."""
         self._writer.write(self._started())
-        if is_compiled(self.model):
-            text = "this model is compiled: the outputs inside it can't be seen; weights and gradients are"
-            self._writer.write(Log(time=time.time(), text=text, level="warning"))
         facts = data_facts(self.train, self.validation, classes=len(self.classes))
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock()
-        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizer, self.every)
+        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizer, self.every, budget_for(self.model))
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
         images = ImageWriter(self.folder, self._recorder.write)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
         self._control = Control(loop, self._recorder, watch, CommandReader(self.folder.commands))
         self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
         self._recorder.add_sources(self._probe)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -120,12 +130,22 @@ class WatchedRun:
             self._recorder.flush()
             if (facts := self._probe.remaining()) is not None:
                 self._writer.write(facts)
-            status, reason = _ending(value)
-            self._writer.write(RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason))
+        finally:
+            self._end(value)
+        return isinstance(value, Stopped)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Write how the run ended, and let go of its folder."""
+        try:
+            self._hooks.close()
+            status, reason = _ending(error)
+            cost = self._recorder.watch.cost()
+            self._writer.write(
+                RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
+            )
         finally:
             self._writer.close()
             self._lock.release()
-        return isinstance(value, Stopped)
 
     def _started(self) -> RunStarted:
         parameter = next(self.model.parameters(), None)
@@ -170,9 +190,14 @@ class WatchedRun:
 
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
+        loss = checked_number("loss", loss)
+        accuracy = None if accuracy is None else checked_number("accuracy", accuracy)
         self.step_count += 1
         self._recorder.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
         self._recorder.flush_when_due()
+        if self._hooks.called and not self._told_compiled:
+            self._told_compiled = True
+            self.log("the model runs through torch.compile: its layers' outputs are read inside the compiled code")
         try:
             self._control.apply_pending()
         except StopRequested as asked:
@@ -272,9 +297,10 @@ _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that wo
 def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
     """Record your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
 
-    model: any nn.Module (also compiled, or in DataParallel). optimizer: the one that trains it.
+    model: any nn.Module (also in DataParallel, or under torch.compile if it was not called yet).
+    optimizer: the one that trains it, also in accelerate's wrapper.
     name: the run folder's name (-2, -3 … where it is taken); made of date and model without one.
-    every: look at all layers at every N-th step (10; 0 is never). runs: the folder of all runs ("runs").
+    every: look at all layers at every N-th step at most (10; 0 is never). runs: the folder of all runs ("runs").
     total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.
     train, validation: (images, labels) as tensors, or a Dataset of such pairs: looked through once before the first
     step, for what the doctor can tell of them (labels, duplicates, values that are not finite). With `validation` the

@@ -51,6 +51,7 @@ class RunOutcome(NamedTuple):
     step: int = 0
     missing: str = ""
     """What was to be kept and is not on the disk, in words."""
+    watch_cost: float | None = None
 
 
 def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: str = "") -> int:
@@ -82,7 +83,14 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
 
 def _ended(outcome: RunOutcome) -> RunEnded:
     reason = "; ".join(filter(None, [outcome.reason, outcome.missing]))
-    return RunEnded(time=time.time(), step=outcome.step, status=outcome.status, reason=reason, missing=outcome.missing)
+    return RunEnded(
+        time=time.time(),
+        step=outcome.step,
+        status=outcome.status,
+        reason=reason,
+        missing=outcome.missing,
+        watch_cost=outcome.watch_cost,
+    )
 
 
 def _exit_code(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
@@ -131,7 +139,8 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
             writer.write(Log(time=time.time(), text=message, level="warning", step=training.step))
         if ticket:
             writer.write(Log(time=time.time(), text=ticket, step=training.step))
-        return _train(Trainer(training, folder, writer, signals))
+        trainer = Trainer(training, folder, writer, signals)
+        return _train(trainer)._replace(watch_cost=trainer.watch.cost())
     except RequestError as error:
         _print_error(error)
         return RunOutcome("failed", _one_line(error), 2, training.step if training else 0)

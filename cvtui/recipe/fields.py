@@ -246,8 +246,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Run",
         (
-            "name", "device", "threads", "precision", "deterministic", "seed", "watch_every", "keep", "save_every",
-            "on_nan",
+            "name", "device", "threads", "precision", "deterministic", "graph", "seed", "watch_every", "keep",
+            "save_every", "on_nan",
         ),
     ),
     (

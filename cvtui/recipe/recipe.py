@@ -95,12 +95,13 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str,
         Meta(
             pattern=r"(?s).*\S.*",
-            extra={"allowed": "a net expression such as conv32-relu-pool-fc"},
-            description="The net expression; a bare `fc` at the end has one output per class.",
+            extra={"allowed": "a net expression such as conv32-relu-pool-fc, or torchvision:resnet18"},
+            description="The net expression (a bare `fc` at the end has one output per class), torchvision:NAME, "
+            "timm:NAME or package.module:callable.",
         ),
     ] = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
 
-    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0.")] = "he"
+    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0 (but with own).")] = "he"
 
     loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
 
@@ -205,6 +206,15 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "on"
 
+    graph: Annotated[
+        Literal["auto", "off"],
+        Meta(
+            description="auto or off. On an NVIDIA GPU the training step is captured once as a CUDA graph and "
+            "replayed, which saves launching its kernels one by one; losses stay the same to the last bit. What "
+            "can't be captured runs as it is, and the log says why. Elsewhere it changes nothing."
+        ),
+    ] = "auto"
+
     threads: Annotated[
         int,
         Meta(
@@ -216,7 +226,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0
 
     watch_every: Annotated[
-        int, Meta(ge=0, le=1_000_000_000, description="Layer statistics at every Nth step; 0 is never.")
+        int, Meta(ge=0, le=1_000_000_000, description="Layer statistics at every Nth step at most; 0 is never.")
     ] = 10
 
     keep: Annotated[

@@ -65,6 +65,7 @@ RULES: dict[str, Rule] = {
     "device": Rule("told", "the last bits may differ"),
     "precision": Rule("told", "from this step on"),
     "deterministic": Rule("told", "from this step on"),
+    "graph": Rule("obeyed", "a captured step gives the same bits"),
     "threads": Rule("obeyed", "a change that may move the last bits is told beside device and PyTorch's version"),
     "watch_every": Rule("obeyed", "looking changes no number"),
     "keep": Rule("obeyed", "which checkpoints stay from here on"),

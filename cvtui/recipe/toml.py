@@ -15,6 +15,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import normalized
 from cvtui.recipe.fields import FIELDS, Value, field
+from cvtui.recipe.net_target import usual_init
 from cvtui.recipe.recipe import Recipe
 
 LARGEST_FILE = 1 << 20
@@ -59,6 +60,8 @@ def from_table(table: dict[str, Any], source: str = "") -> Recipe:
         if found.name in values:
             raise RequestError(f"{before}{found.name}: is there twice (with a hyphen and with an underscore)")
         values[found.name] = found.check(value, f"{before}{found.name}")
+    if "net" in values:
+        values.setdefault("init", usual_init(values["net"]))
     return Recipe(**values)
 
 
@@ -72,7 +75,8 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     """Set some fields of a recipe from text, as typed on the command line or into the form.
 
     Keys are fields' names (hyphens are free). A weight decay that was the usual one of the optimizer before becomes
-    that of the new one. RequestError names the option: "--lr: 'fast' is not a number; allowed: …".
+    that of the new one, and so does the usual initialization of the net. RequestError names the option: "--lr: 'fast'
+    is not a number; allowed: …".
     """
     values = {}
     for name, text in changes.items():
@@ -81,6 +85,8 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     usual = "weight_decay" not in values and recipe.weight_decay == usual_decay(recipe.optimizer)
     if "optimizer" in values and usual:
         values["weight_decay"] = usual_decay(str(values["optimizer"]))
+    if "net" in values and "init" not in values and recipe.init == usual_init(recipe.net):
+        values["init"] = usual_init(str(values["net"]))
     return msgspec.structs.replace(recipe, **values)
 
 

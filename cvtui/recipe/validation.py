@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cvtui.calc import Table, trace
+from cvtui.calc.module_table import ModuleTable, uncounted
 from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
 from cvtui.calc.table import size_text
@@ -24,6 +25,7 @@ from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.learning_rate import full_rate
+from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.recipe.recipe import Recipe
 
 
@@ -33,8 +35,8 @@ class Checked:
 
     recipe: Recipe
     """With every choice in its own spelling."""
-    table: Table
-    """The net's layers, for one image of the data."""
+    table: Table | ModuleTable
+    """The net's layers, for one image of the data; of PyTorch code not counted before the engine has built it."""
     data: DataFacts
     steps_per_epoch: int
     """Batches an epoch: training images / batch size, rounded up (the last batch is smaller, unless it joins)."""
@@ -74,6 +76,9 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
     check_pixels(preprocess.spec, augment, data)
     table = check_net(recipe.net, data)
+    init = parse_choice(recipe.init, INITS, "init")
+    if init.name == "fixup" and isinstance(table, ModuleTable):
+        raise RequestError("init: fixup is for the residual blocks of a net expression; own is what PyTorch code has")
     check_norms(table, recipe.batch_size, data)
     steps_per_epoch = steps_of(data.train, recipe.batch_size, table)
     return Checked(
@@ -85,7 +90,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         schedule=make_schedule(recipe, steps_per_epoch),
         preprocess=preprocess,
         augment=augment,
-        init=parse_choice(recipe.init, INITS, "init"),
+        init=init,
         loss=parse_choice(recipe.loss, LOSSES, "loss"),
         optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
@@ -93,27 +98,33 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     )
 
 
-def flat_norm(table: Table) -> str:
+def flat_norm(table: Table | ModuleTable) -> str:
     """Return the name of the first batch norm with one value a channel of each image; "" where there is none.
 
     Behind fc, gap or a map of 1x1: its standard deviation of a batch of one is that of one value, and PyTorch refuses.
     """
+    if isinstance(table, ModuleTable):
+        return ""
     return next(
         (row.name for row in table.rows if isinstance(row.node, BatchNorm) and math.prod(row.input[:-1]) == 1), ""
     )
 
 
-def joins_last(train: int, batch_size: int, table: Table) -> bool:
-    """Return True if an epoch's last batch would be a single image, before a batch norm that needs two."""
-    return batch_size > 1 and train > batch_size and train % batch_size == 1 and bool(flat_norm(table))
+def joins_last(train: int, batch_size: int, table: Table | ModuleTable) -> bool:
+    """Return True if an epoch's last batch would be a single image, before a batch norm that needs two.
+
+    PyTorch code may have such a norm anywhere, so there it joins always.
+    """
+    single = batch_size > 1 and train > batch_size and train % batch_size == 1
+    return single and (isinstance(table, ModuleTable) or bool(flat_norm(table)))
 
 
-def steps_of(train: int, batch_size: int, table: Table | None) -> int:
+def steps_of(train: int, batch_size: int, table: Table | ModuleTable | None) -> int:
     """Batches an epoch."""
     return -(-train // batch_size) - (table is not None and joins_last(train, batch_size, table))
 
 
-def check_norms(table: Table, batch_size: int, data: DataFacts) -> None:
+def check_norms(table: Table | ModuleTable, batch_size: int, data: DataFacts) -> None:
     """Check that a batch is large enough for the net's batch norms. RequestError."""
     if batch_size == 1 and (name := flat_norm(table)):
         raise RequestError(
@@ -140,10 +151,15 @@ def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]]
             )
 
 
-def check_net(net: str, data: DataFacts) -> Table:
-    """Trace `net` on images of `data`. RequestError (with the column) when it can't be built on them."""
+def check_net(net: str, data: DataFacts) -> Table | ModuleTable:
+    """Trace `net` on images of `data`. RequestError (with the column) when it can't be built on them.
+
+    Of PyTorch code only the text is checked here: building it takes PyTorch.
+    """
     classes = len(data.classes)
     try:
+        if is_target(net):
+            return uncounted(str(parse_target(net)), data.size)
         table = trace(parse(net), data.size, classes)
     except RequestError as error:
         raise RequestError(

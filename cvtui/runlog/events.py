@@ -160,6 +160,9 @@ class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
     written after them."""
     layer: str = ""
     """Whose feature maps."""
+    names: list[str] = []
+    """Where the image of each tile lies (a path, `pictures.npz[17]`, a number): of samples and mistakes, and
+    of the image itself."""
     truth: str = ""
     """Of the image itself: its true class."""
     said: str = ""
@@ -197,6 +200,8 @@ class Finding(Record, tag="finding", frozen=True, kw_only=True):
     severity: Literal["stop", "warn", "note"]
     sentence: str
     layer: str = ""
+    files: list[str] = []
+    """Images that it is about, by where they lie (some of them)."""
     evidence: str = ""
     name: str = ""
     """The fault in two or three words."""
@@ -246,6 +251,13 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Validation images that are also training images, value for value."""
     overlap_pairs: list[list[int]] = []
     """[training, validation] numbers of some of them."""
+    bad_names: list[str] = []
+    """Where the images of `bad_items` lie (paths, or the like), where that is known."""
+    overlap_names: list[list[str]] = []
+    """The same of `overlap_pairs`: [training, validation]."""
+    doubtful: list[list[str]] = []
+    """[where it lies, its label, the label of its nearest images] of training images whose nearest agree on another (at
+    most 20; where the names of images are known)."""
     neighbours_train: float | None = None
     """Share of training images whose nearest other training images have, in their majority, the same label."""
     neighbours_validation: float | None = None
@@ -358,6 +370,8 @@ class RunEnded(Record, tag="end", frozen=True, kw_only=True):
     reason: str = ""
     missing: str = ""
     """What could not be written at the end, such as the last checkpoint (`reason` holds it too)."""
+    watch_cost: float | None = None
+    """Share of this process's training time that watching took, 0..1: samples of layers and pictures, to the end."""
 
 
 AnyRecord = (

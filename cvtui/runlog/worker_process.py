@@ -54,8 +54,12 @@ def launch(folder: RunFolder, *, detached: bool, resume: bool = False, rate: str
     gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when worker.log can't be
     written.
     """
-    words = ["--resume", *([rate] if rate else [])] if resume else []
-    return _engine(folder, words, worker_threads(_threads_of(folder)), detached)
+    return _engine(folder, resume_words(resume, rate), worker_threads(threads_of(folder)), detached)
+
+
+def resume_words(resume: bool, rate: str = "") -> list[str]:
+    """Return what follows the folder on the engine's command line."""
+    return ["--resume", *([rate] if rate else [])] if resume else []
 
 
 def launch_look(folder: RunFolder, number: int) -> subprocess.Popen[bytes]:
@@ -73,7 +77,7 @@ def mistakes_command(folder: RunFolder, checkpoint: str = "") -> tuple[list[str]
     Beside a training it takes one thread.
     """
     words = [str(folder.path), "--mistakes", *([checkpoint] if checkpoint else [])]
-    threads = 1 if folder.alive() else worker_threads(_threads_of(folder))
+    threads = 1 if folder.alive() else worker_threads(threads_of(folder))
     return [sys.executable, "-m", "cvtui.engine", *words], worker_environment(threads)
 
 
@@ -121,7 +125,7 @@ def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
         process.wait()
 
 
-def _threads_of(folder: RunFolder) -> int:
+def threads_of(folder: RunFolder) -> int:
     """`threads` of the folder's recipe; 0 where it can't be read (the engine itself says what is wrong with it)."""
     try:
         threads = tomllib.loads(door.text(folder.recipe)).get("threads", 0)

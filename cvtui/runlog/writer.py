@@ -44,6 +44,9 @@ class EventWriter:
     `dropped` counts layer records let go. A log that was deleted is begun anew with the record `run`.
     """
 
+    layer_seconds = 0.0
+    """What a writer that reads its own records has spent on those of layers."""
+
     def __init__(self, folder: RunFolder) -> None:
         self._path = folder.events
         self._note = folder.note

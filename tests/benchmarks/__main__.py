@@ -3,7 +3,7 @@
     --rounds N       rounds, in which everybody has one turn (7)
     --starts N       everybody is started anew so often, and the rounds are shared among the starts (1)
     --cases A,B      of digits, mlp, cifar, resnet18, busy, four (all)
-    --who A,B        of plain, dataloader, lightning, fastai, cvtui, screen, bf16 (all)
+    --who A,B        of plain, dataloader, lightning, fastai, cvtui, screen, bf16 (these), uncaptured, unwatched
     --quick          3 rounds of short turns of digits and cifar
     --device cuda    (cpu)
     --threads N      everybody on so many (0: as each has it by itself)
@@ -12,7 +12,8 @@
 The same net, data, optimiser and batch for everybody; turns are interleaved, so that whatever else happens on the
 machine meets all of them, and what counts is the median of the rounds. (One process of the plain loop may be half as
 quick again as the next, as its memory happens to lie: hence `--starts`.) `cvtui` is the engine with everything watched,
-`screen` the same with `cvtui attach` in a pseudo-terminal, `bf16` with `--precision bfloat16`. `busy`: plain loop and
+`screen` the same with `cvtui attach` in a pseudo-terminal, `bf16` with `--precision bfloat16`, `uncaptured` with
+`--graph off`, `unwatched` with `--watch-every 0`. `busy`: plain loop and
 cvtui beside one and two spinning processes; `four`: four runs of cvtui at once.
 
 The peers come with `pip install 'cvtui[bench]'`; one that is missing is a row that says so.
@@ -28,6 +29,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.contestants import Contestant, Engine, Missing, Peer, Spinners
@@ -41,7 +43,18 @@ TITLES = {
     "cvtui": "cvtui, everything watched",
     "screen": "cvtui, everything watched, a screen attached",
     "bf16": "cvtui, everything watched, `--precision bfloat16`",
+    "uncaptured": "cvtui, everything watched, `--graph off`",
+    "unwatched": "cvtui, `--watch-every 0`",
 }
+ENGINES: dict[str, dict[str, Any]] = {
+    "cvtui": {},
+    "screen": {},
+    "bf16": {"precision": "bfloat16"},
+    "uncaptured": {"graph": "off"},
+    "unwatched": {"watch_every": 0},
+}
+"""What a run of ours changes in the recipe."""
+USUAL = [name for name in TITLES if name not in ("uncaptured", "unwatched")]
 BUSY_CASES = ("digits", "cifar")
 SECONDS = {"digits": 2.0, "mlp": 2.0, "cifar": 3.0, "resnet18": 8.0}
 """Of a turn."""
@@ -65,12 +78,16 @@ class Race:
                 self.missing[name] = str(error)
 
     def _make(self, name: str, device: str, base: Path, threads: int) -> Contestant:
-        if name in ("cvtui", "screen", "bf16"):
-            return Engine(
-                f"{self.case.name} {name}", self.case, device, base, name == "screen", threads,
-                "bfloat16" if name == "bf16" else "float32",
-            )  # fmt: skip
+        if name in ENGINES:
+            fields = {"threads": threads, **ENGINES[name]}
+            return Engine(f"{self.case.name} {name}", self.case, device, base, name == "screen", fields)
         return Peer(name, self.case, device, threads)
+
+    def join(self, other: Race) -> None:
+        """Take in the contestants of another start of this case."""
+        self._in |= other._in
+        self.found |= other.found
+        self.missing |= other.missing
 
     def warm_up(self, seconds: float) -> None:
         for one in self._in.values():
@@ -201,7 +218,7 @@ def judged(races: list[Race]) -> list[str]:
     """Each goal and what came of it."""
     lines = []
     for found in races:
-        for mine in ("cvtui", "screen", "bf16"):
+        for mine in ENGINES:
             if mine not in found.found:
                 continue
             goals = [("plain", 1.2)] + ([("lightning", 2.5), ("fastai", 2.0)] if found.case.small else [])
@@ -229,7 +246,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--starts", type=int, default=1)
     parser.add_argument("--cases", default="")
-    parser.add_argument("--who", default=",".join(TITLES))
+    parser.add_argument("--who", default=",".join(USUAL))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)

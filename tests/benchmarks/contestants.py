@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,17 +47,21 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
+_ENVIRONMENT = threading.Lock()
+
+
 @contextlib.contextmanager
 def as_a_user() -> Iterator[None]:
     """Our own environment is the clean one meanwhile: `launch` hands it on to the engine."""
-    kept, clean = dict(os.environ), clean_environment()
-    os.environ.clear()
-    os.environ.update(clean)
-    try:
-        yield
-    finally:
+    with _ENVIRONMENT:
+        kept, clean = dict(os.environ), clean_environment()
         os.environ.clear()
-        os.environ.update(kept)
+        os.environ.update(clean)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
 
 
 class Peer:
@@ -118,11 +122,10 @@ class Engine:
         device: str,
         base: Path,
         screen: bool = False,
-        threads: int = 0,
-        precision: Literal["float32", "bfloat16"] = "float32",
+        fields: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
-        recipe = Recipe(**case.fields, epochs=100_000, device=device, threads=threads, precision=precision)
+        recipe = Recipe(**{**case.fields, "epochs": 100_000, "device": device, **(fields or {})})
         self._per_epoch = check(recipe).steps_per_epoch
         self._folder = RunFolder.create(base, name.replace(" ", "-"), dumps(recipe))
         with as_a_user():

@@ -124,7 +124,6 @@ class Trainer:
         self.optimizer.step()
 
     def sampled(self) -> Any:
-        self.watch._samples = 0
         self.watch.begin(self.number)
         self.step()
         self.watch.end()

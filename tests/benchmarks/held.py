@@ -113,7 +113,7 @@ def report(ratios: dict[str, list[float]]) -> list[str]:
     """Say the share of the nets at or above the goal, median and worst, each beside its goal."""
     lines = []
     for name, found in ratios.items():
-        middle, worst = GOALS.get(name, (0.0, 0.0))
+        middle, worst = GOALS.get(name, GOALS["cvtui"])
         enough = sum(ratio >= middle for ratio in found)
         median, least = statistics.median(found), min(found)
         words = [

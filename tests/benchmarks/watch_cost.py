@@ -2,11 +2,11 @@
 
 The same steps of the same net with `cvtui.watch` (every tenth step sampled) and without, turn by turn, so that a
 machine that gets busier or hotter does so for both; the ratio is that of the medians of a block's time. Beside it what
-the screen of the watched run says ("watching costs 1.2 %"), which counts only the time inside the hooks: what the
-hooks make slower around them, and the log, come on top.
+the screen of the watched run says ("monitoring overhead 1.2 %"): samples, their records and the doctor's look at
+them; the log of the steps themselves and the gradients' norm come on top.
 
-Two figures each: `early`, the first samples (every tenth step, whatever it costs), and `steady`, once samples also
-keep their distance in time (see FREE_SAMPLES in layer_watch.py). What the screen says belongs to `early`.
+Two figures each: `early`, the first samples (every tenth step, as the budget allows), and `steady`, once samples also
+keep their distance in time (see FREE_SAMPLES in watch_budget.py). What the screen says belongs to `early`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ import torch
 from torch import nn
 
 import cvtui
-from cvtui.engine.nn.model import Net
-from cvtui.engine.observe import layer_watch as watching
+from cvtui.engine.observe.watch_budget import FREE_SAMPLES
+from cvtui.engine.train.state import make_net
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.history import History
 
 EVERY = 10
+COMPILED = False
+"""Both models run through torch.compile (`--compile`)."""
 
 
 class Cost(NamedTuple):
@@ -47,6 +49,8 @@ class Contender:
     def __init__(self, make: Callable[[], nn.Module], images: torch.Tensor, classes: int, device: torch.device) -> None:
         torch.manual_seed(0)
         self.model = make().to(device)
+        if COMPILED:
+            self.model.compile()
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01, momentum=0.9)
         self.images = images.to(device)
         self.labels = (torch.arange(len(images)) % classes).to(device)
@@ -86,7 +90,7 @@ def measure(
         watched.block(EVERY, run)  # the doctor's probe looks at the first five steps
         for phase in ("early", "steady"):
             if phase == "steady":
-                run._recorder.watch._samples = watching.FREE_SAMPLES  # those that keep no distance are taken
+                run._recorder.watch.budget._count = FREE_SAMPLES  # those that keep no distance are taken
                 said = _told(run)
             for number in range(pairs):
                 turns = [("plain", plain, None), (phase, watched, run)]
@@ -117,7 +121,7 @@ def resnet() -> nn.Module:
 
 
 def default_net() -> nn.Module:
-    return Net(check(Recipe()).table)
+    return make_net(check(Recipe()))
 
 
 def main() -> None:
@@ -125,7 +129,11 @@ def main() -> None:
     words.add_argument("--pairs", type=int, default=7, help="blocks of each (7)")
     words.add_argument("--steps", type=int, default=0, help="steps of a block (10 of ResNet-18, 200 of the other)")
     words.add_argument("--device", default="cpu")
+    words.add_argument("--compile", action="store_true", help="both through torch.compile (inductor)")
+    words.add_argument("--nets", default="resnet18,default", help="of resnet18 and default (both)")
     asked = words.parse_args()
+    global COMPILED
+    COMPILED = asked.compile
     device = torch.device(asked.device)
     facts = check(Recipe()).data
     assert len(facts.size) == 3
@@ -140,6 +148,8 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {device}; every {EVERY}th step is sampled")
     print(f"{'':<28}{'step':>10}{'early':>10}{'steady':>10}{'the screen says':>18}")
     for name, (make, images, classes, steps) in nets.items():
+        if name.partition(" ")[0].rstrip(",") not in asked.nets.split(","):
+            continue
         cost = measure(make, images, classes, device, asked.pairs, steps)
         print(f"{name:<28}{cost.step:>7.2f} ms{cost.early:>10.1%}{cost.steady:>10.1%}{cost.said:>18.1%}")
 

@@ -42,8 +42,8 @@ def run(case: Case, epochs: int, watch_every: int | None, base: Path, threads: i
     history = History(RunFolder.open(base / "run"))
     history.poll()
     seconds = float(history.steps.seconds[-1])
-    last = history.latest_layers
-    return seconds, (last.watch_cost or 0.0) if last is not None else 0.0
+    assert history.end is not None
+    return seconds, history.end.watch_cost or 0.0
 
 
 def cost(case: Case, rounds: int, seconds: float, threads: int) -> tuple[float, float]:

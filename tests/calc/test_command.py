@@ -197,7 +197,7 @@ HUGE = "9" * 5000
         (("conv1000000001",), "too large"),
         (("missing.toml",), "missing.toml"),
         (("missing/net.toml",), "net.toml"),
-        pytest.param(("no.such.module:thing",), "No module named", marks=pytest.mark.torch),
+        pytest.param(("no.such.module:thing",), "there is no module", marks=pytest.mark.torch),
         (("\x00",), "expected a layer"),
     ],
     ids=lambda one: one[0][:12] + " ".join(one[1:])[:24] if isinstance(one, tuple) else "",

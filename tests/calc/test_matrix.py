@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cvtui.calc.matrix import MODES, FilterSpec, Matrix, build, parse_numbers, rank, sliding, times
+from tests.examples import examples
 
 
 def test_the_lectures_toeplitz_matrix() -> None:
@@ -107,7 +108,7 @@ def by_pytorch(spec: FilterSpec, x: tuple[int, ...]) -> list[int]:
     return [round(number) for number in convolve(padded[None, None], weights, stride=spec.stride).flatten().tolist()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(specs(), st.data())
 def test_matrix_times_input_is_pytorchs_convolution(spec: FilterSpec, data: st.DataObject) -> None:
     assume(0 not in spec.output)
@@ -119,7 +120,7 @@ def test_matrix_times_input_is_pytorchs_convolution(spec: FilterSpec, data: st.D
     assert len(y) == prod(spec.output)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(1, 7).flatmap(lambda n: st.lists(numbers(n), min_size=1, max_size=7)))
 def test_rank_is_exact(rows: list[tuple[int, ...]]) -> None:
     assert rank(rows) == int(torch.linalg.matrix_rank(torch.tensor(rows, dtype=torch.double)))

@@ -16,6 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from tests.calc.nets import nets, sizes
 from tests.calc.oracle import Built, as_shape
+from tests.examples import examples
 
 BATCH = 3
 
@@ -57,7 +58,7 @@ def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(net: str) -> 
     assert kept_activations(trace(chain, size, 7), BATCH) == kept_by_autograd(chain, size)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(nets, sizes)
 def test_random_nets_keep_what_autograd_keeps(chain: Chain, size: Size) -> None:
     try:

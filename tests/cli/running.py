@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,7 @@ def within(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start `cvtui WORDS` in `cwd`; its streams are pipes."""
+    """Start `cvtui WORDS` in `cwd`, its streams in pipes; it hears SIGHUP, even if the tests run under `nohup`."""
     return subprocess.Popen(
         command(*words),
         cwd=cwd,
@@ -68,4 +69,9 @@ def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_hang_ups,
     )
+
+
+def _hear_hang_ups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

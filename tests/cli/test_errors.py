@@ -19,7 +19,7 @@ LONG = "conv8-" * 60 + "conv8x-fc"
     [
         # what was given, what is allowed, the nearest
         (["--data", "digit"], ["--data", "'digit'", "digits, shapes", "did you mean 'digits'?"]),
-        (["--data", "mars"], ["--data", "'mars'", "digits, shapes", "stl10, folder:PATH, package.module:callable"]),
+        (["--data", "mars"], ["--data", "'mars'", "digits, shapes", "stl10, folder:PATH, csv:PATH"]),
         (["--optimizer", "adm"], ["--optimizer", "'adm'", "sgd", "did you mean 'adam'?"]),
         (["--optimizer", "adam(beta1=2)"], ["beta1", "2", "0 <= x < 1"]),
         (["--init", "hee"], ["--init", "did you mean 'he'?"]),

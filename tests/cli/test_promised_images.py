@@ -82,7 +82,7 @@ def test_the_form_and_the_command_line_promise_at_most(
     checked = check(Recipe(data=f"folder:{pictures}", size="8", net="conv4-relu-fc", batch_size=16, epochs=1))
     assert checked.steps_per_epoch == 5
     draft = validate(texts(data=f"folder:{pictures}", size="8", net="conv4-relu-fc", batch_size="16", epochs="3"))
-    numbers = {name: value for name, value, _ in _numbers(draft, None)}
+    numbers = {name: value for name, value, _ in _numbers(draft, draft.table, None)}
     assert (numbers["steps per epoch"], numbers["steps in all"]) == ("at most 5", "at most 15")
     code, out, err = said(
         capsys, "--no-ui", *recipe(pictures), "--runs", str(tmp_path / "runs"), "--name", "made", "--seed", "0"
@@ -104,4 +104,4 @@ def test_the_form_and_the_command_line_promise_at_most(
 def test_what_is_known_is_promised_plainly() -> None:
     assert facts(Recipe(data="digits")).at_most == ""
     draft = validate(texts(data="digits"))
-    assert "at most" not in str(_numbers(draft, None))
+    assert "at most" not in str(_numbers(draft, draft.table, None))

@@ -185,11 +185,16 @@ def shell(here: Path, words: str, after: str, **env: str) -> subprocess.Complete
     )  # fmt: skip
 
 
-SAYING = ("runs", "runs --json", "compare a b", "calc conv8-fc --input 8x8x1", "doctor a", "data", "lab", "--help")
+SAYING = (
+    "runs", "runs --json", "calc conv8-fc --input 8x8x1", "--help",
+    *(pytest.param(words, marks=pytest.mark.long) for words in ("compare a b", "doctor a", "data", "lab")),
+)  # fmt: skip
+"""A table, JSON, what needs no run, and click's own words; the others say theirs by the same ways."""
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-@pytest.mark.parametrize(("words", "unbuffered"), [*((words, "") for words in SAYING), ("runs", "1"), ("data", "1")])
+@pytest.mark.parametrize("unbuffered", ["", pytest.param("1", marks=pytest.mark.long)])
+@pytest.mark.parametrize("words", SAYING)
 def test_a_full_disk_below_stdout_is_one_line(two_runs: Path, words: str, unbuffered: str) -> None:
     done = shell(two_runs, words, ">/dev/full", PYTHONUNBUFFERED=unbuffered)
     assert done.returncode == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyte
@@ -20,8 +21,12 @@ ESC, ENTER, TAB, UP, DOWN, LEFT, RIGHT = "\x1b", "\r", "\t", "\x1b[A", "\x1b[B",
 CTRL_P, CTRL_Q = "\x10", "\x11"
 ESCAPE = 0.15
 """Seconds after which a key is a new one: one that comes within 0.1 s is taken for a part of an escape sequence."""
-SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.torch)]
-"""The large one on README's Python alone: it is drawn anew at every key, and that takes its time."""
+HAS_TORCH = find_spec("torch") is not None
+SIZES = [
+    pytest.param((80, 24), marks=[pytest.mark.long] if HAS_TORCH else []),
+    pytest.param((160, 45), marks=pytest.mark.torch),
+]
+"""The large one on README's Python, where it is drawn anew at every key; the small one on the others (.ci/light)."""
 
 
 @pytest.fixture

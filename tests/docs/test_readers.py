@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cvtui.engine.data.image_folder import Progress, _read
+from cvtui.recipe.datasets.image_folder import listing
 from tests.engine.data.deep_pictures import png16
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
@@ -99,7 +100,7 @@ def by_cvtui(path: Path) -> str:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     _read.cache_clear()
-    split = _read(root, "8", 0.5, 0, Progress(None))
+    split = _read(listing(root, 0.5), "8", Progress(None))
     return words(split.train.part(0, 1).pixels[0].numpy())
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from cvtui.engine import worker
-from cvtui.engine.observe import layer_watch, live_doctor, recorder
+from cvtui.engine.observe import live_doctor, recorder, watch_budget
 from cvtui.engine.train import control, trainer
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import TrainingState
@@ -114,7 +114,8 @@ def by_steps(asked: list[tuple[int, Command]], piece: int) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for place, name, value in (
             (worker, "Trainer", Steered), (control, "POLL_SECONDS", 0.0), (recorder, "FLUSH_SECONDS", math.inf),
-            (recorder, "FLUSH_STEPS", piece), (layer_watch, "FREE_SAMPLES", 10**9), (live_doctor, "SECONDS_APART", 0.0),
+            (recorder, "FLUSH_STEPS", piece), (watch_budget, "SHARE", math.inf), (watch_budget, "FREE_SAMPLES", 10**9),
+            (live_doctor, "SECONDS_APART", 0.0),
         ):  # fmt: skip
             stack.enter_context(mock.patch.object(place, name, value))
         yield

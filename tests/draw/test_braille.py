@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cvtui.draw import braille
 from cvtui.draw.min_max_pyramid import FANOUT, Pyramid, Runs
 from cvtui.draw.scales import Limits, Scale, moved, sound, widened, zoomed
+from tests.examples import examples
 
 NAN, INF = math.nan, math.inf
 
@@ -161,7 +162,7 @@ def curves(draw):
     return x, np.array(y), (low, low + width), draw(st.integers(1, 12)), draw(st.integers(1, 6))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(curves())
 def test_every_sample_in_view_has_its_dot(curve):
     x, y, x_limits, columns, rows = curve
@@ -189,7 +190,7 @@ def test_every_sample_in_view_has_its_dot(curve):
             )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(curves())
 def test_no_dot_without_a_segment(curve):
     """Every dot is at most a dot away from its segments, drawn one by one; so nothing is joined over a break."""
@@ -227,7 +228,7 @@ def near(x0: float, y0: float, x1: float, y1: float, column: int, row: int) -> b
     return low - 1.01 <= row <= high + 1.01
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(curves())
 def test_a_whole_curve_is_connected(curve):
     """Without breaks, neighbouring columns touch: no hole in a steep line."""
@@ -265,7 +266,7 @@ def direct(y, start, end, positive) -> tuple[float, float]:
     return min(part, default=INF), max(part, default=-INF)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(series, st.lists(st.integers(0, 700), max_size=40), st.lists(st.integers(0, 700), max_size=12), st.booleans())
 def test_pyramid_equals_direct_minimum_and_maximum(y, cuts, lengths, positive):
     y = np.array(y, dtype=float)

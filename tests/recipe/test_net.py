@@ -28,6 +28,7 @@ from cvtui.calc import (
 from cvtui.calc.net.parser import LAYERS, format, parse  # noqa: A004
 from cvtui.errors import RequestError
 from tests.calc.nets import nets
+from tests.examples import examples
 
 RELU = Activation(kind="relu")
 ODD = Conv(filters=8, size=(3, 5), stride=(2, 2), padding=(1, 2), dilation=(2, 2), groups=4)
@@ -97,7 +98,7 @@ def test_spans_mark_the_layers_in_the_text() -> None:
     assert text[slice(*residual.span)] == "res(fc10)"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(nets)
 def test_every_net_comes_back_from_its_text(net: Chain) -> None:
     assert parse(format(net)) == net
@@ -181,7 +182,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(st.lists(st.sampled_from((*LAYERS, "res", "cat")) | pieces, max_size=12).map("".join) | st.text(max_size=30))
 def test_any_text_is_a_net_or_a_request_error(text: str) -> None:
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.memory_check import GIB, cgroup_free_memory, check_memory, free_memory, memory_need
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
+from tests.cli.running import cvtui, within
 
 HUGE = "fc2000000-fc2000000-fc"
 """4e12 weights: 16 TB before anything else."""
@@ -35,14 +37,15 @@ def test_it_is_refused_by_one_byte_and_not_for_its_batch() -> None:
         check_memory(checked, fixed - 1, "cpu")
 
 
-@pytest.mark.parametrize(
-    "command", [["--no-ui"], ["--json"], ["check"], ["lr-find"], ["sweep", "--lr", "0.1,0.01"], ["lottery"]]
-)
-def test_every_command_refuses_it_in_one_line_and_leaves_nothing(tmp_path: Path, command: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "cvtui", *command, "--net", HUGE, "--device", "cpu"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+COMMANDS = (["--no-ui"], ["--json"], ["check"], ["lr-find"], ["sweep", "--lr", "0.1,0.01"], ["lottery"])
+
+
+@pytest.mark.parametrize(("command", "how"), [(COMMANDS[0], cvtui), *((words, within) for words in COMMANDS[1:])])
+def test_every_command_refuses_it_in_one_line_and_leaves_nothing(
+    tmp_path: Path, command: list[str], how: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """One as a real process, the others in this one."""
+    done = how(*command, "--net", HUGE, "--device", "cpu", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.strip().splitlines()

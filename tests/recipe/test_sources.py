@@ -10,6 +10,8 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA, SOURCES, check_source, find_source, source_of
 from cvtui.recipe.datasets.facts import folder_of
 
+FILES = "folder:PATH, csv:PATH, npz:PATH, parquet:PATH, wds:SHARDS.tar"
+
 
 @pytest.mark.parametrize(
     ("text", "reader", "spelt"),
@@ -41,7 +43,7 @@ def test_a_text_finds_its_source_and_its_own_spelling(text: str, reader: str, sp
     ("text", "words"),
     [
         ("mnisst", "--data: 'mnisst' is not known; allowed: digits, shapes, blobs"),
-        ("mnisst", "folder:PATH, csv:PATH, npz:PATH, parquet:PATH, wds:SHARDS.tar, package.module:callable; did you mean 'mnist'?"),
+        ("mnisst", f"{FILES}, package.module:callable; did you mean 'mnist'?"),
         ("digits(3)", "'digits(3)' is not known"),
         ("spiral(9)", "the number of classes of spiral is 2 to 5"),
         ("folder:", "'folder:' needs a path"),
@@ -53,7 +55,7 @@ def test_a_text_finds_its_source_and_its_own_spelling(text: str, reader: str, sp
         ("x.npz", "'x.npz' needs a prefix: npz:x.npz"),
         ("shard-{0..3}.tar", "'shard-{0..3}.tar' needs a prefix: wds:shard-{0..3}.tar"),
         ("d/train.parquet", "needs a prefix: parquet:d/train.parquet"),
-        ("foldr:my pictures", "neither folder:PATH, csv:PATH, npz:PATH, parquet:PATH, wds:SHARDS.tar nor package.module:callable"),
+        ("foldr:my pictures", f"neither {FILES} nor package.module:callable"),
     ],
 )
 def test_what_belongs_to_no_source_is_one_line_with_what_is_allowed(text: str, words: str) -> None:

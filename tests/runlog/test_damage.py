@@ -17,6 +17,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import summary
 from cvtui.runlog.writer import EventWriter
+from tests.examples import examples
 from tests.runlog.making import make_folder, started, write_run, write_steps
 
 
@@ -83,7 +84,7 @@ def test_a_clock_that_jumps_back_changes_no_order(tmp_path: Path) -> None:
     assert summary(folder).state == history.state()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), max_size=12))
 def test_flipped_bytes_spoil_their_own_lines_only(tmp_path: Path, flips: list[tuple[int, int]]) -> None:
     """Bytes are replaced, none inserted: every line without one is read as before."""
@@ -103,7 +104,7 @@ def test_flipped_bytes_spoil_their_own_lines_only(tmp_path: Path, flips: list[tu
     assert np.isfinite(history.steps.seconds).sum() <= len(history.steps)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(60))
 @given(st.lists(st.one_of(st.integers(0, 4000), st.binary(max_size=60)), max_size=8))
 def test_a_log_that_is_cut_and_written_while_it_is_read(tmp_path: Path, deeds: list[int | bytes]) -> None:
     """Numbers cut the file there (rotated, truncated), bytes are appended; one history reads on all along."""
@@ -124,7 +125,7 @@ def test_a_log_that_is_cut_and_written_while_it_is_read(tmp_path: Path, deeds: l
 
 
 @given(st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(100))
 def test_no_bytes_make_the_other_readers_raise(tmp_path: Path, data: bytes) -> None:
     from cvtui.runlog import disk_note
 

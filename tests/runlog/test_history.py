@@ -20,6 +20,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import summary
 from cvtui.runlog.writer import EventWriter
+from tests.examples import examples
 from tests.runlog.making import epoch_done, make_folder, sampled, started, write_run, write_steps
 from tests.waiting import wait_until
 
@@ -101,7 +102,7 @@ def test_a_run_of_200_000_steps(tmp_path: Path) -> None:
     assert np.isnan(history.steps.grad_norm).all()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(50))
 @given(st.lists(st.integers(0, 10_000), max_size=12), st.one_of(st.none(), st.integers(1, 5000)))
 def test_however_the_file_grows_the_history_is_the_same(tmp_path: Path, cuts: list[int], most: int | None) -> None:
     whole = RunFolder(tmp_path / "run")
@@ -356,7 +357,7 @@ def test_the_last_words_of_a_dead_process(tmp_path: Path) -> None:
 edits = st.tuples(st.integers(0, 1 << 20), st.integers(0, 60), st.binary(max_size=40))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(200))
 @given(st.lists(edits, max_size=8))
 def test_no_bytes_make_a_reader_raise(tmp_path: Path, changes: list[tuple[int, int, bytes]]) -> None:
     whole = RunFolder(tmp_path / "run")

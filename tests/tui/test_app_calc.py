@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.screens.calc import CalcScreen, summary_lines
 from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
+
+pytestmark = pytest.mark.walked
 
 
 def place(app: CvtuiApp) -> CalcScreen:
@@ -45,19 +48,24 @@ async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int
         assert not screen.table.stale
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("input", "32x"), ("input", "0x3"), ("input", ""), ("classes", "0"), ("classes", "x")]
-)
-async def test_wrong_sizes(tmp_path: Path, name: str, text: str) -> None:
+async def test_wrong_sizes(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
         screen = place(app)
-        screen.line(name).input.value = text
-        await wait_until_async(lambda: screen.line(name).error is not None, what="the error")
-        assert screen.table.stale
-        assert len(screen.line(name).render().plain.splitlines()) == 2
+        for name, texts in (("input", ("32x", "0x3", "")), ("classes", ("0", "x"))):
+            line = screen.line(name)
+            right = line.input.value
+            for text in texts:
+                line.input.value = text
+                await wait_until_async(
+                    partial(lambda line: line.error is not None, line), what=f"the error of {text!r}"
+                )
+                assert screen.table.stale
+                assert len(line.render().plain.splitlines()) == 2
+                line.input.value = right
+                await wait_until_async(lambda: not screen.table.stale, what="the table again")
 
 
 async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:

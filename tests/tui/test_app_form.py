@@ -26,6 +26,8 @@ from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.text_field import TextField
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 

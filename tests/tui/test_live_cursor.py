@@ -18,6 +18,8 @@ from tests.tui.live_host import LiveHost
 from tests.tui.written_runs import WrittenRun
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 ENDS = [23 * epoch for epoch in range(1, 16)]
 
 

@@ -28,6 +28,8 @@ from tests.tui.live_host import LiveHost
 from tests.tui.written_runs import PLAIN, WrittenRun
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 

@@ -22,6 +22,8 @@ from cvtui.tui.screens.train import TrainScreen
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 
 def session(runs: Path) -> CvtuiApp:
     return CvtuiApp(runs=runs, prewarm=False)

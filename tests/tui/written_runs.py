@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cvtui.calc import expression
+from cvtui.calc import Row, expression
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.recipe.validation import check
@@ -55,7 +55,7 @@ class WrittenRun:
         self.scale = 1.0
         self._random = random.Random(1)
         self._writer = EventWriter(self.folder)
-        rows = [row for row in self.checked.table.rows if row.kind != "softmax"]
+        rows = [row for row in self.checked.table.rows if isinstance(row, Row) and row.kind != "softmax"]
         self.layers = [
             Layer(
                 name=row.name,

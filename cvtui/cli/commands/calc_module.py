@@ -15,7 +15,7 @@ from cvtui.text import binary_size
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cvtui.engine.nn.summary import ModuleRow, ModuleSummary
+    from cvtui.calc.module_table import ModuleRow, ModuleTable
 
 
 def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
@@ -30,7 +30,7 @@ def show_module(target: str, size: Size | None, classes: int | None, as_json: bo
         _print(out.console(markup=True), found)
 
 
-def _print(console: Console, found: ModuleSummary) -> None:
+def _print(console: Console, found: ModuleTable) -> None:
     rows = found.rows
     size = size_text(found.input)
     console.print(f"[bold]{found.target}[/]  on {size}", highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
+from cvtui.cli.commands.data import tell_notes
 from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG
 from cvtui.cli.recipe_options import recipe_options
@@ -41,9 +42,10 @@ def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
     if as_json:
         import msgspec
 
-        told = {"checks": items, "findings": [one.as_json() for one in roots]}
+        told = {"checks": items, "findings": [one.as_json() for one in roots], "notes": checked.data.notes}
         click.echo(msgspec.json.encode(told).decode())
     else:
+        tell_notes(checked.data.notes)
         show(items, roots)
     return EXIT_FAILED if any(item.mark == "fault" for item in items) or _is_sick(roots) else 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -45,8 +45,8 @@ class SetName(TextParam):
 def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
     """List the data sets: size, classes, images, and where they lie.
 
-    With NAME (of a set, or folder:PATH): what is known of it, the images of each class, and mean and standard deviation
-    of the training pixels.
+    With NAME (of a set, or folder:PATH, csv:PATH …): what is known of it, the images of each class, and mean and
+    standard deviation of the training pixels.
     """
     from cvtui.recipe.datasets.catalog import check_source
 
@@ -98,6 +98,12 @@ def need(recipe: Recipe) -> None:
 
     provide(recipe.data, recipe.data_dir, download=False)
     check_machine(check(recipe))
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Tell on stderr what is to be known of the data before a run: what is used and what is left out."""
+    for note in dict.fromkeys(notes):
+        _say(f"note: {note}")
 
 
 @contextmanager
@@ -260,6 +266,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     from cvtui.engine.data.depth import unit_of
     from cvtui.engine.data.images import channel_stats
     from cvtui.engine.data.loading import load
+    from cvtui.engine.observe.image_writer import encodable
 
     split = load(recipe)
     stats = channel_stats(split.train)
@@ -267,6 +274,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     return {
         "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
         "white": unit_of(split.train.part(0, 1).pixels.dtype), "notes": split.notes,
+        "unreadable": [{"image": encodable(path), "why": why} for path, why in split.unreadable],
     }  # fmt: skip
 
 

@@ -107,6 +107,8 @@ def finding_lines(one: Diagnosis) -> list[Any]:
         about.append(f"layer {one.layer}")
     about.append(f"step {one.step:,}" if one.step >= 0 else "before the first step")
     lines.append(Padding(Text(harmless("; ".join(about)), "dim"), (0, 0, 0, 2)))
+    for file in one.files:
+        lines.append(Padding(Text(harmless(file), "dim"), (0, 0, 0, 4)))
     changes = ", ".join(f"{name} = {value}" for name, value in one.cure.items())
     cure = f"{one.advice} Here: {changes} ({one.tried})." if changes else one.advice
     lines.append(Padding(Text(harmless(cure)), (0, 0, 0, 2)))

@@ -121,9 +121,13 @@ class _Rounds:
 
     def train(self, rounds: int, controls: tuple[Kind, ...]) -> list[LotteryRound]:
         """Train all rounds; fewer where a ticket did not end well enough to be pruned again."""
+        from cvtui.calc import Table
         from cvtui.compare.lottery import shares_left
 
-        shares = shares_left(self.base.table, self.prune, self.scope, rounds)
+        table = self.base.table
+        if not isinstance(table, Table):
+            raise RequestError("net: a lottery prunes the layers of a net expression, not PyTorch code")
+        shares = shares_left(table, self.prune, self.scope, rounds)
         trials, parent = self._round(0, ("dense",), 1.0, "")
         for number in range(1, rounds + 1):
             if trials[-1].state != "finished" and trials[-1].kind in ("dense", "ticket"):

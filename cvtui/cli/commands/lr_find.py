@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.commands.data import need
+from cvtui.cli.commands.data import need, tell_notes
 from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.recipe_options import FieldType
 from cvtui.cli.run_argument import runs_option
@@ -47,6 +47,8 @@ def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json:
     given = {name: text for name, text in options.items() if text is not None}
     checked = make_recipe(recipe, given)
     need(checked.recipe)
+    if not as_json:
+        tell_notes(checked.data.notes)
     with LrFinder(checked, runs, steps, highest) as finder:
         try:
             _watch(finder, quiet=as_json)

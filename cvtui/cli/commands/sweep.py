@@ -10,7 +10,7 @@ import click
 
 from cvtui.cli import out
 from cvtui.cli.commands.compare import curves, print_json, show_result
-from cvtui.cli.commands.data import need
+from cvtui.cli.commands.data import need, tell_notes
 from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.recipe_options import FieldType
 from cvtui.cli.run_argument import runs_option
@@ -50,6 +50,8 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
     entrants = expand(base, lists)
     for entrant in entrants:
         need(entrant.checked.recipe)
+    if not as_json:
+        tell_notes(note for entrant in entrants for note in entrant.checked.data.notes)
     stem = given.get("name") or time.strftime("%Y-%m-%d-%H%M%S-sweep")
     with Race(entrants, runs, stem, jobs) as race:
         watch_race(race, quiet=as_json)

@@ -49,20 +49,19 @@ def train(
     RECIPE.toml is a recipe file, such as the recipe.toml of a run folder; options win over it.
     """
     changes = {name: text for name, text in options.items() if text is not None}
-    checked = make_recipe(recipe, changes)
-    check_runs_folder(runs, changes.get("name"))
-    if recipe is not None or changes:
-        from cvtui.recipe.memory_check import check_machine
-
-        check_machine(checked)
-    if download or no_ui or as_json:
-        from cvtui.cli.commands.data import provide
-
-        provide(checked.recipe.data, checked.recipe.data_dir, download=download)
     if no_ui or as_json:
-        from cvtui.cli.follow import train_without_screen
+        from cvtui.runlog.early_process import EarlyProcess
 
-        return train_without_screen(checked, runs, strict_name="name" in changes, as_json=as_json, quiet=quiet)
+        with EarlyProcess() as early:  # PyTorch loads while the recipe is checked
+            from cvtui.cli.follow import train_without_screen
+
+            checked = _checked(recipe, changes, runs)
+            _provide(checked, download)
+            named = "name" in changes
+            return train_without_screen(checked, runs, early, strict_name=named, as_json=as_json, quiet=quiet)
+    checked = _checked(recipe, changes, runs)
+    if download:
+        _provide(checked, download)
     from cvtui.cli.screen import open_screen
 
     given = recipe is not None or bool(changes)
@@ -70,6 +69,24 @@ def train(
 
 
 train.params[1:1] = recipe_options()
+
+
+def _checked(path: str | None, changes: Mapping[str, str], runs: Path) -> Checked:
+    """Check the recipe, the place of its run and what the machine has for it. RequestError."""
+    checked = make_recipe(path, changes)
+    check_runs_folder(runs, changes.get("name"))
+    if path is not None or changes:
+        from cvtui.recipe.memory_check import check_machine
+
+        check_machine(checked)
+    return checked
+
+
+def _provide(checked: Checked, download: bool) -> None:
+    """See to it that the data are there. RequestError."""
+    from cvtui.cli.commands.data import provide
+
+    provide(checked.recipe.data, checked.recipe.data_dir, download=download)
 
 
 def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
@@ -119,7 +136,11 @@ def _recipe_file(text: str) -> Path:
         again = f", cvtui {path / 'recipe.toml'} repeats it" if run is None or run.kind == "engine" else ""
         raise RequestError(f"{text!r} is a run folder", hint=f"cvtui attach {text} shows it{again}")
     if path.is_dir():
-        raise RequestError(f"{text!r} is a folder, not a recipe file")
+        from cvtui.recipe.datasets.folder_typed import as_typed
+
+        raise RequestError(
+            f"{text!r} is a folder, not a recipe file", hint=f"a folder of images is chosen by --data {as_typed(text)}"
+        )
     if text in COMMANDS and not path.exists():
         raise RequestError(f"{text!r} is a command: it comes first, its options after it", hint=f"cvtui {text} --help")
     if not path.exists() and path.suffix != ".toml" and "/" not in text:

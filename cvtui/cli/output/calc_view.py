@@ -15,7 +15,7 @@ from cvtui.cli.output.table import Cell, Column, bar, print_grid
 from cvtui.text import binary_size
 
 if TYPE_CHECKING:
-    from cvtui.engine.nn.summary import ModuleRow, ModuleSummary
+    from cvtui.calc.module_table import ModuleRow, ModuleTable
 
 _COLOURS = {
     "conv": "cyan",
@@ -118,7 +118,7 @@ def print_against_dense(console: Console, table: Table) -> None:
     )
 
 
-def table_json(table: Table | ModuleSummary) -> dict[str, Any]:
+def table_json(table: Table | ModuleTable) -> dict[str, Any]:
     """Return the table of a net, or of PyTorch code, as the documented JSON object."""
     return {
         "input": list(table.input),

@@ -13,6 +13,8 @@ from cvtui.cli.exit import say
 from cvtui.text import binary_size, duration, harmless, percent
 
 if TYPE_CHECKING:
+    from cvtui.calc.module_table import ModuleTable
+    from cvtui.calc.table import Table
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.validation import Checked
     from cvtui.runlog.events import EpochDone, RunStarted
@@ -261,7 +263,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         ("data", f"{data.name}: {most}{data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
         ("", _pixels(recipe)),
         ("net", recipe.net),
-        ("", f"{table.parameters:,} parameters, {table.macs:,} MACs an image; init {recipe.init}"),
+        ("", f"{_counts(table)}; init {recipe.init}"),
         ("training", f"{recipe.optimizer}, {lr}, {schedule}, batch {recipe.batch_size}"),
         *([("", "; ".join(more))] if more else []),
         (
@@ -275,6 +277,12 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
             f"a loss of {first.value:.3f} ({first.words}) as long as it knows nothing",
         ),
     ]
+
+
+def _counts(table: Table | ModuleTable) -> str:
+    if not table.rows:
+        return "counted when it is built"
+    return f"{table.parameters:,} parameters, {table.macs:,} MACs an image"
 
 
 def _pixels(recipe: Recipe) -> str:

@@ -25,6 +25,7 @@ def bad_values(obs: Observations) -> RuleResult | None:
             value=facts.bad_count,
             threshold=0,
             evidence=f"{facts.bad_count:,} images with values that are not finite",
+            files=tuple(facts.bad_names),
         )
     if facts.bad_batch is not None:
         return RuleResult(

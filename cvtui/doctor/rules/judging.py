@@ -223,11 +223,17 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         value=max(train, other),
         threshold=least,
         evidence=f"agreement of nearest neighbours {max(train, other):.3g}, chance {chance:.3g}",
+        files=_doubtful(obs),
         sure=0.75,
         test="overfit",
         severity="note" if failed is None else None,
         name="labels that near neighbours do not share" if failed is None else "",
     )
+
+
+def _doubtful(obs: Observations) -> tuple[str, ...]:
+    """Name training images whose nearest images have another label."""
+    return tuple(f"{name} ({label}; its neighbours: {said})" for name, label, said in obs.facts.doubtful)
 
 
 def _guesses_on(obs: Observations) -> int | None:
@@ -293,6 +299,7 @@ def noisy_labels(obs: Observations) -> RuleResult | None:
         value=gap,
         threshold=limit("F14", "gap"),
         evidence=f"agreement with neighbours: validation {other:.3g}, training {train:.3g}",
+        files=_doubtful(obs),
         sure=0.8,
     )
 

@@ -252,7 +252,9 @@ def _evidence(pace: StepSize) -> str:
     if not pace.looks:
         return pace.words
     steps = " and ".join(f"{step:,}" for step, _ in pace.looks)
-    return f"update ratio {pace.ratio:.2g} at step{'s' if len(pace.looks) > 1 else ''} {steps}"
+    if len(pace.looks) > 1:
+        return f"update ratio {pace.ratio:.2g} (geometric mean) at steps {steps}"
+    return f"update ratio {pace.ratio:.2g} at step {steps}"
 
 
 def _crossed(pace: StepSize) -> float | None:

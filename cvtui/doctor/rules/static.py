@@ -24,6 +24,7 @@ def overlap(obs: Observations) -> RuleResult | None:
         value=share,
         threshold=limit("F20", "share"),
         evidence=f"{facts.overlap:,} images in both sets",
+        files=tuple(" = ".join(pair) for pair in facts.overlap_names),
         severity="note" if share < limit("F20", "small") else None,
     )
 

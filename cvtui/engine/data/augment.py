@@ -2,14 +2,16 @@
 
 Every change takes and gives uint8 N x H x W x C (uint16 and floats of the same shape stay what they are). The random
 numbers follow from the seed and the step, so that a run that goes on from a checkpoint sees the same images as one that
-was never interrupted, without anything kept; they are drawn on the CPU, so that every device draws the same.
+was never interrupted, without anything kept; they are drawn on the CPU, so that every device draws the same. Drawing
+and changing are apart: what is drawn is copied to the device, and the changes alone are kernels, which a CUDA graph can
+hold.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,52 +23,90 @@ from cvtui.recipe.choices.spec import Choice, Chosen
 GREY = (0.299, 0.587, 0.114)
 """How bright red, green and blue seem (ITU-R BT.601)."""
 
-Change: TypeAlias = Callable[..., Tensor]
-"""(pixels, random numbers on the CPU, **parameters of the choice) -> pixels."""
+Shape: TypeAlias = Sequence[int]
+"""N, H, W, C."""
+Drawn: TypeAlias = tuple[Tensor, ...]
+"""Random numbers of one change."""
 
 
-def flip(pixels: Tensor, random: torch.Generator) -> Tensor:
-    """Mirrored left to right, half of the images."""
-    chosen = torch.rand(len(pixels), generator=random) < 0.5
-    return torch.where(_there(chosen, pixels)[:, None, None, None], pixels.flip(2), pixels)
+class Change(NamedTuple):
+    """One kind of random change."""
+
+    draw: Callable[..., Drawn]
+    """(random numbers on the CPU, shape of the images, **parameters of the choice) -> tensors on the CPU."""
+    apply: Callable[..., Tensor]
+    """(pixels, *what was drawn, on their device, **parameters) -> pixels."""
 
 
-def shift(images: Tensor, random: torch.Generator, pixels: float) -> Tensor:
-    """Move by up to so many pixels both ways; the edge is repeated into what is left free."""
-    return moved(images, *_moves(random, images, int(pixels)), int(pixels), zeros=False)
+def draw_flips(random: torch.Generator, shape: Shape) -> Drawn:
+    """Half of the images."""
+    return (torch.rand(shape[0], generator=random) < 0.5,)
 
 
-def crop(pixels: Tensor, random: torch.Generator, padding: float) -> Tensor:
+def flip(pixels: Tensor, chosen: Tensor) -> Tensor:
+    """Mirrored left to right, those that are chosen."""
+    return torch.where(chosen[:, None, None, None], pixels.flip(2), pixels)
+
+
+def draw_shifts(random: torch.Generator, shape: Shape, pixels: float) -> Drawn:
+    """Draw moves by up to so many pixels both ways."""
+    return windows(*_moves(random, shape, int(pixels)), shape, int(pixels))
+
+
+def shift(images: Tensor, rows: Tensor, begin: Tensor, pixels: float) -> Tensor:
+    """Move; the edge is repeated into what is left free."""
+    return cut(images, rows, begin, int(pixels), zeros=False)
+
+
+def draw_crops(random: torch.Generator, shape: Shape, padding: float) -> Drawn:
+    """Draw places to cut out at."""
+    return windows(*_moves(random, shape, int(padding)), shape, int(padding))
+
+
+def crop(pixels: Tensor, rows: Tensor, begin: Tensor, padding: float) -> Tensor:
     """Pad with zeros on all sides and cut out again at a random place (He 2016; torchvision's RandomCrop)."""
-    return moved(pixels, *_moves(random, pixels, int(padding)), int(padding), zeros=True)
+    return cut(pixels, rows, begin, int(padding), zeros=True)
 
 
-def rotate(pixels: Tensor, random: torch.Generator, degrees: float) -> Tensor:
-    """Turn about the centre by an even choice from −degrees..degrees; bilinear, the edge repeated."""
-    return turned(pixels, (2 * torch.rand(len(pixels), generator=random) - 1) * math.radians(degrees))
+def draw_turns(random: torch.Generator, shape: Shape, degrees: float) -> Drawn:
+    """Draw an even choice from −degrees..degrees for each image."""
+    return (turns((2 * torch.rand(shape[0], generator=random) - 1) * math.radians(degrees), shape),)
 
 
-def cutout(pixels: Tensor, random: torch.Generator, size: float) -> Tensor:
-    """Cover a square with each image's mean colour, its centre anywhere (DeVries & Taylor 2017).
+def rotate(pixels: Tensor, turn: Tensor, **_: float) -> Tensor:
+    """Turn about the centre; bilinear, the edge repeated."""
+    images = pixels.permute(0, 3, 1, 2).float()
+    grid = nn.functional.affine_grid(turn, list(images.shape), align_corners=False)
+    found = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return _like(pixels, found.permute(0, 2, 3, 1))
 
-    At the edge it is cut.
-    """
-    count, height, width, _ = pixels.shape
+
+def draw_holes(random: torch.Generator, shape: Shape, size: float) -> Drawn:
+    """Draw a square for each image, N x H x W, its centre anywhere; at the edge it is cut."""
+    count, height, width, _ = shape
     side = int(size)
     top = (torch.rand(count, generator=random) * height).long() - side // 2
     left = (torch.rand(count, generator=random) * width).long() - side // 2
     rows, columns = torch.arange(height)[None], torch.arange(width)[None]
     inside_rows = (rows >= top[:, None]) & (rows < top[:, None] + side)
     inside_columns = (columns >= left[:, None]) & (columns < left[:, None] + side)
-    hole = _there(inside_rows[:, :, None] & inside_columns[:, None, :], pixels)
+    return (inside_rows[:, :, None] & inside_columns[:, None, :],)
+
+
+def cutout(pixels: Tensor, hole: Tensor, **_: float) -> Tensor:
+    """Cover a square with each image's mean colour (DeVries & Taylor 2017)."""
     mean = _like(pixels, pixels.float().mean((1, 2), keepdim=True))
     return torch.where(hole[..., None], mean, pixels)
 
 
-def jitter(pixels: Tensor, random: torch.Generator, strength: float) -> Tensor:
-    """Brightness, contrast and saturation, each times an even choice from 1 − strength..1 + strength."""
-    factors = 1 + strength * (2 * torch.rand(3, len(pixels), generator=random) - 1)
-    brightness, contrast, saturation = _there(factors, pixels)[:, :, None, None, None]
+def draw_factors(random: torch.Generator, shape: Shape, strength: float) -> Drawn:
+    """Draw brightness, contrast and saturation, each an even choice from 1 − strength..1 + strength."""
+    return (1 + strength * (2 * torch.rand(3, shape[0], generator=random) - 1),)
+
+
+def jitter(pixels: Tensor, factors: Tensor, **_: float) -> Tensor:
+    """Brightness, contrast and saturation times their factors (3 x N)."""
+    brightness, contrast, saturation = factors[:, :, None, None, None]
     x = pixels.float()
     mean = x.mean((1, 2, 3), keepdim=True)
     # mean + (x − mean) · contrast, of an image that is `brightness` times as bright
@@ -78,12 +118,12 @@ def jitter(pixels: Tensor, random: torch.Generator, strength: float) -> Tensor:
 
 
 CHANGES: dict[str, Change] = {
-    "flip": flip,
-    "shift": shift,
-    "crop": crop,
-    "rotate": rotate,
-    "cutout": cutout,
-    "jitter": jitter,
+    "flip": Change(draw_flips, flip),
+    "shift": Change(draw_shifts, shift),
+    "crop": Change(draw_crops, crop),
+    "rotate": Change(draw_turns, rotate),
+    "cutout": Change(draw_holes, cutout),
+    "jitter": Change(draw_factors, jitter),
 }
 """By the names of `cvtui.recipe.choices.augments.AUGMENTS`."""
 
@@ -100,19 +140,27 @@ class Augment:
 
     def __call__(self, pixels: Tensor, step: int) -> Tensor:
         """Return the images of step `step` (from 0), changed; uint8 N x H x W x C."""
-        if pixels.dtype == torch.uint16:  # which few of a GPU's kernels know
-            changed = self(pixels.float(), step)
-            return changed.round_().clamp_(0, UNITS[torch.uint16]).to(torch.uint16)
+        return self.apply(pixels, [[_there(x, pixels) for x in drawn] for drawn in self.draw(pixels.shape, step)])
+
+    def draw(self, shape: Shape, step: int) -> list[Drawn]:
+        """Draw the random numbers of step `step` for images of this shape, on the CPU."""
         random = generator(self.seed, AUGMENT, step)
+        return [CHANGES[choice.name].draw(random, shape, **values) for choice, values in self.chain]
+
+    def apply(self, pixels: Tensor, drawn: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Change the images by what was drawn, which lies on their device."""
+        if pixels.dtype == torch.uint16:  # which few of a GPU's kernels know
+            changed = self.apply(pixels.float(), drawn)
+            return changed.round_().clamp_(0, UNITS[torch.uint16]).to(torch.uint16)
         with torch.autocast(pixels.device.type, enabled=False):  # a turn computed in bfloat16 is pixels off
-            for choice, values in self.chain:
-                pixels = CHANGES[choice.name](pixels, random, **values)
+            for (choice, values), numbers in zip(self.chain, drawn, strict=True):
+                pixels = CHANGES[choice.name].apply(pixels, *numbers, **values)
         return pixels
 
 
-def _moves(random: torch.Generator, images: Tensor, most: int) -> tuple[Tensor, Tensor]:
+def _moves(random: torch.Generator, shape: Shape, most: int) -> tuple[Tensor, Tensor]:
     """How far down and right each image goes: whole numbers from −most..most."""
-    down, right = (torch.randint(-most, most + 1, (len(images),), generator=random) for _ in range(2))
+    down, right = (torch.randint(-most, most + 1, (shape[0],), generator=random) for _ in range(2))
     return down, right
 
 
@@ -126,36 +174,44 @@ def _like(pixels: Tensor, x: Tensor) -> Tensor:
     return x.round_().clamp_(0, 255).to(torch.uint8) if pixels.dtype == torch.uint8 else x.to(pixels.dtype)
 
 
-def moved(pixels: Tensor, down: Tensor, right: Tensor, most: int, *, zeros: bool) -> Tensor:
-    """Each image moved by its own whole numbers of pixels; what comes from outside is 0, or the nearest pixel.
+def _margin(shape: Shape, most: int) -> tuple[int, int]:
+    """Return the padding, high and wide: further out all looks alike."""
+    return min(most, shape[1]), min(most, shape[2])
 
-    pixels: N x H x W x C; down, right: int64 N of −most..most, on the CPU. The images are padded, and each is cut out
-    by whole rows of bytes, which is four times as fast as pixel by pixel.
+
+def windows(down: Tensor, right: Tensor, shape: Shape, most: int) -> tuple[Tensor, Tensor]:
+    """Where each moved image lies in the padded one: its rows, N x H, and where a row begins, N x 1.
+
+    down, right: int64 N of −most..most.
+    """
+    high, wide = _margin(shape, most)
+    rows = torch.arange(shape[1])[None] + (high - down.clamp(-high, high))[:, None]
+    return rows, (wide - right.clamp(-wide, wide))[:, None]
+
+
+def cut(pixels: Tensor, rows: Tensor, begin: Tensor, most: int, *, zeros: bool) -> Tensor:
+    """Cut each image out of the padded one at its window; what comes from outside is 0, or the nearest pixel.
+
+    pixels: N x H x W x C. They are cut by whole rows of bytes, which is four times as fast as pixel by pixel.
     """
     count, height, width, channels = pixels.shape
-    high, wide = min(most, height), min(most, width)  # further out all looks alike
-    down, right = down.clamp(-high, high), right.clamp(-wide, wide)
+    high, wide = _margin(pixels.shape, most)
     if zeros:
         padded = nn.functional.pad(pixels, (0, 0, wide, wide, high, high))
     else:
-        rows = torch.arange(-high, height + high, device=pixels.device).clamp_(0, height - 1)
-        columns = torch.arange(-wide, width + wide, device=pixels.device).clamp_(0, width - 1)
-        padded = pixels.index_select(1, rows).index_select(2, columns)
+        down = torch.arange(-high, height + high, device=pixels.device).clamp_(0, height - 1)
+        across = torch.arange(-wide, width + wide, device=pixels.device).clamp_(0, width - 1)
+        padded = pixels.index_select(1, down).index_select(2, across)
     runs = padded.flatten(2).unfold(2, width * channels, channels)  # N x rows x places to begin x a row of pixels
     number = torch.arange(count, device=pixels.device)[:, None]
-    row = torch.arange(height)[None] + (high - down)[:, None]
-    begin = (wide - right)[:, None]
-    return runs[number, _there(row, pixels), _there(begin, pixels)].view(pixels.shape)
+    return runs[number, rows, begin].view(pixels.shape)
 
 
-def turned(pixels: Tensor, angle: Tensor) -> Tensor:
-    """Each image turned about its centre by its own angle in radians (N, on the CPU), against the clock."""
-    height, width = pixels.shape[1:3]
+def turns(angle: Tensor, shape: Shape) -> Tensor:
+    """Affine matrices, N x 2 x 3, that turn images of this shape by angles in radians (N), against the clock."""
+    height, width = shape[1:3]
     cos, sin = angle.cos(), angle.sin()
     zero = torch.zeros_like(cos)
     ratio = height / width  # affine_grid's coordinates go from −1 to 1 on both axes
     rows = [torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)]
-    images = pixels.permute(0, 3, 1, 2).float()
-    grid = nn.functional.affine_grid(_there(torch.stack(rows, 1), pixels), list(images.shape), align_corners=False)
-    found = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return _like(pixels, found.permute(0, 2, 3, 1))
+    return torch.stack(rows, 1)

@@ -29,6 +29,18 @@ def batches(images: Part, size: int, seed: int, epoch: int, first: int = 0, *, j
     return chain(images.stream(order[:whole], size), images.stream(order[whole:], 2 * size))
 
 
+def index_batches(
+    images: Part, size: int, seed: int, epoch: int, first: int = 0, *, joins: bool = False
+) -> Iterator[Tensor]:
+    """Yield the numbers of the images that `batches` gives, on their device."""
+    order = epoch_order(images.size, seed, epoch)[first * size :].to(images.labels.device)
+    if joins and len(order) == 1:
+        return iter(())
+    whole = max(0, len(order) // size - 1) * size if joins else len(order)
+    parts = (torch.split(part, length) for part, length in ((order[:whole], size), (order[whole:], 2 * size)))
+    return (index for index in chain.from_iterable(parts) if len(index))
+
+
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     """Return the numbers 0 … count − 1 in the order in which an epoch (from 1) takes them; int64, on the CPU."""
     return torch.randperm(count, generator=generator(seed, ORDER, epoch))

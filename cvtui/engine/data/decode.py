@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.engine.data.depth import Depth, ValueRange
+from cvtui.engine.data.pillow_plugins import open_plugin
 from cvtui.recipe.datasets.packed import Packed
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _read(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | Deep:
     """Read and fit one picture. Unreadable."""
     from PIL import Image, ImageOps
 
+    open_plugin(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -22,7 +22,7 @@ from cvtui.engine.data.images import ChannelStats, MeasuredImages, OnProgress, P
 from cvtui.engine.data.names import NamePair, Names
 from cvtui.engine.data.streaming import Streamed
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.catalog import source_of
+from cvtui.recipe.datasets.folder_typed import path_of, split_of
 from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.recipe.memory_check import free_memory
@@ -44,10 +44,9 @@ class Files(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _read(
-    path: Path, size: str, val_share: float, seed: int, progress: Progress, bits: int = 0, cache: str = "auto"
-) -> Split:
-    return read_listing(listing(path, val_share, seed), size, progress, bits, cache)
+def _read(found: Listing, size: str, progress: Progress, bits: int = 0, cache: str = "auto") -> Split:
+    listed = tuple(path for path, _ in found.train), tuple(path for path, _ in found.validation)
+    return read_listing(found, size, progress, bits, cache)._replace(files=listed)
 
 
 def read_listing(found: Listing, size: str, progress: Progress, bits: int = 0, cache: str = "auto") -> Split:
@@ -59,6 +58,7 @@ def read_listing(found: Listing, size: str, progress: Progress, bits: int = 0, c
     files = [*found.train, *found.validation]
     streams = len(files) * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
     decoded = _decoded([path for path, _ in files], shape, bits, cache, streams, progress)
+    _check_classes(found, decoded)
     bad = [(files[number][0], words) for number, words in sorted(decoded.wrong.items())]
     parts, good = [], []
     for start, stop in ((0, len(found.train)), (len(found.train), len(files))):
@@ -101,15 +101,29 @@ def _decoded(
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     """Read the recipe's folder; `notes` say what was left out. RequestError where too little is left."""
-    folder = source_of(recipe.data).folder(recipe.data)
-    assert folder is not None
-    fields = recipe.size.lower(), recipe.val_share, recipe.seed
-    return _read(folder, *fields, Progress(on_progress), recipe.bits, recipe.cache)
+    found = listing(path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only)
+    return _read(found, recipe.size.lower(), Progress(on_progress), recipe.bits, recipe.cache)
 
 
 def read_folder(path: Path, size: str, val_share: float, seed: int, on_progress: OnProgress | None = None) -> Split:
     """Read a folder of images as a split."""
-    return _read(path, size, val_share, seed, Progress(on_progress))
+    return _read(listing(path, val_share, seed), size, Progress(on_progress))
+
+
+def _check_classes(found: Listing, decoded: DecodedFiles) -> None:
+    """RequestError for a class of which no file could be read, though there are some."""
+    start = 0
+    for half, files in (("train", found.train), ("validation", found.validation)):
+        there = {label for number, (_, label) in enumerate(files, start) if number not in decoded.wrong}
+        lost = sorted({label for _, label in files} - there)
+        for label in lost[:1]:
+            numbers = [number for number, (_, other) in enumerate(files, start) if other == label]
+            s = "s" if len(numbers) > 1 else ""
+            raise RequestError(
+                f"data: none of the {len(numbers):,} {half} file{s} of the class {found.classes[label]!r} can be read",
+                hint=f"the first: {shown(files[numbers[0] - start][0])} ({decoded.wrong[numbers[0]]})",
+            )
+        start += len(files)
 
 
 def _readable(decoded: DecodedFiles, start: int, stop: int) -> list[int]:
@@ -127,9 +141,6 @@ def _part(
     """Return the part of the files from `start` up to `stop`."""
     good = _readable(decoded, start, stop)
     labels = torch.tensor([files[number][1] for number in good], dtype=torch.int64)
-    missing = [name for label, name in enumerate(classes) if not (labels == label).any()]
-    if missing:
-        raise RequestError(f"data: no image of the class {missing[0]!r} can be read", hint="see the run's log")
     height_width = shape[0] * shape[1]
     stats = ChannelStats.of_sums(decoded.sums[good].sum(0), height_width * len(good))
     if decoded.pixels is None:
@@ -180,6 +191,4 @@ def _notes(found: Listing, bad: list[tuple[str, str]], streams: bool) -> list[st
         named = "; ".join(f"{shown(path)} ({words})" for path, words in bad[:NAMED])
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
         notes.append(f"left out {len(bad):,} file{'s' if len(bad) != 1 else ''} that can't be read: {named}{more}")
-    if found.others:
-        notes.append(f"passed over {found.others:,} files that are no images by their names, or links")
     return notes

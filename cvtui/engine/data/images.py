@@ -108,6 +108,8 @@ class Split(NamedTuple):
     """Where each image lies; None: by number."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """(path, what is wrong with it) of the files that were left out."""
+    files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Of a folder: all that were listed for either part, before any selection, whether they can be read or not."""
 
     @property
     def names(self) -> NamePair:
@@ -131,7 +133,6 @@ class ChannelStats(NamedTuple):
 
     mean: list[float]
     std: list[float]
-
 
     @classmethod
     def of_sums(cls, sums: np.ndarray, count: int) -> ChannelStats:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.class_names import lookalike, match, with_points
 
 NAMED = 5
 """Labels that a note or an error names; the others it counts."""
@@ -191,6 +192,8 @@ def number_labels(parts: Sequence[Sequence[Label]], names: Sequence[Names | None
     told: list[Names | None] = [*names]
     if len(parts) == 2 and None not in told and told[0] != told[1]:
         parts = [_as_names(part, own, text) for part, own in zip(parts, names, strict=True)]
+        assert told[0] is not None
+        parts = [parts[0], _as_named(parts[1], told[0], text)]
         told = [told[0], None]
     known = next((one for one in told if one is not None), None)
     every = [label for part in parts for label in part]
@@ -232,6 +235,20 @@ def _as_names(part: Sequence[Label], names: Names | None, text: str) -> list[Lab
     kind = _kind(part, text)
     classes, numbers, _ = (_by_vector if kind == "one-hot" else _by_number)(part, names, text)
     return [classes[number] for number in numbers]
+
+
+def _as_named(labels: Sequence[Label], names: Names, text: str) -> list[Label]:
+    """Return the labels of validation by the training's names; equal but for case or composition is equal."""
+    known = {label: match(str(label), names) for label in set(labels)}
+    strange = sorted(str(label) for label, name in known.items() if name is None)
+    if strange:
+        like = lookalike(strange[0], names)
+        which = with_points(strange[0], like) if like else _shown(strange[0])
+        raise RequestError(
+            f"data: {text}: validation has items of the class {which}, which training doesn't name: {some(names)}",
+            hint="give both the same `classes`, or neither: then labels are taken as they are",
+        )
+    return [known[label] or label for label in labels]
 
 
 Numbered = tuple[Names, list[int], tuple[str, ...]]

@@ -11,7 +11,7 @@ from cvtui.engine.data.images import Images, Part, Split
 from cvtui.engine.data.names import NamePair
 from cvtui.engine.runtime.seeds import NOISE, SELECTION, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.selection import kept_classes, training_counts
+from cvtui.recipe.datasets.selection import kept_classes, lacking, training_counts
 
 
 class Noise(NamedTuple):
@@ -45,6 +45,8 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
         train, changed = noisy(train, noise, len(kept))
         notes = (*notes, f"labels changed: {changed:,} of {train.size:,} training labels name another class")
     classes = tuple(split.classes[index] for index in kept)
+    held_out = torch.bincount(split.validation.labels, minlength=len(classes)).tolist()
+    notes = (*notes, *lacking(classes, held_out))
     return split._replace(train=train, notes=notes, classes=classes, named=names)
 
 

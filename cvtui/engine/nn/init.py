@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cvtui.engine.nn.inits.constant import constant, normal, uniform, zeros
 from cvtui.engine.nn.inits.data_driven import data_dependent, lsuv
@@ -13,7 +13,7 @@ from cvtui.engine.nn.inits.fans import glorot, he, lecun, random_walk, xavier
 from cvtui.engine.nn.inits.fixup import fixup
 from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.nn.inits.orthogonal import orthogonal
-from cvtui.engine.nn.model import Net
+from cvtui.engine.nn.inits.own import own
 from cvtui.recipe.choices.spec import Choice, Chosen
 
 LAYERS: dict[str, Callable[..., None]] = {
@@ -30,7 +30,7 @@ LAYERS: dict[str, Callable[..., None]] = {
 }
 """(layer, generator, **parameters of the choice): each fills one layer's weights."""
 
-NETS: dict[str, Callable[..., None]] = {"fixup": fixup}
+NETS: dict[str, Callable[..., None]] = {"fixup": fixup, "own": own}
 """(net, generator, **parameters): fills all layers, whose biases are 0 already."""
 
 MEASURED: dict[str, Callable[..., None]] = {"lsuv": lsuv, "data-dependent": data_dependent}
@@ -46,7 +46,7 @@ def needs_batch(choice: Chosen[Choice]) -> bool:
 
 
 @torch.no_grad()
-def initialise(net: Net, choice: Chosen[Choice], generator: torch.Generator, batch: Tensor | None = None) -> None:
+def initialise(net: nn.Module, choice: Chosen[Choice], generator: torch.Generator, batch: Tensor | None = None) -> None:
     """Fill every conv and fc of `net`, in order, as the choice says (`he`, `normal(0.01)`).
 
     batch: preprocessed images N x C x H x W on the net's device, for `lsuv` and `data-dependent` (see `needs_batch`;

@@ -217,3 +217,10 @@ class Net(nn.Module):
     def layers(self) -> dict[str, nn.Module]:
         """Return the modules by row name, in order of computation."""
         return dict(self.named_children())
+
+
+def layers_by_name(model: nn.Module) -> dict[str, nn.Module]:
+    """Return what computes: the layers of a net expression, the modules without children of PyTorch code."""
+    if isinstance(model, Net):
+        return model.layers()
+    return {name: module for name, module in model.named_modules() if name and next(module.children(), None) is None}

@@ -8,13 +8,11 @@ the model, its mode, its buffers, its hooks and the random state stay as they we
 from __future__ import annotations
 
 import copy
-import importlib
 import random
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -25,72 +23,55 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Size
-from cvtui.errors import RequestError, nearest
+from cvtui.calc.module_table import ModuleRow, ModuleTable
+from cvtui.engine.nn.module_source import build, usual_side
+from cvtui.errors import RequestError
+from cvtui.recipe.net_target import NetTarget, parse_target
 from cvtui.text import error_line
 
-DEFAULT_SIDE = 224
 
-
-class ModuleRow(NamedTuple):
-    """One module that computes or holds something of its own; counts are per image and without its children's."""
-
-    name: str
-    expression: str
-    output: tuple[int, ...]
-    """[H, W, C] of a map, otherwise what follows the batch; of the last call, () where it was never called."""
-    weights: int
-    biases: int
-    macs: int
-    activations: int
-    fan_in: int
-    note: str
-
-    @property
-    def parameters(self) -> int:
-        return self.weights + self.biases
-
-    @property
-    def receptive_field(self) -> None:
-        """Not known of code: what happens between its modules is not seen."""
-
-
-class ModuleSummary(NamedTuple):
-    """A model's table; each parameter is counted once, however many modules share it."""
-
-    target: str
-    input: Size
-    rows: tuple[ModuleRow, ...]
-    parameters: int
-    macs: int
-
-    @property
-    def activations(self) -> int:
-        return sum(row.activations for row in self.rows)
-
-
-def summarize_target(target: str, size: Size | None = None, classes: int | None = None) -> ModuleSummary:
-    """Summarize `torchvision:NAME` or `package.module:callable`.
+def summarize_target(target: str, size: Size | None = None, classes: int | None = None) -> ModuleTable:
+    """Summarize `torchvision:NAME`, `timm:NAME` or `package.module:callable`.
 
     RequestError when it can't be found, built or run.
 
     size: (H, W, C) or (N,), by default what torchvision trained the model with, else 224x224x3. classes: handed on as
     `num_classes`. The callable builds a model, or is one (then a copy without its numbers is looked at).
     """
-    with _random_state_kept():
-        if target.startswith("torchvision:"):
-            model, usual = _torchvision_model(target.removeprefix("torchvision:"), classes)
-        else:
-            model, usual = _own_model(target, classes), DEFAULT_SIDE
+    source = parse_target(target)
+    with random_state_kept():
+        model = _empty(source, classes)
+        usual = usual_side(source)
         return summarize_module(model, size or (usual, usual, 3), target)
 
 
-def summarize_module(model: nn.Module, size: Size, target: str = "") -> ModuleSummary:
-    """Summarize a model for one image of this size; a copy on the meta device is run, not the model itself."""
+def _empty(source: NetTarget, classes: int | None) -> nn.Module:
+    """Build the model without numbers; with them only where building reads what it has just drawn."""
+    try:
+        with _empty_parameters():
+            return build(source, classes)
+    except RequestError as error:
+        if source.library or not isinstance(error.__cause__, NotImplementedError | RuntimeError):
+            raise
+        return build(source, classes)
+
+
+def summarize_module(model: nn.Module, size: Size, target: str = "") -> ModuleTable:
+    """Summarize a model for one image of this size; a copy is run, not the model itself.
+
+    The copy is on the meta device, but where the code asks for numbers (`.item()`): there it is a real one.
+    """
     twin = meta_copy(model).eval()
-    with _random_state_kept():
-        calls, used, macs = _run(twin, size, target)
+    with random_state_kept():
+        try:
+            calls, used, macs, kept = _run(twin, size, target)
+        except RequestError:
+            if any(tensor.is_meta for tensor in model.state_dict().values()):
+                raise
+            twin = copy.deepcopy(model).eval()
+            calls, used, macs, kept = _run(twin, size, target, "cpu")
     rows = _rows(twin, calls, used)
-    return ModuleSummary(target, size, tuple(rows), sum(row.parameters for row in rows), macs)
+    return ModuleTable(target, size, tuple(rows), sum(row.parameters for row in rows), macs, kept)
 
 
 def meta_copy(model: nn.Module) -> nn.Module:
@@ -120,71 +101,6 @@ def _meta(tensor: Tensor) -> Tensor:
         return twin
     twin = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
     return nn.Parameter(twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
-
-
-# Finding and building.
-
-
-def _torchvision_model(name: str, classes: int | None) -> tuple[nn.Module, int]:
-    """Build the model with no weights; return it and the side of the images that it was trained on."""
-    try:
-        import torchvision.models as models
-    except Exception as error:  # beside a CPU-only torch it fails with RuntimeError, not ImportError
-        raise RequestError(
-            f"torchvision:{name}: torchvision does not import beside torch {torch.__version__} ({error_line(error)})",
-            hint="install torch and torchvision from the same index",
-        ) from error
-    names = models.list_models(module=models)
-    if name not in names:
-        raise RequestError(f"torchvision:{name}: no such classification model{nearest(name, names)}")
-    options = {} if classes is None else {"num_classes": classes}
-    if name in ("googlenet", "inception_v3"):
-        options["init_weights"] = False  # minutes of scipy's truncated normal, for numbers that are not looked at
-    with _empty_parameters(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = models.get_model(name, weights=None, **options)
-    weights = models.get_model_weights(name)
-    first = next((one for one in weights if one.name == "IMAGENET1K_V1"), None)
-    return model, int(getattr(first.transforms(), "crop_size", [DEFAULT_SIDE])[0]) if first else DEFAULT_SIDE
-
-
-def _own_model(target: str, classes: int | None) -> nn.Module:
-    """Build `package.module:callable`; modules in the current folder are found too."""
-    module_name, _, path = target.partition(":")
-    if not module_name or not path or not all(part.isidentifier() for part in (module_name + "." + path).split(".")):
-        raise RequestError(f"{target}: expected package.module:callable or torchvision:NAME")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in path.split("."):
-            if not hasattr(found, part):
-                names = [name for name in vars(found) if not name.startswith("_")]
-                raise RequestError(f"{target}: {module_name} has no {part!r}{nearest(part, names)}")
-            found = getattr(found, part)
-        model = found if isinstance(found, nn.Module) else _built(found, classes)
-    except RequestError:
-        raise
-    except Exception as error:
-        raise RequestError(f"{target}: {error_line(error)}") from error
-    finally:
-        if added and here in sys.path:
-            sys.path.remove(here)
-    if not isinstance(model, nn.Module):
-        raise RequestError(f"{target}: gives a {type(model).__name__}, not a torch.nn.Module")
-    return model
-
-
-def _built(build: Any, classes: int | None) -> Any:
-    """Build the callable's model without numbers; with them only where building reads what it has just drawn."""
-    options = {} if classes is None else {"num_classes": classes}
-    try:
-        with _empty_parameters():
-            return build(**options)
-    except (NotImplementedError, RuntimeError):
-        return build(**options)
 
 
 @contextmanager
@@ -235,8 +151,29 @@ class _UseSeen(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _run(twin: nn.Module, size: Size, target: str) -> tuple[dict[nn.Module, _Calls], set[int], int]:
-    """One forward pass of one image: each module's calls and own MACs, the ids of the parameters used, all MACs."""
+class _Kept:
+    """Bytes of the tensors that autograd keeps for the backward pass, each once, parameters and the input apart."""
+
+    def __init__(self, besides: Iterable[Tensor]) -> None:
+        self.sizes: dict[int, int] = {}
+        self._besides = {tensor.untyped_storage()._cdata for tensor in besides if not is_lazy(tensor)}
+        self._held: list[Tensor] = []  # so that no storage's place is given away
+
+    def pack(self, tensor: Tensor) -> Tensor:
+        place = tensor.untyped_storage()._cdata
+        if place not in self._besides:
+            self.sizes[place] = tensor.untyped_storage().nbytes()
+            self._held.append(tensor.detach())
+        return tensor
+
+
+def _run(
+    twin: nn.Module, size: Size, target: str, device: str = "meta"
+) -> tuple[dict[nn.Module, _Calls], set[int], int, int]:
+    """One forward pass of one image.
+
+    Returns each module's calls and own MACs, the ids of the parameters used, all MACs, bytes kept for backward.
+    """
     shape = (1, *size) if len(size) == 1 else (1, size[2], size[0], size[1])
     calls: dict[nn.Module, _Calls] = {}
     inner: list[int] = [0]  # MACs of the children, for each module that is being run
@@ -264,14 +201,18 @@ def _run(twin: nn.Module, size: Size, target: str) -> tuple[dict[nn.Module, _Cal
                 before.order, before.times + 1, before.macs + own // 2, first, before.activations + numbers
             )
 
+    kept = _Kept(twin.parameters())
     fast = torch.backends.mha.get_fastpath_enabled()
     hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
     try:
         # The fused attention of eval mode hides its products from the counter.
         torch.backends.mha.set_fastpath_enabled(False)
-        with counter, seen, torch.device("meta"), torch.enable_grad(), warnings.catch_warnings():
+        with (
+            counter, seen, torch.device(device), torch.enable_grad(), warnings.catch_warnings(),
+            torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor),
+        ):  # fmt: skip
             warnings.simplefilter("ignore")
-            twin(torch.empty(shape, device="meta"))
+            twin(torch.zeros(shape))
     except Exception as error:
         raise RequestError(
             f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {error_line(error)}"
@@ -280,7 +221,7 @@ def _run(twin: nn.Module, size: Size, target: str) -> tuple[dict[nn.Module, _Cal
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
             hook.remove()
-    return calls, seen.used, counter.get_total_flops() // 2
+    return calls, seen.used, counter.get_total_flops() // 2, sum(kept.sizes.values())
 
 
 def _outputs(output: Any) -> list[Tensor]:
@@ -372,7 +313,7 @@ def _expression(module: nn.Module) -> str:
 
 
 @contextmanager
-def _random_state_kept() -> Iterator[None]:
+def random_state_kept() -> Iterator[None]:
     """Python's, numpy's (where it is loaded) and torch's CPU generators as they were, whatever building draws."""
     python, numpy = random.getstate(), sys.modules.get("numpy")
     drawn = numpy.random.get_state() if numpy else None

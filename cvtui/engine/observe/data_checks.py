@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part
+from cvtui.engine.data.names import NamePair
+from cvtui.engine.observe.image_writer import encodable
 from cvtui.runlog.events import Facts
 from cvtui.text import rounded_or_none
 
@@ -39,13 +41,25 @@ class Scanned(NamedTuple):
     labels: Tensor
     size: int
     """Images of the whole part."""
+    numbers: Tensor | None = None
+    """Of each image in the part; None: these are the first ones, in order."""
+
+    def number(self, place: int) -> int:
+        return place if self.numbers is None else int(self.numbers[place])
 
 
-def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None:
+class Named(NamedTuple):
+    """Where the images lie, and what their classes are called."""
+
+    names: NamePair
+    classes: tuple[str, ...]
+
+
+def data_facts(train: Any, validation: Any, *, classes: int = 0, named: Named | None = None) -> Facts | None:
     """Check both parts of a data set; None when neither could be read.
 
     train, validation: parts of a run's data, (images, labels) as tensors or arrays, or a Dataset of such pairs;
-    None: not known. classes: their number where it is known otherwise.
+    None: not known. classes: their number where it is known otherwise. named: then the facts name images too.
     """
     until = time.perf_counter() + SECONDS
     parts = [scan_part(source, until) for source in (train, validation)]
@@ -54,13 +68,20 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0) -> Facts | None
         return None
     facts: dict[str, Any] = {}
     if first is not None:
-        facts |= {"train": first.size} | _label_facts(first.labels, classes) | _bad_facts(first.images)
+        facts |= {"train": first.size} | _label_facts(first.labels, classes) | _bad_facts(first)
     if second is not None:
         facts["validation"] = second.size
     if first is not None and second is not None and first.images.shape[1:] == second.images.shape[1:]:
-        facts |= _overlap(first, second, until) | _neighbour_facts(first, second)
+        facts |= _overlap(first, second, until) | _neighbour_facts(first, second, named)
         if first.images.dtype == second.images.dtype:
             facts["raw_moments"] = [_moments(part.images) for part in (first, second)]
+    if named is not None:
+        names = named.names
+        pairs = facts.get("overlap_pairs", [])
+        facts["bad_names"] = [encodable(names.train[number]) for number in facts.get("bad_items", [])]
+        facts["overlap_names"] = [
+            [encodable(names.train[one]), encodable(names.validation[other])] for one, other in pairs
+        ]
     return Facts(**facts)
 
 
@@ -100,7 +121,9 @@ def _from_part(source: Part, until: float) -> Scanned | None:
         held += pixels[-1].nbytes
         if held > STREAMED_BYTES or time.perf_counter() > until - 0.3:
             break
-    return Scanned(torch.cat(pixels), torch.cat(labels), source.size) if pixels else None
+    if not pixels:
+        return None
+    return Scanned(torch.cat(pixels), torch.cat(labels), source.size, order[: sum(map(len, labels))])
 
 
 def _from_dataset(source: Any, until: float) -> Scanned | None:
@@ -108,14 +131,17 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
     try:
         count = len(source)
         indices = range(0, count, max(1, count // 5000))
-        images, labels = [], []
+        images, labels, numbers = [], [], []
         for index in indices:
             image, label = source[index][:2]
             images.append(torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image))
             labels.append(int(label))
+            numbers.append(index)
             if time.perf_counter() > until - 0.5:
                 break
-        return Scanned(torch.stack(images), torch.tensor(labels), count) if images else None
+        if not images:
+            return None
+        return Scanned(torch.stack(images), torch.tensor(labels), count, torch.tensor(numbers))
     except Exception:  # a user's data set may raise anything, and a check must not stop a training
         return None
 
@@ -135,11 +161,13 @@ def _label_facts(labels: Tensor, classes: int) -> dict[str, Any]:
     return facts
 
 
-def _bad_facts(images: Tensor) -> dict[str, Any]:
+def _bad_facts(scanned: Scanned) -> dict[str, Any]:
+    images = scanned.images
     if not images.is_floating_point():
         return {"bad_count": 0}
     bad = torch.cat([~piece.flatten(1).sum(1).isfinite() for piece in torch.split(images, 1024)])
-    return {"bad_count": int(bad.sum()), "bad_items": bad.nonzero()[:SHOWN, 0].tolist()}
+    items = [scanned.number(place) for place in bad.nonzero()[:SHOWN, 0].tolist()]
+    return {"bad_count": int(bad.sum()), "bad_items": items}
 
 
 def _overlap(train: Scanned, validation: Scanned, until: float) -> dict[str, Any]:
@@ -152,7 +180,8 @@ def _overlap(train: Scanned, validation: Scanned, until: float) -> dict[str, Any
         if not number % 4096 and time.perf_counter() > until:
             return {}
     pairs = [[seen[digest], number] for number, digest in enumerate(_digests(validation.images)) if digest in seen]
-    return {"overlap": len(pairs), "overlap_pairs": pairs[:SHOWN]}
+    shown = [[train.number(one), validation.number(other)] for one, other in pairs[:SHOWN]]
+    return {"overlap": len(pairs), "overlap_pairs": shown}
 
 
 def _digests(images: Tensor) -> Iterable[bytes]:
@@ -161,7 +190,7 @@ def _digests(images: Tensor) -> Iterable[bytes]:
     return (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in array)
 
 
-def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
+def _neighbour_facts(train: Scanned, validation: Scanned, named: Named | None) -> dict[str, Any]:
     """Label agreement of the nearest training images, for training images (themselves left out) and validation images.
 
     Labels that were shuffled give chance; noise in the training labels alone shows as the lower of the two.
@@ -175,17 +204,29 @@ def _neighbour_facts(train: Scanned, validation: Scanned) -> dict[str, Any]:
     classes = int(max(labels.max(), validation.labels.max())) + 1
     if classes > 2000:
         return {}
-    train_said = _vote(references[own], references, labels, classes, own)
-    val_said = _vote(_features(validation.images, others), references, labels, classes, None)
+    train_said, agreed = _vote(references[own], references, labels, classes, own)
+    val_said, _ = _vote(_features(validation.images, others), references, labels, classes, None)
     truth = validation.labels[others]
     shares = torch.bincount(val_said, minlength=classes).double() / len(val_said)
     chance = (shares * torch.bincount(truth.clamp_min(0), minlength=classes) / len(truth)).sum()
+    doubtful: list[list[str]] = []
+    if named is not None:
+        other = torch.where(train_said != labels[own], agreed, -1.0)
+        for place in other.argsort(descending=True, stable=True)[: min(SHOWN, int((other > 0).sum()))].tolist():
+            number = train.number(int(keep[own[place]]))
+            words = (int(labels[own[place]]), int(train_said[place]))
+            doubtful.append([encodable(named.names.train[number]), *(_class_name(named, label) for label in words)])
     return {
+        "doubtful": doubtful,
         "neighbours_train": rounded_or_none((train_said == labels[own]).double().mean().item(), 6),
         "neighbours_validation": rounded_or_none((val_said == truth).double().mean().item(), 6),
         "neighbours_chance": rounded_or_none(chance.item(), 6),
         "neighbours_count": min(len(own), len(others)),
     }
+
+
+def _class_name(named: Named, label: int) -> str:
+    return named.classes[label] if label < len(named.classes) else str(label)
 
 
 def _even_indices(count: int, most: int) -> Tensor:
@@ -218,8 +259,10 @@ def _downsize(images: Tensor) -> Tensor:
     return flat if flat.shape[1] <= 4 * DIMENSIONS else flat[:, :: -(-flat.shape[1] // DIMENSIONS)]
 
 
-def _vote(queries: Tensor, references: Tensor, labels: Tensor, classes: int, own: Tensor | None) -> Tensor:
-    """Majority label of the nearest references; ties go to the nearer sum.
+def _vote(
+    queries: Tensor, references: Tensor, labels: Tensor, classes: int, own: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Majority label of the nearest references, and its share of their weight; ties go to the nearer sum.
 
     own: the queries' own indices among the references, which are left out.
     """
@@ -229,4 +272,5 @@ def _vote(queries: Tensor, references: Tensor, labels: Tensor, classes: int, own
     near = distances.topk(min(NEIGHBOURS, len(references) - 1), largest=False)
     weights = 1.0 / (near.values + near.values[:, :1] + 1e-9)
     votes = torch.zeros(len(queries), classes).scatter_add_(1, labels[near.indices], weights)
-    return votes.argmax(1)
+    best = votes.max(1)
+    return best.indices, best.values / votes.sum(1)

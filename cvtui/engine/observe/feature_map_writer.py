@@ -24,6 +24,8 @@ class ValidationImage(NamedTuple):
     inputs: Tensor
     """1 x C x H x W."""
     label: int | None
+    name: str = ""
+    """Where it lies."""
 
 
 class ValidationImages(Protocol):
@@ -104,7 +106,7 @@ class FeatureMapWriter:
 
     def write(self, number: int, step: int) -> None:
         """Write those of image `number`. OSError, and whatever the model raises."""
-        shown, inputs, label = self.images.image(number)
+        shown, inputs, label, name = self.images.image(number)
         result = compute_feature_maps(self.model, inputs, self.autocast())
         truth = "" if label is None else self.classes[label] if 0 <= label < len(self.classes) else str(label)
-        self.writer.write_feature_maps(step, number, shown, result, truth, self.classes)
+        self.writer.write_feature_maps(step, number, shown, result, truth, self.classes, name)

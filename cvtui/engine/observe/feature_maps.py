@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.observe.layer_sample import _first_tensor, plain_name
+from cvtui.engine.observe.forward_hooks import first_tensor
+from cvtui.engine.observe.layer_sample import plain_name
 from cvtui.engine.observe.untouched import untouched
 
 MOST_MAPS = 16
@@ -60,7 +61,7 @@ def compute_feature_maps(model: nn.Module, image: Tensor, around: AbstractContex
                 handle = module.register_forward_hook(_hook(plain_name(name) or "model", maps))
                 stack.callback(handle.remove)
         # `_call_impl` and not the call itself: after `model.compile()` that would run the compiled code.
-        answer = _first_tensor(inside._call_impl(image))  # type: ignore[no-untyped-call]
+        answer = first_tensor(inside._call_impl(image))  # type: ignore[no-untyped-call]
     shares = None
     if answer is not None and answer.dim() == 2 and answer.shape[1] > 1:
         shares = answer[0].float().softmax(0).cpu()
@@ -119,6 +120,8 @@ def without_own_hooks(model: nn.Module) -> Iterator[None]:
 
 
 def _is_ours(hook: Any) -> bool:
+    if getattr(hook, "part_of_model", False):  # it makes logits of what a model puts out
+        return False
     return str(getattr(hook, "__module__", "")).startswith("cvtui.")
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
-from cvtui.engine.observe.layer_sample import is_compiled, plain_name
+from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
+from cvtui.engine.observe.layer_sample import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
-from cvtui.engine.observe.model_facts import optimizer_facts, output_facts, weight_facts, weight_numbers
+from cvtui.engine.observe.model_facts import LeftOut, optimizer_facts, output_facts, weight_facts, weight_numbers
 from cvtui.engine.observe.statistics import moments, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
@@ -53,6 +53,7 @@ class Probe:
         self.seen = 0
         """Steps seen so far."""
         self._static = optimizer_facts(model, optimizer)
+        self._left_out = LeftOut(model, optimizer)
         self._weights = weight_numbers(model)
         self._reported_static = False
         self._reported_batches = False
@@ -72,8 +73,8 @@ class Probe:
         """The first batch as the model got it, and its labels."""
         self._trouble = ""
         self._reported_trouble = False
-        self._handles: list[RemovableHandle] = []
-        self._root: list[RemovableHandle] = []
+        self._handles: list[Handle] = []
+        self._root: list[Handle] = []
         self._quiet = False
         self._hook()
 
@@ -81,9 +82,10 @@ class Probe:
 
     def _hook(self) -> None:
         """Register all hooks."""
+        hooks, root = forward_hooks(self.model), uncompiled(self.model)
+        self._root.append(hooks.before(root, self._before_forward))
+        self._handles.append(hooks.after(root, self._after_forward))
         if not is_compiled(self.model):
-            self._root.append(self.model.register_forward_pre_hook(self._before_forward))
-            self._handles.append(self.model.register_forward_hook(self._after_forward))
             self._pairs.hook()
         self._handles.append(self.optimizer.register_step_pre_hook(self._before_update))
         self._handles.append(self.optimizer.register_step_post_hook(self._after_update))
@@ -229,7 +231,7 @@ class Probe:
 
     def remaining(self) -> Facts | None:
         """Return what a run that ended within its first steps left behind."""
-        facts = {} if self._reported_batches or not self._counts else self._read_batches()
+        facts = {} if self._reported_batches or not self.seen else self._read_batches()
         self._reported_batches = True
         return Facts(step=self.number, **facts) if facts else None
 
@@ -258,18 +260,20 @@ class Probe:
         if loss is not None:
             facts["first_loss"] = rounded_or_none(loss.item(), 6)
         if output is not None and output.dim() == 2 and len(output):
-            facts |= output_facts(output.float(), labels, facts.get("first_loss"))
+            labels = labels.cpu() if labels is not None else None  # a GPU is waited for twice, not ten times
+            facts |= output_facts(output.float().cpu(), labels, facts.get("first_loss"))
         self._first = {}
         return facts
 
     def _read_batches(self) -> dict[str, Any]:
         facts: dict[str, Any] = {}
         if self._counts:
-            labels = [batch.cpu() for batch, _ in self._counts]
-            facts["batch_classes"] = [len(set(batch.tolist())) for batch in labels]
-            facts["batch_sizes"] = [size for _, size in self._counts]
-            together = torch.cat(labels)
+            sizes = [size for _, size in self._counts]
+            together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
+            facts["batch_classes"] = [len(set(batch.tolist())) for batch in torch.split(together, sizes)]
+            facts["batch_sizes"] = sizes
             facts["label_range"] = [int(together.min()), int(together.max())]
+        facts |= self._left_out.facts()
         if self._stale:
             facts["stale_gradient"] = rounded_or_none(torch.stack(self._stale).median().item(), 6)
         if self._without:
@@ -318,6 +322,6 @@ def _first_of(images: Tensor) -> Tensor:
     return images if count >= len(images) else images[:count].clone()
 
 
-def _on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> RemovableHandle:
-    handle: RemovableHandle = parameter.register_hook(called)  # type: ignore[no-untyped-call]
+def _on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> Handle:
+    handle: Handle = parameter.register_hook(called)  # type: ignore[no-untyped-call]
     return handle

@@ -1,35 +1,26 @@
 """Layer statistics of one sampled step: hooks on every watched layer and on the optimizer.
 
-Statistics are exact over all values; only the histograms of large tensors are made of every n-th value
-(`LayerStats.sampled` says the n). They hold at most 256 MB beside the step, and where even these are not to be had, the
-sample is lost and the step goes on.
+Means and norms are exact over all values; everything else is of at most 2,048 values a tensor (gathered.py), and
+`LayerStats.sampled` says of how many one was taken. The step itself only copies those values; they are described when
+the log is flushed. A sample holds some 8 KB a tensor beside the step, and where even these are not to be had, it is
+lost and the step goes on.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
-from cvtui.engine.observe.statistics import (
-    BINS,
-    alive_channels,
-    answer_entropy,
-    every,
-    histogram,
-    moments,
-    norm,
-    pinned,
-    saturated,
-    stride_for,
-    zeros,
-)
+from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, first_tensor
+from cvtui.engine.observe.gathered import BOUNDED, WIDTH, Places, describe, distances, saturation, share
+from cvtui.engine.observe.statistics import alive_channels, answer_entropy, flat_view, is_flat, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.nonfinite import words_of
@@ -48,15 +39,8 @@ KINDS: dict[type[nn.Module], str] = {
 }
 """The modules that are watched, and what a record calls them."""
 
-KEPT_WEIGHTS = 60_000_000
-"""Weights that are kept from before an update to after it (240 MB); of larger nets only every n-th."""
 DEAD_WINDOW = 5
 """Samples: a channel is dead when it was 0 for every image of all of them."""
-
-
-def is_compiled(model: nn.Module) -> bool:
-    """Return True for a model under torch.compile: hooks on the modules inside are then not called."""
-    return hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
 
 
 def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
@@ -74,39 +58,52 @@ def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
 
 
 def plain_name(name: str) -> str:
-    changed = True
-    while changed:
-        changed = False
-        for prefix in ("_orig_mod.", "module."):
-            if name.startswith(prefix):
-                name, changed = name.removeprefix(prefix), True
-    return name
+    """Leave out what torch.compile puts into a module's name, and DataParallel before it."""
+    parts = [part for part in name.split(".") if part != "_orig_mod"]
+    while parts[:1] == ["module"] and len(parts) > 1:
+        del parts[0]
+    return ".".join(parts)
 
 
-class Layout(NamedTuple):
-    """What one layer's numbers are, in order."""
+@dataclass
+class LayerRows:
+    """What a step copied of one layer: gathered values, and exact numbers (scalars); all on its device."""
 
     name: str
     kind: str
-    parts: list[str]
-    sampled: int | None
-    every: int = 1
-    """The update ratio is that of every n-th weight."""
+    output: Tensor | None = None
+    gradient: Tensor | None = None
+    before: Tensor | None = None
+    """Of the weights, before the update."""
+    weights: Tensor | None = None
+    """And after it, at the same places."""
+    numbers: dict[str, Tensor] = field(default_factory=dict)
+    """Exact: mean, grad_norm, weight_norm."""
+    alive: list[Tensor] = field(default_factory=list)
+    """Living channels in each of the last samples."""
+    sampled: int | None = None
+    update_sampled: int | None = None
+
+    def notice(self, count: int) -> None:
+        """Take note that a tensor of so many values was gathered."""
+        if (one := share(count)) is not None:
+            self.sampled = max(one, self.sampled or 0)
 
 
-class Pending(NamedTuple):
-    """A sample that still lies on the device, in one tensor."""
+@dataclass
+class Pending:
+    """A sample that still lies on the device."""
 
     step: int
-    numbers: Tensor
-    layout: list[Layout]
-    cost: float
+    layers: list[LayerRows]
+    answers: tuple[Tensor, int] | None
+    """Predicted class of each image, and the number of classes."""
 
 
 class LayerSample:
     """Hooks of one step, and the numbers they gathered.
 
-    root: the model whose forward pass begins a look anew (None: outputs can't be seen, only weights and gradients).
+    root: the model whose forward pass begins a look anew.
     alive: the last samples' living channels by layer, shared between samples.
     """
 
@@ -114,42 +111,43 @@ class LayerSample:
         self,
         step: int,
         layers: Mapping[str, tuple[str, nn.Module]],
-        root: nn.Module | None,
+        root: nn.Module,
+        hooks: ForwardHooks,
         optimizer: Optimizer,
         alive: dict[str, deque[Tensor]],
+        places: Places,
+        clock: Callable[[], float],
     ) -> None:
+        self.clock = clock
         self.step = step
         self.root = root
+        self.hooks = hooks
         self.layers = layers
         self.optimizer = optimizer
         self.alive = alive
-        self.outputs: dict[str, list[dict[str, Tensor]]] = {}
-        self.strides: dict[str, int] = {}
+        self.places = places
+        self.outputs: dict[str, list[LayerRows]] = {}
         self.living: dict[str, Tensor] = {}
-        self.weights: dict[str, Tensor] = {}
+        self.weights: dict[str, nn.Parameter] = {}
         for name, (_, module) in layers.items():
             weight = getattr(module, "weight", None)
-            if isinstance(weight, nn.Parameter):
+            if isinstance(weight, nn.Parameter) and weight.numel():
                 self.weights[name] = weight
-        self.before: list[Tensor] = []
-        total = sum(weight.numel() for weight in self.weights.values())
-        share = -(-total // KEPT_WEIGHTS) or 1
-        self.kept = {name: stride_for(w.numel(), -(-w.numel() // share)) for name, w in self.weights.items()}
-        """The stride at which a layer's weights are kept from before the update; 1 is all of them."""
         self.lost = False
         """There was no memory for it: nothing comes of this sample."""
-        self.weight_numbers: dict[str, dict[str, Tensor]] = {}
-        self.handles: list[RemovableHandle] = []
+        self.learnt: dict[str, LayerRows] = {}
+        """Weights and gradients by layer."""
+        self.handles: list[Handle] = []
         self.seconds = 0.0
         self.updated = False
-        self.answers: Tensor | None = None
+        self.answers: tuple[Tensor, int] | None = None
+        """Predicted class of each image, and the number of classes."""
 
     def hook(self) -> None:
-        if self.root is not None:
-            self.handles.append(self.root.register_forward_pre_hook(self._reset))
-            self.handles.append(self.root.register_forward_hook(self._look_at_answers))
-            for name, (kind, module) in self.layers.items():
-                self.handles.append(module.register_forward_hook(self._forward_hook(name, kind)))
+        self.handles.append(self.hooks.before(self.root, self._reset))
+        self.handles.append(self.hooks.after(self.root, self._look_at_answers))
+        for name, (kind, module) in self.layers.items():
+            self.handles.append(self.hooks.after(module, self._forward_hook(name, kind)))
         self.handles.append(self.optimizer.register_step_pre_hook(self._before_update))
         self.handles.append(self.optimizer.register_step_post_hook(self._after_update))
 
@@ -166,8 +164,7 @@ class LayerSample:
         if not is_out_of_memory(error):
             raise error
         self.lost = True
-        self.before = []
-        for held in (self.outputs, self.living, self.weight_numbers):
+        for held in (self.outputs, self.living, self.learnt):
             held.clear()
 
     def _reset(self, *_: Any) -> None:
@@ -178,173 +175,200 @@ class LayerSample:
     def _look_at_answers(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         if not self._looking() or not isinstance(output, Tensor) or output.dim() != 2 or not output.numel():
             return
-        begun = time.perf_counter()
+        begun = self.clock()
         try:
             with torch.no_grad():
-                self.answers = answer_entropy(output.detach())
+                self.answers = output.argmax(1), output.shape[1]
         except (RuntimeError, MemoryError) as error:
             self._give_up(error)
-        self.seconds += time.perf_counter() - begun
+        self.seconds += self.clock() - begun
 
     def _forward_hook(self, name: str, kind: str) -> Any:
         def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            tensor = _first_tensor(output)
+            tensor = first_tensor(output)
             if tensor is None or not tensor.numel() or not self._looking():
                 return
-            begun = time.perf_counter()
+            begun = self.clock()
             try:
                 with torch.no_grad():
                     self.outputs.setdefault(name, []).append(self._look(name, kind, tensor.detach()))
             except (RuntimeError, MemoryError) as error:
                 self._give_up(error)
-            self.seconds += time.perf_counter() - begun
+            self.seconds += self.clock() - begun
 
         return seen
 
-    def _look(self, name: str, kind: str, output: Tensor) -> dict[str, Tensor]:
-        numbers = {"moments": moments(output), "histogram": histogram(output)}
-        self.strides[name] = max(self.strides.get(name, 1), stride_for(output.numel()))
-        share = saturated(output, kind)
-        if share is not None:
-            numbers["saturated"] = share[None]
-        share = pinned(output, kind)
-        if share is not None:
-            numbers["pinned"] = share[None]
+    def _look(self, name: str, kind: str, output: Tensor) -> LayerRows:
+        rows = LayerRows(name, kind, self.places.gather(output))
+        rows.notice(output.numel())
+        if rows.sampled is not None:
+            values = flat_view(output) if is_flat(output) else output
+            rows.numbers["mean"] = values.mean(dtype=torch.float32)
         if kind == "relu":
             now = alive_channels(output)
             before = self.living.get(name)
             self.living[name] = now if before is None or before.shape != now.shape else before | now
-        return numbers
+        return rows
 
     @torch.no_grad()
     def _before_update(self, *_: Any) -> None:
         if self.lost:
             return
-        begun = time.perf_counter()
+        begun = self.clock()
         try:
             self._look_at_gradients()
-            self.before = [weight.clone() for weight in self._kept_weights()]
         except (RuntimeError, MemoryError) as error:
             self._give_up(error)
-        self.seconds += time.perf_counter() - begun
-
-    def _kept_weights(self) -> list[Tensor]:
-        pairs = zip(self.weights.values(), self.kept.values(), strict=True)
-        return [weight.detach() if stride == 1 else every(weight.detach(), stride) for weight, stride in pairs]
+        self.seconds += self.clock() - begun
 
     def _look_at_gradients(self) -> None:
+        seen: dict[str, Tensor] = {}
+        held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
         for name, weight in self.weights.items():
+            rows = self.learnt[name] = LayerRows(name, "")
+            rows.notice(weight.numel())
+            if id(weight) in held:  # what another optimizer trains does not move in this one's step
+                rows.before, rows.update_sampled = self.places.gather(weight.detach()), rows.sampled
             gradient = weight.grad
-            if gradient is None or gradient.is_sparse:
-                continue
-            gradient = gradient.detach()
-            self.weight_numbers[name] = {
-                "grad_norm": norm(gradient)[None],
-                "grad_zeros": zeros(gradient)[None],
-                "grad_histogram": histogram(gradient),
-            }
+            if gradient is not None and not gradient.is_sparse:
+                seen[name] = gradient.detach()
+                rows.gradient = self.places.gather(seen[name])
+        for name, one in zip(seen, norms_of(list(seen.values())), strict=True):
+            self.learnt[name].numbers["grad_norm"] = one
 
     @torch.no_grad()
     def _after_update(self, *_: Any) -> None:
         self.updated = True
-        if not self.before:
+        if not self.learnt:
             return
-        begun = time.perf_counter()
+        begun = self.clock()
         try:
             self._look_at_update()
         except (RuntimeError, MemoryError) as error:
             self._give_up(error)
-        self.seconds += time.perf_counter() - begun
+        self.seconds += self.clock() - begun
 
     def _look_at_update(self) -> None:
-        weights = [weight.detach() for weight in self.weights.values()]
-        after = torch._foreach_norm(weights)
-        before, self.before = self.before, []
-        norms = torch._foreach_norm(before)
-        torch._foreach_sub_(before, self._kept_weights())
-        steps = torch._foreach_norm(before)
-        before.clear()
-        for name, weight, now, moved, old in zip(self.weights, weights, after, steps, norms, strict=True):
-            numbers = self.weight_numbers.setdefault(name, {})
-            numbers["weight_norm"] = now[None]
-            numbers["update_ratio"] = (moved / old)[None]
-            numbers["weight_moments"] = moments(weight)
-            numbers["weight_histogram"] = histogram(weight)
-            self.strides[name] = max(self.strides.get(name, 1), stride_for(weight.numel()))
+        weights = [self.weights[name].detach() for name in self.learnt]
+        for rows, weight, now in zip(self.learnt.values(), weights, norms_of(weights), strict=True):
+            rows.numbers["weight_norm"] = now
+            rows.weights = self.places.gather(weight)
 
     @torch.no_grad()
-    def gathered(self) -> tuple[Tensor, list[Layout]]:
-        """Concatenate all numbers on the device into one flat tensor, with its layout."""
-        pieces: list[Tensor] = []
-        layout: list[Layout] = []
+    def gathered(self) -> Pending:
+        """Return all that was copied, layer by layer."""
+        found: list[LayerRows] = []
         for name, (kind, _) in self.layers.items():
-            calls = self.outputs.get(name) or [{}]
-            for number, numbers in enumerate(calls, 1):
-                parts = dict(numbers)
-                if number == 1:
-                    parts |= self.weight_numbers.get(name, {})
-                    parts |= self._dead(name)
-                if parts:
-                    title = name if number == 1 else f"{name}#{number}"
-                    stride, kept = self.strides.get(name, 1), self.kept.get(name, 1)
-                    layout.append(Layout(title, kind, list(parts), stride if stride > 1 else None, kept))
-                    pieces += parts.values()
-        if self.answers is not None:
-            pieces.append(self.answers[None].to(pieces[0].device) if pieces else self.answers[None])
-            layout.append(Layout("", "answers", ["answers"], None))
-        numbers_of_all = torch.cat([piece.float() for piece in pieces]) if pieces else torch.empty(0)
-        return numbers_of_all, layout
+            calls = self.outputs.get(name, [])
+            if name in self.learnt:
+                calls = [_together(kind, calls[0] if calls else None, self.learnt[name]), *calls[1:]]
+            if calls and name in self.living:
+                calls[0].alive = self._last_alive(name)
+            for number, rows in enumerate(calls[1:], 2):
+                rows.name = f"{name}#{number}"
+            found += calls
+        return Pending(self.step, found, self.answers)
 
-    def _dead(self, name: str) -> dict[str, Tensor]:
-        """Share of channels that lived in none of the last samples."""
-        now = self.living.get(name)
-        if now is None:
-            return {}
+    def _last_alive(self, name: str) -> list[Tensor]:
+        """Return the living channels of the last samples, this one's among them."""
+        now = self.living[name]
         window = self.alive.setdefault(name, deque(maxlen=DEAD_WINDOW))
         if window and window[-1].shape != now.shape:
             window.clear()
         window.append(now)
-        return {"dead": 1.0 - torch.stack(list(window)).any(0).float().mean()[None]}
+        return list(window)
 
 
-def _first_tensor(output: Any) -> Tensor | None:
-    """Return the output itself, or the first tensor of a tuple, list or dict."""
-    if isinstance(output, Tensor):
-        return output
-    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
-    return next((value for value in values if isinstance(value, Tensor)), None)
+def norms_of(tensors: list[Tensor]) -> Sequence[Tensor]:
+    """2-norms over all values, in float32: one pass of one operation."""
+    if all(tensor.dtype == torch.float32 for tensor in tensors):
+        return torch._foreach_norm(tensors) if tensors else []
+    return [norm(tensor) for tensor in tensors]
 
 
-_LENGTHS = {
-    "moments": 5, "weight_moments": 5, "histogram": BINS + 2, "weight_histogram": BINS + 2, "grad_histogram": BINS + 2,
-}  # fmt: skip
+def _together(kind: str, output: LayerRows | None, learnt: LayerRows) -> LayerRows:
+    """Join what was seen of a layer's outputs and of its weights."""
+    if output is None:
+        learnt.kind = kind
+        return learnt
+    output.gradient, output.before, output.weights = learnt.gradient, learnt.before, learnt.weights
+    output.numbers |= learnt.numbers
+    output.sampled = max(output.sampled or 0, learnt.sampled or 0) or None
+    output.update_sampled = learnt.update_sampled
+    return output
 
 
-def record_of(pending: Pending) -> LayersSampled:
-    """Make the record of a sample, read from the device now."""
-    numbers: list[float] = [rounded(number, 6) for number in pending.numbers.tolist()]
-    layers = []
-    answers = None
-    start = 0
-    for name, kind, parts, sampled, kept in pending.layout:
-        fields: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
-        for part in parts:
-            length = _LENGTHS.get(part, 1)
-            values = numbers[start : start + length]
-            start += length
-            if part == "moments":
-                fields.update(zip(("mean", "std", "min", "max", "zeros"), values, strict=True))
-            elif part == "weight_moments":
-                fields["weight_mean"], fields["weight_std"] = values[:2]
-            elif part.endswith("histogram"):
-                if values[0] == values[0]:
-                    fields[part] = Histogram(values[0], values[1], [int(count) for count in values[2:]])
-            else:
-                fields[part] = values[0]
-        if kind == "answers":
-            answers = fields["answers"] if fields["answers"] == fields["answers"] else None
-            continue
-        fields["not_finite"] = words_of({key: value for key, value in fields.items() if isinstance(value, float)})
-        fields["update_sampled"] = kept if kept > 1 and "update_ratio" in parts else None
-        layers.append(LayerStats(name=name, kind=kind, sampled=sampled, **fields))
-    return LayersSampled(step=pending.step, layers=layers, answers=answers, watch_cost=round(pending.cost, 5))
+def record_of(pending: Pending, cost: float) -> LayersSampled:
+    """Make the record of a sample, read from its device now, in one go.
+
+    cost: the share of the time so far that watching has taken.
+    """
+    layers = pending.layers
+    rows = [row for layer in layers for row in (layer.output, layer.gradient, layer.weights) if row is not None]
+    pairs = [(one.before, one.weights) for one in layers if one.before is not None and one.weights is not None]
+    bounded = [saturation(one.output, one.kind) for one in layers if one.output is not None and one.kind in BOUNDED]
+    for layer in layers:
+        if layer.alive:  # the share of channels that lived in none of the last samples
+            layer.numbers["dead"] = 1.0 - torch.stack(layer.alive).any(0).float().mean()
+    exact = [number.reshape(1) for layer in layers for number in layer.numbers.values()]
+    exact += [] if pending.answers is None else [answer_entropy(*pending.answers).reshape(1)]
+    parts = [describe(rows).flatten(), distances(pairs), *bounded, *exact]
+    numbers = iter(torch.cat([part.float().to(parts[0].device) for part in parts]).tolist())
+
+    def take(count: int) -> list[float]:
+        return list(islice(numbers, count))
+
+    found = _Readings(
+        iter([take(WIDTH) for _ in rows]), iter(take(len(pairs))), iter([take(2) for _ in bounded]), numbers
+    )
+    stats = [found.layer(layer) for layer in layers]
+    answers = None if pending.answers is None else rounded(next(numbers), 6)
+    answers = answers if answers == answers else None
+    return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=round(cost, 5))
+
+
+@dataclass
+class _Readings:
+    """Numbers of a sample, each kind in the order of its layers."""
+
+    rows: Iterator[list[float]]
+    ratios: Iterator[float]
+    bounded: Iterator[list[float]]
+    exact: Iterator[float]
+
+    def layer(self, layer: LayerRows) -> LayerStats:
+        fields: dict[str, float | None] = dict.fromkeys(("mean", "std", "min", "max", "zeros"))
+        histograms: dict[str, Any] = {}
+        if layer.output is not None:
+            row = next(self.rows)
+            fields.update(zip(fields, row[:5], strict=True))
+            histograms["histogram"] = _histogram(row)
+        if layer.gradient is not None:
+            row = next(self.rows)
+            fields["grad_zeros"] = row[4]
+            histograms["grad_histogram"] = _histogram(row)
+        if layer.weights is not None:
+            row = next(self.rows)
+            fields["weight_mean"], fields["weight_std"] = row[:2]
+            histograms["weight_histogram"] = _histogram(row)
+            if layer.before is not None:
+                fields["update_ratio"] = next(self.ratios)
+        if layer.output is not None and layer.kind in BOUNDED:
+            fields["saturated"], fields["pinned"] = next(self.bounded)
+        fields.update(zip(layer.numbers, self.exact, strict=False))
+        told: dict[str, Any] = {name: None if value is None else rounded(value, 6) for name, value in fields.items()}
+        return LayerStats(
+            name=layer.name,
+            kind=layer.kind,
+            sampled=layer.sampled,
+            update_sampled=layer.update_sampled if "update_ratio" in told else None,
+            not_finite=words_of({name: value for name, value in told.items() if value is not None}),
+            **told,
+            **histograms,
+        )
+
+
+def _histogram(row: Sequence[float]) -> Histogram | None:
+    """Histogram of a described row; None where no value is finite."""
+    low, high = row[5:7]
+    return Histogram(rounded(low, 6), rounded(high, 6), [int(count) for count in row[7:]]) if low == low else None

@@ -6,24 +6,19 @@ training: it reads outputs and weights, draws no random numbers and leaves mode 
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.layer_sample import LayerSample, Pending, is_compiled, record_of, watched_layers
+from cvtui.engine.observe.forward_hooks import forward_hooks, something_was_compiled, uncompiled
+from cvtui.engine.observe.gathered import Places
+from cvtui.engine.observe.layer_sample import LayerSample, Pending, record_of, watched_layers
+from cvtui.engine.observe.watch_budget import WatchBudget
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import LayersSampled
 
 __all__ = ["LayerWatch", "watched_layers"]
-
-FREE_SAMPLES = 40
-"""The first samples are taken at exactly every Nth step. Later ones, still at multiples of N, also keep a distance in
-time: a quarter of a second, so that the log of a long run grows slowly, and 50 times what the last sample took, so
-that watching costs at most 2 %. This moves no loss: what is sampled changes no bit of the training."""
-SECONDS_APART = 0.25
-COSTS_APART = 50.0
 
 
 class LayerWatch:
@@ -34,41 +29,61 @@ class LayerWatch:
         watch.end()                   # and off
         records = watch.take()        # now and then: what was sampled since
 
-    every: sample at steps that are multiples of it; 0 is never. Forward passes without gradients (a validation between
-    two steps) are not looked at; of several with gradients, the last before the update counts.
+    every: sample at steps that are multiples of it; 0 is never. budget: samples keep within it; None: at every such
+    step. Forward passes without gradients (a validation between two steps) are not looked at; of several with
+    gradients, the last before the update counts.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, every: int) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer, every: int, budget: WatchBudget | None = None) -> None:
         self.layers = watched_layers(model)
-        self.root = None if is_compiled(model) else model
-        """Whose forward passes are looked at; None where hooks would not be called."""
+        self.root = uncompiled(model)
+        """Whose forward passes are looked at."""
+        self.hooks = forward_hooks(model)
         self.optimizer = optimizer
         self._sample: LayerSample | None = None
         self.every = every
-        self.seconds = 0.0
-        """Spent on watching so far."""
+        self.budget = budget or WatchBudget()
+        self._sparing = budget is not None
+        self._clock = self.budget.clock
         self._lost: list[int] = []
         """Steps whose sample there was no memory for."""
         self._reported = 0
-        self._samples = 0
-        self._last = 0.0
-        self._last_cost = 0.0
+        self._blind: int | None = None
+        """The first sampled step that showed weights and no output, though something was compiled."""
+        self._reported_blind = False
         self._pending: list[Pending] = []
         self._alive: dict[str, deque[Tensor]] = {}
-        self._born = time.perf_counter()
+        self._places = Places()
+        self._begun = 0.0
+        """When the step began, later by what was not of the step."""
+
+    @property
+    def seconds(self) -> float:
+        """Spent on watching so far."""
+        return self.budget.seconds
+
+    def cost(self) -> float | None:
+        """Return the share of the training time that watching has taken; None where nothing is watched."""
+        return round(self.budget.share(), 5) if self.every else None
 
     def due(self, step: int) -> bool:
         if not self.every or step % self.every:
             return False
-        if self._samples < FREE_SAMPLES:
-            return True
-        return time.perf_counter() - self._last >= max(SECONDS_APART, COSTS_APART * self._last_cost)
+        return not self._sparing or self.budget.allows_sample()
+
+    @property
+    def is_looking(self) -> bool:
+        """True while hooks of a sampled step are registered."""
+        return self._sample is not None
 
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
         self.cancel()
+        self._begun = self._clock()
         if self.due(step):
-            self._sample = LayerSample(step, self.layers, self.root, self.optimizer, self._alive)
+            self._sample = LayerSample(
+                step, self.layers, self.root, self.hooks, self.optimizer, self._alive, self._places, self._clock
+            )
             self._sample.hook()
 
     def cancel(self) -> None:
@@ -81,35 +96,51 @@ class LayerWatch:
         """Remove the hooks after the step; what they saw waits for `take`."""
         sample = self._sample
         if sample is None:
+            if self.every:
+                self.budget.plain_step(self._clock() - self._begun)
             return
         self.cancel()
-        begun = time.perf_counter()
+        begun = self._clock()
+        if self._blind is None and sample.updated and not sample.outputs and something_was_compiled():
+            self._blind = sample.step
         gathered = None
         try:
             gathered = None if sample.lost else sample.gathered()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        self._samples += 1
-        self._last = time.perf_counter()
-        self._last_cost = sample.seconds + self._last - begun
-        self.seconds += self._last_cost
-        cost = self.seconds / max(self._last - self._born, 1e-9)
+        now = self._clock()
+        self.budget.sampled_step(now - self._begun, sample.seconds + now - begun)
         if gathered is None:
             self._lost.append(sample.step)
         else:
-            self._pending.append(Pending(sample.step, *gathered, cost))
+            self._pending.append(gathered)
+
+    def resume_step(self) -> None:
+        """Begin the step's time anew: what came since `begin` was none of it (a flush of the log, say)."""
+        self._begun = self._clock()
 
     def take(self) -> list[LayersSampled]:
         """Return the samples since the last call, read from the device now."""
-        begun = time.perf_counter()
-        records = [record_of(pending) for pending in self._pending]
-        self._pending.clear()
-        self.seconds += time.perf_counter() - begun
+        if not self._pending:
+            return []
+        begun = self._clock()
+        samples, self._pending = self._pending, []
+        records = [record_of(pending, self.budget.share()) for pending in samples]
+        self.budget.samples += self._clock() - begun
         return records
 
     def trouble(self) -> str:
-        """Return a message about lost samples, for the first, the tenth, the hundredth …; else ""."""
+        """Return a message about what could not be seen; else "".
+
+        Of lost samples: about the first, the tenth, the hundredth …
+        """
+        if self._blind is not None and not self._reported_blind:
+            self._reported_blind = True
+            return (
+                f"no layer's output was seen at step {self._blind:,}: torch.compile leaves hooks out of what it "
+                "compiled before, and of CUDA graphs; begin cvtui.watch before the first call of the compiled model"
+            )
         count = len(self._lost)
         if count < 10 * self._reported or not count:
             return ""
@@ -120,4 +151,4 @@ class LayerWatch:
 
     def exclude_time(self, seconds: float) -> None:
         """Leave a pause out of the time that the cost of watching is a share of."""
-        self._born += seconds
+        self.budget.exclude_time(seconds)

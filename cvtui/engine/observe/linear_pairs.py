@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils.hooks import RemovableHandle
 
+from cvtui.engine.observe.forward_hooks import Handle, forward_hooks
 from cvtui.engine.observe.layer_sample import plain_name
 from cvtui.runlog.events import ModuleFact
 
@@ -38,16 +38,17 @@ class LinearPairs:
         self._from: dict[tuple[int, int], tuple[str, StorageWeakRef]] = {}
         """The reference tells whether the tensor's memory is still its own. (To keep the tensors themselves would hold
         every output of the first step.)"""
-        self._handles: list[RemovableHandle] = []
+        self._handles: list[Handle] = []
         self._over = False
         self._until = 0.0
 
     def hook(self) -> None:
+        hooks = forward_hooks(self.model)
         leaves = [(name, module) for name, module in self.model.named_modules() if not any(module.children())]
         for name, module in leaves[:MOST]:
             if module is not self.model:
-                self._handles.append(module.register_forward_pre_hook(self._entering(plain_name(name))))
-                self._handles.append(module.register_forward_hook(self._leaving(plain_name(name))))
+                self._handles.append(hooks.before(module, self._entering(plain_name(name)), inside=False))
+                self._handles.append(hooks.after(module, self._leaving(plain_name(name)), inside=False))
 
     def close(self) -> None:
         for handle in self._handles:

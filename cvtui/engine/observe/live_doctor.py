@@ -7,7 +7,7 @@ import time
 
 from cvtui.doctor import Diagnosis, Doctor
 from cvtui.engine.data.images import Split
-from cvtui.engine.observe.data_checks import data_facts
+from cvtui.engine.observe.data_checks import Named, data_facts
 from cvtui.runlog.events import EpochDone, Facts, Finding, Log, Record, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -37,6 +37,8 @@ class LiveDoctorWriter(EventWriter):
         self._again = 0.0
         self.seconds = 0.0
         """Spent on it so far."""
+        self._usual = 0.0
+        """Seconds of a look at steps alone."""
 
     def write(self, record: Record) -> None:
         """Write as EventWriter does; the record `end` comes last, after the findings about it."""
@@ -59,13 +61,22 @@ class LiveDoctorWriter(EventWriter):
                 self._doctor = self._resumed_doctor()  # a resume
             self._doctor.take(record)
             if self._due(record, begun):
+                layers, began = "layers" in self._doctor.obs.fresh, time.thread_time()
                 for diagnosis in self._doctor.update():
                     self._report(diagnosis)
+                self._count(layers, time.thread_time() - began)
         except Exception as error:
             self._doctor = None
             text = f"the doctor had to leave ({error_line(error)}); `cvtui doctor` looks at the run again"
             super().write(Log(time=time.time(), level="warning", text=text))
         self.seconds += time.perf_counter() - begun
+
+    def _count(self, layers: bool, seconds: float) -> None:
+        """Count what a look at new layer samples takes beyond one without."""
+        if layers:
+            self.layer_seconds += max(0.0, seconds - self._usual)
+        else:
+            self._usual += 0.2 * (seconds - self._usual) if self._usual else seconds
 
     def _retract_warnings(self) -> None:
         """Log the warnings that no longer hold at the end, in one line each."""
@@ -114,6 +125,11 @@ class LiveDoctorWriter(EventWriter):
             super().write(diagnosis.as_finding())
 
 
+def _named(split: Split) -> Named | None:
+    """Return the names of images and classes, where the images lie somewhere that can be named."""
+    return None if split.named is None else Named(split.named, split.classes)
+
+
 class DataScan:
     """Data checks in a thread of their own while the training begins."""
 
@@ -124,7 +140,7 @@ class DataScan:
 
     def _scan(self, split: Split, classes: int) -> None:
         try:
-            self._found = data_facts(split.train, split.validation, classes=classes)
+            self._found = data_facts(split.train, split.validation, classes=classes, named=_named(split))
         except Exception:  # a check that can't be made is none
             self._found = None
 

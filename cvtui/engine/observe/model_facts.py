@@ -18,12 +18,38 @@ TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
 """What logits are divided by before a softmax, now and then."""
 
 
+class LeftOut:
+    """Trainable parameters that the optimizer does not hold and that nothing else changes, a second optimizer say."""
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        self._parameters = [
+            (plain_name(name), p, p._version, _some_of(p))
+            for name, p in model.named_parameters()
+            if p.requires_grad and id(p) not in held
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the fields of `Facts` about those that are as they were in the beginning."""
+        names = [
+            name
+            for name, parameter, version, values in self._parameters
+            # Fused Adam does not count the version up.
+            if parameter._version == version and torch.equal(values, _some_of(parameter))
+        ]
+        return {"left_out": names[:50], "left_out_count": len(names)}
+
+
+def _some_of(parameter: Tensor) -> Tensor:
+    """Copy the first values of a parameter."""
+    return parameter.detach().reshape(-1)[:64].clone()
+
+
 def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
     """Fields of `Facts` about the optimizer: parameters it holds, its options."""
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     named = list(model.named_parameters())
     own = {id(p) for _, p in named}
-    left_out = [plain_name(name) for name, p in named if p.requires_grad and id(p) not in held]
     frozen = [plain_name(name) for name, p in named if not p.requires_grad]
     group = optimizer.param_groups[0]
     betas = group.get("betas")
@@ -32,8 +58,6 @@ def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
         "momentum": float(betas[0] if isinstance(betas, Sequence) else group.get("momentum", 0.0)),
         "weight_decay": max(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups),
         "parameters": sum(p.requires_grad for _, p in named),
-        "left_out": left_out[:50],
-        "left_out_count": len(left_out),
         "foreign": len(held - own),
         "frozen": frozen[:50],
         "frozen_count": len(frozen),

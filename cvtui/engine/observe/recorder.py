@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.clock import Clock, EpochSums
-from cvtui.engine.observe.first_steps import Probe
+from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.step_metrics import Readings, StepMetrics
 from cvtui.runlog.events import Log, Record, Steps
@@ -114,6 +114,7 @@ class StepRecorder:
         self._seconds: list[float] = []
         self._flushed = -math.inf
         self._norm: Tensor | None = None
+        self._doctor_seconds = 0.0
         self.probe: Probe | None = None
         """Probe of the first steps, for the doctor."""
         self.sources: list[FactSource] = []
@@ -172,6 +173,26 @@ class StepRecorder:
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)
 
+    def take_norm(self) -> Tensor | None:
+        """Return the gradients' norm of a step that is captured, and forget it."""
+        norm, self._norm = self._norm, None
+        return norm
+
+    @property
+    def needs_host(self) -> bool:
+        """True as long as every step must be seen as it runs: the first ones."""
+        return self.probe is not None and self.probe.seen < BATCHES
+
+    def step_reduced(self, rate: float, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
+        """Record a replayed step: scalars on the device (accuracy: of shape 1) that keep until the next flush."""
+        self.watch.end()
+        self._metrics.add_reduced(loss, norm, accuracy, images)
+        if self.probe is not None:
+            self.probe.step(loss, None)
+        self._rates.append(rate)
+        self._seconds.append(self.training.clock.seconds())
+        self.watch.begin(self.training.step)
+
     def flush_when_due(self) -> None:
         """Flush when 100 ms have passed or 1,000 steps are there. Raises Diverged as `flush`."""
         if len(self._rates) >= FLUSH_STEPS or time.perf_counter() - self._flushed >= FLUSH_SECONDS:
@@ -184,6 +205,12 @@ class StepRecorder:
         is not. (Not `strict`: all is written.)
         """
         self._flushed = time.perf_counter()
+        try:
+            self._flush()
+        finally:
+            self.watch.resume_step()
+
+    def _flush(self) -> None:
         if not self._rates:
             self.writer.flush()
             return
@@ -211,9 +238,7 @@ class StepRecorder:
                 ),
             )
         )
-        for sample in self.watch.take():
-            if sample.step < first + count:
-                self.writer.write(sample)
+        self._write_samples(first + count)
         for message in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
             self.writer.write(Log(time=time.time(), text=message, level="warning", step=self.training.step))
         for source in self.sources:
@@ -221,6 +246,19 @@ class StepRecorder:
                 self.writer.write(facts)
         if diverged is not None:
             raise diverged
+
+    def _write_samples(self, end: int) -> None:
+        """Write the samples of the steps before `end`; what it takes is charged to watching, the doctor's part too."""
+        samples = self.watch.take()
+        if samples:
+            clock = self.watch.budget.clock
+            begun = clock()
+            for sample in samples:
+                if sample.step < end:
+                    self.writer.write(sample)
+            self.watch.budget.samples += clock() - begun
+        doctor, self._doctor_seconds = self._doctor_seconds, self.writer.layer_seconds
+        self.watch.budget.samples += self._doctor_seconds - doctor
 
     def _until_diverged(self, readings: Readings) -> tuple[int, Diverged | None]:
         """Count the steps up to the one that ends the run, with its error.

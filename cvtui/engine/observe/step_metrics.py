@@ -78,6 +78,14 @@ class StepMetrics:
         share = torch.as_tensor(math.nan if accuracy is None else accuracy)
         self._right.append(share.detach().float().reshape(1))
 
+    def add_reduced(self, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
+        """Take one step whose accuracy (a share, of shape 1) was worked out on the device."""
+        self._reduce()
+        self._losses.append(loss)
+        self._sizes.append(images)
+        self._norms.append(norm)
+        self._right.append(accuracy)
+
     def _reduce(self) -> None:
         """Turn the logits held into one share of right answers a step."""
         if not self._logits:

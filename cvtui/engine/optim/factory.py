@@ -62,9 +62,23 @@ def _from_rest(optimizer: SGD) -> SGD:
 def adagrad(groups: Groups, recipe: Recipe, eps: float, initial: float, decay: float) -> Optimizer:
     """Make AdaGrad: g += dx²; x −= lr dx / (sqrt(g) + eps) (Duchi 2011)."""
     options: dict[str, Any] = {"lr": recipe.lr, "lr_decay": decay, "initial_accumulator_value": initial, "eps": eps}
-    if groups[0]["params"][0].device.type in ("cpu", "cuda"):
+    if fuses_adagrad(groups[0]["params"][0].device):
         return Adagrad(groups, fused=True, **options)
     return Together([Adagrad(groups, **options)])
+
+
+def fuses_adagrad(device: torch.device) -> bool:
+    """Return True if this PyTorch has a fused AdaGrad for the device, found by one step of one number.
+
+    (For CUDA it came after 2.11, which refuses it at the first step only.)
+    """
+    parameter = torch.zeros(1, device=device, requires_grad=True)
+    parameter.grad = torch.zeros_like(parameter)
+    try:
+        Adagrad([parameter], fused=True).step()
+    except RuntimeError:
+        return False
+    return True
 
 
 def rmsprop(
@@ -123,12 +137,26 @@ def make_optimizer(model: nn.Module, choice: Chosen[OptimizerChoice], recipe: Re
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
-    """Group parameters: weights of convs and fcs decay; biases and norms don't (that regularises nothing).
+    """Group parameters: weights of layers decay; biases, norms and tokens don't (that regularises nothing).
 
-    The last weight among the decaying ones is the classifier's.
+    A weight is a table of at least two axes of a conv, an fc, an attention or the like; not of a norm or an embedding,
+    and no parameter that a model holds by itself (a class token, a place's code). The last weight among the decaying
+    ones is the classifier's. Frozen parameters (`requires_grad` False) are in no group.
     """
-    decaying = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    known = {id(parameter) for parameter in decaying}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    groups: Groups = [{"params": decaying, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    decaying: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.requires_grad and _decays(module, name, parameter):
+                decaying.setdefault(id(parameter), parameter)
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in decaying]
+    groups: Groups = [
+        {"params": list(decaying.values()), "weight_decay": weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
+
+
+def _decays(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
+    if parameter.dim() < 2 or "weight" not in name:
+        return False
+    return "Norm" not in type(module).__name__ and not isinstance(module, nn.Embedding)

@@ -1,4 +1,4 @@
-"""Speed up start and exit: lazy `torch._dynamo`, frozen GC, skipped teardown.
+"""Speed up start and exit: lazy `torch._dynamo`, lean `import torch`, frozen GC, skipped teardown.
 
 Constructing an optimizer, and each of its steps, imports `torch._dynamo`, for two calls that do nothing outside of a
 compiled function. With what that imports (inductor, sympy) it costs 1.7 s of the 4.6 s before a first step. Here a
@@ -14,10 +14,11 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import ModuleType
 from typing import Any, NoReturn
 
+from cvtui.engine.runtime.lean_torch import lean_torch, load_rest
 from cvtui.engine.runtime.plain import plain
 
 NAME = "torch._dynamo"
@@ -25,14 +26,15 @@ NAME = "torch._dynamo"
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import PyTorch inside, without torch.compile's machinery and with the garbage collector off.
+    """Import PyTorch inside, without what no run uses (lean_torch.py) and with the garbage collector off.
 
     Its half a million objects stay until the end, so the collector neither looks through them while they come (0.1 s)
     nor at any time after that.
     """
     gc.disable()
     try:
-        yield
+        with nullcontext() if plain() else lean_torch():
+            yield
     finally:
         gc.freeze()
         gc.enable()
@@ -81,6 +83,7 @@ def load_it() -> ModuleType:
     """Import the real module and put it in its place."""
     import torch
 
+    load_rest()
     if isinstance(sys.modules.get(NAME), _StandIn):
         del sys.modules[NAME]
         torch.__dict__.pop("_dynamo", None)

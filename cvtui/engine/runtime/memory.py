@@ -38,9 +38,11 @@ def check_fits(checked: Checked, device: torch.device) -> str:
 
 
 def free_on_gpu(device: torch.device) -> int:
-    """Bytes available on the GPU: free, or held by this process's allocator and not used."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    """Bytes available on the GPU: free (and within this process's share), or held by its allocator and not used."""
+    free, total = torch.cuda.mem_get_info(device)
+    reserved = torch.cuda.memory_reserved(device)
+    share = torch.cuda.get_per_process_memory_fraction(device) * total - reserved
+    return int(min(free, share) + reserved - torch.cuda.memory_allocated(device))
 
 
 def smaller_batch(checked: Checked, had: int) -> int:

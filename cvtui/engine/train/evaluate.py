@@ -42,9 +42,9 @@ OnBatch = Callable[[int, Tensor, Tensor], None]
 def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> Evaluation:
     """Loss, accuracy and confusion over the validation images.
 
-    `between` is called after each batch (it may raise). With a running mean of the weights, that model is evaluated. It
-    is in evaluation mode meanwhile (dropout off, batch norm with its running statistics) and the trained one in
-    training mode afterwards.
+    `between` is called after each batch (it may raise), `on_batch` with its logits. With a running mean of the weights,
+    that model is evaluated. It is in evaluation mode meanwhile (dropout off, batch norm with its running
+    statistics) and the trained one in training mode afterwards.
     """
     images = training.data.validation
     classes = len(training.checked.data.classes)

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui import door
 from cvtui.engine.data.images import OnProgress, Part
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.inits.layer import layers_of
-from cvtui.engine.nn.model import Net
 from cvtui.engine.runtime.seeds import generator
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.state import TrainingState, prepare, start_weights
+from cvtui.engine.train.state import TrainingState, make_net, prepare, start_weights
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import Checked
 from cvtui.runlog.folder import RunFolder
@@ -51,10 +50,10 @@ def prepare_run(
         return training, ""
     masks: Masks = {}
 
-    def begin(model: Net, train: Part, preprocess: Preprocess) -> None:
+    def begin(model: nn.Module, train: Part, preprocess: Preprocess) -> None:
         masks.update(_masks(model, checked.recipe.seed, folder, ticket))
         if ticket.kind == "reinit":
-            fresh = Net(checked.table)
+            fresh = make_net(checked)
             start_weights(fresh, checked, train, preprocess, ticket.round)
             model.load_state_dict(fresh.state_dict())
         else:
@@ -102,7 +101,7 @@ def _largest(sizes: Tensor, alive: Tensor, count: int) -> Tensor:
     return mask.view(alive.shape)
 
 
-def _masks(model: Net, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
+def _masks(model: nn.Module, seed: int, folder: RunFolder, ticket: Ticket) -> Masks:
     """Masks of the run: its own from when it began, else its parent's, pruned once more."""
     path = folder.path / MASK
     if door.is_file(path):
@@ -139,7 +138,7 @@ def _read(path: Path) -> Masks:
     return masks
 
 
-def _rewind(model: Net, origin: Path) -> None:
+def _rewind(model: nn.Module, origin: Path) -> None:
     """Load round 0's first weights (or those soon after) into the model."""
     try:
         model.load_state_dict(_read(origin / REWIND))
@@ -164,6 +163,7 @@ def _keep_weights(training: TrainingState, folder: RunFolder, steps: int) -> Non
             keep()
             handle.remove()
 
+    after_update.on_host = True  # type: ignore[attr-defined]  # see graph.py
     handle = training.optimizer.register_step_post_hook(after_update)
 
 
@@ -171,7 +171,7 @@ PrunedWeights = list[tuple[Tensor, Tensor]]
 """Weights and their masks, on the device."""
 
 
-def _pruned_weights(model: Net, masks: Masks) -> PrunedWeights:
+def _pruned_weights(model: nn.Module, masks: Masks) -> PrunedWeights:
     return [(layer.weight, masks[layer.name].to(layer.weight.device)) for layer in layers_of(model)]
 
 

@@ -54,7 +54,10 @@ class NonfiniteGuard:
         self._flag = torch.zeros((), device=device)
         # Running means take up what the forward pass saw, so a bad batch would spoil them without any update.
         self._running = [tensor for tensor in model.buffers() if tensor.is_floating_point()]
-        self._kept = [tensor.clone() for tensor in self._running]
+        flat = torch.cat([tensor.flatten() for tensor in self._running]) if self._running else self._flag.clone()
+        self._all_kept = flat
+        """Of all running means at once: on a GPU four kernels put them back, whatever their number."""
+        self._kept = self._parts(flat)
         self._handle = optimizer.register_step_pre_hook(self._look)
 
     def close(self) -> None:
@@ -85,7 +88,12 @@ class NonfiniteGuard:
             copy = torch.stack([number.float() for number in numbers])
             torch._amp_foreach_non_finite_check_and_unscale_([copy], self._flag, self._one)
         self.optimizer.found_inf = self._flag  # type: ignore[attr-defined]
-        for running, kept in zip(self._running, self._kept, strict=True):
-            good = torch.where(self._flag > 0, kept, running)
-            running.copy_(good)
-            kept.copy_(good)
+        if self._running:
+            now = torch.cat([tensor.flatten() for tensor in self._running])
+            torch.where(self._flag > 0, self._all_kept, now, out=self._all_kept)
+            torch._foreach_copy_(self._running, self._kept)
+
+    def _parts(self, flat: Tensor) -> list[Tensor]:
+        """Return views of the one tensor, one for each running mean."""
+        parts = torch.split(flat, [tensor.numel() for tensor in self._running]) if self._running else ()
+        return [part.view_as(tensor) for part, tensor in zip(parts, self._running, strict=True)]

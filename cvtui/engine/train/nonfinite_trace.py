@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.data.batching import epoch_order
 from cvtui.engine.data.images import Images
+from cvtui.engine.nn.model import layers_by_name
 from cvtui.engine.observe.statistics import all_finite
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train.state import TrainingState
@@ -102,7 +103,7 @@ def _rerun(training: TrainingState, batch: Images) -> Culprit:
 
     handles = [
         layer.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
-        for name, layer in model.layers().items()
+        for name, layer in layers_by_name(model).items()
     ]
     try:
         model.zero_grad(set_to_none=True)

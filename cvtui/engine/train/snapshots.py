@@ -7,27 +7,30 @@ harmless: no random number is drawn, batch-norm statistics and mode stay as they
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.data.batching import epoch_order
 from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
-from cvtui.engine.observe.feature_maps import in_evaluation_mode, without_own_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.recorder import StepRecorder
-from cvtui.engine.observe.untouched import untouched
+from cvtui.engine.observe.watch_budget import WatchBudget
 from cvtui.engine.runtime.memory import is_out_of_memory
-from cvtui.engine.train.evaluate import batch_size_for
+from cvtui.engine.train.evaluate import OnBatch
 from cvtui.engine.train.state import TrainingState, first_batch
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
 TIMES = 10
-"""Sets of pictures a run, spread evenly over its epochs (the first and the last among them)."""
+"""Sets of pictures a run, about, spread evenly over its epochs (the first and the last among them); fewer of a run of
+seconds, where so many would take more than their share of its time."""
 MOST_TILES = 64
 MOST_MISTAKES = 12
+SAMPLES = 16
 
 
 class _RunImages:
@@ -40,12 +43,27 @@ class _RunImages:
 
     def image(self, number: int) -> ValidationImage:
         pixels, labels = self._training.data.validation.part(number, number + 1)
-        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]))
+        name = self._training.data.names.validation[number]
+        return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]), name)
+
+
+class Answers(NamedTuple):
+    """Of each image of a batch: the highest softmax probability, and its class."""
+
+    sure: Tensor
+    said: Tensor
 
 
 class Snapshots:
-    def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder | EventWriter) -> None:
+    def __init__(
+        self,
+        training: TrainingState,
+        folder: RunFolder,
+        recorder: StepRecorder | EventWriter,
+        budget: WatchBudget | None = None,
+    ) -> None:
         self.training = training
+        self.budget = budget or WatchBudget()
         self.image = 0
         """The validation image whose feature maps are made; `look` chooses another."""
         self._write = recorder.write
@@ -57,11 +75,38 @@ class Snapshots:
         self._warned = False
         """That there was no memory for pictures."""
         self._interval = max(1, training.recipe.epochs // TIMES)
+        self._planned = False
+        self._answers: list[Answers] = []
+
+    def plan(self, epoch: int) -> OnBatch | None:
+        """Decide whether pictures are made after this epoch (from 1); return what its validation hands its logits to.
+
+        They are after the first and the last, and after others at least a tenth of the run apart while the budget of
+        watching allows.
+        """
+        self._answers = []
+        epochs = self.training.recipe.epochs
+        self._planned = bool(self.training.recipe.watch_every) and (
+            epoch in (1, epochs) or ((epoch - 1) % self._interval == 0 and self.budget.allows_pictures())
+        )
+        return self._take_answers if self._planned and self.training.data.train.are_pictures else None
 
     def due(self) -> bool:
-        """Return True if pictures are due after this epoch (`training.epoch` epochs are done)."""
-        epoch, epochs = self.training.epoch, self.training.recipe.epochs
-        return bool(self.training.recipe.watch_every) and (epoch == epochs or (epoch - 1) % self._interval == 0)
+        """Return True if pictures are due after this epoch, as `plan` has decided."""
+        return self._planned
+
+    def _take_answers(self, _start: int, logits: Tensor, _labels: Tensor) -> None:
+        """Keep the highest softmax probability of each image of a batch, and its class.
+
+        (Of 10,000 classes, all probabilities of 50,000 images would be 2 GB.)
+        """
+        begun = self.budget.clock()
+        try:
+            found = logits.float().softmax(1).max(1)
+            self._answers.append(Answers(found.values, found.indices))
+        except (RuntimeError, MemoryError) as error:
+            self._out_of_memory(error)
+        self.budget.pictures += self.budget.clock() - begun
 
     @torch.no_grad()
     def save(self) -> None:
@@ -69,23 +114,39 @@ class Snapshots:
         t = self.training
         if not t.data.train.are_pictures:  # points on a plane are no pictures
             return
+        begun = self.budget.clock()
         try:
-            if t.epoch == 1:
-                images = t.preprocess(first_batch(t).pixels[:16])
-                after = "augmentation and preprocessing" if t.augment else "preprocessing"
-                self._images.write(t.step, "samples", images, f"the first batch as the net sees it, after {after}")
-            self._filters()
-            self.maps.write(self.image, t.step)
-            self._mistakes()
+            self._save()
         except OSError:
-            return
+            pass
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if not self._warned:
-                self._warned = True
-                text = "no memory for the pictures: they are left out; the training goes on"
-                self._write(Log(time=time.time(), text=text, level="warning", step=t.step))
+            self._out_of_memory(error)
+        finally:
+            self._answers = []
+            self.budget.pictures += self.budget.clock() - begun
+
+    def _out_of_memory(self, error: BaseException) -> None:
+        """Leave these pictures out, and say so once. Raises any other error."""
+        if not is_out_of_memory(error):
+            raise error
+        self._planned = False
+        if not self._warned:
+            self._warned = True
+            text = "no memory for the pictures: they are left out; the training goes on"
+            self._write(Log(time=time.time(), text=text, level="warning", step=self.training.step))
+
+    def _save(self) -> None:
+        t = self.training
+        if t.epoch == 1:
+            images = t.preprocess(first_batch(t).pixels[:SAMPLES])
+            order = epoch_order(t.data.train.size, t.recipe.seed, 1)[: len(images)].tolist()
+            names = [t.data.names.train[number] for number in order]
+            after = "augmentation and preprocessing" if t.augment else "preprocessing"
+            note = f"the first batch as the net sees it, after {after}"
+            self._images.write(t.step, "samples", images, note, names=names)
+        self._filters()
+        self.maps.write(self.image, t.step)
+        self._mistakes()
 
     def look(self, number: int) -> str:
         """Write the feature maps of validation image `number`, now and after later epochs; return the message."""
@@ -107,10 +168,12 @@ class Snapshots:
         self._images.write(self.training.step, f"filters of {name}", weights, note, around_zero=True)
 
     def _mistakes(self) -> None:
-        """Write the wrong predictions of the highest probability, after one pass over the validation images."""
+        """Write the wrong predictions of the highest probability, as the validation of this epoch saw them."""
         t = self.training
         images = t.data.validation
-        sure, said = self._answers()
+        if not self._answers:
+            return
+        sure, said = (torch.cat(part) for part in zip(*self._answers, strict=True))
         labels = images.labels.to(said.device)  # those of images in files stay on the CPU
         wrong = torch.where(said != labels, sure, torch.full_like(sure, -1.0))
         chosen = wrong.topk(min(MOST_MISTAKES, len(wrong))).indices
@@ -121,18 +184,5 @@ class Snapshots:
         note = "; ".join(f"{classes[labels[i]]} taken for {classes[said[i]]} ({sure[i]:.0%})" for i in chosen.tolist())
         pixels = images.batch(chosen).pixels.permute(0, 3, 1, 2)
         high = UNITS.get(pixels.dtype)  # floats have a range of their own
-        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high)
-
-    @torch.no_grad()
-    def _answers(self) -> tuple[Tensor, Tensor]:
-        """Highest softmax probability of each validation image, and its class; N each.
-
-        (Of 10,000 classes, all probabilities of 50,000 images would be 2 GB.)
-        """
-        t = self.training
-        model, images, size = t.eval_model, t.data.validation, min(500, batch_size_for(t))
-        with without_own_hooks(model), in_evaluation_mode(model), untouched(model), t.autocast():
-            chunks = [
-                model(t.preprocess(some.pixels)).float().softmax(1).max(1) for some in images.in_order(size)
-            ]
-        return torch.cat([chunk.values for chunk in chunks]), torch.cat([chunk.indices for chunk in chunks])
+        names = [t.data.names.validation[number] for number in chosen.tolist()]
+        self._images.write(t.step, "mistakes", pixels.float(), note, low=high and 0.0, high=high, names=names)

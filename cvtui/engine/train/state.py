@@ -8,17 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.calc import Table
 from cvtui.engine.data.augment import Augment
-from cvtui.engine.data.batching import batches
+from cvtui.engine.data.batching import batches, index_batches
 from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.model import Net
+from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
@@ -27,10 +30,10 @@ from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
+from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.datasets.facts import folder_of, place_of
 from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
-from cvtui.recipe.datasets.image_folder import listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
@@ -69,7 +72,8 @@ class TrainingState:
     data: Split
     stats: ChannelStats
     preprocess: Preprocess
-    model: Net
+    model: nn.Module
+    """Net of an expression, or the module of PyTorch code."""
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
@@ -136,11 +140,20 @@ class TrainingState:
         recipe = self.recipe
         return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
 
+    def index_batches(self, epoch: int, first: int = 0) -> Iterator[Tensor]:
+        """Yield the numbers of the images of each batch of an epoch (from 1), on the device."""
+        recipe, images = self.recipe, self.data.train
+        return index_batches(images, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+
     def update_lr(self) -> float:
-        """Give the optimizer the learning rate of this step; return it."""
+        """Give the optimizer the learning rate of this step; return it.
+
+        On CUDA rounded to float32, in which a captured step has it.
+        """
         rate = self.rates.at(self.schedule, self.step)
+        given = float(np.float32(rate)) if self.device.type == "cuda" else rate
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = given
         return rate
 
     def state(self) -> dict[str, Any]:
@@ -175,7 +188,7 @@ class TrainingState:
         }
 
 
-Begin: TypeAlias = Callable[[Net, Part, Preprocess], None]
+Begin: TypeAlias = Callable[[nn.Module, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
@@ -187,18 +200,21 @@ def prepare(checked: Checked, begin: Begin | None = None, on_progress: OnProgres
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
+    checked, made = build_code(checked, on_progress)
     if (warning := check_fits(checked, device)) and on_progress is not None:
         on_progress(warning)
     repeat(device, recipe.deterministic)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
     on_cpu = load(recipe, on_progress)
+    if on_cpu.classes != checked.data.classes:
+        raise RequestError("data: its classes changed while it was read; start once more")
     checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
     if checked.preprocess.name == "zca" and on_progress is not None:
         on_progress("whitening: the covariance of the training images …")
     preprocess = Preprocess(checked.preprocess, stats, device, on_cpu.train)
-    model = Net(checked.table)
+    model = make_net(checked) if made is None else made
     start_weights(model, checked, data.train, preprocess)
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
@@ -233,9 +249,7 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
             for part, images, names in zip(("train", "validation"), data[:2], data.names, strict=True):
                 found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
         return found
-    listed = listing(folder, recipe.val_share, recipe.seed)
-    files = [path for path, _ in listed.train], [path for path, _ in listed.validation]
-    return fingerprint(classes, train, held_out, folder.absolute(), files)
+    return fingerprint(classes, train, held_out, folder.absolute(), data.files)
 
 
 def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
@@ -248,20 +262,41 @@ def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
     facts = replace(
         checked.data, train=train, validation=validation, train_counts=(), validation_counts=(), opened=True
     )
-    return checked_on(checked.recipe, facts)
+    fitted = checked_on(checked.recipe, facts)
+    return fitted if isinstance(fitted.table, Table) else replace(fitted, table=checked.table)
 
 
 MEASURED_IMAGES = 64
 """Images, at least, for an initialization that measures some."""
 
 
-def start_weights(model: Net, checked: Checked, train: Part, preprocess: Preprocess, number: int = 0) -> None:
+def build_code(checked: Checked, on_progress: OnProgress | None = None) -> tuple[Checked, nn.Module | None]:
+    """Build a net that is PyTorch code, on the CPU, and count it; None for a net expression. RequestError."""
+    if isinstance(checked.table, Table):
+        return checked, None
+    recipe, data = checked.recipe, checked.data
+    made = build_module(recipe.net, data.size, len(data.classes), recipe.seed)
+    if on_progress is not None:
+        for line in made.told:
+            on_progress(line)
+    return replace(checked, table=made.table), made.model
+
+
+def make_net(checked: Checked) -> Net:
+    """Make the module of a net expression, on the CPU."""
+    assert isinstance(checked.table, Table)
+    return Net(checked.table)
+
+
+def start_weights(model: nn.Module, checked: Checked, train: Part, preprocess: Preprocess, number: int = 0) -> None:
     """Initialize `model`, which is on the CPU, as the recipe says.
 
     Another `number` is another draw of its seed. An initialization that looks at images gets those of the first step
     (and what follows, where the batch is small).
     """
     recipe, batch = checked.recipe, None
+    if checked.init.name == "own" and not isinstance(model, Net):
+        return  # drawn by its own code, by the recipe's seed
     if needs_batch(checked.init):
         count = max(recipe.batch_size, MEASURED_IMAGES)
         batch = preprocess(next(batches(train, count, recipe.seed, 1)).pixels).cpu()

@@ -7,22 +7,24 @@ import time
 from typing import Literal
 
 from cvtui import door
+from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.recorder import Diverged, StepRecorder
+from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals
 from cvtui.engine.train.evaluate import Evaluation, evaluate
+from cvtui.engine.train.graph import stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Snapshots
 from cvtui.engine.train.state import TrainingState, recipe_facts
-from cvtui.engine.train.step import training_step
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Log
 from cvtui.runlog.folder import RunFolder
@@ -37,8 +39,10 @@ class Trainer:
     def __init__(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
-        training.model.write_over()
-        self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every)
+        if isinstance(training.model, Net):
+            training.model.write_over()
+        budget = budget_for(training.model)
+        self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every, budget)
         rule = nonfinite_rule(training.checked.on_nan)
         self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None
@@ -48,7 +52,7 @@ class Trainer:
         self.gone = [part.gone for part in training.data[:2] if hasattr(part, "gone")]
         """Of images that come from files as they are needed: what can't be read any more."""
         self.recorder.sources += self.gone
-        self.snapshots = Snapshots(training, folder, self.recorder)
+        self.snapshots = Snapshots(training, folder, self.recorder, budget)
         self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder) if rule.guarded else None
         self.thread_tuner = thread_tuner_of(training)
         self.clip = Clip(training.optimizer, self.recorder, training.recipe.clip) if training.recipe.clip else None
@@ -56,6 +60,7 @@ class Trainer:
             training.before_update.append(self.guard.expect)
         if self.clip is not None:
             training.before_update.append(self.clip.arm)
+        self.stepper = stepper_of(training, self.recorder)
         self.ends_on_nan = training.checked.on_nan.name == "stop"
         self._logged_nonfinite = False
         self.checkpoint_files = CheckpointFiles(training, folder, self.recorder)
@@ -74,6 +79,10 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the last epoch. Raises StopRequested or Diverged when it ends before."""
+        with self.stepper.stream():
+            self._run()
+
+    def _run(self) -> None:
         t = self.training
         t.model.train()
         if t.resumed:
@@ -81,7 +90,7 @@ class Trainer:
         while t.epoch < t.recipe.epochs:
             self.train_epoch()
             self.control.apply_pending()
-            evaluation = evaluate(t, between=self.control.apply_pending)
+            evaluation = evaluate(t, self.control.apply_pending, self.snapshots.plan(t.epoch + 1))
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
         self.checkpoint_files.thin()
@@ -104,11 +113,9 @@ class Trainer:
         begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
         if thread_tuner is not None:
             thread_tuner.begin()
-        for batch in t.batches(t.epoch + 1, t.batch_index):
+        for batch in self.stepper.batches():
             self.control.apply_pending()
-            rate = t.update_lr()
-            loss, logits = training_step(t, batch)
-            self.recorder.step(rate, loss, logits=logits, labels=batch.labels)
+            self.stepper.step(batch)
             self.recorder.flush_when_due()
             if self.recorder.streak.total and not self._logged_nonfinite and guard is not None:
                 self.log_nonfinite(self.recorder.streak.earliest)

@@ -87,4 +87,9 @@ INITS = table_of(
             "value": Parameter(default=0.01, low=-math.inf, high=math.inf, doc="every weight"),
         },
     ),
+    Choice(
+        name="own",
+        summary="as the layers' own code draws them: the usual one for torchvision, timm and your own modules",
+        formula="of PyTorch's conv and fc: U(−1/sqrt(Din), 1/sqrt(Din)), biases too",
+    ),
 )

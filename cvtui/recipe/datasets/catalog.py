@@ -7,6 +7,7 @@ from cvtui.recipe.choices.spec import unknown
 from cvtui.recipe.datasets.csv_file import CsvFile
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.embedded import EmbeddedSets
+from cvtui.recipe.datasets.folder_typed import without_prefix
 from cvtui.recipe.datasets.image_folder import ImageFolder
 from cvtui.recipe.datasets.npz_file import NpzFile
 from cvtui.recipe.datasets.parquet_file import ParquetFile
@@ -41,12 +42,14 @@ def find_source(text: str) -> DataSource | None:
 
 
 def source_of(text: str, label: str = "data") -> DataSource:
-    """Return the source that a data text belongs to. RequestError for a name that is not known."""
+    """Return the source that a data text belongs to. RequestError for a name that is not known, or a bare path."""
     source = find_source(text)
     if source is None:
         fits = next((source for source in SOURCES if text.strip().lower().endswith(source.endings or "\0")), None)
         if fits is not None:
             raise RequestError(f"{label}: {text.strip()!r} needs a prefix: {fits.prefix}:{text.strip()}")
+        if wrong := without_prefix(text):
+            raise RequestError(f"{label}: {wrong}")
         raise unknown(text, DATA, label, USAGES)
     return source
 

@@ -23,6 +23,8 @@ class DataFacts:
     opened: bool = True
     """Its images were looked at. Else the counts are of files by their names: what can't be read is not known yet, and
     there are at most so many."""
+    notes: tuple[str, ...] = ()
+    """What is to be told of it: what is used, what is left out, classes that validation lacks."""
 
     @property
     def at_most(self) -> str:

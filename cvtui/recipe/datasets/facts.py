@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cvtui.recipe.datasets.catalog import find_source, source_of
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.selection import kept_classes, training_counts
+from cvtui.recipe.datasets.selection import kept_classes, lacking, training_counts
 from cvtui.recipe.recipe import Recipe
 
 DATA_FIELDS = ("data", "data_dir", "size", "val_share", "only", "limit", "imbalance")
@@ -39,13 +39,15 @@ def facts(recipe: Recipe) -> DataFacts:
 def selected(whole: DataFacts, recipe: Recipe) -> DataFacts:
     """Return the facts of the part that the recipe selects."""
     if not recipe.only and not recipe.limit and recipe.imbalance == 1.0:
-        return whole
+        return replace(whole, notes=(*whole.notes, *lacking(whole.classes, whole.held_out())))
     kept = kept_classes(recipe.only, whole.classes)
     counts = training_counts([whole.counts()[index] for index in kept], recipe.limit, recipe.imbalance)
     held_out = [whole.held_out()[index] for index in kept]
+    classes = tuple(whole.classes[index] for index in kept)
     return replace(
         whole,
-        classes=tuple(whole.classes[index] for index in kept),
+        classes=classes,
+        notes=(*whole.notes, *lacking(classes, held_out)),
         train=sum(counts),
         validation=sum(held_out),
         train_counts=tuple(counts),

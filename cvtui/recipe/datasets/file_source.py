@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import glob
+import math
 import os
 import re
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.data_facts import DataFacts
@@ -37,6 +40,16 @@ class Row(NamedTuple):
     label: str
     part: str = ""
     """train, validation or test; "": not said."""
+
+
+class Rows(NamedTuple):
+    """The pictures of a file, and what is told of them."""
+
+    rows: list[Row]
+    notes: Sequence[str] = ()
+    names: Mapping[str, str] = MappingProxyType({})
+    """{label: the name of its class}, where they are known."""
+    summary: str = ""
 
 
 class FileSource(DataSource):
@@ -117,30 +130,43 @@ class ListedSource(FileSource):
     held: ClassVar[bool] = False
     """Its encoded pictures are held in memory (`with_bytes`)."""
 
-    def rows(self, text: str) -> tuple[list[Row], list[str], dict[str, str]]:
-        """Return every picture with its label, notes, and {label: the name of its class} where they are known."""
+    fresh: ClassVar[float] = math.inf
+    """So many seconds a listing is believed while the file itself stays as it is."""
+
+    def rows(self, text: str) -> Rows:
+        """Return every picture with its label. RequestError in one line where that can't be."""
         raise NotImplementedError
 
     def listing(self, text: str, val_share: float, seed: int) -> Listing:
         """List the pictures with their classes and parts. RequestError in one line where that can't be."""
+        rows = self._rows(text)
+        key = (text, val_share, seed)
+        if _divided.get("key") != key or _divided.get("rows") is not rows:
+            found = divided(rows, f"{self.what} {self.place(text).name!r}", val_share, seed)
+            _divided.update(key=key, rows=rows, listing=found)
+        listing: Listing = _divided["listing"]
+        return listing
+
+    def _rows(self, text: str) -> Rows:
+        """Return the rows of a text: a form asks again at every key."""
         key = (text, self.signature(text))
-        if key not in _known:
-            held = self.rows(text)
+        if key not in _known or time.monotonic() - _known[key][0] > self.fresh:
+            found = self.rows(text)
             _known.clear()
-            _known[key] = held
-        rows, notes, names = _known[key]
-        return divided(rows, notes, names, f"{self.what} {self.place(text).name!r}", val_share, seed)
+            _known[key] = (time.monotonic(), found)
+        return _known[key][1]
 
     def facts(self, recipe: Recipe) -> DataFacts:
         found = self.listing(recipe.data, recipe.val_share, recipe.seed)
         high, wide = parse_size(recipe.size)
         if not high or not wide:
             raise RequestError(f"size: {recipe.size!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
+        summary = self._rows(recipe.data).summary or f"of {self.what} {self.place(recipe.data).name!r}"
         counts = [Counter(label for _, label in part) for part in (found.train, found.validation)]
         each = [tuple(count[label] for label in range(len(found.classes))) for count in counts]
         return DataFacts(
             name=recipe.data,
-            summary=self.summary_of(recipe.data, found),
+            summary=f"{len(found.train) + len(found.validation):,} pictures {summary}",
             size=(high, wide, 3),
             classes=found.classes,
             train=len(found.train),
@@ -148,25 +174,23 @@ class ListedSource(FileSource):
             train_counts=each[0],
             validation_counts=each[1],
             opened=False,
+            notes=found.notes,
         )
 
     def with_bytes(self, _text: str, found: Listing, /) -> Listing:
         """Return the listing with pictures that can be opened, where the names alone don't tell how."""
         return found
 
-    def summary_of(self, text: str, found: Listing) -> str:
-        return f"{len(found.train) + len(found.validation):,} pictures of {self.what} {self.place(text).name!r}"
+
+_known: dict[tuple[str, Signature], tuple[float, Rows]] = {}
+"""The last file that was listed, and when."""
+_divided: dict[str, Any] = {}
+"""And its last division: key, rows and listing."""
 
 
-_known: dict[tuple[str, Signature], tuple[list[Row], list[str], dict[str, str]]] = {}
-"""The last file that was listed: a form asks again at every key."""
-
-
-def divided(
-    rows: Sequence[Row], notes: Sequence[str], names: dict[str, str], what: str, val_share: float, seed: int
-) -> Listing:
+def divided(found: Rows, what: str, val_share: float, seed: int) -> Listing:
     """Divide the pictures into both parts: as the file says, else `val_share` of each class. RequestError."""
-    notes = list(notes)
+    rows, notes = found.rows, list(found.notes)
     parts = Counter(row.part for row in rows)
     own = bool(parts["train"]) and bool(parts["validation"] or parts["test"])
     if own:
@@ -178,7 +202,7 @@ def divided(
                   for part, count in left.items()]  # fmt: skip
         rows = [row for row in rows if row.part in ("train", validation)]
     classes, labels = classes_of([row.label for row in rows], what)
-    classes = tuple(names.get(name, name) for name in classes)
+    classes = tuple(found.names.get(name, name) for name in classes)
     if own:
         trained = {row.label for row in rows if row.part == "train"}
         strangers = {row.label for row in rows} - trained

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.class_names import composed
 
 NAMED = 4
 """Classes that an error names; the others it counts."""
@@ -51,7 +52,7 @@ def hash_of(folder: Path, paths: Iterable[str]) -> str:
         except OSError:
             size = -1
         name = path[len(base) :] if path.startswith(base) else os.path.relpath(path, folder)  # relpath takes 12 µs
-        digest.update(os.fsencode(f"{name}\0{size}\n"))
+        digest.update(os.fsencode(f"{composed(name)}\0{size}\n"))
     return digest.hexdigest()
 
 
@@ -65,7 +66,8 @@ def hash_of_labels(names: Iterable[str], labels: Iterable[int]) -> str:
 
 def same_classes(before: Sequence[str], now: Sequence[str], run: Path) -> None:
     """RequestError where the classes are others, or in another order: an output of the net is a class."""
-    if list(before) == list(now):
+    before, now = ([composed(name) for name in names] for names in (before, now))  # a Mac may have spelt them apart
+    if before == now:
         return
     gone, new = ([name for name in one if name not in other] for one, other in ((before, now), (now, before)))
     parts = [f"new: {_some(new)}" if new else "", f"gone: {_some(gone)}" if gone else ""]

@@ -1,28 +1,43 @@
 """A folder of images, one subfolder a class: what a listing tells, without opening a single file.
 
 PATH/cats/…  PATH/dogs/…                        split by val_share
-PATH/train/cats/…  PATH/val/cats/…              its own split (`validation`, `valid` and `test` mean `val` too)
+PATH/train/cats/…  PATH/val/cats/…              its own split (folder_layout.py: which names mean that)
 """
 
 from __future__ import annotations
 
 import os
-import stat
+import shlex
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets import class_names, folder_typed, halves
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.folder_layout import Layout, class_folders, find_layout, label_file, named
+from cvtui.recipe.datasets.image_files import (
+    MADE_HERE,
+    NOT_READ,
+    PLUGINS,
+    Found,
+    ending,
+    found_files,
+    images_below,
+    images_in,
+    names_in,
+    package_for,
+    subfolders,
+)
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 DEFAULT_SIDE = 64
-TRAIN_NAMES, VALIDATION_NAMES = ("train", "training"), ("val", "validation", "valid", "test")
 FRESH_SECONDS = 5.0
 """So long a listing is believed: a form asks again at every key."""
+Files = tuple[tuple[str, int], ...]
+"""(path, number of the class)."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +45,28 @@ class Listing:
     """The files of a folder, not opened."""
 
     classes: tuple[str, ...]
-    train: tuple[tuple[str, int], ...]
-    """(path, number of the class)."""
-    validation: tuple[tuple[str, int], ...]
+    """In Unicode's composed form, in its order."""
+    train: Files
+    validation: Files
     others: int
-    """Files that are no images by their names, and links, which are not followed."""
+    """Files that are passed over: no images by their names, hidden, links to nowhere."""
     notes: tuple[str, ...] = ()
-    """What else is told of it."""
+    """What is to be told: what is used, what is left out."""
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What was found, before it is split."""
+
+    classes: tuple[str, ...]
+    train: tuple[tuple[str, ...], ...]
+    """Paths of each class."""
+    validation: tuple[tuple[str, ...], ...] | None
+    """None where the folder has no split of its own."""
+    others: int
+    notes: tuple[str, ...]
+    refused: tuple[str, str] = ("", "")
+    """(message, hint) unless the recipe says which classes are meant (`only`)."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -45,9 +75,11 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(high), int(wide or high)
 
 
-def folder_facts(path: Path, size: str, val_share: float) -> DataFacts:
+def folder_facts(
+    path: Path, size: str, val_share: float, split: Mapping[str, str] | None = None, only: str = ""
+) -> DataFacts:
     """Return the facts of a folder. RequestError where it is not there, or holds no classes."""
-    found = listing(path, val_share)
+    found = listing(path, val_share, split=split, only=only)
     high, wide = parse_size(size)
     if not high or not wide:
         raise RequestError(f"size: {size!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
@@ -61,6 +93,7 @@ def folder_facts(path: Path, size: str, val_share: float) -> DataFacts:
         train_counts=_counts(found.train, len(found.classes)),
         validation_counts=_counts(found.validation, len(found.classes)),
         opened=False,
+        notes=found.notes,
     )
 
 
@@ -71,123 +104,221 @@ def _counts(files: Sequence[tuple[str, int]], classes: int) -> tuple[int, ...]:
     return tuple(counts)
 
 
-_known: dict[tuple[str, float, int], tuple[float, Listing]] = {}
+_known: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, _Gathered]] = {}
 
 
-def listing(path: Path, val_share: float, seed: int = 0) -> Listing:
+def listing(
+    path: Path, val_share: float, seed: int = 0, *, split: Mapping[str, str] | None = None, only: str = ""
+) -> Listing:
     """List the folder's images. RequestError in one line where that can't be.
 
     Where it has no split of its own, which ones are for validation follows from their names and the seed, `val_share`
-    of each class (at least one).
+    of each class (at least one). split: what the text says of the halves (folder_typed.py); only: the recipe's classes,
+    with which a class that can't be used is no obstacle.
     """
-    key = (str(path), val_share, seed)
-    if key in _known and time.monotonic() - _known[key][0] < FRESH_SECONDS:
-        return _known[key][1]
-    found = _list(path, val_share, seed)
-    _known.clear()
-    _known[key] = (time.monotonic(), found)
-    return found
+    key = (os.path.abspath(path), tuple(sorted((split or {}).items())))
+    if key not in _known or time.monotonic() - _known[key][0] >= FRESH_SECONDS:
+        found = _gather(path, split or {})
+        _known.clear()
+        _known[key] = (time.monotonic(), found)
+    found = _known[key][1]
+    if found.refused[0] and not only.strip():
+        raise RequestError(found.refused[0], hint=found.refused[1])
+    if found.validation is not None:
+        return Listing(found.classes, _labelled(found.train), _labelled(found.validation), found.others, found.notes)
+    train, held_out = _divided(found, val_share, seed)
+    return Listing(found.classes, _labelled(train), _labelled(held_out), found.others, found.notes)
 
 
-def _list(path: Path, val_share: float, seed: int) -> Listing:
-    if not path.is_dir():
-        what = "is a file, not a folder" if path.exists() else "does not exist"
-        raise RequestError(f"data: the folder {str(path)!r} {what}", hint="folder:PATH holds one subfolder a class")
-    below = _subfolders(path)
-    train = next((name for name in TRAIN_NAMES if name in below), None)
-    validation = next((name for name in VALIDATION_NAMES if name in below), None)
-    if train is not None and validation is not None:
-        return _own_split(path / train, path / validation)
-    root = path / train if train is not None and len(below) == 1 else path
-    names = _subfolders(root)
-    files, others = _files_of(root, names)
-    names, files = _with_images(root, names, files)
-    train_files: list[tuple[str, int]] = []
-    held_out: list[tuple[str, int]] = []
-    for label, paths in enumerate(files):
+def _labelled(paths: Sequence[Sequence[str]]) -> Files:
+    return tuple((path, label) for label, of_class in enumerate(paths) for path in of_class)
+
+
+def _divided(found: _Gathered, val_share: float, seed: int) -> tuple[list[list[str]], list[list[str]]]:
+    train, held_out = [], []
+    for name, paths in zip(found.classes, found.train, strict=True):
         if len(paths) < 2:
-            raise RequestError(f"data: the class {names[label]!r} has one image; two are the least (one to validate)")
+            raise RequestError(f"data: the class {name!r} has one image; two are the least (one to validate)")
         count = min(len(paths) - 1, max(1, round(len(paths) * val_share)))
         ranked = sorted(paths, key=lambda file: _rank(file, seed))
-        held_out += [(file, label) for file in sorted(ranked[:count])]
-        train_files += [(file, label) for file in sorted(ranked[count:])]
-    return Listing(tuple(names), tuple(train_files), tuple(held_out), others)
+        held_out.append(sorted(ranked[:count]))
+        train.append(sorted(ranked[count:]))
+    return train, held_out
 
 
 def _rank(file: str, seed: int) -> bytes:
     """Rank a file in an order that has nothing to do with its name's."""
     import hashlib
 
-    name = "/".join(file.split(os.sep)[-2:])
+    name = class_names.composed("/".join(file.split(os.sep)[-2:]))
     return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
-def _own_split(train: Path, validation: Path) -> Listing:
-    names = _subfolders(train)
-    files, others = _files_of(train, names)
-    names, files = _with_images(train, names, files)
-    strangers = [name for name in _subfolders(validation) if name not in names]
-    if strangers:
-        raise RequestError(
-            f"data: {str(validation)!r} has the class {strangers[0]!r}, which {str(train)!r} has no images of"
-        )
-    held, more = _files_of(validation, names)
-    if not any(held):
-        raise RequestError(f"data: {str(validation)!r} holds no images", hint=f"images are {', '.join(SUFFIXES)}")
-    return Listing(
+# ------------------------------------------------------------------ one list of classes
+
+
+def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
+    folder_typed.check_folder(path)
+    layout = find_layout(str(path), split)
+    notes = list(layout.notes)
+    folders = _classes(layout, "train", notes)
+    found = {name: images_below(places) for name, places in folders.items()}
+    names = sorted(name for name in found if found[name].images)
+    empty = {name: found[name] for name in sorted(found) if not found[name].images}
+    _check_two(layout, names, empty)
+    refused = layout.refused if layout.refused[0] else _unread(empty)
+    if not refused[0]:
+        notes += _without_images(empty)
+    passed = Found()
+    for name in names:
+        passed.add(found[name])
+    held: dict[str, Found] | None = None
+    if layout.validation:
+        held, stranger = _validation(layout, names, set(empty), notes)
+        refused = stranger if stranger[0] else refused
+        for one in held.values():
+            passed.add(one)
+    notes += _more_notes(layout, names, found, passed)
+    return _Gathered(
         tuple(names),
-        tuple((file, label) for label, paths in enumerate(files) for file in paths),
-        tuple((file, label) for label, paths in enumerate(held) for file in paths),
-        others + more,
+        tuple(tuple(found[name].images) for name in names),
+        None if held is None else tuple(tuple(held[name].images) if name in held else () for name in names),
+        passed.count(),
+        tuple(notes),
+        refused,
     )
 
 
-def _with_images(root: Path, names: list[str], files: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Keep the classes that have images; RequestError for fewer than two."""
-    kept = [(name, paths) for name, paths in zip(names, files, strict=True) if paths]
-    if len(kept) < 2:
-        there = f"{len(kept)} subfolder{'s' if len(kept) != 1 else ''} with images" if names else "no subfolders"
-        raise RequestError(
-            f"data: {str(root)!r} has {there}; each class needs one, and two classes are the least",
-            hint=f"images are {', '.join(SUFFIXES)}",
-        )
-    return [name for name, _ in kept], [paths for _, paths in kept]
+def _classes(layout: Layout, half: str, notes: list[str]) -> dict[str, list[str]]:
+    """Return the folders of each class of a half; names that Unicode calls equal are one class, and that is told."""
+    found: dict[str, list[str]] = {}
+    for root in layout.train if half == "train" else layout.validation:
+        spelt: dict[str, str] = {}
+        for name in subfolders(root)[0]:
+            if half == "train" and name in layout.no_classes:
+                continue
+            one = class_names.composed(name)
+            if one in spelt and not layout.inside:
+                both = (class_names.with_points(spelt[one], name), class_names.with_points(name, spelt[one]))
+                notes.append(f"the folders {' and '.join(sorted(both))} have the same name: they are one class")
+            spelt[one] = name
+            place = os.path.join(root, name)
+            found.setdefault(one, []).extend(_half_of_class(place, half) if layout.inside else [place])
+    return found
 
 
-def _subfolders(path: Path) -> list[str]:
-    """Sorted by name; hidden ones and links are left out."""
-    try:
-        with os.scandir(path) as entries:
-            shown = (entry for entry in entries if not entry.name.startswith("."))
-            return sorted(entry.name for entry in shown if entry.is_dir(follow_symlinks=False))
-    except OSError as error:
-        raise RequestError(f"data: {str(path)!r} can't be read: {error.strerror}") from None
+def _half_of_class(path: str, half: str) -> list[str]:
+    """Return the folders of one half in a class that holds its own halves."""
+    kids = {kid: halves.role(kid) for kid in class_folders(path)}
+    wanted = half if half == "train" else "val" if "val" in kids.values() else "test"
+    return [os.path.join(path, kid) for kid, role in kids.items() if role == wanted]
 
 
-def _is_regular(path: str) -> bool:
-    """No link, and no pipe, which would make its reader wait for ever."""
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
+def _validation(
+    layout: Layout, names: Sequence[str], empty: set[str], notes: list[str]
+) -> tuple[dict[str, Found], tuple[str, str]]:
+    """Return what validation has of each class (by the training's names), and why it can't be used: ("", "") if it can.
+
+    A class that validation lacks is no fault; one that only validation has is.
+    """
+    where = named([os.path.basename(path) for path in layout.validation])
+    folders: dict[str, list[str]] = {}
+    refused = ("", "")
+    for name, places in _classes(layout, "val", notes).items():
+        known = class_names.match(name, names)
+        if known is None:
+            if name not in empty and not refused[0]:
+                refused = _stranger(name, names, layout)
+            continue
+        if known != name:
+            notes.append(
+                f"{where}/: the class {class_names.with_points(name, known)} is taken as "
+                f"{class_names.with_points(known, name)}"
+            )
+        folders.setdefault(known, []).extend(places)
+    held = {name: images_below(places) for name, places in folders.items()}
+    if not refused[0] and not any(one.images for one in held.values()):
+        passed = Found()
+        for one in held.values():
+            passed.add(one)
+        what, root = found_files(passed.others), ", ".join(map(repr, layout.validation))
+        raise RequestError(f"data: {root} holds no images{'; ' + what if what else ''}", hint=_images())
+    return held, refused
 
 
-def _files_of(root: Path, names: list[str]) -> tuple[list[list[str]], int]:
-    """List the image files below each class's folder (at any depth), sorted; and count the other files."""
-    found: list[list[str]] = []
-    others = 0
+def _stranger(name: str, names: Sequence[str], layout: Layout) -> tuple[str, str]:
+    train, validation = (", ".join(map(repr, half)) for half in (layout.train, layout.validation))
+    like = class_names.lookalike(name, names)
+    which = class_names.with_points(name, like) if like else repr(name)
+    more = f"; it looks like {class_names.with_points(like, name)}" if like else ""
+    return (
+        f"data: {validation} has the class {which}, which {train} has no images of{more}",
+        f"move it away, or `--only {shlex.quote(','.join(names[:8]))}` leaves it out",
+    )
+
+
+def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, Found]) -> None:
+    """RequestError for fewer than two classes with images: what was found instead."""
+    if len(names) > 1:
+        return
+    root = ", ".join(map(repr, layout.train))
+    passed = Found()
+    for one in empty.values():
+        passed.add(one)
+    there = f"{len(names)} subfolder{'s' if len(names) != 1 else ''} with images" if names or empty else "no subfolders"
+    for place in layout.train:
+        passed.others.update(ending(name) for name in names_in(place) if os.path.isfile(os.path.join(place, name)))
+    what = found_files(passed.others)
+    raise RequestError(
+        f"data: {root} has {there}; each class needs one, and two classes are the least{'; ' + what if what else ''}",
+        hint=package_for(passed.others) or label_file(layout.train[0]).rstrip("; ") or _images(),
+    )
+
+
+def _images() -> str:
+    return "images end in .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .ppm, .avif, .jp2 and the like"
+
+
+def _unread(empty: Mapping[str, Found]) -> tuple[str, str]:
+    """Say which class would vanish, since its pictures can't be read here."""
+    for name, found in empty.items():
+        if any(suffix in PLUGINS or suffix in NOT_READ for suffix in found.others):
+            way_out = package_for(found.others) or "convert them"
+            return (
+                f"data: the class {class_names.shown(name)} has no image that can be read: {found_files(found.others)}",
+                f"{way_out}; or --only with the other classes",
+            )
+    return "", ""
+
+
+def _without_images(empty: Mapping[str, Found]) -> list[str]:
+    """Name the subfolders that are no classes, since they hold no images."""
+    if not empty:
+        return []
+    shown = []
+    for name, found in empty.items():
+        words = found_files(found.others) or (f"only {found.skipped[0]}" if found.skipped else "empty")
+        shown.append(f"{class_names.shown(name)} ({words})")
+    return [f"no class, since there are no images in it: {named(shown)}"]
+
+
+def _more_notes(layout: Layout, names: Sequence[str], found: Mapping[str, Found], passed: Found) -> list[str]:
+    notes = class_names.alike(names)
+    for root in dict.fromkeys((*layout.train, *layout.validation)):
+        if loose := images_in(root):
+            s, lie = ("s", "lie") if len(loose) > 1 else ("", "lies")
+            where = os.path.basename(root)
+            notes.append(f"{len(loose):,} image{s} {lie} in {where}/ itself, in no class folder: not used")
+    if passed.passed_over():
+        notes.append(passed.passed_over())
+    if passed.skipped:
+        notes.append(f"folders passed over: {named(sorted(set(passed.skipped)))}")
+    if passed.closed:
+        notes.append(f"folders that can't be read: {named(passed.closed)}")
     for name in names:
-        paths = []
-        for folder, below, files in os.walk(root / name, followlinks=False):
-            below[:] = [part for part in below if not part.startswith(".")]
-            for file in files:
-                path = os.path.join(folder, file)
-                if file.lower().endswith(SUFFIXES) and not file.startswith(".") and _is_regular(path):
-                    paths.append(path)
-                else:
-                    others += 1
-        found.append(sorted(paths))
-    return found, others
+        if all(MADE_HERE.fullmatch(os.path.basename(path)) for path in found[name].images):
+            notes.append(f"the images of {class_names.shown(name)} are all pictures that runs of cvtui made")
+    return notes
 
 
 class ImageFolder(DataSource):
@@ -200,20 +331,18 @@ class ImageFolder(DataSource):
     placeholder = "pictures/flowers"
 
     def check(self, text: str, label: str) -> str:
-        path = text.strip().partition(":")[2]
-        if not path:
-            raise RequestError(f"{label}: 'folder:' needs a path, as in folder:pictures/flowers")
-        return "folder:" + path
+        return folder_typed.check_text(text, label)
 
     def facts(self, recipe: Recipe) -> DataFacts:
-        return folder_facts(self.folder(recipe.data), recipe.size, recipe.val_share)
+        split = folder_typed.split_of(recipe.data)
+        found = folder_facts(self.folder(recipe.data), recipe.size, recipe.val_share, split, recipe.only)
+        return replace(found, name=found.name + folder_typed.brackets_of(recipe.data))
 
     def folder(self, text: str) -> Path:
-        path = Path(text.strip().partition(":")[2])
-        try:
-            return path.expanduser()
-        except RuntimeError:  # ~name, of a user whom this machine does not know
-            return path
+        return folder_typed.path_of(text)
+
+    def moved(self, text: str, folder: Path) -> str:
+        return f"folder:{folder}{folder_typed.brackets_of(text)}"
 
     def where(self, text: str, _data_dir: str) -> tuple[str, State]:
         return str(self.folder(text).absolute()), "ready"

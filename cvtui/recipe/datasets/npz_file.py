@@ -34,6 +34,8 @@ WHOLE = (
     ("images", "targets"), ("train_images", "train_labels"), ("x_train", "y_train"), ("arr_0", "arr_1"),
 )  # fmt: skip
 """Images and labels of a file without a split."""
+MOST_CHANNELS = 16
+"""Satellites have 13; a fourth axis of more is depth."""
 CLASS_NAMES = ("class_names", "classes", "label_names", "names")
 
 
@@ -181,6 +183,12 @@ def _check_images(path: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> 
         words = "x".join(map(str, shape)) or "no shape"
         raise RequestError(f"data: {name!r} of {path.name!r} is {words}, no images (N x H x W, or N x H x W x C)",
                            hint="rows of pixels are brought to it by .reshape(len(x), H, W)")  # fmt: skip
+    if image_shape(shape[1:])[2] > MOST_CHANNELS:
+        words = "x".join(map(str, shape[1:]))
+        raise RequestError(
+            f"data: {name!r} of {path.name!r} holds volumes of {words}, not pictures of up to {MOST_CHANNELS} channels",
+            hint="one slice of each is a picture: x[:, x.shape[1] // 2]",
+        )
 
 
 def _labels(path: Path, name: str, images: str, shapes: dict[str, tuple[int, ...]], notes: list[str]) -> list[str]:

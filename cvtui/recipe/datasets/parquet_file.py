@@ -10,7 +10,7 @@ from typing import Any
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.file_source import ListedSource, Row, part_of_file
+from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
 from cvtui.recipe.datasets.image_folder import Listing
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed
@@ -40,7 +40,7 @@ class ParquetFile(ListedSource):
     options = ("label", "image")
     what = "the parquet file"
 
-    def rows(self, text: str) -> tuple[list[Row], list[str], dict[str, str]]:
+    def rows(self, text: str) -> Rows:
         options = self.asked(text).options
         found: list[Row] = []
         names: dict[str, str] = {}
@@ -59,7 +59,7 @@ class ParquetFile(ListedSource):
                 found.append(Row(Packed(f"{path} row {number}", str(path), number), plain, part))
         if not found:
             raise RequestError(f"data: {str(self.place(text))!r} holds no row with a label")
-        return found, [f"{empty:,} rows without a label are left out"] if empty else [], names
+        return Rows(found, [f"{empty:,} rows without a label are left out"] if empty else [], names)
 
     def with_bytes(self, text: str, found: Listing, /) -> Listing:
         """Return the listing with the encoded bytes of its rows; a null means a path, which is then the picture's."""
@@ -123,7 +123,8 @@ def _features(path: Path) -> dict[str, dict[str, Any]]:
         entry = dict(entry) if isinstance(entry, dict) else {}
         if isinstance(entry.get("names"), dict):  # an older spelling: {"0": "cat"}
             entry["names"] = [entry["names"][key] for key in sorted(entry["names"], key=int)]
-        if "_type" not in entry and (kind.startswith("struct<bytes: binary") or kind in ("binary", "large_binary")):
+        pair = kind.startswith("struct<") and "bytes: " in kind and "path: " in kind
+        if pair or kind in ("binary", "large_binary"):
             entry["_type"] = "Image"
         found[field.name] = entry
     return found

@@ -5,6 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cvtui.errors import RequestError, nearest
+from cvtui.recipe.datasets.class_names import composed, folded
+
+NAMED = 5
+"""Classes that a note names; the others it counts."""
+
+
+def lacking(classes: Sequence[str], validation: Sequence[int]) -> tuple[str, ...]:
+    """Say which classes validation has no images of; () where it has all. RequestError where it has none at all."""
+    gone = [name if name.isprintable() else ascii(name) for name, count in zip(classes, validation, strict=True)
+            if not count]  # fmt: skip
+    if not gone:
+        return ()
+    if len(gone) == len(classes):
+        raise RequestError(f"only: validation has no image of {', '.join(gone[:NAMED])}")
+    shown = ", ".join(gone[:NAMED]) + (f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else "")
+    classes_word = "the class" if len(gone) == 1 else f"{len(gone):,} classes:"
+    return (f"validation has no images of {classes_word} {shown}: its accuracy is of the others",)
 
 
 def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
@@ -15,13 +32,15 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
     words = [word.strip() for word in only.split(",") if word.strip()]
     if not words:
         return list(range(len(classes)))
-    lower = [name.lower() for name in classes]
     kept = set()
     for word in words:
-        if word in classes:  # as it is written: some sets have `a` and `A`
-            kept.add(list(classes).index(word))
-        elif word.lower() in lower:
-            kept.add(lower.index(word.lower()))
+        same = [number for number, name in enumerate(classes) if folded(name) == folded(word)]
+        if composed(word) in classes:  # as it is written: some sets have `a` and `A`
+            kept.add(list(classes).index(composed(word)))
+        elif len(same) > 1:
+            raise RequestError(f"only: {word!r} may be {' or '.join(classes[number] for number in same)}")
+        elif same:
+            kept.add(same[0])
         elif word.isdecimal() and int(word) < len(classes):
             kept.add(int(word))
         else:

@@ -13,8 +13,8 @@ from typing import Any
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.file_source import ListedSource, Row, part_of_file
-from cvtui.recipe.datasets.image_folder import SUFFIXES
+from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
+from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed
 
@@ -36,17 +36,19 @@ class TarShards(ListedSource):
     options = ("label",)
     what = "the shards"
 
-    def rows(self, text: str) -> tuple[list[Row], list[str], dict[str, str]]:
+    def rows(self, text: str) -> Rows:
         asked = self.asked(text).options.get("label", "")
         found: list[Row] = []
         bare: list[str] = []
+        several: list[str] = []
         for path in self.files(text):
             part = part_of_file(path)
             for sample in samples_of(path):
-                if "picture" not in sample or not (label := _label(sample, asked, path)):
+                if "pictures" not in sample or not (label := _label(sample, asked, path)):
                     bare.append(f"{path.name}:{sample['key']}")
                     continue
-                picture, offset, length = sample["picture"]
+                _, (picture, offset, length) = min(sample["pictures"], key=lambda one: one[0])  # not x.seg.png
+                several += [f"{path.name}:{picture}"] if len(sample["pictures"]) > 1 else []
                 found.append(Row(Packed(f"{path}:{picture}", str(path), offset, length), label, part))
         if not found:
             what = f"no sample with a picture and a label (.{', .'.join(LABEL_ENDINGS)})"
@@ -56,11 +58,16 @@ class TarShards(ListedSource):
             more = f" and {len(bare) - NAMED:,} more" if len(bare) > NAMED else ""
             notes.append(f"{len(bare):,} samples lack a picture or a label and are left out: "
                          f"{', '.join(bare[:NAMED])}{more} (members of one key must be neighbours)")  # fmt: skip
-        return found, notes, {}
+        if several:
+            notes.append(f"{len(several):,} samples hold several pictures (a key ends at the first dot); one each is "
+                         f"used: {', '.join(several[:NAMED])}")  # fmt: skip
+        return Rows(found, notes)
 
 
 def samples_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the samples of a shard: `key`, `picture` (its name, offset and length), and small members by ending.
+    """Yield the samples of a shard: `key`, `pictures`, and small members by ending.
+
+    Of a picture: the dots of its ending, and (name, offset, length).
 
     The key of `a/b.seg.png` is a/b: it ends at the first dot of the name. RequestError for a file that is no tar file.
     """
@@ -70,7 +77,7 @@ def samples_of(path: Path) -> Iterator[dict[str, Any]]:
             for member in archive:
                 folder, slash, name = member.name.rpartition("/")
                 stem, dot, ending = name.partition(".")
-                if not member.isreg() or not dot or name.startswith("__") or not stem:
+                if not member.isreg() or not dot or (name.startswith("__") and name.endswith("__")) or not stem:
                     continue
                 key, ending = folder + slash + stem, ending.lower()
                 if sample and (sample["key"] != key or ending in sample):
@@ -78,8 +85,9 @@ def samples_of(path: Path) -> Iterator[dict[str, Any]]:
                     sample = {}
                 sample["key"] = key
                 sample[ending] = b""
-                if ("." + ending).endswith(SUFFIXES):
-                    sample.setdefault("picture", (member.name, member.offset_data, member.size))
+                if is_image(f"x.{ending}"):
+                    picture = (member.name, member.offset_data, member.size)
+                    sample.setdefault("pictures", []).append((ending.count("."), picture))
                 elif ending in LABEL_ENDINGS and member.size <= MOST_LABEL:
                     held = archive.extractfile(member)
                     sample[ending] = held.read() if held is not None else b""

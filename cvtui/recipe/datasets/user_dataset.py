@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from cvtui.errors import RequestError, process_error
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.folder_typed import without_prefix
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
@@ -82,6 +83,8 @@ class UserDataset(DataSource):
     def check(self, text: str, label: str) -> str:
         module, _, name = text.strip().partition(":")
         if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
+            if wrong := without_prefix(text):
+                raise RequestError(f"{label}: {wrong}")
             raise RequestError(
                 f"{label}: {text.strip()!r} is neither {', '.join(self._besides)} nor {self.usage}",
                 hint="a folder of images is written folder:PATH",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvtui import door
+from cvtui.text import clean
 from cvtui.tui.detail.raster_view import Image
 
 if TYPE_CHECKING:
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 MAPS = "feature maps"
 CONFUSION = "confusion matrix"
 FLOW = "gradient flow"
+MISTAKES = "mistakes"
 LOOKED_AT = "validation image"
 """The picture of the image itself; see cvtui/engine/observe/image_writer.py."""
 _OF = "feature maps of "
 LARGEST_PNG = 4 << 20
+LARGEST_FILE = 64_000_000
+"""Pixels of a picture's own file."""
+SHOWN_SIDE = 512
+"""Pixels that it is made smaller to."""
 
 
 def picture_names(history: History) -> list[str]:
@@ -95,6 +101,27 @@ def image_at(history: History, image: int, until: int | None) -> PictureSaved | 
 def confusion_at(history: History, until: int | None) -> EpochDone | None:
     epochs = [epoch for epoch in history.epochs if epoch.confusion and (until is None or epoch.step <= until)]
     return epochs[-1] if epochs else None
+
+
+def tail_of(name: str) -> str:
+    """Return the last two parts of where an image lies."""
+    return clean("/".join(name.split("/")[-2:]))
+
+
+def read_file(path: str) -> Image | None:
+    """Return the pixels of a picture's own file, turned as its EXIF says; None if it is none, or too large."""
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    try:
+        with door.opened_input(path) as file, Pillow.open(file) as opened:
+            if opened.width * opened.height > LARGEST_FILE:
+                return None
+            opened.draft("RGB", (SHOWN_SIDE, SHOWN_SIDE))
+            opened.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+            return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), dtype=np.uint8)
+    except Exception:  # Pillow's readers raise nearly anything on bytes that lie
+        return None
 
 
 def read_png(root: Path, path: str) -> Image | None:

@@ -19,6 +19,7 @@ from cvtui.tui.detail.picture_index import (
     CONFUSION,
     FLOW,
     MAPS,
+    MISTAKES,
     confusion_at,
     image_at,
     latest_image,
@@ -27,6 +28,7 @@ from cvtui.tui.detail.picture_index import (
     picture_at,
     picture_names,
     read_png,
+    tail_of,
     validation_count,
 )
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
@@ -58,6 +60,9 @@ class PicturesView(Modal[None]):
         Binding("right_square_bracket", "image(1)", "Image", tooltip="Feature maps: the next validation image"),
         Binding("left_square_bracket", "image(-1)", "Image", tooltip="Feature maps: the validation image before"),
         Binding("x", "pixels", "Pixels", tooltip="The terminal's own pixels, where it has them, or half blocks"),
+        Binding(
+            "enter", "mistakes", "Mistakes", tooltip="Every mistake with its file, worst first; enter shows one large"
+        ),
         Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
@@ -185,6 +190,12 @@ class PicturesView(Modal[None]):
         settings.keep(pixels=wanted)
         self.use(pixels)
 
+    def action_mistakes(self) -> None:
+        if self.name_of_page in (MISTAKES, CONFUSION):
+            from cvtui.tui.detail.mistakes_view import MistakesView
+
+            self.app.push_screen(MistakesView(self.history.folder, self.query_one("#shown", PictureBox).pixels))
+
     def action_go(self) -> None:
         if self.name_of_page == MAPS:
             field = self.query_one("#number", Input)
@@ -253,10 +264,12 @@ class PicturesView(Modal[None]):
         if image is None:
             note.update(Content.styled(f"{clean(picture.path)} can't be read.", "$text-warning"))
             return
-        parts = [clean(part) for part in picture.note.split("; ")]
+        parts = with_names([clean(part) for part in picture.note.split("; ")], picture)
         across = max(1, picture.columns)
         lines = ["  ·  ".join(parts[start : start + across]) for start in range(0, len(parts), across)]
         note.update(Content.styled("\n".join(lines), MUTED))
+        if picture.name == MISTAKES:
+            self._set_subtitle(f"at step {count(picture.step)}", f"enter all with their files · {BACK}")
 
     def _layer_index(self, layers: list[str]) -> int:
         return layers.index(self.chosen) if self.chosen in layers else 0
@@ -294,10 +307,17 @@ class PicturesView(Modal[None]):
         if epoch is None:
             note.update(Content.styled("No epoch has ended yet.", MUTED))
             return
-        self._set_subtitle(f"epoch {epoch.epoch}")
+        self._set_subtitle(f"epoch {epoch.epoch}", f"enter the files of a cell · {BACK}")
         classes = self.history.run.data.get("classes") if self.history.run is not None else None
         names = [clean(str(name)) for name in classes] if isinstance(classes, list) else []
         note.update(confusion(epoch.confusion, names, max(20, self.size.width - 6), self.app.current_theme))
+
+
+def with_names(parts: list[str], picture: PictureSaved) -> list[str]:
+    """Put the file of each tile before its words; of other pictures the first files below their words."""
+    if len(parts) == len(picture.names):
+        return [f"{tail_of(name)}: {part}" for name, part in zip(picture.names, parts, strict=True)]
+    return [*parts, *map(tail_of, picture.names[: 2 * picture.columns])]
 
 
 SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}
@@ -324,6 +344,8 @@ def page_tabs(names: list[str], here: str, width: int) -> Content:
 def image_caption(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:
     """Which image it is, its true class, and what the model says with its share."""
     lines = [Content.assemble(("image ", MUTED), str(image), (f" of 0 to {count(known - 1)}" if known else "", MUTED))]
+    if shown is not None and shown.names and shown.names[0] != f"validation {image}":
+        lines.append(Content.styled(tail_of(shown.names[0]), MUTED))
     if shown is not None and shown.truth:
         lines.append(Content.assemble(("true class ", MUTED), (clean(shown.truth), "bold")))
     if shown is not None and shown.said:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -192,12 +193,17 @@ def placeholder(field: Field) -> str:
     }.get(field.name, "")
 
 
-def explanation(field: Field, text: str, problem: Problem | None = None) -> Content:
-    """Return the explanation at the foot of the form for one field, or its problem in full."""
+def explanation(field: Field, text: str, problem: Problem | None = None, notes: Sequence[str] = ()) -> Content:
+    """Return the explanation at the foot of the form for one field, or its problem in full.
+
+    notes: what is to be known of the data that is chosen.
+    """
     if problem is not None:
         hint = f"\n{problem.hint}" if problem.hint else f"\n{field.doc}"
         return Content.assemble((problem.message, "$text-error"), (hint, MUTED))
     entry = (field.table or {}).get(text.partition("(")[0])
+    if notes:
+        return Content("\n").join(Content.styled(f"! {note}", "$text-warning") for note in notes)
     parts: list[Content | tuple[str, str]] = [(field.doc, "$foreground 85%")]
     if isinstance(entry, Choice):
         parts.append((f"\n{entry.name}: {entry.summary}. {entry.formula}", MUTED))

@@ -110,12 +110,14 @@ class FormView(Widget):
             width: 46%; min-width: 64; max-width: 100; height: 1fr; padding: 0; border-title-color: $foreground;
         }
         & #explanation { height: 3; padding: 0 1; color: $foreground; }
+        & #explanation.-long { height: auto; min-height: 3; max-height: 9; }
         & #start-bar { height: 1; }
         & #status { width: 1fr; height: 1; padding: 0 1; }
     }
     Screen.-tall FormView {
         & #form-side { padding: 1 0 0 0; }
         & #explanation { height: 4; padding: 0 1 1 1; }
+        & #explanation.-long { height: auto; min-height: 4; max-height: 12; }
     }
     Screen.-narrow FormView {
         layout: vertical;
@@ -284,7 +286,8 @@ class FormView(Widget):
         status = self.query_one("#status", Static)
         self.query_one("#start").set_class(not validation.ready, "-blocked")
         if validation.ready and validation.table is not None:
-            text = f"{len(validation.table.rows)} layers, {validation.table.parameters:,} parameters"
+            table = validation.table
+            text = f"{len(table.rows)} layers, {table.parameters:,} parameters" if table.rows else "PyTorch code"
             text += (
                 f", {validation.data.at_most if validation.data is not None else ''}{validation.total_steps:,} steps"
             )
@@ -301,8 +304,12 @@ class FormView(Widget):
 
     def _explain(self, row: FieldRow | None) -> None:
         if row is not None:
-            text = explanation(row.field, row.text, row.problem)
-            self.query_one("#explanation", Static).update(text)
+            validation = self._validation
+            known = validation.data if validation is not None and row.field.name == "data" else None
+            notes = known.notes if known is not None else ()
+            place = self.query_one("#explanation", Static)
+            place.set_class(row.problem is not None or bool(notes), "-long")
+            place.update(explanation(row.field, row.text, row.problem, notes))
 
     # ------------------------------------------------------------------ what can be done
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from cvtui.calc import Row, Table, size_text
+from cvtui.calc.module_table import ModuleRow, ModuleTable
 from cvtui.draw.columns import Column
 from cvtui.text import count, significant
 from cvtui.tui.widgets.table import Cell, Grid
@@ -13,7 +14,7 @@ from cvtui.tui.widgets.table import Cell, Grid
 WAITING = "…"
 
 
-class LayerTable(Grid[Row]):
+class LayerTable(Grid[Row | ModuleRow]):
     """Shows a `Table`; while the net is wrong, the last one that was right, faint.
 
     `set_stds` adds a column with the std of each layer's output at the start of the run.
@@ -34,13 +35,13 @@ class LayerTable(Grid[Row]):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
-        self.table: Table | None = None
+        self.table: Table | ModuleTable | None = None
         self.stds: Mapping[str, float | None] | None = None
         self.stale = False
         self._waiting = False
 
-    def set_table(self, table: Table | None) -> None:
-        """Show `table`; for None (the net is invalid) dim the last one."""
+    def set_table(self, table: Table | ModuleTable | None) -> None:
+        """Show `table`; for None (the net is invalid, or not counted yet) dim the last one."""
         self.stale = table is None
         if table is not None:
             self.table = table
@@ -55,18 +56,18 @@ class LayerTable(Grid[Row]):
         self.set_rows(self.rows)
 
     @property
-    def row(self) -> Row | None:
+    def row(self) -> Row | ModuleRow | None:
         return self.rows[self.cursor] if self.rows else None
 
     @property
     def has_total(self) -> bool:
         return self.table is not None
 
-    def cell(self, row: Row, key: str) -> Cell:
+    def cell(self, row: Row | ModuleRow, key: str) -> Cell:
         text, style = self._cell(row, key)
         return Cell(text, "quiet" if self.stale else style)
 
-    def _cell(self, row: Row, key: str) -> tuple[str, str]:
+    def _cell(self, row: Row | ModuleRow, key: str) -> tuple[str, str]:
         match key:
             case "name":
                 mark = "▲" if row.note else ""
@@ -90,7 +91,7 @@ class LayerTable(Grid[Row]):
                 return row.counting, "quiet"
         return row.note, "warn"
 
-    def _std(self, row: Row) -> tuple[str, str]:
+    def _std(self, row: Row | ModuleRow) -> tuple[str, str]:
         if self._waiting:
             return WAITING, "quiet"
         if self.stds is None or row.name not in self.stds:

@@ -10,6 +10,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
+from cvtui.calc.module_table import ModuleTable, table_from_rows
 from cvtui.calc.table import size_text
 from cvtui.text import binary_size, count, significant
 from cvtui.tui.form.layer_table import LayerTable
@@ -18,6 +19,7 @@ from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
 
 if TYPE_CHECKING:
+    from cvtui.calc import Table
     from cvtui.recipe.choices.schedules import Schedule
     from cvtui.tui.form.augment_preview import AugmentPreview
     from cvtui.tui.plot.line_plot import LinePlot
@@ -168,7 +170,6 @@ class Preview(Container):
         """Show table, curve and numbers for what stands in the form now."""
         if not self._is_there:
             return
-        self.table.set_table(validation.table)
         net = self.query_one("#card-net")
         if validation.table is not None:
             net.border_subtitle = (
@@ -188,13 +189,18 @@ class Preview(Container):
             return
         answer = engine.answer if validation.recipe is not None and engine.answered == validation.recipe else None
         waiting = validation.ready and answer is None and engine.expected
+        table = _counted(validation, answer)
+        self.table.set_table(table)
         stds = answer.get("activation_std") if answer is not None else None
         self.table.set_stds(stds if isinstance(stds, dict) else None, waiting=waiting)
         if self._images is not None and not waiting:
             self._images.show(answer.get("preview") if answer is not None else None)
         answered = answer.get("memory") if answer is not None else None
         memory = answered if isinstance(answered, int) else validation.memory
-        self.facts.show(_numbers(validation, memory), _footnote(engine, answer, waiting))
+        notes = validation.data.notes if validation.data is not None else ()
+        told = [Content.styled(f"! {note}", "$text-warning") for note in notes]
+        footnote = Content("\n").join(line for line in [*told, _footnote(engine, answer, waiting)] if line)
+        self.facts.show(_numbers(validation, table, memory), footnote)
 
     def _draw_schedule(self) -> None:
         if self._plot is None:
@@ -234,6 +240,15 @@ def _import_heavy() -> None:
     import cvtui.tui.train  # noqa: F401
 
 
+def _counted(validation: Validation, answer: dict[str, object] | None) -> Table | ModuleTable | None:
+    """Return the table: of PyTorch code as the engine has counted it, None before."""
+    table = validation.table
+    if not isinstance(table, ModuleTable):
+        return table
+    rows = answer.get("layers") if answer is not None else None
+    return table_from_rows(table.target, table.input, rows) if isinstance(rows, list) else None
+
+
 def _shape(validation: Validation) -> str:
     return size_text(validation.data.size) if validation.data is not None else ""
 
@@ -246,8 +261,9 @@ def _step_division(validation: Validation, batch: str) -> str:
     return f"{validation.data.train:,} / {batch}{', the last one joins' if joins else ''}"
 
 
-def _numbers(validation: Validation, memory: int | None) -> list[tuple[str, str, str]]:
-    table = validation.table
+def _numbers(
+    validation: Validation, table: Table | ModuleTable | None, memory: int | None
+) -> list[tuple[str, str, str]]:
     batch = validation.texts.get("batch_size", "").strip()
     loss = validation.first_loss
     at_most = validation.data.at_most if validation.data is not None else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cvtui.calc import Table
 from cvtui.calc.memory import training_memory
+from cvtui.calc.module_table import ModuleTable
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import FirstLoss
 from cvtui.recipe.choices.optimizers import OPTIMIZERS, copies_of
@@ -35,7 +36,8 @@ class Validation:
     recipe: Recipe | None = None
     """Set when there is no problem."""
     data: DataFacts | None = None
-    table: Table | None = None
+    table: Table | ModuleTable | None = None
+    """Of PyTorch code not counted: the engine does that."""
     schedule: Schedule | None = None
     steps_per_epoch: int | None = None
     total_steps: int | None = None
@@ -145,8 +147,10 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
         return None
 
 
-def _memory(table: Table, data: DataFacts, batch: int, copies: int) -> int:
-    """Return the bytes of training state and of the images, which are kept as uint8."""
+def _memory(table: Table | ModuleTable, data: DataFacts, batch: int, copies: int) -> int | None:
+    """Return the bytes of training state and of the images, which are kept as uint8; None of a net not counted yet."""
+    if isinstance(table, ModuleTable) and not table.counted:
+        return None
     pixels = (data.train + data.validation) * math.prod(data.size)
     return training_memory(table, batch).total(copies) + pixels
 

@@ -123,6 +123,14 @@ def _progress_parts(history: History, view: ViewState) -> list[str]:
     return parts
 
 
+def _watch_cost(history: History) -> float | None:
+    """Return the share of the training time that watching took, by the last record that tells it."""
+    if history.end is not None and history.end.watch_cost is not None:
+        return history.end.watch_cost
+    sampled = history.latest_layers
+    return sampled.watch_cost if sampled is not None else None
+
+
 def _second(history: History, view: ViewState, width: int) -> Content:
     """Return the progress bar, then as many facts as fit."""
     run = history.run
@@ -134,9 +142,9 @@ def _second(history: History, view: ViewState, width: int) -> Content:
         facts.append(clean(run.device))
         if run.device.startswith("cpu"):
             facts.append(f"{history.threads} thread{'s' if history.threads != 1 else ''}")
-        sampled = history.latest_layers
-        if sampled is not None and sampled.watch_cost is not None:
-            facts.append(f"monitoring overhead {percent(sampled.watch_cost)}")
+        cost = _watch_cost(history)
+        if cost is not None:
+            facts.append(f"monitoring overhead {percent(cost)}")
     faults = sum(one.severity != "note" for one in view.findings)
     if faults:
         facts.insert(0, f"▲ {faults} fault{'s' if faults > 1 else ''}")

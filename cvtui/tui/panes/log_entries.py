@@ -142,7 +142,8 @@ def _saved(saved: CheckpointSaved) -> Entry:
 
 def _finding(finding: Finding) -> Entry:
     tone: Tone = {"stop": "bad", "warn": "warn"}.get(finding.severity, "plain")  # type: ignore[assignment]
-    return Entry(None, "✗" if tone == "bad" else "▲" if tone == "warn" else "·", clean(finding.sentence), tone)
+    words = clean(finding.sentence) + (f" First: {clean(finding.files[0])}" if finding.files else "")
+    return Entry(None, "✗" if tone == "bad" else "▲" if tone == "warn" else "·", words, tone)
 
 
 def _ending(end: RunEnded) -> Entry:

@@ -180,6 +180,12 @@ class CalcScreen(BaseScreen):
     def table(self) -> LayerTable:
         return self.query_one(LayerTable)
 
+    @property
+    def row(self) -> Row | None:
+        """The layer under the table's cursor."""
+        row = self.table.row
+        return row if isinstance(row, Row) else None
+
     def line(self, name: str) -> CalcLine:
         return self.query_one(f"#calc-{name}", CalcLine)
 
@@ -229,15 +235,16 @@ class CalcScreen(BaseScreen):
 
     def _show_layer(self) -> None:
         """Show the layer under the table's cursor as text and picture."""
-        self.query_one(LayerSummary).show(self.table.row)
+        row = self.row
+        self.query_one(LayerSummary).show(row)
         shown = self.table.table
         if shown is not None:
-            self.picture.show_row(self.table.row, shown.input)
+            self.picture.show_row(row, shown.input)
             self._name_picture()
 
     def _name_picture(self) -> None:
         card = self.query_one("#calc-picture")
-        row = self.table.row
+        row = self.row
         card.border_title = f"{row.name}: {VIEWS[self.picture.view]}" if row is not None else "Picture"
         card.border_subtitle = (
             "w: next picture · n: step · p: stop" if self.picture.playing else ("w: next picture · n: step · p: play")

@@ -22,6 +22,8 @@ from cvtui.tui.widgets.modal import Modal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SHOWN_FILES = 4
+"""Images of a finding that the window names."""
 TESTS = {
     "rate/10": "Train 50 steps at a tenth of the rate: if the loss falls then, it was the rate.",
     "overfit": "Train on one batch alone: a net that can't memorise 32 images has another fault.",
@@ -71,6 +73,10 @@ class FindingModal(Modal[str | None]):
         yield Content("")
         if one.evidence:
             yield _fact("evidence", clean(one.evidence))
+        for place, file in enumerate(one.files[:SHOWN_FILES]):
+            yield _fact("images" if not place else "", clean(file))
+        if len(one.files) > SHOWN_FILES:
+            yield _fact("", f"and {len(one.files) - SHOWN_FILES} more in `cvtui doctor`")
         if one.threshold is not None:
             yield _fact("threshold", f"{one.threshold:g}  (source: {clean(one.source)})")
         yield _fact("confidence", f"{one.sure:.0%} ({_KINDS[one.kind]})")

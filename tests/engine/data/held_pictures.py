@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,5 +86,5 @@ def parquet_at(root: Path, some: list[Picture] | None = None, name: str = "set.p
     return f"parquet:{root / name}"
 
 
-MAKERS = {"csv": csv_at, "npz": npz_at, "wds": wds_at, "parquet": parquet_at}
+MAKERS: dict[str, Callable[..., str]] = {"csv": csv_at, "npz": npz_at, "wds": wds_at, "parquet": parquet_at}
 """By prefix; `parquet` needs pyarrow."""

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from cvtui.engine.augment_preview import preview
-from cvtui.engine.data.augment import CHANGES, jitter, moved, turned
+from cvtui.engine.data.augment import CHANGES, cut, draw_factors, jitter, rotate, turns, windows
 from cvtui.engine.prewarm import answer
 from cvtui.engine.runtime.seeds import AUGMENT, generator
 from cvtui.engine.train.control import Signals
@@ -132,7 +132,7 @@ def test_jitter_stays_within_its_strength_and_0_changes_nothing() -> None:
 def test_moves_beyond_the_image_leave_its_edge_or_nothing(zeros: bool) -> None:
     images = pictures(9)
     down, right = torch.tensor([0, 6, -6, 900, -900, 3, 0, 0, 0]), torch.tensor([0, 0, 0, 0, 0, -2, 9, -900, 1])
-    found = moved(images, down, right, 900, zeros=zeros).numpy()
+    found = cut(images, *windows(down, right, images.shape, 900), 900, zeros=zeros).numpy()
     for number, (before, dy, dx) in enumerate(zip(images.numpy(), down.tolist(), right.tolist(), strict=True)):
         for y in range(6):
             for x in range(9):
@@ -143,11 +143,11 @@ def test_moves_beyond_the_image_leave_its_edge_or_nothing(zeros: bool) -> None:
 
 def test_turns_by_right_angles_move_pixels_and_change_none() -> None:
     oblong, square = pictures(4, 6, 10), pictures(4, 7, 7)
-    assert torch.equal(turned(oblong, torch.full((4,), math.pi)), oblong.flip(1, 2))
-    assert torch.equal(turned(oblong, torch.zeros(4)), oblong)
+    assert torch.equal(rotate(oblong, turns(torch.full((4,), math.pi), oblong.shape)), oblong.flip(1, 2))
+    assert torch.equal(rotate(oblong, turns(torch.zeros(4), oblong.shape)), oblong)
     angles = torch.tensor([0.0, 0.5, -0.5, 1.0]) * math.pi
     oracle = [square[0], square[1].rot90(1), square[2].rot90(-1), square[3].rot90(2)]
-    assert torch.equal(turned(square, angles), torch.stack(oracle))
+    assert torch.equal(rotate(square, turns(angles, square.shape)), torch.stack(oracle))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -161,7 +161,7 @@ def test_jitter_is_the_formula_step_by_step(channels: int) -> None:
         if channels == 3:
             grey = image @ [0.299, 0.587, 0.114]
             image[:] = grey[..., None] + (image - grey[..., None]) * saturation
-    found = jitter(images, generator(0, 3, 1), 0.4).numpy().astype(np.float64)
+    found = jitter(images, *draw_factors(generator(0, 3, 1), images.shape, 0.4)).numpy().astype(np.float64)
     assert np.abs(found - x.clip(0, 255)).max() <= 0.51
 
 

@@ -17,6 +17,7 @@ from cvtui.engine.data.decoded_cache import cache_folder
 from cvtui.engine.data.image_folder import Progress, _read
 from cvtui.engine.data.images import Split, channel_stats
 from cvtui.recipe.datasets.image_folder import _known as listed
+from cvtui.recipe.datasets.image_folder import listing
 from tests.engine.data.deep_pictures import png16
 
 COUNT = 12
@@ -39,7 +40,7 @@ def read(root: Path, cache: str = "on", size: str = "8", bits: int = 0) -> tuple
     _read.cache_clear()
     listed.clear()
     told: list[str] = []
-    return _read(root, size, 0.5, 0, Progress(told.append), bits, cache), "\n".join(told)
+    return _read(listing(root, 0.5), size, Progress(told.append), bits, cache), "\n".join(told)
 
 
 def pixels(split: Split) -> torch.Tensor:

@@ -20,7 +20,8 @@ from cvtui.engine.data.loading import load
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.runtime.seeds import generator
 from cvtui.recipe.choices.augments import AUGMENTS
-from cvtui.recipe.choices.spec import Chosen
+from cvtui.recipe.choices.spec import parse_chain
+from cvtui.recipe.datasets.image_folder import listing
 from cvtui.recipe.recipe import Recipe
 from tests.engine.data.deep_pictures import png16
 from tests.engine.making import folder, history, pixels_of, train
@@ -53,7 +54,7 @@ def made(root: Path, pictures: dict[str, Any]) -> Path:
 
 def read(root: Path, bits: int = 0) -> tuple[dict[float, Any], Split]:
     """Return the first plane of each image as it is kept, by its sum, and the split."""
-    split = _read(root, "8", 0.5, 0, Progress(None), bits)
+    split = _read(listing(root, 0.5), "8", Progress(None), bits)
     planes = [image[..., 0] for part in split[:2] for image in part.part(0, 100).pixels]
     return {float(plane.double().sum()): plane for plane in planes}, split
 
@@ -170,10 +171,9 @@ def test_every_augmentation_takes_uint16(name: str) -> None:
     """The same change of the same pixels, 257 times as large, is 257 times as large (but for rounding)."""
     small = torch.randint(0, 256, (6, 8, 8, 3), generator=generator(0, 0), dtype=torch.uint8)
     large = (small.int() * 257).to(torch.uint16)
-    more = {"shift": {"pixels": 2}, "crop": {"padding": 2}, "rotate": {"degrees": 20}, "cutout": {"size": 3},
-            "jitter": {"strength": 0.2}}.get(name, {})  # fmt: skip
-    change = Augment([Chosen(AUGMENTS[name], more)], 0)
-    a, b = change(small, 3), change(large, 3)
+    text = {"shift": "shift(2)", "crop": "crop(2)", "rotate": "rotate(20)", "cutout": "cutout(3)"}.get(name, name)
+    change = Augment(parse_chain(text, AUGMENTS), seed=1)
+    a, b = (change(pixels, 0) for pixels in (small, large))
     assert b.dtype == torch.uint16
     assert (b.double() / 257 - a.double()).abs().max() <= 0.51
 

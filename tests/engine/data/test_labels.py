@@ -107,7 +107,7 @@ def test_two_parts_with_other_lists_are_mapped_by_name_or_refused() -> None:
     assert [part.tolist() for part in same.parts] == [[0, 1], [1, 0]]
     fewer = number_labels([[0, 1, 2], [0, 1]], [("a", "b", "c"), ("b", "c")], "m:f")
     assert (fewer.classes, fewer.parts[1].tolist()) == (("a", "b", "c"), [1, 2])
-    with pytest.raises(RequestError, match="the label 'fox' is none of the classes 'cat', 'dog'"):
+    with pytest.raises(RequestError, match="items of the class 'fox', which training doesn't name: 'cat', 'dog'"):
         number_labels([[0, 1], [0, 1]], [cats, ("fox", "cat")], "m:f")
     with pytest.raises(RequestError, match="validation has the class '2', which training has no items of"):
         number_labels([[0, 1], [0, 2]], [None, None], "m:f")

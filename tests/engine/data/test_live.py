@@ -108,7 +108,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def drawn(part: Any, epoch: int) -> dict[int, int]:
     """Return what each item drew in an epoch, by the item's number."""
-    found = {}
+    found: dict[int, int] = {}
     for images in batches(part, 16, 0, epoch):
         found |= dict(zip(images.pixels[:, 0, 0, 0].tolist(), images.pixels[:, 0, 0, 1].tolist(), strict=True))
     return found

@@ -218,3 +218,17 @@ def test_half_precision_does_not_reach_the_whitening() -> None:
 def test_zca_without_images_is_a_fault_of_the_caller() -> None:
     with pytest.raises(ValueError, match="training images"):
         preprocess("zca", ChannelStats([0.0], [1.0]), CPU)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 5, 7, 3), (16, 8, 8, 1), (33, 13, 9, 4), (64, 32, 32, 3)])
+def test_rows_at_once_keep_every_bit(shape: tuple[int, ...]) -> None:
+    """Against PyTorch's addcmul over the channels, at the end of an image; whatever order the pixels lie in."""
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    stats = ChannelStats([120.5 + n for n in range(shape[-1])], [61.25 + n for n in range(shape[-1])])
+    rule = preprocess("standardise", stats, CPU)
+    expected = torch.addcmul(rule.shift, pixels.float(), rule.scale).permute(0, 3, 1, 2)
+    before = pixels.clone()
+    for given in (pixels, pixels.transpose(1, 2).contiguous().transpose(1, 2), pixels.float()):
+        assert torch.equal(rule(given), expected)
+        assert torch.equal(given, before.to(given.dtype)), "the images themselves stay"
+    assert rule(pixels).stride() == expected.stride()

@@ -22,6 +22,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.inits import INITS as CHOICES
 from tests.engine.choosing import initialise
 from tests.engine.making import gradient_of, training
+from tests.examples import examples
 
 NETS = [
     "fc",
@@ -73,7 +74,7 @@ LAYER = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(LAYER, min_size=1, max_size=6), st.integers(8, 17), st.integers(8, 17))
 def test_random_nets_agree_with_the_table(layers: list[str], height: int, width: int) -> None:
     text = "-".join(["conv4", *layers, "fc7-relu-fc"])

@@ -176,13 +176,26 @@ def test_rows_tell_sizes_as_the_calculator_does() -> None:
     assert row.fan_in == 36
 
 
-def test_a_model_that_cant_be_run_is_a_request_error() -> None:
-    class Deciding(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x if x.sum().item() > 0 else -x
+class Deciding(nn.Module):
+    """Asks for a number in its forward pass."""
 
-    with pytest.raises(RequestError, match="Deciding on 8x8x3: "):
-        summarize_module(Deciding(), SIZE)
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x if x.sum().item() >= 0 else -x)
+
+
+def test_a_model_that_reads_a_number_is_run_on_real_ones() -> None:
+    found = summarize_module(Deciding(), SIZE)
+    assert (found.parameters, found.macs) == (112, 6 * 6 * 4 * 27)
+    assert found.rows[0].output == (6, 6, 4)
+
+
+def test_a_model_that_cant_be_run_is_a_request_error() -> None:
+    with pytest.raises(RequestError, match="Deciding on 8x8x1: "):
+        summarize_module(Deciding(), (8, 8, 1))
     with pytest.raises(RequestError, match="Conv2d on 8x8x3: "):
         summarize_module(nn.Conv2d(4, 4, 3), SIZE)
     assert torch.backends.mha.get_fastpath_enabled()
@@ -316,12 +329,12 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
     ("target", "words"),
     [
         ("torchvision:resnet19", "no such classification model; did you mean 'resnet18'?"),
-        ("nowhere_at_all:build", "No module named 'nowhere_at_all'"),
+        ("nowhere_at_all:build", "there is no module 'nowhere_at_all'"),
         ("own_nets_for_a_test:bulid", "has no 'bulid'; did you mean 'build'?"),
-        ("own_nets_for_a_test:number", "'int' object is not callable"),
+        ("own_nets_for_a_test:number", "is a int, not a function or class that builds a model"),
         ("own_nets_for_a_test:broken", "ValueError: not today"),
-        ("own_nets_for_a_test:", "expected package.module:callable"),
-        ("a b:c", "expected package.module:callable"),
+        ("own_nets_for_a_test:", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),
+        ("a b:c", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),
         ("builtins:dict", "gives a dict, not a torch.nn.Module"),
     ],
 )

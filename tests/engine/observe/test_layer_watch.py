@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from torch import nn
 
 from cvtui.engine.data.batching import batches
 from cvtui.engine.observe.layer_sample import DEAD_WINDOW, KINDS
-from cvtui.engine.observe.layer_watch import FREE_SAMPLES, LayerWatch
+from cvtui.engine.observe.layer_watch import LayerWatch
+from cvtui.engine.observe.watch_budget import FREE_SAMPLES, SHARE, START, WatchBudget
 from cvtui.engine.train.forecast import first_pass
 from cvtui.runlog.events import LayerStats
 from tests.engine.making import one_step, training
@@ -141,10 +143,73 @@ def test_hooks_come_off_when_the_step_fails_and_nothing_is_recorded() -> None:
         assert not hooks_of(model), "between samples there is none"
 
 
+class Time:
+    """A clock that is told what things take."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_samples_thin_out_from_the_first_one_and_stay_within_their_share() -> None:
+    """Steps of 2 ms of which a sampled one takes 5, 1 ms of it in hooks; each record takes another millisecond."""
+    clock = Time()
+    budget = WatchBudget(clock)
+    sampled = []
+    for step in range(10_000):
+        due = step % 10 == 0 and budget.allows_sample()
+        clock.now += 0.005 if due else 0.002
+        if due:
+            sampled.append(step)
+            budget.sampled_step(0.005, 0.001)
+            clock.now += 0.001
+            budget.samples += 0.001
+        else:
+            budget.plain_step(0.002)
+    assert sampled[:3] == [0, 10, 20]
+    taken = 0.004 * len(sampled)
+    assert taken <= START + SHARE * clock.now + 0.004
+    assert taken > 0.8 * SHARE * clock.now or len(sampled) >= FREE_SAMPLES
+    assert budget.share() == pytest.approx(taken / clock.now, rel=0.2), "what the header says is what it took"
+    in_quarters = [sum(step // 2500 == part for step in sampled) for part in range(4)]
+    assert min(in_quarters) >= 3, "never blind: they are spread over the whole run"
+
+
+def test_a_turn_of_another_program_is_charged_to_nobody() -> None:
+    """A quarter of the steps, sampled ones too, are interrupted for 12 ms."""
+    clock = Time()
+    budget = WatchBudget(clock)
+    dice = random.Random(0)
+    for step in range(2000):
+        turn = dice.choice((0.0, 0.0, 0.0, 0.012))
+        if step % 50 == 0:
+            budget.sampled_step(0.003 + turn, 0.001)
+        else:
+            budget.plain_step(0.002 + turn)
+    assert budget.samples == pytest.approx(40 * 0.001, rel=0.3)
+
+
+def test_the_first_sample_is_taken_whatever_it_takes() -> None:
+    clock = Time()
+    budget = WatchBudget(clock)
+    assert budget.allows_sample()
+    clock.now = 2.0
+    budget.sampled_step(2.0, 1.0)
+    assert not budget.allows_sample()
+    clock.now = 108.0
+    assert not budget.allows_sample()
+    clock.now = 110.0
+    assert budget.allows_sample(), "1 s is 0.9 % of it now, and 20 ms"
+
+
 def test_later_samples_keep_their_distance_in_time() -> None:
     model = nn.Sequential(nn.Linear(1, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    watch = LayerWatch(model, optimizer, every=2)
+    budget = WatchBudget()
+    watch = LayerWatch(model, optimizer, 2, budget)
+    budget._born -= 1000.0  # all the time that it could want
     for step in range(2 * FREE_SAMPLES + 100):
         with one_step(watch, step):
             optimizer.zero_grad()
@@ -170,5 +235,5 @@ def test_the_foretold_spread_leaves_random_numbers_and_running_means_alone() -> 
     assert list(found) == ["conv1", "relu1", "fc1"]
     assert all(torch.equal(a, b) for a, b in zip(before, states(t.model, t.optimizer), strict=True))
     pixels, _ = next(batches(t.data.train, 128, 0, 1))
-    conv: Any = t.model.layers()["conv1"]
+    conv: Any = t.model.get_submodule("conv1")
     assert found["conv1"] == pytest.approx(conv(t.preprocess(pixels)).std(correction=0).item(), rel=1e-5)

@@ -5,6 +5,7 @@ It never ends a run because somebody watched it.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,11 @@ import torch
 from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from cvtui.engine.nn.model import Net
 from cvtui.engine.observe import layer_sample as sample
+from cvtui.engine.observe import watch_budget
 from cvtui.engine.observe.first_steps import KEPT_BYTES, Probe
+from cvtui.engine.observe.gathered import GATHERED
 from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_batch
@@ -80,6 +84,7 @@ def test_on_a_gpu_it_is_the_gpus_memory_that_counts(monkeypatch: pytest.MonkeyPa
     need = memory_need(checked)
     cuda = torch.device("cuda", 0)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 1000)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: 1.0)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 400)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (need.total - 600, 80 * GIB))
     assert check_fits(checked, cuda) == ""
@@ -88,16 +93,22 @@ def test_on_a_gpu_it_is_the_gpus_memory_that_counts(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (need.fixed - 601, 80 * GIB))
     with pytest.raises(RequestError, match=r"don't fit.*cuda:0 has .* free"):
         check_fits(checked, cuda)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (need.total, 80 * GIB))
+    assert check_fits(checked, cuda) == ""
+    share = (need.total - 100) / (80 * GIB)  # where more is free than this process may have
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: share)
+    assert "it may run out of memory" in check_fits(checked, cuda)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_on_a_real_gpu() -> None:
     free, _ = torch.cuda.mem_get_info(0)
+    before = torch.cuda.memory_allocated(0)
     side = int((free / 4) ** 0.5) + 1000
     with pytest.raises(RequestError, match="don't fit"):
         check_fits(check(recipe(net=f"fc{side}-fc{side}-fc", device="cuda")), torch.device("cuda", 0))
-    assert torch.cuda.memory_allocated(0) == 0
+    assert torch.cuda.memory_allocated(0) == before
 
 
 def test_the_batch_size_to_try_is_one_that_fits() -> None:
@@ -115,6 +126,7 @@ PEAK = """
 import sys, torch
 from tests.peak import peak_bytes
 from cvtui.engine.observe import statistics as s
+from cvtui.engine.observe.gathered import Places, describe, saturation
 torch.set_num_threads(1)
 kind = sys.argv[1]
 if kind == "float32":
@@ -123,7 +135,8 @@ elif kind == "bfloat16":
     x = torch.rand(70_000_000, dtype=torch.bfloat16)
 else:
     x = torch.rand(28, 2_500_000, 2)[..., 0]
-work = [s.moments, s.zeros, s.norm, s.all_finite, s.histogram, lambda t: s.saturated(t, "tanh")]
+gather = Places().gather
+work = [s.moments, s.norm, s.all_finite, lambda t: describe([gather(t)]), lambda t: saturation(gather(t), "tanh")]
 for one in work:
     one(torch.rand(1000))
 before = peak_bytes()
@@ -163,13 +176,13 @@ print(peak_bytes(), model[0].weight.double().sum().item())
 """
 
 
-def test_a_watched_step_of_67_million_weights_takes_256_mb_more_than_a_plain_one(tmp_path: Path) -> None:
+def test_a_watched_step_of_67_million_weights_takes_32_mb_more_than_a_plain_one(tmp_path: Path) -> None:
     """Everything that cvtui.watch does is counted: statistics, the doctor's facts, the log."""
     plain, watched = (run(STEP, where).split() for where in ("plain", str(tmp_path)))
     assert plain[1] == watched[1], "no bit of the weights is another"
-    assert int(watched[0]) - int(plain[0]) < MOST
+    assert int(watched[0]) - int(plain[0]) < 32_000_000, "1.02 times 1.24 GB is 25 MB more"
     log = next(tmp_path.glob("*/events.jsonl")).read_text()
-    assert '"update_sampled":3' in log, "2 divides the number of its weights, and would see every second column"
+    assert f'"update_sampled":{round(8200 * 8200 / GATHERED)}' in log
     assert '"update_ratio"' in log
 
 
@@ -213,14 +226,13 @@ print(all(torch.equal(one[name], other[name]) for name in one))
 """
 
 
-def test_where_statistics_find_no_memory_the_look_is_lost_and_the_training_is_not(tmp_path: Path) -> None:
-    """4 MB are left when 64 are asked for, by the kernel's own limit, in the middle of the second forward pass."""
+def test_a_sample_finds_room_where_4_mb_are_left(tmp_path: Path) -> None:
+    """By the kernel's own limit, in the middle of the second forward pass, beside an output of 64 MB."""
     assert run(TIGHT, str(tmp_path)).split() == ["True"]
     (log,) = tmp_path.glob("*/events.jsonl")
     found = [msgspec.json.Decoder(AnyRecord).decode(line) for line in log.read_bytes().splitlines()]
-    assert [record.step for record in found if isinstance(record, LayersSampled)] == [0, 2]
-    said = [record.text for record in found if isinstance(record, Log) and "no memory" in record.text]
-    assert said == ["no memory to look at the layers at step 1: left out; the training goes on"]
+    assert [record.step for record in found if isinstance(record, LayersSampled)][:2] == [0, 1]
+    assert not [record.text for record in found if isinstance(record, Log) and "no memory" in record.text]
     assert found[-1].status == "finished"
 
 
@@ -228,7 +240,7 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
     def broken(_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("expected scalar type Float but found Half")
 
-    monkeypatch.setattr(sample, "moments", broken)
+    monkeypatch.setattr(sample, "alive_channels", broken)
     t = training()
     with pytest.raises(RuntimeError, match="expected scalar type"), one_step(LayerWatch(t.model, t.optimizer, 1), 0):
         t.model(t.preprocess(t.data.train.part(0, 4).pixels))
@@ -247,6 +259,7 @@ def test_wherever_in_a_sample_memory_runs_out(tmp_path: Path, monkeypatch: pytes
         return original(self, *arguments)
 
     monkeypatch.setattr(LayerSample, where, short)
+    monkeypatch.setattr(watch_budget, "SHARE", math.inf)
     watched = folder(tmp_path, "watched", watch_every=2)
     assert train(watched)[0] == 0
     found = records(watched)
@@ -290,6 +303,7 @@ def test_a_watched_step_writes_over_what_a_plain_one_writes_over() -> None:
     found = []
     for over in (False, True):
         t = training(net="conv8-relu-conv8-bn-relu-fc16-relu-fc")
+        assert isinstance(t.model, Net)
         if over:
             t.model.write_over()
         images = t.data.train.part(0, 64)

@@ -17,7 +17,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cvtui.engine.observe import recorder, statistics
+from cvtui.engine.observe import recorder, statistics, watch_budget
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.trainer import Trainer
 from cvtui.runlog.events import LayersSampled, Steps
@@ -63,6 +63,7 @@ class _InOperations(TorchDispatchMode):
 def as_on_a_gpu(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Make readings an error while this lasts, but inside a flush; yields the steps that had one."""
     monkeypatch.setattr(statistics, "on_cpu", lambda _: False)
+    monkeypatch.setattr(watch_budget, "SHARE", math.inf)
     assert trainer.guard is not None
     trainer.guard._on_cpu = False
     inside = [0]

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.optim import skippable
-from cvtui.engine.optim.factory import OPTIMIZERS, parameter_groups
+from cvtui.engine.optim.factory import OPTIMIZERS, fuses_adagrad, parameter_groups
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
 from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.recipe import Recipe
+from tests.engine import making
 from tests.engine.choosing import make_optimizer
 from tests.engine.making import gradient_of
 
@@ -266,6 +267,32 @@ def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
         assert torch.equal(value, flawed.state_dict()[name]), name
 
 
+def test_adagrad_trains_where_pytorch_has_no_fused_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch 2.11 refuses it on CUDA, at the first step."""
+    step = torch.optim.Adagrad.step
+
+    def refuses(self: torch.optim.Adagrad, closure: Any = None) -> Any:
+        if any(group["fused"] for group in self.param_groups):
+            raise RuntimeError("`fused=True` requires all the params to be floating point Tensors of …")
+        return step(self, closure)
+
+    def trained() -> torch.Tensor:
+        t = making.training(optimizer="adagrad", net="fc8-relu-fc")
+        batch = t.data.train.batch(torch.arange(64))
+        for _ in range(3):
+            t.optimizer.zero_grad()
+            t.loss(t.model(t.preprocess(batch.pixels)), batch.labels).backward()
+            t.optimizer.step()
+        return torch.cat([p.detach().flatten() for p in t.model.parameters()])
+
+    fused = trained()
+    assert fuses_adagrad(torch.device("cpu"))
+    monkeypatch.setattr(torch.optim.Adagrad, "step", refuses)
+    assert not fuses_adagrad(torch.device("cpu"))
+    torch.testing.assert_close(trained(), fused)
+
+
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("text", EVERY)
 def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import torch
 
 from cvtui.engine.data.batching import batches, epoch_order
 from cvtui.engine.data.images import Images
-from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.train import trainer as looping
 from cvtui.engine.train.control import Signals, StopRequested
 from cvtui.engine.train.evaluate import evaluate
+from cvtui.engine.train.state import make_net
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import check, flat_norm, joins_last, steps_of
@@ -41,8 +40,8 @@ NETS = [
 @pytest.mark.parametrize("net", NETS)
 def test_a_net_that_takes_no_batch_of_one_is_known(net: str) -> None:
     """PyTorch itself is asked."""
-    table = check(recipe(net=net)).table
-    model = Net(table).train()
+    checked = check(recipe(net=net))
+    table, model = checked.table, make_net(checked).train()
     try:
         model(torch.randn(1, 1, 8, 8))
         takes_one = True
@@ -129,10 +128,10 @@ def test_stopped_and_resumed_it_is_the_same(tmp_path: Path, monkeypatch: pytest.
     whole, stopped = (folder(tmp_path, name, net=FLAT, batch_size=359) for name in ("whole", "stopped"))
     assert train(whole) == (0, "", "")
 
-    def evaluating(t: Any, between: Callable[[], None]) -> Any:
+    def evaluating(t: Any, *arguments: Any) -> Any:
         if t.step == step:
             raise StopRequested("stopped", 143)
-        return evaluate(t, between)
+        return evaluate(t, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(looping, "evaluate", evaluating)

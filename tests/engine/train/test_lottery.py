@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.nn.inits.layer import layers_of
-from cvtui.engine.nn.model import Net
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.lottery import prepare_run, prune, shuffled
@@ -222,7 +221,7 @@ def test_a_diverged_parent_and_another_net_are_refused(tmp_path: Path) -> None:
 def test_every_layer_with_weights_is_pruned(tmp_path: Path) -> None:
     net = "conv4-relu-res(conv8s2-relu-conv8)-relu-gap-fc"
     dense(tmp_path, net=net)
-    model: Net = begun(later(tmp_path, net=net), net=net).model
+    model = begun(later(tmp_path, net=net), net=net).model
     for layer in layers_of(model):
         share = 0.25 if layer.name == "fc1" else 0.5
         assert (layer.weight == 0).float().mean().item() == pytest.approx(share, abs=0.02), layer.name

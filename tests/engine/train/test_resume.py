@@ -234,7 +234,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(saved: RunFolde
         path.write_bytes(data[: len(data) // 2])
     elif kind == "flipped":  # one bit inside a weight
         weight = next(iter(prepare(check(RECIPE)).model.state_dict().values()))
-        place = data.find(weight.numpy().tobytes()[:16])
+        place = data.find(weight.cpu().numpy().tobytes()[:16])
         assert place > 0
         data[place + 2] ^= 1
         path.write_bytes(data)

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from cvtui.engine.nn.inits.layer import LayerInit, Weighted, layers_of
 from cvtui.engine.nn.inits.orthogonal import orthogonal
-from cvtui.engine.nn.model import Net
 
 
-def lsuv(net: Net, generator: torch.Generator, batch: Tensor, tolerance: float = 0.1, tries: float = 10) -> None:
+def lsuv(net: nn.Module, generator: torch.Generator, batch: Tensor, tolerance: float = 0.1, tries: float = 10) -> None:
     """Layer-sequential unit variance (Mishkin & Matas 2015, "All you need is a good init").
 
     Orthonormal weights, then, from the first layer to the last, W /= sqrt(Var(outputs on the batch)) until |Var − 1| <
@@ -38,7 +37,7 @@ def lsuv(net: Net, generator: torch.Generator, batch: Tensor, tolerance: float =
     _first_to_last(net, batch, put_right)
 
 
-def data_dependent(net: Net, generator: torch.Generator, batch: Tensor, beta: float = 0) -> None:
+def data_dependent(net: nn.Module, generator: torch.Generator, batch: Tensor, beta: float = 0) -> None:
     """Give every channel's outputs on a real batch mean β and variance 1 (Krähenbühl 2015).
 
     "Data-dependent initializations of CNNs", Algorithm 1: the within-layer normalisation of random weights, without
@@ -69,7 +68,7 @@ def _no_bias(layer: LayerInit) -> None:
         layer.module.bias.zero_()
 
 
-def _first_to_last(net: Net, batch: Tensor, put_right: Callable[[Weighted, Tensor, Tensor], Tensor]) -> None:
+def _first_to_last(net: nn.Module, batch: Tensor, put_right: Callable[[Weighted, Tensor, Tensor], Tensor]) -> None:
     """One pass of the batch; each conv and fc is put right when it is reached, and hands on its new outputs.
 
     Norms use the batch's own statistics, as in training, and remember nothing of it; dropout is off.
@@ -89,7 +88,7 @@ def _first_to_last(net: Net, batch: Tensor, put_right: Callable[[Weighted, Tenso
 
 
 @contextmanager
-def _measuring(net: Net) -> Iterator[None]:
+def _measuring(net: nn.Module) -> Iterator[None]:
     """In the mode of training but for dropout; modes and buffers are put back."""
     modes = [(module, module.training) for module in net.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]

@@ -31,14 +31,28 @@ class LayerInit(NamedTuple):
         return self.module.weight
 
 
-def layers_of(net: Net) -> Iterator[LayerInit]:
-    """Yield every conv and fc (projections of residual blocks too), in order of computation."""
+def layers_of(net: nn.Module) -> Iterator[LayerInit]:
+    """Yield every conv and fc (projections of residual blocks too), in order of computation.
+
+    Of PyTorch code in the order of its modules; what comes after a layer is not known there, and taken for a ReLU.
+    """
+    if not isinstance(net, Net):
+        yield from _of_code(net)
+        return
     layers = net.layers()
     after = _followers(net)
     for number, row in enumerate(net.table.rows):
         module = layers.get(row.name)
         if isinstance(module, nn.Conv2d | nn.Linear):
             yield LayerInit(row.name, module, row.fan_in, _fan_out(row.node), _activation(net, after, number))
+
+
+def _of_code(net: nn.Module) -> Iterator[LayerInit]:
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            weight = module.weight
+            groups = module.groups if isinstance(module, nn.Conv2d) else 1
+            yield LayerInit(name, module, weight[0].numel(), weight[:, 0].numel() // groups, "relu")
 
 
 def _fan_out(node: Node) -> int:

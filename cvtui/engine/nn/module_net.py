@@ -1,0 +1,171 @@
+"""A net that is given as PyTorch code, made ready to train on a recipe's images: its head fits, it gives logits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.calc import Size
+from cvtui.calc.module_table import ModuleTable
+from cvtui.calc.table import size_text
+from cvtui.engine.nn.module_source import build, load_code
+from cvtui.engine.nn.summary import meta_copy, random_state_kept, summarize_module
+from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
+from cvtui.errors import RequestError
+from cvtui.recipe.net_target import NetTarget, parse_target
+from cvtui.text import error_line
+
+
+class ModuleNet(NamedTuple):
+    """A model that is ready to train."""
+
+    model: nn.Module
+    table: ModuleTable
+    told: tuple[str, ...]
+    """What was changed of it, a line each."""
+
+
+class Seen(NamedTuple):
+    """What one forward pass showed."""
+
+    output: Any
+    last: str
+    """Name of the last fc or 1x1 conv that was called and has as many outputs as the model; "" for none."""
+
+
+def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet:
+    """Build a target for images of `size` (H, W, C) and so many classes; its weights are drawn by `seed`.
+
+    A head of another width is replaced: the last fc or 1x1 conv that was called. What is no tensor of logits (an
+    output with `logits`, a tuple, a dict) is reduced to them. RequestError, in one line, for whatever can't be trained.
+    """
+    target = parse_target(net)
+    with random_state_kept():
+        torch.manual_seed(stream_seed(seed, WEIGHTS))  # a model may be made when its module is imported
+        load_code(target)
+        torch.manual_seed(stream_seed(seed, WEIGHTS))
+        model = build(target, classes, size)
+        told = _fit_head(model, target, size, classes)
+    table = summarize_module(model, size, str(target))
+    return ModuleNet(model, table, told)
+
+
+def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:
+    """Make the model put out N x classes; return what was changed."""
+    told = []
+    seen = _look(model, target, size)
+    logits = first_logits(seen.output)
+    if logits is None:
+        raise RequestError(f"{target}: puts out a {type(seen.output).__name__}; an image classifier gives N x classes")
+    if seen.output is not logits or logits.dim() != 2:
+        if logits.dim() > 2 and logits.shape[2:].numel() != 1:
+            raise RequestError(
+                f"{target}: puts out N x {size_text(logits.shape[1:])}; an image classifier gives N x classes"
+            )
+        model.register_forward_hook(only_logits)
+    if logits.dim() < 2:
+        raise RequestError(f"{target}: puts out {logits.dim()} axes; an image classifier gives N x classes")
+    width = logits.shape[1]
+    if width != classes:
+        if not seen.last:
+            raise RequestError(
+                f"{target}: puts out {width:,} numbers, the data has {classes:,} classes, and it has no last fc or "
+                f"1x1 conv to replace; let it take num_classes"
+            )
+        replace_head(model, seen.last, classes)
+        told.append(f"head {seen.last}: {width:,} outputs → {classes:,}, drawn anew")
+    return tuple(told)
+
+
+def replace_head(model: nn.Module, name: str, classes: int) -> None:
+    """Put a fresh layer with `classes` outputs in the place of an fc or 1x1 conv."""
+    old = model.get_submodule(name)
+    bias = old.bias is not None
+    if isinstance(old, nn.Linear):
+        new: nn.Module = nn.Linear(old.in_features, classes, bias)
+    else:
+        assert isinstance(old, nn.Conv2d)
+        new = nn.Conv2d(old.in_channels, classes, 1, bias=bias)
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, new)
+
+
+def first_logits(output: Any) -> Tensor | None:
+    """Return the logits of what a model puts out: itself, its `logits`, or the first tensor of a tuple or dict."""
+    if isinstance(output, Tensor):
+        return output
+    found = getattr(output, "logits", None)
+    if isinstance(found, Tensor):
+        return found
+    if isinstance(output, Mapping):
+        named = output.get("logits", output.get("out"))
+        return named if isinstance(named, Tensor) else next((v for v in output.values() if isinstance(v, Tensor)), None)
+    if isinstance(output, tuple | list):
+        return next((value for value in output if isinstance(value, Tensor)), None)
+    return None
+
+
+def only_logits(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
+    """Reduce a model's output to N x classes (a forward hook, which copies of the model keep)."""
+    logits = first_logits(output)
+    return None if logits is None else logits.flatten(1)
+
+
+only_logits.part_of_model = True  # type: ignore[attr-defined]  # not one of the hooks that watch
+
+
+def _look(model: nn.Module, target: NetTarget, size: Size) -> Seen:
+    """Run two images of zeros through a copy without numbers; where the code asks for numbers, through the model."""
+    with contextlib.suppress(Exception):  # whatever a stranger's code says to tensors without numbers
+        return _pass(meta_copy(model), torch.empty(_shape(size), device="meta"))
+    try:
+        return _pass(model, torch.zeros(_shape(size)))
+    except Exception as error:
+        raise RequestError(f"{target}: {_way_out(error, model, size)}") from error
+
+
+def _shape(size: Size) -> tuple[int, ...]:
+    return (2, *size) if len(size) == 1 else (2, size[2], size[0], size[1])
+
+
+def _pass(model: nn.Module, images: Tensor) -> Seen:
+    """One forward pass in evaluation mode; modes are put back."""
+    called: list[tuple[str, int]] = []
+    handles = []
+    modes = [(module, module.training) for module in model.modules()]
+
+    def seen(name: str, outputs: int) -> Any:
+        return lambda *_: called.append((name, outputs))
+
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            handles.append(module.register_forward_hook(seen(name, module.out_features)))
+        elif isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1:
+            handles.append(module.register_forward_hook(seen(name, module.out_channels)))
+    try:
+        model.eval()
+        with torch.no_grad(), torch.device(images.device):
+            output = model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, mode in modes:
+            module.training = mode
+    logits = first_logits(output)
+    width = logits.shape[1] if logits is not None and logits.dim() > 1 else -1
+    return Seen(output, next((name for name, outputs in reversed(called) if outputs == width), ""))
+
+
+def _way_out(error: Exception, model: nn.Module, size: Size) -> str:
+    """Say what is wrong in the net's own terms rather than in PyTorch's."""
+    first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
+    if first is not None and len(size) == 3 and first.in_channels != size[2]:
+        channels = f"{first.in_channels} channel{'s' if first.in_channels > 1 else ''}"
+        return f"wants images of {channels}; these have {size[2]} ({error_line(error)})"
+    if any(p.dtype in (torch.float16, torch.bfloat16, torch.float64) for p in model.parameters()):
+        return f"its weights are no float32: call .float() on it ({error_line(error)})"
+    return f"on images of {size_text(size)}: {error_line(error)}"

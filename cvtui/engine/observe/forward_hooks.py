@@ -1,0 +1,242 @@
+"""Forward hooks that also work inside `torch.compile`, and that it never traces.
+
+What a hook does must not become part of a compiled graph: traced, our statistics broke it at every layer, and since
+hooks come and go with the sampled steps each of these steps was compiled anew. So PyTorch gets one small tap a module.
+Called plainly it calls the observers; while it is traced it leaves one operator in the graph, `cvtui::look`, which at
+run time hands the tensor to the same observers and does nothing where there are none (8 µs). The graph is not broken,
+and the tensor is looked at by the same code as without compiling.
+
+Dynamo guards on the number of a module's hooks. A tap that was traced therefore stays until `close`, only its observers
+come and go. A graph that was compiled before a tap was there never calls it: PyTorch has no guard for that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+Observer = Callable[..., None]
+"""Called as a module's forward hook: (module, inputs) before, (module, inputs, output) after.
+
+From inside a graph it gets the first tensor alone: as the only input, or as the output (without inputs)."""
+
+
+class Handle(Protocol):
+    """What takes an observer off again; PyTorch's handles are such."""
+
+    def remove(self) -> None: ...
+
+
+_KEYS = itertools.count(1)
+_BY_KEY: weakref.WeakValueDictionary[int, ForwardHooks] = weakref.WeakValueDictionary()
+_BY_MODEL: weakref.WeakKeyDictionary[nn.Module, ForwardHooks] = weakref.WeakKeyDictionary()
+_LIBRARY: list[torch.library.Library] = []
+
+
+def forward_hooks(model: nn.Module) -> ForwardHooks:
+    """Return the one set of hooks of this model."""
+    model = uncompiled(model)
+    found = _BY_MODEL.get(model)
+    if found is None:
+        found = _BY_MODEL[model] = ForwardHooks(model)
+    return found
+
+
+def uncompiled(model: nn.Module) -> nn.Module:
+    """Return the module inside, where `torch.compile` wrapped it."""
+    inside = getattr(model, "_orig_mod", None)
+    return inside if isinstance(inside, nn.Module) else model
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Return True for a model under torch.compile: as a whole, in a part, or since it was watched."""
+    found = _BY_MODEL.get(uncompiled(model))
+    return (found is not None and found.traced) or any(map(_is_compiled_itself, model.modules()))
+
+
+def _is_compiled_itself(module: nn.Module) -> bool:
+    return "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def something_was_compiled() -> bool:
+    """Return True if this process has compiled anything, without loading torch.compile's machinery."""
+    utils = vars(sys.modules.get("torch._dynamo", object)).get("utils")
+    return utils is not None and bool(utils.counters["frames"]["total"])
+
+
+class _Tap:
+    """The hook that a module gets, with its observers. It is kept for a second watch: its graph still fits then."""
+
+    def __init__(self, module: nn.Module, *, before: bool, inside: bool) -> None:
+        self.module = weakref.ref(module)
+        self.inside = inside
+        """Its observers can be called from inside a graph."""
+        self.before = before
+        self.observers: dict[int, Observer] = {}
+        self.handle: RemovableHandle | None = None
+        self.register: Callable[[], RemovableHandle]
+
+
+class _Subscription:
+    """Handle of one observer."""
+
+    def __init__(self, hooks: ForwardHooks, tap: _Tap, number: int) -> None:
+        self._hooks, self._tap, self._number = hooks, tap, number
+
+    def remove(self) -> None:
+        self._tap.observers.pop(self._number, None)
+        if not self._tap.observers and not self._hooks.traced:
+            self._hooks.take_off(self._tap)
+
+
+class ForwardHooks:
+    """Taps on modules of one model, each there while it has observers; `forward_hooks` makes it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.traced = False
+        """The model runs compiled: taps stay until `close`."""
+        self.called = False
+        """A compiled graph has called a tap."""
+        self._key = next(_KEYS)
+        self._numbers = itertools.count()
+        self._taps: list[_Tap] = []
+        self._places: dict[tuple[int, bool, bool], _Tap] = {}
+        self._mark = next((p.detach().new_zeros(1) for p in model.parameters()), torch.zeros(1))
+        """What the operator says it changes, so that no compiler leaves it out and the calls keep their order."""
+        _define()
+        _BY_KEY[self._key] = self
+
+    def before(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> _Subscription:
+        """Call the observer before each forward pass of the module.
+
+        inside: from inside a compiled graph as well; else there is no call where the module runs compiled.
+        """
+        return self._subscribe(module, observer, before=True, inside=inside)
+
+    def after(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> _Subscription:
+        """Call the observer after each forward pass of the module, as `before` does before it."""
+        return self._subscribe(module, observer, before=False, inside=inside)
+
+    def close(self) -> None:
+        """Remove all taps and observers. A model that runs compiled is compiled anew when it is called next."""
+        for tap in self._taps:
+            tap.observers.clear()
+            self.take_off(tap)
+
+    def take_off(self, tap: _Tap) -> None:
+        if tap.handle is not None:
+            tap.handle.remove()
+            tap.handle = None
+
+    def _subscribe(self, module: nn.Module, observer: Observer, *, before: bool, inside: bool) -> _Subscription:
+        self.traced = self.traced or _is_compiled_itself(module)
+        tap = self._places.get((id(module), before, inside))
+        if tap is None or tap.module() is not module:
+            tap = self._places[(id(module), before, inside)] = self._make_tap(module, before, inside)
+        if tap.handle is None:
+            tap.handle = tap.register()
+        number = next(self._numbers)
+        tap.observers[number] = observer
+        return _Subscription(self, tap, number)
+
+    def _make_tap(self, module: nn.Module, before: bool, inside: bool) -> _Tap:
+        tap = _Tap(module, before=before, inside=inside)
+        key, number, mark, observers = self._key, len(self._taps), self._mark, tap.observers
+        looked = getattr(torch.ops.cvtui, "look").default  # noqa: B009 (mypy knows no operator of ours)
+        self._taps.append(tap)
+
+        # These bodies are traced where the model is compiled: constants, one operator and no branch on our state.
+        def enter(module: nn.Module, inputs: Any) -> None:
+            if torch.compiler.is_compiling():
+                if inside:
+                    looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
+                return
+            for observer in tuple(observers.values()):
+                observer(module, inputs)
+
+        def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+            if torch.compiler.is_compiling():
+                if inside and torch.is_grad_enabled():
+                    looked(_detached(output), mark, key, number, True)
+                return
+            for observer in tuple(observers.values()):
+                observer(module, inputs, output)
+
+        _run_plainly(enter, leave)
+        held = weakref.ref(module)  # the model must not be kept alive by its own hooks' registry
+
+        def register() -> RemovableHandle:
+            there = held()
+            assert there is not None
+            return there.register_forward_pre_hook(enter) if before else there.register_forward_hook(leave)
+
+        tap.register = register
+        return tap
+
+    def called_from_graph(self, number: int, tensor: Tensor | None, grad: bool) -> None:
+        """Hand a tensor of a compiled graph, at run time, to the observers of a tap."""
+        self.traced = self.called = True
+        tap = self._taps[number]
+        module = tap.module()
+        if not tap.observers or module is None:
+            return
+        with torch.set_grad_enabled(grad):  # inside a compiled function it is off
+            for observer in tuple(tap.observers.values()):
+                if tap.before:
+                    observer(module, () if tensor is None else (tensor,))
+                else:
+                    observer(module, (), tensor)
+
+
+def _detached(values: Any) -> Tensor | None:
+    tensor = first_tensor(values)
+    return None if tensor is None else tensor.detach()
+
+
+def first_tensor(output: Any) -> Tensor | None:
+    """Return the output itself, or the first tensor of a tuple, list or dict."""
+    if isinstance(output, Tensor):
+        return output
+    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
+    return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+def _run_plainly(*functions: Any) -> None:
+    """Let Dynamo inline these in what it traces, and never compile them, or what they call, by themselves.
+
+    A compiled module's own hooks are called from code that Dynamo leaves alone; each would become a graph of its own.
+    """
+    frames = torch._C._dynamo.eval_frame  # the C part, which is there without importing torch._dynamo
+    skip = frames._FrameAction.SKIP
+    for function in functions:
+        frames.set_code_exec_strategy(function.__code__, frames._FrameExecStrategy(skip, skip))
+
+
+def _define() -> None:
+    """Register the operator `cvtui::look` (0.1 ms), once in a process."""
+    if _LIBRARY:
+        return
+    library: Any = torch.library.Library("cvtui", "FRAGMENT")  # type: ignore[no-untyped-call]
+    # flexible_layout: without it inductor copies every tensor into the strides that eager would have given it.
+    library.define(
+        "look(Tensor? tensor, Tensor(a!) mark, int key, int number, bool grad) -> ()",
+        tags=(torch.Tag.flexible_layout,),
+    )
+    library.impl("look", _look, "CompositeExplicitAutograd")
+    library.impl("look", lambda *_: None, "Meta")
+    _LIBRARY.append(library)
+
+
+def _look(tensor: Tensor | None, mark: Tensor, key: int, number: int, grad: bool) -> None:
+    if mark.is_cuda and torch.cuda.is_current_stream_capturing():
+        return  # a captured graph replays kernels, not us
+    hooks = _BY_KEY.get(key)
+    if hooks is not None:
+        hooks.called_from_graph(number, tensor, grad)

@@ -1,0 +1,113 @@
+"""Time budget of watching: what it may take of a run, measured beside the steps that are not watched.
+
+Everything that `--watch-every 0` would not do is charged: what a sampled step takes beyond the plain steps around it,
+reading and writing its record, the doctor's look at it, and pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from torch import nn
+
+SHARE = 0.009
+"""Of the time since the run began that samples may take …"""
+START = 0.02
+"""… and seconds on top: a small net's first samples are taken one after the other."""
+FEW, FEW_SECONDS = 3, 0.03
+"""As many samples are taken in any case, unless they take longer than this."""
+PICTURES_SHARE = 0.002
+"""Of the time since the run began that pictures may take, beside the first and the last set."""
+FREE_SAMPLES = 40
+SECONDS_APART = 0.25
+"""After FREE_SAMPLES, samples also keep this distance, so that the log of a long run grows slowly."""
+NEARBY = 9
+"""Plain steps that a sampled one is compared with."""
+RECENT = 5
+"""Sampled steps that tell what hooks make slower around them."""
+
+
+class WatchBudget:
+    """Account of the time that watching takes.
+
+    The first sample is always taken; each later one when what was charged so far is within the budget again, so that
+    samples thin out from the very first one. It moves no loss: what is sampled changes no bit of the training.
+
+    clock: of the seconds that are charged and that they are a share of.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
+        self.samples = 0.0
+        """Seconds charged for samples."""
+        self.pictures = 0.0
+        """Seconds charged for pictures."""
+        self._born = clock()
+        self._count = 0
+        self._last = 0.0
+        self._plain: deque[float] = deque(maxlen=NEARBY)
+        self._around: deque[float] = deque(maxlen=RECENT)
+
+    @property
+    def seconds(self) -> float:
+        """Everything charged so far."""
+        return self.samples + self.pictures
+
+    def elapsed(self) -> float:
+        """Seconds since the run began, pauses not counted."""
+        return max(self.clock() - self._born, 1e-9)
+
+    def share(self) -> float:
+        """Share of the time so far that watching has taken, 0..1."""
+        return self.seconds / self.elapsed()
+
+    def exclude_time(self, seconds: float) -> None:
+        """Leave a pause out of the time that the budget is a share of."""
+        if self.clock is time.perf_counter:  # the processor's clock stands still in a pause
+            self._born += seconds
+
+    def allows_sample(self) -> bool:
+        """Return True if a sample may be taken now."""
+        if not self._count or (self._count < FEW and self.samples < FEW_SECONDS):
+            return True
+        elapsed = self.elapsed()
+        if self._count >= FREE_SAMPLES and elapsed - self._last < SECONDS_APART:
+            return False
+        return self.samples <= START + SHARE * elapsed
+
+    def allows_pictures(self) -> bool:
+        """Return True if a set of pictures may be made now, between the first and the last."""
+        return self.pictures <= PICTURES_SHARE * self.elapsed()
+
+    def plain_step(self, seconds: float) -> None:
+        """Take what a step without a sample took."""
+        self._plain.append(seconds)
+
+    def sampled_step(self, seconds: float, inside: float) -> None:
+        """Charge a step with a sample.
+
+        seconds: all of it. inside: of its hooks alone; what it took beyond them and a plain step is charged, too.
+        """
+        self._count += 1
+        self._last = self.elapsed()
+        if len(self._plain) >= 3:
+            self._around.append(seconds - inside - _low(self._plain))
+        self.samples += inside + (max(0.0, _low(self._around)) if self._around else 0.0)
+
+
+def _low(found: deque[float]) -> float:
+    """Return the lower third: an evaluation, a flush or another program's turn may lie in any of them."""
+    return sorted(found)[len(found) // 3]
+
+
+def budget_for(model: nn.Module) -> WatchBudget:
+    """Make the budget of a training that begins now.
+
+    On the CPU it is kept by the time of this thread's own processor: by the wall's, on a machine that is busy with
+    other programs, each sample would be charged with their turns. A GPU's work is only seen on the wall.
+    """
+    parameter = next(model.parameters(), None)
+    on_cpu = parameter is None or parameter.device.type == "cpu"
+    return WatchBudget(time.thread_time if on_cpu else time.perf_counter)

@@ -1,0 +1,72 @@
+"""Check the arguments of `cvtui.watch` and of its `step`, before anything is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cvtui.calc.table import size_text
+from cvtui.errors import RequestError
+from cvtui.recipe.run_name import check_name
+
+
+def checked_model(model: Any) -> nn.Module:
+    """Return the model. TypeError where it is none."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"cvtui.watch(model, optimizer): the model must be a torch.nn.Module, not {_kind(model)}")
+    return model
+
+
+def checked_optimizer(optimizer: Any) -> Optimizer:
+    """Return the optimizer that makes the steps, out of wrappers such as accelerate's; TypeError without one."""
+    inside = optimizer
+    # AcceleratedOptimizer is an Optimizer by its base alone, without the attributes that the base's __init__ makes.
+    while not hasattr(inside, "_optimizer_step_pre_hooks") and hasattr(inside, "optimizer"):
+        inside = inside.optimizer
+    if isinstance(inside, Optimizer) and hasattr(inside, "_optimizer_step_pre_hooks"):
+        return inside
+    if isinstance(optimizer, list | tuple | dict):
+        way = "give the one whose steps and rate are to be recorded"
+        raise TypeError(f"cvtui.watch(model, optimizer) takes one optimizer, not {_kind(optimizer)}: {way}")
+    way = "give the one that trains the model"
+    raise TypeError(
+        f"cvtui.watch(model, optimizer): the optimizer must be a torch.optim.Optimizer, not {_kind(optimizer)}: {way}"
+    )
+
+
+def checked_name(name: Any) -> str:
+    """Return the run's name; "" makes one of date and model. TypeError or ValueError where a folder can't have it."""
+    if not isinstance(name, str):
+        raise TypeError(f"cvtui.watch(…, name=…): a run's name is a str, not {_kind(name)}")
+    if not name:
+        return name
+    try:
+        return check_name(name, "cvtui.watch(…, name=…)")
+    except RequestError as error:
+        raise ValueError(error.message) from None
+
+
+def checked_number(name: str, value: Any) -> Tensor | float:
+    """Return what `step` was given as loss or accuracy: one number. TypeError or ValueError where it is none."""
+    if isinstance(value, Tensor):
+        if value.numel() == 1:
+            return value
+        shape = size_text(value.shape) or "0"
+        raise ValueError(
+            f"run.step({name}=…) wants one number, not a tensor of {shape} values: give its mean, {name}.mean()"
+        )
+    try:
+        return value if isinstance(value, float) else float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"run.step({name}=…) wants one number, as a tensor or a float, not {_kind(value)}") from None
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    if isinstance(value, list | tuple | dict):
+        return f"a {name} of {len(value)}"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {name}"

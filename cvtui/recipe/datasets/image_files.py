@@ -1,0 +1,284 @@
+"""Image files below a folder: which names are images, what lies beside them, and which folders are no classes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.util import find_spec
+
+from cvtui.errors import RequestError
+
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".tga", ".avif", ".jp2", ".j2k", ".jpx",
+)  # fmt: skip
+"""Endings that Pillow reads by itself (of a GIF or TIFF with several, the first picture)."""
+PLUGINS = {
+    ".heic": ("pillow_heif", "heic"), ".heif": ("pillow_heif", "heic"), ".hif": ("pillow_heif", "heic"),
+    ".jxl": ("pillow_jxl", "jxl"),
+}  # fmt: skip
+"""Endings that Pillow reads with a plugin: (module, extra of cvtui)."""
+NOT_READ = (
+    ".arw", ".cr2", ".cr3", ".dcm", ".dng", ".emf", ".exr", ".hdr", ".nef", ".nii", ".npy", ".npz", ".orf", ".psd",
+    ".raf", ".raw", ".rw2", ".svg", ".xcf",
+)  # fmt: skip
+"""Endings of pictures that nothing here reads."""
+JUNK = frozenset((
+    "@eadir", "__macosx", "__pycache__", "thumbnails", "_thumbnails", "_thumbs", "$recycle.bin", "#recycle", "@recycle",
+    "#snapshot", "@tmp", "lost+found", "system volume information", "node_modules",
+))  # fmt: skip
+"""Folders (in small letters) that systems and other programs put beside images: no classes, and not looked into."""
+MADE_HERE = re.compile(r"(samples|mistakes|filters-of-.+|feature-maps-of-.+|validation-image.*)-\d{6,}\.png")
+"""Names of the pictures that a run writes (cvtui/engine/observe/image_writer.py)."""
+RUN_FILES = frozenset(("recipe.toml", "lab.toml", "commands.jsonl", "worker.note", "checkpoints", "pictures"))
+
+
+def is_run_folder(names: Iterable[str]) -> bool:
+    """Return True for the contents of a folder of a run or a lab of cvtui."""
+    there = set(names)
+    return "events.jsonl" in there and bool(there & RUN_FILES)
+
+
+@lru_cache
+def has_plugin(suffix: str) -> bool:
+    """Return True if the plugin that reads files with this ending is installed."""
+    module = PLUGINS[suffix][0]
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def ending(name: str) -> str:
+    """Return what a file's name ends in, in small letters: ".tif"; "" without."""
+    return os.path.splitext(name)[1].lower()
+
+
+def is_image(name: str) -> bool:
+    """Return True if a file's name says that it is an image that can be read here."""
+    suffix = ending(name)
+    return suffix in SUFFIXES or (suffix in PLUGINS and has_plugin(suffix))
+
+
+@dataclass
+class Found:
+    """What lies below some folders."""
+
+    images: list[str] = field(default_factory=list)
+    """Paths, sorted."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Files that are no images by their names: how many of each ending."""
+    hidden: int = 0
+    """Files whose names begin with a dot."""
+    special: int = 0
+    """Pipes, devices, sockets."""
+    broken: int = 0
+    """Links that lead nowhere, or back to a folder above them."""
+    doubled: int = 0
+    """Links to images of the same class, which count once."""
+    closed: list[str] = field(default_factory=list)
+    """Folders that can't be read."""
+    skipped: list[str] = field(default_factory=list)
+    """Folders of other programs, and of runs."""
+
+    def add(self, other: Found) -> None:
+        """Count what another holds too, but for its images."""
+        self.others.update(other.others)
+        for name in ("hidden", "special", "broken", "doubled"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.closed += other.closed
+        self.skipped += other.skipped
+
+    def count(self) -> int:
+        """Count the files that are not used."""
+        return self.others.total() + self.hidden + self.special + self.broken + self.doubled
+
+    def passed_over(self) -> str:
+        """Say which files are not used, and why; "" where there are none."""
+        parts = list(of_endings(self.others))
+        parts += [f"{self.hidden:,} hidden"] if self.hidden else []
+        parts += [f"{self.special:,} that {_s(self.special, 'is no file', 'are no files')}"] if self.special else []
+        parts += [f"{self.broken:,} {_s(self.broken, 'link')} to nowhere or in a circle"] if self.broken else []
+        parts += [f"{self.doubled:,} {_s(self.doubled, 'link')} to images of the same class"] if self.doubled else []
+        count = self.count()
+        return f"passed over {count:,} {_s(count, 'file')}: {', '.join(parts)}" if parts else ""
+
+
+def _s(count: int, one: str, many: str = "") -> str:
+    return one if count == 1 else many or one + "s"
+
+
+def of_endings(others: Counter[str], most: int = 4) -> list[str]:
+    """Name counted endings, the most frequent first: ["24 that end in .tif", "1 without an ending"]."""
+    parts = [
+        f"{count:,} that {_s(count, 'ends', 'end')} in {suffix}" if suffix else f"{count:,} without an ending"
+        for suffix, count in sorted(others.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    return [*parts[:most], f"{len(parts) - most:,} other endings"] if len(parts) > most + 1 else parts
+
+
+def found_files(others: Counter[str]) -> str:
+    """Say what was found where no image is: "found 24 files that end in .tif"; "" for nothing."""
+    first, *more = of_endings(others) or [""]
+    number, _, rest = first.partition(" ")
+    files = "file" if number == "1" else "files"
+    return f"found {', '.join([f'{number} {files} {rest}', *more])}" if first else ""
+
+
+def package_for(others: Counter[str]) -> str:
+    """Say which package reads the pictures among these files; "" where none is needed or known."""
+    wanted = sorted({PLUGINS[suffix][1] for suffix in others if suffix in PLUGINS})
+    return f"`pip install 'cvtui[{','.join(wanted)}]'` reads them" if wanted else ""
+
+
+def subfolders(path: str) -> tuple[list[str], list[str]]:
+    """Return the names of a folder's subfolders (links to folders too), sorted; and of those that can't be classes.
+
+    Hidden ones, those of other programs, run folders, and links to a folder above can't. RequestError where the folder
+    can't be read.
+    """
+    names, left_out = [], []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if not _is_folder(entry):
+                    continue
+                if entry.name.startswith(".") or entry.name.lower() in JUNK or leads_up(entry.path):
+                    left_out.append(entry.name)
+                elif os.path.exists(os.path.join(entry.path, "events.jsonl")) and is_run_folder(names_in(entry.path)):
+                    left_out.append(f"{entry.name} (a run of cvtui)")
+                else:
+                    names.append(entry.name)
+    except OSError as error:
+        raise RequestError(f"data: {path!r} can't be read: {error.strerror}") from None
+    return sorted(names), sorted(left_out)
+
+
+def names_in(path: str) -> list[str]:
+    """Return the names in a folder; none where it can't be read."""
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def leads_up(path: str) -> bool:
+    """Return True for a link to its own folder or one above it: following it would never end."""
+    if not os.path.islink(path):
+        return False
+    above = os.path.realpath(os.path.dirname(path))
+    return (above + os.sep).startswith(os.path.realpath(path).rstrip(os.sep) + os.sep)
+
+
+def images_below(folders: Iterable[str]) -> Found:
+    """List the image files below the folders of one class, at any depth.
+
+    Links to files and folders are followed, as torchvision's ImageFolder does. But each real file counts once, and a
+    link to a folder above ends nothing (ImageFolder counts what is below it 41 times).
+    """
+    found = Found()
+    seen_folders: set[str] = set()
+    seen_files: dict[str, str] = {}
+    waiting = list(folders)[::-1]
+    while waiting:
+        folder = waiting.pop()
+        real = os.path.realpath(folder)
+        if real in seen_folders:
+            continue
+        seen_folders.add(real)
+        below = []
+        try:
+            with os.scandir(folder) as entries:
+                inside = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            found.closed.append(folder)
+            continue
+        if is_run_folder(entry.name for entry in inside):
+            found.skipped.append(f"{os.path.basename(folder)} (a run of cvtui)")
+            continue
+        for entry in inside:
+            if _is_folder(entry):
+                if entry.name.lower() in JUNK:
+                    found.skipped.append(entry.name)
+                elif leads_up(entry.path):
+                    found.broken += 1
+                elif not entry.name.startswith("."):
+                    below.append(entry.path)
+            else:
+                _count(entry, real, found, seen_files)
+        waiting += below[::-1]
+    found.images = sorted(seen_files.values())
+    return found
+
+
+def _count(entry: os.DirEntry[str], real: str, found: Found, seen: dict[str, str]) -> None:
+    """Count one entry that is no folder: into `seen` (real path -> path) where it is an image."""
+    if entry.name.startswith("."):
+        found.hidden += 1
+        return
+    link = entry.is_symlink()
+    try:
+        regular = entry.is_file()
+        gone = link and not os.path.exists(entry.path)
+    except OSError:
+        regular, gone = False, True
+    if gone:
+        found.broken += 1
+    elif not regular:  # a pipe would make its reader wait for ever
+        found.special += 1
+    elif not is_image(entry.name):
+        found.others[ending(entry.name)] += 1
+    else:
+        true = os.path.realpath(entry.path) if link else os.path.join(real, entry.name)
+        if true in seen:
+            found.doubled += 1
+        if true not in seen or not link:
+            seen[true] = entry.path
+
+
+def holds_images(path: str) -> bool:
+    """Return True if an image lies below a folder; no further file is looked for."""
+    seen: set[str] = set()
+    waiting = [path]
+    while waiting:
+        folder = waiting.pop()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(folder) as entries:
+                inside = list(entries)
+        except OSError:
+            continue
+        if is_run_folder(entry.name for entry in inside):
+            continue
+        for entry in inside:
+            if entry.name.startswith(".") or entry.name.lower() in JUNK:
+                continue
+            if _is_folder(entry):
+                if not leads_up(entry.path):
+                    waiting.append(entry.path)
+            elif is_image(entry.name):
+                return True
+    return False
+
+
+def images_in(path: str) -> list[str]:
+    """Return the names of the images that lie in a folder itself, sorted."""
+    return sorted(
+        name
+        for name in names_in(path)
+        if not name.startswith(".") and is_image(name) and os.path.isfile(os.path.join(path, name))
+    )

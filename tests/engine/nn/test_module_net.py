@@ -1,0 +1,264 @@
+"""Nets that are PyTorch code: built, fitted with a head, trained like a plain loop, watched, saved and resumed."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cvtui.engine.nn.module_net import build_module
+from cvtui.engine.optim.factory import parameter_groups
+from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
+from cvtui.engine.train.control import Signals
+from cvtui.engine.train.state import prepare
+from cvtui.engine.worker import train_folder
+from cvtui.errors import RequestError
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import dumps, from_table, loads, override
+from cvtui.recipe.validation import check
+from cvtui.runlog.folder import RunFolder
+from tests.engine.making import history, train
+
+pytestmark = pytest.mark.torch
+
+CODE = """
+import torch
+from collections import namedtuple
+from torch import nn
+
+class Small(nn.Module):
+    def __init__(self, width=8, num_classes=3, channels=1):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        )
+        self.out = nn.Linear(width, num_classes)
+    def forward(self, x):
+        return self.out(self.body(x).flatten(1))
+
+Nested = Small
+model = Small(4, 10)
+
+def fixed():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 7))
+
+def conv_head():
+    return nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 5, 1), nn.AdaptiveAvgPool2d(1))
+
+class Answers(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.net, self.kind = Small(4, 10), kind
+    def forward(self, x):
+        y = self.net(x)
+        Pair = namedtuple("Pair", "logits aux")
+        return {"dict": {"aux": y * 2, "logits": y}, "named": Pair(y, y * 2), "tuple": (y, y * 2)}[self.kind]
+
+def answers(kind):
+    return Answers(kind)
+
+def reads_numbers():
+    class Reads(Small):
+        def forward(self, x):
+            return super().forward(x) + float(x.sum().item() * 0)
+    return Reads(4, 5)
+
+def raises():
+    raise ValueError("no such luck")
+
+def maps():
+    return nn.Conv2d(1, 10, 3, padding=1)
+
+def words():
+    return nn.Module
+
+def needs(depth, width):
+    return fixed()
+
+number = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put a module `mine_for_a_test` into the working directory."""
+    (tmp_path / "mine_for_a_test.py").write_text(textwrap.dedent(CODE))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    sys.modules.pop("mine_for_a_test", None)
+
+
+def recipe(net: str, **changes: Any) -> Recipe:
+    usual = {"net": f"mine_for_a_test:{net}" if ":" not in net else net, "limit": 96, "epochs": 1, "batch_size": 32}
+    return from_table({**usual, "device": "cpu", "threads": 1, **changes})
+
+
+def plain_losses(model: nn.Module, made: Recipe) -> list[float]:
+    """Return the losses of a loop in plain PyTorch, on the same batches, by torch's own AdamW."""
+    training = prepare(check(made))
+    model = model.to(memory_format=torch.channels_last).train()
+    weights = [p for p in model.parameters() if p.dim() > 1]
+    rest = [p for p in model.parameters() if p.dim() < 2]
+    groups = [{"params": weights, "weight_decay": made.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=made.lr, fused=True)
+    torch.manual_seed(0)
+    losses: list[float] = []
+    for images in training.batches(1):
+        loss = nn.functional.cross_entropy(model(training.preprocess(images.pixels)), images.labels)
+        for group in optimizer.param_groups:
+            group["lr"] = training.schedule.lr_at(len(losses))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def logged_losses(tmp_path: Path, made: Recipe) -> list[float]:
+    run = RunFolder.create(tmp_path / "runs", "one", dumps(made))
+    code, _, err = train(run)
+    assert code == 0, err
+    return [float(loss) for loss in history(run).steps.loss]
+
+
+def test_a_torchvision_net_trains_as_a_plain_loop_does(tmp_path: Path) -> None:
+    models = pytest.importorskip("torchvision.models")
+    made = recipe("torchvision:squeezenet1_1", size="", limit=64, data="shapes", loss="cross-entropy", seed=3)
+    torch.manual_seed(stream_seed(3, WEIGHTS))
+    model = models.squeezenet1_1(num_classes=len(check(made).data.classes))
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    ours = recipe("torchvision:squeezenet1_1(dropout=0.0)", limit=64, data="shapes", seed=3)
+    channels = check(ours).data.size[-1]
+    if channels != 3:
+        pytest.skip("made for pictures in colour")
+    assert logged_losses(tmp_path, ours) == pytest.approx(plain_losses(model, ours), rel=1e-7)
+
+
+def test_your_own_net_trains_as_a_plain_loop_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recipe("Small(width=6)")
+    monkeypatch.syspath_prepend(tmp_path)
+    build = importlib.import_module("mine_for_a_test").Small
+    torch.manual_seed(stream_seed(0, WEIGHTS))
+    model = build(6, 10)
+    assert logged_losses(tmp_path, made) == pytest.approx(plain_losses(model, made), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("net", "head"),
+    [("fixed", "3"), ("conv_head", "2"), ("reads_numbers", "out"), ("Nested(num_classes=4)", "out")],
+)
+def test_a_head_of_another_width_is_replaced_and_told(net: str, head: str) -> None:
+    made = build_module(f"mine_for_a_test:{net}", (8, 8, 1), 10)
+    assert len(made.told) == 1
+    assert made.told[0].startswith(f"head {head}: ")
+    assert made.told[0].endswith("→ 10, drawn anew")
+    assert made.model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("kind", ["dict", "named", "tuple"])
+def test_an_output_with_logits_in_it_is_reduced_to_them_in_copies_too(kind: str, tmp_path: Path) -> None:
+    made = recipe(f"answers(kind={kind!r})", ema=0.9)
+    run = RunFolder.create(tmp_path / "runs", "one", dumps(made))
+    code, _, err = train(run)
+    assert code == 0, err
+    assert history(run).epochs
+
+
+def test_a_model_that_is_there_already_is_trained() -> None:
+    made = build_module("mine_for_a_test:model", (8, 8, 1), 10)
+    assert made.told == ()
+    assert made.table.parameters == sum(p.numel() for p in made.model.parameters())
+
+
+def test_the_seed_decides_the_weights() -> None:
+    def weights(seed: int) -> Tensor:
+        state = torch.get_rng_state()
+        model = build_module("mine_for_a_test:Small", (8, 8, 1), 10, seed).model
+        assert torch.equal(torch.get_rng_state(), state), "the process's own random numbers are as they were"
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        ("mine_for_a_test:raises", "raised ValueError: no such luck"),
+        ("mine_for_a_test:maps", "puts out N x 10x8x8; an image classifier gives N x classes"),
+        ("mine_for_a_test:words", "a class of models"),
+        ("mine_for_a_test:number", "is a int"),
+        ("mine_for_a_test:needs", "needs depth, width; write mine_for_a_test:needs(depth=…, width=…)"),
+        ("mine_for_a_test:Small(channels=3)", "wants images of 3 channels; these have 1"),
+        ("mine_for_a_test:Smal", "has no 'Smal'; did you mean 'Small'?"),
+        ("nowhere_at_all:Small", "there is no module 'nowhere_at_all'"),
+        ("torchvision:resnet19", "no such classification model; did you mean 'resnet18'?"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(net: str, words: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        build_module(net, (8, 8, 1), 10)
+    assert words in raised.value.message
+    assert "\n" not in raised.value.message
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    made = recipe("Small", epochs=2)
+    whole, half = (RunFolder.create(tmp_path / "runs", name, dumps(made)) for name in ("whole", "half"))
+    assert train(whole)[0] == 0
+    stop = Signals()
+    stop.number = signal.SIGTERM
+    assert train_folder(half.path, stop) == 128 + signal.SIGTERM
+    assert train(half, resume=True)[0] == 0
+    assert history(half).steps.loss.tolist() == history(whole).steps.loss.tolist()
+
+
+def test_its_own_weights_are_the_usual_beginning() -> None:
+    assert recipe("Small").init == "own"
+    assert override(Recipe(), {"net": "torchvision:resnet18"}).init == "own"
+    assert override(Recipe(), {"net": "torchvision:resnet18", "init": "he"}).init == "he"
+    assert override(override(Recipe(), {"net": "torchvision:resnet18"}), {"net": "conv8-fc"}).init == "he"
+    made = recipe("Small(width=6)")
+    assert loads(dumps(made)) == made
+
+
+def test_another_beginning_is_drawn_where_it_is_asked_for() -> None:
+    training = prepare(check(recipe("Small(width=64)", init="normal(0.5)")))
+    weight = dict(training.model.named_parameters())["body.0.weight"]
+    assert weight.std().item() == pytest.approx(0.5, rel=0.1)
+    with pytest.raises(RequestError, match="fixup is for the residual blocks of a net expression"):
+        check(recipe("Small", init="fixup"))
+
+
+def test_weights_decay_and_norms_biases_tokens_and_frozen_ones_do_not() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = nn.Parameter(torch.zeros(1, 1, 4))
+            self.attention = nn.MultiheadAttention(4, 2)
+            self.norm = nn.LayerNorm([4, 4])
+            self.embedding = nn.Embedding(3, 4)
+            self.up = nn.ConvTranspose2d(4, 4, 2)
+            self.frozen = nn.Linear(4, 4).requires_grad_(False)
+
+    model = Mixed()
+    decaying, rest = parameter_groups(model, 0.1)
+    names = {id(p): name for name, p in model.named_parameters()}
+    assert {names[id(p)] for p in decaying["params"]} == {
+        "attention.in_proj_weight", "attention.out_proj.weight", "up.weight",
+    }  # fmt: skip
+    assert {names[id(p)] for p in rest["params"]} == {
+        "token", "attention.in_proj_bias", "attention.out_proj.bias", "norm.weight", "norm.bias", "embedding.weight",
+        "up.bias",
+    }  # fmt: skip

@@ -1,0 +1,154 @@
+"""What `cvtui.watch` and `step` are given wrongly is refused in one sentence, and leaves no run behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import cvtui
+from cvtui.engine.observe.image_writer import sheet_of
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+
+
+def linear() -> tuple[nn.Module, torch.optim.Optimizer]:
+    model = nn.Linear(2, 2)
+    return model, torch.optim.SGD(model.parameters(), 0.1)
+
+
+def history_at(path: Path) -> History:
+    history = History(RunFolder.open(path))
+    history.poll()
+    return history
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "words"),
+    [
+        (None, "not None"),
+        ("sgd", "not a str"),
+        (torch.optim.SGD, "not the class SGD"),
+        ([linear()[1], linear()[1]], "takes one optimizer, not a list of 2"),
+        (nn.Linear(1, 1), "not a Linear"),
+    ],
+)
+def test_what_is_no_optimizer_is_refused_before_a_folder_is_made(optimizer: Any, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=words):
+        cvtui.watch(linear()[0], optimizer, runs=tmp_path / "runs")
+    with pytest.raises(TypeError, match=r"must be a torch\.nn\.Module, not a function"):
+        cvtui.watch(lambda x: x, linear()[1], runs=tmp_path / "runs")  # type: ignore[arg-type]
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", ".hidden", "x" * 201, 3])
+def test_a_name_is_refused_in_the_words_of_python(name: Any, tmp_path: Path) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"name=…\): ") as caught:
+        cvtui.watch(*linear(), name=name, runs=tmp_path / "runs")
+    assert "--" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (torch.ones(4), r"step\(loss=…\) wants one number, not a tensor of 4 values: give its mean, loss\.mean\(\)"),
+        (torch.ones(2, 3), r"not a tensor of 2x3 values"),
+        (torch.ones(0), r"not a tensor of 0 values"),
+        (None, r"as a tensor or a float, not None"),
+        ("0.5x", r"as a tensor or a float, not a str"),
+    ],
+)
+def test_a_loss_that_is_no_number_is_refused(loss: Any, words: str, tmp_path: Path) -> None:
+    def train() -> None:
+        with cvtui.watch(*linear(), runs=tmp_path, name="w") as run:
+            run.step(loss=1.0, accuracy=torch.tensor([0.5]))
+            run.step(loss=loss)
+
+    with pytest.raises((TypeError, ValueError), match=words) as caught:
+        train()
+    assert "\n" not in str(caught.value)
+    history = history_at(tmp_path / "w")
+    assert (history.state(), history.steps_done) == ("failed", 1)
+
+
+def test_a_run_that_cannot_begin_has_failed_and_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of the data set")
+
+    monkeypatch.setattr("cvtui.engine.watch.data_facts", fail)
+    run = cvtui.watch(*linear(), runs=tmp_path, name="w")
+    with pytest.raises(ZeroDivisionError), run:
+        pass
+    history = history_at(tmp_path / "w")
+    assert history.end is not None
+    assert (history.state(), history.end.reason) == ("failed", "ZeroDivisionError: of the data set")
+
+
+class AcceleratedOptimizer(torch.optim.Optimizer):
+    """Wrapper as accelerate 1.15 makes it: an Optimizer whose base was never initialised, around the real one."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        return self.optimizer.param_groups
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.optimizer.zero_grad(set_to_none)
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.optimizer.step(closure)
+
+
+def test_a_prepared_optimizer_is_unwrapped(tmp_path: Path) -> None:
+    model, inside = linear()
+    optimizer = AcceleratedOptimizer(inside)
+    with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
+        loss = model(torch.ones(1, 2)).sum()
+        loss.backward()
+        optimizer.step()
+        run.step(loss=loss)
+    history = history_at(tmp_path / "w")
+    assert history.state() == "finished"
+    sample = history.layers_at(0)
+    assert sample is not None
+    assert sample.layers[0].update_ratio
+    assert history.steps.grad_norm[0] == pytest.approx(6**0.5)  # four weights and two biases, each of them 1
+
+
+def steps_of_two(tmp_path: Path, second: bool) -> set[str]:
+    """Watch the optimizer of the first layer; return the doctor's findings. second: another one trains the rest."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    one = torch.optim.SGD(model[0].parameters(), 0.1)
+    other = torch.optim.SGD(model[2].parameters(), 0.1)
+    random = torch.Generator().manual_seed(0)
+    with cvtui.watch(model, one, every=1, runs=tmp_path, name=f"w{second}") as run:
+        for _ in range(12):
+            x, y = torch.randn(16, 4, generator=random), torch.randint(3, (16,), generator=random)
+            loss = nn.functional.cross_entropy(model(x), y)
+            model.zero_grad()
+            loss.backward()
+            one.step()
+            run.step(loss=loss, labels=y)
+            if second:
+                other.step()
+    return {finding.id for finding in history_at(run.folder.path).findings}
+
+
+def test_what_a_second_optimizer_trains_is_not_left_out(tmp_path: Path) -> None:
+    assert "F26" in steps_of_two(tmp_path, second=False)
+    assert "F26" not in steps_of_two(tmp_path, second=True)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_sheet_shows_tiles_of_any_number_of_channels(channels: int) -> None:
+    tiles = torch.rand(3, channels, 4, 4)
+    sheet = sheet_of(tiles, around_zero=False, low=0.0, high=1.0)
+    shown: Tensor = tiles[0] if channels in (1, 3) else tiles[0].mean(0, keepdim=True)
+    assert torch.equal(sheet[:4, :4], (shown * 255).round().to(torch.uint8).permute(1, 2, 0).expand(-1, -1, 3))

@@ -1,0 +1,200 @@
+"""`cvtui.watch` and `torch.compile`: the same numbers, in one graph, whichever of the two came first."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import cvtui
+from cvtui.runlog.events import Histogram, LayersSampled
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+
+ORDERS = ("wrapped", "in place", "after")
+"""watch(torch.compile(model)), model.compile() before, c = torch.compile(model) in a loop that watches `model`."""
+
+
+class Small(nn.Module):
+    """Conv, norm, an activation in place that is used twice, dropout, linear layers, a tuple within."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv, self.norm = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.act, self.drop = nn.ReLU(inplace=True), nn.Dropout(0.3)
+        self.fc, self.head, self.bound = nn.Linear(144, 6), nn.Linear(6, 3), nn.Tanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm(self.conv(x))).flatten(1)
+        logits: Tensor = self.head(self.bound(self.act(self.fc(self.drop(x)))))
+        return logits
+
+
+class Trained(NamedTuple):
+    losses: list[float]
+    state: list[Tensor]
+    graphs: int
+    recompiled: int
+    history: History | None
+
+
+def train(order: str, backend: str, runs: Path | None, drop: float) -> Trained:
+    """Train Small; order: how it is compiled ("": not at all). runs: where its watch writes, None: unwatched."""
+    torch._dynamo.reset()
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    model = Small()
+    model.drop.p = drop
+    called: Any = model
+    if order == "wrapped":
+        called = torch.compile(model, backend=backend)
+    elif order == "in place":
+        model.compile(backend=backend)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    torch.manual_seed(11)
+    run = None
+    if runs is not None:
+        run = cvtui.watch(cast("nn.Module", called), optimizer, every=2, runs=runs, name="w").__enter__()
+        run._recorder.watch._sparing = False  # every second step, whatever it costs
+    if order == "after":
+        called = torch.compile(model, backend=backend)
+    losses = []
+    for step in range(12):
+        random = torch.Generator().manual_seed(step)
+        x, y = torch.randn(8, 1, 6, 6, generator=random), torch.randint(3, (8,), generator=random)
+        loss = nn.functional.cross_entropy(called(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if run is not None:
+            run.step(loss=loss, labels=y)
+        losses.append(loss.item())
+        if step % 6 == 5:  # a validation: another mode, no gradients, none of it may be looked at
+            model.eval()
+            with torch.no_grad():
+                called(x * 100)
+            model.train()
+    frames, stats = counters["frames"]["total"], counters["stats"]
+    broken = sum(Counter(counters["graph_break"]).values())
+    assert broken == 0
+    history = None
+    if run is not None:
+        run.__exit__(None, None, None)
+        history = History(RunFolder.open(run.folder.path))
+        history.poll()
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    return Trained(
+        losses, [*model.state_dict().values(), torch.get_rng_state()], stats["unique_graphs"], frames, history
+    )
+
+
+def samples(history: History | None) -> list[LayersSampled]:
+    assert history is not None
+    found = [history.layers_at(step) for step in history.layer_steps]
+    return [sample for sample in found if sample is not None]
+
+
+def numbers(sample: LayersSampled) -> dict[str, Any]:
+    """All that a record says of its layers, by name."""
+    import msgspec
+
+    return {layer.name: msgspec.structs.asdict(layer) for layer in sample.layers}
+
+
+def assert_close(one: Any, other: Any) -> None:
+    if isinstance(one, float):
+        assert one == pytest.approx(other, rel=2e-4, abs=2e-6)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            assert_close(value, other[key])
+    elif isinstance(one, Histogram):
+        assert_close([one.low, one.high], [other.low, other.high])
+        assert sum(abs(a - b) for a, b in zip(one.counts, other.counts, strict=True)) <= 2  # one value at a bin's edge
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for value, its in zip(one, other, strict=True):
+            assert_close(value, its)
+    else:
+        assert one == other
+
+
+def check_equal_to_eager(order: str, backend: str, tmp_path: Path, *, exactly: bool) -> None:
+    drop = 0.3 if exactly else 0.0  # inductor draws other numbers than eager
+    eager = train("", backend, tmp_path / "eager", drop)
+    plain, watched = (train(order, backend, runs, drop) for runs in (None, tmp_path / "watched"))
+    # Two graphs, of training and validation, as without a watch: nothing was broken off or compiled again.
+    assert (plain.graphs, plain.recompiled) == (watched.graphs, watched.recompiled) == (2, 2)
+    assert plain.losses == watched.losses
+    assert all(torch.equal(a, b) for a, b in zip(plain.state, watched.state, strict=True))
+    assert watched.history is not None
+    assert sum("through torch.compile" in log.text for log in watched.history.logs) == 1
+    assert list(watched.history.layer_steps) == [0, 2, 4, 6, 8, 10]
+    for one, other in zip(samples(watched.history), samples(eager.history), strict=True):
+        assert set(numbers(one)) >= {"conv", "act", "act#2", "fc", "head", "bound"}
+        if exactly:
+            assert numbers(one) == numbers(other)
+            assert one.answers == other.answers
+        else:
+            assert_close(numbers(one), numbers(other))
+    facts = watched.history.facts
+    assert facts is not None
+    assert facts.input_shape == [1, 6, 6]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_compiled_model_shows_what_it_shows_uncompiled(order: str, tmp_path: Path) -> None:
+    check_equal_to_eager(order, "aot_eager" if order == "wrapped" else "eager", tmp_path, exactly=True)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler on the CPU, and there is no g++")
+def test_inductor_trains_to_the_same_bits_with_and_without_a_watch(tmp_path: Path) -> None:
+    check_equal_to_eager("wrapped", "inductor", tmp_path, exactly=False)
+
+
+def test_a_model_compiled_and_called_before_the_watch_says_so(tmp_path: Path) -> None:
+    torch._dynamo.reset()
+    model = Small()
+    compiled = torch.compile(model, backend="eager")
+    x, y = torch.randn(8, 1, 6, 6), torch.randint(3, (8,))
+    compiled(x).sum().backward()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
+        for _ in range(3):
+            loss = nn.functional.cross_entropy(compiled(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            run.step(loss=loss)
+    history = History(RunFolder.open(run.folder.path))
+    history.poll()
+    (line,) = [log for log in history.logs if "torch.compile" in log.text]
+    assert (line.level, "before the first call" in line.text) == ("warning", True)
+    assert all(layer.mean is None for sample in samples(history) for layer in sample.layers)
+
+
+def test_a_part_that_is_compiled_is_watched_with_the_rest(tmp_path: Path) -> None:
+    torch._dynamo.reset()
+    inner = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    model = nn.Sequential(cast("nn.Module", torch.compile(inner, backend="eager")), nn.Linear(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
+        loss = model(torch.ones(3, 4)).sum()
+        loss.backward()
+        optimizer.step()
+        run.step(loss=loss)
+    history = History(RunFolder.open(run.folder.path))
+    history.poll()
+    (sample,) = samples(history)
+    assert [(layer.name, layer.mean is not None) for layer in sample.layers] == [
+        ("0.0", True),
+        ("0.1", True),
+        ("1", True),
+    ]

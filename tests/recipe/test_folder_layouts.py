@@ -1,0 +1,458 @@
+"""Layouts of folders as people have them: halves by any usual name, folders around the set, what is no class.
+
+A listing opens no file, so the images are empty. What is read of a layout is checked against torchvision's ImageFolder
+on the halves that the layout's maker meant.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cvtui.errors import RequestError
+from cvtui.recipe.datasets import halves
+from cvtui.recipe.datasets.facts import facts
+from cvtui.recipe.datasets.image_folder import Listing, _known, listing
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import override
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    _known.clear()  # a listing is believed for five seconds
+    yield
+    _known.clear()
+
+
+def fill(root: Path, *folders: str, count: int = 4, name: str = "{}.png") -> Path:
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            (root / folder / name.format(number)).touch()
+    return root
+
+
+def pets(root: Path, *halves_: str) -> Path:
+    return fill(root, *(f"{half}/{name}" for half in halves_ for name in ("cat", "dog")))
+
+
+def refusal(path: Path, **changes: str) -> str:
+    with pytest.raises(RequestError) as caught:
+        facts(override(Recipe(), {"data": f"folder:{path}", **changes}))
+    assert "\n" not in caught.value.message + caught.value.hint
+    return f"{caught.value.message}; {caught.value.hint}"
+
+
+LAYOUTS = [
+    ("Training", "Testing"),
+    ("Train", "Val"),
+    ("training_set", "test_set"),
+    ("training_set/training_set", "test_set/test_set"),
+    ("seg_train/seg_train", "seg_test/seg_test"),
+    ("train", "dev"),
+    ("train", "Valid"),
+    ("trainset", "testset"),
+    ("train_images", "val_images"),
+    ("01_train", "02_test"),
+    ("TRAIN", "TEST"),
+    ("Dataset-train", "Dataset-test"),
+    ("train", "validation"),
+    ("TrainData", "EvalData"),
+    ("train2017", "val2017"),
+    ("asl_alphabet_train", "asl_alphabet_test"),
+    ("my train", "my hold-out"),
+    ("x_train", "x_test"),
+    ("trainval", "test"),
+    ("1.Training Set", "2.Validation Set"),
+]
+
+
+@pytest.mark.parametrize(("train", "validation"), LAYOUTS)
+def test_halves_by_any_usual_name_are_what_image_folder_reads_in_each(
+    tmp_path: Path, train: str, validation: str
+) -> None:
+    folder = pytest.importorskip("torchvision.datasets.folder")
+    pets(tmp_path, train, validation)
+    (tmp_path / "readme.txt").touch()
+    found = listing(tmp_path, 0.2)
+    names, numbers = folder.find_classes(tmp_path / train)
+    assert list(found.classes) == names
+    for files, half in ((found.train, train), (found.validation, validation)):
+        assert list(files) == folder.make_dataset(tmp_path / half, numbers, extensions=(".png",))
+    told = " ".join(found.notes)
+    plain = {train.lower(), validation.lower()} == {"train", "validation"} or validation.lower() in ("val", "valid")
+    assert plain or f"{train.partition('/')[0]}/ is trained on, {validation.partition('/')[0]}/ validates" in told
+
+
+@pytest.mark.parametrize("test", ["test", "Test", "testing", "03_test"])
+def test_of_three_halves_the_test_set_is_left_alone_and_told(tmp_path: Path, test: str) -> None:
+    found = listing(pets(tmp_path, "train", "val", test), 0.2)
+    assert (len(found.train), len(found.validation)) == (8, 8)
+    assert all("/val/" in path for path, _ in found.validation)
+    assert found.notes == (
+        "train/ is trained on, val/ validates",
+        f"{test}/ is not used: it is left for evaluating the finished run",
+    )
+
+
+@pytest.mark.parametrize("test", ["test1", "test", "seg_pred/seg_pred", "unlabelled"])
+def test_a_flat_test_set_has_no_labels(tmp_path: Path, test: str) -> None:
+    train = "seg_train" if "seg" in test else "train"
+    found = listing(fill(pets(tmp_path, train), test), 0.25)
+    assert (len(found.train), len(found.validation)) == (6, 2)
+    assert all(path.startswith(str(tmp_path / train)) for path, _ in found.train + found.validation)
+    assert f"{test.partition('/')[0]}/ is not used: its images lie in no class folders" in " ".join(found.notes)
+
+
+def test_flat_halves_are_refused_and_names_of_files_become_folders(tmp_path: Path) -> None:
+    for name in ("cat.{}.jpg", "dog.{}.jpg"):
+        fill(tmp_path, "train", name=name)
+    fill(tmp_path, "test1", name="{}.jpg")
+    told = refusal(tmp_path)
+    assert "train, test1: images, but no class folders" in told
+    command = told.split("`")[1]
+    assert os.system(f"bash -c {shlex.quote(command)}") == 0
+    _known.clear()
+    assert listing(tmp_path, 0.25).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("train", "bus", "car"), ("bullet_train", "test_tube"), ("valid", "invalid"), ("steam_train", "bullet_train")],
+)
+def test_classes_that_are_called_like_halves_stay_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    assert listing(fill(tmp_path, *names), 0.25).classes == tuple(sorted(names))
+
+
+@pytest.mark.parametrize("name", ["strain", "contest", "valley", "latest", "devil", "protest", "trains", "cats"])
+def test_words_that_only_contain_a_half_name_none(name: str) -> None:
+    assert halves.role(name) is None
+
+
+@pytest.mark.parametrize("folders", [("a", "b"), ("fold1", "fold2", "fold3"), ("val", "test"), ("Day", "Night")])
+def test_the_same_subfolders_everywhere_are_asked_about_and_both_answers_can_be_typed(
+    tmp_path: Path, folders: tuple[str, ...]
+) -> None:
+    fill(pets(tmp_path, *folders), f"{folders[0]}/fox")  # nearly the same
+    told = refusal(tmp_path)
+    assert "hold the same subfolders (cat, dog)" in told
+    as_halves, as_classes = (text for text in shlex.split(told.replace(";", " ")) if text.startswith("folder:"))
+    last = folders[-1] if folders != ("val", "test") else "test"
+    found = facts(Recipe(data=as_halves))
+    assert (found.classes, found.validation) == (("cat", "dog", "fox"), 8)
+    assert last in as_halves
+    assert facts(Recipe(data=as_classes)).classes == tuple(sorted(folders))
+
+
+def test_subfolders_of_their_own_are_no_halves(tmp_path: Path) -> None:
+    assert listing(fill(tmp_path, "cat/tabby", "cat/siam", "dog/pug", "dog/collie"), 0.25).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("inner", ["PetImages", "data", "a/b", "images"])
+def test_a_folder_around_the_set_names_the_set(tmp_path: Path, inner: str) -> None:
+    pets(tmp_path, inner)
+    fill(tmp_path, "__MACOSX/PetImages", name="._{}.png")
+    (tmp_path / "readme[1].txt").touch()
+    assert f"did you mean folder:{tmp_path / inner}?" in refusal(tmp_path)
+
+
+def test_a_folder_around_halves_names_the_folder_with_the_halves(tmp_path: Path) -> None:
+    pets(tmp_path, "data/train", "data/val")
+    assert f"did you mean folder:{tmp_path / 'data'}?" in refusal(tmp_path)
+
+
+def test_a_half_beside_the_classes_is_no_class(tmp_path: Path) -> None:
+    found = listing(fill(pets(tmp_path / "a", ".", "test"), "unlabelled"), 0.25)
+    assert (found.classes, len(found.train), len(found.validation)) == (("cat", "dog"), 8, 8)
+    assert found.notes == (
+        "cat, dog are trained on, test/ validates",
+        "unlabelled/ is not used: its images may have no labels",
+    )
+    told = refusal(fill(pets(tmp_path / "b", "."), "test"))
+    assert "is 'test' a class like cat, dog?" in told
+    assert "--only cat,dog" in told
+    assert facts(Recipe(data=f"folder:{tmp_path / 'b'}", only="cat,dog")).classes == ("cat", "dog")
+    assert facts(Recipe(data=f"folder:{tmp_path / 'b'}(split=none)")).classes == ("cat", "dog", "test")
+
+
+def test_the_set_once_more_beside_its_classes_is_no_class(tmp_path: Path) -> None:
+    """As a set of brain scans is handed out: yes, no, and a folder with both again."""
+    found = listing(pets(tmp_path, ".", "pets_dataset"), 0.25)
+    assert found.classes == ("cat", "dog")
+    assert found.notes == ("pets_dataset/ is not used: it holds the same classes once more",)
+
+
+def test_halves_inside_the_classes_are_used_where_a_class_has_only_one(tmp_path: Path) -> None:
+    found = facts(Recipe(data=f"folder:{fill(tmp_path, 'cat/train', 'cat/val', 'dog/train')}"))
+    assert (found.counts(), found.held_out()) == ((4, 4), (4, 0))
+
+
+def test_a_file_that_may_hold_the_labels_is_named_as_it_is_typed(tmp_path: Path) -> None:
+    from cvtui.recipe.datasets.catalog import SOURCES
+    from cvtui.recipe.datasets.folder_layout import LABEL_FILES
+
+    known = {ending: source.prefix for source in SOURCES for ending in source.endings}
+    assert known == LABEL_FILES
+    for place, folders in (("a", ("train", "test")), ("b", ("images",)), ("c", ("."))):
+        fill(tmp_path / place, *folders)
+        (tmp_path / place / "labels.csv").touch()
+        assert f"where labels.csv holds the labels: csv:{tmp_path / place / 'labels.csv'}" in refusal(tmp_path / place)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "pets.zip").touch()
+    assert "found 1 file that ends in .zip" in refusal(tmp_path / "d")
+
+
+def test_a_class_of_a_half_names_the_set(tmp_path: Path) -> None:
+    pets(tmp_path, "train", "val")
+    assert f"did you mean folder:{tmp_path}, with the classes cat, dog?" in refusal(tmp_path / "train" / "cat")
+
+
+def test_several_halves_of_a_kind_are_asked_about(tmp_path: Path) -> None:
+    told = refusal(pets(tmp_path, "train1", "train2", "val"))
+    line = next(text for text in shlex.split(told) if text.startswith("folder:"))
+    found = facts(Recipe(data=line))
+    assert (found.train, found.validation) == (16, 8)
+
+
+def test_what_the_brackets_say_is_checked(tmp_path: Path) -> None:
+    pets(tmp_path, "one", "two")
+    for text, words in (
+        ("(train=on, val=two)", "no such folder; did you mean 'one'?"),
+        ("(trian=one)", "'trian=one' is not understood; allowed behind a folder: (train=A, val=B) or (split=none)"),
+        ("(split=half)", "is not understood"),
+        ("(val=two)", "val= without train="),
+        ("(split=none, val=two)", "no halves beside it"),
+    ):
+        assert words in refusal(Path(f"{tmp_path}{text}"))
+    odd = pets(tmp_path / "old (2023)", ".")
+    assert facts(Recipe(data=f"folder:{odd}")).classes == ("cat", "dog")
+
+
+# ------------------------------------------------------------------ one list of classes
+
+
+def abc(root: Path, train: str, validation: str) -> Path:
+    return fill(root, *(f"train/{name}" for name in train), *(f"val/{name}" for name in validation))
+
+
+def test_a_class_that_validation_lacks_is_counted_0(tmp_path: Path) -> None:
+    abc(tmp_path, "abc", "bc")
+    (tmp_path / "val" / "a").mkdir()
+    found = facts(Recipe(data=f"folder:{tmp_path}"))
+    assert (found.classes, found.counts(), found.held_out()) == (("a", "b", "c"), (4, 4, 4), (0, 4, 4))
+    assert found.notes == ("validation has no images of the class a: its accuracy is of the others",)
+    only = facts(Recipe(data=f"folder:{tmp_path}", only="b,c"))
+    assert (only.classes, only.held_out(), only.notes) == (("b", "c"), (4, 4), ())
+
+
+def test_only_classes_that_validation_lacks_are_refused(tmp_path: Path) -> None:
+    abc(tmp_path, "abcd", "cd")
+    assert "only: validation has no image of a, b" in refusal(tmp_path, only="a,b")
+
+
+def test_a_class_that_only_validation_has_is_refused_unless_only_leaves_it_out(tmp_path: Path) -> None:
+    abc(tmp_path, "bc", "abc")
+    told = refusal(tmp_path)
+    assert f"'{tmp_path}/val' has the class 'a', which '{tmp_path}/train' has no images of" in told
+    assert "--only b,c" in told
+    assert facts(Recipe(data=f"folder:{tmp_path}", only="b,c")).held_out() == (4, 4)
+
+
+COMPOSED, APART = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(("one", "other"), [(COMPOSED, APART), (APART, COMPOSED)])
+def test_composed_and_decomposed_names_are_one_class(tmp_path: Path, one: str, other: str) -> None:
+    fill(tmp_path, f"train/{one}", "train/dog", f"val/{other}", "val/dog")
+    found = facts(Recipe(data=f"folder:{tmp_path}"))
+    assert (found.classes, found.held_out()) == ((COMPOSED, "dog"), (4, 4))
+    assert facts(Recipe(data=f"folder:{tmp_path}", only=f"{APART},dog")).classes == found.classes
+
+
+def test_two_spellings_of_a_name_in_one_half_are_one_class_and_told(tmp_path: Path) -> None:
+    found = listing(fill(tmp_path, COMPOSED, APART, "dog"), 0.25)
+    assert found.classes == (COMPOSED, "dog")
+    assert len(found.train) + len(found.validation) == 12
+    assert "U+0065 U+0301" in found.notes[0]
+    assert "U+00E9" in found.notes[0]
+
+
+def test_a_folder_is_found_in_the_other_spelling(tmp_path: Path) -> None:
+    fill(tmp_path / APART, "cat", "dog")
+    assert facts(Recipe(data=f"folder:{tmp_path / COMPOSED}")).train == 6
+
+
+def test_the_split_is_the_same_after_a_mac_has_spelt_the_names(tmp_path: Path) -> None:
+    parts = []
+    for name in (COMPOSED, APART):
+        found = listing(fill(tmp_path / "x", name, "dog", count=20), 0.25)
+        parts.append([(os.path.basename(path), label) for path, label in found.validation])
+        (tmp_path / "x").rename(tmp_path / name)
+        _known.clear()
+    assert parts[0] == parts[1]
+
+
+def test_case_and_lookalikes_are_told_apart_by_their_code_points(tmp_path: Path) -> None:
+    found = listing(fill(tmp_path / "one", "Cat", "cat", "dog"), 0.25)
+    assert found.classes == ("Cat", "cat", "dog")
+    assert found.notes == ("'Cat' (U+0043) and 'cat' (U+0063) differ only in case: two classes",)
+    (note,) = listing(fill(tmp_path / "two", "\u0441at", "cat"), 0.25).notes
+    assert "'cat' (U+0063) and '\u0441at' (U+0441) look alike: two classes" in note
+    told = refusal(fill(tmp_path / "three", "train/cat", "train/dog", "val/\u0441at", "val/dog"))
+    assert "the class '\u0441at' (U+0441)" in told
+    assert "it looks like 'cat' (U+0063)" in told
+    found = listing(fill(tmp_path / "four", "train/cat", "train/dog", "val/Cat", "val/dog "), 0.25)
+    assert found.classes == ("cat", "dog")
+    assert len(found.validation) == 8
+    assert "'Cat' (U+0043) is taken as 'cat' (U+0063)" in found.notes[0]
+    assert "'dog ' (U+0020) is taken as 'dog'" in found.notes[1]
+    assert "'CAT' may be Cat or cat" in refusal(tmp_path / "one", only="CAT,dog")
+
+
+# ------------------------------------------------------------------ nothing vanishes, and what is no class
+
+
+def counted(found: Listing) -> list[int]:
+    labels = [label for _, label in found.train + found.validation]
+    return [labels.count(number) for number in range(len(found.classes))]
+
+
+def test_links_are_followed_as_image_folder_follows_them(tmp_path: Path) -> None:
+    folder = pytest.importorskip("torchvision.datasets.folder")
+    fill(tmp_path / "store", "1", "2", "3", count=5)
+    root = tmp_path / "set"
+    fill(root, "real", count=3)
+    (root / "linked").symlink_to(tmp_path / "store" / "1")
+    (root / "files").mkdir()
+    for file in (tmp_path / "store" / "2").iterdir():
+        (root / "files" / f"link-{file.name}").symlink_to(file)
+    (root / "real" / "more").symlink_to(tmp_path / "store" / "3")
+    found = listing(root, 0.3)
+    names, numbers = folder.find_classes(root)
+    assert list(found.classes) == names
+    assert sorted(found.train + found.validation) == sorted(folder.make_dataset(root, numbers, extensions=(".png",)))
+    assert counted(found) == [5, 5, 8]
+    for path in root.iterdir():
+        if not path.is_symlink():
+            path.rename(tmp_path / path.name)
+            path.symlink_to(tmp_path / path.name)
+    _known.clear()
+    assert counted(listing(root, 0.3)) == [5, 5, 8], "all links"
+
+
+def test_a_circle_of_links_ends_and_a_real_file_counts_once(tmp_path: Path) -> None:
+    fill(tmp_path, "cat", "dog", count=5)
+    (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat")
+    (tmp_path / "cat" / "up").symlink_to(tmp_path)
+    (tmp_path / "dog" / "again.png").symlink_to(tmp_path / "dog" / "1.png")
+    (tmp_path / "dog" / "nowhere.png").symlink_to("nowhere.png")
+    (tmp_path / "dog" / "itself.png").symlink_to("itself.png")
+    (tmp_path / "round").symlink_to(tmp_path)
+    found = listing(tmp_path, 0.2)
+    assert (found.classes, counted(found)) == (("cat", "dog"), [5, 5])
+    assert "4 links to nowhere or in a circle, 1 link to images of the same class" in " ".join(found.notes)
+    assert "no classes: round" in found.notes
+    for one, other in (("fox", "owl"), ("owl", "fox")):
+        fill(tmp_path, one)
+        (tmp_path / one / "friend").symlink_to(tmp_path / other)
+    _known.clear()
+    assert counted(listing(tmp_path, 0.2)) == [5, 5, 8, 8], "each holds the other, and itself behind it"
+
+
+def test_a_class_whose_files_end_otherwise_is_named(tmp_path: Path) -> None:
+    fill(fill(tmp_path, "cat", "dog"), "emu", name="{}.xyz", count=24)
+    assert listing(tmp_path, 0.25).notes == (
+        "no class, since there are no images in it: 'emu' (found 24 files that end in .xyz)",
+    )
+    fill(tmp_path, "fox", name="{}.CR2", count=3)
+    _known.clear()
+    told = refusal(tmp_path)
+    assert "the class 'fox' has no image that can be read: found 3 files that end in .cr2" in told
+    assert facts(Recipe(data=f"folder:{tmp_path}", only="cat,dog")).classes == ("cat", "dog")
+    told = refusal(fill(tmp_path / "none", "a", "b", name="{}.xyz", count=12))
+    assert "found 24 files that end in .xyz" in told
+
+
+def test_a_plugin_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cvtui.recipe.datasets import image_files
+
+    monkeypatch.setitem(image_files.PLUGINS, ".heic", ("no_such_module_here", "heic"))
+    image_files.has_plugin.cache_clear()
+    told = refusal(fill(tmp_path, "a", "b", name="{}.heic"))
+    assert "found 8 files that end in .heic; `pip install 'cvtui[heic]'` reads them" in told
+    monkeypatch.setitem(image_files.PLUGINS, ".heic", ("PIL", "heic"))
+    image_files.has_plugin.cache_clear()
+    assert facts(Recipe(data=f"folder:{tmp_path}")).classes == ("a", "b")
+    image_files.has_plugin.cache_clear()
+
+
+def test_run_folders_and_other_programs_folders_are_no_classes(tmp_path: Path) -> None:
+    fill(tmp_path, "cat", "dog", "@eaDir/cat", "__MACOSX", ".ipynb_checkpoints", "Thumbnails", "cat/@eaDir", "run")
+    fill(tmp_path, "runs/first/pictures", "runs/second/pictures", "cat/old run/pictures")
+    for run in ("run", "runs/first", "runs/second", "cat/old run"):
+        (tmp_path / run / "recipe.toml").touch()
+        (tmp_path / run / "events.jsonl").touch()
+    found = listing(tmp_path, 0.25)
+    assert (found.classes, counted(found)) == (("cat", "dog"), [4, 4])
+    told = "; ".join(found.notes)
+    for name in (".ipynb_checkpoints", "@eaDir", "Thumbnails", "__MACOSX", "run (a run of cvtui)", "'runs'", "old run"):
+        assert name in told
+
+
+def test_a_folder_of_pictures_that_cvtui_made_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, "cat", "dog")
+    for name in ("samples-00000{}.png", "filters-of-conv1-00010{}.png"):
+        fill(tmp_path, "pictures", name=name)
+    found = listing(tmp_path, 0.25)
+    assert found.notes == ("the images of 'pictures' are all pictures that runs of cvtui made",)
+    fill(tmp_path, "pictures", name="mine-{}.png", count=1)
+    _known.clear()
+    assert listing(tmp_path, 0.25).notes == ()
+
+
+def test_images_in_no_class_folder_are_told(tmp_path: Path) -> None:
+    pets(tmp_path, ".")
+    fill(tmp_path, ".", count=3)
+    assert listing(tmp_path, 0.25).notes == (f"3 images lie in {tmp_path.name}/ itself, in no class folder: not used",)
+
+
+# ------------------------------------------------------------------ slips
+
+
+def test_slips_in_the_path_say_what_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PICS", str(tmp_path / "my pets"))
+    pets(tmp_path, "my pets")
+    (tmp_path / "set.zip").touch()
+    (tmp_path / "gone").symlink_to("nowhere")
+    for text, words in {
+        "my pets": "'my pets' is a folder; a folder of images is written 'folder:my pets'",
+        "my pets/": "is written 'folder:my pets'",
+        "~/my pets": "is written 'folder:~/my pets'",
+        str(tmp_path / "my pets"): f"is written 'folder:{tmp_path}/my pets'",
+        f"{tmp_path}/my pets:": f"is written 'folder:{tmp_path}/my pets'",
+        "dir:my pets": "is written 'folder:my pets'",
+        "./my pest": "does not exist; did you mean 'folder:my pets'?; a folder of images is written folder:PATH",
+        "folder:my pest": "does not exist; did you mean 'folder:my pets'?",
+        "folder:My Pets": "did you mean 'folder:my pets'?",
+        "folder:$PICS": "does not exist; did you mean",
+        "folder:my\\ pets": "did you mean 'folder:my pets'?",
+        "folder:my pets/*": "did you mean 'folder:my pets'?",
+        "folder:my pets/cat/0.png": "is a file, not a folder; did you mean 'folder:my pets'?",
+        "folder:my pets/cat": f"did you mean 'folder:{tmp_path}/my pets', with the classes cat, dog?",
+        "folder:set.zip": "is a file, not a folder; unpack it first: `unzip set.zip`",
+        "set.zip": "is a file, not a folder; unpack it first",
+        "folder:gone": "is a link to 'nowhere', which does not exist",
+        "folder:": "needs a path",
+    }.items():
+        with pytest.raises(RequestError) as caught:
+            facts(override(Recipe(), {"data": text}))
+        assert words in f"{caught.value.message}; {caught.value.hint}", text
+        assert "\n" not in caught.value.message
+    for text in ("folder: my pets", "folder:'my pets'", "folder:folder:~/my pets/", "FOLDER:my pets//"):
+        assert facts(override(Recipe(), {"data": text})).classes == ("cat", "dog"), text

@@ -1,0 +1,116 @@
+"""Parquet files as Hugging Face's `datasets` writes them (5.2.0), and plainer ones; the refusals, in one line each."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvtui.errors import RequestError
+from cvtui.recipe.datasets.catalog import source_of
+from cvtui.recipe.datasets.file_source import ListedSource
+from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.packed import Packed
+from tests.engine.data.held_pictures import parquet_at, pictures, png
+
+
+def listing(text: str) -> Listing:
+    source = source_of(text)
+    assert isinstance(source, ListedSource)
+    return source.with_bytes(text, source.listing(text, 0.25, 0))
+
+
+def write(path: Path, columns: dict[str, Any], features: dict[str, Any] | None = None) -> str:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    table = pa.table(columns)
+    if features is not None:
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+    return f"parquet:{path}"
+
+
+IMAGES = [{"bytes": png(place), "path": None} for place in range(12)]
+
+
+def greys(found: Listing) -> dict[int, str]:
+    """Return {the grey of a picture: its class}."""
+    from PIL import Image
+
+    return {Image.open(name.opened() if isinstance(name, Packed) else name).getpixel((0, 0))[0]: found.classes[label]  # type: ignore[index]
+            for name, label in found.train + found.validation}  # fmt: skip
+
+
+def test_two_class_labels_are_asked_for(tmp_path: Path) -> None:
+    fine, coarse = {"names": list("abcd"), "_type": "ClassLabel"}, {"names": ["x", "y"], "_type": "ClassLabel"}
+    features = {"img": {"_type": "Image"}, "fine_label": fine, "coarse_label": coarse}
+    columns = {"img": IMAGES, "fine_label": [p % 4 for p in range(12)], "coarse_label": [p % 2 for p in range(12)]}
+    text = write(tmp_path / "cifar.parquet", columns, features)
+    with pytest.raises(RequestError, match=r"which column of 'cifar.parquet' is the label\? It has fine_label, coarse"):
+        listing(text)
+    assert greys(listing(f"{text},label=coarse_label")) == {place: "xy"[place % 2] for place in range(12)}
+    with pytest.raises(RequestError, match=r"label=colour: 'cifar.parquet' has no such column; it has img, fine_label"):
+        listing(f"{text},label=colour")
+
+
+def test_bytes_alone_words_and_rows_without_a_label(tmp_path: Path) -> None:
+    columns = {"image": [one["bytes"] for one in IMAGES], "label": [None, *("uv"[p % 2] for p in range(11))]}
+    found = listing(write(tmp_path / "a.parquet", columns))
+    assert greys(found) == {place: "uv"[(place - 1) % 2] for place in range(1, 12)}
+    assert found.notes == ("1 rows without a label are left out",)
+    features = {"image": {"dtype": "binary", "_type": "Value"}, "label": {"names": {"1": "v", "0": "u"}}}
+    columns["label"] = [-1, *(p % 2 for p in range(11))]
+    assert greys(listing(write(tmp_path / "b.parquet", columns, features))) == greys(found)
+
+
+def test_a_null_means_a_path(tmp_path: Path) -> None:
+    """`load_dataset("imagefolder").to_parquet()` stores paths alone."""
+    for place in range(12):
+        (tmp_path / f"{place}.png").write_bytes(png(place))
+    paths = [str(tmp_path / f"{place}.png") if place % 2 else f"{place}.png" for place in range(12)]
+    columns = {"image": [{"bytes": None, "path": path} for path in paths], "label": [place % 2 for place in range(12)]}
+    assert greys(listing(write(tmp_path / "a.parquet", columns))) == {place: str(place % 2) for place in range(12)}
+
+
+def test_parts_by_the_names_of_the_files(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    for name, count in (("train-00000-of-00002", 12), ("train-00001-of-00002", 12), ("validation-00000-of-00001", 6)):
+        parquet_at(tmp_path / "data", pictures()[:count], f"{name}.parquet")
+    found = listing(f"parquet:{tmp_path}")
+    assert (len(found.train), len(found.validation)) == (24, 6)
+    assert all("validation" in name for name, _ in found.validation)
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    text = write(tmp_path / "text.parquet", {"text": ["a"] * 3, "label": [1] * 3})
+    with pytest.raises(RequestError, match="has no column of pictures; it has text, label"):
+        listing(text)
+    with pytest.raises(RequestError, match=r"which column of 'none.parquet' is the label\? It has age, height"):
+        listing(write(tmp_path / "none.parquet", {"image": IMAGES, "age": [1] * 12, "height": [2] * 12}))
+    (tmp_path / "torn.parquet").write_bytes((tmp_path / "text.parquet").read_bytes()[:-20])
+    (tmp_path / "empty.parquet").write_bytes(b"")
+    for name in ("torn", "empty"):
+        with pytest.raises(RequestError, match=f"{name}.parquet' can't be read as parquet: "):
+            listing(f"parquet:{tmp_path / name}.parquet")
+    with pytest.raises(RequestError, match="nowhere' does not exist"):
+        listing(f"parquet:{tmp_path}/nowhere")
+
+
+def test_without_pyarrow_the_line_to_type_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(RequestError) as caught:
+        listing(f"parquet:{tmp_path / 'a.parquet'}")
+    assert (caught.value.message, caught.value.hint) == ("data: parquet: needs pyarrow", "pip install 'cvtui[parquet]'")

@@ -1,0 +1,29 @@
+"""A failed test's trainings end with it, however they were told where their run is."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.leftover import end_processes_in
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["a relative path", "a path"])
+def test_what_works_in_the_folder_or_on_it_is_ended(tmp_path: Path, inside: bool) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "mine-too"
+    for folder in (mine, other):
+        folder.mkdir()
+        (folder / "long").write_text("")
+    words = ["tail", "-f", "long"]
+    asked = [(words, folder) if inside else ([*words[:2], str(folder / "long")], tmp_path) for folder in (mine, other)]
+    processes = [subprocess.Popen(words, cwd=cwd, stdout=subprocess.DEVNULL) for words, cwd in asked]
+    try:
+        end_processes_in(mine)
+        assert processes[0].wait(30) == -9
+        assert processes[1].poll() is None
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
