@@ -55,6 +55,9 @@ OURS = """
 import sys, time, json, os
 import psutil
 streams = sys.argv[1] == "streams"
+from cvtui.engine.runtime.fast_start import loading
+with loading():  # as the engine starts
+    from cvtui.engine.worker import train_folder
 from cvtui.engine.data import image_folder
 if streams:
     image_folder.free_memory = lambda: 0

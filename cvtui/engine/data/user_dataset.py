@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from cvtui.engine.data.image_folder import Progress
 from cvtui.engine.data.images import Images, OnProgress, Part, Split
 from cvtui.engine.data.labels import class_names, number_labels, some
 from cvtui.engine.data.live import LiveImages, Source
@@ -33,16 +34,22 @@ MEMORY_SHARE = 0.25
 """Of the memory that is free: sets that would take more of it are read anew in every epoch."""
 
 
-def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
+def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     """Read what the recipe's callable returns. RequestError as in `read_callable`."""
-    return read_callable(
-        recipe.data, recipe.size.lower(), recipe.val_share, recipe.seed, recipe.bits, recipe.cache == "on"
-    )
+    fields = recipe.data, recipe.size.lower(), recipe.val_share, recipe.seed
+    return read_callable(*fields, recipe.bits, recipe.cache == "on", progress=Progress(on_progress))
 
 
 @lru_cache(maxsize=2)
 def read_callable(
-    text: str, size: str, val_share: float, seed: int, bits: int = 0, cache: bool = False, facts_only: bool = False
+    text: str,
+    size: str,
+    val_share: float,
+    seed: int,
+    bits: int = 0,
+    cache: bool = False,
+    facts_only: bool = False,
+    progress: Progress | None = None,
 ) -> Split:
     """Call it and read every item. RequestError, naming module and attribute, for whatever is wrong with it.
 
@@ -56,7 +63,7 @@ def read_callable(
         sources = [Source(one, text, number, Generators(one), seed, []) for number, one in enumerate(found)]
         room = 0.0 if facts_only else MEMORY_SHARE * free_memory() / len(sources)
         sides = parse_size(size) if size else None
-        passes = [Pass(source, sides, room, cache) for source in sources]
+        passes = [Pass(source, sides, room, cache, progress) for source in sources]
         names = [class_names(source.items, text) for source in sources]
     labelled = number_labels([source.labels for source in sources], names, text)
     shape, notes = _format(passes, size, bits, text)

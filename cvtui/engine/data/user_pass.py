@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.image_folder import Progress
 from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import SEEN, SEEN_BYTES, LiveImages, Source, label_changed
 from cvtui.engine.data.random_state import item_seed
@@ -18,6 +19,8 @@ from cvtui.text import error_line
 
 LOOKED = 64
 """Items between two looks at the random numbers: a look takes as long as reading some items of a small set."""
+TELL_SECONDS = 3.0
+"""Between two messages on how far it is."""
 TWICE = 8
 """Items that are read twice first: do they draw random numbers, or change without any generator that is known?"""
 
@@ -25,7 +28,9 @@ TWICE = 8
 class Pass:
     """One pass over all items of a Dataset."""
 
-    def __init__(self, source: Source, sides: tuple[int, int] | None, room: float, cache: bool) -> None:
+    def __init__(
+        self, source: Source, sides: tuple[int, int] | None, room: float, cache: bool, progress: Progress | None
+    ) -> None:
         """Read them. RequestError for whatever is wrong with one.
 
         sides: height and width to bring them to, where they are asked for; room: bytes that its images may take, 0:
@@ -42,7 +47,7 @@ class Pass:
         self._seen = _Seen(0)
         self.seconds = 0.0
         """That an item takes."""
-        self._sides, self._room, self._cache = sides, room, cache
+        self._sides, self._room, self._cache, self._progress = sides, room, cache, progress
         count = self._count()
         self._read_twice(count)
         if not self._read_all(count):  # random numbers were drawn in its midst: once more, seeded item by item
@@ -103,6 +108,7 @@ class Pass:
         labels.clear()
         self.summary, self.kept, self._seen = Summary(), [], _Seen(count)
         began, held, before = time.perf_counter(), 0, None
+        told = began
         for number in range(count):
             if self.draws:
                 generators.seed(item_seed(base, number))
@@ -119,6 +125,9 @@ class Pass:
                 self.kept = None
             if self.kept is not None:
                 self.kept.append(picture)
+            if self._progress is not None and time.perf_counter() > told + TELL_SECONDS:
+                told = time.perf_counter()
+                self._progress.tell(f"reading items: {number + 1:,} of {count:,} ({(number + 1) / count:.0%})")
             last = number % LOOKED == LOOKED - 1 or number == count - 1
             if last and not self.draws and generators.state() != before:
                 self.draws = True

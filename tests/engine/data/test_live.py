@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.engine.data import live, user_dataset
+from cvtui.engine.data import live, user_dataset, user_pass
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import LiveImages
@@ -20,6 +20,7 @@ from cvtui.engine.data.user_dataset import read_callable
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
+from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.data.test_streaming import assert_same, at_step
 from tests.engine.making import folder, history, recipe, train
@@ -227,3 +228,10 @@ def test_labels_that_are_drawn_once_are_those_of_the_facts(tmp_path: Path) -> No
     expected = read_callable("livesets:turned", "", 0.2, 3, 0, True).train.labels.bincount().tolist()
     found = check(recipe(**RECIPE, data="livesets:turned", cache="on", seed=3)).data
     assert list(found.train_counts) == expected
+
+
+def test_a_long_reading_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_pass, "TELL_SECONDS", 0.0)
+    told: list[str] = []
+    user_dataset.read(Recipe(data="livesets:of_nothing"), told.append)
+    assert "reading items: 30 of 60 (50%)" in told
