@@ -139,10 +139,6 @@ class WatchedRun:
         try:
             self._hooks.close()
             status, reason = _ending(error)
-<<<<<<< HEAD
-            cost = self._recorder.watch.cost()
-=======
->>>>>>> w-compile
             self._writer.write(
                 RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
             )
