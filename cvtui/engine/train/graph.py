@@ -255,7 +255,7 @@ def why_not(training: TrainingState) -> str:
     if plain():
         return "CVTUI_PLAIN=1 is set"
     if not isinstance(training.data.train, Images):
-        return "images come from files as they are needed"
+        return "images are read as they are needed"
     if not isinstance(training.optimizer, FusedOptimizer):
         return f"{training.checked.optimizer.name} has no kernel that takes its rate from the device"
     return ""

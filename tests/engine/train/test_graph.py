@@ -267,7 +267,7 @@ def test_what_can_not_be_captured_is_known_before(changes: dict[str, Any], why: 
 def test_images_that_come_from_files_are_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     found = training()
     found.data = found.data._replace(train=cast(Part, object()))
-    assert why_not(found) == "images come from files as they are needed"
+    assert why_not(found) == "images are read as they are needed"
     monkeypatch.setenv("CVTUI_PLAIN", "1")
     assert why_not(found) == "CVTUI_PLAIN=1 is set"
 
