@@ -4,12 +4,15 @@
 it returns. Here stand-ins take their places. A touch of any of them, an import of another part of PyTorch, or of a
 module that is neither the standard library's nor on our own short list (a user's data, torchvision) runs them all, in
 PyTorch's order: one alone may not load where those before it are missing. So nothing is ever lacking; the worst is that
-the 0.5 s are spent later. Where a version of PyTorch can't be loaded so, the process starts anew with all of it.
+the 0.5 s are spent later. Only the versions of PyTorch on which this was tried are loaded so (2.10 can't be: the first
+`Module.to` asks for the rest, and its torch.quantization comes before torch.export, which it needs); where loading
+fails all the same, the process starts anew with all of it.
 """
 
 from __future__ import annotations
 
 import importlib.machinery
+import importlib.metadata
 import os
 import sys
 import threading
@@ -45,6 +48,8 @@ ALONE = frozenset({"torch", "torchgen", "cvtui", "numpy", "msgspec", "psutil", "
 """Packages whose modules need nothing of PyTorch, or are seen to by name."""
 LATER = frozenset({"torch.utils.serialization", "torch.utils.serialization.config"})
 """Parts of PyTorch that a checkpoint imports, and that need nothing of what is left out."""
+TRIED = ("2.14.",)
+"""Beginnings of the versions that are loaded so."""
 WHOLE = "CVTUI_WHOLE_TORCH"
 """Environment variable of a process that starts anew, with all of PyTorch."""
 
@@ -165,7 +170,7 @@ def lean_torch() -> Iterator[None]:
 
     Where that doesn't work, the process starts anew (once), with all of PyTorch.
     """
-    if os.name != "posix" or "torch" in sys.modules or os.environ.get(WHOLE) == "1":
+    if os.name != "posix" or "torch" in sys.modules or os.environ.get(WHOLE) == "1" or not _is_tried():
         yield
         return
     _finder.left, _finder.complete = set(LEFT_OUT), False
@@ -178,6 +183,13 @@ def lean_torch() -> Iterator[None]:
         os.environ[WHOLE] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     _finder.complete = True
+
+
+def _is_tried() -> bool:
+    try:
+        return importlib.metadata.version("torch").startswith(TRIED)
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def _try_out() -> None:

@@ -68,6 +68,7 @@ LEAN = """
 import sys
 from cvtui.engine.runtime import lean_torch
 lean_torch._try_out = lambda: None
+lean_torch._is_tried = lambda: True
 with lean_torch.lean_torch():
     import torch
 assert torch.LOADED == ["optim"], torch.LOADED
@@ -106,6 +107,11 @@ def test_what_is_no_touch(fake: Path) -> None:
     )
 
 
+def test_a_version_that_was_not_tried_is_loaded_whole(fake: Path) -> None:
+    script = LEAN.replace("_is_tried = lambda: True", "TRIED = ('0.1.',)")
+    run(script.replace('["optim"]', '["export", "func", "optim"]'), path=fake)
+
+
 def test_a_pytorch_that_cannot_be_loaded_so_is_loaded_whole(fake: Path) -> None:
     """In a process that starts anew, with the same arguments; an error that stays is the caller's."""
     text = (fake / "torch/__init__.py").read_text(encoding="utf-8")
@@ -114,6 +120,7 @@ def test_a_pytorch_that_cannot_be_loaded_so_is_loaded_whole(fake: Path) -> None:
     script = """
 import os, sys
 from cvtui.engine.runtime import lean_torch
+lean_torch._is_tried = lambda: True
 with lean_torch.lean_torch():
     import torch
 print(os.environ[lean_torch.WHOLE], torch.LOADED)
