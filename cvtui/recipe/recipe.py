@@ -101,6 +101,14 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
 
+    weights: Annotated[
+        str,
+        Meta(
+            description="Weights to begin with: a .pt, .pth or .safetensors file, a run's folder or its name in "
+            "./runs, or default (torchvision's and timm's own); empty: none.",
+        ),
+    ] = ""
+
     init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0 (but with own).")] = "he"
 
     loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
