@@ -15,8 +15,7 @@ from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.recipe.recipe import Recipe
-from cvtui.runlog.folder import RunFolder, is_run
-from cvtui.runlog.fork import checkpoint_file
+from cvtui.runlog.weights_file import find_weights
 from cvtui.text import error_line
 
 WRAPPERS = ("model_ema", "state_dict_ema", "ema", "state_dict", "model_state_dict", "model")
@@ -53,19 +52,6 @@ def read_weights(recipe: Recipe) -> Weights:
         raise RequestError(f"weights: {recipe.weights!r} holds no state dict (names and tensors)")
     pixels = None if preprocess else IMAGENET if target is None else pixels_of(target)
     return Weights(recipe.weights, tensors, pixels, preprocess)
-
-
-def find_weights(text: str) -> Path:
-    """Return the file that is meant: itself, or the best checkpoint of a run. RequestError."""
-    path = Path(text).expanduser()
-    for folder in (path, Path("runs") / text):
-        if is_run(folder):
-            return checkpoint_file(RunFolder.open(folder))
-    if path.is_dir():
-        raise RequestError(f"weights: {text!r} is a folder, but no run; give a .pt, .pth or .safetensors file or a run")
-    if not path.is_file():
-        raise RequestError(f"weights: there is no file and no run {text!r}; allowed: .pt, .pth, .safetensors, a run")
-    return path
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
