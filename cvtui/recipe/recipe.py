@@ -87,9 +87,9 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="Random changes to training images, a chain with commas between: {names}; or none.")
     ] = "none"
 
-    preprocess: Annotated[str, Meta(description="Of the pixels: {names}; what is learnt is learnt from training images only.")] = (
-        "standardise"
-    )
+    preprocess: Annotated[
+        str, Meta(description="Of the pixels: {names}; what is learnt is learnt from training images only.")
+    ] = "standardise"
 
     net: Annotated[
         str,
