@@ -99,7 +99,7 @@ def _timm(target: NetTarget, download: bool) -> dict[str, Tensor]:
     try:
         with random_state_kept(), _hub_offline(not download):
             model = timm.create_model(target.name, pretrained=True, **target.arguments)
-    except Exception as error:
+    except (FileNotFoundError, ConnectionError) as error:  # what the hub raises for no cached file, and when offline
         if download:
             raise
         raise _not_there(target, error_line(error)) from error

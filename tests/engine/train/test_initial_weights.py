@@ -234,3 +234,31 @@ def test_from_the_command_line(given: dict[str, Tensor], tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     logs = [log.text for log in history(RunFolder.open(tmp_path / "runs" / "one")).logs]
     assert any(line.startswith(f"weights: {len(given)} of the net's") for line in logs)
+
+
+def test_timms_own_weights_are_taken_from_the_hubs_cache_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timm = pytest.importorskip("timm")
+    constants = pytest.importorskip("huggingface_hub.constants")
+    from safetensors.torch import save_file
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    net = "timm:test_vit"
+    small: dict[str, Any] = {"net": net, "weights": "default", "data": "shapes"}
+    with pytest.raises(RequestError) as raised:
+        begun(**small)
+    assert "are not on this computer" in raised.value.message
+    assert raised.value.hint == f"cvtui --net '{net}' --weights default --download fetches them"
+    known = timm.get_pretrained_cfg("test_vit")
+    snapshot = tmp_path / f"models--{known.hf_hub_id.replace('/', '--')}"
+    (snapshot / "refs").mkdir(parents=True)
+    (snapshot / "refs" / "main").write_text("0" * 40)
+    (snapshot / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    torch.manual_seed(9)
+    theirs = timm.create_model("test_vit").state_dict()
+    save_file(theirs, snapshot / "snapshots" / ("0" * 40) / "model.safetensors")
+    training, told = begun(**small)
+    own = training.model.state_dict()
+    assert torch.equal(own["blocks.0.attn.qkv.weight"], theirs["blocks.0.attn.qkv.weight"])
+    assert any(line.startswith("head left out (1,000 outputs") for line in told)
+    mean = " ".join(f"{value:.3g}" for value in known.mean)
+    assert any(f"pixels as the weights want them: mean {mean}" in line for line in told)
