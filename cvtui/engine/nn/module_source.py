@@ -165,6 +165,8 @@ def _own(target: NetTarget, classes: int | None) -> nn.Module:
     word = _classes_word(found, target)
     if classes is not None and word:
         options[word] = classes
+    if "weights_backbone" not in target.arguments and _takes(found, "weights_backbone"):
+        options["weights_backbone"] = None  # torchvision's segmentation and detection fetch one otherwise
     return _called(target, found, options)
 
 
@@ -198,6 +200,13 @@ def _classes_word(build: Callable[..., Any], target: NetTarget) -> str:
     if any(word in target.arguments for word in CLASSES_WORDS):
         return ""
     return next((word for word in CLASSES_WORDS if word in takes), "")
+
+
+def _takes(build: Callable[..., Any], word: str) -> bool:
+    try:
+        return word in inspect.signature(build).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _called(target: NetTarget, build: Callable[..., Any], options: dict[str, Any]) -> nn.Module:
