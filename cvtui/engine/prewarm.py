@@ -3,7 +3,7 @@
 One JSON object a line on stdin:
     {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"}, with
                                       "preview" where images are augmented (augment_preview.py) and "layers" of a net
-                                      that is PyTorch code; or {"recipe", "error"}
+                                      that is PyTorch code; or {"recipe", "error"} and perhaps "hint"
     {"start": "FOLDER"}            -> stdin, stdout and stderr are let go (to worker.log), then FOLDER is trained
     the end of stdin               -> exit code 0
 """
@@ -62,7 +62,7 @@ def answer(fields: Any) -> dict[str, Any]:
         shown = preview(training)
         return result if shown is None else {**result, "preview": shown}
     except RequestError as error:
-        return {"recipe": fields, "error": error.message}
+        return {"recipe": fields, "error": error.message, **({"hint": error.hint} if error.hint else {})}
     except (RuntimeError, MemoryError) as error:  # a net that is too large for this machine
         return {"recipe": fields, "error": " ".join(str(error).split())[:300] or type(error).__name__}
 

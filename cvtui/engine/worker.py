@@ -38,7 +38,7 @@ from cvtui.recipe.validation import check
 from cvtui.runlog import disk_note as note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.origin import data_paths, recipe_of
+from cvtui.runlog.origin import data_paths, first_run, recipe_of
 from cvtui.runlog.writer import EventWriter
 
 
@@ -166,7 +166,9 @@ def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rat
 
     At the start where there is none.
     """
-    prediction = forecast(training)  # of the fresh weights: the prediction stays what it was
+    # Of the fresh weights: the prediction stays what it was. Weights that came from a file are not read again.
+    first = first_run(folder) if training.recipe.weights else None
+    prediction = forecast(training) if first is None or not first.prediction else first.prediction
     newest = newest_checkpoint(folder)
     if newest is None and _begin_as_fork(training, folder, writer):
         return

@@ -150,7 +150,7 @@ def _type_in_words(value: object) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
-_ANY_SIGNS = ("name", "net", "data", "data_dir", "only")
+_ANY_SIGNS = ("name", "net", "weights", "data", "data_dir", "only")
 """Paths and class names are written in every script."""
 
 _TABLES: dict[str, Mapping[str, Choice] | Mapping[str, DataFacts]] = {
@@ -207,6 +207,7 @@ _OTHERS_WORDS = {
     "l2": "weight_decay",
     "model": "net",
     "arch": "net",
+    "pretrained": "weights",
     "dataset": "data",
     "scheduler": "schedule",
     "lr_schedule": "schedule",
@@ -235,7 +236,7 @@ def field(name: str, label: str = "") -> Field:
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Data", ("data", "preprocess", "augment", "batch_size")),
-    ("Net", ("net", "init")),
+    ("Net", ("net", "weights", "init")),
     (
         "Training",
         (

@@ -74,6 +74,11 @@ def _arguments(text: str, inside: str) -> dict[str, Any]:
     return found
 
 
+def usual_preprocess(weights: str) -> str:
+    """Return the preprocessing that is usual with weights to begin with: what they were trained on, if any."""
+    return "weights" if weights else "standardise"
+
+
 def usual_init(net: str) -> str:
     """Return the initialization that goes with a net where none is asked for.
 

@@ -87,9 +87,9 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="Random changes to training images, a chain with commas between: {names}; or none.")
     ] = "none"
 
-    preprocess: Annotated[str, Meta(description="Of the pixels: {names}; all learn from training images only.")] = (
-        "standardise"
-    )
+    preprocess: Annotated[
+        str, Meta(description="Of the pixels: {names}; what is learnt is learnt from training images only.")
+    ] = "standardise"
 
     net: Annotated[
         str,
@@ -100,6 +100,14 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "timm:NAME or package.module:callable.",
         ),
     ] = "[(conv32-bn-relu)*2-pool-drop0.25]*2-fc"
+
+    weights: Annotated[
+        str,
+        Meta(
+            description="Weights to begin with: a .pt, .pth or .safetensors file, a run's folder or its name in "
+            "./runs, or default (torchvision's and timm's own); empty: none.",
+        ),
+    ] = ""
 
     init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0 (but with own).")] = "he"
 

@@ -47,6 +47,7 @@ RULES: dict[str, Rule] = {
     "augment": Rule("told", "from this step on"),
     "preprocess": Rule("refused", "the weights were learnt on pixels prepared in the other way", forks=True),
     "net": Rule("refused", "the checkpoint holds the weights of the other net"),
+    "weights": Rule("refused", "the run has begun with its weights already"),
     "init": Rule("refused", "the weights have been drawn already"),
     "loss": Rule("refused", "the two halves of the curve would not compare", forks=True),
     "optimizer": Rule("refused", "the checkpoint holds the other rule's state", forks=True),

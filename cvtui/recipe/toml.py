@@ -15,7 +15,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import normalized
 from cvtui.recipe.fields import FIELDS, Value, field
-from cvtui.recipe.net_target import usual_init
+from cvtui.recipe.net_target import usual_init, usual_preprocess
 from cvtui.recipe.recipe import Recipe
 
 LARGEST_FILE = 1 << 20
@@ -62,6 +62,8 @@ def from_table(table: dict[str, Any], source: str = "") -> Recipe:
         values[found.name] = found.check(value, f"{before}{found.name}")
     if "net" in values:
         values.setdefault("init", usual_init(values["net"]))
+    if values.get("weights"):
+        values.setdefault("preprocess", usual_preprocess(values["weights"]))
     return Recipe(**values)
 
 
@@ -75,8 +77,8 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     """Set some fields of a recipe from text, as typed on the command line or into the form.
 
     Keys are fields' names (hyphens are free). A weight decay that was the usual one of the optimizer before becomes
-    that of the new one, and so does the usual initialization of the net. RequestError names the option: "--lr: 'fast'
-    is not a number; allowed: …".
+    that of the new one, and so do the usual initialization of the net and the usual preprocessing of weights.
+    RequestError names the option: "--lr: 'fast' is not a number; allowed: …".
     """
     values = {}
     for name, text in changes.items():
@@ -87,6 +89,8 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
         values["weight_decay"] = usual_decay(str(values["optimizer"]))
     if "net" in values and "init" not in values and recipe.init == usual_init(recipe.net):
         values["init"] = usual_init(str(values["net"]))
+    if "weights" in values and "preprocess" not in values and recipe.preprocess == usual_preprocess(recipe.weights):
+        values["preprocess"] = usual_preprocess(str(values["weights"]))
     return msgspec.structs.replace(recipe, **values)
 
 

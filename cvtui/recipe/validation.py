@@ -75,6 +75,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
     augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
     check_pixels(preprocess.spec, augment, data)
+    check_weights(recipe)
     table = check_net(recipe.net, data)
     init = parse_choice(recipe.init, INITS, "init")
     if init.name == "fixup" and isinstance(table, ModuleTable):
@@ -96,6 +97,14 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
         joins=joins_last(data.train, recipe.batch_size, table),
     )
+
+
+def check_weights(recipe: Recipe) -> None:
+    """Check that weights to begin with go with the net; the file is read by the engine alone. RequestError."""
+    if not recipe.weights and recipe.preprocess.strip() == "weights":
+        raise RequestError("preprocess: weights takes mean and deviation from weights to begin with; give --weights")
+    if recipe.weights == "default" and not (is_target(recipe.net) and parse_target(recipe.net).library):
+        raise RequestError("weights: default is for torchvision:NAME and timm:NAME; another net takes a file or a run")
 
 
 def flat_norm(table: Table | ModuleTable) -> str:

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from cvtui.engine.observe import recorder
-from cvtui.engine.train.control import Signals
 from cvtui.engine.train import graph as capturing
+from cvtui.engine.train.control import Signals
 from cvtui.engine.train.graph import GraphStepper
 from cvtui.engine.train.trainer import Trainer
 from cvtui.engine.worker import train_folder

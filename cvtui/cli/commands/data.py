@@ -88,8 +88,22 @@ def provide(
     _say(f"{name} lies in {str(folder)!r}")
 
 
+def provide_weights(recipe: Recipe, *, download: bool) -> None:
+    """Check that the file of the recipe's weights is there; with `download`, fetch a library's own. RequestError."""
+    from cvtui.recipe.net_target import parse_target
+    from cvtui.runlog.weights_file import find_weights
+
+    if recipe.weights == "default":
+        if download:
+            from cvtui.engine.nn.weights_library import default_weights
+
+            default_weights(parse_target(recipe.net), download=True)
+    elif recipe.weights:
+        find_weights(recipe.weights)
+
+
 def need(recipe: Recipe) -> None:
-    """Check before anything starts that the recipe's set is there and its net fits into the memory.
+    """Check before anything starts that the recipe's set and weights are there and its net fits into the memory.
 
     RequestError says how to get the set.
     """
@@ -97,6 +111,7 @@ def need(recipe: Recipe) -> None:
     from cvtui.recipe.validation import check
 
     provide(recipe.data, recipe.data_dir, download=False)
+    provide_weights(recipe, download=False)
     check_machine(check(recipe))
 
 

@@ -33,7 +33,7 @@ class Train(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
 @FPS
-@click.option("--download", is_flag=True, help="Fetch the data first, where it is a set that has to be, and missing.")
+@click.option("--download", is_flag=True, help="Fetch data and --weights default first, where they are missing.")
 def train(
     recipe: str | None,
     runs: Path,
@@ -83,10 +83,11 @@ def _checked(path: str | None, changes: Mapping[str, str], runs: Path) -> Checke
 
 
 def _provide(checked: Checked, download: bool) -> None:
-    """See to it that the data are there. RequestError."""
-    from cvtui.cli.commands.data import provide
+    """See to it that data and weights are there. RequestError."""
+    from cvtui.cli.commands.data import provide, provide_weights
 
     provide(checked.recipe.data, checked.recipe.data_dir, download=download)
+    provide_weights(checked.recipe, download=download)
 
 
 def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:

@@ -7,7 +7,7 @@ record `run` (mean and std per channel) and in every checkpoint, from which `Pre
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -55,7 +55,8 @@ PREPROCESSES: dict[str, Callable[[float, float, float], Pair]] = {
     "standardise": standardise,
 }
 """From a channel's mean, std and full range (255; of points 1) to its scale and shift, by the names of
-`cvtui.recipe.choices.preprocesses.PREPROCESSES`. The others are no matter of one channel: `per_image`, `Zca`."""
+`cvtui.recipe.choices.preprocesses.PREPROCESSES`. The others are no matter of one channel: `per_image`, `Zca`, or of
+the images: `weights` (`Preprocess.of_pixels`)."""
 
 
 def per_image(pixels: Tensor) -> Tensor:
@@ -135,6 +136,19 @@ class Preprocess:
             raise ValueError("zca learns from the training images")
         zca = learn_zca(images, unit, choice.values["eps"]) if choice.name == "zca" and images is not None else None
         self._set(choice.name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], zca, device)
+
+    @classmethod
+    def of_pixels(
+        cls, mean: Sequence[float], std: Sequence[float], channels: int, device: torch.device, images: Part
+    ) -> Preprocess:
+        """Normalize by mean and deviation of 0..1 pixels that came with weights (averaged for other channels)."""
+        if len(mean) != channels:
+            mean, std = [sum(mean) / len(mean)] * channels, [sum(std) / len(std)] * channels
+        unit = unit_of(images.part(0, 1).pixels.dtype)
+        made = cls.__new__(cls)
+        scales, shifts = [1 / (unit * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
+        made._set("weights", scales, shifts, None, device)
+        return made
 
     def _set(
         self, name: str, scale: list[float], shift: list[float], zca: Zca | None, device: torch.device | str

@@ -120,11 +120,11 @@ only_logits.part_of_model = True  # type: ignore[attr-defined]  # not one of the
 
 def _look(model: nn.Module, target: NetTarget, size: Size) -> Seen:
     """Run two images of zeros through a copy without numbers; where the code asks for numbers, through the model."""
-    with contextlib.suppress(Exception):  # whatever a stranger's code says to tensors without numbers
+    with contextlib.suppress(Exception, SystemExit):  # whatever a stranger's code says to tensors without numbers
         return _pass(meta_copy(model), torch.empty(_shape(size), device="meta"))
     try:
         return _pass(model, torch.zeros(_shape(size)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RequestError(f"{target}: {_way_out(error, model, size)}") from error
 
 
@@ -160,7 +160,7 @@ def _pass(model: nn.Module, images: Tensor) -> Seen:
     return Seen(output, next((name for name, outputs in reversed(called) if outputs == width), ""))
 
 
-def _way_out(error: Exception, model: nn.Module, size: Size) -> str:
+def _way_out(error: BaseException, model: nn.Module, size: Size) -> str:
     """Say what is wrong in the net's own terms rather than in PyTorch's."""
     first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     if first is not None and len(size) == 3 and first.in_channels != size[2]:

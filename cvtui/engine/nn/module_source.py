@@ -41,7 +41,7 @@ def build(target: NetTarget, classes: int | None = None, size: Size | None = Non
 def load_code(target: NetTarget) -> None:
     """Import what the target names, so that building draws the same numbers whether it was imported before or not."""
     if target.library:
-        _import("torchvision.models" if target.library == "torchvision" else target.library, target)
+        import_library("torchvision.models" if target.library == "torchvision" else target.library, target)
     else:
         _found(target)
 
@@ -49,12 +49,12 @@ def load_code(target: NetTarget) -> None:
 def usual_side(target: NetTarget) -> int:
     """Side of the images that a library's model was trained on; 224 where that is not known."""
     if target.library == "torchvision":
-        models = _import("torchvision.models", target)
+        models = import_library("torchvision.models", target)
         weights = models.get_model_weights(target.name)
         first = next((one for one in weights if one.name == "IMAGENET1K_V1"), None)
         return int(getattr(first.transforms(), "crop_size", [DEFAULT_SIDE])[0]) if first else DEFAULT_SIDE
     if target.library == "timm":
-        known = _import("timm", target).get_pretrained_cfg(target.name)
+        known = import_library("timm", target).get_pretrained_cfg(target.name)
         return int(known.input_size[-1]) if known is not None else DEFAULT_SIDE
     return DEFAULT_SIDE
 
@@ -62,7 +62,8 @@ def usual_side(target: NetTarget) -> int:
 # ------------------------------------------------------------------ libraries
 
 
-def _import(library: str, target: NetTarget) -> Any:
+def import_library(library: str, target: NetTarget) -> Any:
+    """Import a library of models. RequestError with the way to install it."""
     try:
         return importlib.import_module(library)
     except Exception as error:  # beside a CPU-only torch torchvision fails with RuntimeError, not ImportError
@@ -76,7 +77,7 @@ def _import(library: str, target: NetTarget) -> Any:
 
 
 def _torchvision(target: NetTarget, classes: int | None, size: Size | None) -> nn.Module:
-    models = _import("torchvision.models", target)
+    models = import_library("torchvision.models", target)
     names = models.list_models(module=models)
     if target.name not in names:
         raise RequestError(f"torchvision:{target.name}: no such classification model{nearest(target.name, names)}")
@@ -96,7 +97,7 @@ def _torchvision(target: NetTarget, classes: int | None, size: Size | None) -> n
 
 
 def _timm(target: NetTarget, classes: int | None, size: Size | None) -> nn.Module:
-    timm = _import("timm", target)
+    timm = import_library("timm", target)
     base = target.name.partition(".")[0]
     if not timm.is_model(base):
         raise RequestError(f"timm:{target.name}: no such model{nearest(base, timm.list_models())}")
@@ -164,6 +165,8 @@ def _own(target: NetTarget, classes: int | None) -> nn.Module:
     word = _classes_word(found, target)
     if classes is not None and word:
         options[word] = classes
+    if "weights_backbone" not in target.arguments and _takes(found, "weights_backbone"):
+        options["weights_backbone"] = None  # torchvision's segmentation and detection fetch one otherwise
     return _called(target, found, options)
 
 
@@ -197,6 +200,13 @@ def _classes_word(build: Callable[..., Any], target: NetTarget) -> str:
     if any(word in target.arguments for word in CLASSES_WORDS):
         return ""
     return next((word for word in CLASSES_WORDS if word in takes), "")
+
+
+def _takes(build: Callable[..., Any], word: str) -> bool:
+    try:
+        return word in inspect.signature(build).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _called(target: NetTarget, build: Callable[..., Any], options: dict[str, Any]) -> nn.Module:

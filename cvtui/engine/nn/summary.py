@@ -213,7 +213,7 @@ def _run(
         ):  # fmt: skip
             warnings.simplefilter("ignore")
             twin(torch.zeros(shape))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RequestError(
             f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {error_line(error)}"
         ) from error

@@ -123,7 +123,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         with door.opened(path) as file:
             state = torch.load(file, map_location=device, weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for a broken file
-        raise Damaged(_reason(error)) from None
+        raise Damaged(reason(error)) from None
     if not isinstance(state, dict) or "checksum" not in state or "model" not in state:
         raise Damaged("it is no checkpoint of cvtui")
     if str(state.get("format", "")).partition(".")[0] != FORMAT.partition(".")[0]:
@@ -139,7 +139,7 @@ def eval_weights(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Shorten the error to one line (PyTorch's own for a foreign pickle is a page about `weights_only`)."""
     if isinstance(error, pickle.UnpicklingError):
         return "it is cut short, or holds more than tensors and numbers"

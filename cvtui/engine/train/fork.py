@@ -8,9 +8,12 @@ from typing import Any
 import torch
 
 from cvtui import door
+from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.train import checkpoint
+from cvtui.engine.train.initial_weights import read_weights
+from cvtui.engine.train.pixels_of_weights import make_preprocess
 from cvtui.engine.train.resume import load_optimizer
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
@@ -38,6 +41,7 @@ def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, l
     above = folder.path.with_name(parent.run)
     same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, above)
     messages = differences(state["data"], training.fingerprint) if "data" in state else []
+    _keep_beginning(training, state)
     try:
         training.model.load_state_dict(state["model"])
     except (RuntimeError, KeyError):
@@ -53,6 +57,24 @@ def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, l
     _restore_random_state(training, state)
     training.clock = Clock()
     return parent, messages
+
+
+def _keep_beginning(training: TrainingState, state: dict[str, Any]) -> None:
+    """Keep what the parent's weights began with, and prepare pixels as they want it. RequestError for other weights."""
+    recipe, before = training.recipe, state["recipe"]
+    if recipe.weights != before.get("weights", ""):
+        raise RequestError(
+            "weights: a fork goes on with its parent's; to begin with others, begin a new run",
+            hint=f"cvtui --weights '{recipe.weights}'" if recipe.weights else "",
+        )
+    if training.checked.preprocess.name != "weights":
+        return
+    if before.get("preprocess") == "weights":  # the file that told it may be gone
+        training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
+    else:
+        training.preprocess = make_preprocess(
+            training.checked, read_weights(recipe), training.stats, training.device, training.data.train
+        )
 
 
 def _restore_position(training: TrainingState, state: dict[str, Any]) -> list[str]:

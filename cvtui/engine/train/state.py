@@ -30,6 +30,8 @@ from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
+from cvtui.engine.train.initial_weights import put_weights, read_weights
+from cvtui.engine.train.pixels_of_weights import make_preprocess
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.datasets.facts import folder_of, place_of
@@ -192,11 +194,14 @@ Begin: TypeAlias = Callable[[nn.Module, Part, Preprocess], None]
 """(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
 
 
-def prepare(checked: Checked, begin: Begin | None = None, on_progress: OnProgress | None = None) -> TrainingState:
+def prepare(
+    checked: Checked, begin: Begin | None = None, on_progress: OnProgress | None = None, *, begun: bool = False
+) -> TrainingState:
     """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
 
-    `begin` changes the first weights before anything else has seen them; `on_progress` gets messages about what takes
-    time. The global random numbers (dropout) are seeded last, so what came before in this process makes no difference.
+    `begun`: a checkpoint follows, so the weights that the recipe begins with aren't read. `begin` changes the first
+    weights before anything else has seen them; `on_progress` gets messages about what takes time. The global random
+    numbers (dropout) are seeded last, so what came before in this process makes no difference.
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
@@ -213,9 +218,14 @@ def prepare(checked: Checked, begin: Begin | None = None, on_progress: OnProgres
     data = on_cpu.to(device)
     if checked.preprocess.name == "zca" and on_progress is not None:
         on_progress("whitening: the covariance of the training images …")
-    preprocess = Preprocess(checked.preprocess, stats, device, on_cpu.train)
+    weights = read_weights(recipe) if recipe.weights and not begun else None
+    preprocess = make_preprocess(checked, weights, stats, device, on_cpu.train, on_progress)
     model = make_net(checked) if made is None else made
     start_weights(model, checked, data.train, preprocess)
+    if weights is not None:
+        for line in put_weights(model, weights, len(data.classes)):
+            if on_progress is not None:
+                on_progress(line)
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:

@@ -24,6 +24,12 @@ PREPROCESSES = table_of(
         formula="(x / 255 − mean_c) / std_c",
     ),
     PreprocessChoice(
+        name="weights",
+        summary="mean and deviation that the weights to begin with were trained with (ImageNet's where they don't say)",
+        formula="(x / 255 − mean_w) / std_w",
+        points=False,
+    ),
+    PreprocessChoice(
         name="per-image",
         summary="mean 0 and standard deviation 1 in each image by itself",
         formula="(x − mean(x)) / max(std(x), 1 / sqrt(N))",

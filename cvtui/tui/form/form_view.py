@@ -152,6 +152,7 @@ class FormView(Widget):
         self._validate_timer: Timer | None = None
         self._cost = 0.0
         self._optimizer = recipe.optimizer
+        self._sources = {"net": recipe.net, "weights": recipe.weights}
 
     def compose(self) -> ComposeResult:
         yield Tabs()
@@ -230,6 +231,7 @@ class FormView(Widget):
     async def _changed(self, event: Form.Changed) -> None:
         event.stop()
         await self._follow_optimizer()
+        await self._follow_usual()
         if self._validate_timer is not None:
             self._validate_timer.stop()
             self._validate_timer = None
@@ -249,6 +251,17 @@ class FormView(Widget):
         decay = self.form.rows["weight_decay"]
         if decay.text == to_text(usual_decay(before)):
             await decay.set_text(to_text(usual_decay(now)))
+
+    async def _follow_usual(self) -> None:
+        """Follow net and weights with initialization and preprocessing, unless those were changed by hand."""
+        from cvtui.recipe.net_target import usual_init, usual_preprocess
+
+        rows = self.form.rows
+        for source, follower, usual in (("net", "init", usual_init), ("weights", "preprocess", usual_preprocess)):
+            now, before = rows[source].text.strip(), self._sources[source]
+            self._sources[source] = now
+            if usual(now) != usual(before) and rows[follower].text == usual(before):
+                await rows[follower].set_text(usual(now))
 
     def validate(self, *, again: bool = False) -> None:
         """Validate the form and show the result; the engine is asked after a pause.
@@ -281,6 +294,12 @@ class FormView(Widget):
     def _engine_changed(self) -> None:
         if self.is_mounted and self._validation is not None:
             self.preview.show_predictions(self.validation, self.engine)
+            recipe, answer = self.validation.recipe, self.engine.answer
+            if recipe is not None and answer is not None and self.engine.answered == recipe:
+                from cvtui.tui.form.validation import engine_problems
+
+                self.form.show_problems(engine_problems(recipe, answer))
+                self._explain(self.form.current)
 
     def _show_status(self, validation: Validation) -> None:
         status = self.query_one("#status", Static)

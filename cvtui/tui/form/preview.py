@@ -297,7 +297,7 @@ def _footnote(engine: PrewarmedEngine, answer: dict[str, object] | None, waiting
         what = "PyTorch is loading" if engine.state != "ready" else "one batch runs through the new net"
         return Content.styled(f"… {what}; the std of each layer follows", MUTED)
     if answer is not None:
-        return Content.styled("✓ std: one real batch, freshly drawn weights", MUTED)
+        return Content.styled("✓ std: one real batch, the weights it begins with", MUTED)
     return Content("")
 
 

@@ -21,8 +21,10 @@ from cvtui.recipe.datasets.facts import DATA_FIELDS, facts
 from cvtui.recipe.datasets.locate import way_to_get
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.recipe.first_loss import first_loss_or_none
+from cvtui.recipe.net_target import is_target
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
+from cvtui.runlog.weights_file import find_weights
 from cvtui.tui.form.field_values import Problem
 
 
@@ -71,6 +73,8 @@ def validate(texts: Mapping[str, str], runs: Path | None = None) -> Validation:
         problems["name"] = problem
     if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _not_downloaded(values)):
         problems["data"] = problem
+    if runs is not None and "weights" not in problems and (problem := _no_weights(str(values["weights"]))):
+        problems["weights"] = problem
     if not problems:
         try:
             return _valid(texts, check(Recipe(**values)))  # type: ignore[arg-type]
@@ -163,6 +167,30 @@ def _name_taken(runs: Path, name: str) -> Problem | None:
     except (OSError, ValueError):
         return None
     return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
+
+
+def _no_weights(weights: str) -> Problem | None:
+    """Of a file or run that is not there; the library's own are looked for by the engine."""
+    if weights in ("", "default"):
+        return None
+    try:
+        find_weights(weights)
+    except RequestError as error:
+        return _problem("weights", error)
+    except (OSError, ValueError):
+        return Problem(f"{weights!r} can't be read")
+    return None
+
+
+def engine_problems(recipe: Recipe, answer: Mapping[str, object]) -> dict[str, Problem]:
+    """Return by field what only the engine can find: PyTorch code that can't be built, weights that don't fit."""
+    message = answer.get("error")
+    if not isinstance(message, str):
+        return {}
+    error = RequestError(message, hint=str(answer.get("hint", "")))
+    if (word := message.partition(":")[0].strip()) in FIELDS:
+        return {word: _problem(word, error)}
+    return {"net": _problem("net", error)} if is_target(recipe.net) else {}
 
 
 def _not_downloaded(values: Mapping[str, Value]) -> Problem | None:

@@ -116,7 +116,7 @@ def test_statistics_are_those_of_the_training_images(name: str) -> None:
 
 
 def test_preprocessing_against_plain_arithmetic() -> None:
-    assert {*PREPROCESSES, "per-image", "zca"} == set(CHOICES)
+    assert {*PREPROCESSES, "weights", "per-image", "zca"} == set(CHOICES)
     data = load("shapes")
     stats = channel_stats(data.train)
     pixels = pixels_of(data.validation)[:50]

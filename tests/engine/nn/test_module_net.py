@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.nn.module_net import build_module
+from cvtui.engine.nn.summary import summarize_target
 from cvtui.engine.optim.factory import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.engine.train.control import Signals
@@ -73,6 +74,14 @@ def reads_numbers():
 
 def raises():
     raise ValueError("no such luck")
+
+class Leaves(Small):
+    def forward(self, x):
+        raise SystemExit(9)
+
+def with_backbone(weights_backbone="fetched"):
+    assert weights_backbone is None
+    return fixed()
 
 def maps():
     return nn.Conv2d(1, 10, 3, padding=1)
@@ -196,6 +205,7 @@ def test_the_seed_decides_the_weights() -> None:
     ("net", "words"),
     [
         ("mine_for_a_test:raises", "raised ValueError: no such luck"),
+        ("mine_for_a_test:Leaves", "SystemExit: 9"),
         ("mine_for_a_test:maps", "puts out N x 10x8x8; an image classifier gives N x classes"),
         ("mine_for_a_test:words", "a class of models"),
         ("mine_for_a_test:number", "is a int"),
@@ -262,3 +272,9 @@ def test_weights_decay_and_norms_biases_tokens_and_frozen_ones_do_not() -> None:
         "token", "attention.in_proj_bias", "attention.out_proj.bias", "norm.weight", "norm.bias", "embedding.weight",
         "up.bias",
     }  # fmt: skip
+
+
+def test_code_that_leaves_and_code_with_a_backbone_are_counted_or_refused_without_a_download() -> None:
+    with pytest.raises(RequestError, match="SystemExit: 9"):
+        summarize_target("mine_for_a_test:Leaves", (8, 8, 1))
+    assert summarize_target("mine_for_a_test:with_backbone", (8, 8, 1)).parameters == 64 * 16 + 16 + 16 * 7 + 7

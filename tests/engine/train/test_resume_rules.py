@@ -31,6 +31,7 @@ OTHERS: dict[str, Any] = {
     "data": "shapes", "data_dir": "elsewhere", "size": "32", "bits": 12, "cache": "on", "val_share": 0.3,
     "only": "0,1", "limit": 1000,
     "label_noise": 0.1, "imbalance": 0.5, "augment": "shift(1)", "preprocess": "scale", "net": "fc8-relu-fc",
+    "weights": "there.pt",
     "init": "xavier", "loss": "hinge", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.5, "weight_decay": 0.5,
     "clip": 0.01, "ema": 0.5, "scale_lr": 32, "schedule": "linear", "schedule_per": "epoch", "warmup": "20",
     "epochs": 8, "batch_size": 64, "seed": 1, "device": "auto", "precision": "bfloat16", "deterministic": "off",

@@ -1,0 +1,22 @@
+"""File that a recipe's `weights` means, found without PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cvtui.errors import RequestError
+from cvtui.runlog.folder import RunFolder, is_run
+from cvtui.runlog.fork import checkpoint_file
+
+
+def find_weights(text: str) -> Path:
+    """Return the file that is meant: itself, or the best checkpoint of a run. RequestError."""
+    path = Path(text).expanduser()
+    for folder in (path, Path("runs") / text):
+        if is_run(folder):
+            return checkpoint_file(RunFolder.open(folder))
+    if path.is_dir():
+        raise RequestError(f"weights: {text!r} is a folder, but no run; give a .pt, .pth or .safetensors file or a run")
+    if not path.is_file():
+        raise RequestError(f"weights: there is no file and no run {text!r}; allowed: .pt, .pth, .safetensors, a run")
+    return path

@@ -1,0 +1,69 @@
+"""Weights and PyTorch code in the form: what goes with them, what is missing, and the engine's own refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cvtui.recipe.recipe import Recipe
+from cvtui.tui.form.validation import engine_problems
+from tests.tui.test_app_form import examined, form_view_of, ready, row, session, type_into
+from tests.waiting import wait_until_async
+
+pytestmark = pytest.mark.walked
+
+SIZES = [(80, 24), (160, 45)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_weights_that_are_not_there_are_said_at_their_field(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("w.pt").write_bytes(b"")
+    app = session(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        await ready(app)
+        await type_into(pilot, app, "weights", "nowhere.pt")
+        problem = row(app, "weights").problem
+        assert problem is not None
+        assert "there is no file and no run 'nowhere.pt'" in problem.message
+        await wait_until_async(lambda: row(app, "preprocess").text == "weights", what="the usual preprocessing")
+        await type_into(pilot, app, "weights", "w.pt")
+        await examined(app)
+        assert row(app, "weights").problem is None
+        await type_into(pilot, app, "weights", "")
+        await wait_until_async(lambda: row(app, "preprocess").text == "standardise", what="the usual preprocessing")
+        await examined(app)
+        assert not form_view_of(app).validation.problems
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_net_that_the_engine_cannot_build_is_said_at_the_net(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = session(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        await ready(app)
+        await type_into(pilot, app, "net", "torchvision:resnet19")
+        await wait_until_async(lambda: row(app, "init").text == "own", what="the usual initialization")
+        await examined(app)
+        view = form_view_of(app)
+        view.engine.answered = view.validation.recipe
+        view.engine.answer = {"error": "torchvision:resnet19: no such classification model; did you mean 'resnet18'?"}
+        view._engine_changed()
+        problem = row(app, "net").problem
+        assert problem is not None
+        assert "did you mean 'resnet18'?" in problem.message
+        await type_into(pilot, app, "net", "conv8-fc")
+        assert row(app, "net").problem is None
+
+
+def test_the_engines_words_stand_at_the_field_that_they_name() -> None:
+    made = Recipe(net="torchvision:resnet18", weights="default")
+    found = engine_problems(made, {"error": "weights: those are not here", "hint": "add --download"})
+    assert (found["weights"].message, found["weights"].hint) == ("those are not here", "add --download")
+    assert engine_problems(made, {"activation_std": {}}) == {}
+    assert engine_problems(Recipe(), {"error": "out of memory"}) == {}
