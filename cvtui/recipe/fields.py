@@ -235,7 +235,7 @@ def field(name: str, label: str = "") -> Field:
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Data", ("data", "preprocess", "augment", "batch_size")),
-    ("Net", ("net", "init")),
+    ("Net", ("net", "init", "freeze")),
     (
         "Training",
         (

@@ -48,6 +48,7 @@ RULES: dict[str, Rule] = {
     "preprocess": Rule("refused", "the weights were learnt on pixels prepared in the other way", forks=True),
     "net": Rule("refused", "the checkpoint holds the weights of the other net"),
     "init": Rule("refused", "the weights have been drawn already"),
+    "freeze": Rule("refused", "the checkpoint holds the state of the other parameters", forks=True),
     "loss": Rule("refused", "the two halves of the curve would not compare", forks=True),
     "optimizer": Rule("refused", "the checkpoint holds the other rule's state", forks=True),
     "lr": Rule("told", "the schedule is the file's from this step on"),
