@@ -14,6 +14,7 @@ import torch
 
 from cvtui.engine.observe import recorder
 from cvtui.engine.train.control import Signals
+from cvtui.engine.train import graph as capturing
 from cvtui.engine.train.graph import GraphStepper
 from cvtui.engine.train.trainer import Trainer
 from cvtui.engine.worker import train_folder
@@ -45,6 +46,12 @@ CAPTURED: dict[str, dict[str, Any]] = {
     "bad steps left out": {"optimizer": "sgd", "lr": 1e15, "on_nan": "skip(steps=1000)"},
 }  # fmt: skip
 UNCAPTURED = {"rmsprop": {"optimizer": "rmsprop", "lr": 1e-3}, "muon": {"optimizer": "muon"}}
+
+
+@pytest.fixture(autouse=True)
+def _augmented_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Capture augmentation, which a recipe gets only once these tests have shown its bits."""
+    monkeypatch.setattr(capturing, "AUGMENTED", True)
 
 
 def on_gpu(base: Path, name: str, **fields: Any) -> RunFolder:

@@ -248,6 +248,10 @@ class GraphStepper(Stepper):
         self.recorder.write(Log(time=time.time(), text=text, step=self.training.step))
 
 
+AUGMENTED = False
+"""Capture augmentation too: not before a GPU has shown that its bits stay (tests/engine/test_gpu.py asks it)."""
+
+
 def why_not(training: TrainingState) -> str:
     """Return why a training's step can't be captured, or ""; found before anything is tried."""
     from cvtui.engine.runtime.plain import plain
@@ -256,6 +260,8 @@ def why_not(training: TrainingState) -> str:
         return "CVTUI_PLAIN=1 is set"
     if not isinstance(training.data.train, Images):
         return "images are read as they are needed"
+    if training.augment and not AUGMENTED:
+        return "its augmentation was not tried in a graph on a GPU yet"
     if not isinstance(training.optimizer, FusedOptimizer):
         return f"{training.checked.optimizer.name} has no kernel that takes its rate from the device"
     return ""
