@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.data.images import Images
+from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.observe.data_checks import Named, data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
@@ -84,7 +85,7 @@ def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -
         training.before_update.append(clip.arm)
     probe = Probe(training.model, training.optimizer)
     recorder.add_sources(probe)
-    training.model.train()
+    train_mode(training.model)
     until = time.perf_counter() + STEP_SECONDS
     try:
         for images in chain.from_iterable(map(training.batches, range(1, training.recipe.epochs + 1))):
@@ -143,7 +144,7 @@ def _overfit(
     batch = Images(training.preprocess(images.pixels), images.labels)
     until = time.perf_counter() + LEARN_SECONDS
     loss, right = math.inf, 0.0
-    training.model.train()
+    train_mode(training.model)
     with _without_dropout(training.model):
         for number in range(1, LEARN_STEPS + 1):
             cost, logits = training_step(step, batch)

@@ -236,7 +236,7 @@ def field(name: str, label: str = "") -> Field:
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Data", ("data", "preprocess", "augment", "batch_size")),
-    ("Net", ("net", "weights", "init")),
+    ("Net", ("net", "weights", "init", "freeze")),
     (
         "Training",
         (

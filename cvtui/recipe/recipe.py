@@ -111,6 +111,16 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0 (but with own).")] = "he"
 
+    freeze: Annotated[
+        str,
+        Meta(
+            pattern=r"\S*",
+            extra={"allowed": "all-but-head, until:NAME, a pattern on parameter names such as layer1.*, or nothing"},
+            description="What is not trained: all-but-head, until:NAME (that layer and all before it) or a pattern on "
+            "parameter names (layer1.*); empty: nothing.",
+        ),
+    ] = ""
+
     loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
 
     optimizer: Annotated[str, Meta(description="The update rule: {names}.")] = "adamw"

@@ -49,6 +49,7 @@ RULES: dict[str, Rule] = {
     "net": Rule("refused", "the checkpoint holds the weights of the other net"),
     "weights": Rule("refused", "the run has begun with its weights already"),
     "init": Rule("refused", "the weights have been drawn already"),
+    "freeze": Rule("refused", "the checkpoint holds the state of the other parameters", forks=True),
     "loss": Rule("refused", "the two halves of the curve would not compare", forks=True),
     "optimizer": Rule("refused", "the checkpoint holds the other rule's state", forks=True),
     "lr": Rule("told", "the schedule is the file's from this step on"),

@@ -61,6 +61,9 @@ def words() -> Iterator[tuple[str, str]]:
     yield "--warmup 10", ""
     yield "--clip 1", ""
     yield "--ema 0.9", ""
+    yield "--freeze all-but-head", ""
+    yield "--freeze until:conv1", ""
+    yield "--freeze '*.bias'", ""
     yield "--scale-lr 32", ""
     yield "--only 1,4,7", ""
     yield "--limit 500", ""
@@ -127,6 +130,7 @@ WRONG = {
     "choice": "sgdd", "word": "flaot33", "whole": "2.5", "number": "fast",
     "warmup": "soon", "device": "gpu", "keep": "lsat", "save_every": "5 minutes", "net": "conv32-rleu-fc",
     "size": "large", "augment": "flpi", "only": "eleven", "name": "a/b",
+    "freeze": "the head",
 }  # fmt: skip
 """A wrong text for each kind of field, or for a field by its name."""
 

@@ -94,6 +94,12 @@ def replace_head(model: nn.Module, name: str, classes: int) -> None:
     setattr(model.get_submodule(parent), last, new)
 
 
+def called_head(model: nn.Module, net: str, size: Size) -> str:
+    """Return the name of the last fc or 1x1 conv that is called and puts out the logits; "" for none."""
+    with random_state_kept():
+        return _look(model, parse_target(net), size).last
+
+
 def first_logits(output: Any) -> Tensor | None:
     """Return the logits of what a model puts out: itself, its `logits`, or the first tensor of a tuple or dict."""
     if isinstance(output, Tensor):

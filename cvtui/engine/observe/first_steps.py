@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.layer_sample import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
@@ -300,7 +301,10 @@ class Probe:
         try:
             with untouched(self.model), torch.no_grad():
                 for training in (True, False):
-                    self.model.train(training)
+                    if training:
+                        train_mode(self.model)
+                    else:
+                        self.model.eval()
                     losses.append(nn.functional.cross_entropy(self.model(images).float(), labels).item())
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):
             return None  # a user's model may return anything

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.train.state import TrainingState
 
 MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
@@ -70,6 +71,6 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
                     pairs += torch.bincount(labels * classes + said, minlength=classes * classes)
             between()
     finally:
-        training.model.train()
+        train_mode(training.model)
     confusion = pairs.view(classes, classes).tolist() if small else []
     return Evaluation(sum(torch.stack(losses).tolist()) / images.size, right.item() / images.size, confusion)

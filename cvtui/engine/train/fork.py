@@ -106,6 +106,11 @@ def _restore_optimizer(training: TrainingState, state: dict[str, Any]) -> list[s
     now = training.checked.optimizer.name
     if before != now:
         return [f"the optimizer's state begins anew: {before} → {now}"]
+    frozen = str(state["recipe"].get("freeze", ""))
+    if frozen != training.recipe.freeze:
+        return [
+            f"the optimizer's state begins anew: freeze {frozen or 'nothing'} → {training.recipe.freeze or 'nothing'}"
+        ]
     fresh = training.optimizer.param_groups
     saved = state["optimizer"].get("param_groups", ())
     for group, old in zip(fresh, saved, strict=False):

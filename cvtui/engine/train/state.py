@@ -19,6 +19,7 @@ from cvtui.engine.data.batching import batches, index_batches
 from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.preprocess import Preprocess
+from cvtui.engine.nn.freeze import freeze
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.model import Net
 from cvtui.engine.nn.module_net import build_module
@@ -226,6 +227,10 @@ def prepare(
         for line in put_weights(model, weights, len(data.classes)):
             if on_progress is not None:
                 on_progress(line)
+    if recipe.freeze:
+        told = freeze(model, recipe.freeze, recipe.net, checked.data.size)
+        if on_progress is not None:
+            on_progress(told)
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:

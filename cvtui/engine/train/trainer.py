@@ -7,6 +7,7 @@ import time
 from typing import Literal
 
 from cvtui import door
+from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import Probe
@@ -84,7 +85,7 @@ class Trainer:
 
     def _run(self) -> None:
         t = self.training
-        t.model.train()
+        train_mode(t.model)
         if t.resumed:
             self.checkpoint_files.catch_up()
         while t.epoch < t.recipe.epochs:

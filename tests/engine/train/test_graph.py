@@ -95,6 +95,7 @@ CASES: dict[str, dict[str, Any]] = {
         "optimizer": "adam", "net": "conv4s2-bn-relu-drop0.3-fc",
         "augment": "flip, shift(1), crop(1), rotate(10), cutout(2), jitter(0.2)",
     },
+    "frozen but for the head": {"freeze": "all-but-head", "net": "conv4s2-bn-relu-fc"},
     "adamw, mean of the weights": {"optimizer": "adamw", "ema": 0.9, "precision": "bfloat16"},
 }  # fmt: skip
 

@@ -1,0 +1,102 @@
+"""Frozen parts of a net: their parameters are not trained, their batch norms keep their statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from cvtui.calc import Size
+from cvtui.engine.nn.module_net import called_head
+from cvtui.errors import RequestError, nearest
+from cvtui.recipe.net_target import is_target
+
+ALL_BUT_HEAD, UNTIL = "all-but-head", "until:"
+
+
+def freeze(model: nn.Module, how: str, net: str, size: Size) -> str:
+    """Freeze a part of `model`, which is on the CPU; return a line that tells what.
+
+    how: the recipe's `freeze`. RequestError where it matches nothing or leaves nothing to train.
+    """
+    names = _frozen_names(model, how, net, size)
+    parameters = dict(model.named_parameters())
+    kept = {name: parameter for name, parameter in parameters.items() if name in names}
+    left = [name for name, parameter in parameters.items() if name not in names and parameter.requires_grad]
+    if not kept:
+        raise RequestError(f"freeze: {how!r} freezes no parameter of this net{_near(how, parameters)}")
+    if not left:
+        raise RequestError(f"freeze: {how!r} leaves nothing to train; freeze less, {ALL_BUT_HEAD} for example")
+    for parameter in kept.values():
+        parameter.requires_grad_(False)
+    norms = [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and _is_whole(name, module, names)
+    ]
+    for norm in norms:
+        norm.__dict__["keeps_statistics"] = True  # copies of the model keep it
+    numbers, whole = (sum(p.numel() for p in group.values()) for group in (kept, parameters))
+    owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in left))
+    trained = ", ".join(owners[:4]) + (f" and {len(owners) - 4:,} more" if len(owners) > 4 else "")
+    also = f"; batch norms that keep their statistics: {len(norms):,}" if norms else ""
+    return (
+        f"freeze {how}: {len(kept):,} of {len(parameters):,} parameter tensors ({numbers:,} of {whole:,} numbers) are "
+        f"not trained; trained: {trained}{also}"
+    )
+
+
+def train_mode(model: nn.Module) -> None:
+    """Put the model in training mode, but for the batch norms of its frozen parts."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and getattr(module, "keeps_statistics", False):
+            module.eval()
+
+
+def _frozen_names(model: nn.Module, how: str, net: str, size: Size) -> set[str]:
+    """Return the full names of the frozen parameters and buffers."""
+    owned = {module: list(_tensors(name, owner)) for module, (name, owner) in enumerate(model.named_modules())}
+    modules = [name for name, _ in model.named_modules()]
+    every = {name for names in owned.values() for name in names}
+    if how == ALL_BUT_HEAD:
+        head = _head(model, net, size)
+        return every - set(owned[modules.index(head)])
+    if how.startswith(UNTIL):
+        wanted = how.removeprefix(UNTIL)
+        found = [place for place, name in enumerate(modules) if name and f"{name}.".startswith(f"{wanted}.")]
+        if not found:
+            raise RequestError(f"freeze: this net has no layer {wanted!r}{nearest(wanted, modules[1:])}")
+        return {name for place in range(found[-1] + 1) for name in owned[place]}
+    return {name for name in every if fnmatchcase(name, how)}
+
+
+def _tensors(name: str, module: nn.Module) -> Iterator[str]:
+    for own in (*module._parameters, *module._buffers):
+        yield f"{name}.{own}" if name else own
+
+
+def _head(model: nn.Module, net: str, size: Size) -> str:
+    """Return the name of the last fc or 1x1 conv that is called; of an expression the last layer with weights."""
+    if is_target(net):
+        head = called_head(model, net, size)
+    else:
+        layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+        head = layers[-1] if layers else ""
+    if not head:
+        raise RequestError(
+            f"freeze: this net has no last fc or 1x1 conv, so {ALL_BUT_HEAD} names no head; use until:NAME"
+        )
+    return head
+
+
+def _is_whole(name: str, norm: _BatchNorm, frozen: set[str]) -> bool:
+    """Return True where all parameters of a batch norm are frozen; without any, where its statistics are."""
+    own = [f"{name}.{parameter}" for parameter, value in norm._parameters.items() if value is not None]
+    return all(one in frozen for one in own) if own else f"{name}.running_mean" in frozen
+
+
+def _near(how: str, parameters: dict[str, nn.Parameter]) -> str:
+    return "" if how == ALL_BUT_HEAD or how.startswith(UNTIL) else nearest(how, list(parameters))
