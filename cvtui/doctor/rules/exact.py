@@ -132,7 +132,7 @@ def _kept(names: list[str], kept: int, count: int, how: str) -> RuleResult:
     """
     verb = f"are {how}" if kept > 1 else f"is {how.replace('get', 'gets', 1)}"
     return RuleResult(
-        f"{some(names, count=kept)} {verb} and will stay as drawn; all is well if that is meant.",
+        f"{some(names, count=kept)} {verb} and will not change; all is well if that is meant.",
         layer=names[0].rpartition(".")[0],
         value=kept,
         threshold=0,
