@@ -10,6 +10,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from cvtui import door
 from cvtui.engine.nn.weights_library import IMAGENET, Pixels, default_weights, pixels_of
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
@@ -79,7 +80,9 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
 def _pickled(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """Read a file of torch.save: tensors and plain values only, so no code in it runs."""
     try:
-        with path.open("rb") as file:
+        of_run = path.parent.name == "checkpoints" and door.is_file(path.parent.parent / "events.jsonl")
+        # In a run folder, which a stranger may have made, a link is not followed.
+        with door.opened(path) if of_run else door.opened_input(path) as file:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RequestError(f"weights: {str(path)!r} can't be read ({checkpoint.reason(error)})") from None
