@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cvtui.engine.data.depth import Depth, ValueRange, unit_of
 from cvtui.engine.data.images import Images, OnProgress, Split
 from cvtui.engine.data.names import NamePair, Names
 from cvtui.errors import RequestError
@@ -28,15 +30,19 @@ def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
     """Read the recipe's file. RequestError where it is none of the layouts."""
     source = source_of(recipe.data)
     assert isinstance(source, NpzFile)
-    return _read(recipe.data, source.signature(recipe.data), recipe.size.lower(), recipe.val_share, recipe.seed)
+    fields = recipe.size.lower(), recipe.val_share, recipe.seed, recipe.bits
+    return _read(recipe.data, source.signature(recipe.data), *fields)
 
 
 @lru_cache(maxsize=2)
-def _read(text: str, _: Signature, size: str, val_share: float, seed: int) -> Split:
+def _read(text: str, _: Signature, size: str, val_share: float, seed: int, bits: int) -> Split:
     source = source_of(text)
     assert isinstance(source, NpzFile)
     found = source.arrays(text, val_share, seed)
-    held = {name: _pixels(read_array(found.path, name), found.path, size) for name in found.images}
+    arrays = [_numbers(read_array(found.path, name), found.path) for name in found.images]
+    scaled, notes = _on_one_scale(arrays, bits, found.path)
+    shape = parse_size(size) if size else None
+    held = {name: _finished(one, shape) for name, one in zip(found.images, scaled, strict=True)}
     first, last = found.images[0], found.images[-1]
     parts = []
     for name, places, labels in (
@@ -49,38 +55,63 @@ def _read(text: str, _: Signature, size: str, val_share: float, seed: int) -> Sp
     inside = ("", "") if first == last else (f":{first}", f":{last}")
     names = (Names((f"{found.path}{more}[", "]"), places)
              for more, places in zip(inside, (found.train, found.validation), strict=True))  # fmt: skip
-    return Split(parts[0], parts[1], found.notes, found.classes, NamePair(*names))
+    return Split(parts[0], parts[1], (*found.notes, *notes), found.classes, NamePair(*names))
 
 
-def _pixels(array: NDArray[Any], path: Path, size: str) -> Tensor:
-    """N x H x W x C: uint8, or float32 of values that are no such bytes."""
+def _numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """N x H x W x C of numbers: True is 255. RequestError for anything else."""
     array = array[..., None] if array.ndim == 3 else array
     array = array.transpose(0, 2, 3, 1) if channels_first(array.shape[1:]) else array
     if array.dtype.kind not in "buif":
         raise RequestError(f"data: the images of {str(path)!r} are {array.dtype}, not numbers")
-    pixels = torch.from_numpy(np.ascontiguousarray(_bytes(array)))
-    if pixels.shape[-1] == 4:  # RGBA, on white
-        top = 255.0 if pixels.dtype == torch.uint8 else 1.0
-        share = pixels[..., 3:].float() / top
-        mixed = pixels[..., :3].float() * share + top * (1 - share)
-        pixels = mixed.round().to(torch.uint8) if pixels.dtype == torch.uint8 else mixed
-    return _resized(pixels, parse_size(size)) if size else pixels
+    return array.astype(np.uint8) * np.uint8(255) if array.dtype == np.bool_ else array
 
 
-def _bytes(array: NDArray[Any]) -> NDArray[Any]:
-    """Bytes as they are; whole numbers 0..255 and floats 0..1 as bytes; 16 bits and other floats as float32."""
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    low, high = float(array.min()), float(array.max())
-    if array.dtype.kind in "ui" and low >= 0:
-        if high <= 255:
-            return array.astype(np.uint8)
-        return np.asarray(array / (2 ** int(high).bit_length() - 1), dtype=np.float32)  # of 12 bits, 16 …
-    if low >= 0 and high <= 1 and array.dtype.kind == "f":
-        return np.asarray((array * 255).round(), dtype=np.uint8)
-    return array.astype(np.float32)
+def _on_one_scale(arrays: Sequence[NDArray[Any]], bits: int, path: Path) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
+    """Bring training and validation to one scale; return them, and what is to be told. RequestError.
+
+    Bytes stay bytes; other whole numbers have the set's one `Depth`; floats are bytes where all lie in 0..1, else
+    float32 as they are.
+    """
+    floats = [array for array in arrays if array.dtype.kind == "f"]
+    if floats and all(bool(((array >= 0) & (array <= 1)).all()) for array in floats):
+        arrays = [(one * 255).round().astype(np.uint8) if one.dtype.kind == "f" else one for one in arrays]
+    elif len(floats) == len(arrays):
+        return [array.astype(np.float32) for array in arrays], ()
+    elif floats:
+        raise RequestError(f"data: of {str(path)!r} some images are floats beyond 0..1, the others whole numbers",
+                           hint="save both parts as one kind of numbers")  # fmt: skip
+    ranges = [ValueRange.of(array) for array in arrays if array.dtype != np.uint8]
+    known = [one for one in ranges if one is not None]
+    if len(known) < len(ranges):
+        raise RequestError(f"data: the images of {str(path)!r} hold values beyond 32 bits")
+    if not known:
+        return list(arrays), ()
+    found = ValueRange.union(known)
+    depth = Depth.fitting(found, bits)
+    notes = () if depth.exact and not bits else (depth.note(found, bits),)
+    return [_scaled(array, depth) for array in arrays], notes
+
+
+def _scaled(array: NDArray[Any], depth: Depth) -> NDArray[Any]:
+    """Scale some images at a time: floats of all would take eight times the memory of bytes."""
+    scaled = depth.widened if array.dtype == np.uint8 else depth.scaled
+    return np.concatenate([scaled(array[start : start + AT_ONCE]) for start in range(0, len(array), AT_ONCE)])
+
+
+def _finished(array: NDArray[Any], shape: tuple[int, int] | None) -> Tensor:
+    """Lay transparent images on white; bring all to the size that is asked for."""
+    pixels = torch.from_numpy(np.ascontiguousarray(array))
+    if pixels.shape[-1] == 4:  # RGBA
+        white = unit_of(pixels.dtype)
+        share = pixels[..., 3:].float() / white
+        pixels = _like(pixels, pixels[..., :3].float() * share + white * (1 - share))
+    return pixels if shape is None else _resized(pixels, shape)
+
+
+def _like(pixels: Tensor, x: Tensor) -> Tensor:
+    """Make x the same kind of numbers as `pixels`: whole ones are rounded, and kept within black and white."""
+    return x if pixels.is_floating_point() else x.round().clamp(0, unit_of(pixels.dtype)).to(pixels.dtype)
 
 
 def _resized(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -96,5 +127,5 @@ def _resized(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
         scaled = torch.nn.functional.interpolate(
             some.permute(0, 3, 1, 2).float(), size=across, mode="bilinear", antialias=True, align_corners=False
         )[:, :, top : top + shape[0], left : left + shape[1]].permute(0, 2, 3, 1)
-        pieces.append(scaled.round().clamp(0, 255).to(torch.uint8) if some.dtype == torch.uint8 else scaled)
+        pieces.append(_like(some, scaled))
     return torch.cat(pieces).contiguous()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from cvtui.engine.data import image_folder
@@ -19,6 +20,7 @@ from cvtui.engine.data.images import Images, Split
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.runtime.seeds import generator
+from cvtui.errors import RequestError
 from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.spec import parse_chain
 from cvtui.recipe.datasets.image_folder import listing
@@ -202,3 +204,55 @@ def test_units() -> None:
     assert [unit_of(dtype) for dtype in (torch.uint8, torch.uint16, torch.float32)] == [255, 65535, 1]
     images = Images(torch.arange(12).to(torch.uint16).view(3, 2, 2, 1), torch.arange(3))
     assert images.batch(torch.tensor([2, 0])).pixels.flatten().int().tolist() == [8, 9, 10, 11, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "bits", "dtype", "whites"),
+    [
+        (np.uint16(4000), np.uint16(1000), 0, torch.uint16, (4000 / 4095, 1000 / 4095)),
+        (np.uint16(200), np.uint16(1000), 0, torch.uint16, (200 / 1023, 1000 / 1023)),
+        (np.uint16(4000), np.uint16(1000), 16, torch.uint16, (4000 / 65535, 1000 / 65535)),
+        (np.uint8(255), np.int32(1000), 0, torch.uint16, (1, 1000 / 1023)),  # an 8-bit white is white
+        (np.int64(255), np.uint8(51), 0, torch.uint8, (1, 0.2)),
+        (np.uint8(255), np.uint8(51), 12, torch.uint8, (1, 0.2)),  # --bits is of images with more than 8
+        (np.bool_(True), np.uint8(51), 0, torch.uint8, (1, 0.2)),
+        (np.float32(1), np.float64(0.2), 0, torch.uint8, (1, 0.2)),
+        (np.float32(0.5), np.float32(1.5), 0, torch.float32, (0.5, 1.5)),
+    ],
+)
+@pytest.mark.parametrize("size", ["", "2"])
+def test_both_parts_of_an_npz_file_have_one_scale(
+    train: np.generic, validation: np.generic, bits: int, dtype: torch.dtype, whites: tuple[float, float], size: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    images = [np.full((6, 4, 4), value) for value in (train, validation)]
+    labels = np.arange(6) % 2
+    np.savez(tmp_path / "set.npz", x_train=images[0], y_train=labels, x_val=images[1], y_val=labels)
+    split = load(Recipe(data=f"npz:{tmp_path / 'set.npz'}", bits=bits, size=size))
+    for part, white in zip((split.train, split.validation), whites, strict=True):
+        pixels = pixels_of(part)
+        assert pixels.dtype == dtype
+        assert (pixels.double() / unit_of(dtype) - white).abs().max() <= 0.5 / unit_of(dtype) + 1e-9
+    told = [note for note in split.notes if "more than 8 bits" in note]
+    assert bool(told) == (dtype == torch.uint16)
+    assert all(("as --bits says" in note) == bool(bits) for note in told)
+
+
+def test_a_transparent_16_bit_npz_file_lies_on_white(tmp_path: Path) -> None:
+    images = np.full((6, 4, 4, 4), 32768, np.uint16)
+    images[..., 3] = 0
+    np.savez(tmp_path / "set.npz", x=images, y=np.arange(6) % 2)
+    assert (pixels_of(load(Recipe(data=f"npz:{tmp_path / 'set.npz'}")).train).int() == 65535).all()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [(np.full((6, 4, 4), 1.5), "some images are floats beyond 0..1"),
+     (np.full((6, 4, 4), 2**40), "hold values beyond 32 bits")],
+)  # fmt: skip
+def test_an_npz_file_without_one_scale_is_refused(other: NDArray[Any], words: str, tmp_path: Path) -> None:
+    labels = np.arange(6) % 2
+    arrays = {"x_train": np.full((6, 4, 4), 9, np.uint8), "y_train": labels, "x_val": other, "y_val": labels}
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(RequestError, match=words):
+        load(Recipe(data=f"npz:{tmp_path / 'set.npz'}"))
