@@ -72,8 +72,8 @@ def _decoded(
     paths: list[str], shape: tuple[int, int], bits: int, cache: str, streams: bool, progress: Progress
 ) -> DecodedFiles:
     """Decode the files, or take them from the cache folder."""
-    packed = any(isinstance(path, Packed) for path in paths[:1])
-    keeps = not packed and (cache == "on" or (cache == "auto" and len(paths) >= WORTH))
+    files = not any(isinstance(path, Packed) for path in paths)  # of others the cache sees no change
+    keeps = files and (cache == "on" or (cache == "auto" and len(paths) >= WORTH))
     kept = DecodedCache(paths, shape, bits) if keeps else None
     if kept is not None and (before := kept.load(pixels=not streams)) is not None:
         progress.tell(f"{len(paths):,} decoded images are taken from {kept.folder.parent} (--no-cache decodes them)")

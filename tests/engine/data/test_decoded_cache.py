@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from PIL import Image
 
 from cvtui.engine.data import decoded_cache, file_decoding
 from cvtui.engine.data.decoded_cache import cache_folder
-from cvtui.engine.data.image_folder import Progress, _read
+from cvtui.engine.data.image_folder import Progress, _read, read_listing
 from cvtui.engine.data.images import Split, channel_stats
 from cvtui.recipe.datasets.image_folder import _known as listed
 from cvtui.recipe.datasets.image_folder import listing
+from cvtui.recipe.datasets.packed import Packed
 from tests.engine.data.deep_pictures import png16
+from tests.engine.making import pixels_of
 
 COUNT = 12
 
@@ -100,6 +103,19 @@ def test_few_files_are_kept_only_when_asked_for_and_none_with_no_cache(pictures:
     for cache in ("auto", "off"):
         read(pictures, cache)
         assert not cache_folder().exists()
+
+
+def test_a_set_with_one_picture_inside_another_file_is_not_kept(pictures: Path) -> None:
+    whole = listing(pictures, 0.5)
+    packed = pictures.parent / "shard.tar"
+    shutil.copy(whole.train[1][0], packed)
+    inside = Packed(f"{packed}:1.png", str(packed), 0, packed.stat().st_size)
+    found = replace(whole, train=(whole.train[0], (inside, whole.train[1][1]), *whole.train[2:]))
+    read_listing(found, "8", Progress(None), cache="on")
+    Image.new("RGB", (8, 8), "red").save(packed, "PNG")
+    inside.length = packed.stat().st_size
+    pixels = pixels_of(read_listing(found, "8", Progress(None), cache="on").train)
+    assert pixels[1].unique(dim=1).tolist() == [[[255, 0, 0]]] * 8, "as it is now"
 
 
 @pytest.mark.parametrize("harm", ["index.npz", "pixels", "cut"])

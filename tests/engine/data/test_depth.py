@@ -251,8 +251,7 @@ def test_a_transparent_16_bit_npz_file_lies_on_white(tmp_path: Path) -> None:
      (np.full((6, 4, 4), 2**40), "hold values beyond 32 bits")],
 )  # fmt: skip
 def test_an_npz_file_without_one_scale_is_refused(other: NDArray[Any], words: str, tmp_path: Path) -> None:
-    labels = np.arange(6) % 2
-    arrays = {"x_train": np.full((6, 4, 4), 9, np.uint8), "y_train": labels, "x_val": other, "y_val": labels}
-    np.savez(tmp_path / "set.npz", **arrays)
+    images, labels = np.full((6, 4, 4), 9, np.uint8), np.arange(6) % 2
+    np.savez(tmp_path / "set.npz", x_train=images, y_train=labels, x_val=other, y_val=labels)
     with pytest.raises(RequestError, match=words):
         load(Recipe(data=f"npz:{tmp_path / 'set.npz'}"))
