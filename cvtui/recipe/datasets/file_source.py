@@ -15,8 +15,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.image_folder import Listing, parse_size
-from cvtui.recipe.datasets.labels import classes_of, held_out, part_of_name
+from cvtui.recipe.datasets.image_folder import Listing, listing_facts
+from cvtui.recipe.datasets.labels import classes_of, held_out, part_of_name, parted
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
@@ -158,24 +158,9 @@ class ListedSource(FileSource):
 
     def facts(self, recipe: Recipe) -> DataFacts:
         found = self.listing(recipe.data, recipe.val_share, recipe.seed)
-        high, wide = parse_size(recipe.size)
-        if not high or not wide:
-            raise RequestError(f"size: {recipe.size!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
         summary = self._rows(recipe.data).summary or f"of {self.what} {self.place(recipe.data).name!r}"
-        counts = [Counter(label for _, label in part) for part in (found.train, found.validation)]
-        each = [tuple(count[label] for label in range(len(found.classes))) for count in counts]
-        return DataFacts(
-            name=recipe.data,
-            summary=f"{len(found.train) + len(found.validation):,} pictures {summary}",
-            size=(high, wide, 3),
-            classes=found.classes,
-            train=len(found.train),
-            validation=len(found.validation),
-            train_counts=each[0],
-            validation_counts=each[1],
-            opened=False,
-            notes=found.notes,
-        )
+        count = len(found.train) + len(found.validation)
+        return listing_facts(found, recipe.data, f"{count:,} pictures {summary}", recipe.size)
 
     def with_bytes(self, _text: str, found: Listing, /) -> Listing:
         """Return the listing with pictures that can be opened, where the names alone don't tell how."""
@@ -212,13 +197,8 @@ def divided(found: Rows, what: str, val_share: float, seed: int) -> Listing:
     else:
         held = held_out(labels, classes, [os.path.basename(row.name) for row in rows], val_share, seed)
     pairs = [(row.name, label) for row, label in zip(rows, labels, strict=True)]
-    return Listing(
-        classes,
-        tuple(pair for place, pair in enumerate(pairs) if place not in held),
-        tuple(pair for place, pair in enumerate(pairs) if place in held),
-        0,
-        tuple(notes),
-    )
+    train, validating = parted(pairs, held)
+    return Listing(classes, train, validating, 0, tuple(notes))
 
 
 MOST_BRACES = 100_000

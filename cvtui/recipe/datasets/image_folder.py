@@ -30,6 +30,7 @@ from cvtui.recipe.datasets.image_files import (
     package_for,
     subfolders,
 )
+from cvtui.recipe.datasets.labels import counts_of, held_out, parted
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
@@ -70,9 +71,12 @@ class _Gathered:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """`64` -> (64, 64), `48x96` -> (48, 96): height and width. "" is 64."""
+    """`64` -> (64, 64), `48x96` -> (48, 96): height and width. "" is 64. RequestError for a side of 0."""
     high, _, wide = (text.lower() or str(DEFAULT_SIDE)).partition("x")
-    return int(high), int(wide or high)
+    sides = int(high), int(wide or high)
+    if 0 in sides:
+        raise RequestError(f"size: {text!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
+    return sides
 
 
 def folder_facts(
@@ -80,28 +84,25 @@ def folder_facts(
 ) -> DataFacts:
     """Return the facts of a folder. RequestError where it is not there, or holds no classes."""
     found = listing(path, val_share, split=split, only=only)
-    high, wide = parse_size(size)
-    if not high or not wide:
-        raise RequestError(f"size: {size!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
+    count = len(found.train) + len(found.validation)
+    return listing_facts(found, f"folder:{path}", f"{count:,} image files in {len(found.classes)} folders", size)
+
+
+def listing_facts(found: Listing, name: str, summary: str, size: str) -> DataFacts:
+    """Return the facts of listed files. RequestError for a size that is not possible."""
+    counts = [counts_of((label for _, label in part), len(found.classes)) for part in (found.train, found.validation)]
     return DataFacts(
-        name=f"folder:{path}",
-        summary=f"{len(found.train) + len(found.validation):,} image files in {len(found.classes)} folders",
-        size=(high, wide, 3),
+        name=name,
+        summary=summary,
+        size=(*parse_size(size), 3),
         classes=found.classes,
         train=len(found.train),
         validation=len(found.validation),
-        train_counts=_counts(found.train, len(found.classes)),
-        validation_counts=_counts(found.validation, len(found.classes)),
+        train_counts=counts[0],
+        validation_counts=counts[1],
         opened=False,
         notes=found.notes,
     )
-
-
-def _counts(files: Sequence[tuple[str, int]], classes: int) -> tuple[int, ...]:
-    counts = [0] * classes
-    for _, label in files:
-        counts[label] += 1
-    return tuple(counts)
 
 
 _known: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, _Gathered]] = {}
@@ -126,32 +127,19 @@ def listing(
         raise RequestError(found.refused[0], hint=found.refused[1])
     if found.validation is not None:
         return Listing(found.classes, _labelled(found.train), _labelled(found.validation), found.others, found.notes)
-    train, held_out = _divided(found, val_share, seed)
-    return Listing(found.classes, _labelled(train), _labelled(held_out), found.others, found.notes)
+    files = _labelled(found.train)
+    labels, names = [label for _, label in files], [_own_name(path) for path, _ in files]
+    train, validation = parted(files, held_out(labels, found.classes, names, val_share, seed))
+    return Listing(found.classes, train, validation, found.others, found.notes)
 
 
 def _labelled(paths: Sequence[Sequence[str]]) -> Files:
     return tuple((path, label) for label, of_class in enumerate(paths) for path in of_class)
 
 
-def _divided(found: _Gathered, val_share: float, seed: int) -> tuple[list[list[str]], list[list[str]]]:
-    train, held_out = [], []
-    for name, paths in zip(found.classes, found.train, strict=True):
-        if len(paths) < 2:
-            raise RequestError(f"data: the class {name!r} has one image; two are the least (one to validate)")
-        count = min(len(paths) - 1, max(1, round(len(paths) * val_share)))
-        ranked = sorted(paths, key=lambda file: _rank(file, seed))
-        held_out.append(sorted(ranked[:count]))
-        train.append(sorted(ranked[count:]))
-    return train, held_out
-
-
-def _rank(file: str, seed: int) -> bytes:
-    """Rank a file in an order that has nothing to do with its name's."""
-    import hashlib
-
-    name = class_names.composed("/".join(file.split(os.sep)[-2:]))
-    return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
+def _own_name(path: str) -> str:
+    """Return what stays where a folder is moved, or spelt apart by another system."""
+    return class_names.composed("/".join(path.split(os.sep)[-2:]))
 
 
 # ------------------------------------------------------------------ one list of classes

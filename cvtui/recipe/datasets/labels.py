@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TypeVar
 
 from cvtui.errors import RequestError
+
+Item = TypeVar("Item")
 
 SPLITS = {
     "train": "train", "training": "train", "trainset": "train",
@@ -85,5 +90,18 @@ def held_out(
     return held
 
 
+def parted(items: Sequence[Item], held: AbstractSet[int]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Divide items into those to train on and those at the places of `held`; both stay in their order."""
+    train = tuple(item for place, item in enumerate(items) if place not in held)
+    return train, tuple(item for place, item in enumerate(items) if place in held)
+
+
+def counts_of(labels: Iterable[int], classes: int) -> tuple[int, ...]:
+    """Return the number of images of each class."""
+    counts = Counter(labels)
+    return tuple(counts[label] for label in range(classes))
+
+
 def _rank(name: Hashable, seed: int) -> bytes:
+    """Rank an image in an order that has nothing to do with its name's."""
     return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.file_source import FileSource, Signature
 from cvtui.recipe.datasets.image_folder import parse_size
-from cvtui.recipe.datasets.labels import classes_of, held_out
+from cvtui.recipe.datasets.labels import classes_of, counts_of, held_out, parted
 from cvtui.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -71,10 +70,8 @@ class NpzFile(FileSource):
         high, wide, *channels = image_shape(found.shape)
         if recipe.size:
             high, wide = parse_size(recipe.size)
-        if not high or not wide:
-            raise RequestError(f"size: {recipe.size!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
-        counts = [Counter(labels) for labels in (found.train_labels, found.validation_labels)]
-        each = [tuple(count[label] for label in range(len(found.classes))) for count in counts]
+        labels = found.train_labels, found.validation_labels
+        counts = [counts_of(one, len(found.classes)) for one in labels]
         return DataFacts(
             name=recipe.data,
             summary=f"{len(found.train) + len(found.validation):,} images of {found.path.name}",
@@ -82,8 +79,8 @@ class NpzFile(FileSource):
             classes=found.classes,
             train=len(found.train),
             validation=len(found.validation),
-            train_counts=each[0],
-            validation_counts=each[1],
+            train_counts=counts[0],
+            validation_counts=counts[1],
         )
 
     def arrays(self, text: str, val_share: float, seed: int) -> Arrays:
@@ -243,6 +240,6 @@ def _divided(
         return Arrays(path, images, shape, classes, list(range(count)), list(range(len(texts[1]))), numbers[:count],
                       numbers[count:], tuple(notes))  # fmt: skip
     held = held_out(numbers, classes, range(count), val_share, seed)
-    parts = [[place for place in range(count) if (place in held) == wanted] for wanted in (False, True)]
-    return Arrays(path, images, shape, classes, parts[0], parts[1], [numbers[place] for place in parts[0]],
+    parts = parted(range(count), held)
+    return Arrays(path, images, shape, classes, list(parts[0]), list(parts[1]), [numbers[place] for place in parts[0]],
                   [numbers[place] for place in parts[1]], tuple(notes))  # fmt: skip
