@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import io
 import sys
 from pathlib import Path
 from typing import IO
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.observe.image_writer import encodable
+from cvtui.engine.observe.image_writer import encodable, png, sheet_of
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.lottery import prepare_run
@@ -138,14 +137,6 @@ def _pictured(training: TrainingState, mistakes: list[Mistake]) -> list[Mistake]
 
 def _png(pixels: Tensor) -> str:
     """Base64 of a PNG; pixels: H x W x C, uint8, or numbers whose least is black."""
-    from PIL import Image
-
-    values = pixels.cpu()
-    if values.dtype != torch.uint8:
-        values = values.float().nan_to_num(0.0)
-        low, high = float(values.min()), float(values.max())
-        values = ((values - low) / (high - low or 1.0) * 255).to(torch.uint8)
-    shown = values if values.shape[-1] in (1, 3) else values.float().mean(-1, keepdim=True).to(torch.uint8)
-    file = io.BytesIO()
-    Image.fromarray(shown.squeeze(-1).numpy() if shown.shape[-1] == 1 else shown.numpy()).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    low, high = (0.0, 255.0) if pixels.dtype == torch.uint8 else (None, None)
+    sheet = sheet_of(pixels.cpu().float().permute(2, 0, 1)[None], around_zero=False, low=low, high=high)
+    return base64.b64encode(png(sheet)).decode()
