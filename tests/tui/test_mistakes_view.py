@@ -131,3 +131,12 @@ def test_a_file_is_shown_as_it_was_meant_and_nothing_else_is_opened(tmp_path: Pa
     (tmp_path / "text.png").write_text("no picture")
     for name in ("pipe.png", "text.png", "gone.png"):
         assert read_file(str(tmp_path / name)) is None
+
+
+@pytest.mark.parametrize(("name", "top"), [("x.png", 4000), ("x.png", 65535), ("x.tif", 1.0)])
+def test_a_file_of_more_than_8_bits_keeps_its_greys(name: str, top: float, tmp_path: Path) -> None:
+    ramp = np.linspace(0, top, 256).reshape(16, 16)
+    Image.fromarray(ramp.astype(np.uint16 if name.endswith("png") else np.float32)).save(tmp_path / name)
+    shown = read_file(str(tmp_path / name))
+    assert shown is not None
+    assert np.abs(shown.astype(int) - np.arange(256).reshape(16, 16, 1)).max() <= 1

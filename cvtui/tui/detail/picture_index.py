@@ -13,6 +13,8 @@ from cvtui.text import clean
 from cvtui.tui.detail.raster_view import Image
 
 if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
     from cvtui.runlog.events import EpochDone, PictureSaved
     from cvtui.runlog.history import History
 
@@ -118,10 +120,21 @@ def read_file(path: str) -> Image | None:
             if opened.width * opened.height > LARGEST_FILE:
                 return None
             opened.draft("RGB", (SHOWN_SIDE, SHOWN_SIDE))
-            opened.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-            return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), dtype=np.uint8)
+            deep = opened.mode.startswith("I") or opened.mode == "F"  # which Pillow would cut off at 255
+            image = _as_bytes(ImageOps.exif_transpose(opened)) if deep else opened
+            image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
     except Exception:  # Pillow's readers raise nearly anything on bytes that lie
         return None
+
+
+def _as_bytes(image: Pillow.Image) -> Pillow.Image:
+    """Return a picture of more than 8 bits a value with 8: its least is black, its largest white."""
+    from PIL import Image as Pillow
+
+    values = np.nan_to_num(np.asarray(image).astype(np.float64))
+    span = np.ptp(values) or 1.0
+    return Pillow.fromarray(((values - values.min()) / span * 255).round().astype(np.uint8))
 
 
 def read_png(root: Path, path: str) -> Image | None:
