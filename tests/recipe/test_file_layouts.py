@@ -17,6 +17,7 @@ from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.datasets.file_source import ListedSource, braced, files_of
 from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.labels import part_of_name, part_of_value
 from cvtui.recipe.datasets.npz_file import NpzFile
 from cvtui.recipe.datasets.tar_shards import samples_of
 from cvtui.recipe.recipe import Recipe
@@ -384,3 +385,24 @@ def test_the_samples_are_those_of_the_library(tmp_path: Path) -> None:
     }, "the picture, not the mask beside it"  # fmt: skip
     assert any("1 samples hold several pictures" in note and "d.e/f.png" in note for note in found.notes)
     assert any("2 samples lack a picture or a label" in note and "a.tar:img" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("train-00000-of-00004", "train"), ("validation-00000-of-00001", "validation"), ("test", "test"),
+        ("val-of-train-000", "validation"), ("Dev_2", "validation"), ("heldout-01", "validation"),
+        ("TrainSet", "train"), ("trn-000", "train"), ("cocoTesting", "test"), ("shard-000", ""), ("unlabelled-000", ""),
+    ],
+)  # fmt: skip
+def test_files_and_columns_know_the_words_of_folders(name: str, part: str) -> None:
+    assert part_of_name(name) == part
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [("Train", "train"), ("TRAINING", "train"), ("train set", "train"), ("held-out", "validation"),
+     ("Test images", "test"), ("training day", ""), ("unlabelled", ""), ("2", ""), ("", "")],
+)  # fmt: skip
+def test_a_value_that_says_more_is_no_part(value: str, part: str) -> None:
+    assert part_of_value(value) == part

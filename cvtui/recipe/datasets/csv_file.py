@@ -14,7 +14,7 @@ from cvtui import door
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
 from cvtui.recipe.datasets.image_files import is_image
-from cvtui.recipe.datasets.labels import LABEL_NAMES, SPLITS, key_of, number_of
+from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of, number_of, part_of_value
 
 PATH_NAMES = (
     "filename", "file_name", "file", "filepath", "file_path", "path", "image", "img", "image_path", "img_path",
@@ -225,12 +225,12 @@ def _split_column(table: Table, options: dict[str, str]) -> int | None:
     """Return the column that says train, val or test. RequestError for one that was asked for and says else."""
     asked = _asked(table, options, "split")
     for number in [asked] if asked is not None else _usual(table, SPLIT_NAMES, set()):
-        words = {key_of(value) for value in table.column(number)}
-        if words <= SPLITS.keys() | {""} and words & SPLITS.keys():
+        values = sorted(set(table.column(number)) - {""}) or [""]
+        strange = next((value for value in values if not part_of_value(value)), None)
+        if strange is None:
             return number
         if asked is not None:
-            strange = sorted(words - SPLITS.keys())
-            raise RequestError(f"data: split={options['split']}: {strange[0]!r} is none of train, val and test")
+            raise RequestError(f"data: split={options['split']}: {strange!r} is none of train, val and test")
     return None
 
 
@@ -274,7 +274,7 @@ def _rows_of(table: Table, columns: Columns, finder: Finder, name: str) -> tuple
         if path is None:
             gone.append(value)
             continue
-        part = SPLITS.get(key_of(row[columns.split]), "") if columns.split is not None else ""
+        part = part_of_value(row[columns.split]) if columns.split is not None else ""
         if path in found:
             twice += 1
             other += [path] if found[path].label != label else []

@@ -7,18 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import TypeVar
 
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets import halves
 
 Item = TypeVar("Item")
 
-SPLITS = {
-    "train": "train", "training": "train", "trainset": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation", "eval": "validation",
-    "test": "test", "testing": "test", "testset": "test",
-}  # fmt: skip
-"""Words of a split column, or at the beginning of a file's name, and the part that they mean."""
+PARTS = {"train": "train", "val": "validation", "test": "test"}
+"""By the role of halves.py, which knows the words."""
 
 LABEL_NAMES = (
     "label", "labels", "class", "class_name", "classname", "target", "diagnosis", "category", "species", "breed", "dx",
@@ -33,9 +31,15 @@ def key_of(name: str) -> str:
 
 
 def part_of_name(name: str) -> str:
-    """Return "train", "validation" or "test" for a file's name that begins (or ends) so; else ""."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((SPLITS[word] for word in words if word in SPLITS), "")
+    """Return "train", "validation" or "test" for a file's name with such a word, of several the first; else ""."""
+    roles = map(halves.role_of_word, halves.words(name))
+    return next((PARTS[role] for role in roles if role in PARTS), "")
+
+
+@lru_cache
+def part_of_value(text: str) -> str:
+    """Return the part that a value of a split column means, "" for one that says anything else."""
+    return "" if halves.rest(text) else PARTS.get(halves.role(text) or "", "")
 
 
 def number_of(text: str) -> int | None:
