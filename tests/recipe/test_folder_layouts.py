@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets import halves
+from cvtui.recipe.datasets import folder_layout, halves
 from cvtui.recipe.datasets.facts import facts
+from cvtui.recipe.datasets.folder_layout import find_layout
+from cvtui.recipe.datasets.image_files import subfolders
 from cvtui.recipe.datasets.image_folder import Listing, _known, listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import override
@@ -189,6 +191,23 @@ def test_the_set_once_more_beside_its_classes_is_no_class(tmp_path: Path) -> Non
 def test_halves_inside_the_classes_are_used_where_a_class_has_only_one(tmp_path: Path) -> None:
     found = facts(Recipe(data=f"folder:{fill(tmp_path, 'cat/train', 'cat/val', 'dog/train')}"))
     assert (found.counts(), found.held_out()) == ((4, 4), (4, 0))
+
+
+def test_the_layout_is_that_of_now_and_each_class_is_asked_once_for_its_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = fill(tmp_path / "set", "cat", "dog", "owl")
+    asked: list[str] = []
+
+    def counted(path: str) -> tuple[list[str], list[str]]:
+        asked.append(os.path.basename(path))
+        return subfolders(path)
+
+    monkeypatch.setattr(folder_layout, "subfolders", counted)
+    assert not find_layout(str(root), {}).inside
+    assert sorted(asked) == ["cat", "dog", "owl", "set"]
+    fill(root, "cat/train", "cat/val", "dog/train", "dog/val", "owl/train")
+    assert find_layout(str(root), {}).inside
 
 
 def test_a_file_that_may_hold_the_labels_is_named_as_it_is_typed(tmp_path: Path) -> None:

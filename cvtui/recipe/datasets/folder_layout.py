@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets import halves
@@ -62,6 +63,7 @@ def find_layout(path: str, split: Mapping[str, str]) -> Layout:
     split: what the user says: {"train": "a", "val": "b"} (names below `path`, several joined by +), {"split": "none"}
     (each subfolder is a class) or {}.
     """
+    class_folders.cache_clear()
     if split.get("split") == "none":
         return Layout((path,))
     if split:
@@ -84,8 +86,12 @@ def named(names: Sequence[str], most: int = 5) -> str:
     return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def class_folders(path: str) -> list[str]:
-    """Return the subfolders that hold images."""
+@lru_cache(4096)
+def class_folders(path: str) -> Sequence[str]:
+    """Return the subfolders that hold images, as they were when the layout was last looked for.
+
+    Each of the questions below asks of every class anew: 100 folders of 500 files took 0.13 s, so 0.07.
+    """
     return [name for name in subfolders(path)[0] if holds_images(os.path.join(path, name))]
 
 
@@ -117,7 +123,7 @@ def _several(path: str, text: str) -> list[str]:
 # ------------------------------------------------------------------ halves, by their names
 
 
-def _unwrapped(path: str, top: str) -> tuple[str, list[str]]:
+def _unwrapped(path: str, top: str) -> tuple[str, Sequence[str]]:
     """Go down through folders of one folder that say nothing (`seg_train/seg_train`); return it and its classes."""
     for _ in range(4):
         below = class_folders(path)
@@ -167,7 +173,7 @@ def _two_halves(
     labelled: list[str],
     others: list[str],
     strangers: list[str],
-    sides: Mapping[str, tuple[str, list[str]]],
+    sides: Mapping[str, tuple[str, Sequence[str]]],
 ) -> Layout:
     by_role = {role: [name for name in labelled if halves.role(name) == role] for role in ("val", "test")}
     if not any(by_role.values()):
@@ -235,7 +241,7 @@ def _the_one(
 
 
 def _train_alone(
-    root: _Folder, with_classes: list[str], sides: Mapping[str, tuple[str, list[str]]], strangers: list[str]
+    root: _Folder, with_classes: list[str], sides: Mapping[str, tuple[str, Sequence[str]]], strangers: list[str]
 ) -> Layout | None:
     """Take a folder to train on as the whole set, where there is no other; ask where it may be a class."""
     if len(with_classes) > 1 or len(strangers) > 1:
