@@ -73,18 +73,15 @@ class DecodedCache:
     def allocate(self, shape: tuple[int, ...], dtype: Any) -> Pixels:
         """Allocate pixels in a file, which becomes the set's when it is saved. OSError where the disk has no room."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        root = cache_folder()
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if size > DISK_SHARE * shutil.disk_usage(root).free:
+        made = self._folder_to_fill()
+        if size > DISK_SHARE * shutil.disk_usage(made).free:
             raise OSError("the disk of the cache folder has too little room")
-        if self._made is None:
-            self._made = Path(tempfile.mkdtemp(prefix="new-", dir=root))
-        with open(self._made / "pixels", "wb") as file:
+        with open(made / "pixels", "wb") as file:
             if hasattr(os, "posix_fallocate"):  # a full disk is found here, not when a page is written
                 os.posix_fallocate(file.fileno(), 0, size)
             else:
                 file.truncate(size)
-        mapped: Pixels = np.memmap(self._made / "pixels", dtype, "r+", shape=shape)
+        mapped: Pixels = np.memmap(made / "pixels", dtype, "r+", shape=shape)
         return mapped
 
     def save(self, found: DecodedFiles) -> None:
@@ -95,16 +92,21 @@ class DecodedCache:
             "depth": found.depth, "note": found.note, "wrong": found.wrong,
         }  # fmt: skip
         try:
-            root = cache_folder()
-            root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            made = self._made or Path(tempfile.mkdtemp(prefix="new-", dir=root))
+            made = self._folder_to_fill()
             np.savez(made / "index.npz", stamps=self.stamps, sums=found.sums, about=np.array(json.dumps(about)))
             shutil.rmtree(self.folder, ignore_errors=True)
             os.replace(made, self.folder)
             self._made = None
-            _make_room(root)
+            _make_room(made.parent)
         except OSError:
             self.drop()
+
+    def _folder_to_fill(self) -> Path:
+        if self._made is None:
+            root = cache_folder()
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._made = Path(tempfile.mkdtemp(prefix="new-", dir=root))
+        return self._made
 
     def drop(self) -> None:
         """Remove what was not saved."""

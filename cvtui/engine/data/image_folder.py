@@ -81,12 +81,14 @@ def _decoded(
 
     def allocate(size: tuple[int, ...], dtype: Any) -> Pixels:
         nonlocal kept
-        try:
-            return kept.allocate(size, dtype) if kept is not None else shared_memory(size, dtype)
-        except OSError as error:
-            progress.tell(f"the decoded images are not kept for the next start: {error.strerror or error}")
-            kept = None
-            return shared_memory(size, dtype)
+        if kept is not None:
+            try:
+                return kept.allocate(size, dtype)
+            except OSError as error:
+                progress.tell(f"the decoded images are not kept for the next start: {error.strerror or error}")
+                kept.drop()
+                kept = None
+        return shared_memory(size, dtype)
 
     progress.begin(len(paths), "looking through" if streams else "decoding")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from dataclasses import replace
@@ -137,6 +138,18 @@ def test_a_disk_without_room_costs_the_cache_and_not_the_run(pictures: Path, mon
     split, told = read(pictures)
     assert "not kept for the next start: the disk of the cache folder has too little room" in told
     assert split.train.size == COUNT // 2
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no disk space is asked for ahead here")
+def test_a_disk_that_fills_up_keeps_nothing_half_made(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    split, told = read(pictures)
+    assert "not kept for the next start: No space left on device" in told
+    assert split.train.size + split.validation.size == COUNT
+    assert not list(cache_folder().iterdir())
 
 
 def test_a_cache_folder_that_can_not_be_made_costs_the_cache(pictures: Path, tmp_path: Path) -> None:
