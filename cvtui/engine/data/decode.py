@@ -43,10 +43,8 @@ def decode(path: str, shape: tuple[int, int], depth: Depth | None = None) -> NDA
     found = _read(path, shape)
     if isinstance(found, tuple):
         planes, values = found
-        if depth is None:
-            depth = Depth.fitting(values)
-            return (_scaled(planes, depth) * (255 / depth.white)).round().astype(np.uint8)
-        return _scaled(planes, depth)
+        whole = np.stack(planes * 3 if len(planes) == 1 else planes, axis=2)
+        return Depth.fitting(values).as_bytes(whole) if depth is None else depth.scaled(whole)
     return found if depth is None else depth.widened(found)
 
 
@@ -54,11 +52,6 @@ def look(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | ValueRange:
     """Decode an image of 8 bits a value; of one with more return the range of its values."""
     found = _read(path, shape)
     return found[1] if isinstance(found, tuple) else found
-
-
-def _scaled(planes: list[NDArray[np.float32]], depth: Depth) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    whole = np.stack(planes * 3 if len(planes) == 1 else planes, axis=2)
-    return depth.scaled(whole)
 
 
 def _read(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | Deep:
@@ -183,7 +176,7 @@ def to_rgb(image: Image) -> Image:
     if is_deep(image):
         values = np.asarray(image)
         depth = Depth.fitting(ValueRange.of(values) or ValueRange(0, 255, True))
-        image = Pillow.fromarray(np.rint(depth.scaled(values) * (255 / depth.white)).astype(np.uint8))
+        image = Pillow.fromarray(depth.as_bytes(values))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         ground = Pillow.new("RGBA", image.size, (255, 255, 255, 255))

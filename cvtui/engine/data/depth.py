@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -76,6 +76,11 @@ class Depth(NamedTuple):
         share = (values.astype(np.float64) - self.low) * (self.white / (self.top - self.low))
         rounded = np.rint(share).clip(0, self.white)
         return rounded.astype(np.uint8) if self.exact else rounded.astype(np.uint16)
+
+    def as_bytes(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Scale values to 8 bits, to be looked at or where no other picture has more."""
+        shares: NDArray[np.floating[Any]] = self.scaled(values) * (255 / self.white)
+        return shares.round().astype(np.uint8)
 
     def widened(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Bring 8-bit pixels to those that are kept: their white is 255, whatever the others' is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -135,9 +135,9 @@ class ChannelStats(NamedTuple):
     std: list[float]
 
     @classmethod
-    def of_sums(cls, sums: np.ndarray, count: int) -> ChannelStats:
+    def of_sums(cls, sums: np.ndarray | Sequence[Tensor], count: int) -> ChannelStats:
         """From the sums of the values and of their squares (2 x C, whole numbers) over `count` pixels."""
-        total, squares = torch.from_numpy(np.asarray(sums, dtype=np.float64))
+        total, squares = (torch.as_tensor(one, dtype=torch.float64) for one in sums)
         mean = total / count
         return cls(mean.tolist(), (squares / count - mean.square()).clamp(min=0).sqrt().tolist())
 
@@ -165,8 +165,7 @@ def channel_stats(images: Part) -> ChannelStats:
         total = total + values.sum(0)
         squares = squares + values.square().sum(0)
         count += len(values)
-    mean = total / count
-    return ChannelStats(mean.tolist(), (squares / count - mean.square()).clamp(min=0).sqrt().tolist())
+    return ChannelStats.of_sums((total, squares), count)
 
 
 def as_images(pixels: np.ndarray, labels: np.ndarray) -> Images:
