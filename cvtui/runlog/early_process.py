@@ -14,11 +14,9 @@ import subprocess
 import sys
 from types import TracebackType
 
-from cvtui import door
-from cvtui.errors import RequestError
 from cvtui.runlog import lock
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.worker_process import threads_of, worker_environment, worker_threads
+from cvtui.runlog.worker_process import opened_log, threads_of, worker_environment, worker_threads
 
 
 class EarlyProcess:
@@ -64,11 +62,7 @@ class EarlyProcess:
             return None
         if worker_threads(threads_of(folder)) != self._threads:  # OpenMP has read its number
             return None
-        try:
-            log = door.opened(folder.log, "ab")
-        except OSError as error:
-            raise RequestError(f"can't write {str(folder.log)!r}: {error.strerror}") from None
-        with log:
+        with opened_log(folder) as log:
             held = folder.lock()
             message = json.dumps([str(folder.path), *words]).encode() + b"\n"
             try:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import IO
 
 from cvtui import door
 from cvtui.errors import RequestError
@@ -94,10 +95,7 @@ def start(
     handed on, so that a run that starts is never taken for dead, deleted, or started twice. RequestError where another
     process holds it, or worker.log can't be written.
     """
-    try:
-        log = door.opened(folder.log, "ab")
-    except OSError as error:
-        raise RequestError(f"can't write {str(folder.log)!r}: {error.strerror}") from None
+    log = opened_log(folder)
     held = folder.lock() if lives and lock.fcntl is not None else lock.WorkerLock(-1)
     more = {lock.HANDED_ON: str(held.number)} if held.number >= 0 else {}
     try:
@@ -113,6 +111,14 @@ def start(
             )
     finally:
         held.forget()
+
+
+def opened_log(folder: RunFolder) -> IO[bytes]:
+    """Open worker.log to append to. RequestError where that can't be."""
+    try:
+        return door.opened(folder.log, "ab")
+    except OSError as error:
+        raise RequestError(f"can't write {str(folder.log)!r}: {error.strerror}") from None
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
