@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -76,9 +76,10 @@ def label_changed(number: int, first: Label, now: Label) -> str:
     return f"the label of item {number} changes from reading to reading: {first!r}, then {now!r}; --cache draws it once"
 
 
-def _collated(images: list[Tensor | str]) -> Tensor | str:
+def _collated(images: Sequence[Tensor | str], join: Callable[[list[Tensor]], Tensor] = torch.stack) -> Tensor | str:
+    """Join images, or return what is wrong with the first that can't be read."""
     wrong = next((image for image in images if isinstance(image, str)), None)
-    return wrong if wrong is not None else torch.stack([image for image in images if isinstance(image, Tensor)])
+    return wrong if wrong is not None else join([image for image in images if isinstance(image, Tensor)])
 
 
 class LiveImages:
@@ -98,7 +99,7 @@ class LiveImages:
         epoch: int = 0,
     ) -> None:
         self.source, self.shape = source, shape
-        self._labels = labels
+        self.labels = labels
         self.numbers = numbers
         """Of each image: the number of its item in the dataset."""
         self.seconds = seconds
@@ -110,16 +111,12 @@ class LiveImages:
         self.epoch = epoch
 
     @property
-    def labels(self) -> Tensor:
-        return self._labels
-
-    @property
     def size(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     @property
     def bytes(self) -> int:
-        return self._labels.nbytes + self.numbers.nbytes
+        return self.labels.nbytes + self.numbers.nbytes
 
     @property
     def are_pictures(self) -> bool:
@@ -138,12 +135,12 @@ class LiveImages:
         if not places:
             return self.in_epoch(0).part(0, 64)
         pixels = torch.stack([self.seen[number] for number in self.numbers[places].tolist()])
-        return Images(pixels, self._labels[places])
+        return Images(pixels, self.labels[places])
 
     def _again(self, **changes: Any) -> LiveImages:
         kept = {"seconds": self.seconds, "seen": self.seen, "stats": self._stats, "device": self.device,
                 "epoch": self.epoch}  # fmt: skip
-        labels, numbers = changes.pop("labels", self._labels), changes.pop("numbers", self.numbers)
+        labels, numbers = changes.pop("labels", self.labels), changes.pop("numbers", self.numbers)
         return LiveImages(self.source, self.shape, labels, numbers, **{**kept, **changes})
 
     def to(self, device: torch.device) -> LiveImages:
@@ -165,7 +162,7 @@ class LiveImages:
 
     def stream(self, order: Tensor, size: int) -> Iterator[Images]:
         """Batches in this order; workers read the next ones while one is trained on. ImagesGone."""
-        return self._read([order[start : start + size].tolist() for start in range(0, len(order), size)])
+        return self._read(_pieces(order.tolist(), size))
 
     def in_order(self, size: int) -> Iterator[Images]:
         """Yield all images in batches, in their order."""
@@ -181,12 +178,12 @@ class LiveImages:
         for pixels, some in zip(batches, places, strict=True):
             if isinstance(pixels, str):
                 raise ImagesGone(f"data: {self.source.text}: {pixels}")
-            yield Images(pixels, self._labels[some]).to(self.device)
+            yield Images(pixels, self.labels[some]).to(self.device)
 
     def _by_workers(self, reading: _Reading, numbers: list[list[int]]) -> Iterator[Tensor | str]:
         workers = max(1, usable_cores() - 1)
         single = len(numbers) == 1
-        pieces = list(_pieces(numbers[0], -(-len(numbers[0]) // workers))) if single else numbers
+        pieces = _pieces(numbers[0], -(-len(numbers[0]) // workers)) if single else numbers
         loader: DataLoader[Tensor | str] = DataLoader(
             reading,
             batch_sampler=pieces,
@@ -198,18 +195,13 @@ class LiveImages:
             generator=torch.Generator(),  # without it the workers' seeds come out of dropout's
         )
         if single:
-            yield _joined(list(loader))
+            yield _collated(list(loader), torch.cat)
         else:
             yield from loader
 
 
-def _pieces(numbers: list[int], size: int) -> Iterator[list[int]]:
-    return (numbers[start : start + size] for start in range(0, len(numbers), size))
-
-
-def _joined(pieces: list[Tensor | str]) -> Tensor | str:
-    wrong = next((piece for piece in pieces if isinstance(piece, str)), None)
-    return wrong if wrong is not None else torch.cat([piece for piece in pieces if isinstance(piece, Tensor)])
+def _pieces(numbers: list[int], size: int) -> list[list[int]]:
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def _here(reading: _Reading, numbers: list[list[int]]) -> Iterator[Tensor | str]:

@@ -62,7 +62,7 @@ class Streamed:
         depth: Depth | None = None,
     ) -> None:
         self.paths = list(paths)
-        self._labels = labels
+        self.labels = labels
         self.shape = shape
         self.depth = depth
         """Scale of the set's images with more than 8 bits a value, where there are some."""
@@ -72,23 +72,19 @@ class Streamed:
         self.gone = MissingFiles(len(paths)) if gone is None else gone
 
     @property
-    def labels(self) -> Tensor:
-        return self._labels
-
-    @property
     def size(self) -> int:
         return len(self.paths)
 
     @property
     def bytes(self) -> int:
-        return self._labels.nbytes
+        return self.labels.nbytes
 
     @property
     def are_pictures(self) -> bool:
         return True
 
     def to(self, device: torch.device) -> Streamed:
-        return Streamed(self.paths, self._labels, self.shape, self.classes, self.stats, device, self.gone, self.depth)
+        return Streamed(self.paths, self.labels, self.shape, self.classes, self.stats, device, self.gone, self.depth)
 
     def chosen(self, places: Tensor, labels: Tensor) -> Streamed:
         """Return the images at `places`, with these labels; the statistics stay those of all."""
@@ -142,7 +138,7 @@ class Streamed:
                 pixels, read = self._next_readable(places[0])
             order = torch.arange(len(places)) % len(read)
             pixels, places = pixels[order], [read[number] for number in order.tolist()]
-        return Images(pixels, self._labels[places]).to(self.device)
+        return Images(pixels, self.labels[places]).to(self.device)
 
     def _next_readable(self, place: int) -> tuple[Tensor, list[int]]:
         """Return the first image behind `place` that can be read. ImagesGone before all have been tried."""
