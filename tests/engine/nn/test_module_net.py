@@ -92,6 +92,9 @@ def words():
 def needs(depth, width):
     return fixed()
 
+def deep():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 9), nn.Flatten(), nn.Linear(4, 10))
+
 number = 3
 """
 
@@ -211,6 +214,8 @@ def test_the_seed_decides_the_weights() -> None:
         ("mine_for_a_test:number", "is a int"),
         ("mine_for_a_test:needs", "needs depth, width; write mine_for_a_test:needs(depth=…, width=…)"),
         ("mine_for_a_test:Small(channels=3)", "wants images of 3 channels; these have 1"),
+        ("torchvision:alexnet", "images of 8x8x1 are too small for it; a larger --size"),
+        ("mine_for_a_test:deep", "images of 8x8x1 are too small for it; a larger --size"),
         ("mine_for_a_test:Smal", "has no 'Smal'; did you mean 'Small'?"),
         ("nowhere_at_all:Small", "there is no module 'nowhere_at_all'"),
         ("torchvision:resnet19", "no such classification model; did you mean 'resnet18'?"),
