@@ -172,6 +172,8 @@ def _way_out(error: BaseException, model: nn.Module, size: Size) -> str:
     if first is not None and len(size) == 3 and first.in_channels != size[2]:
         channels = f"{first.in_channels} channel{'s' if first.in_channels > 1 else ''}"
         return f"wants images of {channels}; these have {size[2]} ({error_line(error)})"
+    if "too small" in str(error) or "can't be greater than actual input size" in str(error):
+        return f"images of {size_text(size)} are too small for it; a larger --size ({error_line(error)})"
     if any(p.dtype in (torch.float16, torch.bfloat16, torch.float64) for p in model.parameters()):
         return f"its weights are no float32: call .float() on it ({error_line(error)})"
     return f"on images of {size_text(size)}: {error_line(error)}"

@@ -53,7 +53,7 @@ def predict(history: History) -> Predictions:
     return Predictions(
         steps_per_epoch=checked.steps_per_epoch if checked is not None else None,
         at_most=checked is not None and not checked.data.opened,
-        parameters=checked.table.parameters if checked is not None else None,
+        parameters=_parameters(checked) if checked is not None else None,
         memory=float(memory) if isinstance(memory, int | float) else None,
         first_loss=first.value if first is not None else None,
         first_rule=first.rule if first is not None else "ln C",
@@ -61,6 +61,11 @@ def predict(history: History) -> Predictions:
         activation_std=predicted_stds(history),
         schedule=_schedule(checked, run).as_told(run.schedule) if checked is not None else None,
     )
+
+
+def _parameters(checked: Checked) -> int | None:
+    """Return the number that the recipe alone tells; None of PyTorch code, which this process can't count."""
+    return checked.table.parameters if checked.table.rows else None
 
 
 def _schedule(checked: Checked, run: RunStarted) -> Schedule:

@@ -26,6 +26,8 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, from_table, loads, override
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
+from cvtui.tui.panes.prediction import compare
+from cvtui.tui.panes.predictions import predict
 from tests.engine.making import history, train
 
 pytestmark = pytest.mark.torch
@@ -91,6 +93,9 @@ def words():
 
 def needs(depth, width):
     return fixed()
+
+def deep():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 9), nn.Flatten(), nn.Linear(4, 10))
 
 number = 3
 """
@@ -211,6 +216,8 @@ def test_the_seed_decides_the_weights() -> None:
         ("mine_for_a_test:number", "is a int"),
         ("mine_for_a_test:needs", "needs depth, width; write mine_for_a_test:needs(depth=…, width=…)"),
         ("mine_for_a_test:Small(channels=3)", "wants images of 3 channels; these have 1"),
+        ("torchvision:alexnet", "images of 8x8x1 are too small for it; a larger --size"),
+        ("mine_for_a_test:deep", "images of 8x8x1 are too small for it; a larger --size"),
         ("mine_for_a_test:Smal", "has no 'Smal'; did you mean 'Small'?"),
         ("nowhere_at_all:Small", "there is no module 'nowhere_at_all'"),
         ("torchvision:resnet19", "no such classification model; did you mean 'resnet18'?"),
@@ -232,6 +239,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None
     assert train_folder(half.path, stop) == 128 + signal.SIGTERM
     assert train(half, resume=True)[0] == 0
     assert history(half).steps.loss.tolist() == history(whole).steps.loss.tolist()
+
+
+def test_the_screen_expects_no_number_of_parameters_that_it_cannot_count(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "runs", "one", dumps(recipe("Small")))
+    assert train(run)[0] == 0
+    found = history(run)
+    (line,) = (line for line in compare(found, predict(found)) if line.what == "parameters")
+    assert (line.predicted, line.measured, line.agree) == ("–", "186", None)
 
 
 def test_its_own_weights_are_the_usual_beginning() -> None:
