@@ -384,3 +384,12 @@ def test_the_samples_are_those_of_the_library(tmp_path: Path) -> None:
     }, "the picture, not the mask beside it"  # fmt: skip
     assert any("1 samples hold several pictures" in note and "d.e/f.png" in note for note in found.notes)
     assert any("2 samples lack a picture or a label" in note and "a.tar:img" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("word", ["foo", "PublicTest2"])
+def test_a_split_column_that_says_else_is_told(word: str, tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(8)]
+    touch(tmp_path, names)
+    rows = [(name, "ab"[number % 2], ["train", word][number // 6]) for number, name in enumerate(names)]
+    found = listing(table(tmp_path / "t.csv", [("filename", "label", "split"), *rows]))
+    assert any(f"the column 'split' is not used: {word!r} is none of" in note for note in found.notes), found.notes
