@@ -348,3 +348,16 @@ def test_a_folder_says_where_it_lies(say: Say, tmp_path: Path) -> None:
             Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(tmp_path / name / f"{number}.png")
     told = json.loads(say("data", f"folder:{tmp_path}", "--json").out)
     assert (told["where"], told["state"]) == (str(tmp_path), "ready")
+
+
+def test_what_a_callable_prints_stands_in_no_json(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "talking_set.py").write_text(
+        "import numpy as np\n"
+        "def make():\n"
+        "    print('loading')\n"
+        "    return [(np.full((8, 8), 9 * n, np.uint8), n % 2) for n in range(12)]\n"
+    )
+    told = say("data", "talking_set:make", "--json")
+    assert json.loads(told.out)["train_counts"] == [5, 5]
+    assert "loading" in told.err

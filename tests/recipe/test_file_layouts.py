@@ -406,3 +406,12 @@ def test_files_and_columns_know_the_words_of_folders(name: str, part: str) -> No
 )  # fmt: skip
 def test_a_value_that_says_more_is_no_part(value: str, part: str) -> None:
     assert part_of_value(value) == part
+
+
+@pytest.mark.parametrize("word", ["foo", "PublicTest2"])
+def test_a_split_column_that_says_else_is_told(word: str, tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(8)]
+    touch(tmp_path, names)
+    rows = [(name, "ab"[number % 2], ["train", word][number // 6]) for number, name in enumerate(names)]
+    found = listing(table(tmp_path / "t.csv", [("filename", "label", "split"), *rows]))
+    assert any(f"the column 'split' is not used: {word!r} is none of" in note for note in found.notes), found.notes

@@ -475,3 +475,31 @@ def test_slips_in_the_path_say_what_is_meant(tmp_path: Path, monkeypatch: pytest
         assert "\n" not in caught.value.message
     for text in ("folder: my pets", "folder:'my pets'", "folder:folder:~/my pets/", "FOLDER:my pets//"):
         assert facts(override(Recipe(), {"data": text})).classes == ("cat", "dog"), text
+
+
+@pytest.mark.parametrize("names", [("images", "masks"), ("images", "annotations/trimaps"), ("JPEGImages", "labels")])
+def test_masks_beside_their_pictures_are_no_classes(names: tuple[str, str], tmp_path: Path) -> None:
+    """Oxford pets, unpacked, would else be two classes: images and annotations."""
+    text = refusal(fill(tmp_path, *names))
+    assert "no classes by their names" in text
+    assert "split=none" in text
+    found = facts(override(Recipe(), {"data": f"folder:{tmp_path}(split=none)"}))
+    assert found.classes == tuple(sorted(name.split("/")[0] for name in names))
+
+
+def test_masks_within_each_class_are_told(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{name}/{kind}" for name in ("COVID", "Normal") for kind in ("images", "masks")))
+    assert "the pictures in masks would be trained on too" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("images", "cat"), ("mask", "no mask"), ("seg", "cls"), ("labels", "stickers")])
+def test_names_that_may_be_classes_stay(names: tuple[str, str], tmp_path: Path) -> None:
+    assert len(listing(fill(tmp_path, *names), 0.25).classes) == 2
+
+
+def test_the_labels_of_a_half_of_images_are_named(tmp_path: Path) -> None:
+    """Roboflow's layout: train/_annotations.csv beside the images."""
+    fill(tmp_path, "train", "valid")
+    (tmp_path / "train" / "_annotations.csv").write_text("filename,class\n")
+    assert "csv:" in (text := refusal(tmp_path)), text
+    assert "train/_annotations.csv" in text

@@ -276,6 +276,9 @@ def _sums(name: str, found: LocatedSet) -> str:
 
 def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     """Count and measure the set in its files. RequestError."""
+    import sys
+    from contextlib import redirect_stdout
+
     import torch
 
     from cvtui.engine.data.depth import unit_of
@@ -283,7 +286,8 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     from cvtui.engine.data.loading import load
     from cvtui.engine.observe.image_writer import encodable
 
-    split = load(recipe)
+    with redirect_stdout(sys.stderr):  # what a user's callable prints is no fact
+        split = load(recipe)
     stats = channel_stats(split.train)
     counts = [torch.bincount(part.labels, minlength=classes).tolist() for part in (split.train, split.validation)]
     return {

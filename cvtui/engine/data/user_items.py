@@ -71,7 +71,8 @@ def read_picture(value: Any, number: int) -> Picture:
     try:
         tensor = _tensor(value)
     except (TypeError, ValueError, RuntimeError):
-        raise BadItem(f"the image of item {number} is a {type(value).__name__}") from None
+        raise BadItem(f"the image of item {number} is a {_kind(value)}; it must be a PIL image, an array or a tensor "
+                      "with values") from None  # fmt: skip
     if tensor.is_complex():
         raise BadItem(f"the image of item {number} holds complex numbers")
     if tensor.numel() == 0:
@@ -98,6 +99,14 @@ def _of_pillow(image: Any) -> Picture:
     grey = image.mode in ("L", "1") and "transparency" not in image.info
     array = np.asarray(image.convert("L") if grey else to_rgb(image))
     return Picture(torch.from_numpy(np.array(array[..., None] if grey else array)), "bytes")
+
+
+def _kind(value: Any) -> str:
+    """Name the type, and what keeps the values of a tensor from being read."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    layout = "" if value.layout == torch.strided else f" of layout {str(value.layout).removeprefix('torch.')}"
+    return f"{type(value).__name__}{layout} on {value.device.type!r}"
 
 
 def _tensor(value: Any) -> Tensor:

@@ -169,6 +169,8 @@ def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[Tabl
     split = _split_column(table, options)
     pictures = _path_column(table, options, finder, path)
     labels = _label_columns(table, options, {pictures, *([split] if split is not None else [])}, path)
+    if split is None:
+        table.notes.extend(_unused_splits(table, {pictures, *labels}))
     return table, Columns(pictures, labels, split)
 
 
@@ -232,6 +234,18 @@ def _split_column(table: Table, options: dict[str, str]) -> int | None:
         if asked is not None:
             raise RequestError(f"data: split={options['split']}: {strange!r} is none of train, val and test")
     return None
+
+
+def _unused_splits(table: Table, besides: set[int]) -> list[str]:
+    """Tell of columns that are called as a split and say else: their test pictures would be trained on unnoticed."""
+    notes = []
+    for number in _usual(table, SPLIT_NAMES, besides):
+        strange = sorted(set(filter(None, table.column(number))), key=lambda value: (key_of(value) in SPLITS, value))
+        if strange:
+            notes.append(
+                f"the column {table.header[number]!r} is not used: {strange[0]!r} is none of train, val and test"
+            )
+    return notes
 
 
 def _label_columns(table: Table, options: dict[str, str], besides: set[int], path: Path) -> tuple[int, ...]:

@@ -75,6 +75,7 @@ def find_layout(path: str, split: Mapping[str, str]) -> Layout:
         root.notes.append(f"no classes: {named(left_out)}")
     found = _halves(root) or _one_folder(root) or _halves_inside(root) or _half_beside_classes(root)
     if found is None:
+        _masks(root)
         _same_subfolders(root)
         found = Layout((path,), notes=_nested(root))
     return replace(found, notes=(*root.notes, *found.notes))
@@ -267,7 +268,7 @@ def _flat(root: _Folder, train: str, names_of_halves: list[str]) -> None:
         return
     raise root.refusal(
         f"{named(names_of_halves)}: images, but no class folders; each class needs one{by_file_names(train, names)}",
-        f"{label_file(root.path)}if they are the classes: {root.text(split='none')}",
+        f"{label_file(root.path) or label_file(train)}if they are the classes: {root.text(split='none')}",
     )
 
 
@@ -350,6 +351,25 @@ def _half_beside_classes(root: _Folder) -> Layout | None:
     notes += [f"{name}/ is not used: its images may have no labels" for name in flat]
     place = (_unwrapped(os.path.join(root.path, held), root.path)[0],) if held else ()
     return Layout((root.path,), place, notes=tuple(notes), no_classes=frozenset(again + flat))
+
+
+def _masks(root: _Folder) -> None:
+    """Refuse pictures beside their masks or annotations: folders that say what a file is, not which class."""
+    if masks := halves.answers(root.holding):
+        others = [name for name in root.holding if name not in masks]
+        names = images_in(os.path.join(root.path, others[0]))
+        raise root.refusal(
+            f"{named(masks)} beside {named(others)}: these are no classes by their names; each class needs a folder"
+            f"{by_file_names(os.path.join(root.path, others[0]), names)}",
+            f"{label_file(root.path)}if they are the classes: {root.text(split='none')}",
+        )
+    below = {kid for name in root.holding for kid in class_folders(os.path.join(root.path, name))}
+    if masks := halves.answers(sorted(below)):
+        raise root.refusal(
+            f"the folders of {named(root.holding)} hold {named(masks)} beside {named(sorted(below - {*masks}))}: the "
+            f"pictures in {named(masks)} would be trained on too",
+            f"move them elsewhere; if they are to be trained on: {root.text(split='none')}",
+        )
 
 
 def _same_subfolders(root: _Folder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 Role = Literal["train", "val", "test", "other"]
@@ -19,6 +20,10 @@ _NEUTRAL = (
     "part|the|my|new|final|full|all|small|resized|cropped|raw|clean|labell?ed|ds|集"
 )
 _WORD = {role: re.compile(f"({_NEUTRAL}|x|y)?({stems})({_NEUTRAL})?") for role, stems in _STEMS.items()}
+_PICTURES = re.compile("(jpeg|jpg|png|rgb)?(images?|imgs?|pics?|pictures?|photos?)")
+_ANSWERS = re.compile(
+    "(annotations?|labels?|masks?|trimaps?|gt|groundtruths?|segmentations?|seg|xmls?|bbox|boxes|annots?)"
+)
 _PARTS = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -49,3 +54,11 @@ def role(name: str) -> Role | None:
 def rest(name: str) -> tuple[str, ...]:
     """Return the words of a name that say neither its half nor nothing: `seg_train` -> (seg,)."""
     return tuple(word for word in words(name) if role_of_word(word) is None and not re.fullmatch(f"({_NEUTRAL})", word))
+
+
+def answers(names: Sequence[str]) -> list[str]:
+    """Return the folders of masks or annotations, where the names are those of a segmentation set; else []."""
+    keys = {name: re.sub(r"[\W_\d]", "", name).lower() for name in names}
+    found = [name for name in names if _ANSWERS.fullmatch(keys[name])]
+    pictures = [name for name in names if _PICTURES.fullmatch(keys[name])]
+    return found if pictures and len(found) + len(pictures) == len(keys) else []

@@ -156,6 +156,8 @@ SET = TensorDataset(torch.zeros(8, 1, 8, 8), torch.arange(8) % 2)
         (Items(torch.zeros(1, 3, 8, 8)), "the image of item 0 has 4 dimensions, not C x H x W"),
         (Items(torch.zeros(3, 8, 8), torch.zeros(4, 8, 8)), "differ in their channels: 8x8x3, 8x8x4"),
         (Items(torch.zeros(5), torch.zeros(3, 8, 8)), "its images differ: 5, 8x8x3"),
+        (Items(torch.eye(8).to_sparse()), "a Tensor of layout sparse_coo on 'cpu'; it must be a PIL image"),
+        (Items(torch.zeros(3, 8, 8, device="meta")), "a Tensor on 'meta'; it must be a PIL image"),
         (Items("cat.png"), "the image of item 0 is a str"),
         (Items(None), "the image of item 0 is a NoneType"),
         (Items(torch.zeros(3, 0, 8)), "the image of item 0 is empty"),
