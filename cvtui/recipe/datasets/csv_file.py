@@ -240,7 +240,7 @@ def _unused_splits(table: Table, besides: set[int]) -> list[str]:
     """Tell of columns that are called as a split and say else: their test pictures would be trained on unnoticed."""
     notes = []
     for number in _usual(table, SPLIT_NAMES, besides):
-        strange = sorted(set(filter(None, table.column(number))), key=lambda value: (key_of(value) in SPLITS, value))
+        strange = sorted(set(filter(None, table.column(number))), key=lambda value: (bool(part_of_value(value)), value))
         if strange:
             notes.append(
                 f"the column {table.header[number]!r} is not used: {strange[0]!r} is none of train, val and test"
