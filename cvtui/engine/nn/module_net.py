@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from cvtui.calc import Size
 from cvtui.calc.module_table import ModuleTable
@@ -49,9 +50,22 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet
         load_code(target)
         torch.manual_seed(stream_seed(seed, WEIGHTS))
         model = build(target, classes, size)
+        _check_parameters(model, target, size)
         told = _fit_head(model, target, size, classes)
     table = summarize_module(model, size, str(target))
     return ModuleNet(model, table, told)
+
+
+def _check_parameters(model: nn.Module, target: NetTarget, size: Size) -> None:
+    """Give lazy layers their sizes, and check that there are float32 parameters to train. RequestError."""
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        _real_pass(model, target, size)
+    other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
+    if other is not None:
+        kind = str(other).removeprefix("torch.")
+        raise RequestError(f"{target}: has {kind} weights; training is in float32: return model.float()")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
 
 
 def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:
@@ -128,6 +142,10 @@ def _look(model: nn.Module, target: NetTarget, size: Size) -> Seen:
     """Run two images of zeros through a copy without numbers; where the code asks for numbers, through the model."""
     with contextlib.suppress(Exception, SystemExit):  # whatever a stranger's code says to tensors without numbers
         return _pass(meta_copy(model), torch.empty(_shape(size), device="meta"))
+    return _real_pass(model, target, size)
+
+
+def _real_pass(model: nn.Module, target: NetTarget, size: Size) -> Seen:
     try:
         return _pass(model, torch.zeros(_shape(size)))
     except (Exception, SystemExit) as error:
@@ -174,6 +192,4 @@ def _way_out(error: BaseException, model: nn.Module, size: Size) -> str:
         return f"wants images of {channels}; these have {size[2]} ({error_line(error)})"
     if "too small" in str(error) or "can't be greater than actual input size" in str(error):
         return f"images of {size_text(size)} are too small for it; a larger --size ({error_line(error)})"
-    if any(p.dtype in (torch.float16, torch.bfloat16, torch.float64) for p in model.parameters()):
-        return f"its weights are no float32: call .float() on it ({error_line(error)})"
     return f"on images of {size_text(size)}: {error_line(error)}"

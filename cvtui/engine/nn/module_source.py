@@ -220,7 +220,7 @@ def _called(target: NetTarget, build: Callable[..., Any], options: dict[str, Any
     except (Exception, SystemExit) as error:
         raise RequestError(f"{target}: {_why(error, build, target)}") from error
     if not isinstance(model, nn.Module):
-        what = "a class of models; add brackets" if isinstance(model, type) else f"a {type(model).__name__}"
+        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
         raise RequestError(f"{target}: gives {what}, not a torch.nn.Module")
     return model
 

@@ -94,6 +94,15 @@ def words():
 def needs(depth, width):
     return fixed()
 
+def half():
+    return fixed().half()
+
+def still():
+    return fixed().requires_grad_(False)
+
+def lazy():
+    return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+
 def deep():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 9), nn.Flatten(), nn.Linear(4, 10))
 
@@ -195,10 +204,11 @@ def test_a_model_that_is_there_already_is_trained() -> None:
     assert made.table.parameters == sum(p.numel() for p in made.model.parameters())
 
 
-def test_the_seed_decides_the_weights() -> None:
+@pytest.mark.parametrize("net", ["Small", "lazy"])
+def test_the_seed_decides_the_weights(net: str) -> None:
     def weights(seed: int) -> Tensor:
         state = torch.get_rng_state()
-        model = build_module("mine_for_a_test:Small", (8, 8, 1), 10, seed).model
+        model = build_module(f"mine_for_a_test:{net}", (8, 8, 1), 10, seed).model
         assert torch.equal(torch.get_rng_state(), state), "the process's own random numbers are as they were"
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
@@ -212,7 +222,9 @@ def test_the_seed_decides_the_weights() -> None:
         ("mine_for_a_test:raises", "raised ValueError: no such luck"),
         ("mine_for_a_test:Leaves", "SystemExit: 9"),
         ("mine_for_a_test:maps", "puts out N x 10x8x8; an image classifier gives N x classes"),
-        ("mine_for_a_test:words", "a class of models"),
+        ("mine_for_a_test:words", "gives the class Module, not a torch.nn.Module"),
+        ("mine_for_a_test:half", "has float16 weights; training is in float32: return model.float()"),
+        ("mine_for_a_test:still", "none of its parameters requires a gradient, so there is nothing to train"),
         ("mine_for_a_test:number", "is a int"),
         ("mine_for_a_test:needs", "needs depth, width; write mine_for_a_test:needs(depth=…, width=…)"),
         ("mine_for_a_test:Small(channels=3)", "wants images of 3 channels; these have 1"),
