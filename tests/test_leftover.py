@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,13 @@ def test_what_works_in_the_folder_or_on_it_is_ended(tmp_path: Path, inside: bool
         for process in processes:
             process.kill()
             process.wait()
+
+
+def test_a_process_that_went_into_the_folder_does_not_end_itself(tmp_path: Path) -> None:
+    script = "import os, sys; from pathlib import Path; from tests.leftover import end_processes_in\n"
+    script += "os.chdir(sys.argv[1]); end_processes_in(Path(sys.argv[1])); print('here')"
+    root = Path(__file__).parents[1]
+    words = [sys.executable, "-c", script, str(tmp_path / "inside")]
+    (tmp_path / "inside").mkdir()
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "here\n"), done.stderr
