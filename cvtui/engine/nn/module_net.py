@@ -50,22 +50,22 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet
         load_code(target)
         torch.manual_seed(stream_seed(seed, WEIGHTS))
         model = build(target, classes, size)
-        _check_parameters(model, target, size)
+        _check_weights(model, target, size)
         told = _fit_head(model, target, size, classes)
+    if not any(p.requires_grad for p in model.parameters()):  # a new head of a frozen net does
+        raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
     table = summarize_module(model, size, str(target))
     return ModuleNet(model, table, told)
 
 
-def _check_parameters(model: nn.Module, target: NetTarget, size: Size) -> None:
-    """Give lazy layers their sizes, and check that there are float32 parameters to train. RequestError."""
+def _check_weights(model: nn.Module, target: NetTarget, size: Size) -> None:
+    """Give lazy layers their sizes, and check that all weights are float32. RequestError."""
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         _real_pass(model, target, size)
     other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
     if other is not None:
         kind = str(other).removeprefix("torch.")
         raise RequestError(f"{target}: has {kind} weights; training is in float32: return model.float()")
-    if not any(p.requires_grad for p in model.parameters()):
-        raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
 
 
 def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:

@@ -98,7 +98,11 @@ def half():
     return fixed().half()
 
 def still():
-    return fixed().requires_grad_(False)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).requires_grad_(False)
+
+def backbone():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1000))
+    return net.requires_grad_(False)
 
 def lazy():
     return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
@@ -187,6 +191,12 @@ def test_a_head_of_another_width_is_replaced_and_told(net: str, head: str) -> No
     assert made.told[0].startswith(f"head {head}: ")
     assert made.told[0].endswith("→ 10, drawn anew")
     assert made.model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+
+
+def test_a_frozen_net_whose_head_is_replaced_trains_that_head() -> None:
+    """The usual transfer learning: all is frozen, and the new head is not."""
+    model = build_module("mine_for_a_test:backbone", (8, 8, 1), 10).model
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["3.weight", "3.bias"]
 
 
 @pytest.mark.parametrize("kind", ["dict", "named", "tuple"])
