@@ -11,8 +11,8 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from cvtui import settings
 from cvtui.text import clean, count, percent
-from cvtui.tui import settings
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import (
