@@ -21,6 +21,8 @@ from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
+    from cvtui.notify.hooks import EndHooks
+    from cvtui.tui.end_notice import EndNotice
     from cvtui.tui.screens.train import TrainScreen
     from cvtui.tui.train.modals import Leaving
     from cvtui.tui.train.run_commands import Left
@@ -63,16 +65,19 @@ class CvtuiApp(App[None]):
         prewarm: bool = True,
         fps: float = 10.0,
         shown: Callable[[], None] = lambda: None,
+        hooks: EndHooks | None = None,
     ) -> None:
         """`fps`: frames of a live run a second, at most. `shown`: called after the first frame.
 
         `prewarm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
-        Raises RequestError if `attach` is no run folder.
+        `hooks`: what is told when a run that is started here ends. Raises RequestError if `attach` is no run folder.
         """
         super().__init__()
         self.prewarm = prewarm
         self.fps = fps
         self.shown = shown
+        self.hooks = hooks
+        self.end_notice: EndNotice | None = None
         self.recipe = recipe or Recipe()
         self.runs = runs
         self.attach = RunFolder.open(attach) if attach is not None else None
@@ -175,6 +180,33 @@ class CvtuiApp(App[None]):
             self.notify(f"No picture was saved: {error.strerror}", severity="error", markup=False)
         else:
             self.notify(path, title="Saved", markup=False)
+
+    # ------------------------------------------------------------------ the end of runs
+
+    def watch_end(self, folder: RunFolder, size: int = 0) -> None:
+        """Have the end of a run told; `size`: bytes of its log before it was resumed."""
+        self.follow_end(folder, size)
+        if not self.hooks:
+            return
+        from cvtui.notify.start import watch_end
+
+        try:
+            watch_end(folder, self.hooks, size)
+        except OSError as error:
+            self.notify(f"Its end will not be told: {error.strerror}", severity="error", markup=False)
+
+    def follow_end(self, folder: RunFolder, size: int = 0) -> None:
+        """Have the terminal notify when a living run ends; `size` as for `watch_end`."""
+        if self.end_notice is None:
+            from cvtui.tui.end_notice import EndNotice
+
+            self.end_notice = EndNotice(self, self.write_to_terminal)
+        self.end_notice.follow(folder, size)
+
+    def write_to_terminal(self, text: str) -> None:
+        """Write an escape sequence past Textual's screen; a headless app writes nothing."""
+        if not self.is_headless and self._driver is not None:
+            self._driver.write(text)
 
     # ------------------------------------------------------------------ leaving
 
