@@ -236,3 +236,32 @@ def test_a_log_with_a_failure_of_the_notice_behind_its_end_reads_as_before(tmp_p
     tell_and_log(folder, EndHooks("echo out; exit 1"), message_of(summary(folder), "finished"), 5.0)
     assert (before, summary(folder).state) == ("finished", "finished")
     assert "out" in folder.log.read_text()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("blurred", "term"), [(True, "xterm-kitty"), (True, "xterm-256color"), (False, "xterm-kitty")])
+def test_the_screen_tells_its_terminal_unless_that_has_the_focus(tmp_path: Path, blurred: bool, term: str) -> None:
+    from tests.cli.terminal import Terminal
+
+    folder = make_folder(tmp_path)
+    trainer = subprocess.Popen([sys.executable, "-c", TRAINER, str(folder.path)])
+    try:
+        wait_until(lambda: folder.alive() and folder.events.is_file(), what="the trainer")
+        with Terminal("attach", str(folder.path), cwd=tmp_path, TERM=term) as screen:
+            screen.shows("Loss")
+            if blurred:
+                screen.type("\x1b[O")
+            at = screen.pieces
+            trainer.kill()
+            screen.shows("lost", since=at)
+            notice = "\x1b]99;i=cvtui:d=0;cvtui: run is lost\x1b\\" if term == "xterm-kitty" else "\a"
+            if blurred:
+                wait_until(lambda: notice in screen.since(at), what="the notification")
+            else:
+                time.sleep(4)  # three looks at the run, a second each
+                assert "\a" not in screen.since(at)
+            screen.type("q")
+            screen.process.wait(30)
+    finally:
+        trainer.kill()
+        trainer.wait()
