@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cvtui import door
+from cvtui.own_python import own_module
 
 if TYPE_CHECKING:
     from cvtui.notify.hooks import EndHooks
@@ -33,7 +33,7 @@ def watch_end(folder: RunFolder, hooks: EndHooks, size: int = 0) -> subprocess.P
 
     order = WatchOrder(str(folder.path.absolute()), hooks, size)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "cvtui.notify"],
+        own_module("cvtui.notify"),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
