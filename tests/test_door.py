@@ -386,6 +386,10 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "runlog/lock.py": ({"FileLock", "os.utime"}, "on Windows, after the door; on a file that it has opened"),
     "settings.py": (
         {"file.parent.mkdir", "tempfile.mkstemp", "open", "os.replace", "os.unlink"}, "the person's own settings"),
+    "tui/jobs/job.py": (
+        {"tempfile.TemporaryDirectory", "tempfile.TemporaryFile", "(Path(self._folder.name) / name).write_bytes"},
+        "temporary files of its own",
+    ),
     "tui/train/precheck_modal.py": (
         {"tempfile.TemporaryDirectory", "recipe.write_text"},
         "a temporary folder of its own",

@@ -18,6 +18,7 @@ from cvtui import door
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
 from cvtui.cli.output.progress import RunReport
+from cvtui.job_share import tell_share
 from cvtui.notify.start import log_size, watch_end
 from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.runlog.history import History
@@ -88,6 +89,7 @@ def follow(
                 if as_json:
                     _pass_on(records)
                 report.show(history, worker.signals)
+                tell_share(*_share(history))
         except BrokenPipeError:  # its reader went away: what runs in the foreground ends with its pipe
             worker.stop()
             process.discard_output()
@@ -120,6 +122,14 @@ def _pass_on(records: Tail) -> None:
         with process.tolerate_output_errors():
             sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
             sys.stdout.buffer.flush()
+
+
+def _share(history: History) -> tuple[float, str]:
+    """Return the share of the training that is done, and its epoch, for a screen that has started us."""
+    run = history.run
+    if run is None or not run.total_steps:
+        return 0.0, "starting"
+    return history.steps_done / run.total_steps, f"epoch {len(history.epochs) + 1}"
 
 
 class TrainingProcess:

@@ -332,6 +332,11 @@ class FormView(Widget):
 
     # ------------------------------------------------------------------ what can be done
 
+    @property
+    def valid_recipe(self) -> Recipe | None:
+        """The form's recipe; None while something in it is wrong."""
+        return self._validation.recipe if self._validation is not None else None
+
     async def fill(self, recipe: Recipe) -> None:
         """Fill every field from `recipe`."""
         await self.form.fill(recipe)
