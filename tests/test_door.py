@@ -387,8 +387,8 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "settings.py": (
         {"file.parent.mkdir", "tempfile.mkstemp", "open", "os.replace", "os.unlink"}, "the person's own settings"),
     "tui/jobs/job.py": (
-        {"tempfile.TemporaryDirectory", "tempfile.TemporaryFile", "(Path(self._folder.name) / name).write_bytes"},
-        "temporary files of its own",
+        {"tempfile.TemporaryDirectory", "(Path(self._folder.name) / name).write_bytes"},
+        "a temporary folder of its own",
     ),
     "tui/train/precheck_modal.py": (
         {"tempfile.TemporaryDirectory", "recipe.write_text"},

@@ -18,6 +18,14 @@ from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 
 
+class Box(Checkbox):
+    """A check box that can be read without colours: Textual's own has its X also when it is off."""
+
+    @property
+    def BUTTON_INNER(self) -> str:  # type: ignore[override]
+        return "X" if self.value else " "
+
+
 class JobForm(Modal[list[str] | None]):
     """Return the options as words of a command line, or None if cancelled."""
 
@@ -36,8 +44,8 @@ class JobForm(Modal[list[str] | None]):
         & .row { height: 1; }
         & Checkbox { width: 19; padding: 0; border: none; background: $surface; }
         & .none { width: 19; }
-        & Input { width: 1fr; }
-        & .about { width: 38; margin-left: 1; color: $foreground 60%; }
+        & Input { width: 4fr; }
+        & .about { width: 5fr; margin-left: 1; color: $foreground 60%; }
         & #job-words { margin-top: 1; color: $text-primary; }
         & #job-words.wrong { color: $text-error; }
     }
@@ -50,7 +58,7 @@ class JobForm(Modal[list[str] | None]):
         self.spec = spec
         self._start = [*start]
         self._boxes = [
-            Checkbox(option.flag, option.on, id=f"on-{number}", compact=True) if option.flag else None
+            Box(option.flag, option.on, id=f"on-{number}", compact=True) if option.flag else None
             for number, option in enumerate(spec.options)
         ]
         self._inputs = [
