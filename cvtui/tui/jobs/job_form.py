@@ -18,8 +18,10 @@ from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets.modal import Modal
 
 
-class Box(Checkbox):
-    """A check box that can be read without colours: Textual's own has its X also when it is off."""
+class Box(Checkbox, inherit_bindings=False):
+    """A check box that can be read without colours, and leaves enter to the form."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "toggle_button", "Choose", show=False)]
 
     @property
     def BUTTON_INNER(self) -> str:  # type: ignore[override]
@@ -31,7 +33,7 @@ class JobForm(Modal[list[str] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
-        Binding("ctrl+r", "start", "Start"),
+        Binding("enter,ctrl+r", "start", "Start"),
         Binding("down", "app.focus_next", "Next", show=False),
         Binding("up", "app.focus_previous", "Before", show=False),
     ]

@@ -58,7 +58,7 @@ class JobView(Modal[None]):
                 yield Button("Back", id="job-back", variant="primary", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#job-back").focus()
+        self.query_one("#job-output").focus()  # arrows scroll it
         self._timer = self.set_interval(POLL_SECONDS, self._poll)
         self._poll()
 
