@@ -45,6 +45,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """1204, "row" -> "1,204 rows"; 1, "row" -> "1 row"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def significant(value: float | None, digits: int = 3) -> str:
     """0.012345 -> "0.0123", 1 -> "1.00", 12345 -> "1.2e4", None -> "–": always `digits` digits, for columns."""
     if value is None:

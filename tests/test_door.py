@@ -384,8 +384,12 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "labs/folder.py": ({"base.mkdir", "folder.path.mkdir"}, "the run folder itself"),
     "runlog/manage.py": ({"place.iterdir", "source.rename"}, "whole run folders, and the bin"),
     "runlog/lock.py": ({"FileLock", "os.utime"}, "on Windows, after the door; on a file that it has opened"),
-    "tui/settings.py": (
+    "settings.py": (
         {"file.parent.mkdir", "tempfile.mkstemp", "open", "os.replace", "os.unlink"}, "the person's own settings"),
+    "tui/jobs/job.py": (
+        {"tempfile.TemporaryDirectory", "(Path(self._folder.name) / name).write_bytes"},
+        "a temporary folder of its own",
+    ),
     "tui/train/precheck_modal.py": (
         {"tempfile.TemporaryDirectory", "recipe.write_text"},
         "a temporary folder of its own",

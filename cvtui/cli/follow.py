@@ -18,12 +18,15 @@ from cvtui import door
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
 from cvtui.cli.output.progress import RunReport
+from cvtui.job_share import tell_share
+from cvtui.notify.start import log_size, watch_end
 from cvtui.runlog.folder import RunFolder, fresh_name
 from cvtui.runlog.history import History
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.worker_process import launch, resume_words, stop
 
 if TYPE_CHECKING:
+    from cvtui.notify.hooks import EndHooks
     from cvtui.recipe.validation import Checked
     from cvtui.runlog.early_process import EarlyProcess
 
@@ -40,13 +43,15 @@ def train_without_screen(
     strict_name: bool = False,
     as_json: bool = False,
     quiet: bool = False,
+    hooks: EndHooks | None = None,
 ) -> int:
     """Train in the foreground until the end, in the `early` process where there is one; return the exit code.
 
     `strict_name`: the recipe's name was asked for on the command line, and must be free; a name from a recipe file gets
     -2, -3 … where it is taken, so that `cvtui runs/NAME/recipe.toml` repeats a run.
     """
-    return follow(make_folder(checked, runs, strict_name), checked, early=early, as_json=as_json, quiet=quiet)
+    folder = make_folder(checked, runs, strict_name)
+    return follow(folder, checked, early=early, as_json=as_json, quiet=quiet, hooks=hooks)
 
 
 def follow(
@@ -59,6 +64,7 @@ def follow(
     as_json: bool = False,
     quiet: bool = False,
     with_terminal: bool = False,
+    hooks: EndHooks | None = None,
 ) -> int:
     """Start the worker on `folder`, print its progress, and return the exit code.
 
@@ -72,8 +78,10 @@ def follow(
     if resume:
         report.skip(history)
     report.begin()
+    size = log_size(folder) if resume else 0
     with TrainingProcess(folder, resume, rate, with_terminal, early) as worker:
         try:
+            watching = watch_end(folder, hooks, size) if hooks else None
             running = True
             while running:
                 running = worker.wait(POLL_SECONDS)
@@ -81,6 +89,7 @@ def follow(
                 if as_json:
                     _pass_on(records)
                 report.show(history, worker.signals)
+                tell_share(*_share(history))
         except BrokenPipeError:  # its reader went away: what runs in the foreground ends with its pipe
             worker.stop()
             process.discard_output()
@@ -89,6 +98,9 @@ def follow(
             report.close()
     code = exit_code(worker, history)
     report.end(history, code, worker.code, worker.signals)
+    if watching is not None:
+        with contextlib.suppress(KeyboardInterrupt):  # it goes on without us
+            watching.wait()  # in a container all ends with us
     return code
 
 
@@ -110,6 +122,14 @@ def _pass_on(records: Tail) -> None:
         with process.tolerate_output_errors():
             sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
             sys.stdout.buffer.flush()
+
+
+def _share(history: History) -> tuple[float, str]:
+    """Return the share of the training that is done, and its epoch, for a screen that has started us."""
+    run = history.run
+    if run is None or not run.total_steps:
+        return 0.0, "starting"
+    return history.steps_done / run.total_steps, f"epoch {len(history.epochs) + 1}"
 
 
 class TrainingProcess:

@@ -127,6 +127,10 @@ def _run(words: list[str], debug: bool) -> int:
         return _report(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except SystemExit as end:  # click's answer to a reader that went away (`| head`); nothing else of it ends so
+        if isinstance(lost := process.output_error(), BrokenPipeError):
+            return _report_lost_output(lost, EXIT_FAILED)
+        return end.code if isinstance(end.code, int) else EXIT_FAILED
     return result if isinstance(result, int) else 0
 
 

@@ -87,6 +87,9 @@ def write_options(
             rows += _own_rows(command, "runs", "fps")
         with formatter.section(title):
             formatter.write_dl(rows, col_max=28)
+    if rows := _own_rows(command, "on_end", "notify"):
+        with formatter.section("When the run ends"):
+            formatter.write_dl(rows, col_max=28)
     with formatter.section("Without the screen"):
         formatter.write_dl(_own_rows(command, "no_ui", "as_json", "quiet"), col_max=28)
 

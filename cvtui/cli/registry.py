@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "lab": "The lecture's experiments.",
     "compare": "Compare runs: curves, what differs in their recipes, results.",
     "sweep": "A fair race between recipes: --lr 1e-1,1e-2,1e-3 …",
+    "notify": "What is told when a run ends: addresses, a command, the terminal.",
     "lottery": "How few weights are enough: prune, rewind, train again.",
     "lr-find": "Find a good learning rate: a range test, a bracket, three short runs.",
     "check": "Pre-flight check of a recipe: data, first steps, memorising one batch.",

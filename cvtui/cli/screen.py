@@ -15,6 +15,7 @@ from cvtui.cli import process
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
+    from cvtui.notify.hooks import EndHooks
     from cvtui.recipe.recipe import Recipe
 
 SMALLEST = (80, 24)
@@ -66,10 +67,18 @@ def _end_with_the_terminal() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def open_screen(*, recipe: Recipe | None = None, runs: Path, attach: Path | None = None, fps: float = 10.0) -> int:
+def open_screen(
+    *,
+    recipe: Recipe | None = None,
+    runs: Path,
+    attach: Path | None = None,
+    fps: float = 10.0,
+    hooks: EndHooks | None = None,
+) -> int:
     """Open the screen and return its exit code.
 
-    `recipe` fills the form; `attach` is a run folder to open at once; `fps`: frames of a live run a second, at most.
+    `recipe` fills the form; `attach` is a run folder to open at once; `fps`: frames of a live run a second, at most;
+    `hooks`: what is told when a run that is started there ends.
     """
     check_terminal("`cvtui runs` lists the runs without a screen" if attach else "--no-ui trains without a screen")
     gc.disable()  # until the first picture is there: nothing of what is loaded for it is garbage (40 ms)
@@ -77,7 +86,7 @@ def open_screen(*, recipe: Recipe | None = None, runs: Path, attach: Path | None
     from cvtui.text import harmless
     from cvtui.tui.app import CvtuiApp
 
-    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps, shown=relax_garbage_collection)
+    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps, shown=relax_garbage_collection, hooks=hooks)
     _end_with_the_terminal()
     app.run()
     for run in app.living():

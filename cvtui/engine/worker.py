@@ -38,6 +38,7 @@ from cvtui.recipe.validation import check
 from cvtui.runlog import disk_note as note
 from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import START
 from cvtui.runlog.origin import data_paths, first_run, recipe_of
 from cvtui.runlog.writer import EventWriter
 
@@ -70,6 +71,11 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
                     hint="`cvtui resume` goes on; a new run needs a new folder",
                 )
             _check_folders(folder)
+            if not resume and set(door.names(folder.checkpoints, ".pt")) - {START}:
+                raise RequestError(
+                    f"{str(path)!r} has checkpoints and no log: they would be written over",
+                    hint="`cvtui resume` goes on from them; a new run needs a new folder",
+                )
             for part in (folder.path, folder.checkpoints):
                 checkpoint.clear_parts(part)
             with LiveDoctorWriter(folder) as writer:
@@ -176,6 +182,8 @@ def _resume(training: TrainingState, folder: RunFolder, writer: EventWriter, rat
         messages = ["no checkpoint yet: it begins anew"]
     else:
         messages = [*newest.warnings, *restore(training, newest.state, folder.path)]
+        if training.step and first_run(folder) is None:
+            messages.append(f"the log before step {training.step:,} is gone: only what follows is shown")
     if training.epoch >= training.recipe.epochs:
         raise RequestError(
             f"the run has done {training.epoch} epochs, and its recipe asks for {training.recipe.epochs}",

@@ -11,9 +11,9 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from types import TracebackType
 
+from cvtui.own_python import own_module
 from cvtui.runlog import lock
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import opened_log, threads_of, worker_environment, worker_threads
@@ -34,7 +34,7 @@ class EarlyProcess:
             self._socket, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "cvtui.engine", "--early"],
+                    own_module("cvtui.engine", "--early"),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

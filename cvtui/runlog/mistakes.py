@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import csv
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -73,18 +74,47 @@ def worst_first(mistakes: Iterable[Mistake], by: str = "confidence") -> list[Mis
 
 
 def parse_cell(text: str, classes: Sequence[str]) -> tuple[str, str]:
-    """`gravel,brick` -> those of class gravel that were taken for brick. RequestError names the classes there are."""
-    for place in (place for place, sign in enumerate(text) if sign == ","):  # a class's name may hold commas
-        pair = text[:place].strip(), text[place + 1 :].strip()
-        if all(name in classes for name in pair):
-            return pair
+    """`gravel,brick` -> those of class gravel that were taken for brick. RequestError names the classes there are.
+
+    A name may hold commas; where that leaves two readings, names in quotes tell which: `"a,b",c`.
+    """
     lower = {name.lower(): name for name in classes}
-    words = [word.strip() for word in text.split(",")]
-    if len(words) != 2:
-        raise RequestError(f"--cell: {text!r} is not two classes", hint="TRUE,PREDICTED, as in --cell gravel,brick")
-    found = [lower.get(word.lower()) for word in words]
-    for word, name in zip(words, found, strict=True):
-        if name is None:
-            shown = ", ".join(classes[:20]) + (" …" if len(classes) > 20 else "")
-            raise RequestError(f"--cell: there is no class {word!r}; there are: {shown}{nearest(word, tuple(classes))}")
-    return str(found[0]), str(found[1])
+    pairs = [(text[:place], text[place + 1 :]) for place, sign in enumerate(text) if sign == ","]
+    known = [pair for pair in pairs if all(_class(word, classes, lower) for word in pair)]
+    if '"' in text and (quoted := _quoted(text)) is not None:
+        pairs = known = [quoted]
+    if len(known) > 1:
+        ways = " or ".join(f'"{truth.strip()}","{said.strip()}"' for truth, said in known)
+        raise RequestError(f"--cell: {text!r} has several readings", hint=f"quotes tell which: --cell '{ways}'")
+    if not known and len(pairs) != 1:
+        raise RequestError(
+            f"--cell: {text!r} is not two classes; there are: {_shown(classes)}",
+            hint="TRUE,PREDICTED, as in --cell gravel,brick",
+        )
+    truth, said = (known or pairs)[0]
+    return _known_class(truth, classes, lower), _known_class(said, classes, lower)
+
+
+def _quoted(text: str) -> tuple[str, str] | None:
+    """Read `"a,b","c"` as a line of a table; None where that isn't two names."""
+    words = next(csv.reader([text], skipinitialspace=True), [])
+    return (words[0], words[1]) if len(words) == 2 else None
+
+
+def _class(word: str, classes: Sequence[str], lower: Mapping[str, str]) -> str:
+    """Return the class of that name, also in other letters; "" for none."""
+    name = word.strip()
+    return name if name in classes else lower.get(name.lower(), "")
+
+
+def _known_class(word: str, classes: Sequence[str], lower: Mapping[str, str]) -> str:
+    if found := _class(word, classes, lower):
+        return found
+    name = word.strip()
+    raise RequestError(
+        f"--cell: there is no class {name!r}; there are: {_shown(classes)}{nearest(name, tuple(classes))}"
+    )
+
+
+def _shown(classes: Sequence[str]) -> str:
+    return ", ".join(classes[:20]) + (" …" if len(classes) > 20 else "")

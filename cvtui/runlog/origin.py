@@ -82,7 +82,10 @@ def recipe_of(folder: RunFolder, what: str) -> Recipe:
     check_trainable(folder, run, what)
     if not folder.recipe.is_file():
         raise RequestError(f"{folder.name!r} has no recipe.toml: it can't be {what}")
-    recipe = load(folder.recipe)
+    try:
+        recipe = load(folder.recipe)
+    except RequestError as error:
+        raise RequestError(f"{folder.name!r} can't be {what}: {error.message}", hint=error.hint) from None
     return recipe if run is None else with_known_paths(recipe, run)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import IO
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.own_python import own_module
 from cvtui.runlog import lock
 from cvtui.runlog.folder import RunFolder
 
@@ -79,7 +79,7 @@ def mistakes_command(folder: RunFolder, checkpoint: str = "") -> tuple[list[str]
     """
     words = [str(folder.path), "--mistakes", *([checkpoint] if checkpoint else [])]
     threads = 1 if folder.alive() else worker_threads(threads_of(folder))
-    return [sys.executable, "-m", "cvtui.engine", *words], worker_environment(threads)
+    return own_module("cvtui.engine", *words), worker_environment(threads)
 
 
 def _engine(folder: RunFolder, words: list[str], threads: int, detached: bool) -> subprocess.Popen[bytes]:
@@ -101,7 +101,7 @@ def start(
     try:
         with log:
             return subprocess.Popen(
-                [sys.executable, "-m", *module],
+                own_module(*module),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -12,15 +12,22 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from cvtui import settings
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
-from cvtui.runlog.folder import RunFolder
-from cvtui.tui import settings, timers
+from cvtui.runlog.folder import RunFolder, newest
+from cvtui.tui import timers
+from cvtui.tui.jobs.catalog import JOBS, job_keys, spec_of
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
+    from cvtui.notify.hooks import EndHooks
+    from cvtui.tui.end_notice import EndNotice
+    from cvtui.tui.jobs.job import Job
+    from cvtui.tui.jobs.job_list import JobList
     from cvtui.tui.screens.train import TrainScreen
+    from cvtui.tui.train import LiveView
     from cvtui.tui.train.modals import Leaving
     from cvtui.tui.train.run_commands import Left
 
@@ -44,6 +51,12 @@ class CvtuiApp(App[None]):
         *(Binding(p.key, f"go_to('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in SCREENS),
         Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
+        *(
+            Binding(job_keys(spec.key), f"job('{spec.name}')", spec.title, show=False, tooltip=spec.about)
+            for spec in JOBS
+        ),
+        Binding(job_keys("T"), "doctor_test", "Test", show=False, tooltip="The doctor's short test of a finding"),
+        Binding(job_keys("J"), "show_job", "Job", show=False, tooltip="The job that was started last: bar and output"),
         Binding("t", "switch_theme", "Theme", show=False, tooltip="Dark or light"),
         Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="Quit, also while typing"),
@@ -62,16 +75,20 @@ class CvtuiApp(App[None]):
         prewarm: bool = True,
         fps: float = 10.0,
         shown: Callable[[], None] = lambda: None,
+        hooks: EndHooks | None = None,
     ) -> None:
         """`fps`: frames of a live run a second, at most. `shown`: called after the first frame.
 
         `prewarm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
-        Raises RequestError if `attach` is no run folder.
+        `hooks`: what is told when a run that is started here ends. Raises RequestError if `attach` is no run folder.
         """
         super().__init__()
         self.prewarm = prewarm
         self.fps = fps
         self.shown = shown
+        self.hooks = hooks
+        self.end_notice: EndNotice | None = None
+        self.jobs: JobList | None = None
         self.recipe = recipe or Recipe()
         self.runs = runs
         self.attach = RunFolder.open(attach) if attach is not None else None
@@ -156,6 +173,12 @@ class CvtuiApp(App[None]):
         yield SystemCommand("New run", "The form, as it was filled in", self.action_new_run)
         if self.shown_run is not None:
             yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)
+        for spec in JOBS:
+            yield SystemCommand(spec.title, spec.about, partial(self.action_job, spec.name))
+        if self._shown_view() is not None:
+            yield SystemCommand("Doctor: test", "The short test of its first finding", self.action_doctor_test)
+        if self.jobs is not None and self.jobs.jobs:
+            yield SystemCommand("Job", "The job that was started last", self.action_show_job)
         other = "Light" if self.theme == DARK.name else "Dark"
         yield SystemCommand(f"{other} theme", "Switch between dark and light", self.action_switch_theme)
         yield SystemCommand("Keys", "The keys of this place", self.action_keys)
@@ -175,6 +198,97 @@ class CvtuiApp(App[None]):
         else:
             self.notify(path, title="Saved", markup=False)
 
+    # ------------------------------------------------------------------ jobs
+
+    def action_job(self, name: str) -> None:
+        """Ask for the options of a job on the run that is in view, or under the cursor of the list."""
+        spec = spec_of(name)
+        folder, recipe = self._run_in_view(), None
+        if spec.needs == "recipe":
+            recipe = self._recipe_in_view(folder)
+            if recipe is None:
+                return
+        elif folder is None:
+            self.notify(f"{spec.title}: there is no run yet.", severity="warning", markup=False)
+            return
+        self._job_list().ask(spec, folder, recipe)
+
+    def action_show_job(self) -> None:
+        self._job_list().show()
+
+    def action_doctor_test(self) -> None:
+        """Run the short test of the first finding that has one."""
+        view = self._shown_view()
+        if view is None:
+            self.notify("The doctor tests a run that is in view: open one first.", severity="warning", markup=False)
+        elif not view.findings.test_first():
+            self.notify("The doctor has no finding with a test.", markup=False)
+
+    def _job_list(self) -> JobList:
+        if self.jobs is None:
+            from cvtui.tui.jobs.job_list import JobList
+
+            self.jobs = JobList(self, self.runs)
+        return self.jobs
+
+    def _shown_view(self) -> LiveView | None:
+        """Return the run's view, where that is what the Train place shows."""
+        from cvtui.tui.screens.train import TrainScreen
+
+        screen = self.base_screen
+        return screen.view if isinstance(screen, TrainScreen) and screen.shows_run else None
+
+    def _run_in_view(self) -> RunFolder | None:
+        """Return the run in view, or under the cursor of the list; elsewhere the newest."""
+        chosen = getattr(self.base_screen, "chosen_run", None)
+        if chosen is not None:
+            return chosen.folder  # type: ignore[no-any-return]
+        view = self._shown_view()
+        return view.folder if view is not None else newest(self.runs)
+
+    def _recipe_in_view(self, folder: RunFolder | None) -> Recipe | None:
+        """Return the form's recipe where the form is in view, else the run's; None (it is said) where that is wrong."""
+        from cvtui.runlog.origin import recipe_of
+        from cvtui.tui.screens.train import TrainScreen
+
+        screen = self.base_screen
+        form = screen.form_view if isinstance(screen, TrainScreen) and not screen.shows_run else None
+        try:
+            recipe = form.valid_recipe if form is not None else recipe_of(folder, "repeated") if folder else self.recipe
+        except RequestError as error:
+            self.notify(f"{error.message}; {error.hint}", severity="error", markup=False)
+            return None
+        if recipe is None:
+            self.notify("The form's recipe is not valid yet.", severity="warning", markup=False)
+        return recipe
+
+    # ------------------------------------------------------------------ the end of runs
+
+    def watch_end(self, folder: RunFolder, size: int = 0) -> None:
+        """Have the end of a run told; `size`: bytes of its log before it was resumed."""
+        self.follow_end(folder, size)
+        if not self.hooks:
+            return
+        from cvtui.notify.start import watch_end
+
+        try:
+            watch_end(folder, self.hooks, size)
+        except OSError as error:
+            self.notify(f"Its end will not be told: {error.strerror}", severity="error", markup=False)
+
+    def follow_end(self, folder: RunFolder, size: int = 0) -> None:
+        """Have the terminal notify when a living run ends; `size` as for `watch_end`."""
+        if self.end_notice is None:
+            from cvtui.tui.end_notice import EndNotice
+
+            self.end_notice = EndNotice(self, self.write_to_terminal)
+        self.end_notice.follow(folder, size)
+
+    def write_to_terminal(self, text: str) -> None:
+        """Write an escape sequence past Textual's screen; a headless app writes nothing."""
+        if not self.is_headless and self._driver is not None:
+            self._driver.write(text)
+
     # ------------------------------------------------------------------ leaving
 
     def living(self) -> list[RunFolder]:
@@ -188,6 +302,9 @@ class CvtuiApp(App[None]):
         self._leave(self.living())
 
     def _leave(self, alive: list[RunFolder]) -> None:
+        if self.jobs is not None and (running := self.jobs.running):
+            self._leave_jobs(running, alive)
+            return
         if not alive:
             self.exit()
             return
@@ -201,6 +318,19 @@ class CvtuiApp(App[None]):
 
         if not isinstance(self.screen, LeaveModal):
             self.push_screen(LeaveModal(", ".join(run.name for run in alive)), apply)
+
+    def _leave_jobs(self, running: list[Job], alive: list[RunFolder]) -> None:
+        """Ask whether to cancel the jobs that run, then about the runs."""
+        from cvtui.tui.jobs.leave_modal import LeaveJobsModal
+
+        def apply(cancel: bool | None) -> None:
+            if cancel and self.jobs is not None:
+                self.jobs.cancel_all()
+                self.jobs = None
+                self._leave(alive)
+
+        if not isinstance(self.screen, LeaveJobsModal):
+            self.push_screen(LeaveJobsModal([job.title for job in running]), apply)
 
     def _stop(self, runs: list[RunFolder]) -> None:
         from cvtui.runlog.events import Command

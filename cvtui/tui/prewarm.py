@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import IO, Any, Literal, TypeAlias
@@ -18,6 +17,7 @@ from typing import IO, Any, Literal, TypeAlias
 import msgspec
 
 from cvtui import door
+from cvtui.own_python import own_module
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import worker_environment, worker_threads
@@ -49,7 +49,7 @@ class PrewarmedEngine:
         self.last_line = ""
         """Of a process that died: the last line it wrote."""
         self._changed = changed
-        self._command = command or [sys.executable, "-m", "cvtui.engine", "--warm"]
+        self._command = command or own_module("cvtui.engine", "--warm")
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._asked: Recipe | None = None

@@ -37,4 +37,10 @@ class Session(Protocol):
 
     async def action_new_run(self) -> None: ...
 
+    def watch_end(self, folder: RunFolder, size: int = 0) -> None:
+        """Have the end of a run told, by the terminal and as the user asked."""
+
+    def follow_end(self, folder: RunFolder) -> None:
+        """Have the terminal notify when a living run ends."""
+
     def fork_shown_run(self) -> None: ...

@@ -361,3 +361,17 @@ def test_what_a_callable_prints_stands_in_no_json(say: Say, tmp_path: Path, monk
     told = say("data", "talking_set:make", "--json")
     assert json.loads(told.out)["train_counts"] == [5, 5]
     assert "loading" in told.err
+
+
+def test_images_with_nan_are_told_by_name(say: Say, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).random((12, 4, 4, 3)).astype("float32")
+    pixels[3, 0, 0, 0], pixels[7, 1] = np.nan, np.inf
+    np.savez(tmp_path / "a.npz", train_images=pixels, train_labels=np.arange(12) % 2, val_images=pixels[:4] * 0,
+             val_labels=np.arange(4) % 2)  # fmt: skip
+    said = say("data", f"npz:{tmp_path / 'a.npz'}")
+    assert said.code == 0
+    lines = [line.split("note", 1)[1].strip() for line in said.out.splitlines() if line.startswith("  note")]
+    file = tmp_path / "a.npz"
+    names = f"{file}:train_images[3], {file}:train_images[7]"
+    assert lines[0] == f"2 training images hold NaN or infinity, which makes the loss NaN: {names}"
+    assert lines[1] == f"1 validation image holds NaN or infinity, which makes the loss NaN: {file}:val_images[3]"

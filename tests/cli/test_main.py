@@ -81,6 +81,14 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.returncode in (0, 141)
 
 
+def test_a_reader_that_goes_away_in_the_middle_is_quiet_in_any_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$@" | true; exit "${PIPESTATUS[0]}"', "bash", *command("calc", "conv8-pool-fc")],
+        cwd=tmp_path, env=environment(PYTHONUNBUFFERED="1"), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (141, "", "")
+
+
 def test_a_fault_of_the_program_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import cvtui.runlog.folder\n"

@@ -178,5 +178,15 @@ def test_the_words_of_a_cell() -> None:
     classes = ["a", "b,c", "b", "c,d"]
     assert parse_cell("a,b,c", classes) == ("a", "b,c")
     assert parse_cell("A, B", ["a", "b"]) == ("a", "b")
-    with pytest.raises(RequestError, match="is not two classes"):
+    assert parse_cell("B,C,A", classes) == ("b,c", "a")
+    assert parse_cell('"b,c","c,d"', classes) == ("b,c", "c,d")
+    assert parse_cell('"b", "c,d"', classes) == ("b", "c,d")
+    with pytest.raises(RequestError, match="is not two classes; there are: a, b,c"):
         parse_cell("a", classes)
+    with pytest.raises(RequestError, match="is not two classes"):
+        parse_cell("a,x,y", classes)
+    with pytest.raises(RequestError, match="there is no class 'x'"):
+        parse_cell("a,x", classes)
+    with pytest.raises(RequestError, match="several readings") as refused:  # b | c,d and b,c | d
+        parse_cell("b,c,d", [*classes, "d"])
+    assert """--cell '"b","c,d" or "b,c","d"'""" in refused.value.hint

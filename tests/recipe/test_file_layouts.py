@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -171,10 +172,52 @@ def test_rows_that_are_left_out_are_counted_and_named(tmp_path: Path) -> None:
     found = listing(table(tmp_path / "t.csv", rows))
     assert len(found.train) + len(found.validation) == 12
     assert found.notes == (
-        "1 of 16 pictures that t.csv names are not there: gone.jpg",
-        "1 rows of t.csv have no label and are left out",
-        f"1 pictures have two labels in t.csv, and the first is used: {tmp_path / '01.jpg'}",
+        "1 of 16 pictures that t.csv names is not there: gone.jpg",
+        "left out 1 row of t.csv without a label",
+        f"1 picture with two labels in t.csv: the first is used: {tmp_path / '01.jpg'}",
     )
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        ("level", True),  # another division of the pictures
+        ("class_id", False),  # the same one, in numbers
+        ("notes", False),
+    ],
+)
+def test_a_second_column_of_labels_is_told(second: str, told: bool, tmp_path: Path) -> None:
+    touch(tmp_path, [f"{stem}.jpg" for stem in STEMS])
+    values = {"class_id": [str(sorted(set(LABELS)).index(label)) for label in LABELS]}.get(
+        second, [str(number % 2) for number in range(len(STEMS))]
+    )
+    rows = [["path", "label", second], *([f"{stem}.jpg", label, value]
+            for stem, label, value in zip(STEMS, LABELS, values, strict=True))]  # fmt: skip
+    path = table(tmp_path / "t.csv", rows)
+    expected = f"the labels are those of the column 'label', not 'level' ({path},label=level takes that)"
+    assert listing(path).notes == ((expected,) if told else ())
+    assert listing(f"{path},label=label").notes == ()  # it was said
+
+
+@pytest.mark.parametrize(
+    ("labels", "refused"),
+    [
+        (["0.5", "1.5"], "0.5, 1.5"),
+        (["1", "2.5"], "2.5"),
+        (["0", "nan"], "nan"),
+        (["1.0", "2.0"], ""),
+        (["0.5", "b"], ""),
+    ],
+)
+def test_numbers_that_are_not_whole_are_no_classes(labels: list[str], refused: str, tmp_path: Path) -> None:
+    touch(tmp_path, [f"{stem}.jpg" for stem in STEMS])
+    path = table(tmp_path / "t.csv", [["path", "label"], *([f"{stem}.jpg", labels[number % 2]]
+                 for number, stem in enumerate(STEMS))])  # fmt: skip
+    if refused:
+        with pytest.raises(RequestError, match=re.escape(f"not whole numbers ({refused}): measurements, not classes")):
+            listing(path)
+    else:
+        assert len(listing(path).classes) == 2
 
 
 @pytest.mark.parametrize(
@@ -183,7 +226,7 @@ def test_rows_that_are_left_out_are_counted_and_named(tmp_path: Path) -> None:
         ("", "has no rows"),
         ("path,label\n", "has no rows"),
         ("path\na.jpg\n", "has one column"),
-        ("path,label\na.jpg,cat\nb.jpg\n", "row 3 of .* has 1 columns, the first has 2"),
+        ("path,label\na.jpg,cat\nb.jpg\n", "row 3 of .* has 1 column, the first has 2"),
         ('path,label\n"a.jpg,cat\n' + "x" * 200_000, "is no table"),
         ("path,label\nhttps://x/a.jpg,cat\nhttps://x/b.jpg,dog\n", "no picture that 't.csv' names is there"),
     ],

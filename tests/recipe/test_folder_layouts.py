@@ -492,6 +492,21 @@ def test_masks_within_each_class_are_told(tmp_path: Path) -> None:
     assert "the pictures in masks would be trained on too" in refusal(tmp_path)
 
 
+def test_masks_beside_their_pictures_in_a_class_are_left_out_and_told(tmp_path: Path) -> None:
+    """The breast ultrasound set: `benign (1).png`, `benign (1)_mask.png`, `benign (1)_mask_1.png`."""
+    for name in ("benign", "normal"):
+        fill(tmp_path, name, name=name + " ({}).png")
+        fill(tmp_path, name, name=name + " ({})_mask.png")
+    (tmp_path / "benign" / "benign (1)_mask_1.png").touch()
+    (tmp_path / "benign" / "lone_mask.png").touch()  # the picture of a mask: nothing of that name beside it
+    found = listing(tmp_path, 0.25)
+    files = [path for path, _ in (*found.train, *found.validation)]
+    assert len(files) == 9
+    assert [path for path in files if "mask" in Path(path).name] == [str(tmp_path / "benign" / "lone_mask.png")]
+    assert found.notes == ("passed over 9 files: 9 masks beside their pictures (benign (0)_mask.png)",)
+    assert found.others == 9
+
+
 @pytest.mark.parametrize("names", [("images", "cat"), ("mask", "no mask"), ("seg", "cls"), ("labels", "stickers")])
 def test_names_that_may_be_classes_stay(names: tuple[str, str], tmp_path: Path) -> None:
     assert len(listing(fill(tmp_path, *names), 0.25).classes) == 2

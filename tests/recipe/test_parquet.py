@@ -62,7 +62,7 @@ def test_bytes_alone_words_and_rows_without_a_label(tmp_path: Path) -> None:
     columns = {"image": [one["bytes"] for one in IMAGES], "label": [None, *("uv"[p % 2] for p in range(11))]}
     found = listing(write(tmp_path / "a.parquet", columns))
     assert greys(found) == {place: "uv"[(place - 1) % 2] for place in range(1, 12)}
-    assert found.notes == ("1 rows without a label are left out",)
+    assert found.notes == ("left out 1 row without a label",)
     features = {"image": {"dtype": "binary", "_type": "Value"}, "label": {"names": {"1": "v", "0": "u"}}}
     columns["label"] = [-1, *(p % 2 for p in range(11))]
     assert greys(listing(write(tmp_path / "b.parquet", columns, features))) == greys(found)

@@ -14,6 +14,7 @@ import pytest
 from cvtui.errors import RequestError
 from cvtui.recipe.run_name import check_name
 from cvtui.runlog.folder import RunFolder, fresh_name, list_runs, newest
+from cvtui.runlog.origin import recipe_of
 from cvtui.runlog.worker_process import launch, usable_cores, worker_environment, worker_threads
 from tests.runlog.making import RECIPE, make_folder
 from tests.waiting import wait_until
@@ -171,3 +172,10 @@ def test_a_worker_that_can_do_nothing_says_so_in_its_log(tmp_path: Path) -> None
         process.wait()
     assert process.returncode != 0
     assert folder.log.read_text().strip(), "its words are in worker.log, not on the terminal"
+
+
+def test_a_broken_recipe_is_said_of_its_run(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, "mine")
+    folder.recipe.write_text("epochs = = 3\n")
+    with pytest.raises(RequestError, match=r"^'mine' can't be resumed: recipe.toml is not valid TOML"):
+        recipe_of(folder, "resumed")

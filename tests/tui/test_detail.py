@@ -30,10 +30,11 @@ from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
 from cvtui.tui.detail.picture_index import CONFUSION, FLOW, MAPS, picture_names, read_png
-from cvtui.tui.detail.pictures_view import PicturesView, layer_list, page_tabs
+from cvtui.tui.detail.pictures_view import PicturesView, layer_list, no_pictures, page_tabs
 from cvtui.tui.detail.text_pages import confusion, gradient_flow
 from cvtui.tui.screens.themes import DARK, LIGHT
 from cvtui.tui.train import LiveView
+from tests.tui.written_runs import WrittenRun
 from tests.waiting import wait_until_async
 
 
@@ -248,3 +249,16 @@ def test_heat_begins_with_the_themes_ground_and_leads_away_from_it(theme: Theme)
     away = lightness - lightness[0] if theme.dark else lightness[0] - lightness
     assert away[-1] > 200
     assert (np.diff(away[48:]) > -1).all(), "more is always further away"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("failed", "ended before its first epoch did"), ("", "the first come with")]
+)
+def test_why_there_is_no_picture(tmp_path: Path, status: str, words: str) -> None:
+    run = WrittenRun(tmp_path)
+    with run.folder.lock():
+        if status:
+            run.end(status)
+        history = History(run.folder)
+        history.poll()
+        assert words in no_pictures(history)

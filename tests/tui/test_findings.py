@@ -68,6 +68,16 @@ async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: t
         await pilot.press("escape")
 
 
+async def test_the_test_of_the_first_finding_has_a_key_of_its_own(wild: RunFolder) -> None:
+    app = CvtuiApp(runs=wild.path.parent, attach=wild.path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        view = await opened(app)
+        await wait_until_async(lambda: any(one.test == "rate/10" for one in view.view.findings), what="a finding")
+        await pilot.press("T")
+        await wait_until_async(lambda: isinstance(app.screen, ForkModal), what="the fork at a tenth of the rate")
+        assert "epochs=1" in app.screen.query_one(Input).value
+
+
 async def test_a_healthy_run_is_said_to_be_so(tmp_path: Path) -> None:
     run = folder(tmp_path, "well", net="conv8-relu-pool-fc", epochs=4)
     assert train_folder(run.path, Signals()) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.validation import engine_problems
@@ -57,6 +58,10 @@ async def test_a_net_that_the_engine_cannot_build_is_said_at_the_net(
         problem = row(app, "net").problem
         assert problem is not None
         assert "did you mean 'resnet18'?" in problem.message
+        status = view.query_one("#status", Static)
+        assert str(status.content) == "✗ fix: net"
+        view.validate(again=True)  # of the same recipe: what the engine said of it still holds
+        assert str(status.content) == "✗ fix: net"
         await type_into(pilot, app, "net", "conv8-fc")
         assert row(app, "net").problem is None
 

@@ -24,6 +24,7 @@ from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.train import LiveView
 from cvtui.tui.train.frame_budget import CROWDED_SECONDS
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
+from cvtui.tui.widgets.key_bar import KeyBar
 from tests.tui.live_host import LiveHost
 from tests.tui.written_runs import PLAIN, WrittenRun
 from tests.waiting import wait_until_async
@@ -177,6 +178,17 @@ async def test_nobody_is_asked_after_the_end(finished: RunFolder, key: str) -> N
         await pilot.pause()
         assert len(app.screen_stack) == 1
         assert not finished.commands.exists()
+
+
+async def test_the_foot_of_an_ended_run_offers_nothing_that_only_a_trainer_does(finished: RunFolder) -> None:
+    app = CvtuiApp(runs=finished.path.parent, attach=finished.path, prewarm=False)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await wait_until_async(lambda: app.screen.query(LiveView), what="the run")
+        await pilot.pause()
+        foot = str(app.screen.query_one(KeyBar).render())
+        assert "Axis" in foot
+        assert "Fork" in foot
+        assert not {"Pause", "Rate", "Save", "Stop"} & {*foot.split()}
 
 
 async def test_an_ended_run_is_left_without_a_question(finished: RunFolder) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cvtui import settings
 from cvtui.runlog.folder import RunFolder
-from cvtui.tui import settings
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train import LiveView

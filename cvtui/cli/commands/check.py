@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,7 @@ from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG
 from cvtui.cli.recipe_options import recipe_options
 from cvtui.errors import RequestError, process_error
+from cvtui.own_python import own_module
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis, Doctor
@@ -70,7 +70,7 @@ def run_precheck(recipe: Recipe) -> Doctor:
     from cvtui.runlog.worker_process import worker_environment, worker_threads
 
     done = subprocess.run(
-        [sys.executable, "-m", "cvtui.engine", "--check"],
+        own_module("cvtui.engine", "--check"),
         input=dumps(recipe).encode(),
         capture_output=True,
         env=worker_environment(worker_threads(recipe.threads)),

@@ -16,12 +16,15 @@ from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
     from cvtui.engine.data.formats.download import Source, Tell
+    from cvtui.engine.data.images import Split
     from cvtui.recipe.datasets.data_facts import DataFacts
     from cvtui.recipe.datasets.locate import LocatedSet
     from cvtui.recipe.datasets.source import State
     from cvtui.recipe.recipe import Recipe
 
 WIDE = 10_000
+CHECKED_AT_ONCE = 1024
+"""Images that are looked at for NaN at once."""
 
 
 class SetName(TextParam):
@@ -292,9 +295,33 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     counts = [torch.bincount(part.labels, minlength=classes).tolist() for part in (split.train, split.validation)]
     return {
         "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
-        "white": unit_of(split.train.part(0, 1).pixels.dtype), "notes": split.notes,
+        "white": unit_of(split.train.part(0, 1).pixels.dtype), "notes": [*split.notes, *_not_finite(split)],
         "unreadable": [{"image": encodable(path), "why": why} for path, why in split.unreadable],
     }  # fmt: skip
+
+
+def _not_finite(split: Split) -> list[str]:
+    """Tell of images that hold NaN or infinity."""
+    import torch
+
+    from cvtui.engine.observe.image_writer import encodable
+
+    notes = []
+    for part, names in ((split.train, split.names.train), (split.validation, split.names.validation)):
+        wrong: list[int] = []
+        at = 0
+        for images in part.in_order(CHECKED_AT_ONCE):
+            if not images.pixels.is_floating_point():
+                break  # whole numbers are finite
+            bad = ~torch.isfinite(images.pixels).flatten(1).all(1)
+            wrong += (at + bad.nonzero().flatten()).tolist()
+            at += images.size
+        if wrong:
+            which = "training" if part is split.train else "validation"
+            shown = ", ".join(encodable(names[number]) for number in wrong[:3]) + (" …" if len(wrong) > 3 else "")
+            hold = "image holds" if len(wrong) == 1 else "images hold"
+            notes.append(f"{len(wrong):,} {which} {hold} NaN or infinity, which makes the loss NaN: {shown}")
+    return notes
 
 
 def _body(facts: DataFacts, contents: dict[str, Any]) -> Iterator[str]:

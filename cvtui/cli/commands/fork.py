@@ -8,6 +8,7 @@ import click
 
 from cvtui.cli.commands.data import need
 from cvtui.cli.commands.train import Train, check_runs_folder
+from cvtui.cli.end_options import END_OPTIONS, end_options, hooks_of
 from cvtui.cli.recipe_options import recipe_options
 from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
@@ -25,7 +26,7 @@ class Fork(Train):
         formatter.write_text("And every option of the recipe (see `cvtui --help`), such as --lr 1e-4 --epochs 40.")
 
 
-OWN = ("epoch", "checkpoint", "runs", "no_ui", "as_json", "quiet")
+OWN = ("epoch", "checkpoint", "runs", "no_ui", "as_json", "quiet", *END_OPTIONS)
 
 
 @click.command("fork", cls=Fork)
@@ -36,6 +37,7 @@ OWN = ("epoch", "checkpoint", "runs", "no_ui", "as_json", "quiet")
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
+@end_options
 def fork(
     run: str,
     epoch: int | None,
@@ -44,6 +46,8 @@ def fork(
     no_ui: bool,
     as_json: bool,
     quiet: bool,
+    on_end: str | None,
+    notify: tuple[str, ...],
     **options: str | None,
 ) -> int:
     """Start a new run from a checkpoint of RUN (its newest by default) with a changed recipe.
@@ -73,17 +77,20 @@ def fork(
         )
     check_runs_folder(runs, name or None)
     need(checked.recipe)
+    hooks = hooks_of(on_end, notify)
     folder = run_fork.fork(parent, saved, runs, name, dumps(checked.recipe))
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 
-        return follow(folder, checked, as_json=as_json, quiet=quiet)
+        return follow(folder, checked, as_json=as_json, quiet=quiet, hooks=hooks)
     from cvtui.cli.screen import check_terminal, open_screen
+    from cvtui.notify.start import watch_end
     from cvtui.runlog.worker_process import launch
 
     check_terminal("--no-ui trains without a screen")
     launch(folder, detached=True)
-    return open_screen(runs=runs, attach=folder.path)
+    watch_end(folder, hooks)
+    return open_screen(runs=runs, attach=folder.path, hooks=hooks)
 
 
 fork.params[3:3] = [option for option in recipe_options() if option.name not in ("net", "only")]

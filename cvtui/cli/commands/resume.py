@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cvtui.cli.commands.data import need
+from cvtui.cli.end_options import end_options, hooks_of
 from cvtui.cli.run_argument import RunName, find_run, runs_option
 from cvtui.errors import RequestError
 
@@ -18,7 +19,17 @@ from cvtui.errors import RequestError
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the new records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
-def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, quiet: bool) -> int:
+@end_options
+def resume(
+    run: str | None,
+    runs: Path,
+    lr: str,
+    no_ui: bool,
+    as_json: bool,
+    quiet: bool,
+    on_end: str | None,
+    notify: tuple[str, ...],
+) -> int:
     """Resume RUN (a name or a folder; the newest by default) from its newest checkpoint.
 
     On the CPU, with the same PyTorch and number of threads, the losses and weights are those of a run that was never
@@ -49,13 +60,17 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe)
+    hooks = hooks_of(on_end, notify)
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 
-        return follow(folder, checked, resume=True, rate=lr, as_json=as_json, quiet=quiet)
+        return follow(folder, checked, resume=True, rate=lr, as_json=as_json, quiet=quiet, hooks=hooks)
     from cvtui.cli.screen import check_terminal, open_screen
+    from cvtui.notify.start import log_size, watch_end
     from cvtui.runlog.worker_process import launch
 
     check_terminal("--no-ui resumes without a screen")
+    size = log_size(folder)
     launch(folder, detached=True, resume=True, rate=lr)
-    return open_screen(runs=runs, attach=folder.path)
+    watch_end(folder, hooks, size)
+    return open_screen(runs=runs, attach=folder.path, hooks=hooks)

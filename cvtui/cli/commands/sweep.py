@@ -15,6 +15,7 @@ from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.recipe_options import FieldType
 from cvtui.cli.run_argument import runs_option
 from cvtui.errors import RequestError
+from cvtui.job_share import tell_share
 from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def watch_race(race: Race, quiet: bool) -> None:
         while race.step():
             if not quiet:
                 _report(race, told, console)
+            tell_share(*_share(race))
             time.sleep(POLL_SECONDS)
         if not quiet:
             _report(race, told, console)
@@ -99,6 +101,11 @@ def watch_race(race: Race, quiet: bool) -> None:
     with Live(console=console, refresh_per_second=4, transient=True, get_renderable=picture):
         while race.step():
             time.sleep(POLL_SECONDS)
+
+
+def _share(race: Race) -> tuple[float, str]:
+    over = sum(racer.over for racer in race.racers)
+    return sum(racer.share for racer in race.racers) / len(race.racers), f"{over} of {len(race.racers)} runs"
 
 
 def _report(race: Race, told: set[str], console: Any) -> None:

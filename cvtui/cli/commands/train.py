@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cvtui.cli.end_options import end_options, hooks_of
 from cvtui.cli.recipe_options import recipe_options, write_options
 from cvtui.cli.run_argument import runs_option
 from cvtui.cli.screen import FPS
@@ -33,6 +34,7 @@ class Train(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
 @FPS
+@end_options
 @click.option("--download", is_flag=True, help="Fetch data and --weights default first, where they are missing.")
 def train(
     recipe: str | None,
@@ -42,6 +44,8 @@ def train(
     quiet: bool,
     download: bool,
     fps: float,
+    on_end: str | None,
+    notify: tuple[str, ...],
     **options: str | None,
 ) -> int:
     """Train an image classifier: on the screen, or with --no-ui in the foreground.
@@ -49,6 +53,7 @@ def train(
     RECIPE.toml is a recipe file, such as the recipe.toml of a run folder; options win over it.
     """
     changes = {name: text for name, text in options.items() if text is not None}
+    hooks = hooks_of(on_end, notify)
     if no_ui or as_json:
         from cvtui.runlog.early_process import EarlyProcess
 
@@ -58,14 +63,16 @@ def train(
             checked = _checked(recipe, changes, runs)
             _provide(checked, download)
             named = "name" in changes
-            return train_without_screen(checked, runs, early, strict_name=named, as_json=as_json, quiet=quiet)
+            return train_without_screen(
+                checked, runs, early, strict_name=named, as_json=as_json, quiet=quiet, hooks=hooks
+            )
     checked = _checked(recipe, changes, runs)
     if download:
         _provide(checked, download)
     from cvtui.cli.screen import open_screen
 
     given = recipe is not None or bool(changes)
-    return open_screen(recipe=checked.recipe if given else None, runs=runs, fps=fps)
+    return open_screen(recipe=checked.recipe if given else None, runs=runs, fps=fps, hooks=hooks)
 
 
 train.params[1:1] = recipe_options()

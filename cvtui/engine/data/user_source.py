@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from cvtui.engine.runtime.user_code import import_user_module
 from cvtui.errors import RequestError, nearest
 from cvtui.text import error_line
 
@@ -30,10 +28,8 @@ def called(text: str) -> Any:
 
 def _find(text: str) -> Callable[[], Any]:
     module, _, name = text.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` does
     try:
-        found = importlib.import_module(module)
+        found = import_user_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or module
         where = "" if missing != module.partition(".")[0] else " here (modules are looked for in the working directory)"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
-import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from cvtui.calc import Size
+from cvtui.engine.runtime.user_code import import_user_module
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.net_target import NetTarget
 from cvtui.text import error_line
@@ -171,11 +170,8 @@ def _own(target: NetTarget, classes: int | None) -> nn.Module:
 
 
 def _found(target: NetTarget) -> Any:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` does
     try:
-        found: Any = importlib.import_module(target.module)
+        found: Any = import_user_module(target.module)
     except ModuleNotFoundError as error:
         missing = error.name or target.module
         here_too = missing == target.module.partition(".")[0]

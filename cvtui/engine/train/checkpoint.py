@@ -141,7 +141,7 @@ def eval_weights(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
 def reason(error: Exception) -> str:
     """Shorten the error to one line (PyTorch's own for a foreign pickle is a page about `weights_only`)."""
-    if isinstance(error, pickle.UnpicklingError):
+    if isinstance(error, (pickle.UnpicklingError, KeyError, IndexError)):  # of bytes that are no pickle: KeyError 101
         return "it is cut short, or holds more than tensors and numbers"
     return " ".join(str(error).split())[:120] or type(error).__name__
 

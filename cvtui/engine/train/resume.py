@@ -41,6 +41,8 @@ def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
     RequestError when all are damaged.
     """
     warnings: list[str] = []
+    damaged: dict[str, list[str]] = {}
+    """Names by what is wrong with them."""
     for name in ORDER:
         path = folder.checkpoints / name
         if not door.is_file(path):
@@ -48,6 +50,7 @@ def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
         try:
             return LoadedCheckpoint(path, checkpoint.load(path), warnings)
         except checkpoint.Damaged as error:
+            damaged.setdefault(str(error), []).append(name)
             warnings.append(f"{name} is damaged ({error}); the checkpoint before it is used")
     others = []  # best, every Nth epoch, asked for: the latest of those that are whole
     for path in (folder.checkpoints / name for name in door.names(folder.checkpoints, ".pt")):
@@ -55,12 +58,14 @@ def newest_checkpoint(folder: RunFolder) -> LoadedCheckpoint | None:
             try:
                 others.append(LoadedCheckpoint(path, checkpoint.load(path), warnings))
             except checkpoint.Damaged as error:
+                damaged.setdefault(str(error), []).append(path.name)
                 warnings.append(f"{path.name} is damaged ({error})")
     if others:
         return max(others, key=lambda loaded: int(loaded.state.get("step", 0)))
-    if warnings:
+    if damaged:
+        told = "; ".join(f"{', '.join(names)} ({why})" for why, names in damaged.items())
         raise RequestError(
-            f"all checkpoints of {folder.name!r} are damaged: {'; '.join(warnings)}",
+            f"all checkpoints of {folder.name!r} are damaged: {told}",
             hint="repeat the run from its recipe.toml",
         )
     return None

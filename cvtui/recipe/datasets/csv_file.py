@@ -15,6 +15,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
 from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of, number_of, part_of_value
+from cvtui.text import counted
 
 PATH_NAMES = (
     "filename", "file_name", "file", "filepath", "file_path", "path", "image", "img", "image_path", "img_path",
@@ -155,7 +156,9 @@ def read_table(path: Path) -> Table:
     wide = len(rows[0])
     for number, row in enumerate(rows):
         if len(row) < wide:
-            raise RequestError(f"data: row {number + 1} of {str(path)!r} has {len(row)} columns, the first has {wide}")
+            raise RequestError(
+                f"data: row {number + 1} of {str(path)!r} has {counted(len(row), 'column')}, the first has {wide}"
+            )
     return Table(tuple(name.strip() for name in rows[0]), rows[1:], notes)
 
 
@@ -254,6 +257,7 @@ def _label_columns(table: Table, options: dict[str, str], besides: set[int], pat
         return (asked,)
     usual = _usual(table, LABEL_NAMES, besides)
     if usual:
+        table.notes.extend(_other_labels(table, usual, path))
         return (usual[0],)
     left = [number for number in range(len(table.header)) if number not in besides]
     if len(left) == 1:
@@ -265,13 +269,28 @@ def _label_columns(table: Table, options: dict[str, str], besides: set[int], pat
             return tuple(marks)
         many = sum(count for number, count in ones.items() if number != 1)
         raise RequestError(
-            f"data: {path.name!r} marks several classes or none in {many:,} of {len(table.rows):,} rows (columns "
-            f"{_listed([table.header[number] for number in marks])}): several labels per picture are not trained here",
+            f"data: {path.name!r} marks several classes or none in {many:,} of "
+            f"{counted(len(table.rows), 'row')} (columns {_listed([table.header[number] for number in marks])}): "
+            "several labels per picture are not trained here",
             hint="one column can be chosen: csv:PATH,label=COLUMN",
         )
     names = [table.header[number] for number in left]
     raise RequestError(f"data: which column of {path.name!r} is the label? It has {_listed(names)}",
                        hint=f"csv:{path},label={names[-1] if names else 'COLUMN'}")  # fmt: skip
+
+
+def _other_labels(table: Table, usual: Sequence[int], path: Path) -> list[str]:
+    """Tell of further columns that are called as labels, and divide the pictures otherwise than the first."""
+    first = table.column(usual[0])
+    others = []
+    for number in usual[1:]:
+        pairs = set(zip(first, table.column(number), strict=True))
+        if not len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}):
+            others.append(table.header[number])
+    if not others:  # a number and a name of the same class
+        return []
+    named = f"{table.header[usual[0]]!r}, not {' or '.join(map(repr, others))}"
+    return [f"the labels are those of the column {named} (csv:{path},label={others[0]} takes that)"]
 
 
 def _rows_of(table: Table, columns: Columns, finder: Finder, name: str) -> tuple[list[Row], list[str]]:
@@ -305,13 +324,14 @@ def _notes(
     """Say which rows were left out; `other`: pictures that have two labels."""
     notes = []
     if gone:
-        notes.append(f"{len(gone):,} of {len(table.rows):,} pictures that {name} names are not there: {_some(gone)}")
+        of = f"{len(gone):,} of {counted(len(table.rows), 'picture')} that {name} names"
+        notes.append(f"{of} {'is' if len(gone) == 1 else 'are'} not there: {_some(gone)}")
     if bare:
-        notes.append(f"{bare:,} rows of {name} have no label and are left out")
+        notes.append(f"left out {counted(bare, 'row')} of {name} without a label")
     if other:
-        notes.append(f"{len(other):,} pictures have two labels in {name}, and the first is used: {_some(other)}")
+        notes.append(f"{counted(len(other), 'picture')} with two labels in {name}: the first is used: {_some(other)}")
     elif twice:
-        notes.append(f"{twice:,} rows of {name} name a picture again and are left out")
+        notes.append(f"left out {counted(twice, 'row')} of {name} with a picture that was named before")
     if len(columns.labels) > 1:
         notes.append(f"the class is the column that holds 1, of {_listed([table.header[n] for n in columns.labels])}")
     return notes

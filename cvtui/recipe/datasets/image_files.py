@@ -32,6 +32,8 @@ JUNK = frozenset((
     "#snapshot", "@tmp", "lost+found", "system volume information", "node_modules",
 ))  # fmt: skip
 """Folders (in small letters) that systems and other programs put beside images: no classes, and not looked into."""
+MASK = re.compile(r"(.+)[ _-](?:mask|masks|segmentation|seg|gt|groundtruth)(?:[ _-]?\d+)?", re.IGNORECASE | re.DOTALL)
+"""Names of masks, as far as the ending; the first group is the picture's."""
 MADE_HERE = re.compile(r"(samples|mistakes|filters-of-.+|feature-maps-of-.+|validation-image.*)-\d{6,}\.png")
 """Names of the pictures that a run writes (cvtui/engine/observe/image_writer.py)."""
 RUN_FILES = frozenset(("recipe.toml", "lab.toml", "commands.jsonl", "worker.note", "checkpoints", "pictures"))
@@ -80,6 +82,8 @@ class Found:
     """Links that lead nowhere, or back to a folder above them."""
     doubled: int = 0
     """Links to images of the same class, which count once."""
+    masks: list[str] = field(default_factory=list)
+    """Paths of masks beside their pictures: `a_mask.png` beside `a.png`."""
     closed: list[str] = field(default_factory=list)
     """Folders that can't be read."""
     skipped: list[str] = field(default_factory=list)
@@ -90,12 +94,13 @@ class Found:
         self.others.update(other.others)
         for name in ("hidden", "special", "broken", "doubled"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.masks += other.masks
         self.closed += other.closed
         self.skipped += other.skipped
 
     def count(self) -> int:
         """Count the files that are not used."""
-        return self.others.total() + self.hidden + self.special + self.broken + self.doubled
+        return self.others.total() + self.hidden + self.special + self.broken + self.doubled + len(self.masks)
 
     def passed_over(self) -> str:
         """Say which files are not used, and why; "" where there are none."""
@@ -104,6 +109,9 @@ class Found:
         parts += [f"{self.special:,} that {_s(self.special, 'is no file', 'are no files')}"] if self.special else []
         parts += [f"{self.broken:,} {_s(self.broken, 'link')} to nowhere or in a circle"] if self.broken else []
         parts += [f"{self.doubled:,} {_s(self.doubled, 'link')} to images of the same class"] if self.doubled else []
+        if masks := len(self.masks):
+            named = os.path.basename(self.masks[0])
+            parts.append(f"{masks:,} {_s(masks, 'mask')} beside {_s(masks, 'its picture', 'their pictures')} ({named})")
         count = self.count()
         return f"passed over {count:,} {_s(count, 'file')}: {', '.join(parts)}" if parts else ""
 
@@ -218,8 +226,18 @@ def images_below(folders: Iterable[str]) -> Found:
             else:
                 _count(entry, real, found, seen_files)
         waiting += below[::-1]
-    found.images = sorted(seen_files.values())
+    found.images, found.masks = _without_masks(sorted(seen_files.values()))
     return found
+
+
+def _without_masks(paths: list[str]) -> tuple[list[str], list[str]]:
+    """Part pictures from masks that lie beside theirs: `a_mask.png` beside `a.png`, by their names."""
+    suspects = {path: found[1] for path in paths if (found := MASK.fullmatch(os.path.splitext(path)[0]))}
+    if not suspects:
+        return paths, []
+    stems = {os.path.splitext(path)[0] for path in paths}
+    masks = {path for path, of in suspects.items() if of in stems}
+    return [path for path in paths if path not in masks], sorted(masks)
 
 
 def _count(entry: os.DirEntry[str], real: str, found: Found, seen: dict[str, str]) -> None:

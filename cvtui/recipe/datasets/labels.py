@@ -58,6 +58,7 @@ def classes_of(labels: Sequence[str], what: str) -> tuple[tuple[str, ...], list[
     """
     distinct = set(labels)
     numbers = {label: number_of(label) for label in distinct}
+    _check_whole(distinct, what)
     if None not in numbers.values():
         named = {label: str(number) for label, number in numbers.items()}
         classes = tuple(sorted(set(named.values()), key=int))
@@ -73,6 +74,20 @@ def classes_of(labels: Sequence[str], what: str) -> tuple[tuple[str, ...], list[
                            ": measurements or names, not classes")  # fmt: skip
     place = {name: number for number, name in enumerate(classes)}
     return classes, [place[named[label]] for label in labels]
+
+
+def _check_whole(labels: AbstractSet[str], what: str) -> None:
+    """RequestError for labels that are all numbers, and not all whole ones: `0.5` is a measurement."""
+    try:
+        values = {label: float(label) for label in labels}
+    except ValueError:
+        return
+    broken = sorted(label for label, value in values.items() if not value.is_integer())
+    if broken:
+        raise RequestError(
+            f"data: {what} has labels that are not whole numbers ({', '.join(broken[:3])}): measurements, not classes",
+            hint="classes are whole numbers or words",
+        )
 
 
 def held_out(

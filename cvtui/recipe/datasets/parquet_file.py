@@ -14,6 +14,7 @@ from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_f
 from cvtui.recipe.datasets.image_folder import Listing
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed
+from cvtui.text import counted
 
 PICTURE_NAMES = ("image", "img", "picture", "png", "jpg", "bytes")
 
@@ -59,7 +60,7 @@ class ParquetFile(ListedSource):
                 found.append(Row(Packed(f"{path} row {number}", str(path), number), plain, part))
         if not found:
             raise RequestError(f"data: {str(self.place(text))!r} holds no row with a label")
-        return Rows(found, [f"{empty:,} rows without a label are left out"] if empty else [], names)
+        return Rows(found, [f"left out {counted(empty, 'row')} without a label"] if empty else [], names)
 
     def with_bytes(self, text: str, found: Listing, /) -> Listing:
         """Return the listing with the encoded bytes of its rows; a null means a path, which is then the picture's."""

@@ -5,10 +5,10 @@ Its facts are asked of a short process: the user's code must not run in the one 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
 from cvtui.errors import RequestError, process_error
+from cvtui.own_python import own_module
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.folder_typed import without_prefix
 from cvtui.recipe.datasets.source import DataSource, State
@@ -33,7 +33,7 @@ def _ask(text: str, size: str, val_share: float, drawn: int | None) -> DataFacts
     import json
     import subprocess
 
-    words = [sys.executable, "-m", "cvtui.engine", "--facts", text, size, repr(val_share)]
+    words = own_module("cvtui.engine", "--facts", text, size, repr(val_share))
     words += [] if drawn is None else [str(drawn)]
     try:
         done = subprocess.run(

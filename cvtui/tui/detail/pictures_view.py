@@ -11,8 +11,8 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from cvtui import settings
 from cvtui.text import clean, count, percent
-from cvtui.tui import settings
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import (
@@ -241,7 +241,7 @@ class PicturesView(Modal[None]):
             box.display = name not in ("", CONFUSION, FLOW)
             self.query_one("#side").display = name == MAPS
             if not name:
-                note.update(Content.styled("No pictures yet: the first come with the first epoch's end.", MUTED))
+                note.update(Content.styled(no_pictures(self.history), MUTED))
             elif name == CONFUSION:
                 self._draw_confusion(note)
             elif name == FLOW:
@@ -369,3 +369,10 @@ def layer_list(layers: list[str], index: int, room: int, width: int) -> Content:
         mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == index else ("  ", MUTED)
         lines.append(Content.styled(f"{mark}{name}".ljust(width), style))
     return Content("\n").join(lines)
+
+
+def no_pictures(history: History) -> str:
+    """Say why there is no picture: not yet, or never."""
+    if history.state() in ("starting", "running", "paused"):
+        return "No pictures yet: the first come with the first epoch's end."
+    return "No pictures: the run ended before its first epoch did, or its recipe asks for none."

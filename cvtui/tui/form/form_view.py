@@ -24,6 +24,7 @@ from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Frame
 
 if TYPE_CHECKING:
+    from cvtui.tui.form.field_values import Problem
     from cvtui.tui.form.preview import Preview
     from cvtui.tui.form.validation import Validation
     from cvtui.tui.prewarm import PrewarmedEngine
@@ -294,17 +295,26 @@ class FormView(Widget):
     def _engine_changed(self) -> None:
         if self.is_mounted and self._validation is not None:
             self.preview.show_predictions(self.validation, self.engine)
-            recipe, answer = self.validation.recipe, self.engine.answer
-            if recipe is not None and answer is not None and self.engine.answered == recipe:
-                from cvtui.tui.form.validation import engine_problems
-
-                self.form.show_problems(engine_problems(recipe, answer))
+            problems = self._engine_problems(self.validation)
+            if problems is not None:
+                self.form.show_problems(problems)
                 self._explain(self.form.current)
+            self._show_status(self.validation)
+
+    def _engine_problems(self, validation: Validation) -> dict[str, Problem] | None:
+        """Return what the engine found in this recipe; None where it has not answered about it."""
+        recipe, answer = validation.recipe, self.engine.answer
+        if recipe is None or answer is None or self.engine.answered != recipe:
+            return None
+        from cvtui.tui.form.validation import engine_problems
+
+        return engine_problems(recipe, answer)
 
     def _show_status(self, validation: Validation) -> None:
         status = self.query_one("#status", Static)
         self.query_one("#start").set_class(not validation.ready, "-blocked")
-        if validation.ready and validation.table is not None:
+        problems = (self._engine_problems(validation) if validation.ready else None) or validation.problems
+        if not problems and validation.ready and validation.table is not None:
             table = validation.table
             text = f"{len(table.rows)} layers, {table.parameters:,} parameters" if table.rows else "PyTorch code"
             text += (
@@ -312,7 +322,7 @@ class FormView(Widget):
             )
             status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
             return
-        names = [name.replace("_", " ") for name in validation.problems]
+        names = [name.replace("_", " ") for name in problems]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         status.update(Content.styled(f"✗ fix: {', '.join(names[:3])}{more}", "$text-error"))
 
@@ -331,6 +341,11 @@ class FormView(Widget):
             place.update(explanation(row.field, row.text, row.problem, notes))
 
     # ------------------------------------------------------------------ what can be done
+
+    @property
+    def valid_recipe(self) -> Recipe | None:
+        """The form's recipe; None while something in it is wrong."""
+        return self._validation.recipe if self._validation is not None else None
 
     async def fill(self, recipe: Recipe) -> None:
         """Fill every field from `recipe`."""

@@ -19,7 +19,7 @@ from cvtui.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
     from cvtui.tui.train import LiveView
-    from cvtui.tui.train.run_commands import Forked
+    from cvtui.tui.train.run_commands import Forked, Resumed
 
 
 class TrainScreen(BaseScreen):
@@ -84,6 +84,8 @@ class TrainScreen(BaseScreen):
             await self.query_one("#body").mount(self._view)
         self.action_show_run()
         self._update_bar(folder, self._view.view.state)
+        if self._view.view.alive:
+            self.session.follow_end(folder)
 
     def action_show_run(self) -> None:
         if self._view is None:
@@ -122,7 +124,12 @@ class TrainScreen(BaseScreen):
     async def on_live_view_forked(self, event: Forked) -> None:
         event.stop()
         self.session.started.append(event.folder)
+        self.session.watch_end(event.folder)
         await self.show_folder(event.folder)
+
+    def on_live_view_resumed(self, event: Resumed) -> None:
+        event.stop()
+        self.session.watch_end(event.folder, event.size)
 
     # ------------------------------------------------------------------ starting
 
@@ -152,10 +159,12 @@ class TrainScreen(BaseScreen):
     async def _train(self, folder: RunFolder, form_view: FormView) -> None:
         """Train with the prewarmed engine, or with a fresh one if that can't."""
         if await form_view.engine.train(folder):
+            self.session.watch_end(folder)
             return
         from cvtui.runlog.worker_process import launch
 
         try:
             launch(folder, detached=True)
+            self.session.watch_end(folder)
         except (RequestError, OSError) as error:
             self.app.notify(str(error), title="The training could not be started", severity="error", markup=False)

@@ -65,6 +65,13 @@ class FindingsControl:
         else:
             apply(event.what)
 
+    def test_first(self) -> bool:
+        """Run the test of the first finding that has one. Return False without such."""
+        finding = next((one for one in self._live.view.findings if one.test), None)
+        if finding is not None:
+            self._test(finding.test)
+        return finding is not None
+
     def _test(self, test: str) -> None:
         """Run the short test that tells two causes apart: one epoch at a tenth of the rate, or `cvtui check`."""
         from cvtui.recipe.learning_rate import at_rate, full_rate

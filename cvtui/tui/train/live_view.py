@@ -391,9 +391,9 @@ class LiveView(Widget):
         self.findings.act(event)
 
     def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
-        """Dim commands while no trainer could apply them."""
+        """Leave out commands that no trainer could apply: of a run that has ended."""
         if action in ("pause", "rate", "save", "stop") and not self.view.alive:
-            return None
+            return False
         if action == "live":
             return self.view.cursor is not None
         return self.view.state in RESUMABLE if action == "go_on" else True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -16,6 +15,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cvtui.errors import process_error
+from cvtui.own_python import own_module
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.text import clean
@@ -53,7 +53,7 @@ class PrecheckModal(Modal[None]):
     def on_mount(self) -> None:
         recipe = Path(self._folder.name) / "recipe.toml"
         recipe.write_text(dumps(self._recipe), encoding="utf-8")
-        command = [sys.executable, "-m", "cvtui", "check", str(recipe), "--json"]
+        command = own_module("cvtui", "check", str(recipe), "--json")
         try:
             self._process, self._errors = start_child(command, stdin=subprocess.DEVNULL, stdout=self._output)
         except OSError as error:

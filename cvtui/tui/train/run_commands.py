@@ -9,6 +9,7 @@ from typing import Literal
 from textual.message import Message
 
 from cvtui.errors import RequestError
+from cvtui.notify.start import log_size
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.text import clean
@@ -38,6 +39,15 @@ class Forked(Message, namespace="live_view"):
     def __init__(self, folder: RunFolder) -> None:
         super().__init__()
         self.folder = folder
+
+
+class Resumed(Message, namespace="live_view"):
+    """Notice that the run was resumed; `size`: bytes of its log before."""
+
+    def __init__(self, folder: RunFolder, size: int) -> None:
+        super().__init__()
+        self.folder = folder
+        self.size = size
 
 
 class RunCommands:
@@ -107,11 +117,13 @@ class RunCommands:
         def apply(rate: str | None) -> None:
             if rate is None:
                 return
+            size = log_size(self._live.folder)
             try:
                 self.worker = launch(self._live.folder, detached=True, resume=True, rate=rate)
             except RequestError as error:
                 self.refuse(error)
                 return
+            self._live.post_message(Resumed(self._live.folder, size))
             self._live.app.notify("resuming: the trainer is starting", markup=False)
 
         if self._live.folder.alive():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cvtui.tui import settings
+from cvtui import settings
 from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES, ViewState
 

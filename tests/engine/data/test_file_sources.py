@@ -135,7 +135,7 @@ def test_what_can_t_be_decoded_is_left_out_and_named(tmp_path: Path) -> None:
     (tmp_path / "train_images" / "p005.png").unlink()
     split = load(Recipe(data=text, size="4"))
     assert split.train.size + split.validation.size == 28
-    assert any("1 of 30 pictures that train.csv names are not there: p005" in note for note in split.notes)
+    assert any("1 of 30 pictures that train.csv names is not there: p005" in note for note in split.notes)
     assert any("left out 1 file that can't be read: train_images/p004.png" in note for note in split.notes)
 
 

@@ -251,8 +251,21 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(saved: RunFolde
 def test_all_damaged_is_one_clear_line(saved: RunFolder) -> None:
     for path in saved.checkpoints.glob("*.pt"):
         path.write_bytes(b"hello")
-    with pytest.raises(RequestError, match="all checkpoints"):
+    with pytest.raises(RequestError, match=r"all checkpoints of '.*' are damaged: last.pt, last-1.pt \(") as refused:
         newest_checkpoint(saved)
+    assert refused.value.message.count("cut short") == 1
+    assert "is used" not in refused.value.message  # nothing is
+
+
+def test_checkpoints_beside_an_empty_log_are_not_written_over(
+    saved: RunFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in saved.checkpoints.iterdir()}
+    saved.events.write_bytes(b"")
+    assert train_folder(saved.path, Signals()) == 2
+    assert "has checkpoints and no log" in capfd.readouterr().err
+    assert {path.name: path.read_bytes() for path in saved.checkpoints.iterdir()} == before
+    assert saved.events.read_bytes() == b""
 
 
 def test_code_hidden_in_a_checkpoint_does_not_run(saved: RunFolder, tmp_path: Path) -> None:

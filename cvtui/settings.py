@@ -1,4 +1,4 @@
-"""How a person likes to look at runs, kept between sessions in one small file of their own.
+"""Settings of a person, kept between sessions in one small file of their own.
 
 `$XDG_CONFIG_HOME/cvtui/view.json` (by default `~/.config/cvtui/view.json`; on Windows below `%APPDATA%`). A file that
 can't be read, or values that no longer mean anything, count as not there; nothing here raises.

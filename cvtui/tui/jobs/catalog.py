@@ -1,0 +1,99 @@
+"""The jobs that the screen offers: a key, a command, and the options that its form shows.
+
+A new job is one `JobSpec` here, a new option one `JobOption`; a test compares them with the command line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Needs = Literal["run", "recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobOption:
+    """One option of a command."""
+
+    flag: str
+    """`--html`; "" for arguments without one."""
+    about: str
+    value: str | None = None
+    """What stands in its field at first ({name}: the run's name); None for an option without a value."""
+    on: bool = False
+    """True if it is chosen at first."""
+    many: bool = False
+    """The value is several words, as in a shell."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One command of cvtui, as the screen offers it."""
+
+    name: str
+    """Of the command."""
+    key: str
+    title: str
+    about: str
+    needs: Needs = "run"
+    """The run in view (its folder is the first argument), or a recipe."""
+    options: tuple[JobOption, ...] = ()
+    fixed: tuple[str, ...] = ()
+    """Words that stand behind the command in any case."""
+
+
+JOBS: tuple[JobSpec, ...] = (
+    JobSpec(
+        "export",
+        "X",
+        "Export",
+        "Write the run as files: report, picture, tables, weights",
+        options=(
+            JobOption("--html", "report, one page with everything", "{name}.html", on=True),
+            JobOption("--svg", "loss, accuracy and rate as a picture", "{name}.svg"),
+            JobOption("--csv", "steps, epochs and layers as tables", "{name}-csv"),
+            JobOption("--tensorboard", "events (needs cvtui[tensorboard])", "{name}-events"),
+            JobOption("--safetensors", "the weights", "{name}.safetensors"),
+            JobOption("--checkpoint", "of these weights: last, best, epoch-0010", "best"),
+        ),
+    ),
+    JobSpec(
+        "compare",
+        "C",
+        "Compare",
+        "Compare runs: curves, what differs in their recipes, results",
+        options=(JobOption("", "the other runs", "{others}", on=True, many=True),),
+    ),
+    JobSpec(
+        "sweep",
+        "W",
+        "Sweep",
+        "A fair race between recipes: every combination of the values, one run each",
+        needs="recipe",
+        options=(
+            JobOption("--lr", "learning rates", "1e-1,1e-2,1e-3", on=True),
+            JobOption("--init", "initializations", "he,xavier"),
+            JobOption("--optimizer", "optimizers", "sgd,momentum,adamw"),
+            JobOption("--batch-size", "batch sizes", "32,128"),
+            JobOption("--epochs", "epochs of each", "5"),
+            JobOption("--jobs", "runs at once", "2"),
+            JobOption("", "more options, as on the command line", "", many=True),
+        ),
+    ),
+    JobSpec(
+        "doctor",
+        "D",
+        "Doctor: fix and compare",
+        "Train again with the doctor's cure, and say what it gained",
+        fixed=("--fix",),
+    ),
+)
+
+
+def job_keys(key: str) -> str:
+    """Return a capital letter as terminals spell it, for a binding."""
+    return f"{key},shift+{key.lower()}"
+
+
+def spec_of(name: str) -> JobSpec:
+    return next(spec for spec in JOBS if spec.name == name)

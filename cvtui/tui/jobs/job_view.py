@@ -1,0 +1,111 @@
+"""Window on a job: its command, a bar, its output, and cancelling it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from cvtui.text import clean, duration
+from cvtui.tui.jobs.job import Job
+from cvtui.tui.train.modals import BOX
+from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.modal import Modal
+
+POLL_SECONDS = 0.2
+BAR = 40
+
+
+class JobView(Modal[None]):
+    """Shows a job while it runs and when it is over. Leaving it lets the job go on; `J` shows it again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "dismiss(None)", "Back"),
+        Binding("x", "cancel", "Cancel the job"),
+    ]
+    DEFAULT_CSS = (
+        BOX.format(name="JobView")
+        + """
+    JobView {
+        & > .box { width: 92%; max-width: 124; }
+        & #job-output { height: auto; max-height: 60%; margin-top: 1; }
+        & #job-text { width: auto; }
+        & #job-output { overflow-x: auto; }
+    }
+    """
+    )
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+        self._shown = ""
+        self._turn = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = clean(self.job.title)
+            yield Static(clean(self.job.command), classes="quiet", markup=False)
+            yield Static("", id="job-state")
+            with VerticalScroll(id="job-output"):
+                yield Static("", id="job-text", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel the job (x)", id="job-cancel", variant="warning", compact=True)
+                yield Button("Back", id="job-back", variant="primary", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#job-output").focus()  # arrows scroll it
+        self._timer = self.set_interval(POLL_SECONDS, self._poll)
+        self._poll()
+
+    def _poll(self) -> None:
+        job = self.job
+        running = job.poll()
+        self._turn += 1
+        self.query_one("#job-state", Static).update(state_line(job, self._turn))
+        text = job.output
+        if text != self._shown:
+            self._shown = text
+            self.query_one("#job-text", Static).update(Content(text))
+            self.query_one("#job-output", VerticalScroll).scroll_end(animate=False)
+        box = self.query_one(".box", Vertical)
+        box.border_subtitle = "x: cancel · esc: back, it goes on" if running else "esc: back"
+        self.query_one("#job-cancel", Button).display = running
+        if not running:
+            self._timer.stop()
+
+    @on(Button.Pressed, "#job-cancel")
+    def action_cancel(self) -> None:
+        self.job.cancel()
+        self._poll()
+
+    @on(Button.Pressed, "#job-back")
+    def _back(self) -> None:
+        self.dismiss(None)
+
+
+def state_line(job: Job, turn: int = 0) -> Content:
+    """Return the bar of a running job, or how it ended."""
+    if job.running:
+        told = job.share
+        if job.cancelled:
+            return Content.styled("cancelling … (x again ends it at once)", "$text-warning")
+        if told is None:  # how far it is, it doesn't say
+            at = turn % BAR
+            bar = "╌" * at + "━━━━" + "╌" * BAR
+            return Content.assemble((bar[:BAR], "$text-primary"), (f"  {duration(job.seconds)}", MUTED))
+        share, words = told
+        filled = round(share * BAR)
+        bar = "━" * filled + "╌" * (BAR - filled)
+        return Content.assemble(
+            (f"{bar} {share:4.0%}", "$text-primary"), (f"  {words}  {duration(job.seconds)}", MUTED)
+        )
+    if job.ended_well:
+        return Content.styled(f"✓ done in {duration(job.seconds)}", "$text-success")
+    if job.cancelled:
+        return Content.styled(f"✗ cancelled after {duration(job.seconds)}", "$text-warning")
+    return Content.styled(f"✗ ended with exit code {job.code} after {duration(job.seconds)}", "$text-error")
