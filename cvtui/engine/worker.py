@@ -132,7 +132,7 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
         for note in training.data.notes:
             writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
         if training.checked.joins:
-            size = training.recipe.batch_size + 1
+            size = training.recipe.step_images + 1
             text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
             writer.write(Log(time=time.time(), text=text, step=training.step))
         if not resume and (message := determinism_warning(training)):
@@ -219,7 +219,7 @@ def _train(trainer: Trainer) -> RunOutcome:
                 "stopped", str(asked), asked.code, trainer.training.step, trainer.checkpoint_files.missing()
             )
         _rescue(trainer)
-        return RunOutcome("finished", "", 0, trainer.training.step, trainer.checkpoint_files.missing())
+        return RunOutcome("finished", trainer.ending, 0, trainer.training.step, trainer.checkpoint_files.missing())
     except ImagesGone:
         trainer.save_now("stop")  # when they are back it goes on right here
         raise

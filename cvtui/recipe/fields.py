@@ -235,20 +235,20 @@ def field(name: str, label: str = "") -> Field:
 
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Data", ("data", "preprocess", "augment", "batch_size")),
+    ("Data", ("data", "preprocess", "augment", "batch_size", "accumulate")),
     ("Net", ("net", "weights", "init", "freeze")),
     (
         "Training",
         (
             "loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs",
-            "clip", "ema", "scale_lr",
+            "patience", "clip", "ema", "scale_lr",
         ),
     ),
     (
         "Run",
         (
             "name", "device", "threads", "precision", "deterministic", "graph", "seed", "watch_every", "keep",
-            "save_every", "on_nan",
+            "save_every", "max_time", "on_nan",
         ),
     ),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import psutil
 
-from cvtui.calc.memory import training_memory
+from cvtui.calc.memory import NUMBER, training_memory
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.optimizers import copies_of
 from cvtui.recipe.validation import Checked
@@ -28,7 +29,7 @@ class MemoryNeed(NamedTuple):
     optimizer: int
     """Its state, and a running mean of the weights."""
     activations: int
-    """Kept for the backward pass of one batch."""
+    """Kept for the backward pass of one batch, and the inputs of those that a step still has to take."""
 
     @property
     def fixed(self) -> int:
@@ -45,7 +46,8 @@ def memory_need(checked: Checked, batch: int = 0) -> MemoryNeed:
     recipe = checked.recipe
     net = training_memory(checked.table, batch or recipe.batch_size)
     state = net.state(copies_of(checked.optimizer, recipe.ema))
-    return MemoryNeed(net.parameters, net.gradients, state, net.activations)
+    waiting = (recipe.accumulate - 1) * (batch or recipe.batch_size) * math.prod(checked.data.size) * NUMBER
+    return MemoryNeed(net.parameters, net.gradients, state, net.activations + waiting)
 
 
 def check_memory(checked: Checked, free: int, where: str, *, built_only: bool = False) -> None:

@@ -39,7 +39,7 @@ class Checked:
     """The net's layers, for one image of the data; of PyTorch code not counted before the engine has built it."""
     data: DataFacts
     steps_per_epoch: int
-    """Batches an epoch: training images / batch size, rounded up (the last batch is smaller, unless it joins)."""
+    """Updates an epoch: training images / images a step, rounded up (the last one is smaller, unless it joins)."""
     total_steps: int
     schedule: Schedule
     preprocess: Chosen[PreprocessChoice]
@@ -72,6 +72,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
             f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
         )
+    check_accumulate(recipe, data)
     preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
     augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
     check_pixels(preprocess.spec, augment, data)
@@ -81,7 +82,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     if init.name == "fixup" and isinstance(table, ModuleTable):
         raise RequestError("init: fixup is for the residual blocks of a net expression; own is what PyTorch code has")
     check_norms(table, recipe.batch_size, data)
-    steps_per_epoch = steps_of(data.train, recipe.batch_size, table)
+    steps_per_epoch = steps_of(data.train, recipe.step_images, table)
     return Checked(
         recipe=recipe,
         table=table,
@@ -95,8 +96,17 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         loss=parse_choice(recipe.loss, LOSSES, "loss"),
         optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
-        joins=joins_last(data.train, recipe.batch_size, table),
+        joins=joins_last(data.train, recipe.step_images, table),
     )
+
+
+def check_accumulate(recipe: Recipe, data: DataFacts) -> None:
+    """Check that a step is at most one pass over the training images. RequestError."""
+    if recipe.accumulate > 1 and recipe.step_images > data.train:
+        raise RequestError(
+            f"accumulate: {recipe.accumulate:,} x {recipe.batch_size:,} images a step are more than {data.name} has to "
+            f"train on; allowed: 1 to {data.at_most}{data.train // recipe.batch_size:,}"
+        )
 
 
 def check_weights(recipe: Recipe) -> None:
@@ -199,7 +209,7 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     return Schedule(
         name=choice.name,
         values=choice.values,
-        lr=full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr),
+        lr=full_rate(recipe.lr, recipe.step_images, recipe.scale_lr),
         steps_per_epoch=steps_per_epoch,
         epochs=recipe.epochs,
         warmup=warmup,

@@ -65,6 +65,9 @@ def words() -> Iterator[tuple[str, str]]:
     yield "--freeze until:conv1", ""
     yield "--freeze '*.bias'", ""
     yield "--scale-lr 32", ""
+    yield "--accumulate 2", ""
+    yield "--patience 1", ""
+    yield "--max-time 1h", ""
     yield "--only 1,4,7", ""
     yield "--limit 500", ""
     yield "--label-noise 0.2", ""
@@ -130,6 +133,7 @@ WRONG = {
     "choice": "sgdd", "word": "flaot33", "whole": "2.5", "number": "fast",
     "warmup": "soon", "device": "gpu", "keep": "lsat", "save_every": "5 minutes", "net": "conv32-rleu-fc",
     "size": "large", "augment": "flpi", "only": "eleven", "name": "a/b",
+    "max_time": "2 days",
     "freeze": "the head",
 }  # fmt: skip
 """A wrong text for each kind of field, or for a field by its name."""

@@ -117,6 +117,12 @@ class TrainingState:
         """Model that is validated: that of the running mean where there is one."""
         return self.model if self.ema is None else self.ema.model
 
+    @property
+    def micro_batch(self) -> int:
+        """Most images of one forward pass, where a step accumulates the gradients of several; 0: no limit."""
+        recipe = self.recipe
+        return recipe.batch_size if recipe.accumulate > 1 else 0
+
     def autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.device, self.recipe.precision)
 
@@ -141,12 +147,12 @@ class TrainingState:
     def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
         """Yield the batches of an epoch (from 1), without the `first` ones."""
         recipe = self.recipe
-        return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+        return batches(self.data.train, recipe.step_images, recipe.seed, epoch, first, joins=self.checked.joins)
 
     def index_batches(self, epoch: int, first: int = 0) -> Iterator[Tensor]:
         """Yield the numbers of the images of each batch of an epoch (from 1), on the device."""
         recipe, images = self.recipe, self.data.train
-        return index_batches(images, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+        return index_batches(images, recipe.step_images, recipe.seed, epoch, first, joins=self.checked.joins)
 
     def update_lr(self) -> float:
         """Give the optimizer the learning rate of this step; return it.
@@ -319,8 +325,10 @@ def start_weights(model: nn.Module, checked: Checked, train: Part, preprocess: P
 
 
 def first_batch(training: TrainingState) -> Images:
-    """Images of the run's first step: augmented, not yet normalized."""
-    return training.augmented(next(training.batches(1)), 0)
+    """Images of the run's first step (of one that accumulates, its first batch): augmented, not yet normalized."""
+    pixels, labels = training.augmented(next(training.batches(1)), 0)
+    size = training.recipe.batch_size
+    return Images(pixels[:size], labels[:size]) if training.micro_batch else Images(pixels, labels)
 
 
 def recipe_facts(training: TrainingState) -> Facts:

@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.data.images import Images
-from cvtui.engine.optim.loss import Loss
+from cvtui.engine.optim.loss import Loss, denominator
 
 
 class StepState(Protocol):
@@ -27,6 +28,10 @@ class StepState(Protocol):
     def loss(self) -> Loss: ...
     @property
     def optimizer(self) -> Optimizer: ...
+    @property
+    def micro_batch(self) -> int:
+        """Most images of one forward and backward pass; a larger batch is split. 0: whatever the batch is."""
+
     @property
     def before_update(self) -> Sequence[Callable[[Tensor], object]]:
         """Called with the loss between backward and update."""
@@ -49,6 +54,7 @@ class PlainStep:
     loss: Loss
     optimizer: Optimizer
     before_update: Sequence[Callable[[Tensor], object]] = ()
+    micro_batch: int = 0
 
     def inputs(self, pixels: Tensor) -> Tensor:
         return pixels
@@ -70,16 +76,46 @@ class StepResult(NamedTuple):
 def training_step(state: StepState, batch: Images) -> StepResult:
     """Forward, backward, update; nothing is read back from the device."""
     pixels, labels = batch
-    with state.autocast():
-        logits = state.model(state.inputs(pixels))  # forward
-        loss = state.loss(logits, labels)
     optimizer = state.optimizer
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:  # what zero_grad does, in 1 µs instead of 12 to 16
-            parameter.grad = None
-    loss.backward()  # type: ignore[no-untyped-call]  # backward
+    if 0 < state.micro_batch < len(labels):
+        loss, logits = _accumulate(state, pixels, labels)
+    else:
+        with state.autocast():
+            logits = state.model(state.inputs(pixels))  # forward
+            loss = state.loss(logits, labels)
+        _clear(optimizer)
+        loss.backward()  # type: ignore[no-untyped-call]  # backward
     for prepare in state.before_update:
         prepare(loss)
     optimizer.step()  # update
     state.updated()
     return StepResult(loss, logits)
+
+
+def _clear(optimizer: Optimizer) -> None:
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:  # what zero_grad does, in 1 µs instead of 12 to 16
+            parameter.grad = None
+
+
+def _accumulate(state: StepState, pixels: Tensor, labels: Tensor) -> StepResult:
+    """Forward and backward of a batch in equal parts of at most `micro_batch` images: its loss, logits and gradients.
+
+    Each part's mean counts by its share of the batch's denominator, so that the sum is its mean also where parts
+    differ in size or classes have weights. The batch is augmented and normalized as one.
+    """
+    _clear(state.optimizer)
+    with state.autocast():
+        inputs = state.inputs(pixels)
+    parts = -(-len(labels) // state.micro_batch)
+    shares = [denominator(state.loss, part) for part in labels.tensor_split(parts)]
+    whole = sum(shares)
+    losses, logits = [], []
+    for images, truth, share in zip(inputs.tensor_split(parts), labels.tensor_split(parts), shares, strict=True):
+        with state.autocast():
+            answers = state.model(images)
+            loss = state.loss(answers, truth) * (share / whole)
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+        logits.append(answers.detach())
+    return StepResult(torch.stack(losses).sum(), torch.cat(logits))

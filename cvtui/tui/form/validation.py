@@ -114,13 +114,13 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
             text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.at_most}{data.train:,}"
             problems.setdefault("batch_size", Problem(text))
         else:
-            steps = steps_of(data.train, batch, table)
+            steps = steps_of(data.train, batch * int(values.get("accumulate", 1)), table)
             if table is not None and "optimizer" in values:
                 optimizer = parse_choice(str(values["optimizer"]), OPTIMIZERS, "optimizer")
                 memory = _memory(table, data, batch, copies_of(optimizer, float(values.get("ema", 0))))
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
-        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "scale_lr")
+        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "accumulate", "scale_lr")
         if all(name in values for name in needed):
             try:
                 schedule = make_schedule(Recipe(**{name: values[name] for name in needed}), steps)  # type: ignore[arg-type]

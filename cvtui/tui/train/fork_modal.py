@@ -129,7 +129,7 @@ class ForkModal(Modal[RunFolder | None]):
         left = recipe.epochs - self.saved.epoch
         more = f"{left} epoch{'s' if left != 1 else ''}"
         more = more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}"
-        rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+        rate = full_rate(recipe.lr, recipe.step_images, recipe.scale_lr)
         said.update(f"{more}, at a rate of {rate:g}" if recipe.scale_lr else more)
         return recipe
 
