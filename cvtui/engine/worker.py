@@ -23,6 +23,7 @@ from cvtui.engine.runtime.device import arithmetic, describe
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
+from cvtui.engine.train.auto_batch import settle_batch
 from cvtui.engine.train.control import Signals, StopRequested
 from cvtui.engine.train.determinism import determinism_warning
 from cvtui.engine.train.forecast import forecast
@@ -123,7 +124,8 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
     training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
-        training, ticket = prepare_run(check(recipe), folder, _progress_log(writer))
+        on_progress = _progress_log(writer)
+        training, ticket = prepare_run(settle_batch(check(recipe), on_progress, folder), folder, on_progress)
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):

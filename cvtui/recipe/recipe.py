@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+AUTO = -1
+"""`batch_size = "auto"`."""
+
 
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields of a recipe, with their defaults."""
@@ -184,7 +187,15 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="Passes over the training set.")] = 20
 
-    batch_size: Annotated[int, Meta(ge=1, le=10_000_000, description="Images per step.")] = 32
+    batch_size: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Images per step; auto: the largest power of two that fits into memory, found when the "
+            "run begins.",
+        ),
+    ] = 32
 
     accumulate: Annotated[
         int,

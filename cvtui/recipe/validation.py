@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from cvtui.calc import Table, trace
 from cvtui.calc.module_table import ModuleTable, uncounted
 from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
+from cvtui.recipe.auto_batch import fitting_batch
 from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES, LossChoice
@@ -26,7 +29,7 @@ from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.learning_rate import full_rate
 from cvtui.recipe.net_target import is_target, parse_target
-from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.recipe import AUTO, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ class Checked:
     loss: Chosen[LossChoice]
     optimizer: Chosen[OptimizerChoice]
     on_nan: Chosen[OnNanChoice]
+    auto: bool = False
+    """The recipe says `batch_size` auto; `recipe` has the number that stands in for it."""
     joins: bool = False
     """The last batch of an epoch would be a single image, which the net can't be trained on: it is part of the one
     before (see `joins_last`)."""
@@ -56,6 +61,11 @@ class Checked:
     def lr(self) -> float:
         """Full learning rate, the schedule's highest value; `recipe.lr` may stand for another batch size (scale_lr)."""
         return self.schedule.lr
+
+    @property
+    def asked(self) -> Recipe:
+        """The recipe as it was asked for, for the folder of a run."""
+        return msgspec.structs.replace(self.recipe, batch_size=AUTO) if self.auto else self.recipe
 
 
 def check(recipe: Recipe) -> Checked:
@@ -67,6 +77,10 @@ def check(recipe: Recipe) -> Checked:
 
 def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     """Check a recipe whose fields are right by themselves, on these images. RequestError."""
+    auto = recipe.batch_size == AUTO
+    if auto:
+        fit = fitting_batch(recipe, check_net(recipe.net, data), data)
+        recipe = msgspec.structs.replace(recipe, batch_size=fit.size)
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
@@ -96,6 +110,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         loss=parse_choice(recipe.loss, LOSSES, "loss"),
         optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
+        auto=auto,
         joins=joins_last(data.train, recipe.step_images, table),
     )
 

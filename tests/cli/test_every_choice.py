@@ -66,6 +66,7 @@ def words() -> Iterator[tuple[str, str]]:
     yield "--freeze '*.bias'", ""
     yield "--scale-lr 32", ""
     yield "--accumulate 2", ""
+    yield "--batch-size auto", "--limit 100 --epochs 12"
     yield "--patience 1", ""
     yield "--max-time 1h", ""
     yield "--only 1,4,7", ""

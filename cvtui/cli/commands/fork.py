@@ -73,7 +73,7 @@ def fork(
         )
     check_runs_folder(runs, name or None)
     need(checked.recipe)
-    folder = run_fork.fork(parent, saved, runs, name, dumps(checked.recipe))
+    folder = run_fork.fork(parent, saved, runs, name, dumps(checked.asked))
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 

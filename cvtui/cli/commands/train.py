@@ -65,7 +65,7 @@ def train(
     from cvtui.cli.screen import open_screen
 
     given = recipe is not None or bool(changes)
-    return open_screen(recipe=checked.recipe if given else None, runs=runs, fps=fps)
+    return open_screen(recipe=checked.asked if given else None, runs=runs, fps=fps)
 
 
 train.params[1:1] = recipe_options()

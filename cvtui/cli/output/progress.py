@@ -10,6 +10,7 @@ from cvtui import door
 from cvtui.calc.table import size_text
 from cvtui.cli import out, process
 from cvtui.cli.exit import say
+from cvtui.recipe.auto_batch import AUTO_BATCH
 from cvtui.recipe.ending import is_planned
 from cvtui.text import binary_size, duration, harmless, percent
 
@@ -62,8 +63,7 @@ class RunReport:
         """Print what has come since the last call."""
         if history.run is not None and not self._started:
             self._started = True
-            for label, words in started_facts(history.run):
-                self._line(f"{label:<9} {words}")
+            self._begun(history, history.run)
         for command in self._new(history, "commands"):
             self._line(f"step {command.step:,}: {command.words or command.command}")
         for finding in self._new(history, "findings"):
@@ -82,6 +82,14 @@ class RunReport:
             )
         if self._bar:
             self._bar.show(history)
+
+    def _begun(self, history: History, run: RunStarted) -> None:
+        """Print what the worker has found out before its first step."""
+        for label, words in started_facts(run):
+            self._line(f"{label:<9} {words}")
+        for log in history.logs if self.checked.auto else ():
+            if log.text.startswith(AUTO_BATCH):
+                self._line(f"{'batch':<9} {log.text.removeprefix('batch size ')}")
 
     def _new(self, history: History, name: str) -> list[Any]:
         records: list[Any] = getattr(history, name)
@@ -267,7 +275,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         ("", _pixels(recipe)),
         ("net", recipe.net),
         ("", f"{_counts(table)}; init {recipe.init}"),
-        ("training", f"{recipe.optimizer}, {lr}, {schedule}, batch {_batch(recipe)}"),
+        ("training", f"{recipe.optimizer}, {lr}, {schedule}, batch {_batch(checked)}"),
         *([("", "; ".join(more))] if more else []),
         (
             "",
@@ -282,10 +290,12 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     ]
 
 
-def _batch(recipe: Recipe) -> str:
+def _batch(checked: Checked) -> str:
+    recipe = checked.recipe
+    size = f"auto (about {recipe.batch_size:,})" if checked.auto else str(recipe.batch_size)
     if recipe.accumulate == 1:
-        return str(recipe.batch_size)
-    return f"{recipe.batch_size} x {recipe.accumulate} = {recipe.step_images:,} images a step"
+        return size
+    return f"{size} x {recipe.accumulate} = {recipe.step_images:,} images a step"
 
 
 def _counts(table: Table | ModuleTable) -> str:

@@ -89,7 +89,7 @@ def _valid(texts: Mapping[str, str], checked: Checked) -> Validation:
     return Validation(
         texts=texts,
         problems={},
-        recipe=recipe,
+        recipe=checked.asked,
         data=checked.data,
         table=checked.table,
         schedule=checked.schedule,
@@ -109,7 +109,7 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
         except RequestError as error:
             problems.setdefault("net", _problem("net", error))
     batch, epochs = values.get("batch_size"), values.get("epochs")
-    if data is not None and isinstance(batch, int):
+    if data is not None and isinstance(batch, int) and batch > 0:
         if batch > data.train:
             text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.at_most}{data.train:,}"
             problems.setdefault("batch_size", Problem(text))
