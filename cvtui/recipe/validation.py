@@ -20,7 +20,7 @@ from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES, LossChoice
 from cvtui.recipe.choices.on_nan import ON_NAN, OnNanChoice
-from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice, check_library
 from cvtui.recipe.choices.preprocesses import PREPROCESSES, PreprocessChoice
 from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import Choice, Chosen, parse_chain, parse_choice
@@ -87,6 +87,8 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
             f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
         )
     check_accumulate(recipe, data)
+    optimizer = parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer")
+    check_library(optimizer)
     preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
     augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
     check_pixels(preprocess.spec, augment, data)
@@ -108,7 +110,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         augment=augment,
         init=init,
         loss=parse_choice(recipe.loss, LOSSES, "loss"),
-        optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
+        optimizer=optimizer,
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
         auto=auto,
         joins=joins_last(data.train, recipe.step_images, table),

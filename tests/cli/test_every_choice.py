@@ -25,10 +25,12 @@ from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from tests import extra
 from tests.cli.running import cvtui
 
 SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 720"
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 5e-3, "muon": 5e-3}
+RATES |= {"adafactor": 0.03, "lamb": 0.02, "lion": 3e-3}
 SMALLER = "--limit 300 --epochs 4 --net conv8s2-relu-pool-fc"
 POINTS = "--net fc32-tanh-fc32-tanh-fc --epochs 15 --lr 0.03 --schedule constant"
 
@@ -77,7 +79,10 @@ def words() -> Iterator[tuple[str, str]]:
     yield "--deterministic off", ""
 
 
-CASES = [pytest.param(word, more, id=word.removeprefix("--")) for word, more in words()]
+CASES = [
+    pytest.param(word, more, id=word.removeprefix("--"), marks=extra.skip_without(word.removeprefix("--optimizer ")))
+    for word, more in words()
+]
 
 
 def options(text: str) -> dict[str, str]:
