@@ -117,7 +117,7 @@ class Observations:
         if self.bad_step is None:
             self.has_norms |= bool(np.isfinite(grad[:1]).any())
             bad_loss = ~np.isfinite(loss)
-            bad_norm = ~np.isfinite(grad) & self.has_norms
+            bad_norm = ~np.isfinite(grad) & (self.has_norms and self.recipe.get("precision") != "float16")
             bad = bad_loss | bad_norm
             if bad.any():
                 place = int(bad.argmax())

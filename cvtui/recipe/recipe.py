@@ -248,11 +248,12 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "auto"
 
     precision: Annotated[
-        Literal["float32", "bfloat16"],
+        Literal["float32", "bfloat16", "float16"],
         Meta(
             description="Precision of the forward pass; weights stay float32. Large nets are up to 1.7 times "
             "as fast in bfloat16 where the processor has it (AVX512-BF16, AMX), small ones no "
-            "faster. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10 bits of "
+            "faster. float16 is for NVIDIA GPUs without bfloat16: its loss is scaled, and an update whose "
+            "gradients overflow is left out. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10 bits of "
             "mantissa), linear layers in float32: PyTorch's own default."
         ),
     ] = "float32"

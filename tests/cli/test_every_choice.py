@@ -76,6 +76,7 @@ def words() -> Iterator[tuple[str, str]]:
     yield "--label-noise 0.2", ""
     yield "--imbalance 0.2", ""
     yield "--precision bfloat16", ""
+    yield "--precision float16", ""
     yield "--deterministic off", ""
 
 

@@ -28,7 +28,7 @@ from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
 from cvtui.engine.optim.plateau import Plateau
-from cvtui.engine.runtime.device import autocast, describe, pick_device, repeat, set_threads
+from cvtui.engine.runtime.device import autocast, describe, make_scaler, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
 from cvtui.engine.train.initial_weights import put_weights, read_weights
@@ -83,6 +83,8 @@ class TrainingState:
     ema: Ema | None = None
     """Running mean of the weights, where the recipe asks for one."""
     augment: Augment = field(default_factory=lambda: Augment((), 0))
+    scaler: torch.amp.GradScaler | None = None
+    """Scale of the loss in float16, whose small gradients would be 0."""
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Number of steps done."""
@@ -173,6 +175,7 @@ class TrainingState:
         return {
             "model": self.model.state_dict(),
             **({} if self.ema is None else {"ema": self.ema.state()}),
+            **({} if self.scaler is None else {"scaler": self.scaler.state_dict()}),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "epoch": self.epoch,
@@ -255,6 +258,7 @@ def prepare(
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
+        scaler=make_scaler(device, recipe.precision),
         augment=Augment(checked.augment, recipe.seed),
         fingerprint=_fingerprint(checked, on_cpu),
     )
