@@ -18,6 +18,9 @@ from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import images_per_step
 from cvtui.recipe.memory_check import memory_need
 from cvtui.recipe.validation import check
+from cvtui.tui.form.field_values import field_texts
+from cvtui.tui.form.preview import _step_division
+from cvtui.tui.form.validation import validate
 from cvtui.tui.panes.predictions import images_per_second
 from tests.engine.making import folder, history, layers_at, recipe, train, training
 from tests.engine.stopping import stop_after
@@ -121,3 +124,10 @@ def test_it_takes_the_memory_of_one_batch_and_a_graph_is_refused_in_words() -> N
     assert memory_need(check(recipe(batch_size=128))).activations > 3 * one.activations
     assert "accumulated" in why_not(training(batch_size=32, accumulate=4))
     assert "accumulated" not in why_not(training(batch_size=32))
+
+
+@pytest.mark.parametrize(("accumulate", "words"), [("1", "1,437 / 32"), ("2", "1,437 / (32 x 2)")])
+def test_the_form_says_how_the_steps_come_about(accumulate: str, words: str) -> None:
+    """Not "the last one joins", which a step of 32 alone would seem to do."""
+    texts = {**field_texts(recipe()), "batch_size": "32", "accumulate": accumulate}
+    assert _step_division(validate(texts), "32") == words
