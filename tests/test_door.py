@@ -342,7 +342,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     ),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
-    "recipe/memory_check.py": (
+    "recipe/free_memory.py": (
         {"own.read_text", "(folder / usage).read_text", "(folder / 'memory.stat').read_text",
          "(folder / limit).read_text"},
         "the kernel's own",

@@ -108,7 +108,7 @@ def make_folder(checked: Checked, runs: Path, strict_name: bool) -> RunFolder:
     """Make the run's folder with its recipe. RequestError when it exists or can't be written."""
     from cvtui.recipe.toml import dumps
 
-    recipe = checked.recipe
+    recipe = checked.asked
     text = dumps(recipe)
     if recipe.name and strict_name:
         return RunFolder.create(runs, recipe.name, text)

@@ -67,6 +67,8 @@ class LrFinder:
     """
 
     def __init__(self, checked: Checked, runs: Path, steps: int = STEPS, highest: float = HIGHEST) -> None:
+        if checked.auto:
+            raise RequestError("batch_size: a rate is found for one batch size; give a number in place of auto")
         self.checked = checked
         self.place = runs / (time.strftime("%Y-%m-%d-%H%M%S") + "-lr-find")
         epochs = max(1, math.ceil(steps / checked.steps_per_epoch))

@@ -63,7 +63,7 @@ class Race:
         threads = max(1, (usable_cores() - 1) // self.jobs)
         self.racers = []
         for number, entrant in enumerate(entrants, 1):
-            recipe = entrant.checked.recipe
+            recipe = entrant.checked.asked
             if not recipe.threads:
                 recipe = msgspec.structs.replace(recipe, threads=threads)
             folder = RunFolder.fresh(runs, entrant.name or f"{stem}-{number:02d}", dumps(recipe))

@@ -15,6 +15,7 @@ from cvtui.doctor.curves import has_learnt
 from cvtui.doctor.layer_samples import LayerSamples
 from cvtui.doctor.metric_windows import MetricWindows
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
+from cvtui.recipe.learning_rate import images_per_step
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
 
 Array = NDArray[np.float64]
@@ -116,7 +117,7 @@ class Observations:
         if self.bad_step is None:
             self.has_norms |= bool(np.isfinite(grad[:1]).any())
             bad_loss = ~np.isfinite(loss)
-            bad_norm = ~np.isfinite(grad) & self.has_norms
+            bad_norm = ~np.isfinite(grad) & (self.has_norms and self.recipe.get("precision") != "float16")
             bad = bad_loss | bad_norm
             if bad.any():
                 place = int(bad.argmax())
@@ -244,10 +245,17 @@ class Observations:
 
     @cached_property
     def batch_size(self) -> int | None:
-        size = self.recipe.get("batch_size") or self.facts.batch_size
+        """Images of one update."""
+        size = images_per_step(self.recipe) or self.facts.batch_size
         if not size:
             size = self.facts.batch_sizes[0] if self.facts.batch_sizes else 0
         return int(size) or None
+
+    @property
+    def norm_batch(self) -> int | None:
+        """Images that a batch norm takes its means over: fewer where gradients are accumulated."""
+        size = self.recipe.get("batch_size")
+        return size if isinstance(size, int) and size > 0 else self.batch_size
 
     @property
     def optimizer(self) -> str:

@@ -3,7 +3,8 @@
 `--resume` goes on from its newest checkpoint, at the rate RATE (0.001, /10) where one is given; `--look N` makes
 feature maps of validation image N for a run that is over (offline_maps.py); `--mistakes [CHECKPOINT]` lists the
 validation images that a checkpoint gets wrong (mistakes.py); `--warm` waits for requests (prewarm.py); `--early` loads
-PyTorch and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py);
+PyTorch and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py),
+`--batch` too, for the largest batch that fits (batch_trials.py);
 `--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with SEED as `--cache` draws it.
 CVTUI_PLAIN=1 in the environment trains with PyTorch's own classes alone (runtime/plain.py).
 
@@ -35,6 +36,10 @@ def main(arguments: list[str]) -> int:
             with loading():
                 from cvtui.engine.precheck import check_stdin
             return check_stdin()
+        case ["--batch"]:
+            with loading():
+                from cvtui.engine.train.batch_trials import tell_batch
+            return tell_batch()
         case [folder, "--look", number] if number.isdecimal():
             with loading():
                 from cvtui.engine.offline_maps import add_feature_maps

@@ -23,6 +23,7 @@ from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.optim.factory import make_optimizer
+from cvtui.engine.train.auto_batch import settle_batch
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.state import TrainingState, prepare, recipe_facts
 from cvtui.engine.train.step import PlainStep, training_step
@@ -63,7 +64,7 @@ def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
 
     RequestError for a recipe that can't be trained.
     """
-    training = prepare(check(recipe))
+    training = prepare(settle_batch(check(recipe)))
     on_record(run_record(training))
     on_record(recipe_facts(training))
     data = training.data

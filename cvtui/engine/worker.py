@@ -23,6 +23,7 @@ from cvtui.engine.runtime.device import arithmetic, describe
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
+from cvtui.engine.train.auto_batch import settle_batch
 from cvtui.engine.train.control import Signals, StopRequested
 from cvtui.engine.train.determinism import determinism_warning
 from cvtui.engine.train.forecast import forecast
@@ -129,7 +130,8 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
     training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
-        training, ticket = prepare_run(check(recipe), folder, _progress_log(writer))
+        on_progress = _progress_log(writer)
+        training, ticket = prepare_run(settle_batch(check(recipe), on_progress, folder), folder, on_progress)
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):
@@ -138,7 +140,7 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
         for note in training.data.notes:
             writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
         if training.checked.joins:
-            size = training.recipe.batch_size + 1
+            size = training.recipe.step_images + 1
             text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
             writer.write(Log(time=time.time(), text=text, step=training.step))
         if not resume and (message := determinism_warning(training)):
@@ -227,7 +229,7 @@ def _train(trainer: Trainer) -> RunOutcome:
                 "stopped", str(asked), asked.code, trainer.training.step, trainer.checkpoint_files.missing()
             )
         _rescue(trainer)
-        return RunOutcome("finished", "", 0, trainer.training.step, trainer.checkpoint_files.missing())
+        return RunOutcome("finished", trainer.ending, 0, trainer.training.step, trainer.checkpoint_files.missing())
     except ImagesGone:
         trainer.save_now("stop")  # when they are back it goes on right here
         raise

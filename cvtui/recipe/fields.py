@@ -20,7 +20,7 @@ from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.choices.spec import Choice, parse_chain, parse_choice
 from cvtui.recipe.datasets.catalog import DATA, USAGES, check_source
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.recipe import AUTO, Recipe
 from cvtui.recipe.run_name import check_name
 from cvtui.recipe.span import Span
 
@@ -56,7 +56,7 @@ class Field(Span):
             return ", ".join(self.allowed)
         if self.kind in ("whole", "number"):
             words = self.in_words()
-            words += " (0 or auto: as many as are quickest)" if self.name == "threads" else ""
+            words += _AUTO[self.name][1] if self.name in _AUTO else ""
             return f"a whole number, {words}" if self.kind == "whole" else f"a number, {words}"
         return self.example
 
@@ -66,8 +66,8 @@ class Field(Span):
         text = text.strip()
         if self.kind not in ("whole", "number"):
             return self.check(text, label)
-        if self.name == "threads" and text == "auto":
-            return 0
+        if self.name in _AUTO and text == "auto":
+            return _AUTO[self.name][0]
         try:
             number = int(text) if self.kind == "whole" else float(text)
         except ValueError:
@@ -79,8 +79,8 @@ class Field(Span):
     def check(self, value: object, label: str = "") -> Value:
         """Return `value` in the field's own type and spelling (a whole number will do for a real one). RequestError."""
         label = label or self.name
-        if self.name == "threads" and value == "auto":
-            return 0
+        if self.name in _AUTO and value in ("auto", _AUTO[self.name][0]):
+            return _AUTO[self.name][0]
         if self.kind in ("whole", "number"):
             return self._check_number(value, label)
         if self.name == "warmup" and isinstance(value, int) and not isinstance(value, bool):
@@ -150,6 +150,11 @@ def _type_in_words(value: object) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
+_AUTO = {
+    "threads": (0, " (0 or auto: as many as are quickest)"),
+    "batch_size": (AUTO, ", or auto: the largest that fits"),
+}
+"""Fields that may be `auto`: the number that stands for it, and its words."""
 _ANY_SIGNS = ("name", "net", "weights", "data", "data_dir", "only")
 """Paths and class names are written in every script."""
 
@@ -235,20 +240,20 @@ def field(name: str, label: str = "") -> Field:
 
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Data", ("data", "preprocess", "augment", "batch_size")),
+    ("Data", ("data", "preprocess", "augment", "batch_size", "accumulate")),
     ("Net", ("net", "weights", "init", "freeze")),
     (
         "Training",
         (
             "loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs",
-            "clip", "ema", "scale_lr",
+            "patience", "clip", "ema", "scale_lr",
         ),
     ),
     (
         "Run",
         (
             "name", "device", "threads", "precision", "deterministic", "graph", "seed", "watch_every", "keep",
-            "save_every", "on_nan",
+            "save_every", "max_time", "on_nan",
         ),
     ),
     (

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 _RATE = re.compile(r"([/*x×÷]?)\s*([0-9.eE+\-_]+)")
 
 
-def full_rate(lr: float, batch_size: int, scale_lr: int) -> float:
-    """Return the rate that a run trains at: `lr`, times batch_size / scale_lr where the recipe scales it."""
-    return lr * (batch_size / scale_lr) if scale_lr else lr
+def full_rate(lr: float, step_images: int, scale_lr: int) -> float:
+    """Return the rate that a run trains at: `lr`, times step_images / scale_lr where the recipe scales it."""
+    return lr * (step_images / scale_lr) if scale_lr else lr
+
+
+def images_per_step(recipe: Mapping[str, Any]) -> int | None:
+    """Return the images of one update, for the recipe of a record `run`; None where it does not tell its batch size."""
+    batch, times = recipe.get("batch_size"), recipe.get("accumulate", 1)
+    if not isinstance(batch, int) or batch <= 0:
+        return None
+    return batch * times if isinstance(times, int) and times > 0 else batch
 
 
 def recorded_rate(recipe: Mapping[str, Any]) -> float | None:
     """Return the same for the recipe of a record `run`, of which nothing is certain; None where it tells no rate."""
-    lr, batch, scale = (recipe.get(name) for name in ("lr", "batch_size", "scale_lr"))
+    lr, scale, batch = recipe.get("lr"), recipe.get("scale_lr"), images_per_step(recipe)
     if not isinstance(lr, int | float) or isinstance(lr, bool):
         return None
     try:
@@ -49,7 +57,7 @@ def with_full_rate(recipe: Recipe) -> Recipe:
     """Return the same training with its rate written out."""
     import msgspec
 
-    rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+    rate = full_rate(recipe.lr, recipe.step_images, recipe.scale_lr)
     return msgspec.structs.replace(recipe, **at_rate(rate))
 
 

@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+AUTO = -1
+"""`batch_size = "auto"`."""
+
 
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields of a recipe, with their defaults."""
@@ -162,8 +165,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=10_000_000,
-            description="Batch size that `lr` was tuned for: lr is multiplied by batch_size / scale_lr (Goyal "
-            "2017); 0: off.",
+            description="Batch size that `lr` was tuned for: lr is multiplied by batch_size x accumulate / scale_lr "
+            "(Goyal 2017); 0: off.",
         ),
     ] = 0
 
@@ -184,7 +187,45 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="Passes over the training set.")] = 20
 
-    batch_size: Annotated[int, Meta(ge=1, le=10_000_000, description="Images per step.")] = 32
+    batch_size: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Images per step; auto: the largest power of two that fits into memory, found when the "
+            "run begins.",
+        ),
+    ] = 32
+
+    accumulate: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Batches whose gradients make one step: that of accumulate x batch_size images, in the memory "
+            "of batch_size. Batch norm takes its means over each batch by itself.",
+        ),
+    ] = 1
+
+    patience: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Early stopping: the run ends after so many epochs in a row without a better validation "
+            "accuracy; 0: off.",
+        ),
+    ] = 0
+
+    max_time: Annotated[
+        str,
+        Meta(
+            pattern=r"([1-9]\d{0,4}h)?([1-9]\d{0,4}m)?([1-9]\d{0,5}s)?",
+            extra={"allowed": "a time such as 90s, 30m, 2h or 1h30m; or nothing"},
+            description="Stop with a checkpoint after so much training time, pauses left out: 90s, 30m, 1h30m; a "
+            "resume gets as much anew; empty: no limit.",
+        ),
+    ] = ""
 
     seed: Annotated[
         int,
@@ -207,11 +248,12 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "auto"
 
     precision: Annotated[
-        Literal["float32", "bfloat16"],
+        Literal["float32", "bfloat16", "float16"],
         Meta(
             description="Precision of the forward pass; weights stay float32. Large nets are up to 1.7 times "
             "as fast in bfloat16 where the processor has it (AVX512-BF16, AMX), small ones no "
-            "faster. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10 bits of "
+            "faster. float16 is for NVIDIA GPUs without bfloat16: its loss is scaled, and an update whose "
+            "gradients overflow is left out. NVIDIA GPUs since Ampere compute float32 convolutions in TF32 (10 bits of "
             "mantissa), linear layers in float32: PyTorch's own default."
         ),
     ] = "float32"
@@ -268,3 +310,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_nan: Annotated[str, Meta(description="What a loss or gradient that is NaN or infinite does: {names}.")] = "stop"
 
     name: Annotated[str, Meta(description="The run folder's name; empty: generated from date, data and net.")] = ""
+
+    @property
+    def step_images(self) -> int:
+        """Images whose gradients make one update."""
+        return self.batch_size * self.accumulate

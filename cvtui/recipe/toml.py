@@ -16,7 +16,7 @@ from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import normalized
 from cvtui.recipe.fields import FIELDS, Value, field
 from cvtui.recipe.net_target import usual_init, usual_preprocess
-from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.recipe import AUTO, Recipe
 
 LARGEST_FILE = 1 << 20
 
@@ -96,9 +96,10 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
 
 def dumps(recipe: Recipe) -> str:
     """Write the recipe as TOML: every field, each below its description. `loads` gives it back."""
+    texts = {"batch_size": _quoted("auto")} if recipe.batch_size == AUTO else {}
     lines = ["# A recipe of cvtui: `cvtui THIS_FILE` trains it.", ""]
     for name, entry in FIELDS.items():
-        lines += [f"# {entry.doc}", f"{name} = {_value(getattr(recipe, name))}", ""]
+        lines += [f"# {entry.doc}", f"{name} = {texts.get(name) or _value(getattr(recipe, name))}", ""]
     return "\n".join(lines)
 
 

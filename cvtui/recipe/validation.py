@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from cvtui.calc import Table, trace
 from cvtui.calc.module_table import ModuleTable, uncounted
 from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
+from cvtui.recipe.auto_batch import fitting_batch
 from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES, LossChoice
 from cvtui.recipe.choices.on_nan import ON_NAN, OnNanChoice
-from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice, check_library
 from cvtui.recipe.choices.preprocesses import PREPROCESSES, PreprocessChoice
 from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import Choice, Chosen, parse_chain, parse_choice
@@ -26,7 +29,7 @@ from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.learning_rate import full_rate
 from cvtui.recipe.net_target import is_target, parse_target
-from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.recipe import AUTO, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class Checked:
     """The net's layers, for one image of the data; of PyTorch code not counted before the engine has built it."""
     data: DataFacts
     steps_per_epoch: int
-    """Batches an epoch: training images / batch size, rounded up (the last batch is smaller, unless it joins)."""
+    """Updates an epoch: training images / images a step, rounded up (the last one is smaller, unless it joins)."""
     total_steps: int
     schedule: Schedule
     preprocess: Chosen[PreprocessChoice]
@@ -48,6 +51,8 @@ class Checked:
     loss: Chosen[LossChoice]
     optimizer: Chosen[OptimizerChoice]
     on_nan: Chosen[OnNanChoice]
+    auto: bool = False
+    """The recipe says `batch_size` auto; `recipe` has the number that stands in for it."""
     joins: bool = False
     """The last batch of an epoch would be a single image, which the net can't be trained on: it is part of the one
     before (see `joins_last`)."""
@@ -56,6 +61,11 @@ class Checked:
     def lr(self) -> float:
         """Full learning rate, the schedule's highest value; `recipe.lr` may stand for another batch size (scale_lr)."""
         return self.schedule.lr
+
+    @property
+    def asked(self) -> Recipe:
+        """The recipe as it was asked for, for the folder of a run."""
+        return msgspec.structs.replace(self.recipe, batch_size=AUTO) if self.auto else self.recipe
 
 
 def check(recipe: Recipe) -> Checked:
@@ -67,11 +77,18 @@ def check(recipe: Recipe) -> Checked:
 
 def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     """Check a recipe whose fields are right by themselves, on these images. RequestError."""
+    auto = recipe.batch_size == AUTO
+    if auto:
+        fit = fitting_batch(recipe, check_net(recipe.net, data), data)
+        recipe = msgspec.structs.replace(recipe, batch_size=fit.size)
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
             f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
         )
+    check_accumulate(recipe, data)
+    optimizer = parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer")
+    check_library(optimizer)
     preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
     augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
     check_pixels(preprocess.spec, augment, data)
@@ -81,7 +98,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     if init.name == "fixup" and isinstance(table, ModuleTable):
         raise RequestError("init: fixup is for the residual blocks of a net expression; own is what PyTorch code has")
     check_norms(table, recipe.batch_size, data)
-    steps_per_epoch = steps_of(data.train, recipe.batch_size, table)
+    steps_per_epoch = steps_of(data.train, recipe.step_images, table)
     return Checked(
         recipe=recipe,
         table=table,
@@ -93,10 +110,20 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         augment=augment,
         init=init,
         loss=parse_choice(recipe.loss, LOSSES, "loss"),
-        optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
+        optimizer=optimizer,
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
-        joins=joins_last(data.train, recipe.batch_size, table),
+        auto=auto,
+        joins=joins_last(data.train, recipe.step_images, table),
     )
+
+
+def check_accumulate(recipe: Recipe, data: DataFacts) -> None:
+    """Check that a step is at most one pass over the training images. RequestError."""
+    if recipe.accumulate > 1 and recipe.step_images > data.train:
+        raise RequestError(
+            f"accumulate: {recipe.accumulate:,} x {recipe.batch_size:,} images a step are more than {data.name} has to "
+            f"train on; allowed: 1 to {data.at_most}{data.train // recipe.batch_size:,}"
+        )
 
 
 def check_weights(recipe: Recipe) -> None:
@@ -199,7 +226,7 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     return Schedule(
         name=choice.name,
         values=choice.values,
-        lr=full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr),
+        lr=full_rate(recipe.lr, recipe.step_images, recipe.scale_lr),
         steps_per_epoch=steps_per_epoch,
         epochs=recipe.epochs,
         warmup=warmup,

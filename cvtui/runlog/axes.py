@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui.recipe.learning_rate import images_per_step
+
 if TYPE_CHECKING:
     from cvtui.runlog.events import RunStarted
     from cvtui.runlog.history import History
@@ -146,9 +148,9 @@ def _epochs(history: History, run: RunStarted, steps: Floats) -> Floats:
 
 
 def _samples(run: RunStarted, steps: Floats) -> Floats:
-    batch = run.recipe.get("batch_size")
+    batch = images_per_step(run.recipe)
     images = run.data.get("train")
-    if not isinstance(batch, int) or batch <= 0:
+    if batch is None:
         return steps
     if not isinstance(images, int) or images <= 0:
         return steps * batch

@@ -25,10 +25,12 @@ from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from tests import extra
 from tests.cli.running import cvtui
 
 SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 720"
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 5e-3, "muon": 5e-3}
+RATES |= {"adafactor": 0.03, "lamb": 0.02, "lion": 3e-3}
 SMALLER = "--limit 300 --epochs 4 --net conv8s2-relu-pool-fc"
 POINTS = "--net fc32-tanh-fc32-tanh-fc --epochs 15 --lr 0.03 --schedule constant"
 
@@ -65,15 +67,23 @@ def words() -> Iterator[tuple[str, str]]:
     yield "--freeze until:conv1", ""
     yield "--freeze '*.bias'", ""
     yield "--scale-lr 32", ""
+    yield "--accumulate 2", ""
+    yield "--batch-size auto", "--limit 100 --epochs 12"
+    yield "--patience 1", ""
+    yield "--max-time 1h", ""
     yield "--only 1,4,7", ""
     yield "--limit 500", ""
     yield "--label-noise 0.2", ""
     yield "--imbalance 0.2", ""
     yield "--precision bfloat16", ""
+    yield "--precision float16", ""
     yield "--deterministic off", ""
 
 
-CASES = [pytest.param(word, more, id=word.removeprefix("--")) for word, more in words()]
+CASES = [
+    pytest.param(word, more, id=word.removeprefix("--"), marks=extra.skip_without(word.removeprefix("--optimizer ")))
+    for word, more in words()
+]
 
 
 def options(text: str) -> dict[str, str]:
@@ -130,6 +140,7 @@ WRONG = {
     "choice": "sgdd", "word": "flaot33", "whole": "2.5", "number": "fast",
     "warmup": "soon", "device": "gpu", "keep": "lsat", "save_every": "5 minutes", "net": "conv32-rleu-fc",
     "size": "large", "augment": "flpi", "only": "eleven", "name": "a/b",
+    "max_time": "2 days",
     "freeze": "the head",
 }  # fmt: skip
 """A wrong text for each kind of field, or for a field by its name."""

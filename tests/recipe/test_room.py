@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe.memory_check import GIB, cgroup_free_memory, check_memory, free_memory, memory_need
+from cvtui.recipe.free_memory import GIB, cgroup_free_memory, free_memory
+from cvtui.recipe.memory_check import check_memory, memory_need
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.cli.running import cvtui, within
@@ -86,7 +87,7 @@ def test_a_container_of_the_old_kind_whose_path_is_not_seen_from_inside(tmp_path
 def test_a_limit_of_ones_own_counts() -> None:
     """In a process of its own with a real `ulimit -v`."""
     code = (
-        "import resource; from cvtui.recipe.memory_check import free_memory, _limit_left;"
+        "import resource; from cvtui.recipe.free_memory import free_memory, _limit_left;"
         "assert not list(_limit_left());"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
         "print(free_memory())"

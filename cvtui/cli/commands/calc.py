@@ -99,6 +99,7 @@ def _request(net: str, size: Size | None, classes: int | None, batch: int | None
     if not _is_recipe(net):
         return _Request(net, parse(net), size or DEFAULT_INPUT, classes or DEFAULT_CLASSES, batch or DEFAULT_BATCH)
     from cvtui.recipe.datasets.catalog import DATA
+    from cvtui.recipe.recipe import AUTO
     from cvtui.recipe.toml import load
 
     recipe = load(Path(net))
@@ -110,7 +111,7 @@ def _request(net: str, size: Size | None, classes: int | None, batch: int | None
         parse(recipe.net),
         size or (facts.size if facts else DEFAULT_INPUT),
         classes or (len(facts.classes) if facts else DEFAULT_CLASSES),
-        batch or recipe.batch_size,
+        batch or (DEFAULT_BATCH if recipe.batch_size == AUTO else recipe.batch_size),
     )
 
 

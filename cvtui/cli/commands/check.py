@@ -35,7 +35,7 @@ def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
     from cvtui.recipe.memory_check import check_machine
 
     check_machine(checked)
-    doctor = run_precheck(checked.recipe)
+    doctor = run_precheck(checked.asked)
 
     roots = doctor.update()
     items = checklist(doctor.obs, doctor.all)

@@ -78,7 +78,7 @@ def fork(
     check_runs_folder(runs, name or None)
     need(checked.recipe)
     hooks = hooks_of(on_end, notify)
-    folder = run_fork.fork(parent, saved, runs, name, dumps(checked.recipe))
+    folder = run_fork.fork(parent, saved, runs, name, dumps(checked.asked))
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 

@@ -92,6 +92,8 @@ def lottery(
     """
     given = {name: text for name, text in options.items() if text is not None}
     base = make_recipe(recipe, given)
+    if base.auto:
+        raise RequestError("--batch-size: all rounds of a lottery take one batch size; give a number in place of auto")
     if rewind_steps >= base.total_steps:
         raise RequestError(f"--rewind-steps: {rewind_steps:,} is not allowed; the run has {base.total_steps:,} steps")
     check_runs_folder(runs, base.recipe.name or None)

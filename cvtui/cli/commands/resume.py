@@ -38,6 +38,7 @@ def resume(
     RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
     out: docs/reliability.md has the table.
     """
+    from cvtui.recipe.ending import EARLY, is_stale
     from cvtui.recipe.learning_rate import parse_rate
     from cvtui.recipe.validation import check
     from cvtui.runlog.history import History
@@ -56,6 +57,12 @@ def resume(
         raise RequestError(
             f"{folder.name!r} has finished: nothing is left to do",
             hint=f"more epochs in {folder.recipe} give it more, cvtui {folder.recipe} repeats it",
+        )
+    best = max((epoch.epoch for epoch in history.epochs if epoch.best), default=0)
+    if history.end is not None and history.end.reason.startswith(EARLY) and is_stale(recipe.patience, done, best):
+        raise RequestError(
+            f"{folder.name!r} has finished by {history.end.reason}",
+            hint=f"a larger patience in {folder.recipe} (or 0) goes on",
         )
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)

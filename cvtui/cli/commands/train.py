@@ -72,7 +72,7 @@ def train(
     from cvtui.cli.screen import open_screen
 
     given = recipe is not None or bool(changes)
-    return open_screen(recipe=checked.recipe if given else None, runs=runs, fps=fps, hooks=hooks)
+    return open_screen(recipe=checked.asked if given else None, runs=runs, fps=fps, hooks=hooks)
 
 
 train.params[1:1] = recipe_options()

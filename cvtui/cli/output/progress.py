@@ -10,6 +10,8 @@ from cvtui import door
 from cvtui.calc.table import size_text
 from cvtui.cli import out, process
 from cvtui.cli.exit import say
+from cvtui.recipe.auto_batch import AUTO_BATCH
+from cvtui.recipe.ending import is_planned
 from cvtui.text import binary_size, duration, harmless, percent
 
 if TYPE_CHECKING:
@@ -61,8 +63,7 @@ class RunReport:
         """Print what has come since the last call."""
         if history.run is not None and not self._started:
             self._started = True
-            for label, words in started_facts(history.run):
-                self._line(f"{label:<9} {words}")
+            self._begun(history, history.run)
         for command in self._new(history, "commands"):
             self._line(f"step {command.step:,}: {command.words or command.command}")
         for finding in self._new(history, "findings"):
@@ -81,6 +82,14 @@ class RunReport:
             )
         if self._bar:
             self._bar.show(history)
+
+    def _begun(self, history: History, run: RunStarted) -> None:
+        """Print what the worker has found out before its first step."""
+        for label, words in started_facts(run):
+            self._line(f"{label:<9} {words}")
+        for log in history.logs if self.checked.auto else ():
+            if log.text.startswith(AUTO_BATCH):
+                self._line(f"{'batch':<9} {log.text.removeprefix('batch size ')}")
 
     def _new(self, history: History, name: str) -> list[Any]:
         records: list[Any] = getattr(history, name)
@@ -148,7 +157,9 @@ class RunReport:
         seconds = history.epochs[-1].seconds if history.epochs else 0.0
         if len(history.steps) and not math.isnan(history.steps.seconds[-1]):
             seconds = max(seconds, float(history.steps.seconds[-1]))
-        status = end.status if end else "ended"
+        status: str = end.status if end else "ended"
+        if end is not None and is_planned(end.reason):
+            status += f": {harmless(end.reason)},"
         words = f"{status} after {history.steps_done:,} steps in {duration(seconds, decimal=True)}"
         best = max(
             (epoch for epoch in history.epochs if epoch.val_accuracy is not None),
@@ -254,17 +265,17 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     schedule = f"{recipe.schedule} schedule" + (f" after a warm-up of {recipe.warmup}" if recipe.warmup != "0" else "")
     lr = f"lr {checked.lr:g}"
     if recipe.scale_lr:
-        lr += f" ({recipe.lr:g} · {recipe.batch_size}/{recipe.scale_lr})"
+        lr += f" ({recipe.lr:g} · {recipe.step_images}/{recipe.scale_lr})"
     more = [f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []
     more += [f"gradients clipped to {recipe.clip:g}"] if recipe.clip else []
     more += [f"validated on a running mean of the weights (decay {recipe.ema:g})"] if recipe.ema else []
-    joins = f" (the last of {recipe.batch_size + 1:,} images)" if checked.joins else ""
+    joins = f" (the last of {recipe.step_images + 1:,} images)" if checked.joins else ""
     return [
         ("data", f"{data.name}: {most}{data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
         ("", _pixels(recipe)),
         ("net", recipe.net),
         ("", f"{_counts(table)}; init {recipe.init}"),
-        ("training", f"{recipe.optimizer}, {lr}, {schedule}, batch {recipe.batch_size}"),
+        ("training", f"{recipe.optimizer}, {lr}, {schedule}, batch {_batch(checked)}"),
         *([("", "; ".join(more))] if more else []),
         (
             "",
@@ -277,6 +288,14 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
             f"a loss of {first.value:.3f} ({first.words}) as long as it knows nothing",
         ),
     ]
+
+
+def _batch(checked: Checked) -> str:
+    recipe = checked.recipe
+    size = f"auto (about {recipe.batch_size:,})" if checked.auto else str(recipe.batch_size)
+    if recipe.accumulate == 1:
+        return size
+    return f"{size} x {recipe.accumulate} = {recipe.step_images:,} images a step"
 
 
 def _counts(table: Table | ModuleTable) -> str:

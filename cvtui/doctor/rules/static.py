@@ -306,7 +306,7 @@ def _larger(obs: Observations, batch: int) -> dict[str, float]:
 
 @rule("F22", "facts")
 def tiny_batch(obs: Observations) -> RuleResult | None:
-    batch = obs.batch_size
+    batch, step = obs.norm_batch, obs.batch_size
     if not obs.batch_norm or not batch or not (obs.facts.training_mode is not False):
         return None
     if batch <= limit("F22", "batch"):
@@ -318,9 +318,9 @@ def tiny_batch(obs: Observations) -> RuleResult | None:
             cure={} if obs.own_loop else _larger(obs, batch),
         )
     train = obs.facts.train
-    if train and train % batch == 1 and not obs.own_loop:
+    if train and step and train % step == 1 and not obs.own_loop:
         return RuleResult(
-            f"The last batch of each epoch holds a single image ({train:,} = {train // batch:,} · {batch} + 1), and "
+            f"The last batch of each epoch holds a single image ({train:,} = {train // step:,} · {step} + 1), and "
             "batch norm takes its means over it.",
             value=1,
             threshold=limit("F22", "batch"),

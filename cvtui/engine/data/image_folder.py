@@ -25,7 +25,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.folder_typed import path_of, split_of
 from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
 from cvtui.recipe.datasets.packed import Packed
-from cvtui.recipe.memory_check import free_memory
+from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe
 
 MEMORY_SHARE = 0.25

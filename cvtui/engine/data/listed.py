@@ -9,7 +9,7 @@ from cvtui.engine.data.images import OnProgress, Split
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.file_source import ListedSource, Signature
-from cvtui.recipe.memory_check import free_memory
+from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe
 
 MEMORY_SHARE = 0.5

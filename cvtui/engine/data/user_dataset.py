@@ -27,7 +27,7 @@ from cvtui.engine.data.user_source import called, datasets_of
 from cvtui.engine.runtime.seeds import SELECTION, generator
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.image_folder import parse_size
-from cvtui.recipe.memory_check import free_memory
+from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe
 
 MEMORY_SHARE = 0.25

@@ -186,8 +186,8 @@ class Probe:
         self.seen += 1
         if self.seen == 1:
             self._first["loss"] = torch.as_tensor(loss).detach().float().reshape(())
-            if logits is not None:
-                self._first.setdefault("output", logits.detach())
+            if logits is not None and len(logits) != len(self._first.get("output", ())):
+                self._first["output"] = logits.detach()  # of accumulated gradients the last part's alone was seen
             if labels is not None and labels.dim() == 1 and not labels.is_floating_point():
                 self._first["labels"] = labels.detach()
                 if "images" in self._first:

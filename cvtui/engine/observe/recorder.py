@@ -23,6 +23,9 @@ from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 from cvtui.text import rounded, rounded_or_none
 
+LARGEST_STREAK = 24
+"""Halvings from GradScaler's first scale, 65,536, to one under which a gradient that still overflows is infinite."""
+
 
 class Diverged(Exception):
     """The loss (or a gradient) is not finite any more; `step` is the first such step."""
@@ -114,6 +117,9 @@ class StepRecorder:
         self._seconds: list[float] = []
         self._flushed = -math.inf
         self._norm: Tensor | None = None
+        self._overflows = 0
+        """Steps in a row whose float16 gradients overflowed."""
+        self._told_overflow = False
         self._doctor_seconds = 0.0
         self.probe: Probe | None = None
         """Probe of the first steps, for the doctor."""
@@ -267,9 +273,30 @@ class StepRecorder:
         """
         if self.strict:
             for index, (loss, norm) in enumerate(zip(readings.loss, readings.grad_norm, strict=True)):
+                if self._overflowed(index, loss, norm, readings):
+                    continue
                 if (error := self.streak.take(self._first + index, loss, norm)) is not None:
                     return index + 1, error
         return len(readings.loss), None
+
+    def _overflowed(self, index: int, loss: float, norm: float, readings: Readings) -> bool:
+        """Return True for a step of float16 whose gradients overflowed: it is left out, and no fault.
+
+        Not after LARGEST_STREAK in a row: then no scale helps.
+        """
+        if getattr(self.training, "scaler", None) is None or not math.isfinite(loss) or math.isfinite(norm):
+            self._overflows = 0
+            return False
+        self._overflows += 1
+        if self._overflows > LARGEST_STREAK:
+            return False
+        readings.without.add(index)
+        if not self._told_overflow:
+            self._told_overflow = True
+            what = f"float16: the gradients overflowed at step {self._first + index:,}"
+            text = f"{what}; such an update is left out and the loss scaled less"
+            self.writer.write(Log(time=time.time(), text=text, step=self._first + index))
+        return True
 
     def write(self, record: Record) -> None:
         """Write any other record, after the steps before it."""

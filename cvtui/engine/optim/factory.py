@@ -8,6 +8,8 @@ and state keep every bit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -16,7 +18,7 @@ from torch.optim import Adagrad, Optimizer, RMSprop
 
 from cvtui.engine.optim.fused_adam import Adam, AdamW
 from cvtui.engine.optim.fused_sgd import SGD
-from cvtui.engine.optim.skippable import Groups, Together, has_muon, muon_and_adamw
+from cvtui.engine.optim.skippable import Flat, Groups, Together, has_muon, muon_and_adamw
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.optimizers import OptimizerChoice
 from cvtui.recipe.choices.spec import Chosen
@@ -116,6 +118,42 @@ def muon(groups: Groups, recipe: Recipe, momentum: float, nesterov: float, steps
     return muon_and_adamw(groups, recipe.lr, options)
 
 
+def adafactor(groups: Groups, recipe: Recipe, decay: float, clip: float) -> Optimizer:
+    """Make Adafactor: one mean per row and column of each weight in place of a second moment (Shazeer 2018).
+
+    Convs are flattened to outputs x inputs·k²; PyTorch by itself factors each of their small kernels, and keeps up to
+    two numbers per weight.
+    """
+    make = partial(torch.optim.Adafactor, lr=recipe.lr, beta2_decay=-decay, d=clip)
+    return Together([Flat(groups, make)])
+
+
+def lion(groups: Groups, recipe: Recipe, beta1: float, beta2: float) -> Optimizer:
+    """Make Lion: x −= lr wd x + lr sign(β1 m + (1−β1) dx) (Chen 2023)."""
+    return Together([_of_timm("lion").Lion(groups, lr=recipe.lr, betas=(beta1, beta2))])
+
+
+def lamb(groups: Groups, recipe: Recipe, beta1: float, beta2: float, eps: float) -> Optimizer:
+    """Make LAMB: Adam's step with the decay in it, as long as the weights of its layer (You 2020).
+
+    timm leaves the length alone where nothing decays; here weights get it whatever their decay. Clipping is the
+    recipe's.
+    """
+    adapted = [{**group, "always_adapt": group["params"][0].dim() > 1} for group in groups]
+    options: dict[str, Any] = {"betas": (beta1, beta2), "eps": eps, "max_grad_norm": None}
+    return Together([_of_timm("lamb").Lamb(adapted, lr=recipe.lr, **options)])
+
+
+def _of_timm(name: str) -> Any:
+    """Import timm.optim. RequestError where it is not installed."""
+    try:
+        return import_module("timm.optim")
+    except ImportError as error:
+        raise RequestError(
+            f"optimizer: {name} is timm's, which can't be imported ({error}): pip install 'cvtui[optimizers]'"
+        ) from None
+
+
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": sgd,
     "momentum": momentum,
@@ -125,6 +163,9 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adam": adam,
     "adamw": adamw,
     "muon": muon,
+    "adafactor": adafactor,
+    "lion": lion,
+    "lamb": lamb,
 }
 """By the names of `cvtui.recipe.choices.optimizers.OPTIMIZERS`."""
 

@@ -47,6 +47,14 @@ def mse() -> Loss:
     return loss
 
 
+def denominator(loss: Loss, labels: Tensor) -> Tensor | int:
+    """Return what a mean loss over a batch divides by: its images, or the sum of the weights of their classes."""
+    weight = getattr(loss, "keywords", {}).get("weight")
+    if isinstance(weight, Tensor) and not labels.is_floating_point():
+        return weight[labels].sum()
+    return len(labels)
+
+
 def _whole(logits: Tensor) -> Tensor:
     """Half precision is left for the sums of a loss, as autocast does for cross-entropy."""
     return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

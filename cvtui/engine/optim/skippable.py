@@ -7,6 +7,8 @@ so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -79,12 +81,15 @@ class Together(Optimizer):
         ]  # fmt: skip
 
 
-class FlatMuon(Optimizer):
-    """torch.optim.Muon, which takes matrices alone, on weights of convs too: each is seen as outputs x inputs·k²."""
+class Flat(Optimizer):
+    """An optimizer for matrices, on weights of convs too: each is seen as outputs x inputs·k²; biases stay as they are.
 
-    def __init__(self, groups: Groups, lr: float, options: dict[str, Any]) -> None:
+    make: (groups of those views) -> the optimizer.
+    """
+
+    def __init__(self, groups: Groups, make: Callable[[Groups], Optimizer]) -> None:
         flat = [{**group, "params": [_flat(p, p).detach() for p in group["params"]]} for group in groups]
-        self.inner: Optimizer = torch.optim.Muon(flat, lr=lr, **options)
+        self.inner = make(flat)
         super().__init__(groups, dict(self.inner.defaults))
 
     @torch.no_grad()
@@ -99,6 +104,8 @@ class FlatMuon(Optimizer):
 
 def _flat(tensor: Tensor, like: Tensor) -> Tensor:
     """`tensor` as a matrix, one row an output: of `like` itself a view, whichever way its numbers lie in memory."""
+    if like.ndim < 2:
+        return tensor
     if like.ndim == 4 and not like.is_contiguous():
         tensor = tensor.permute(0, 2, 3, 1)  # channels last
     return tensor.reshape(len(tensor), -1)
@@ -117,5 +124,6 @@ def muon_and_adamw(groups: Groups, lr: float, options: dict[str, Any]) -> Optimi
     first, *others = groups
     hidden, last = first["params"][:-1], first["params"][-1:]
     rest: Groups = [{**first, "params": last}, *others]
-    parts: list[Optimizer] = [FlatMuon([{**first, "params": hidden}], lr, options)] if hidden else []
+    make = partial(torch.optim.Muon, lr=lr, **options)
+    parts: list[Optimizer] = [Flat([{**first, "params": hidden}], make)] if hidden else []
     return Together([*parts, AdamW(rest, lr=lr, fused=True)])

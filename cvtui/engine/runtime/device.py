@@ -51,11 +51,23 @@ def set_threads(asked: int, macs: int) -> int:
     return threads
 
 
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Context of forward pass and loss: PyTorch's autocast for bfloat16, nothing for float32."""
-    if precision == "bfloat16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+    """Context of forward pass and loss: autocast for bfloat16 and float16, nothing for float32."""
+    if precision in HALVES:
+        return torch.autocast(device.type, dtype=HALVES[precision])
     return nullcontext()
+
+
+def make_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler | None:
+    """Make what scales the loss of float16; None for other precisions. RequestError where PyTorch has none."""
+    if precision != "float16":
+        return None
+    if device.type == "mps":
+        raise RequestError("precision: float16 is for CUDA (and the CPU, slowly); on mps use float32")
+    return torch.amp.GradScaler(device.type)
 
 
 def repeat(device: torch.device, deterministic: str) -> None:
@@ -70,7 +82,7 @@ TENSOR_FLOAT = (8, 0)
 
 
 def arithmetic(device: torch.device, precision: str, deterministic: str) -> dict[str, str]:
-    """Name the number formats of `convolutions` and `linear` (float32, tf32 or bfloat16), for the record `run`.
+    """Name the number formats of `convolutions` and `linear` (float32, tf32 or a half), for the record `run`.
 
     On CUDA also whether cuDNN is `deterministic`.
     """
@@ -81,7 +93,7 @@ def arithmetic(device: torch.device, precision: str, deterministic: str) -> dict
         "convolutions": "tf32" if able and torch.backends.cudnn.allow_tf32 else "float32",
         "linear": "tf32" if able and torch.backends.cuda.matmul.allow_tf32 else "float32",
     }
-    if precision == "bfloat16":
+    if precision in HALVES:
         formats = dict.fromkeys(formats, precision)
     return {**formats, "deterministic": deterministic}
 

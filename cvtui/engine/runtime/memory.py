@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from cvtui.recipe.memory_check import check_memory, free_memory, gib, memory_need
+from cvtui.recipe.free_memory import free_memory
+from cvtui.recipe.memory_check import check_memory, gib, memory_need
 from cvtui.recipe.validation import Checked
 
 _SIGNS = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED", "can't allocate memory")

@@ -93,6 +93,7 @@ class _GraphState:
         self._drawn = drawn
         self.model, self.loss, self.optimizer = training.model, training.loss, training.optimizer
         self.before_update = training.before_update
+        self.micro_batch, self.scaler = training.micro_batch, training.scaler
 
     def inputs(self, pixels: Tensor) -> Tensor:
         t = self._training
@@ -262,6 +263,10 @@ def why_not(training: TrainingState) -> str:
         return "images are read as they are needed"
     if training.augment and not AUGMENTED:
         return "its augmentation was not tried in a graph on a GPU yet"
+    if training.scaler is not None:
+        return "the scaled loss of float16 was not tried in a graph on a GPU yet"
+    if training.micro_batch:
+        return "accumulated gradients were not tried in a graph on a GPU yet"
     if not isinstance(training.optimizer, FusedOptimizer):
         return f"{training.checked.optimizer.name} has no kernel that takes its rate from the device"
     return ""

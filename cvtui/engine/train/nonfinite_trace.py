@@ -55,7 +55,7 @@ def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) 
 
 def image_numbers(training: TrainingState, epoch: int, batch_index: int) -> Tensor:
     """Numbers of the images in batch `batch_index` (from 0) of an epoch (from 1)."""
-    size = training.recipe.batch_size
+    size = training.recipe.step_images
     last = batch_index + 1 == training.checked.steps_per_epoch  # it may be larger than the others
     order = epoch_order(training.data.train.size, training.recipe.seed, epoch)
     return order[batch_index * size : None if last else (batch_index + 1) * size]
@@ -107,13 +107,15 @@ def _rerun(training: TrainingState, batch: Images) -> Culprit:
     ]
     try:
         model.zero_grad(set_to_none=True)
-        with torch.enable_grad(), training.autocast():
-            loss = training.loss(model(training.preprocess(batch.pixels)), batch.labels)
-        if culprits:
-            return culprits[0]
-        if not torch.isfinite(loss):
-            return Culprit("loss", "the loss itself (the last layer's outputs are finite)")
-        loss.backward()  # type: ignore[no-untyped-call]
+        parts = -(-len(batch.labels) // (training.micro_batch or len(batch.labels)))
+        for pixels, labels in zip(batch.pixels.tensor_split(parts), batch.labels.tensor_split(parts), strict=True):
+            with torch.enable_grad(), training.autocast():
+                loss = training.loss(model(training.preprocess(pixels)), labels)
+            if culprits:
+                return culprits[0]
+            if not torch.isfinite(loss):
+                return Culprit("loss", "the loss itself (the last layer's outputs are finite)")
+            loss.backward()  # type: ignore[no-untyped-call]
     finally:
         for handle in handles:
             handle.remove()

@@ -86,6 +86,8 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         if training.ema is not None:
             training.ema.load(checkpoint.eval_weights(state))
         load_optimizer(training.optimizer, state["optimizer"])
+        if training.scaler is not None and "scaler" in state:
+            training.scaler.load_state_dict(state["scaler"])
         training.step, training.epoch, training.batch_index = state["step"], state["epoch"], state["place"]
         training.sums = EpochSums(**state["sums"])
         messages += _restore_schedule(training, state)

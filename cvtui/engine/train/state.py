@@ -28,7 +28,7 @@ from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
 from cvtui.engine.optim.plateau import Plateau
-from cvtui.engine.runtime.device import autocast, describe, pick_device, repeat, set_threads
+from cvtui.engine.runtime.device import autocast, describe, make_scaler, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
 from cvtui.engine.train.initial_weights import put_weights, read_weights
@@ -83,6 +83,8 @@ class TrainingState:
     ema: Ema | None = None
     """Running mean of the weights, where the recipe asks for one."""
     augment: Augment = field(default_factory=lambda: Augment((), 0))
+    scaler: torch.amp.GradScaler | None = None
+    """Scale of the loss in float16, whose small gradients would be 0."""
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Number of steps done."""
@@ -117,6 +119,12 @@ class TrainingState:
         """Model that is validated: that of the running mean where there is one."""
         return self.model if self.ema is None else self.ema.model
 
+    @property
+    def micro_batch(self) -> int:
+        """Most images of one forward pass, where a step accumulates the gradients of several; 0: no limit."""
+        recipe = self.recipe
+        return recipe.batch_size if recipe.accumulate > 1 else 0
+
     def autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.device, self.recipe.precision)
 
@@ -141,12 +149,12 @@ class TrainingState:
     def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
         """Yield the batches of an epoch (from 1), without the `first` ones."""
         recipe = self.recipe
-        return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+        return batches(self.data.train, recipe.step_images, recipe.seed, epoch, first, joins=self.checked.joins)
 
     def index_batches(self, epoch: int, first: int = 0) -> Iterator[Tensor]:
         """Yield the numbers of the images of each batch of an epoch (from 1), on the device."""
         recipe, images = self.recipe, self.data.train
-        return index_batches(images, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+        return index_batches(images, recipe.step_images, recipe.seed, epoch, first, joins=self.checked.joins)
 
     def update_lr(self) -> float:
         """Give the optimizer the learning rate of this step; return it.
@@ -167,6 +175,7 @@ class TrainingState:
         return {
             "model": self.model.state_dict(),
             **({} if self.ema is None else {"ema": self.ema.state()}),
+            **({} if self.scaler is None else {"scaler": self.scaler.state_dict()}),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "epoch": self.epoch,
@@ -249,6 +258,7 @@ def prepare(
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
+        scaler=make_scaler(device, recipe.precision),
         augment=Augment(checked.augment, recipe.seed),
         fingerprint=_fingerprint(checked, on_cpu),
     )
@@ -319,8 +329,10 @@ def start_weights(model: nn.Module, checked: Checked, train: Part, preprocess: P
 
 
 def first_batch(training: TrainingState) -> Images:
-    """Images of the run's first step: augmented, not yet normalized."""
-    return training.augmented(next(training.batches(1)), 0)
+    """Images of the run's first step (of one that accumulates, its first batch): augmented, not yet normalized."""
+    pixels, labels = training.augmented(next(training.batches(1)), 0)
+    size = training.recipe.batch_size
+    return Images(pixels[:size], labels[:size]) if training.micro_batch else Images(pixels, labels)
 
 
 def recipe_facts(training: TrainingState) -> Facts:

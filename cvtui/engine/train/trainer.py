@@ -19,19 +19,21 @@ from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
-from cvtui.engine.train.control import Control, Signals
+from cvtui.engine.train.control import Control, Signals, StopRequested
 from cvtui.engine.train.evaluate import Evaluation, evaluate
 from cvtui.engine.train.graph import stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Snapshots
 from cvtui.engine.train.state import TrainingState, recipe_facts
+from cvtui.recipe.ending import EARLY, MAX_TIME, is_stale, seconds_of
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.nonfinite import words_of
 from cvtui.runlog.worker_process import usable_cores
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import percent
 
 
 class Trainer:
@@ -62,6 +64,10 @@ class Trainer:
         if self.clip is not None:
             training.before_update.append(self.clip.arm)
         self.stepper = stepper_of(training, self.recorder)
+        self.ending = ""
+        """Why the run ended before its last epoch, where its recipe asks for that."""
+        limit = training.recipe.max_time
+        self._deadline = training.clock.seconds() + seconds_of(limit) if limit else math.inf
         self.ends_on_nan = training.checked.on_nan.name == "stop"
         self._logged_nonfinite = False
         self.checkpoint_files = CheckpointFiles(training, folder, self.recorder)
@@ -88,13 +94,29 @@ class Trainer:
         train_mode(t.model)
         if t.resumed:
             self.checkpoint_files.catch_up()
-        while t.epoch < t.recipe.epochs:
+        while t.epoch < t.recipe.epochs and not self._stops_early():
             self.train_epoch()
-            self.control.apply_pending()
-            evaluation = evaluate(t, self.control.apply_pending, self.snapshots.plan(t.epoch + 1))
+            self.between_batches()
+            evaluation = evaluate(t, self.between_batches, self.snapshots.plan(t.epoch + 1))
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
         self.checkpoint_files.thin()
+
+    def _stops_early(self) -> bool:
+        """Return True, and note why, where the validation accuracy has not become better for `patience` epochs."""
+        t = self.training
+        if t.best is None or not is_stale(t.recipe.patience, t.epoch, t.best_epoch):
+            return False
+        waited = f"{t.epoch - t.best_epoch} epoch{'s' if t.epoch - t.best_epoch > 1 else ''}"
+        best = f"best {percent(t.best, 2)} in epoch {t.best_epoch}"
+        self.ending = f"{EARLY}: no better validation accuracy for {waited} ({best})"
+        return True
+
+    def between_batches(self) -> None:
+        """Apply commands. Raises StopRequested where one asks for it, or where the time of the run is up."""
+        self.control.apply_pending()
+        if self.training.clock.seconds() >= self._deadline:
+            raise StopRequested(f"{MAX_TIME} ({self.training.recipe.max_time})")
 
     def close(self) -> None:
         """Remove all hooks from model and optimizer."""
@@ -115,7 +137,7 @@ class Trainer:
         if thread_tuner is not None:
             thread_tuner.begin()
         for batch in self.stepper.batches():
-            self.control.apply_pending()
+            self.between_batches()
             self.stepper.step(batch)
             self.recorder.flush_when_due()
             if self.recorder.streak.total and not self._logged_nonfinite and guard is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from importlib.util import find_spec
 
+from cvtui.errors import RequestError
 from cvtui.recipe.choices.spec import Choice, Chosen, Parameter, Values, table_of
 
 
@@ -20,6 +22,9 @@ class OptimizerChoice(Choice):
     usual_lr: float
     """For a batch of 64 (the papers' and PyTorch's defaults; SGD's measured)."""
 
+    library: str = ""
+    """Package that has it, where PyTorch has not; an extra of cvtui's brings it."""
+
     @property
     def usual_decay(self) -> float:
         """The usual weight decay; added to the gradient, as much as 0.2 would drown the loss."""
@@ -29,6 +34,16 @@ class OptimizerChoice(Choice):
 def copies_of(optimizer: Chosen[OptimizerChoice], ema: float) -> int:
     """Count the numbers kept per parameter: the rule's state, and a running mean of the weights."""
     return optimizer.spec.state(optimizer.values) + (ema > 0)
+
+
+def check_library(optimizer: Chosen[OptimizerChoice]) -> None:
+    """Check that the package of an update rule is there, without importing it. RequestError."""
+    library = optimizer.spec.library
+    if library and find_spec(library) is None:
+        raise RequestError(
+            f"optimizer: {optimizer.name} is {library}'s, which is not installed: pip install 'cvtui[optimizers]'",
+            hint="adamw needs nothing",
+        )
 
 
 def _moments(values: Values) -> int:
@@ -127,6 +142,49 @@ OPTIMIZERS = table_of(
             "match": Parameter(
                 default=1, low=0, high=1, doc="1: a step as long as AdamW's; 0: times sqrt(max(1, rows / columns))"
             ),
+        },
+    ),
+    OptimizerChoice(
+        name="adafactor",
+        summary="Adam's second moment as one mean per row and column; steps relative to the weights (Shazeer 2018)",
+        formula="v = R C / mean R; u = dx / sqrt(v); u /= max(1, rms(u) / clip); x −= min(lr, 1/sqrt t) rms(x) u",
+        state=lambda _: 0,  # a number per row and per column of each weight (a conv as one row per channel)
+        adaptive=True,
+        decoupled=True,
+        usual_lr=3e-2,
+        parameters={
+            "decay": Parameter(default=0.8, low=0, high=1, open_low=True, doc="the means forget with 1 − t^−decay"),
+            "clip": Parameter(default=1, low=0, high=math.inf, open_low=True, doc="longest rms of an update"),
+        },
+    ),
+    OptimizerChoice(
+        name="lion",
+        summary="the sign of a running mean of gradients (Chen 2023); from timm (extra optimizers)",
+        formula="x −= lr wd x + lr sign(β1 m + (1−β1) dx); m = β2 m + (1−β2) dx",
+        state=lambda _: 1,
+        adaptive=True,
+        decoupled=True,
+        usual_lr=3e-4,
+        library="timm",
+        parameters={
+            "beta1": Parameter(default=0.9, low=0, high=1, open_high=True, doc="share of the mean in the sign"),
+            "beta2": Parameter(default=0.99, low=0, high=1, open_high=True, doc="decay of the mean of gradients"),
+        },
+    ),
+    OptimizerChoice(
+        name="lamb",
+        summary="Adam with each layer's step as long as its weights, for large batches (You 2020); from timm (extra "
+        "optimizers)",
+        formula="u = m1' / (sqrt(m2') + eps) + wd x; x −= lr ‖x‖ / ‖u‖ u (biases and norms: x −= lr u)",
+        state=lambda _: 2,
+        adaptive=True,
+        decoupled=True,
+        usual_lr=1e-2,
+        library="timm",
+        parameters={
+            "beta1": Parameter(default=0.9, low=0, high=1, open_high=True, doc="decay of the mean of gradients"),
+            "beta2": Parameter(default=0.999, low=0, high=1, open_high=True, doc="decay of the mean of squares"),
+            "eps": Parameter(default=1e-6, low=0, high=1, open_low=True, doc="added to the root"),
         },
     ),
 )

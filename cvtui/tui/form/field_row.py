@@ -190,6 +190,7 @@ def placeholder(field: Field) -> str:
         "only": "all classes",
         "data_dir": "the cache folder",
         "save_every": "5m",
+        "max_time": "1h30m",
     }.get(field.name, "")
 
 

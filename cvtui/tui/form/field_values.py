@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cvtui.recipe.fields import FIELDS, Value
-from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.recipe import AUTO, Recipe
 
 
 def to_text(value: Value) -> str:
@@ -15,7 +15,8 @@ def to_text(value: Value) -> str:
 
 def field_texts(recipe: Recipe) -> dict[str, str]:
     """Return {field: text} for a recipe."""
-    return {name: to_text(getattr(recipe, name)) for name in FIELDS}
+    texts = {name: to_text(getattr(recipe, name)) for name in FIELDS}
+    return {**texts, "batch_size": "auto"} if recipe.batch_size == AUTO else texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,8 +257,11 @@ def _step_division(validation: Validation, batch: str) -> str:
     """How the steps of an epoch come about."""
     if validation.data is None or not validation.steps_per_epoch:
         return ""
-    joins = batch.isdecimal() and validation.steps_per_epoch * int(batch) < validation.data.train
-    return f"{validation.data.train:,} / {batch}{', the last one joins' if joins else ''}"
+    times = validation.texts.get("accumulate", "1").strip()
+    images = int(batch) * int(times) if batch.isdecimal() and times.isdecimal() else 0
+    joins = 0 < validation.steps_per_epoch * images < validation.data.train
+    step = batch if times == "1" else f"({batch} x {times})"
+    return f"{validation.data.train:,} / {step}{', the last one joins' if joins else ''}"
 
 
 def _numbers(

@@ -89,7 +89,7 @@ def _valid(texts: Mapping[str, str], checked: Checked) -> Validation:
     return Validation(
         texts=texts,
         problems={},
-        recipe=recipe,
+        recipe=checked.asked,
         data=checked.data,
         table=checked.table,
         schedule=checked.schedule,
@@ -109,18 +109,18 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
         except RequestError as error:
             problems.setdefault("net", _problem("net", error))
     batch, epochs = values.get("batch_size"), values.get("epochs")
-    if data is not None and isinstance(batch, int):
+    if data is not None and isinstance(batch, int) and batch > 0:
         if batch > data.train:
             text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.at_most}{data.train:,}"
             problems.setdefault("batch_size", Problem(text))
         else:
-            steps = steps_of(data.train, batch, table)
+            steps = steps_of(data.train, batch * int(values.get("accumulate", 1)), table)
             if table is not None and "optimizer" in values:
                 optimizer = parse_choice(str(values["optimizer"]), OPTIMIZERS, "optimizer")
                 memory = _memory(table, data, batch, copies_of(optimizer, float(values.get("ema", 0))))
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
-        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "scale_lr")
+        needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "accumulate", "scale_lr")
         if all(name in values for name in needed):
             try:
                 schedule = make_schedule(Recipe(**{name: values[name] for name in needed}), steps)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
+from cvtui.recipe.ending import is_planned
 from cvtui.runlog.axes import speed
 from cvtui.text import clean, count, duration, percent
 from cvtui.tui.panes.predictions import images_per_second, time_left
@@ -75,7 +76,8 @@ def _reason(history: History, view: ViewState) -> str:
         return "its process is gone and left no word"
     if history.end is None:
         return ""
-    return clean(history.end.reason if view.state in ("diverged", "failed") else history.end.missing)
+    told = view.state in ("diverged", "failed") or is_planned(history.end.reason)
+    return clean(history.end.reason if told else history.end.missing)
 
 
 def _first(history: History, view: ViewState, width: int) -> Content:

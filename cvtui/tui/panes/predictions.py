@@ -12,6 +12,7 @@ import numpy as np
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import FirstLoss
 from cvtui.recipe.first_loss import first_loss_or_none
+from cvtui.recipe.learning_rate import images_per_step
 from cvtui.runlog.axes import Floats, speed
 from cvtui.tui.panes.layer_rows import predicted_stds
 
@@ -152,8 +153,8 @@ def time_left(history: History) -> float | None:
 
 def images_per_second(history: History) -> float | None:
     """Training images a second over the last 5 s; between the last epoch's record where steps have no times."""
-    batch = history.run.recipe.get("batch_size") if history.run is not None else None
+    batch = images_per_step(history.run.recipe) if history.run is not None else None
     pace = speed(history, 5.0)
-    if isinstance(batch, int) and pace > 0:
+    if batch is not None and pace > 0:
         return pace * batch
     return history.epochs[-1].images_per_second if history.epochs else None

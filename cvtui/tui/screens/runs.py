@@ -14,6 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
+from cvtui.recipe.ending import is_planned
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
@@ -148,6 +149,8 @@ class RunsScreen(BaseScreen):
         parts: list[Content | tuple[str, str]] = [(run.net, MUTED)]
         if run.reason and run.state in ("diverged", "failed"):
             parts.insert(0, (f"{run.reason}  ", "$text-error"))
+        elif is_planned(run.reason):
+            parts.insert(0, (f"{clean(run.reason)}  ", "$text-primary"))
         elif run.trouble:
             parts.insert(0, (f"▲ {clean(run.trouble)}  ", "$text-error"))
         if run.note:

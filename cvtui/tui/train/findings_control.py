@@ -84,7 +84,7 @@ class FindingsControl:
             self._commands.refuse(error)
             return
         if test == "rate/10":
-            rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
+            rate = full_rate(recipe.lr, recipe.step_images, recipe.scale_lr)
             changes = changes_of({**at_rate(float(f"{rate / 10:g}"), recipe.scale_lr), "epochs": 1})
             self._commands.fork(changes, 0)
         else:

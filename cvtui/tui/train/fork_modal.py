@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import full_rate
-from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.recipe import AUTO, Recipe
 from cvtui.recipe.toml import dumps, override
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import CheckpointSaved
@@ -129,8 +129,9 @@ class ForkModal(Modal[RunFolder | None]):
         left = recipe.epochs - self.saved.epoch
         more = f"{left} epoch{'s' if left != 1 else ''}"
         more = more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}"
-        rate = full_rate(recipe.lr, recipe.batch_size, recipe.scale_lr)
-        said.update(f"{more}, at a rate of {rate:g}" if recipe.scale_lr else more)
+        known = recipe.scale_lr and recipe.batch_size != AUTO
+        rate = full_rate(recipe.lr, recipe.step_images, recipe.scale_lr)
+        said.update(f"{more}, at a rate of {rate:g}" if known else more)
         return recipe
 
     @on(OptionList.OptionSelected)

@@ -28,7 +28,8 @@ from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_ba
 from cvtui.engine.train import state as room_of_training
 from cvtui.engine.train.snapshots import Snapshots
 from cvtui.errors import RequestError
-from cvtui.recipe.memory_check import GIB, memory_need
+from cvtui.recipe.free_memory import GIB
+from cvtui.recipe.memory_check import memory_need
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import AnyRecord, LayersSampled, Log, PictureSaved, RunEnded
 from tests.engine.making import folder, one_step, recipe, records, train, training

@@ -16,6 +16,7 @@ from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
 from cvtui.recipe.choices.schedules import SCHEDULES
 from cvtui.recipe.recipe import Recipe
+from tests import extra
 from tests.engine import making
 from tests.engine.choosing import make_optimizer
 from tests.engine.making import gradient_of
@@ -124,7 +125,13 @@ def test_the_lectures_rule_for_fifty_steps(text: str, rule: Rule, decoupled: boo
 
 def test_each_choice_has_its_function_and_is_fused_where_pytorch_can() -> None:
     assert set(OPTIMIZERS) == set(CHOICES)
-    for name in set(OPTIMIZERS) - {"rmsprop", "muon"}:  # PyTorch has no fused kernel for these
+    for name in set(OPTIMIZERS) - {
+        "rmsprop",
+        "muon",
+        "adafactor",
+        "lion",
+        "lamb",
+    }:  # PyTorch has no fused kernel for these
         optimizer = make_optimizer(small(), Recipe(optimizer=name))
         assert all(group["fused"] for group in optimizer.param_groups), name
 
@@ -214,7 +221,7 @@ def go(model: nn.Module, optimizer: torch.optim.Optimizer, steps: range, bad: tu
             optimizer.step()
 
 
-@pytest.mark.parametrize("text", EVERY)
+@pytest.mark.parametrize("text", extra.optimizers(EVERY))
 def test_an_update_that_is_left_out_leaves_no_trace(text: str) -> None:
     recipe = Recipe(optimizer=text, lr=0.01, weight_decay=0.01)
     plain, flawed = small(), small()
@@ -224,7 +231,7 @@ def test_an_update_that_is_left_out_leaves_no_trace(text: str) -> None:
         assert torch.equal(value, flawed.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("text", EVERY)
+@pytest.mark.parametrize("text", extra.optimizers(EVERY))
 def test_saved_and_loaded_it_goes_on_to_the_last_bit(text: str, tmp_path: Any) -> None:
     recipe = Recipe(optimizer=text, lr=0.01, weight_decay=0.01)
     model, fresh = small(), small()
@@ -243,7 +250,7 @@ def test_saved_and_loaded_it_goes_on_to_the_last_bit(text: str, tmp_path: Any) -
         assert torch.equal(value, fresh.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("text", ["rmsprop(momentum=0.9)", "muon", "adagrad"])
+@pytest.mark.parametrize("text", extra.optimizers(["rmsprop(momentum=0.9)", "muon", "adagrad", "adafactor", "lion"]))
 def test_on_a_device_that_nobody_waits_for_what_was_changed_is_put_back(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,7 +301,7 @@ def test_adagrad_trains_where_pytorch_has_no_fused_one(monkeypatch: pytest.Monke
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("text", EVERY)
+@pytest.mark.parametrize("text", extra.optimizers(EVERY))
 def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:
     from cvtui.engine.train.control import Signals
     from cvtui.engine.train.trainer import Trainer
@@ -328,13 +335,14 @@ def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:
 # ---------------------------------------------------------------- whole runs
 
 GOOD = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.03, "muon": 0.01}
+GOOD |= {"adafactor": 0.03, "lamb": 0.02, "lion": 3e-3}
 """A rate with which each learns; 0.005 for the others."""
 
 
 @pytest.mark.parametrize(
     "choice",
     [
-        *(("optimizer", name) for name in OPTIMIZERS),
+        *(pytest.param(("optimizer", name), marks=extra.skip_without(name)) for name in OPTIMIZERS),
         *(("loss", name) for name in LOSSES),
         *(("schedule", name) for name in SCHEDULES),
     ],

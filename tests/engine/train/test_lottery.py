@@ -18,10 +18,10 @@ from cvtui.engine.train.lottery import prepare_run, prune, shuffled
 from cvtui.engine.train.state import TrainingState, prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.lottery_note import MASK, REWIND, Ticket, left_after, ticket_of, write_ticket
+from tests import extra
 from tests.engine.making import folder, history, recipe
 
 NET = "conv8s2-bn-relu-fc16-relu-fc"
@@ -151,7 +151,7 @@ def test_a_ticket_begins_with_the_first_weights_and_its_controls_do_not(tmp_path
         assert kept.sum() == mask[name].sum()
 
 
-@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+@pytest.mark.parametrize("optimizer", extra.optimizers())
 def test_what_is_pruned_stays_0_whatever_the_optimizer_does(tmp_path: Path, optimizer: str) -> None:
     changes: dict[str, Any] = {"optimizer": optimizer, "lr": 0.01, "weight_decay": 0.01}
     dense(tmp_path, **changes)

@@ -35,8 +35,8 @@ OTHERS: dict[str, Any] = {
     "init": "xavier", "freeze": "all-but-head",
     "loss": "hinge", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.5, "weight_decay": 0.5,
     "clip": 0.01, "ema": 0.5, "scale_lr": 32, "schedule": "linear", "schedule_per": "epoch", "warmup": "20",
-    "epochs": 8, "batch_size": 64, "seed": 1, "device": "auto", "precision": "bfloat16", "deterministic": "off",
-    "graph": "off",
+    "epochs": 8, "batch_size": 64, "accumulate": 2, "patience": 50, "max_time": "9h", "seed": 1, "device": "auto",
+    "precision": "bfloat16", "deterministic": "off", "graph": "off",
     "threads": 0, "watch_every": 3, "keep": "last", "save_every": "1h", "on_nan": "skip", "name": "other",
 }  # fmt: skip
 """Another value of each field."""
