@@ -13,7 +13,7 @@ from cvtui.calc.net.nodes import BatchNorm
 from cvtui.calc.net.parser import parse
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
-from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.augments import AUGMENTS, AugmentChoice
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES, LossChoice
 from cvtui.recipe.choices.on_nan import ON_NAN, OnNanChoice
@@ -150,6 +150,12 @@ def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]]
             f"preprocess: {preprocess.name} is for images of at most {preprocess.most_values:,} values; those of "
             f"{data.name} have {values:,}",
             hint="standardise is what larger images get",
+        )
+    coloured = next((one.name for one in augment if isinstance(one.spec, AugmentChoice) and one.spec.colours), "")
+    if coloured and data.size[-1] not in (1, 3) and len(data.size) == 3:
+        raise RequestError(
+            f"augment: {coloured} is for pictures of 1 or 3 channels; those of {data.name} have {data.size[-1]}",
+            hint="flip, shift, crop, rotate, cutout, erasing and resized-crop take any number of channels",
         )
     if len(data.size) == 1:
         if augment:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.cli.commands.train import make_recipe
+from cvtui.engine.data.each_image import TRANSFORMS
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
@@ -46,7 +47,8 @@ def words() -> Iterator[tuple[str, str]]:
     for name in sorted(set(PREPROCESSES) - {"weights"}):  # it wants a file: tests/engine/train/test_initial_weights.py
         yield f"--preprocess {name}", "--net conv8-bn-relu-pool-fc" if name == "none" else ""
     for name in AUGMENTS:
-        yield f"--augment {name}", f"--data shapes {SMALLER}" if name == "crop" else "--epochs 4"
+        few = "--epochs 3 --limit 300 --lr 0.02" if name in TRANSFORMS else "--epochs 4"
+        yield f"--augment {name}", f"--data shapes {SMALLER}" if name == "crop" else few
     yield "--augment 'shift(1), rotate(5)'", ""
     for name in INITS:
         yield f"--init {name}", "--net conv8s2-relu-res(conv8-relu-conv8)-relu-pool-fc"

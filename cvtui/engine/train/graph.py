@@ -262,6 +262,8 @@ def why_not(training: TrainingState) -> str:
         return "images are read as they are needed"
     if training.augment and not AUGMENTED:
         return "its augmentation was not tried in a graph on a GPU yet"
+    if training.augment.each:
+        return f"{training.augment.each} changes one image after another"
     if not isinstance(training.optimizer, FusedOptimizer):
         return f"{training.checked.optimizer.name} has no kernel that takes its rate from the device"
     return ""

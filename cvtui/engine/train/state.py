@@ -215,6 +215,8 @@ def prepare(
     if on_cpu.classes != checked.data.classes:
         raise RequestError("data: its classes changed while it was read; start once more")
     checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
+    augment = Augment(checked.augment, recipe.seed)
+    augment.check(on_cpu.train, checked.data.name)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
     if checked.preprocess.name == "zca" and on_progress is not None:
@@ -249,7 +251,7 @@ def prepare(
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
-        augment=Augment(checked.augment, recipe.seed),
+        augment=augment,
         fingerprint=_fingerprint(checked, on_cpu),
     )
 
