@@ -91,7 +91,7 @@ def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -
         for images in chain.from_iterable(map(training.batches, range(1, training.recipe.epochs + 1))):
             rate = training.update_lr()
             loss, logits = training_step(training, images)
-            recorder.step(rate, loss, logits=logits, labels=images.labels)
+            recorder.step(rate, loss, logits=logits, labels=training.counted(images.labels))
             if training.step >= STEPS or time.perf_counter() > until:
                 break
         recorder.flush()

@@ -16,6 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.augments import AUGMENTS, AugmentChoice
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES, LossChoice
+from cvtui.recipe.choices.mixes import MIXES
 from cvtui.recipe.choices.on_nan import ON_NAN, OnNanChoice
 from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice
 from cvtui.recipe.choices.preprocesses import PREPROCESSES, PreprocessChoice
@@ -44,6 +45,7 @@ class Checked:
     schedule: Schedule
     preprocess: Chosen[PreprocessChoice]
     augment: tuple[Chosen[Choice], ...]
+    mix: tuple[Chosen[Choice], ...]
     init: Chosen[Choice]
     loss: Chosen[LossChoice]
     optimizer: Chosen[OptimizerChoice]
@@ -75,6 +77,8 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
     augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
     check_pixels(preprocess.spec, augment, data)
+    mix, loss = tuple(parse_chain(recipe.mix, MIXES, "mix")), parse_choice(recipe.loss, LOSSES, "loss")
+    check_mix(mix, loss.spec, data)
     check_weights(recipe)
     table = check_net(recipe.net, data)
     init = parse_choice(recipe.init, INITS, "init")
@@ -91,8 +95,9 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         schedule=make_schedule(recipe, steps_per_epoch),
         preprocess=preprocess,
         augment=augment,
+        mix=mix,
         init=init,
-        loss=parse_choice(recipe.loss, LOSSES, "loss"),
+        loss=loss,
         optimizer=parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"),
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
         joins=joins_last(data.train, recipe.batch_size, table),
@@ -164,6 +169,15 @@ def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]]
             raise RequestError(
                 f"preprocess: {preprocess.name} is for pictures; {data.name} has points of {values} features"
             )
+
+
+def check_mix(mix: Sequence[Chosen[Choice]], loss: LossChoice, data: DataFacts) -> None:
+    """Check that mixed images go with this data and this loss. RequestError."""
+    if mix and len(data.size) == 1:
+        raise RequestError(f"mix: {mix[0].name} mixes pictures; {data.name} has points; use none")
+    if mix and not loss.soft:
+        fits = ", ".join(name for name, one in LOSSES.items() if one.soft)
+        raise RequestError(f"mix: a mixed image has two classes, {loss.name} takes one; use none, or the loss {fits}")
 
 
 def check_net(net: str, data: DataFacts) -> Table | ModuleTable:

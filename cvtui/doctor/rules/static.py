@@ -33,7 +33,7 @@ def overlap(obs: Observations) -> RuleResult | None:
 def imbalance(obs: Observations) -> RuleResult | None:
     counts = [count for count in obs.facts.label_counts if count]
     classes = max(obs.classes, len(counts))
-    if len(counts) < 2 or classes < 2 or obs.label_entropy is None:
+    if len(counts) < 2 or classes < 2 or obs.label_entropy is None or obs.balanced:
         return None
     ratio = math.exp(obs.label_entropy) / len(counts)
     if ratio >= limit("F24", "perplexity"):

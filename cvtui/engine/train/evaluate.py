@@ -61,7 +61,7 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
         for pixels, labels in images.in_order(size):
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
-                losses.append(training.loss(logits, labels).float() * len(labels))
+                losses.append(training.validation_loss(logits, labels).float() * len(labels))
                 said = logits.argmax(1)
                 right += (said == labels).sum()
                 if on_batch is not None:

@@ -98,6 +98,9 @@ class _GraphState:
         t = self._training
         return t.preprocess(t.augment.apply(pixels, self._drawn) if t.augment else pixels)
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return inputs, labels
+
     def autocast(self) -> AbstractContextManager[Any]:
         return self._training.autocast()
 
@@ -260,6 +263,8 @@ def why_not(training: TrainingState) -> str:
         return "CVTUI_PLAIN=1 is set"
     if not isinstance(training.data.train, Images):
         return "images are read as they are needed"
+    if training.mix:
+        return f"{training.mix.names} draws on the CPU"
     if training.augment and not AUGMENTED:
         return "its augmentation was not tried in a graph on a GPU yet"
     if training.augment.each:

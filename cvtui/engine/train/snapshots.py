@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.data.batching import epoch_order
 from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.image_writer import ImageWriter
@@ -139,7 +138,7 @@ class Snapshots:
         t = self.training
         if t.epoch == 1:
             images = t.preprocess(first_batch(t).pixels[:SAMPLES])
-            order = epoch_order(t.data.train.size, t.recipe.seed, 1)[: len(images)].tolist()
+            order = t.order(1)[: len(images)].tolist()
             names = [t.data.names.train[number] for number in order]
             after = "augmentation and preprocessing" if t.augment else "preprocessing"
             note = f"the first batch as the net sees it, after {after}"

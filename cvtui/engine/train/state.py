@@ -15,9 +15,11 @@ from torch.optim import Optimizer
 
 from cvtui.calc import Table
 from cvtui.engine.data.augment import Augment
-from cvtui.engine.data.batching import batches, index_batches
+from cvtui.engine.data.balance import class_weights, told_balance
+from cvtui.engine.data.batching import batches, index_batches, order_of
 from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
+from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.freeze import freeze
 from cvtui.engine.nn.init import initialise, needs_batch
@@ -78,11 +80,15 @@ class TrainingState:
     model: nn.Module
     """Net of an expression, or the module of PyTorch code."""
     loss: Loss
+    """Of training; with the classes' weights where the recipe balances them so."""
+    validation_loss: Loss
+    """The same without weights."""
     optimizer: Optimizer
     schedule: Schedule
     ema: Ema | None = None
     """Running mean of the weights, where the recipe asks for one."""
     augment: Augment = field(default_factory=lambda: Augment((), 0))
+    mix: Mix = field(default_factory=lambda: Mix((), 0, 0))
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Number of steps done."""
@@ -124,6 +130,23 @@ class TrainingState:
         """Augment (as in this step) and normalize the pixels of a batch."""
         return self.preprocess(self._augment(pixels, self.step))
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix the inputs and labels of a batch (as in this step), where the recipe does."""
+        return self.mix(inputs, labels, self.step) if self.mix else (inputs, labels)
+
+    def counted(self, labels: Tensor) -> Tensor:
+        """Return the labels (N) that the last step's accuracy counts; of mixed images that of the larger share."""
+        return labels if self.mix.counted is None else self.mix.counted
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the numbers of the images that an epoch (from 1) takes, in order."""
+        return order_of(self.data.train, self.recipe.seed, epoch, self.balanced)
+
+    @property
+    def balanced(self) -> bool:
+        """True if a sampler draws the classes equally often."""
+        return self.recipe.balance == "sampler"
+
     def updated(self) -> None:
         """Count the step that was done; the running mean of the weights follows it."""
         if self.ema is not None:
@@ -141,12 +164,14 @@ class TrainingState:
     def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
         """Yield the batches of an epoch (from 1), without the `first` ones."""
         recipe = self.recipe
-        return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+        how = {"joins": self.checked.joins, "balanced": self.balanced}
+        return batches(self.data.train, recipe.batch_size, recipe.seed, epoch, first, **how)
 
     def index_batches(self, epoch: int, first: int = 0) -> Iterator[Tensor]:
         """Yield the numbers of the images of each batch of an epoch (from 1), on the device."""
         recipe, images = self.recipe, self.data.train
-        return index_batches(images, recipe.batch_size, recipe.seed, epoch, first, joins=self.checked.joins)
+        how = {"joins": self.checked.joins, "balanced": self.balanced}
+        return index_batches(images, recipe.batch_size, recipe.seed, epoch, first, **how)
 
     def update_lr(self) -> float:
         """Give the optimizer the learning rate of this step; return it.
@@ -225,19 +250,19 @@ def prepare(
     preprocess = make_preprocess(checked, weights, stats, device, on_cpu.train, on_progress)
     model = make_net(checked) if made is None else made
     start_weights(model, checked, data.train, preprocess)
-    if weights is not None:
-        for line in put_weights(model, weights, len(data.classes)):
-            if on_progress is not None:
-                on_progress(line)
-    if recipe.freeze:
-        told = freeze(model, recipe.freeze, recipe.net, checked.data.size)
-        if on_progress is not None:
-            on_progress(told)
+    told = put_weights(model, weights, len(data.classes)) if weights is not None else []
+    told += [freeze(model, recipe.freeze, recipe.net, checked.data.size)] if recipe.freeze else []
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:
         begin(model, data.train, preprocess)
     optimizer = make_optimizer(model, checked.optimizer, recipe)
+    mix = Mix(checked.mix, len(data.classes), recipe.seed)
+    told += [*told_balance(recipe.balance, on_cpu.train.labels, data.classes), *mix.told()]
+    if on_progress is not None:
+        for line in told:
+            on_progress(line)
+    weight = class_weights(on_cpu.train.labels, data.classes).to(device) if recipe.balance == "weights" else None
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
     return TrainingState(
         checked=checked,
@@ -247,11 +272,13 @@ def prepare(
         stats=stats,
         preprocess=preprocess,
         model=model,
-        loss=make_loss(checked.loss),
+        loss=make_loss(checked.loss, weight),
+        validation_loss=make_loss(checked.loss),
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
         augment=augment,
+        mix=mix,
         fingerprint=_fingerprint(checked, on_cpu),
     )
 

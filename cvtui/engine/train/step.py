@@ -34,6 +34,9 @@ class StepState(Protocol):
     def inputs(self, pixels: Tensor) -> Tensor:
         """Return what the model gets of a batch's pixels."""
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inputs and labels as this step mixes them."""
+
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of the forward pass."""
 
@@ -53,6 +56,9 @@ class PlainStep:
     def inputs(self, pixels: Tensor) -> Tensor:
         return pixels
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return inputs, labels
+
     def autocast(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
@@ -71,7 +77,8 @@ def training_step(state: StepState, batch: Images) -> StepResult:
     """Forward, backward, update; nothing is read back from the device."""
     pixels, labels = batch
     with state.autocast():
-        logits = state.model(state.inputs(pixels))  # forward
+        inputs, labels = state.mixed(state.inputs(pixels), labels)
+        logits = state.model(inputs)  # forward
         loss = state.loss(logits, labels)
     optimizer = state.optimizer
     for group in optimizer.param_groups:
