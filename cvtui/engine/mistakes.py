@@ -68,6 +68,11 @@ def _prepared(folder: RunFolder, name: str) -> tuple[TrainingState, Evaluated]:
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     training, _ = prepare_run(check(recipe_of(folder, "evaluated")), folder, _on_progress)
+    if training.label_table is not None:
+        raise RequestError(
+            f"mistakes: pictures of {training.checked.data.name} are in several classes; a list of mistakes is for one "
+            "class a picture"
+        )
     classes = training.checked.data.classes
     same_classes(state.get("classes", classes), classes, folder.path)
     try:

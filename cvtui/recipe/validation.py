@@ -79,6 +79,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     check_pixels(preprocess.spec, augment, data)
     mix, loss = tuple(parse_chain(recipe.mix, MIXES, "mix")), parse_choice(recipe.loss, LOSSES, "loss")
     check_mix(mix, loss.spec, data)
+    check_label_sets(recipe, loss.spec, data)
     check_weights(recipe)
     table = check_net(recipe.net, data)
     init = parse_choice(recipe.init, INITS, "init")
@@ -178,6 +179,19 @@ def check_mix(mix: Sequence[Chosen[Choice]], loss: LossChoice, data: DataFacts) 
     if mix and not loss.soft:
         fits = ", ".join(name for name, one in LOSSES.items() if one.soft)
         raise RequestError(f"mix: a mixed image has two classes, {loss.name} takes one; use none, or the loss {fits}")
+
+
+def check_label_sets(recipe: Recipe, loss: LossChoice, data: DataFacts) -> None:
+    """Check that loss and balance go with pictures in several classes. RequestError."""
+    if not data.label_sets:
+        return
+    if not loss.several:
+        raise RequestError(
+            f"loss: pictures of {data.name} are in several classes (or none), {loss.name} takes one class a picture",
+            hint="--loss bce trains a yes or no for each class",
+        )
+    if recipe.balance != "none":
+        raise RequestError(f"balance: is for one class a picture; pictures of {data.name} are in several; use none")
 
 
 def check_net(net: str, data: DataFacts) -> Table | ModuleTable:

@@ -125,7 +125,7 @@ def not_normalised(obs: Observations) -> RuleResult | None:
 def softmax_twice(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     classes = facts.outputs or 0
-    if classes < 2:
+    if classes < 2 or not (obs.own_loop or obs.is_cross_entropy):
         return None
     floor = math.log(1 + (classes - 1) / math.e)
     if obs.lowest_loss < floor - 0.02:

@@ -29,7 +29,7 @@ class Mix:
         self.names = ", ".join(one.name for one in chosen)
         self._seed = seed
         self.counted: Tensor | None = None
-        """Of the last batch: the class with the larger share of each image (N)."""
+        """Of the last batch: the class with the larger share of each image (N); of pictures in several the shares."""
 
     def told(self) -> list[str]:
         """Return the line for the log; none without mixes."""
@@ -54,5 +54,5 @@ class Mix:
             generator.manual_seed(stream_seed(self._seed, MIX, step))
             chosen = self._transforms[int(torch.randint(len(self._transforms), ()))]
             mixed: tuple[Tensor, Tensor] = chosen(inputs, labels)
-        self.counted = mixed[1].argmax(1)
+        self.counted = mixed[1] if labels.dim() == 2 else mixed[1].argmax(1)
         return mixed

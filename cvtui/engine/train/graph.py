@@ -263,6 +263,8 @@ def why_not(training: TrainingState) -> str:
         return "CVTUI_PLAIN=1 is set"
     if not isinstance(training.data.train, Images):
         return "images are read as they are needed"
+    if training.label_table is not None:
+        return "pictures in several classes were not tried in a graph on a GPU yet"
     if training.mix:
         return f"{training.mix.names} draws on the CPU"
     if training.augment and not AUGMENTED:

@@ -38,6 +38,9 @@ class _RunImages:
     def __init__(self, training: TrainingState) -> None:
         self._training = training
         self.size = training.data.validation.size
+        if training.label_table is not None:
+            self.missing = "no feature maps: pictures in several classes have no one prediction to show beside them"
+            return
         self.missing = "" if training.data.validation.are_pictures else "no feature maps: points are no images"
 
     def image(self, number: int) -> ValidationImage:
@@ -88,7 +91,8 @@ class Snapshots:
         self._planned = bool(self.training.recipe.watch_every) and (
             epoch in (1, epochs) or ((epoch - 1) % self._interval == 0 and self.budget.allows_pictures())
         )
-        return self._take_answers if self._planned and self.training.data.train.are_pictures else None
+        one_class = self.training.data.train.are_pictures and self.training.label_table is None
+        return self._take_answers if self._planned and one_class else None
 
     def due(self) -> bool:
         """Return True if pictures are due after this epoch, as `plan` has decided."""
@@ -144,7 +148,8 @@ class Snapshots:
             note = f"the first batch as the net sees it, after {after}"
             self._images.write(t.step, "samples", images, note, names=names)
         self._filters()
-        self.maps.write(self.image, t.step)
+        if not self.maps.images.missing:
+            self.maps.write(self.image, t.step)
         self._mistakes()
 
     def look(self, number: int) -> str:

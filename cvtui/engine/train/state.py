@@ -39,6 +39,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.datasets.facts import folder_of, place_of
 from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
+from cvtui.recipe.datasets.label_sets import LabelSets, in_words
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
@@ -89,6 +90,8 @@ class TrainingState:
     """Running mean of the weights, where the recipe asks for one."""
     augment: Augment = field(default_factory=lambda: Augment((), 0))
     mix: Mix = field(default_factory=lambda: Mix((), 0, 0))
+    label_table: Tensor | None = None
+    """Of pictures in several classes: for each label 1 for its classes and 0 for the others, on the device."""
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Number of steps done."""
@@ -132,11 +135,16 @@ class TrainingState:
 
     def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mix the inputs and labels of a batch (as in this step), where the recipe does."""
-        return self.mix(inputs, labels, self.step) if self.mix else (inputs, labels)
+        truth = self.truth(labels)
+        return self.mix(inputs, truth, self.step) if self.mix else (inputs, truth)
+
+    def truth(self, labels: Tensor) -> Tensor:
+        """Return what the loss compares with: labels (N), or of pictures in several classes N x C of 0 and 1."""
+        return labels if self.label_table is None else self.label_table[labels.to(self.device)]
 
     def counted(self, labels: Tensor) -> Tensor:
         """Return the labels (N) that the last step's accuracy counts; of mixed images that of the larger share."""
-        return labels if self.mix.counted is None else self.mix.counted
+        return self.truth(labels) if self.mix.counted is None else self.mix.counted
 
     def order(self, epoch: int) -> Tensor:
         """Return the numbers of the images that an epoch (from 1) takes, in order."""
@@ -258,6 +266,7 @@ def prepare(
         begin(model, data.train, preprocess)
     optimizer = make_optimizer(model, checked.optimizer, recipe)
     mix = Mix(checked.mix, len(data.classes), recipe.seed)
+    told += [SEVERAL] if data.label_sets else []
     told += [*told_balance(recipe.balance, on_cpu.train.labels, data.classes), *mix.told()]
     if on_progress is not None:
         for line in told:
@@ -279,12 +288,15 @@ def prepare(
         ema=Ema(model, recipe.ema) if recipe.ema else None,
         augment=augment,
         mix=mix,
+        label_table=label_table(on_cpu.label_sets, len(data.classes), device) if on_cpu.label_sets else None,
         fingerprint=_fingerprint(checked, on_cpu),
     )
 
 
 def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
     recipe, classes = checked.recipe, checked.data.classes
+    if data.label_sets:  # the sets that occur, in words: the numbers of images stay those of the parts
+        classes = tuple(in_words(data.label_sets, classes))
     train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
     folder = folder_of(recipe.data)
     if folder is None:
@@ -294,6 +306,14 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
                 found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
         return found
     return fingerprint(classes, train, held_out, folder.absolute(), data.files)
+
+
+def label_table(sets: LabelSets, classes: int, device: torch.device) -> Tensor:
+    """Return float32 labels x classes: 1 for the classes of each label."""
+    table = torch.zeros(len(sets), classes)
+    for label, members in enumerate(sets):
+        table[label, list(members)] = 1.0
+    return table.to(device)
 
 
 def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
@@ -310,6 +330,10 @@ def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
     return fitted if isinstance(fitted.table, Table) else replace(fitted, table=checked.table)
 
 
+SEVERAL = (
+    "pictures are in several classes: accuracy is the share of right answers to a yes or no for each class; confusion "
+    "matrix, feature maps and the list of mistakes are for one class a picture and left out"
+)
 MEASURED_IMAGES = 64
 """Images, at least, for an initialization that measures some."""
 

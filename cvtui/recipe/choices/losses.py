@@ -22,6 +22,8 @@ class FirstLoss(NamedTuple):
 class LossChoice(Choice):
     guess: Callable[[Values, int], FirstLoss]
     """(parameters, number of classes) -> the loss of logits that are all 0."""
+    several: bool = False
+    """Takes pictures that are in any number of classes."""
     soft: bool = True
     """Takes labels with shares of several classes, as mixed images have."""
 
@@ -75,6 +77,7 @@ LOSSES = table_of(
         summary="a yes or no for each class by itself; pictures may be in several classes",
         formula="L = 1/C Σ −t_j log σ(s_j) − (1 − t_j) log(1 − σ(s_j))",
         guess=lambda _values, _classes: FirstLoss(math.log(2), "ln 2", "ln 2"),
+        several=True,
     ),
     LossChoice(
         name="mse",
