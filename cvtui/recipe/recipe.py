@@ -98,7 +98,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     balance: Annotated[
         Literal["none", "weights", "sampler"],
         Meta(
-            description="Of classes with few images: weights in the training loss (inverse to how often a class "
+            description="Let rare classes count more: weights in the training loss (inverse to how often a class "
             "occurs), or a sampler that draws every class equally often, with replacement."
         ),
     ] = "none"
