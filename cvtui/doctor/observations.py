@@ -200,17 +200,31 @@ class Observations:
 
     @cached_property
     def label_entropy(self) -> float | None:
-        """H(y) of the training labels, in nats; ln C where only the classes are known."""
+        """H(y) of the training labels, in nats; ln C where only the classes are known or all count alike."""
         counts = np.array([count for count in self.facts.label_counts if count > 0], float)
+        if self.balanced and len(counts) > 1:
+            return math.log(len(counts))
         if counts.sum() > 0 and len(counts) > 1:
             shares = counts / counts.sum()
             return float(-(shares * np.log(shares)).sum())
         return math.log(self.classes) if self.classes > 1 else None
 
     @property
+    def balanced(self) -> bool:
+        """True if weights or a sampler make the classes count alike."""
+        return str(self.recipe.get("balance", "none")) != "none"
+
+    @property
+    def mixed(self) -> bool:
+        """True if training images are mixed (mixup, cutmix): their loss has a floor above 0."""
+        return str(self.recipe.get("mix", "none")) not in ("none", "")
+
+    @property
     def largest_class(self) -> float:
         """Share of the most frequent class: the accuracy of a guess."""
         counts = self.facts.label_counts
+        if self.balanced and any(counts):
+            return 1.0 / sum(count > 0 for count in counts)
         return max(counts) / sum(counts) if counts and sum(counts) else 1.0 / max(self.classes, 1)
 
     @cached_property

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.images import Images
 from cvtui.engine.train.state import TrainingState
 
 SHOWN = 8
@@ -22,10 +23,12 @@ def preview(training: TrainingState) -> dict[str, Any] | None:
 
     Same images, same order, without and with the changes of this step. None where nothing is changed.
     """
-    if not training.augment or not training.data.train.are_pictures:
+    if not (training.augment or training.mix) or not training.data.train.are_pictures:
         return None
     images = next(training.batches(1))
     changed = training.augmented(images, 0)  # the whole batch: each image's changes depend on its index in it
+    if training.mix:
+        changed = changed._replace(pixels=_mixed(training, changed))
     before, after = images.pixels[:SHOWN].cpu(), changed.pixels[:SHOWN].cpu()
     if before.dtype != torch.uint8:
         before, after = _as_bytes(before, after)
@@ -45,6 +48,13 @@ def png(image: Tensor) -> str:
     file = io.BytesIO()
     picture.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _mixed(training: TrainingState, images: Images) -> Tensor:
+    """Mix the pixels themselves; a step does it behind the preprocessing, which changes no mean of two images."""
+    inputs, _ = training.mixed(images.pixels.permute(0, 3, 1, 2).float(), images.labels)
+    mixed = inputs.permute(0, 2, 3, 1)
+    return mixed.round().to(images.pixels.dtype) if images.pixels.dtype == torch.uint8 else mixed
 
 
 def _as_bytes(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:

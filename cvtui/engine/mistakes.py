@@ -68,6 +68,11 @@ def _prepared(folder: RunFolder, name: str) -> tuple[TrainingState, Evaluated]:
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     training, _ = prepare_run(check(recipe_of(folder, "evaluated")), folder, _on_progress)
+    if training.label_table is not None:
+        raise RequestError(
+            f"mistakes: pictures of {training.checked.data.name} are in several classes; a list of mistakes is for one "
+            "class a picture"
+        )
     classes = training.checked.data.classes
     same_classes(state.get("classes", classes), classes, folder.path)
     try:
@@ -91,6 +96,7 @@ def _on_progress(text: str) -> None:
 def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list[Told]:
     """Evaluate as the run itself does; return what was evaluated, and its mistakes."""
     found: list[Mistake] = []
+    loss_of = training.validation_loss
     names, classes, total = training.data.names.validation, about.classes, about.images
 
     def on_batch(start: int, logits: Tensor, labels: Tensor) -> None:
@@ -105,7 +111,7 @@ def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list
                     image=name, number=start + row, truth=classes[true], said=classes[other],
                     share=rounded_or_none(float(shares[row, other]), 6),
                     truth_share=rounded_or_none(float(shares[row, true]), 6),
-                    loss=rounded_or_none(float(training.loss(logits[row : row + 1], labels[row : row + 1])), 6),
+                    loss=rounded_or_none(float(loss_of(logits[row : row + 1], labels[row : row + 1])), 6),
                     file=names.files and exact,
                 )
             )  # fmt: skip

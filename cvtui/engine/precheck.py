@@ -18,6 +18,7 @@ from torch import nn
 
 from cvtui.engine.data.images import Images
 from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.observe.accuracy import right as right_of
 from cvtui.engine.observe.data_checks import Named, data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
@@ -69,7 +70,13 @@ def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
     on_record(recipe_facts(training))
     data = training.data
     named = None if data.named is None else Named(data.named, data.classes)
-    checks = data_facts(data.train, data.validation, classes=len(training.checked.data.classes), named=named)
+    checks = data_facts(
+        data.train,
+        data.validation,
+        classes=len(training.checked.data.classes),
+        named=named,
+        several=bool(data.label_sets),
+    )
     if checks is not None:
         on_record(checks)
     weights = copy.deepcopy(training.model.state_dict())
@@ -92,7 +99,7 @@ def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -
         for images in chain.from_iterable(map(training.batches, range(1, training.recipe.epochs + 1))):
             rate = training.update_lr()
             loss, logits = training_step(training, images)
-            recorder.step(rate, loss, logits=logits, labels=images.labels)
+            recorder.step(rate, loss, logits=logits, labels=training.counted(images.labels))
             if training.step >= STEPS or time.perf_counter() > until:
                 break
         recorder.flush()
@@ -142,7 +149,7 @@ def _overfit(
     recipe = msgspec.structs.replace(training.recipe, **changes)
     optimizer = make_optimizer(training.model, training.checked.optimizer, recipe)
     step = PlainStep(training.model, training.loss, optimizer)
-    batch = Images(training.preprocess(images.pixels), images.labels)
+    batch = Images(training.preprocess(images.pixels), training.truth(images.labels))
     until = time.perf_counter() + LEARN_SECONDS
     loss, right = math.inf, 0.0
     train_mode(training.model)
@@ -150,7 +157,7 @@ def _overfit(
         for number in range(1, LEARN_STEPS + 1):
             cost, logits = training_step(step, batch)
             if number % 5 == 0 or number == LEARN_STEPS:
-                loss, right = cost.item(), float((logits.argmax(1) == images.labels).float().mean())
+                loss, right = cost.item(), float(right_of(logits, batch.labels).mean())
                 if not math.isfinite(loss) or (right == 1.0 and loss < 0.1) or time.perf_counter() > until:
                     return loss, right, number
     return loss, right, LEARN_STEPS
@@ -160,7 +167,7 @@ def _overfit(
 def _loss_of_zeros(training: TrainingState, images: Images) -> float:
     """Loss of the same labels when all inputs are 0: a net that looks at its input does worse."""
     inputs = torch.zeros_like(training.preprocess(images.pixels))
-    return float(training.loss(training.model(inputs).float(), images.labels))
+    return float(training.loss(training.model(inputs).float(), training.truth(images.labels)))
 
 
 @contextmanager

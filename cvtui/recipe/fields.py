@@ -13,6 +13,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.mixes import MIXES
 from cvtui.recipe.choices.on_nan import ON_NAN
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.preprocesses import PREPROCESSES
@@ -96,8 +97,8 @@ class Field(Span):
             raise self._wrong(label, value, "is not known", nearest(value, self.allowed))
         if self.pattern and not re.fullmatch(self.pattern, value.strip()):
             raise self._wrong(label, value, "is not understood")
-        if self.name == "augment":
-            parse_chain(value, AUGMENTS, label)
+        if self.name in CHAINS and self.table is not None:
+            parse_chain(value, self.table, label)  # type: ignore[type-var]
         if self.name == "name" and value:
             check_name(value, label)
         return value
@@ -158,10 +159,14 @@ _AUTO = {
 _ANY_SIGNS = ("name", "net", "weights", "data", "data_dir", "only")
 """Paths and class names are written in every script."""
 
+CHAINS = ("augment", "mix")
+"""Fields of several choices, with commas between."""
+
 _TABLES: dict[str, Mapping[str, Choice] | Mapping[str, DataFacts]] = {
     "data": DATA,
     "preprocess": PREPROCESSES,
     "augment": AUGMENTS,
+    "mix": MIXES,
     "init": INITS,
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
@@ -182,7 +187,7 @@ def _make(name: str, default: Value) -> Field:
         return Field(**common, kind="word", allowed=get_args(kind))
     if kind is not str:
         return Field(**common, kind="whole" if kind is int else "number", **_span_of(meta))
-    if table is not None and name != "augment":
+    if table is not None and name not in CHAINS:
         return Field(**common, kind="choice", allowed=tuple(table))
     example = (meta.extra or {}).get("allowed", "any text")
     return Field(**common, kind="text", pattern=meta.pattern or "", example=example)
@@ -221,6 +226,11 @@ _OTHERS_WORDS = {
     "criterion": "loss",
     "dtype": "precision",
     "num_epochs": "epochs",
+    "mixup": "mix",
+    "cutmix": "mix",
+    "class_weight": "balance",
+    "class_weights": "balance",
+    "sampler": "balance",
 }
 """What other programs call our keys, where the spelling is too far off to be guessed."""
 
@@ -240,7 +250,7 @@ def field(name: str, label: str = "") -> Field:
 
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Data", ("data", "preprocess", "augment", "batch_size", "accumulate")),
+    ("Data", ("data", "preprocess", "augment", "mix", "balance", "batch_size", "accumulate")),
     ("Net", ("net", "weights", "init", "freeze")),
     (
         "Training",

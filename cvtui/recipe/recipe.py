@@ -90,6 +90,22 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="Random changes to training images, a chain with commas between: {names}; or none.")
     ] = "none"
 
+    mix: Annotated[
+        str,
+        Meta(
+            description="Training images mixed two by two, and their labels: {names}, or both with a comma between "
+            "(one is drawn for each step); or none."
+        ),
+    ] = "none"
+
+    balance: Annotated[
+        Literal["none", "weights", "sampler"],
+        Meta(
+            description="Let rare classes count more: weights in the training loss (inverse to how often a class "
+            "occurs), or a sampler that draws every class equally often, with replacement."
+        ),
+    ] = "none"
+
     preprocess: Annotated[
         str, Meta(description="Of the pixels: {names}; what is learnt is learnt from training images only.")
     ] = "standardise"

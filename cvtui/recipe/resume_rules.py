@@ -45,6 +45,8 @@ RULES: dict[str, Rule] = {
     "label_noise": Rule("refused", "the same images would get other labels", forks=True),
     "imbalance": Rule("refused", "an epoch would be another number of steps", forks=True),
     "augment": Rule("told", "from this step on"),
+    "mix": Rule("told", "from this step on"),
+    "balance": Rule("refused", "the images of an epoch, or what each counts, would be others", forks=True),
     "preprocess": Rule("refused", "the weights were learnt on pixels prepared in the other way", forks=True),
     "net": Rule("refused", "the checkpoint holds the weights of the other net"),
     "weights": Rule("refused", "the run has begun with its weights already"),

@@ -16,9 +16,10 @@ from cvtui.calc.net.parser import parse
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
 from cvtui.recipe.auto_batch import fitting_batch
-from cvtui.recipe.choices.augments import AUGMENTS
+from cvtui.recipe.choices.augments import AUGMENTS, AugmentChoice
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES, LossChoice
+from cvtui.recipe.choices.mixes import MIXES
 from cvtui.recipe.choices.on_nan import ON_NAN, OnNanChoice
 from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice, check_library
 from cvtui.recipe.choices.preprocesses import PREPROCESSES, PreprocessChoice
@@ -47,6 +48,7 @@ class Checked:
     schedule: Schedule
     preprocess: Chosen[PreprocessChoice]
     augment: tuple[Chosen[Choice], ...]
+    mix: tuple[Chosen[Choice], ...]
     init: Chosen[Choice]
     loss: Chosen[LossChoice]
     optimizer: Chosen[OptimizerChoice]
@@ -92,6 +94,9 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
     augment = tuple(parse_chain(recipe.augment, AUGMENTS, "augment"))
     check_pixels(preprocess.spec, augment, data)
+    mix, loss = tuple(parse_chain(recipe.mix, MIXES, "mix")), parse_choice(recipe.loss, LOSSES, "loss")
+    check_mix(mix, loss.spec, data)
+    check_label_sets(recipe, loss.spec, data)
     check_weights(recipe)
     table = check_net(recipe.net, data)
     init = parse_choice(recipe.init, INITS, "init")
@@ -108,8 +113,9 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         schedule=make_schedule(recipe, steps_per_epoch),
         preprocess=preprocess,
         augment=augment,
+        mix=mix,
         init=init,
-        loss=parse_choice(recipe.loss, LOSSES, "loss"),
+        loss=loss,
         optimizer=optimizer,
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
         auto=auto,
@@ -178,6 +184,12 @@ def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]]
             f"{data.name} have {values:,}",
             hint="standardise is what larger images get",
         )
+    coloured = next((one.name for one in augment if isinstance(one.spec, AugmentChoice) and one.spec.colours), "")
+    if coloured and data.size[-1] not in (1, 3) and len(data.size) == 3:
+        raise RequestError(
+            f"augment: {coloured} is for pictures of 1 or 3 channels; those of {data.name} have {data.size[-1]}",
+            hint="flip, shift, crop, rotate, cutout, erasing and resized-crop take any number of channels",
+        )
     if len(data.size) == 1:
         if augment:
             raise RequestError(f"augment: {augment[0].name} changes pictures; {data.name} has points; use none")
@@ -185,6 +197,28 @@ def check_pixels(preprocess: PreprocessChoice, augment: Sequence[Chosen[Choice]]
             raise RequestError(
                 f"preprocess: {preprocess.name} is for pictures; {data.name} has points of {values} features"
             )
+
+
+def check_mix(mix: Sequence[Chosen[Choice]], loss: LossChoice, data: DataFacts) -> None:
+    """Check that mixed images go with this data and this loss. RequestError."""
+    if mix and len(data.size) == 1:
+        raise RequestError(f"mix: {mix[0].name} mixes pictures; {data.name} has points; use none")
+    if mix and not loss.soft:
+        fits = ", ".join(name for name, one in LOSSES.items() if one.soft)
+        raise RequestError(f"mix: a mixed image has two classes, {loss.name} takes one; use none, or the loss {fits}")
+
+
+def check_label_sets(recipe: Recipe, loss: LossChoice, data: DataFacts) -> None:
+    """Check that loss and balance go with pictures in several classes. RequestError."""
+    if not data.label_sets:
+        return
+    if not loss.several:
+        raise RequestError(
+            f"loss: pictures of {data.name} are in several classes (or none), {loss.name} takes one class a picture",
+            hint="--loss bce trains a yes or no for each class",
+        )
+    if recipe.balance != "none":
+        raise RequestError(f"balance: is for one class a picture; pictures of {data.name} are in several; use none")
 
 
 def check_net(net: str, data: DataFacts) -> Table | ModuleTable:

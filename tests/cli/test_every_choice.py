@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from cvtui.cli.commands.train import make_recipe
+from cvtui.engine.data.each_image import TRANSFORMS
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.augments import AUGMENTS
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.mixes import MIXES
 from cvtui.recipe.choices.on_nan import ON_NAN
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.preprocesses import PREPROCESSES
@@ -48,8 +50,11 @@ def words() -> Iterator[tuple[str, str]]:
     for name in sorted(set(PREPROCESSES) - {"weights"}):  # it wants a file: tests/engine/train/test_initial_weights.py
         yield f"--preprocess {name}", "--net conv8-bn-relu-pool-fc" if name == "none" else ""
     for name in AUGMENTS:
-        yield f"--augment {name}", f"--data shapes {SMALLER}" if name == "crop" else "--epochs 4"
+        few = "--epochs 3 --limit 300 --lr 0.02" if name in TRANSFORMS else "--epochs 4"
+        yield f"--augment {name}", f"--data shapes {SMALLER}" if name == "crop" else few
     yield "--augment 'shift(1), rotate(5)'", ""
+    yield from ((f"--mix {name}", "--limit 400") for name in [*MIXES, "'mixup(0.4), cutmix'"])
+    yield from ((f"--balance {how}", "--imbalance 0.2 --mix mixup") for how in ("weights", "sampler"))
     for name in INITS:
         yield f"--init {name}", "--net conv8s2-relu-res(conv8-relu-conv8)-relu-pool-fc"
     for name in LOSSES:
@@ -127,7 +132,7 @@ def test_every_choice_trains_from_the_shell(tmp_path: Path, word: str, more: str
 def test_help_has_a_line_for_every_choice(tmp_path: Path) -> None:
     said = " ".join(cvtui("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
     tables = (
-        DATA, PREPROCESSES, AUGMENTS, INITS, LOSSES, OPTIMIZERS,
+        DATA, PREPROCESSES, AUGMENTS, MIXES, INITS, LOSSES, OPTIMIZERS,
         SCHEDULES, ON_NAN,
     )  # fmt: skip
     for table in tables:
@@ -139,7 +144,7 @@ def test_help_has_a_line_for_every_choice(tmp_path: Path) -> None:
 WRONG = {
     "choice": "sgdd", "word": "flaot33", "whole": "2.5", "number": "fast",
     "warmup": "soon", "device": "gpu", "keep": "lsat", "save_every": "5 minutes", "net": "conv32-rleu-fc",
-    "size": "large", "augment": "flpi", "only": "eleven", "name": "a/b",
+    "size": "large", "augment": "flpi", "mix": "mixip", "only": "eleven", "name": "a/b",
     "max_time": "2 days",
     "freeze": "the head",
 }  # fmt: skip
@@ -155,5 +160,5 @@ def test_a_wrong_value_of_every_option_is_one_clear_line(name: str) -> None:
     message = caught.value.message
     assert "\n" not in message
     assert message.startswith(f"{field.option}: ")
-    if field.kind == "choice" or name == "augment":
+    if field.kind == "choice" or name in ("augment", "mix"):
         assert "did you mean" in message or "allowed" in message

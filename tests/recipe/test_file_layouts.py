@@ -22,6 +22,7 @@ from cvtui.recipe.datasets.labels import part_of_name, part_of_value
 from cvtui.recipe.datasets.npz_file import NpzFile
 from cvtui.recipe.datasets.tar_shards import samples_of
 from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.validation import check
 from tests.engine.data.held_pictures import add, png
 
 STEMS = [f"{place:02d}" for place in range(12)]
@@ -133,7 +134,7 @@ def test_numbers_are_classes_in_the_order_of_their_values(tmp_path: Path) -> Non
     assert listing(table(tmp_path / "t.csv", rows)).classes == ("1", "2", "10")
 
 
-def test_one_hot_columns_are_read_and_several_labels_refused(tmp_path: Path) -> None:
+def test_one_hot_columns_are_read_and_several_labels_are_sets(tmp_path: Path) -> None:
     touch(tmp_path, [f"{stem}.jpg" for stem in STEMS])
     marks = {"cat": "1.0,0.0,0.0", "dog": "0.0,1.0,0.0", "fox": "0.0,0.0,1.0"}
     rows = [["image", "cat", "dog", "fox"], *([stem, marks[label]] for stem, label in zip(STEMS, LABELS, strict=True))]
@@ -141,8 +142,13 @@ def test_one_hot_columns_are_read_and_several_labels_refused(tmp_path: Path) -> 
     assert labelled(found) == dict(zip(STEMS, LABELS, strict=True))
     assert "the class is the column that holds 1, of cat, dog, fox" in found.notes
     rows[1][1] = "1.0,1.0,0.0"
-    with pytest.raises(RequestError, match=r"several classes or none in 1 of 12 rows.*several labels per picture"):
-        listing(table(tmp_path / "many.csv", rows))
+    several = table(tmp_path / "many.csv", rows)
+    found = listing(several)
+    assert found.label_sets == ((0,), (0, 1), (1,), (2,))
+    assert any(note.startswith("1 of 12 rows of many.csv with several classes or none") for note in found.notes)
+    with pytest.raises(RequestError, match=r"in several classes .or none., cross-entropy takes one class a picture"):
+        check(Recipe(data=several, net="fc", batch_size=4))
+    assert check(Recipe(data=several, net="fc", batch_size=4, loss="bce")).data.label_sets == found.label_sets
 
 
 def test_a_split_column(tmp_path: Path) -> None:
@@ -295,7 +301,7 @@ def test_layouts_of_numpy_files(tmp_path: Path) -> None:
         ({"a": np.zeros(3)}, "'x.npz' has no images and labels by a name that is known; it has a 3"),
         ({"x": np.zeros((12, 784)), "y": np.arange(12) % 2}, "'x' of 'x.npz' is 12x784, no images"),
         ({"x": images(12, 4, 4), "y": np.arange(11) % 2}, "has 12 x and 11 y"),
-        ({"x": images(12, 4, 4), "y": np.ones((12, 14))}, "has 14 columns: several labels per picture"),
+        ({"x": images(12, 4, 4), "y": np.full((12, 14), 2)}, "has 14 columns of other numbers than 0 and 1"),
         ({"x": images(12, 4, 4), "y": np.linspace(0, 1, 12)}, "holds numbers such as 0.0909091, not classes"),
         ({"x": images(12, 28, 28, 28), "y": np.arange(12) % 3}, "'x' of 'x.npz' holds volumes of 28x28x28"),
         ({"x": images(12, 4, 4), "y": np.zeros(12)}, "has one class, '0'"),

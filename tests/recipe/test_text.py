@@ -139,7 +139,7 @@ def test_any_value_is_a_recipe_or_a_refusal(table: dict) -> None:
         ("schedule = 'step(factor=0)'", ["factor of step", "0 < x <= 1"]),
         ("schedule_per = 'step'", ["schedule_per: 'step'", "iteration, epoch"]),
         ("precision = 'float8'", ["precision: 'float8'", "float32, bfloat16, float16", "did you mean"]),
-        ("loss = 'mae'", ["loss: 'mae'", "cross-entropy, hinge, mse"]),
+        ("loss = 'mae'", ["loss: 'mae'", "cross-entropy, hinge, focal, bce, mse"]),
         ("preprocess = 'zscore'", ["preprocess: 'zscore'", "none, scale, centre, standardise"]),
         ("warmup = '3 weeks'", ["warmup: '3 weeks'", "500", "2ep"]),
         ("warmup = -5", ["warmup: '-5'"]),

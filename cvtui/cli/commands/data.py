@@ -282,17 +282,16 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     import sys
     from contextlib import redirect_stdout
 
-    import torch
-
     from cvtui.engine.data.depth import unit_of
     from cvtui.engine.data.images import channel_stats
     from cvtui.engine.data.loading import load
     from cvtui.engine.observe.image_writer import encodable
+    from cvtui.recipe.datasets.label_sets import counts_of
 
     with redirect_stdout(sys.stderr):  # what a user's callable prints is no fact
         split = load(recipe)
     stats = channel_stats(split.train)
-    counts = [torch.bincount(part.labels, minlength=classes).tolist() for part in (split.train, split.validation)]
+    counts = [counts_of(part.labels.tolist(), split.label_sets, classes) for part in (split.train, split.validation)]
     return {
         "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
         "white": unit_of(split.train.part(0, 1).pixels.dtype), "notes": [*split.notes, *_not_finite(split)],

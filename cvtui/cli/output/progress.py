@@ -311,6 +311,8 @@ def _pixels(recipe: Recipe) -> str:
     words += [f"at most {recipe.limit:,} to train on"] if recipe.limit else []
     words += [f"{recipe.label_noise:.3g} of the training labels wrong"] if recipe.label_noise else []
     words += [f"augmented by {recipe.augment}"] if recipe.augment not in ("", "none") else []
+    words += [f"mixed by {recipe.mix}"] if recipe.mix not in ("", "none") else []
+    words += [f"classes balanced by {recipe.balance}"] if recipe.balance != "none" else []
     return "; ".join([*words, f"preprocess {recipe.preprocess}"])
 
 

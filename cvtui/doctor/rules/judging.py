@@ -343,6 +343,8 @@ def underfitting(obs: Observations) -> RuleResult | None:
     epochs = obs.epochs
     if epochs and (epochs[-1].train_accuracy or 0.0) > (epochs[-1].val_accuracy or 0.0) + 0.1:
         return None
+    if obs.mixed and any((epoch.val_accuracy or 0.0) > beyond(obs, 0.5) for epoch in epochs):
+        return None  # mixup's loss stays above 0, cutmix's training accuracy below validation's: both by design
     narrow = _narrowest(obs)
     if obs.changes and obs.rate_share(windows.last(len(windows) - 1)) < 0.1:
         return None  # at a rate that was turned down by hand no net learns

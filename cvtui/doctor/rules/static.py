@@ -33,7 +33,7 @@ def overlap(obs: Observations) -> RuleResult | None:
 def imbalance(obs: Observations) -> RuleResult | None:
     counts = [count for count in obs.facts.label_counts if count]
     classes = max(obs.classes, len(counts))
-    if len(counts) < 2 or classes < 2 or obs.label_entropy is None:
+    if len(counts) < 2 or classes < 2 or obs.label_entropy is None or obs.balanced:
         return None
     ratio = math.exp(obs.label_entropy) / len(counts)
     if ratio >= limit("F24", "perplexity"):
@@ -125,7 +125,7 @@ def not_normalised(obs: Observations) -> RuleResult | None:
 def softmax_twice(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     classes = facts.outputs or 0
-    if classes < 2:
+    if classes < 2 or not (obs.own_loop or obs.is_cross_entropy):
         return None
     floor = math.log(1 + (classes - 1) / math.e)
     if obs.lowest_loss < floor - 0.02:

@@ -11,15 +11,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.data import each_image
 from cvtui.engine.data.depth import UNITS
+from cvtui.engine.data.images import Part
 from cvtui.engine.runtime.seeds import AUGMENT, generator
+from cvtui.errors import RequestError
+from cvtui.recipe.choices.augments import AugmentChoice
 from cvtui.recipe.choices.spec import Choice, Chosen
 
+CHECKED = 64
+"""Images of floats whose range is looked at."""
 GREY = (0.299, 0.587, 0.114)
 """How bright red, green and blue seem (ITU-R BT.601)."""
 
@@ -36,6 +43,10 @@ class Change(NamedTuple):
     """(random numbers on the CPU, shape of the images, **parameters of the choice) -> tensors on the CPU."""
     apply: Callable[..., Tensor]
     """(pixels, *what was drawn, on their device, **parameters) -> pixels."""
+    unit: bool = False
+    """Floats that it takes are within 0..1."""
+    each: bool = False
+    """Works on one image after another, by numbers that stay on the CPU: no CUDA graph can hold it."""
 
 
 def draw_flips(random: torch.Generator, shape: Shape) -> Drawn:
@@ -117,6 +128,11 @@ def jitter(pixels: Tensor, factors: Tensor, **_: float) -> Tensor:
     return _like(pixels, x)
 
 
+def erase(pixels: Tensor, hole: Tensor, **_: float) -> Tensor:
+    """Cover a rectangle with each image's mean colour."""
+    return cutout(pixels, hole)
+
+
 CHANGES: dict[str, Change] = {
     "flip": Change(draw_flips, flip),
     "shift": Change(draw_shifts, shift),
@@ -124,6 +140,11 @@ CHANGES: dict[str, Change] = {
     "rotate": Change(draw_turns, rotate),
     "cutout": Change(draw_holes, cutout),
     "jitter": Change(draw_factors, jitter),
+    "erasing": Change(each_image.draw_rectangles, erase),
+    **{
+        name: Change(each_image.draw_seeds, partial(each_image.change, name), unit=True, each=True)
+        for name in each_image.TRANSFORMS
+    },
 }
 """By the names of `cvtui.recipe.choices.augments.AUGMENTS`."""
 
@@ -140,7 +161,29 @@ class Augment:
 
     def __call__(self, pixels: Tensor, step: int) -> Tensor:
         """Return the images of step `step` (from 0), changed; uint8 N x H x W x C."""
-        return self.apply(pixels, [[_there(x, pixels) for x in drawn] for drawn in self.draw(pixels.shape, step)])
+        drawn = zip(self.chain, self.draw(pixels.shape, step), strict=True)
+        return self.apply(pixels, [n if CHANGES[one.name].each else [_there(x, pixels) for x in n] for one, n in drawn])
+
+    @property
+    def each(self) -> str:
+        """Name of a change that works on one image after another; "" without."""
+        return next((choice.name for choice, _ in self.chain if CHANGES[choice.name].each), "")
+
+    def check(self, images: Part, name: str) -> None:
+        """Check that floats of a set `name` lie within 0..1 where a change wants that. RequestError."""
+        coloured = next((one.name for one, _ in self.chain if isinstance(one, AugmentChoice) and one.colours), "")
+        if not coloured:
+            return
+        pixels = images.in_epoch(0).part(0, CHECKED).pixels
+        if not pixels.is_floating_point():
+            return
+        low, high = pixels.min().item(), pixels.max().item()
+        if low < 0 or high > 1:
+            raise RequestError(
+                f"augment: {coloured} is for pixels of 8 or 16 bits, or floats within 0 to 1; those of {name} are "
+                f"floats from {low:.3g} to {high:.3g}",
+                hint="leave the normalisation to --preprocess, which comes after the augmentation",
+            )
 
     def draw(self, shape: Shape, step: int) -> list[Drawn]:
         """Draw the random numbers of step `step` for images of this shape, on the CPU."""
@@ -150,11 +193,19 @@ class Augment:
     def apply(self, pixels: Tensor, drawn: Sequence[Sequence[Tensor]]) -> Tensor:
         """Change the images by what was drawn, which lies on their device."""
         if pixels.dtype == torch.uint16:  # which few of a GPU's kernels know
-            changed = self.apply(pixels.float(), drawn)
+            changed = self._apply(pixels.float(), drawn, UNITS[torch.uint16])
             return changed.round_().clamp_(0, UNITS[torch.uint16]).to(torch.uint16)
+        return self._apply(pixels, drawn, 1.0)
+
+    def _apply(self, pixels: Tensor, drawn: Sequence[Sequence[Tensor]], unit: float) -> Tensor:
+        """Change as `apply` does; unit: what is 1 to a change that takes floats within 0..1."""
         with torch.autocast(pixels.device.type, enabled=False):  # a turn computed in bfloat16 is pixels off
             for (choice, values), numbers in zip(self.chain, drawn, strict=True):
-                pixels = CHANGES[choice.name].apply(pixels, *numbers, **values)
+                change = CHANGES[choice.name]
+                if change.unit and unit != 1.0:
+                    pixels = change.apply(pixels / unit, *numbers, **values) * unit
+                else:
+                    pixels = change.apply(pixels, *numbers, **values)
         return pixels
 
 

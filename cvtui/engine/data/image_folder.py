@@ -23,7 +23,7 @@ from cvtui.engine.data.names import NamePair, Names
 from cvtui.engine.data.streaming import Streamed
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.folder_typed import path_of, split_of
-from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size
+from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size, several_of
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe
@@ -65,7 +65,7 @@ def read_listing(found: Listing, size: str, progress: Progress, bits: int = 0, c
         parts.append(_part(files, decoded, start, stop, shape, found.classes))
         good.append(Names.of_files([files[number][0] for number in _readable(decoded, start, stop)]))
     notes = tuple(filter(None, [*_notes(found, bad, streams), decoded.note]))
-    return Split(parts[0], parts[1], notes, found.classes, NamePair(good[0], good[1]), tuple(bad))
+    return Split(parts[0], parts[1], notes, found.classes, NamePair(good[0], good[1]), tuple(bad), found.label_sets)
 
 
 def _decoded(
@@ -103,7 +103,10 @@ def _decoded(
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     """Read the recipe's folder; `notes` say what was left out. RequestError where too little is left."""
-    found = listing(path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only)
+    found = listing(
+        path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only,
+        several=several_of(recipe),
+    )  # fmt: skip
     return _read(found, recipe.size.lower(), Progress(on_progress), recipe.bits, recipe.cache)
 
 
@@ -121,6 +124,8 @@ def _check_classes(found: Listing, decoded: DecodedFiles) -> None:
         for label in lost[:1]:
             numbers = [number for number, (_, other) in enumerate(files, start) if other == label]
             s = "s" if len(numbers) > 1 else ""
+            if found.label_sets:
+                break
             raise RequestError(
                 f"data: none of the {len(numbers):,} {half} file{s} of the class {found.classes[label]!r} can be read",
                 hint=f"the first: {shown(files[numbers[0] - start][0])} ({decoded.wrong[numbers[0]]})",

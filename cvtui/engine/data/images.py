@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.data.names import NamePair, numbered
+from cvtui.recipe.datasets.label_sets import LabelSets
 
 GATHERED_BYTES = 1 << 17
 """Of pixels that are gathered at once, where a batch is smaller."""
@@ -108,6 +109,8 @@ class Split(NamedTuple):
     """Where each image lies; None: by number."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """(path, what is wrong with it) of the files that were left out."""
+    label_sets: LabelSets = ()
+    """Where pictures are in several classes: the classes of each label."""
     files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     """Of a folder: all that were listed for either part, before any selection, whether they can be read or not."""
 

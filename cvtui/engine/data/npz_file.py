@@ -55,7 +55,7 @@ def _read(text: str, _: Signature, size: str, val_share: float, seed: int, bits:
     inside = ("", "") if first == last else (f":{first}", f":{last}")
     names = (Names((f"{found.path}{more}[", "]"), places)
              for more, places in zip(inside, (found.train, found.validation), strict=True))  # fmt: skip
-    return Split(parts[0], parts[1], (*found.notes, *notes), found.classes, NamePair(*names))
+    return Split(parts[0], parts[1], (*found.notes, *notes), found.classes, NamePair(*names), (), found.label_sets)
 
 
 def _numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:

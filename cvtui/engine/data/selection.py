@@ -11,7 +11,8 @@ from cvtui.engine.data.images import Images, Part, Split
 from cvtui.engine.data.names import NamePair
 from cvtui.engine.runtime.seeds import NOISE, SELECTION, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.selection import kept_classes, lacking, training_counts
+from cvtui.recipe.datasets.label_sets import counts_of
+from cvtui.recipe.datasets.selection import check_sets, kept_classes, lacking, training_counts
 
 
 class Noise(NamedTuple):
@@ -28,6 +29,9 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     only, limit, imbalance: `cvtui.recipe.datasets.selection` says how many of each class stay; which ones follows
     from the seed. RequestError where classes are asked for that are not there.
     """
+    if split.label_sets:
+        check_sets(only, imbalance, noise.share)
+        return _selected_sets(split, limit, seed)
     kept = kept_classes(only, split.classes)
     names = split.names  # by the numbers of the whole set, where it has none
     if len(kept) < len(split.classes):
@@ -48,6 +52,16 @@ def select(split: Split, only: str, limit: int, imbalance: float, noise: Noise, 
     held_out = torch.bincount(split.validation.labels, minlength=len(classes)).tolist()
     notes = (*notes, *lacking(classes, held_out))
     return split._replace(train=train, notes=notes, classes=classes, named=names)
+
+
+def _selected_sets(split: Split, limit: int, seed: int) -> Split:
+    """Take at most `limit` training images of pictures in several classes, drawn from all alike."""
+    train, names = split.train, split.names
+    if limit and limit < train.size:
+        places = torch.randperm(train.size, generator=generator(seed, SELECTION))[:limit].sort().values
+        train, names = relabelled(train, places, train.labels[places]), names._replace(train=names.train.chosen(places))
+    held_out = counts_of(split.validation.labels.tolist(), split.label_sets, len(split.classes))
+    return split._replace(train=train, named=names, notes=(*split.notes, *lacking(split.classes, held_out)))
 
 
 def of_classes(part: Part, kept: list[int]) -> tuple[Tensor, Tensor]:

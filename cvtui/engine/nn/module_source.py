@@ -61,8 +61,8 @@ def usual_side(target: NetTarget) -> int:
 # ------------------------------------------------------------------ libraries
 
 
-def import_library(library: str, target: NetTarget) -> Any:
-    """Import a library of models. RequestError with the way to install it."""
+def import_library(library: str, target: NetTarget | str) -> Any:
+    """Import a library for `target`, which its errors name. RequestError with the way to install it."""
     try:
         return importlib.import_module(library)
     except Exception as error:  # beside a CPU-only torch torchvision fails with RuntimeError, not ImportError

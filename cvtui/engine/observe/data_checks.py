@@ -55,11 +55,14 @@ class Named(NamedTuple):
     classes: tuple[str, ...]
 
 
-def data_facts(train: Any, validation: Any, *, classes: int = 0, named: Named | None = None) -> Facts | None:
+def data_facts(
+    train: Any, validation: Any, *, classes: int = 0, named: Named | None = None, several: bool = False
+) -> Facts | None:
     """Check both parts of a data set; None when neither could be read.
 
     train, validation: parts of a run's data, (images, labels) as tensors or arrays, or a Dataset of such pairs;
     None: not known. classes: their number where it is known otherwise. named: then the facts name images too.
+    several: pictures are in several classes, so labels are compared with nothing.
     """
     until = time.perf_counter() + SECONDS
     parts = [scan_part(source, until) for source in (train, validation)]
@@ -68,11 +71,11 @@ def data_facts(train: Any, validation: Any, *, classes: int = 0, named: Named | 
         return None
     facts: dict[str, Any] = {}
     if first is not None:
-        facts |= {"train": first.size} | _label_facts(first.labels, classes) | _bad_facts(first)
+        facts |= {"train": first.size} | ({} if several else _label_facts(first.labels, classes)) | _bad_facts(first)
     if second is not None:
         facts["validation"] = second.size
     if first is not None and second is not None and first.images.shape[1:] == second.images.shape[1:]:
-        facts |= _overlap(first, second, until) | _neighbour_facts(first, second, named)
+        facts |= _overlap(first, second, until) | ({} if several else _neighbour_facts(first, second, named))
         if first.images.dtype == second.images.dtype:
             facts["raw_moments"] = [_moments(part.images) for part in (first, second)]
     if named is not None:

@@ -140,7 +140,9 @@ class DataScan:
 
     def _scan(self, split: Split, classes: int) -> None:
         try:
-            self._found = data_facts(split.train, split.validation, classes=classes, named=_named(split))
+            self._found = data_facts(
+                split.train, split.validation, classes=classes, named=_named(split), several=bool(split.label_sets)
+            )
         except Exception:  # a check that can't be made is none
             self._found = None
 

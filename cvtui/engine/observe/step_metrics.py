@@ -13,6 +13,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from cvtui.engine.observe.accuracy import right
 from cvtui.text import rounded
 
 LARGE = 1 << 16
@@ -90,14 +91,14 @@ class StepMetrics:
         """Turn the logits held into one share of right answers a step."""
         if not self._logits:
             return
-        right = (torch.cat(self._logits).argmax(1) == torch.cat(self._labels)).float()
+        found = right(torch.cat(self._logits), torch.cat(self._labels))
         sizes = [labels.shape[0] for labels in self._labels]
         if len(set(sizes)) == 1:
-            self._right.append(right.view(len(sizes), -1).mean(1))
+            self._right.append(found.view(len(sizes), -1).mean(1))
         else:
             ends = list(accumulate(sizes))
             self._right.append(
-                torch.stack([right[end - size : end].mean() for end, size in zip(ends, sizes, strict=True)])
+                torch.stack([found[end - size : end].mean() for end, size in zip(ends, sizes, strict=True)])
             )
         self._logits.clear()
         self._labels.clear()

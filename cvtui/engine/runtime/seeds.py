@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-WEIGHTS, ORDER, DROPOUT, AUGMENT, SELECTION, NOISE, ITEMS = 0, 1, 2, 3, 4, 5, 6
+WEIGHTS, ORDER, DROPOUT, AUGMENT, SELECTION, NOISE, ITEMS, MIX = range(8)
 
 
 def stream_seed(seed: int, stream: int, number: int = 0) -> int:

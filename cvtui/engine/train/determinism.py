@@ -57,7 +57,7 @@ def without_deterministic_form(training: TrainingState) -> list[str]:
             for parameter, _ in gradients:
                 parameter.grad = None  # else they would be added to
             with torch.enable_grad(), training.autocast():
-                loss = training.loss(model(training.preprocess(few.pixels)), few.labels)
+                loss = training.loss(model(training.preprocess(few.pixels)), training.truth(few.labels))
             loss.backward()  # type: ignore[no-untyped-call]
         finally:
             torch._C._set_deterministic_algorithms(before[0], warn_only=before[1])

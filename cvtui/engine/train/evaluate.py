@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.observe.accuracy import exact, mean_average_precision, right
 from cvtui.engine.train.state import TrainingState
 
 MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
@@ -26,7 +27,10 @@ class Evaluation(NamedTuple):
     """Mean over the images; NaN or infinite where the model has come apart."""
     accuracy: float
     confusion: list[list[int]]
-    """Row the true class, column the predicted one; empty for more than LARGEST_CONFUSION classes."""
+    """Row the true class, column the predicted one; empty for more than LARGEST_CONFUSION classes, and where pictures
+    are in several."""
+    words: str = ""
+    """What else is told, of pictures in several classes."""
 
 
 def batch_size_for(training: TrainingState) -> int:
@@ -40,6 +44,15 @@ OnBatch = Callable[[int, Tensor, Tensor], None]
 """Called with (number of the first image, logits, labels) of each batch."""
 
 
+def _of_sets(logits: Tensor, truth: Tensor, loss: float) -> Evaluation:
+    """Evaluate a yes or no for each class; the accuracy is that of all these answers."""
+    precision = mean_average_precision(logits, truth)
+    words = f"validation: {right(logits, truth).double().mean():.2%} of the yes-or-no answers right, all of an image "
+    words += f"in {exact(logits, truth):.2%}; mean average precision (mAP) "
+    words += "not known" if precision is None else f"{precision:.4f}"
+    return Evaluation(loss, right(logits, truth).double().mean().item(), [], words)
+
+
 def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> Evaluation:
     """Loss, accuracy and confusion over the validation images.
 
@@ -51,8 +64,9 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
     classes = len(training.checked.data.classes)
     size = batch_size_for(training)
     losses = []
-    small = classes <= LARGEST_CONFUSION
-    right = torch.zeros((), dtype=torch.int64, device=training.device)
+    small = classes <= LARGEST_CONFUSION and training.label_table is None
+    answers: list[tuple[Tensor, Tensor]] = []
+    correct = torch.zeros((), dtype=torch.int64, device=training.device)
     pairs = torch.zeros(classes * classes if small else 0, dtype=torch.int64, device=training.device)
     model = training.eval_model
     model.eval()
@@ -61,9 +75,13 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
         for pixels, labels in images.in_order(size):
             with torch.inference_mode(), training.autocast():
                 logits = model(training.preprocess(pixels))
-                losses.append(training.loss(logits, labels).float() * len(labels))
-                said = logits.argmax(1)
-                right += (said == labels).sum()
+                truth = training.truth(labels)
+                losses.append(training.validation_loss(logits, truth).float() * len(labels))
+                if truth.dim() == 2:
+                    answers.append((logits, truth))
+                else:
+                    said = logits.argmax(1)
+                    correct += (said == labels).sum()
                 if on_batch is not None:
                     on_batch(start, logits, labels)
                 start += len(labels)
@@ -72,5 +90,8 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
             between()
     finally:
         train_mode(training.model)
+    if answers:
+        said, truth = (torch.cat(part) for part in zip(*answers, strict=True))
+        return _of_sets(said, truth, sum(torch.stack(losses).tolist()) / images.size)
     confusion = pairs.view(classes, classes).tolist() if small else []
-    return Evaluation(sum(torch.stack(losses).tolist()) / images.size, right.item() / images.size, confusion)
+    return Evaluation(sum(torch.stack(losses).tolist()) / images.size, correct.item() / images.size, confusion)

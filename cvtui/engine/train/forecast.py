@@ -52,7 +52,8 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
     try:
         with untouched(training.model), torch.no_grad(), training.autocast():
             images = first_batch(training)
-            loss = training.loss(training.model(training.preprocess(images.pixels)), images.labels).item()
+            inputs, labels = training.mixed(training.preprocess(images.pixels), images.labels)
+            loss = training.loss(training.model(inputs), labels).item()
     finally:
         for handle in handles:
             handle.remove()

@@ -99,6 +99,9 @@ class _GraphState:
         t = self._training
         return t.preprocess(t.augment.apply(pixels, self._drawn) if t.augment else pixels)
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return inputs, labels
+
     def autocast(self) -> AbstractContextManager[Any]:
         return self._training.autocast()
 
@@ -261,12 +264,18 @@ def why_not(training: TrainingState) -> str:
         return "CVTUI_PLAIN=1 is set"
     if not isinstance(training.data.train, Images):
         return "images are read as they are needed"
+    if training.label_table is not None:
+        return "pictures in several classes were not tried in a graph on a GPU yet"
+    if training.mix:
+        return f"{training.mix.names} draws on the CPU"
     if training.augment and not AUGMENTED:
         return "its augmentation was not tried in a graph on a GPU yet"
     if training.scaler is not None:
         return "the scaled loss of float16 was not tried in a graph on a GPU yet"
     if training.micro_batch:
         return "accumulated gradients were not tried in a graph on a GPU yet"
+    if training.augment.each:
+        return f"{training.augment.each} changes one image after another"
     if not isinstance(training.optimizer, FusedOptimizer):
         return f"{training.checked.optimizer.name} has no kernel that takes its rate from the device"
     return ""

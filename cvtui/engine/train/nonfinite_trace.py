@@ -7,7 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.data.batching import epoch_order
 from cvtui.engine.data.images import Images
 from cvtui.engine.nn.model import layers_by_name
 from cvtui.engine.observe.statistics import all_finite
@@ -57,7 +56,7 @@ def image_numbers(training: TrainingState, epoch: int, batch_index: int) -> Tens
     """Numbers of the images in batch `batch_index` (from 0) of an epoch (from 1)."""
     size = training.recipe.step_images
     last = batch_index + 1 == training.checked.steps_per_epoch  # it may be larger than the others
-    order = epoch_order(training.data.train.size, training.recipe.seed, epoch)
+    order = training.order(epoch)
     return order[batch_index * size : None if last else (batch_index + 1) * size]
 
 
@@ -108,9 +107,11 @@ def _rerun(training: TrainingState, batch: Images) -> Culprit:
     try:
         model.zero_grad(set_to_none=True)
         parts = -(-len(batch.labels) // (training.micro_batch or len(batch.labels)))
-        for pixels, labels in zip(batch.pixels.tensor_split(parts), batch.labels.tensor_split(parts), strict=True):
+        with training.autocast():
+            inputs, truth = training.mixed(training.preprocess(batch.pixels), batch.labels)
+        for part, labels in zip(inputs.tensor_split(parts), truth.tensor_split(parts), strict=True):
             with torch.enable_grad(), training.autocast():
-                loss = training.loss(model(training.preprocess(pixels)), labels)
+                loss = training.loss(model(part), labels)
             if culprits:
                 return culprits[0]
             if not torch.isfinite(loss):

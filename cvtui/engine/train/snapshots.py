@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.data.batching import epoch_order
 from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.image_writer import ImageWriter
@@ -39,6 +38,9 @@ class _RunImages:
     def __init__(self, training: TrainingState) -> None:
         self._training = training
         self.size = training.data.validation.size
+        if training.label_table is not None:
+            self.missing = "no feature maps: pictures in several classes have no one prediction to show beside them"
+            return
         self.missing = "" if training.data.validation.are_pictures else "no feature maps: points are no images"
 
     def image(self, number: int) -> ValidationImage:
@@ -89,7 +91,8 @@ class Snapshots:
         self._planned = bool(self.training.recipe.watch_every) and (
             epoch in (1, epochs) or ((epoch - 1) % self._interval == 0 and self.budget.allows_pictures())
         )
-        return self._take_answers if self._planned and self.training.data.train.are_pictures else None
+        one_class = self.training.data.train.are_pictures and self.training.label_table is None
+        return self._take_answers if self._planned and one_class else None
 
     def due(self) -> bool:
         """Return True if pictures are due after this epoch, as `plan` has decided."""
@@ -139,13 +142,14 @@ class Snapshots:
         t = self.training
         if t.epoch == 1:
             images = t.preprocess(first_batch(t).pixels[:SAMPLES])
-            order = epoch_order(t.data.train.size, t.recipe.seed, 1)[: len(images)].tolist()
+            order = t.order(1)[: len(images)].tolist()
             names = [t.data.names.train[number] for number in order]
             after = "augmentation and preprocessing" if t.augment else "preprocessing"
             note = f"the first batch as the net sees it, after {after}"
             self._images.write(t.step, "samples", images, note, names=names)
         self._filters()
-        self.maps.write(self.image, t.step)
+        if not self.maps.images.missing:
+            self.maps.write(self.image, t.step)
         self._mistakes()
 
     def look(self, number: int) -> str:

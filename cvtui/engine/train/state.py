@@ -15,9 +15,11 @@ from torch.optim import Optimizer
 
 from cvtui.calc import Table
 from cvtui.engine.data.augment import Augment
-from cvtui.engine.data.batching import batches, index_batches
+from cvtui.engine.data.balance import class_weights, told_balance
+from cvtui.engine.data.batching import batches, index_batches, order_of
 from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
+from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.freeze import freeze
 from cvtui.engine.nn.init import initialise, needs_batch
@@ -37,6 +39,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.datasets.facts import folder_of, place_of
 from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
+from cvtui.recipe.datasets.label_sets import LabelSets, in_words
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
@@ -78,6 +81,9 @@ class TrainingState:
     model: nn.Module
     """Net of an expression, or the module of PyTorch code."""
     loss: Loss
+    """Of training; with the classes' weights where the recipe balances them so."""
+    validation_loss: Loss
+    """The same without weights."""
     optimizer: Optimizer
     schedule: Schedule
     ema: Ema | None = None
@@ -85,6 +91,9 @@ class TrainingState:
     augment: Augment = field(default_factory=lambda: Augment((), 0))
     scaler: torch.amp.GradScaler | None = None
     """Scale of the loss in float16, whose small gradients would be 0."""
+    mix: Mix = field(default_factory=lambda: Mix((), 0, 0))
+    label_table: Tensor | None = None
+    """Of pictures in several classes: for each label 1 for its classes and 0 for the others, on the device."""
     plateau: Plateau = field(default_factory=Plateau)
     step: int = 0
     """Number of steps done."""
@@ -132,6 +141,28 @@ class TrainingState:
         """Augment (as in this step) and normalize the pixels of a batch."""
         return self.preprocess(self._augment(pixels, self.step))
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix the inputs and labels of a batch (as in this step), where the recipe does."""
+        truth = self.truth(labels)
+        return self.mix(inputs, truth, self.step) if self.mix else (inputs, truth)
+
+    def truth(self, labels: Tensor) -> Tensor:
+        """Return what the loss compares with: labels (N), or of pictures in several classes N x C of 0 and 1."""
+        return labels if self.label_table is None else self.label_table[labels.to(self.device)]
+
+    def counted(self, labels: Tensor) -> Tensor:
+        """Return the labels (N) that the last step's accuracy counts; of mixed images that of the larger share."""
+        return self.truth(labels) if self.mix.counted is None else self.mix.counted
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the numbers of the images that an epoch (from 1) takes, in order."""
+        return order_of(self.data.train, self.recipe.seed, epoch, self.balanced)
+
+    @property
+    def balanced(self) -> bool:
+        """True if a sampler draws the classes equally often."""
+        return self.recipe.balance == "sampler"
+
     def updated(self) -> None:
         """Count the step that was done; the running mean of the weights follows it."""
         if self.ema is not None:
@@ -149,12 +180,14 @@ class TrainingState:
     def batches(self, epoch: int, first: int = 0) -> Iterator[Images]:
         """Yield the batches of an epoch (from 1), without the `first` ones."""
         recipe = self.recipe
-        return batches(self.data.train, recipe.step_images, recipe.seed, epoch, first, joins=self.checked.joins)
+        how = {"joins": self.checked.joins, "balanced": self.balanced}
+        return batches(self.data.train, recipe.step_images, recipe.seed, epoch, first, **how)
 
     def index_batches(self, epoch: int, first: int = 0) -> Iterator[Tensor]:
         """Yield the numbers of the images of each batch of an epoch (from 1), on the device."""
         recipe, images = self.recipe, self.data.train
-        return index_batches(images, recipe.step_images, recipe.seed, epoch, first, joins=self.checked.joins)
+        how = {"joins": self.checked.joins, "balanced": self.balanced}
+        return index_batches(images, recipe.step_images, recipe.seed, epoch, first, **how)
 
     def update_lr(self) -> float:
         """Give the optimizer the learning rate of this step; return it.
@@ -224,6 +257,8 @@ def prepare(
     if on_cpu.classes != checked.data.classes:
         raise RequestError("data: its classes changed while it was read; start once more")
     checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
+    augment = Augment(checked.augment, recipe.seed)
+    augment.check(on_cpu.train, checked.data.name)
     stats = channel_stats(on_cpu.train)
     data = on_cpu.to(device)
     if checked.preprocess.name == "zca" and on_progress is not None:
@@ -232,19 +267,20 @@ def prepare(
     preprocess = make_preprocess(checked, weights, stats, device, on_cpu.train, on_progress)
     model = make_net(checked) if made is None else made
     start_weights(model, checked, data.train, preprocess)
-    if weights is not None:
-        for line in put_weights(model, weights, len(data.classes)):
-            if on_progress is not None:
-                on_progress(line)
-    if recipe.freeze:
-        told = freeze(model, recipe.freeze, recipe.net, checked.data.size)
-        if on_progress is not None:
-            on_progress(told)
+    told = put_weights(model, weights, len(data.classes)) if weights is not None else []
+    told += [freeze(model, recipe.freeze, recipe.net, checked.data.size)] if recipe.freeze else []
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:
         begin(model, data.train, preprocess)
     optimizer = make_optimizer(model, checked.optimizer, recipe)
+    mix = Mix(checked.mix, len(data.classes), recipe.seed)
+    told += [SEVERAL] if data.label_sets else []
+    told += [*told_balance(recipe.balance, on_cpu.train.labels, data.classes), *mix.told()]
+    if on_progress is not None:
+        for line in told:
+            on_progress(line)
+    weight = class_weights(on_cpu.train.labels, data.classes).to(device) if recipe.balance == "weights" else None
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
     return TrainingState(
         checked=checked,
@@ -254,18 +290,23 @@ def prepare(
         stats=stats,
         preprocess=preprocess,
         model=model,
-        loss=make_loss(checked.loss),
+        loss=make_loss(checked.loss, weight),
+        validation_loss=make_loss(checked.loss),
         optimizer=optimizer,
         schedule=checked.schedule,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
         scaler=make_scaler(device, recipe.precision),
-        augment=Augment(checked.augment, recipe.seed),
+        augment=augment,
+        mix=mix,
+        label_table=label_table(on_cpu.label_sets, len(data.classes), device) if on_cpu.label_sets else None,
         fingerprint=_fingerprint(checked, on_cpu),
     )
 
 
 def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
     recipe, classes = checked.recipe, checked.data.classes
+    if data.label_sets:  # the sets that occur, in words: the numbers of images stay those of the parts
+        classes = tuple(in_words(data.label_sets, classes))
     train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
     folder = folder_of(recipe.data)
     if folder is None:
@@ -275,6 +316,14 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
                 found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
         return found
     return fingerprint(classes, train, held_out, folder.absolute(), data.files)
+
+
+def label_table(sets: LabelSets, classes: int, device: torch.device) -> Tensor:
+    """Return float32 labels x classes: 1 for the classes of each label."""
+    table = torch.zeros(len(sets), classes)
+    for label, members in enumerate(sets):
+        table[label, list(members)] = 1.0
+    return table.to(device)
 
 
 def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
@@ -291,6 +340,10 @@ def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
     return fitted if isinstance(fitted.table, Table) else replace(fitted, table=checked.table)
 
 
+SEVERAL = (
+    "pictures are in several classes: accuracy is the share of right answers to a yes or no for each class; confusion "
+    "matrix, feature maps and the list of mistakes are for one class a picture and left out"
+)
 MEASURED_IMAGES = 64
 """Images, at least, for an initialization that measures some."""
 

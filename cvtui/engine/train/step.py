@@ -43,6 +43,9 @@ class StepState(Protocol):
     def inputs(self, pixels: Tensor) -> Tensor:
         """Return what the model gets of a batch's pixels."""
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inputs and labels as this step mixes them."""
+
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of the forward pass."""
 
@@ -64,6 +67,9 @@ class PlainStep:
     def inputs(self, pixels: Tensor) -> Tensor:
         return pixels
 
+    def mixed(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return inputs, labels
+
     def autocast(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
@@ -82,11 +88,13 @@ def training_step(state: StepState, batch: Images) -> StepResult:
     """Forward, backward, update; nothing is read back from the device."""
     pixels, labels = batch
     optimizer = state.optimizer
+    with state.autocast():
+        inputs, labels = state.mixed(state.inputs(pixels), labels)
     if 0 < state.micro_batch < len(labels):
-        loss, logits = _accumulate(state, pixels, labels)
+        loss, logits = _accumulate(state, inputs, labels)
     else:
         with state.autocast():
-            logits = state.model(state.inputs(pixels))  # forward
+            logits = state.model(inputs)  # forward
             loss = state.loss(logits, labels)
         _clear(optimizer)
         _backward(state, loss)
@@ -114,15 +122,13 @@ def _backward(state: StepState, loss: Tensor) -> None:
     scaled.backward()  # type: ignore[no-untyped-call]
 
 
-def _accumulate(state: StepState, pixels: Tensor, labels: Tensor) -> StepResult:
+def _accumulate(state: StepState, inputs: Tensor, labels: Tensor) -> StepResult:
     """Forward and backward of a batch in equal parts of at most `micro_batch` images: its loss, logits and gradients.
 
     Each part's mean counts by its share of the batch's denominator, so that the sum is its mean also where parts
-    differ in size or classes have weights. The batch is augmented and normalized as one.
+    differ in size or classes have weights. The batch was augmented, normalized and mixed as one.
     """
     _clear(state.optimizer)
-    with state.autocast():
-        inputs = state.inputs(pixels)
     parts = -(-len(labels) // state.micro_batch)
     shares = [denominator(state.loss, part) for part in labels.tensor_split(parts)]
     whole = sum(shares)

@@ -38,4 +38,4 @@ class Stepper:
 
     def _step(self, batch: Images, rate: float) -> None:
         loss, logits = training_step(self.training, batch)
-        self.recorder.step(rate, loss, logits=logits, labels=batch.labels)
+        self.recorder.step(rate, loss, logits=logits, labels=self.training.counted(batch.labels))

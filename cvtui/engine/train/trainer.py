@@ -185,6 +185,8 @@ class Trainer:
                 not_finite=words_of({"val_loss": evaluation.loss}) | ({} if sums.images else {"train_loss": "nan"}),
             )
         )
+        if evaluation.words:
+            self.recorder.write(Log(time=time.time(), text=evaluation.words, step=t.step))
         if not finite and self.guard is not None:
             if self.ends_on_nan:
                 raise Diverged(t.step, evaluation.loss, "the validation loss")

@@ -22,6 +22,10 @@ class FirstLoss(NamedTuple):
 class LossChoice(Choice):
     guess: Callable[[Values, int], FirstLoss]
     """(parameters, number of classes) -> the loss of logits that are all 0."""
+    several: bool = False
+    """Takes pictures that are in any number of classes."""
+    soft: bool = True
+    """Takes labels with shares of several classes, as mixed images have."""
 
 
 def _hinge_guess(values: Values, classes: int) -> FirstLoss:
@@ -31,6 +35,12 @@ def _hinge_guess(values: Values, classes: int) -> FirstLoss:
     if margin == 1:
         return FirstLoss(value, "C − 1", f"{classes} − 1")
     return FirstLoss(value, f"(C − 1) · {margin:g}", f"({classes} − 1) · {margin:g}")
+
+
+def _focal_guess(values: Values, classes: int) -> FirstLoss:
+    gamma = values["gamma"]
+    value = (1 - 1 / classes) ** gamma * math.log(classes)
+    return FirstLoss(value, f"(1 − 1/C)^{gamma:g} · ln C", f"(1 − 1/{classes})^{gamma:g} · ln {classes}")
 
 
 LOSSES = table_of(
@@ -50,9 +60,24 @@ LOSSES = table_of(
         summary="by how much each wrong class comes within a margin of the true one (Weston & Watkins 1999)",
         formula="L = Σ_{j≠y} max(0, s_j − s_y + margin)",
         guess=_hinge_guess,
+        soft=False,
         parameters={
             "margin": Parameter(default=1, low=0, high=math.inf, open_low=True, doc="how far the true class must lead")
         },
+    ),
+    LossChoice(
+        name="focal",
+        summary="cross-entropy that counts images less that are right already (Lin 2017)",
+        formula="L = −(1 − p_y)^gamma log p_y, p the softmax",
+        guess=_focal_guess,
+        parameters={"gamma": Parameter(default=2, low=0, high=10, doc="0 is cross-entropy")},
+    ),
+    LossChoice(
+        name="bce",
+        summary="a yes or no for each class by itself; pictures may be in several classes",
+        formula="L = 1/C Σ −t_j log σ(s_j) − (1 − t_j) log(1 − σ(s_j))",
+        guess=lambda _values, _classes: FirstLoss(math.log(2), "ln 2", "ln 2"),
+        several=True,
     ),
     LossChoice(
         name="mse",

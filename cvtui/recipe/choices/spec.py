@@ -54,7 +54,19 @@ def table_of(*choices: AnyChoice) -> dict[str, AnyChoice]:
     return {choice.name: choice for choice in choices}
 
 
-ALIASES = {"center": "centre", "standardize": "standardise", "crossentropy": "cross-entropy"}
+ALIASES = {
+    "center": "centre",
+    "standardize": "standardise",
+    "crossentropy": "cross-entropy",
+    "rand-augment": "randaugment",
+    "auto-augment": "autoaugment",
+    "trivialaugmentwide": "trivialaugment",
+    "trivial-augment": "trivialaugment",
+    "random-erasing": "erasing",
+    "randomerasing": "erasing",
+    "randomresizedcrop": "resized-crop",
+    "random-resized-crop": "resized-crop",
+}
 """Other people's spellings of our names."""
 
 Entry = TypeVar("Entry")

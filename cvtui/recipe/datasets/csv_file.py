@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections import Counter
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cvtui import door
 from cvtui.errors import RequestError, nearest
+from cvtui.recipe.datasets import label_sets
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
 from cvtui.recipe.datasets.image_files import is_image
+from cvtui.recipe.datasets.label_sets import SEPARATORS, joined
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of, number_of, part_of_value
 from cvtui.text import counted
 
@@ -49,6 +51,8 @@ class Columns(NamedTuple):
     labels: tuple[int, ...]
     """One; or several of 0 and 1, of which each row has one 1 (one-hot)."""
     split: int | None
+    several: bool = False
+    """Pictures are in several classes: several columns of 0 and 1, or `cat;dog` in one."""
 
 
 class CsvFile(ListedSource):
@@ -73,7 +77,9 @@ class CsvFile(ListedSource):
         found, notes = _rows_of(table, columns, finder, path.name)
         labels = _listed([table.header[number] for number in columns.labels])
         summary = f"of {path.name}, from column {table.header[columns.path]!r}, labels from {labels!r}"
-        return Rows(found, [*table.notes, *notes], {}, summary)
+        several = columns.several and len(columns.labels) > 1
+        classes = tuple(table.header[number] for number in columns.labels) if several else ()
+        return Rows(found, [*table.notes, *notes], {}, summary, classes)
 
 
 # ------------------------------------------------------------------ pictures
@@ -174,7 +180,14 @@ def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[Tabl
     labels = _label_columns(table, options, {pictures, *([split] if split is not None else [])}, path)
     if split is None:
         table.notes.extend(_unused_splits(table, {pictures, *labels}))
-    return table, Columns(pictures, labels, split)
+    return table, Columns(pictures, labels, split, _several(table, labels))
+
+
+def _several(table: Table, labels: tuple[int, ...]) -> bool:
+    """Return True if pictures are in several classes: marked in several columns, or with `|` or `;` in a cell."""
+    if len(labels) > 1:
+        return any(sum(number_of(row[number].strip()) or 0 for number in labels) != 1 for row in table.rows)
+    return any(mark in value for value in table.column(labels[0]) for mark in SEPARATORS)
 
 
 def _asked(table: Table, options: dict[str, str], name: str) -> int | None:
@@ -264,16 +277,7 @@ def _label_columns(table: Table, options: dict[str, str], besides: set[int], pat
         return (left[0],)
     marks = [number for number in left if {number_of(value) for value in table.column(number)} <= {0, 1}]
     if len(marks) >= 2:
-        ones = Counter(sum(number_of(row[number].strip()) or 0 for number in marks) for row in table.rows)
-        if set(ones) == {1}:
-            return tuple(marks)
-        many = sum(count for number, count in ones.items() if number != 1)
-        raise RequestError(
-            f"data: {path.name!r} marks several classes or none in {many:,} of "
-            f"{counted(len(table.rows), 'row')} (columns {_listed([table.header[number] for number in marks])}): "
-            "several labels per picture are not trained here",
-            hint="one column can be chosen: csv:PATH,label=COLUMN",
-        )
+        return tuple(marks)
     names = [table.header[number] for number in left]
     raise RequestError(f"data: which column of {path.name!r} is the label? It has {_listed(names)}",
                        hint=f"csv:{path},label={names[-1] if names else 'COLUMN'}")  # fmt: skip
@@ -332,14 +336,23 @@ def _notes(
         notes.append(f"{counted(len(other), 'picture')} with two labels in {name}: the first is used: {_some(other)}")
     elif twice:
         notes.append(f"left out {counted(twice, 'row')} of {name} with a picture that was named before")
-    if len(columns.labels) > 1:
+    if columns.several:
+        many = sum(len(label_sets.members(_label_of(table, columns, row))) != 1 for row in table.rows)
+        notes.append(
+            f"{many:,} of {counted(len(table.rows), 'row')} of {name} with several classes or none: "
+            "accuracy is of a yes or no for each class"
+        )
+    elif len(columns.labels) > 1:
         notes.append(f"the class is the column that holds 1, of {_listed([table.header[n] for n in columns.labels])}")
     return notes
 
 
 def _label_of(table: Table, columns: Columns, row: list[str]) -> str:
     if len(columns.labels) == 1:
-        return row[columns.labels[0]].strip()
+        text = row[columns.labels[0]].strip()
+        return joined(part.strip() for part in re.split(r"[|;]", text)) if columns.several and text else text
+    if columns.several:
+        return joined(table.header[number] for number in columns.labels if number_of(row[number].strip()) == 1)
     return next((table.header[number] for number in columns.labels if number_of(row[number].strip()) == 1), "")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cvtui.recipe.datasets.label_sets import LabelSets
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
@@ -23,6 +25,8 @@ class DataFacts:
     opened: bool = True
     """Its images were looked at. Else the counts are of files by their names: what can't be read is not known yet, and
     there are at most so many."""
+    label_sets: LabelSets = ()
+    """Where pictures are in several classes: the classes of each label; counts are of images in a class."""
     notes: tuple[str, ...] = ()
     """What is to be told of it: what is used, what is left out, classes that validation lacks."""
 

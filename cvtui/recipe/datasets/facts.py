@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cvtui.recipe.datasets.catalog import find_source, source_of
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.selection import kept_classes, lacking, training_counts
+from cvtui.recipe.datasets.selection import check_sets, kept_classes, lacking, training_counts
 from cvtui.recipe.recipe import Recipe
 
-DATA_FIELDS = ("data", "data_dir", "size", "val_share", "only", "limit", "imbalance")
+DATA_FIELDS = ("data", "data_dir", "size", "val_share", "only", "limit", "imbalance", "label_noise", "loss")
 """The fields that the facts depend on."""
 
 
@@ -38,6 +38,8 @@ def facts(recipe: Recipe) -> DataFacts:
 
 def selected(whole: DataFacts, recipe: Recipe) -> DataFacts:
     """Return the facts of the part that the recipe selects."""
+    if whole.label_sets:
+        return _selected_sets(whole, recipe)
     if not recipe.only and not recipe.limit and recipe.imbalance == 1.0:
         return replace(whole, notes=(*whole.notes, *lacking(whole.classes, whole.held_out())))
     kept = kept_classes(recipe.only, whole.classes)
@@ -53,3 +55,12 @@ def selected(whole: DataFacts, recipe: Recipe) -> DataFacts:
         train_counts=tuple(counts),
         validation_counts=tuple(held_out),
     )
+
+
+def _selected_sets(whole: DataFacts, recipe: Recipe) -> DataFacts:
+    """Return the facts of pictures in several classes, of which `limit` alone can take some. RequestError."""
+    check_sets(recipe.only, recipe.imbalance, recipe.label_noise)
+    train = min(recipe.limit or whole.train, whole.train)
+    counts = tuple(round(count * train / whole.train) for count in whole.train_counts)
+    notes = (*whole.notes, *lacking(whole.classes, whole.held_out()))
+    return replace(whole, train=train, train_counts=counts, notes=notes)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from cvtui.errors import RequestError, nearest
+from cvtui.recipe.datasets import label_sets
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.image_folder import Listing, listing_facts
 from cvtui.recipe.datasets.labels import classes_of, held_out, part_of_name, parted
@@ -50,6 +51,8 @@ class Rows(NamedTuple):
     names: Mapping[str, str] = MappingProxyType({})
     """{label: the name of its class}, where they are known."""
     summary: str = ""
+    classes: Sequence[str] = ()
+    """Of pictures in several classes, where the file names them all."""
 
 
 class FileSource(DataSource):
@@ -186,6 +189,8 @@ def divided(found: Rows, what: str, val_share: float, seed: int) -> Listing:
         notes += [f"not used: {count:,} pictures of {f'the {part} part' if part else 'no part'}"
                   for part, count in left.items()]  # fmt: skip
         rows = [row for row in rows if row.part in ("train", validation)]
+    if any(label_sets.is_set(row.label) for row in rows):
+        return _divided_sets(found, rows, own, (what, val_share, seed), notes)
     classes, labels = classes_of([row.label for row in rows], what)
     classes = tuple(found.names.get(name, name) for name in classes)
     if own:
@@ -199,6 +204,18 @@ def divided(found: Rows, what: str, val_share: float, seed: int) -> Listing:
     pairs = [(row.name, label) for row, label in zip(rows, labels, strict=True)]
     train, validating = parted(pairs, held)
     return Listing(classes, train, validating, 0, tuple(notes))
+
+
+def _divided_sets(found: Rows, rows: list[Row], own: bool, how: tuple[str, float, int], notes: list[str]) -> Listing:
+    """Divide pictures that are in several classes."""
+    what, share, seed = how
+    classes, sets, labels = label_sets.numbered([row.label for row in rows], found.classes, what)
+    held = {place for place, row in enumerate(rows) if row.part != "train"}
+    if not own:
+        names = [os.path.basename(row.name) for row in rows]
+        held = label_sets.held_out(labels, sets, names, share, seed)
+    train, validating = parted([(row.name, label) for row, label in zip(rows, labels, strict=True)], held)
+    return Listing(classes, train, validating, 0, tuple(notes), sets)
 
 
 MOST_BRACES = 100_000

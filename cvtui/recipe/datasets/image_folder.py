@@ -14,9 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvtui.errors import RequestError
+from cvtui.recipe.choices.losses import LOSSES
+from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.datasets import class_names, folder_typed, halves
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.folder_layout import Layout, class_folders, find_layout, label_file, named
+from cvtui.recipe.datasets.folder_sets import Linked, linked
 from cvtui.recipe.datasets.image_files import (
     MADE_HERE,
     NOT_READ,
@@ -30,7 +33,9 @@ from cvtui.recipe.datasets.image_files import (
     package_for,
     subfolders,
 )
-from cvtui.recipe.datasets.labels import counts_of, held_out, parted
+from cvtui.recipe.datasets.label_sets import LabelSets, counts_of
+from cvtui.recipe.datasets.label_sets import held_out as sets_held_out
+from cvtui.recipe.datasets.labels import held_out, parted
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
@@ -53,6 +58,8 @@ class Listing:
     """Files that are passed over: no images by their names, hidden, links to nowhere."""
     notes: tuple[str, ...] = ()
     """What is to be told: what is used, what is left out."""
+    label_sets: LabelSets = ()
+    """Where pictures are in several classes: the classes of each label."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +87,25 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def folder_facts(
-    path: Path, size: str, val_share: float, split: Mapping[str, str] | None = None, only: str = ""
+    path: Path,
+    size: str,
+    val_share: float,
+    split: Mapping[str, str] | None = None,
+    only: str = "",
+    several: bool = False,
 ) -> DataFacts:
     """Return the facts of a folder. RequestError where it is not there, or holds no classes."""
-    found = listing(path, val_share, split=split, only=only)
+    found = listing(path, val_share, split=split, only=only, several=several)
     count = len(found.train) + len(found.validation)
     return listing_facts(found, f"folder:{path}", f"{count:,} image files in {len(found.classes)} folders", size)
 
 
 def listing_facts(found: Listing, name: str, summary: str, size: str) -> DataFacts:
     """Return the facts of listed files. RequestError for a size that is not possible."""
-    counts = [counts_of((label for _, label in part), len(found.classes)) for part in (found.train, found.validation)]
+    counts = [
+        counts_of((label for _, label in part), found.label_sets, len(found.classes))
+        for part in (found.train, found.validation)
+    ]
     return DataFacts(
         name=name,
         summary=summary,
@@ -101,6 +116,7 @@ def listing_facts(found: Listing, name: str, summary: str, size: str) -> DataFac
         train_counts=counts[0],
         validation_counts=counts[1],
         opened=False,
+        label_sets=found.label_sets,
         notes=found.notes,
     )
 
@@ -109,13 +125,19 @@ _known: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, _Gathered]] =
 
 
 def listing(
-    path: Path, val_share: float, seed: int = 0, *, split: Mapping[str, str] | None = None, only: str = ""
+    path: Path,
+    val_share: float,
+    seed: int = 0,
+    *,
+    split: Mapping[str, str] | None = None,
+    only: str = "",
+    several: bool = False,
 ) -> Listing:
     """List the folder's images. RequestError in one line where that can't be.
 
     Where it has no split of its own, which ones are for validation follows from their names and the seed, `val_share`
     of each class (at least one). split: what the text says of the halves (folder_typed.py); only: the recipe's classes,
-    with which a class that can't be used is no obstacle.
+    with which a class that can't be used is no obstacle. several: a real file in several classes is one picture.
     """
     key = (os.path.abspath(path), tuple(sorted((split or {}).items())))
     if key not in _known or time.monotonic() - _known[key][0] >= FRESH_SECONDS:
@@ -125,12 +147,28 @@ def listing(
     found = _known[key][1]
     if found.refused[0] and not only.strip():
         raise RequestError(found.refused[0], hint=found.refused[1])
+    shared = linked(found.classes, found.train, found.validation) if several else None
+    if shared is not None:
+        return _listed_sets(found, shared, val_share, seed)
     if found.validation is not None:
         return Listing(found.classes, _labelled(found.train), _labelled(found.validation), found.others, found.notes)
     files = _labelled(found.train)
     labels, names = [label for _, label in files], [_own_name(path) for path, _ in files]
     train, validation = parted(files, held_out(labels, found.classes, names, val_share, seed))
     return Listing(found.classes, train, validation, found.others, found.notes)
+
+
+def _listed_sets(found: _Gathered, shared: Linked, val_share: float, seed: int) -> Listing:
+    """List pictures that are in several classes."""
+    count = sum(map(len, (*found.train, *(found.validation or ()))))
+    once = len(shared.train) + len(shared.validation)
+    note = f"{count:,} files are {once:,} pictures, some in several classes: accuracy is of a yes or no for each"
+    notes, files = (*found.notes, note), shared.train
+    if found.validation is not None:
+        return Listing(found.classes, files, shared.validation, found.others, notes, shared.sets)
+    names, labels = [_own_name(path) for path, _ in files], [label for _, label in files]
+    train, validation = parted(files, sets_held_out(labels, shared.sets, names, val_share, seed))
+    return Listing(found.classes, train, validation, found.others, notes, shared.sets)
 
 
 def _labelled(paths: Sequence[Sequence[str]]) -> Files:
@@ -309,6 +347,11 @@ def _more_notes(layout: Layout, names: Sequence[str], found: Mapping[str, Found]
     return notes
 
 
+def several_of(recipe: Recipe) -> bool:
+    """Return True if the recipe's loss takes pictures in several classes: links in two folders may be by chance."""
+    return parse_choice(recipe.loss, LOSSES, "loss").spec.several
+
+
 class ImageFolder(DataSource):
     """`folder:PATH`: images of the user's own."""
 
@@ -323,7 +366,8 @@ class ImageFolder(DataSource):
 
     def facts(self, recipe: Recipe) -> DataFacts:
         split = folder_typed.split_of(recipe.data)
-        found = folder_facts(self.folder(recipe.data), recipe.size, recipe.val_share, split, recipe.only)
+        place, several = self.folder(recipe.data), several_of(recipe)
+        found = folder_facts(place, recipe.size, recipe.val_share, split, recipe.only, several)
         return replace(found, name=found.name + folder_typed.brackets_of(recipe.data))
 
     def folder(self, text: str) -> Path:

@@ -105,7 +105,7 @@ def held_out(
         if len(places) < 2:
             raise RequestError(f"data: the class {classes[label]!r} has one image; two are the least (one to validate)")
         count = min(len(places) - 1, max(1, round(len(places) * share)))
-        held.update(sorted(places, key=lambda place: _rank(names[place], seed))[:count])
+        held.update(sorted(places, key=lambda place: rank(names[place], seed))[:count])
     return held
 
 
@@ -121,6 +121,6 @@ def counts_of(labels: Iterable[int], classes: int) -> tuple[int, ...]:
     return tuple(counts[label] for label in range(classes))
 
 
-def _rank(name: Hashable, seed: int) -> bytes:
+def rank(name: Hashable, seed: int) -> bytes:
     """Rank an image in an order that has nothing to do with its name's."""
     return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()

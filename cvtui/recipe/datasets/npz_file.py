@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets import label_sets
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.file_source import FileSource, Signature
 from cvtui.recipe.datasets.image_folder import parse_size
-from cvtui.recipe.datasets.labels import classes_of, counts_of, held_out, parted
+from cvtui.recipe.datasets.label_sets import LabelSets, counts_of, is_set, joined
+from cvtui.recipe.datasets.labels import classes_of, held_out, parted
 from cvtui.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ class Arrays(NamedTuple):
     train_labels: list[int]
     validation_labels: list[int]
     notes: tuple[str, ...]
+    label_sets: LabelSets = ()
 
 
 class NpzFile(FileSource):
@@ -71,7 +75,7 @@ class NpzFile(FileSource):
         if recipe.size:
             high, wide = parse_size(recipe.size)
         labels = found.train_labels, found.validation_labels
-        counts = [counts_of(one, len(found.classes)) for one in labels]
+        counts = [counts_of(one, found.label_sets, len(found.classes)) for one in labels]
         return DataFacts(
             name=recipe.data,
             summary=f"{len(found.train) + len(found.validation):,} images of {found.path.name}",
@@ -81,6 +85,7 @@ class NpzFile(FileSource):
             validation=len(found.validation),
             train_counts=counts[0],
             validation_counts=counts[1],
+            label_sets=found.label_sets,
         )
 
     def arrays(self, text: str, val_share: float, seed: int) -> Arrays:
@@ -171,7 +176,13 @@ def _arrays_of(path: Path, val_share: float, seed: int) -> Arrays:
         both = " and ".join("x".join(map(str, shapes[name][1:])) for name in images)
         raise RequestError(f"data: training and validation images of {path.name!r} differ: {both}")
     texts = [_labels(path, name, images[place], shapes, notes) for place, name in enumerate(labels)]
-    return _divided(path, images, shapes[images[0]][1:], texts, _class_names(path, by_lower), notes, val_share, seed)
+    names_of_classes = _class_names(path, by_lower)
+    if any(is_set(text) for part in texts for text in part):
+        wide = shapes[labels[0]][1]
+        names_of_classes = (
+            names_of_classes if len(names_of_classes) == wide else [str(number) for number in range(wide)]
+        )
+    return _divided(path, images, shapes[images[0]][1:], texts, names_of_classes, notes, val_share, seed)
 
 
 def _check_images(path: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -189,7 +200,7 @@ def _check_images(path: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> 
 
 
 def _labels(path: Path, name: str, images: str, shapes: dict[str, tuple[int, ...]], notes: list[str]) -> list[str]:
-    """Return the label of each image as text. RequestError for several labels a picture."""
+    """Return the label of each image as text. Of several labels a picture: a set (label_sets.py). RequestError."""
     values = read_array(path, name)
     if len(values) != shapes[images][0]:
         raise RequestError(f"data: {path.name!r} has {shapes[images][0]:,} {images} and {len(values):,} {name}")
@@ -199,9 +210,12 @@ def _labels(path: Path, name: str, images: str, shapes: dict[str, tuple[int, ...
         if bool((((values == 0) | (values == 1)).all(1) & (values.sum(1) == 1)).all()):
             notes.append(f"{name} is one-hot: the class is the column that holds 1")
             values = values.argmax(1)
+        elif bool(((values == 0) | (values == 1)).all()):
+            columns = [str(number) for number in range(values.shape[1])]
+            return [joined(compress(columns, row)) for row in values.tolist()]
         else:
-            raise RequestError(f"data: {name!r} of {path.name!r} has {values.shape[1]} columns: several labels per "
-                               "picture are not trained here")  # fmt: skip
+            raise RequestError(f"data: {name!r} of {path.name!r} has {values.shape[1]} columns of other numbers than 0 "
+                               "and 1: neither classes nor marks of several")  # fmt: skip
     if values.ndim != 1:
         shape = "x".join(map(str, values.shape))
         raise RequestError(f"data: {name!r} of {path.name!r} is {shape}: one label per image is needed")
@@ -225,6 +239,8 @@ def _divided(
     notes: list[str], val_share: float, seed: int,
 ) -> Arrays:  # fmt: skip
     """Give the classes their numbers, and divide the images into both parts."""
+    if any(is_set(text) for part in texts for text in part):
+        return _divided_sets(path, images, shape, texts, names, notes, val_share, seed)
     classes, numbers = classes_of([text for part in texts for text in part], repr(path.name))
     if names and all(name.isdecimal() and int(name) < len(names) for name in classes):
         classes = tuple(names[int(name)] for name in classes)
@@ -243,3 +259,21 @@ def _divided(
     parts = parted(range(count), held)
     return Arrays(path, images, shape, classes, list(parts[0]), list(parts[1]), [numbers[place] for place in parts[0]],
                   [numbers[place] for place in parts[1]], tuple(notes))  # fmt: skip
+
+
+def _divided_sets(
+    path: Path, images: tuple[str, ...], shape: tuple[int, ...], texts: list[list[str]], names: list[str],
+    notes: list[str], val_share: float, seed: int,
+) -> Arrays:  # fmt: skip
+    """Divide images in several classes, which are the columns of the labels."""
+    columns = [str(number) for number in range(len(names))]
+    _, sets, numbers = label_sets.numbered([text for part in texts for text in part], columns, repr(path.name))
+    classes = tuple(names)
+    notes.append(f"pictures of {path.name} are in several classes: the accuracy is that of a yes or no for each class")
+    count = len(texts[0])
+    if len(texts) == 2:
+        return Arrays(path, images, shape, classes, list(range(count)), list(range(len(texts[1]))), numbers[:count],
+                      numbers[count:], tuple(notes), sets)  # fmt: skip
+    parts = parted(range(count), label_sets.held_out(numbers, sets, range(count), val_share, seed))
+    return Arrays(path, images, shape, classes, list(parts[0]), list(parts[1]), [numbers[place] for place in parts[0]],
+                  [numbers[place] for place in parts[1]], tuple(notes), sets)  # fmt: skip

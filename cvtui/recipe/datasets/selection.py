@@ -24,6 +24,17 @@ def lacking(classes: Sequence[str], validation: Sequence[int]) -> tuple[str, ...
     return (f"validation has no images of {classes_word} {shown}: its accuracy is of the others",)
 
 
+def check_sets(only: str, imbalance: float, label_noise: float) -> None:
+    """Check that nothing is asked for that needs one class a picture. RequestError."""
+    for name, asked in (
+        ("only", bool(only.strip())),
+        ("imbalance", imbalance != 1.0),
+        ("label_noise", bool(label_noise)),
+    ):
+        if asked:
+            raise RequestError(f"{name}: is for one class a picture; these pictures are in several; leave it out")
+
+
 def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
     """Return the numbers of the classes that `only` names (by name, or else by number), in order; all for "".
 

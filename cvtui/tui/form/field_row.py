@@ -28,7 +28,7 @@ LABEL = 15
 """Cells of the name, with a space after it."""
 CONTROL = 22
 """Cells of the part to be filled in, and of a choice's parameters."""
-LONG = ("net", "augment")
+LONG = ("net", "augment", "mix")
 """Fields as wide as the form."""
 
 USED_WITH = {"momentum": ("optimizer", tuple(name for name, entry in OPTIMIZERS.items() if entry.momentum))}
@@ -186,6 +186,7 @@ def placeholder(field: Field) -> str:
     return {
         "name": "from date, data, net",
         "augment": "flip, crop(4)",
+        "mix": "mixup(0.2)",
         "size": "64",
         "only": "all classes",
         "data_dir": "the cache folder",

@@ -205,11 +205,12 @@ def test_a_step_sees_the_changed_images_and_what_is_foretold_is_of_them() -> Non
 RESUMED: list[dict[str, Any]] = [
     {"augment": "flip, shift(1), jitter(0.2)", "preprocess": "zca", "label_noise": 0.1},
     {"augment": "crop(1), rotate(15), cutout(2)", "preprocess": "per-image", "imbalance": 0.3, "limit": 700},
+    {"augment": "trivialaugment, resized-crop(0.5), erasing", "limit": 300, "batch_size": 24},
     {"data": "spiral(3)", "net": "fc16-tanh-drop0.2-fc", "batch_size": 16},
 ]
 
 
-@pytest.mark.parametrize("changes", RESUMED, ids=["zca", "per-image", "points"])
+@pytest.mark.parametrize("changes", RESUMED, ids=["zca", "per-image", "torchvision", "points"])
 def test_stopped_anywhere_and_resumed_it_equals_the_run_that_nobody_stopped(tmp_path: Path, changes: Any) -> None:
     changes = {"net": "conv4s2-bn-relu-drop0.3-fc", "epochs": 3, **changes}
     whole, stopped = folder(tmp_path, "whole", **changes), folder(tmp_path, "stopped", **changes)

@@ -59,7 +59,33 @@ def test_mse_is_the_squared_distance_from_one_hot_labels() -> None:
     assert torch.allclose(make_loss("mse")(logits, labels), ((logits - wanted) ** 2).mean())
 
 
-@pytest.mark.parametrize("text", ["cross-entropy", "cross-entropy(0.2)", "hinge", "hinge(2.5)", "mse"])
+def test_focal_is_cross_entropy_by_its_definition() -> None:
+    logits, labels = torch.randn(16, 5, dtype=torch.float64), torch.randint(5, (16,))
+    right = logits.softmax(1)[range(16), labels]
+    for gamma in (0.0, 0.5, 2.0):
+        loss = make_loss(f"focal({gamma})")
+        assert torch.allclose(loss(logits, labels), (-((1 - right) ** gamma) * right.log()).mean())
+        hard = torch.nn.functional.one_hot(labels, 5).double()
+        assert torch.allclose(loss(logits, hard), loss(logits, labels))
+    sure = torch.tensor([[200.0, 0.0]], requires_grad=True)  # (1 - p)^(gamma - 1) is infinite there
+    make_loss("focal(0.5)")(sure, torch.tensor([0])).backward()
+    assert sure.grad is not None
+    assert sure.grad.isfinite().all()
+
+
+def test_bce_is_pytorchs_which_takes_floats_alone() -> None:
+    logits, several = torch.randn(16, 5), torch.randint(2, (16, 5))
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, several.float())
+    for labels in (several, several.to(torch.uint8), several.float()):
+        assert torch.equal(make_loss("bce")(logits, labels), expected)
+    one = torch.randint(5, (16,))
+    hard = torch.nn.functional.one_hot(one, 5)
+    assert torch.equal(make_loss("bce")(logits, one), make_loss("bce")(logits, hard))
+
+
+@pytest.mark.parametrize(
+    "text", ["cross-entropy", "cross-entropy(0.2)", "hinge", "hinge(2.5)", "mse", "focal", "focal(0.5)", "bce"]
+)
 @pytest.mark.parametrize("classes", [2, 10])
 def test_the_foretold_first_loss_is_that_of_zeros(text: str, classes: int) -> None:
     loss = make_loss(text)(torch.zeros(32, classes), torch.randint(classes, (32,)))
@@ -76,7 +102,7 @@ def test_the_words_for_the_first_loss() -> None:
     assert first_loss_or_none(None, 10) == first_loss("cross-entropy", 10)
 
 
-@pytest.mark.parametrize("text", ["cross-entropy(0.1)", "hinge", "mse"])
+@pytest.mark.parametrize("text", ["cross-entropy(0.1)", "hinge", "mse", "focal", "bce"])
 def test_half_precision_is_left_for_the_sum(text: str) -> None:
     logits, labels = torch.randn(64, 10).bfloat16(), torch.randint(10, (64,))
     with torch.autocast("cpu", torch.bfloat16):
@@ -85,7 +111,9 @@ def test_half_precision_is_left_for_the_sum(text: str) -> None:
     assert torch.allclose(loss, make_loss(text)(logits.float(), labels))
 
 
-@pytest.mark.parametrize("text", ["hinge(0)", "hinge(-1)", "cross-entropy(1)", "mse(2)", "hinges"])
+@pytest.mark.parametrize(
+    "text", ["hinge(0)", "hinge(-1)", "focal(-1)", "bce(1)", "cross-entropy(1)", "mse(2)", "hinges"]
+)
 def test_what_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="loss: "):
         make_loss(text)

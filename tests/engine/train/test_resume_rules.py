@@ -30,7 +30,8 @@ BASE: dict[str, Any] = {"net": NET, "epochs": 4, "batch_size": 128, "warmup": "3
 OTHERS: dict[str, Any] = {
     "data": "shapes", "data_dir": "elsewhere", "size": "32", "bits": 12, "cache": "on", "val_share": 0.3,
     "only": "0,1", "limit": 1000,
-    "label_noise": 0.1, "imbalance": 0.5, "augment": "shift(1)", "preprocess": "scale", "net": "fc8-relu-fc",
+    "label_noise": 0.1, "imbalance": 0.5, "augment": "shift(1)", "mix": "mixup", "balance": "weights",
+    "preprocess": "scale", "net": "fc8-relu-fc",
     "weights": "there.pt",
     "init": "xavier", "freeze": "all-but-head",
     "loss": "hinge", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.5, "weight_decay": 0.5,
@@ -105,7 +106,7 @@ def test_what_a_resume_does_with_a_changed_field(
         schedule = check(load(run.recipe)).schedule
         expected = [schedule.lr_at(number) for number in range(step, schedule.total_steps)]
         assert found.steps.lr[step:] == pytest.approx(expected, rel=1e-6)
-    if name in ("augment", "weight_decay", "clip", "precision", "lr", "schedule"):
+    if name in ("augment", "mix", "weight_decay", "clip", "precision", "lr", "schedule"):
         assert found.steps.loss[step:].tobytes() != unchanged.steps.loss[step:].tobytes(), "it is obeyed"
     if name == "ema":
         assert "ema" in torch.load(run.checkpoints / "last.pt", weights_only=True)

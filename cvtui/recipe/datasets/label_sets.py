@@ -1,0 +1,74 @@
+"""Pictures in several classes: a label is then the number of a set of classes, and a table says which classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+
+from cvtui.errors import RequestError
+from cvtui.recipe.datasets import labels as plain
+
+LabelSets = tuple[tuple[int, ...], ...]
+"""Classes of each label, by their numbers; (): every picture has one class, and a label is its number."""
+MARK = "\x1f"
+"""Before each class name in the text of a set."""
+SEPARATORS = "|;"
+"""Between the classes of one cell: `cat;dog`."""
+
+
+def joined(names: Iterable[str]) -> str:
+    """Write a set of classes as one text; a set without classes is the mark alone."""
+    return MARK + MARK.join(names)
+
+
+def is_set(text: str) -> bool:
+    return text.startswith(MARK)
+
+
+def members(text: str) -> tuple[str, ...]:
+    """Return the classes that a text of a set names."""
+    return tuple(filter(None, text.split(MARK)))
+
+
+def numbered(texts: Sequence[str], classes: Sequence[str], what: str) -> tuple[tuple[str, ...], LabelSets, list[int]]:
+    """Return classes (given, or by the alphabet), the sets that occur, and each picture's set. RequestError."""
+    sets = [members(text) for text in texts]
+    names = tuple(classes) or tuple(sorted({name for one in sets for name in one}))
+    if len(names) < 2:
+        raise RequestError(f"data: {what} has one class; two are the least")
+    place = {name: number for number, name in enumerate(names)}
+    numbers = [tuple(sorted({place[name] for name in one})) for one in sets]
+    found = tuple(sorted(set(numbers)))
+    number = {one: label for label, one in enumerate(found)}
+    return names, found, [number[one] for one in numbers]
+
+
+def counts_of(labels: Iterable[int], sets: LabelSets, classes: int) -> tuple[int, ...]:
+    """Return the number of images of each class; with sets an image counts for each of its classes."""
+    if not sets:
+        return plain.counts_of(labels, classes)
+    counts = Counter(one for label in labels for one in sets[label])
+    return tuple(counts[one] for one in range(classes))
+
+
+def held_out(labels: Sequence[int], sets: LabelSets, names: Sequence[Hashable], share: float, seed: int) -> set[int]:
+    """Return the places of the validation images: `share` of those with the same rarest class, by names and seed.
+
+    RequestError where that is none.
+    """
+    counts = Counter(one for label in labels for one in sets[label])
+    groups: dict[int, list[int]] = {}
+    for place, label in enumerate(labels):
+        groups.setdefault(min(sets[label], key=lambda one: (counts[one], one), default=-1), []).append(place)
+    held: set[int] = set()
+    for places in groups.values():
+        count = 0 if len(places) < 2 else min(len(places) - 1, max(1, round(len(places) * share)))
+        held.update(sorted(places, key=lambda place: plain.rank(names[place], seed))[:count])
+    if not held:
+        raise RequestError("data: too few images to hold some out for validation")
+    return held
+
+
+def in_words(sets: LabelSets, classes: Sequence[str]) -> list[str]:
+    """Name each set: "cat + dog", or "none"."""
+    return [" + ".join(classes[one] for one in some) or "none" for some in sets]
