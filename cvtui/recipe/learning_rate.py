@@ -20,6 +20,12 @@ def full_rate(lr: float, batch_size: int, scale_lr: int) -> float:
     return lr * (batch_size / scale_lr) if scale_lr else lr
 
 
+def backbone_factor(text: str, lr: float) -> float:
+    """Return what the recipe's `lr_backbone` is of `lr`: 0.1 for 0.1x, and for 0.0005 where lr is 0.005."""
+    share = text.strip().lower().removesuffix("x").strip()
+    return float(share) if len(share) < len(text.strip()) else float(share) / lr
+
+
 def recorded_rate(recipe: Mapping[str, Any]) -> float | None:
     """Return the same for the recipe of a record `run`, of which nothing is certain; None where it tells no rate."""
     lr, batch, scale = (recipe.get(name) for name in ("lr", "batch_size", "scale_lr"))

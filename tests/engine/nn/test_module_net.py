@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.nn.summary import summarize_target
-from cvtui.engine.optim.factory import parameter_groups
+from cvtui.engine.optim.groups import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import prepare
