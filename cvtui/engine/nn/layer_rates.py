@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from torch import nn
@@ -13,6 +13,7 @@ from cvtui.calc import Size
 from cvtui.engine.nn.freeze import head_of
 from cvtui.recipe.learning_rate import backbone_factor
 from cvtui.recipe.recipe import Recipe
+from cvtui.runlog.events import RateGroup
 
 
 def rate_factors(model: nn.Module, recipe: Recipe, size: Size) -> dict[str, float]:
@@ -36,6 +37,19 @@ def told_factors(factors: dict[str, float]) -> str:
     parts = [f"{factor:.3g}x for {number:,}" for factor, number in sorted(count.items())]
     shown = ", ".join(parts if len(parts) <= 6 else [*parts[:3], "…", *parts[-2:]])
     return f"learning rates, as shares of lr, by parameter tensors: {shown}; all others 1x"
+
+
+def rate_groups(model: nn.Module, factors: dict[str, float], frozen: Collection[str]) -> list[RateGroup]:
+    """Return the record of each share of the rate and of what is frozen; none where all trains at one rate."""
+    parts: dict[tuple[float, bool], dict[str, None]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad or name in frozen:
+            part = parts.setdefault((factors.get(name, 1.0), name in frozen), {})
+            part[name.rpartition(".")[0] or name] = None
+    if all(factor == 1 and not held for factor, held in parts):
+        return []
+    ordered = sorted(parts.items(), key=lambda part: (part[0][0], not part[0][1]))
+    return [RateGroup(factor=factor, layers=list(layers), frozen=held) for (factor, held), layers in ordered]
 
 
 def stages_of(model: nn.Module) -> dict[str, int]:

@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import nn
 
+from cvtui.compare.lr_search import LrFinder
+from cvtui.doctor.doctor import examine
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.nn.layer_rates import rate_factors, stages_of
 from cvtui.engine.optim.groups import state_by_name
@@ -161,6 +163,24 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, Any], words: st
     with pytest.raises(RequestError) as raised:
         check(recipe(**changes))
     assert words in raised.value.message
+
+
+def test_the_record_and_the_doctor_know_what_is_frozen_until_when(tmp_path: Path) -> None:
+    run = folder(tmp_path, **{**THAW, "limit": 1000}, lr_backbone="0.1x")
+    assert train(run)[0] == 0
+    found = history(run)
+    assert found.run is not None
+    assert [(group.factor, group.layers, group.frozen) for group in found.run.rates] == [
+        (0.1, ["conv1", "bn1", "conv2", "bn2"], True), (1.0, ["fc1"], False)
+    ]  # fmt: skip
+    said = [diagnosis.sentence for diagnosis in examine(found)]
+    assert any("(requires_grad is False) and will not change before epoch 2; all is well if" in one for one in said)
+
+
+def test_lr_find_keeps_the_share_of_the_backbone_and_thaws_nothing(tmp_path: Path) -> None:
+    made = recipe(**{**THAW, "limit": 1000}, lr=0.01, lr_backbone="0.002")
+    tried = LrFinder(check(made), tmp_path)._changed(lr=0.5, epochs=1)
+    assert (tried.lr, tried.lr_backbone, tried.unfreeze_at, tried.freeze) == (0.5, "0.2x", 0, "all-but-head")
 
 
 def test_a_net_without_a_head_has_no_backbone() -> None:
