@@ -72,7 +72,7 @@ def fork(
             hint=f"--epochs {saved.epoch + 5} trains five more, --epoch N begins earlier",
         )
     check_runs_folder(runs, name or None)
-    need(checked.recipe)
+    need(checked.recipe, weights=False)
     folder = run_fork.fork(parent, saved, runs, name, dumps(checked.recipe))
     if no_ui or as_json:
         from cvtui.cli.follow import follow

@@ -91,7 +91,7 @@ def lottery(
     the paper promises holds here.
     """
     given = {name: text for name, text in options.items() if text is not None}
-    base = make_recipe(recipe, given)
+    base = make_recipe(recipe, given, runs)
     if rewind_steps >= base.total_steps:
         raise RequestError(f"--rewind-steps: {rewind_steps:,} is not allowed; the run has {base.total_steps:,} steps")
     check_runs_folder(runs, base.recipe.name or None)

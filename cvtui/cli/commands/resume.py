@@ -48,7 +48,7 @@ def resume(run: str | None, runs: Path, lr: str, no_ui: bool, as_json: bool, qui
         )
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)
-    need(checked.recipe)
+    need(checked.recipe, weights=False)
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine.nn.freeze import freeze, train_mode
+from cvtui.engine.nn.freeze import freeze, keep_frozen_norms, train_mode
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import prepare
 from cvtui.engine.train.step import training_step
@@ -112,6 +112,24 @@ def test_the_head_of_code_is_the_one_that_is_called_last() -> None:
     assert names(model) == ["out.weight", "out.bias"]
     assert "4 of 6 parameter tensors" in told
     assert "trained: out" in told
+
+
+def test_batch_norms_that_the_nets_own_code_froze_keep_their_statistics() -> None:
+    made = training(net=NET)
+    for parameter in (*made.model.conv1.parameters(), *made.model.bn1.parameters()):  # type: ignore[union-attr]
+        parameter.requires_grad_(False)
+    told = keep_frozen_norms(made.model)
+    assert told == (
+        "frozen by the net's own code (requires_grad is False): 4 parameter tensors; its batch norms keep their "
+        "statistics there: 1"
+    )
+    before = copy.deepcopy(made.model.state_dict())
+    train_mode(made.model)
+    made.model(torch.randn(8, 1, 8, 8))
+    after = made.model.state_dict()
+    assert torch.equal(after["bn1.running_mean"], before["bn1.running_mean"])
+    assert not torch.equal(after["bn2.running_mean"], before["bn2.running_mean"])
+    assert keep_frozen_norms(training(net=NET).model) == ""
 
 
 def test_a_fork_may_unfreeze_and_a_resume_may_not(tmp_path: Path) -> None:

@@ -94,6 +94,11 @@ def words():
 def needs(depth, width):
     return fixed()
 
+def double():
+    model = fixed()
+    model.register_buffer("scale", torch.zeros(2, dtype=torch.float64))
+    return model
+
 def half():
     return fixed().half()
 
@@ -232,7 +237,8 @@ def test_the_seed_decides_the_weights(net: str) -> None:
         ("mine_for_a_test:raises", "raised ValueError: no such luck"),
         ("mine_for_a_test:Leaves", "SystemExit: 9"),
         ("mine_for_a_test:maps", "puts out N x 10x8x8; an image classifier gives N x classes"),
-        ("mine_for_a_test:words", "gives the class Module, not a torch.nn.Module"),
+        ("mine_for_a_test:words", "gives the class Module, no model: add brackets, `return Module()` in words"),
+        ("mine_for_a_test:double", "has a float64 buffer scale; training is in float32: return model.float()"),
         ("mine_for_a_test:half", "has float16 weights; training is in float32: return model.float()"),
         ("mine_for_a_test:still", "none of its parameters requires a gradient, so there is nothing to train"),
         ("mine_for_a_test:number", "is a int"),
