@@ -2,8 +2,8 @@
 
 Weights are trained here on crops of eleven of scikit-image's pictures. Each target set has 20 pictures a class to train
 on and 40 to validate (crops of other parts of a picture, where it is one). Three contestants of the same epochs: from
-scratch (the default recipe), fine-tuned (FINETUNE below), and the same steps in plain PyTorch, whose CPU seconds are the
-yardstick of ours (whole runs, in turns, one thread). `--search` tries other fields in place of FINETUNE's.
+scratch (the default recipe), fine-tuned (FINETUNE below), and the same steps in plain PyTorch, whose CPU seconds are
+the yardstick of ours (whole runs, in turns, one thread). `--search` tries other fields in place of FINETUNE's.
 Needs scikit-image and scikit-learn.
 """
 
