@@ -20,7 +20,7 @@ from cvtui.compare.lr_range_rule import Bracket, bracket, round_rate
 from cvtui.compare.race import Race
 from cvtui.compare.verdict import Verdict, judge
 from cvtui.errors import RequestError
-from cvtui.recipe.learning_rate import at_rate
+from cvtui.recipe.learning_rate import at_rate, backbone_factor
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check
 
@@ -140,6 +140,10 @@ class LrFinder:
         more: dict[str, Any] = {"schedule": schedule, "schedule_per": "iteration", "warmup": "0"} if schedule else {}
         if short and _warmup_steps(recipe, self.checked.steps_per_epoch) >= epochs * self.checked.steps_per_epoch:
             more["warmup"] = "0"
+        # What is frozen stays so, and a backbone keeps its share of the rate that is tried.
+        more["unfreeze_at"] = 0
+        if recipe.lr_backbone:
+            more["lr_backbone"] = f"{backbone_factor(recipe.lr_backbone, recipe.lr):g}x"
         return msgspec.structs.replace(
             recipe, epochs=epochs, watch_every=0, keep="last", name="", **at_rate(lr), **more
         )

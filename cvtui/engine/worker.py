@@ -15,6 +15,7 @@ import torch
 from cvtui import door
 from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.missing_files import ImagesGone
+from cvtui.engine.nn.layer_rates import rate_groups
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
@@ -289,6 +290,7 @@ def run_record(training: TrainingState, prediction: dict[str, Any] | None = None
         prediction=forecast(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,
         schedule=training.schedule.told(),
+        rates=rate_groups(training.model, training.factors, training.frozen.names),
         kind="engine",
     )
 

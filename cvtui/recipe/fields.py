@@ -251,12 +251,12 @@ def field(name: str, label: str = "") -> Field:
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Data", ("data", "preprocess", "augment", "mix", "balance", "batch_size", "accumulate")),
-    ("Net", ("net", "weights", "init", "freeze")),
+    ("Net", ("net", "weights", "init", "freeze", "unfreeze_at")),
     (
         "Training",
         (
             "loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "schedule_per", "warmup", "epochs",
-            "patience", "clip", "ema", "scale_lr",
+            "patience", "clip", "ema", "scale_lr", "lr_backbone", "layer_decay",
         ),
     ),
     (

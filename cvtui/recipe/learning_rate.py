@@ -28,6 +28,12 @@ def images_per_step(recipe: Mapping[str, Any]) -> int | None:
     return batch * times if isinstance(times, int) and times > 0 else batch
 
 
+def backbone_factor(text: str, lr: float) -> float:
+    """Return what the recipe's `lr_backbone` is of `lr`: 0.1 for 0.1x, and for 0.0005 where lr is 0.005."""
+    share = text.strip().lower().removesuffix("x").strip()
+    return float(share) if len(share) < len(text.strip()) else float(share) / lr
+
+
 def recorded_rate(recipe: Mapping[str, Any]) -> float | None:
     """Return the same for the recipe of a record `run`, of which nothing is certain; None where it tells no rate."""
     lr, scale, batch = recipe.get("lr"), recipe.get("scale_lr"), images_per_step(recipe)

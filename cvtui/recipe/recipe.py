@@ -140,6 +140,35 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = ""
 
+    unfreeze_at: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Epoch (from 1) from whose start on what `freeze` names is trained too; 0: it stays frozen.",
+        ),
+    ] = 0
+
+    lr_backbone: Annotated[
+        str,
+        Meta(
+            pattern=r"((\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*[xX]?)?",
+            extra={"allowed": "a share of lr such as 0.1x, a rate such as 0.0005, or nothing"},
+            description="Learning rate of all but the head: a share of lr (0.1x) or a rate (0.0005), which follows the "
+            "schedule as lr does; empty: lr.",
+        ),
+    ] = ""
+
+    layer_decay: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="Factor of the rate from stage to stage, the head's is lr: 0.75 gives the stage before it 0.75 "
+            "lr, the one before that 0.56 lr (BEiT 2021); 1: off.",
+        ),
+    ] = 1.0
+
     loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
 
     optimizer: Annotated[str, Meta(description="The update rule: {names}.")] = "adamw"

@@ -28,7 +28,7 @@ from cvtui.recipe.choices.spec import Choice, Chosen, parse_chain, parse_choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
-from cvtui.recipe.learning_rate import full_rate
+from cvtui.recipe.learning_rate import backbone_factor, full_rate
 from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.recipe.recipe import AUTO, Recipe
 
@@ -98,6 +98,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     check_mix(mix, loss.spec, data)
     check_label_sets(recipe, loss.spec, data)
     check_weights(recipe)
+    check_rates(recipe)
     table = check_net(recipe.net, data)
     init = parse_choice(recipe.init, INITS, "init")
     if init.name == "fixup" and isinstance(table, ModuleTable):
@@ -138,6 +139,30 @@ def check_weights(recipe: Recipe) -> None:
         raise RequestError("preprocess: weights takes mean and deviation from weights to begin with; give --weights")
     if recipe.weights == "default" and not (is_target(recipe.net) and parse_target(recipe.net).library):
         raise RequestError("weights: default is for torchvision:NAME and timm:NAME; another net takes a file or a run")
+
+
+def check_rates(recipe: Recipe) -> None:
+    """Check that what is frozen, and the rates of parts, go together. RequestError."""
+    at = recipe.unfreeze_at
+    if at and not recipe.freeze:
+        raise RequestError(f"unfreeze_at: epoch {at} would thaw nothing; --freeze says what is frozen until then")
+    if at and not 2 <= at <= recipe.epochs:
+        allowed = f"2 to {recipe.epochs:,}" if recipe.epochs > 1 else "more epochs than 1, then 2 or more"
+        raise RequestError(
+            f"unfreeze_at: {at:,} is no epoch that follows another in a run of {recipe.epochs:,}; allowed: {allowed}"
+        )
+    if recipe.lr_backbone:
+        factor = backbone_factor(recipe.lr_backbone, recipe.lr)
+        if not 0 < factor < math.inf:
+            raise RequestError(
+                f"lr_backbone: {recipe.lr_backbone!r} is not possible; allowed: more than 0 (--freeze all-but-head "
+                "trains the head alone)"
+            )
+        if recipe.layer_decay != 1:
+            raise RequestError(
+                f"layer_decay: {recipe.layer_decay:g} gives every stage a rate of its own, and so does lr_backbone "
+                f"{recipe.lr_backbone}; use one of them"
+            )
 
 
 def flat_norm(table: Table | ModuleTable) -> str:

@@ -16,6 +16,7 @@ from cvtui.runlog.rows import Histogram as Histogram
 from cvtui.runlog.rows import Layer as Layer
 from cvtui.runlog.rows import LayerStats as LayerStats
 from cvtui.runlog.rows import ModuleFact as ModuleFact
+from cvtui.runlog.rows import RateGroup as RateGroup
 from cvtui.runlog.rows import WeightFact as WeightFact
 
 FORMAT_VERSION = "1.0"
@@ -56,6 +57,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     """The schedule as this process begins: the full rate `lr` and its `name`, other than the recipe's where the rate
     was set by hand; `drops` of a plateau; `shift`: (step + shift) / steps_per_epoch is the epoch, where images were
     added or removed in mid-run."""
+    rates: list[RateGroup] = []
+    """Parts of the net with a rate of their own or frozen, the head's last; none where all train at `lr`."""
     kind: str = ""
     """What trains: `engine` (a recipe: the run can be resumed, forked, repeated), `watch` (a custom training loop,
     which only its script can repeat) or `lab`. Older logs lack it; readers derive it from `recipe`."""

@@ -19,6 +19,17 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """A `layers` record has a row of this name."""
 
 
+class RateGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Layers that train at one share of the learning rate, or not before an epoch."""
+
+    factor: float
+    """Their rate is this times the `lr` of each step."""
+    layers: list[str]
+    """Names of the modules whose parameters these are."""
+    frozen: bool = False
+    """They are not trained before the recipe's `unfreeze_at`; never, where that is 0."""
+
+
 class Histogram(msgspec.Struct, frozen=True):
     """Counts in 32 bins of equal width."""
 

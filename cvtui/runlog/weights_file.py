@@ -9,6 +9,14 @@ from cvtui.runlog.folder import RunFolder, is_run
 from cvtui.runlog.fork import checkpoint_file
 
 
+def weights_in(text: str, runs: Path) -> str:
+    """Return `text`, or the path of the run that it names below `runs`, where that is another folder than ./runs."""
+    path = Path(text).expanduser()
+    if text in ("", "default") or path.exists() or runs.absolute() == Path("runs").absolute():
+        return text
+    return str(runs / text) if is_run(runs / text) else text
+
+
 def find_weights(text: str) -> Path:
     """Return the file that is meant: itself, or the best checkpoint of a run. RequestError."""
     path = Path(text).expanduser()

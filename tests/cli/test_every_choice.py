@@ -71,6 +71,9 @@ def words() -> Iterator[tuple[str, str]]:
     yield "--freeze all-but-head", ""
     yield "--freeze until:conv1", ""
     yield "--freeze '*.bias'", ""
+    yield "--unfreeze-at 2", "--freeze all-but-head --net conv8s2-bn-relu-fc"
+    yield "--lr-backbone 0.1x", ""
+    yield "--layer-decay 0.75", ""
     yield "--scale-lr 32", ""
     yield "--accumulate 2", ""
     yield "--batch-size auto", "--limit 100 --epochs 12"
@@ -146,7 +149,7 @@ WRONG = {
     "warmup": "soon", "device": "gpu", "keep": "lsat", "save_every": "5 minutes", "net": "conv32-rleu-fc",
     "size": "large", "augment": "flpi", "mix": "mixip", "only": "eleven", "name": "a/b",
     "max_time": "2 days",
-    "freeze": "the head",
+    "freeze": "the head", "lr_backbone": "a tenth",
 }  # fmt: skip
 """A wrong text for each kind of field, or for a field by its name."""
 

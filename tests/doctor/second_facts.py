@@ -40,6 +40,8 @@ def kept(log: SecondReader, parts: Said, _said: Said) -> None:
     _listed(log, "frozen" if parts["how"].startswith("frozen") else "left_out", parts["names"])
     if not parts["how"].startswith("frozen"):
         need(set(log.facts["left_out"]) <= set(log.facts["no_gradient"]), "some of them get a gradient")
+    elif parts["until"] or log.run["recipe"].get("unfreeze_at"):
+        need(parts["until"] == f"{log.run['recipe']['unfreeze_at']:,}", "they thaw at another epoch")
 
 
 def share_kept(log: SecondReader, parts: Said, said: Said) -> None:

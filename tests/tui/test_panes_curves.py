@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvtui.runlog.axes import Positions, Smoothed, Smoother, epoch_middles, position, speed
-from cvtui.runlog.events import Steps
+from cvtui.runlog.events import RateGroup, Steps
 from cvtui.runlog.history import History
+from cvtui.tui.panes.layer_rows import layer_rows
+from cvtui.tui.panes.layers_table import widths_of
 from cvtui.tui.panes.predictions import UpcomingRates, predict, time_left
+from cvtui.tui.panes.rate import parts_of
 from tests.tui.written_runs import PLAIN, SECONDS_A_STEP, WrittenRun
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=400)
@@ -156,6 +159,42 @@ def test_the_rate_ahead_is_the_schedule(run: WrittenRun) -> None:
     assert steps[0] == 30
     assert steps[-1] == 91
     np.testing.assert_allclose(rates, [run.checked.schedule.lr_at(int(step)) for step in steps])
+
+
+def rates(*parts: tuple[float, list[str], bool]) -> list[RateGroup]:
+    return [RateGroup(factor=factor, layers=layers, frozen=frozen) for factor, layers, frozen in parts]
+
+
+def test_parts_with_rates_of_their_own_have_lines_and_cells(tmp_path: Path) -> None:
+    recipe = msgspec.structs.replace(PLAIN, freeze="conv*", unfreeze_at=5, lr_backbone="0.1x")
+    groups = rates((0.1, ["conv1", "conv2"], True), (0.1, ["fc1"], False), (1.0, ["fc2"], False))
+    run = WrittenRun(tmp_path, recipe=recipe, rates=groups)
+    run.step(4 * run.per_epoch)
+    history = read(run)
+    found = [(part.name, part.factor, part.begins) for part in parts_of(history)]
+    assert found == [
+        ("0.1x conv1 … conv2, from epoch 5", 0.1, 4 * run.per_epoch), ("0.1x fc1", 0.1, None), ("1x fc2", 1.0, None)
+    ]  # fmt: skip
+    cells = {row.name: row.rate for row in layer_rows(history)[0]}
+    assert (cells["conv1"], cells["fc1"], cells["fc2"], cells["pool1"]) == ("ep 5: 0.1x", "0.1x", "1x", "")
+    assert widths_of(layer_rows(history)[0])["rate"] == 10
+    run.step(1)
+    history.poll()
+    assert {row.name: row.rate for row in layer_rows(history)[0]}["conv1"] == "0.1x"
+
+
+def test_one_rate_has_one_line_and_no_column(run: WrittenRun, tmp_path: Path) -> None:
+    history = read(run)
+    assert [(part.name, part.factor) for part in parts_of(history)] == [("", 1.0)]
+    assert widths_of(layer_rows(history)[0])["rate"] == 0
+    frozen = WrittenRun(tmp_path, "frozen", rates=rates((1.0, ["conv1"], True), (1.0, ["fc2"], False)))
+    assert [part.name for part in parts_of(read(frozen))] == [""], "what stays frozen has no rate"
+    assert {row.name: row.rate for row in layer_rows(read(frozen))[0]}["conv1"] == "frozen"
+
+
+def test_of_many_rates_the_ends_and_some_between_are_drawn(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path, rates=rates(*((0.75**stage, [f"block{stage}"], False) for stage in range(9, -1, -1))))
+    assert [part.factor for part in parts_of(read(run))] == pytest.approx([0.75**9, 0.75**6, 0.75**3, 1.0])
 
 
 def test_a_rate_set_by_hand_scales_what_is_ahead(run: WrittenRun) -> None:

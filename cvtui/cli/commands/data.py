@@ -92,29 +92,29 @@ def provide(
 
 
 def provide_weights(recipe: Recipe, *, download: bool) -> None:
-    """Check that the file of the recipe's weights is there; with `download`, fetch a library's own. RequestError."""
+    """Check that the recipe's weights are there; with `download`, fetch a library's own. RequestError."""
     from cvtui.recipe.net_target import parse_target
     from cvtui.runlog.weights_file import find_weights
 
     if recipe.weights == "default":
-        if download:
-            from cvtui.engine.nn.weights_library import default_weights
+        from cvtui.engine.nn.weights_library import default_weights
 
-            default_weights(parse_target(recipe.net), download=True)
+        default_weights(parse_target(recipe.net), download=download)
     elif recipe.weights:
         find_weights(recipe.weights)
 
 
-def need(recipe: Recipe) -> None:
+def need(recipe: Recipe, *, weights: bool = True) -> None:
     """Check before anything starts that the recipe's set and weights are there and its net fits into the memory.
 
-    RequestError says how to get the set.
+    RequestError says how to get the set. weights: False for what goes on from a checkpoint, which holds them.
     """
     from cvtui.recipe.memory_check import check_machine
     from cvtui.recipe.validation import check
 
     provide(recipe.data, recipe.data_dir, download=False)
-    provide_weights(recipe, download=False)
+    if weights:
+        provide_weights(recipe, download=False)
     check_machine(check(recipe))
 
 

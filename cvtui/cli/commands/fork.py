@@ -76,7 +76,7 @@ def fork(
             hint=f"--epochs {saved.epoch + 5} trains five more, --epoch N begins earlier",
         )
     check_runs_folder(runs, name or None)
-    need(checked.recipe)
+    need(checked.recipe, weights=False)
     hooks = hooks_of(on_end, notify)
     folder = run_fork.fork(parent, saved, runs, name, dumps(checked.asked))
     if no_ui or as_json:

@@ -91,9 +91,11 @@ def lottery(
     the paper promises holds here.
     """
     given = {name: text for name, text in options.items() if text is not None}
-    base = make_recipe(recipe, given)
+    base = make_recipe(recipe, given, runs)
     if base.auto:
         raise RequestError("--batch-size: all rounds of a lottery take one batch size; give a number in place of auto")
+    if base.recipe.freeze:
+        raise RequestError(f"--freeze: {base.recipe.freeze} does not go with a lottery, which prunes what was trained")
     if rewind_steps >= base.total_steps:
         raise RequestError(f"--rewind-steps: {rewind_steps:,} is not allowed; the run has {base.total_steps:,} steps")
     check_runs_folder(runs, base.recipe.name or None)

@@ -45,7 +45,7 @@ def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json:
     from cvtui.compare.lr_search import LrFinder
 
     given = {name: text for name, text in options.items() if text is not None}
-    checked = make_recipe(recipe, given)
+    checked = make_recipe(recipe, given, runs)
     need(checked.recipe)
     if not as_json:
         tell_notes(checked.data.notes)

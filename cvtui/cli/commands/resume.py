@@ -66,7 +66,7 @@ def resume(
         )
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)
-    need(checked.recipe)
+    need(checked.recipe, weights=False)
     hooks = hooks_of(on_end, notify)
     if no_ui or as_json:
         from cvtui.cli.follow import follow

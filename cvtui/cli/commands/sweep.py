@@ -47,7 +47,7 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
             raise RequestError(f"{FIELDS[name].option}: {given[name]!r} holds no value")
     if not any(len(values) > 1 for values in lists.values()):
         raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
-    base = make_recipe(recipe, {name: values[0] for name, values in lists.items()}).asked
+    base = make_recipe(recipe, {name: values[0] for name, values in lists.items()}, runs).asked
     entrants = expand(base, lists)
     if jobs > 1 and any(entrant.checked.auto for entrant in entrants):
         raise RequestError(

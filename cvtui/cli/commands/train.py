@@ -80,7 +80,7 @@ train.params[1:1] = recipe_options()
 
 def _checked(path: str | None, changes: Mapping[str, str], runs: Path) -> Checked:
     """Check the recipe, the place of its run and what the machine has for it. RequestError."""
-    checked = make_recipe(path, changes)
+    checked = make_recipe(path, changes, runs)
     check_runs_folder(runs, changes.get("name"))
     if path is not None or changes:
         from cvtui.recipe.memory_check import check_machine
@@ -97,14 +97,21 @@ def _provide(checked: Checked, download: bool) -> None:
     provide_weights(checked.recipe, download=download)
 
 
-def make_recipe(path: str | None, changes: Mapping[str, str]) -> Checked:
-    """Return the checked recipe of a file (or the defaults) with the command line's changes. RequestError."""
+def make_recipe(path: str | None, changes: Mapping[str, str], runs: Path = Path("runs")) -> Checked:
+    """Return the checked recipe of a file (or the defaults) with the command line's changes. RequestError.
+
+    runs: where `weights` may name a run.
+    """
+    from msgspec.structs import replace
+
     from cvtui.recipe.toml import override
     from cvtui.recipe.validation import check
+    from cvtui.runlog.weights_file import weights_in
 
     base = Recipe() if path is None else _base(_recipe_file(path))
     try:
-        return check(override(base, changes))
+        made = override(base, changes)
+        return check(replace(made, weights=weights_in(made.weights, runs)))
     except RequestError as error:
         raise _named(error, path, changes) from None
 

@@ -121,18 +121,21 @@ def not_trained(obs: Observations) -> RuleResult | None:
         )
     if facts.frozen:
         frozen = max(facts.frozen_count or 0, len(facts.frozen))
-        return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)")
+        at = obs.recipe.get("unfreeze_at")
+        until = at if isinstance(at, int) and not obs.own_loop else 0
+        return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until)
     return _stands_still(obs)
 
 
-def _kept(names: list[str], kept: int, count: int, how: str) -> RuleResult:
+def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0) -> RuleResult:
     """Note parameters that are frozen: it takes a line that says so, so it is no fault.
 
-    `names`: the first of the `kept`, of `count` in all; `how`: what follows "are".
+    `names`: the first of the `kept`, of `count` in all; `how`: what follows "are"; `until`: the epoch that thaws them.
     """
     verb = f"are {how}" if kept > 1 else f"is {how.replace('get', 'gets', 1)}"
+    before = f" before epoch {until:,}" if until else ""
     return RuleResult(
-        f"{some(names, count=kept)} {verb} and will not change; all is well if that is meant.",
+        f"{some(names, count=kept)} {verb} and will not change{before}; all is well if that is meant.",
         layer=names[0].rpartition(".")[0],
         value=kept,
         threshold=0,

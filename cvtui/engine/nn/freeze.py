@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -16,8 +17,17 @@ from cvtui.recipe.net_target import is_target
 ALL_BUT_HEAD, UNTIL = "all-but-head", "until:"
 
 
-def freeze(model: nn.Module, how: str, net: str, size: Size) -> str:
-    """Freeze a part of `model`, which is on the CPU; return a line that tells what.
+class Frozen(NamedTuple):
+    """What was frozen of a model."""
+
+    names: tuple[str, ...] = ()
+    """Of the parameters that were trained before."""
+    told: str = ""
+    """A line for the log."""
+
+
+def freeze(model: nn.Module, how: str, net: str, size: Size) -> Frozen:
+    """Freeze a part of `model`, which is on the CPU.
 
     how: the recipe's `freeze`. RequestError where it matches nothing or leaves nothing to train.
     """
@@ -29,31 +39,69 @@ def freeze(model: nn.Module, how: str, net: str, size: Size) -> str:
         raise RequestError(f"freeze: {how!r} freezes no parameter of this net{_near(how, parameters)}")
     if not left:
         raise RequestError(f"freeze: {how!r} leaves nothing to train; freeze less, {ALL_BUT_HEAD} for example")
+    frozen = tuple(name for name, parameter in kept.items() if parameter.requires_grad)
     for parameter in kept.values():
         parameter.requires_grad_(False)
-    norms = [
-        module
-        for name, module in model.named_modules()
-        if isinstance(module, _BatchNorm) and _is_whole(name, module, names)
-    ]
-    for norm in norms:
-        norm.__dict__["keeps_statistics"] = True  # copies of the model keep it
+    norms = _keep_norms(model, names)
     numbers, whole = (sum(p.numel() for p in group.values()) for group in (kept, parameters))
     owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in left))
     trained = ", ".join(owners[:4]) + (f" and {len(owners) - 4:,} more" if len(owners) > 4 else "")
     also = f"; batch norms that keep their statistics: {len(norms):,}" if norms else ""
-    return (
+    told = (
         f"freeze {how}: {len(kept):,} of {len(parameters):,} parameter tensors ({numbers:,} of {whole:,} numbers) are "
         f"not trained; trained: {trained}{also}"
     )
+    return Frozen(frozen, told)
+
+
+def thaw(model: nn.Module, names: Iterable[str]) -> str:
+    """Train the parameters `names` that `freeze` froze, and the batch norms among them; return a line that tells."""
+    parameters = dict(model.named_parameters())
+    thawed = [parameters[name] for name in names]
+    for parameter in thawed:
+        parameter.requires_grad_(True)
+    norms = [module for module in model.modules() if _keeps_statistics(module)]
+    by_code = {name for name, parameter in parameters.items() if not parameter.requires_grad}
+    for module in norms:
+        del module.__dict__["keeps_statistics"]
+    again = len(norms) - len(_keep_norms(model, by_code))
+    also = f"; batch norms whose statistics follow the batches again: {again:,}" if again else ""
+    numbers = sum(parameter.numel() for parameter in thawed)
+    return f"{len(thawed):,} frozen parameter tensors ({numbers:,} numbers) are trained from here on{also}"
+
+
+def keep_frozen_norms(model: nn.Module) -> str:
+    """Keep the statistics of batch norms that a net's own code has frozen; return a line that tells, or ""."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    norms = _keep_norms(model, frozen) if frozen else []
+    if not frozen:
+        return ""
+    also = f"; its batch norms keep their statistics there: {len(norms):,}" if norms else ""
+    return f"frozen by the net's own code (requires_grad is False): {len(frozen):,} parameter tensors{also}"
+
+
+def _keep_norms(model: nn.Module, frozen: Collection[str]) -> list[_BatchNorm]:
+    """Mark the batch norms whose parameters are all frozen; return them."""
+    norms = [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and _is_whole(name, module, frozen)
+    ]
+    for norm in norms:
+        norm.__dict__["keeps_statistics"] = True  # copies of the model keep it
+    return norms
 
 
 def train_mode(model: nn.Module) -> None:
     """Put the model in training mode, but for the batch norms of its frozen parts."""
     model.train()
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and getattr(module, "keeps_statistics", False):
+        if _keeps_statistics(module):
             module.eval()
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and bool(module.__dict__.get("keeps_statistics"))
 
 
 def _frozen_names(model: nn.Module, how: str, net: str, size: Size) -> set[str]:
@@ -62,7 +110,7 @@ def _frozen_names(model: nn.Module, how: str, net: str, size: Size) -> set[str]:
     modules = [name for name, _ in model.named_modules()]
     every = {name for names in owned.values() for name in names}
     if how == ALL_BUT_HEAD:
-        head = _head(model, net, size)
+        head = head_of(model, net, size, "freeze")
         return every - set(owned[modules.index(head)])
     if how.startswith(UNTIL):
         wanted = how.removeprefix(UNTIL)
@@ -78,21 +126,23 @@ def _tensors(name: str, module: nn.Module) -> Iterator[str]:
         yield f"{name}.{own}" if name else own
 
 
-def _head(model: nn.Module, net: str, size: Size) -> str:
-    """Return the name of the last fc or 1x1 conv that is called; of an expression the last layer with weights."""
+def head_of(model: nn.Module, net: str, size: Size, field: str) -> str:
+    """Return the name of the last fc or 1x1 conv that is called; of an expression the last layer with weights.
+
+    RequestError, about `field` of the recipe, where there is none.
+    """
     if is_target(net):
         head = called_head(model, net, size)
     else:
         layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
         head = layers[-1] if layers else ""
     if not head:
-        raise RequestError(
-            f"freeze: this net has no last fc or 1x1 conv, so {ALL_BUT_HEAD} names no head; use until:NAME"
-        )
+        way = f"so {ALL_BUT_HEAD} names no head; use until:NAME" if field == "freeze" else "so all is the backbone"
+        raise RequestError(f"{field}: this net has no last fc or 1x1 conv, {way}")
     return head
 
 
-def _is_whole(name: str, norm: _BatchNorm, frozen: set[str]) -> bool:
+def _is_whole(name: str, norm: _BatchNorm, frozen: Collection[str]) -> bool:
     """Return True where all parameters of a batch norm are frozen; without any, where its statistics are."""
     own = [f"{name}.{parameter}" for parameter, value in norm._parameters.items() if value is not None]
     return all(one in frozen for one in own) if own else f"{name}.running_mean" in frozen

@@ -59,13 +59,15 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet
 
 
 def _check_weights(model: nn.Module, target: NetTarget, size: Size) -> None:
-    """Give lazy layers their sizes, and check that all weights are float32. RequestError."""
+    """Give lazy layers their sizes, and check that all weights and buffers are float32. RequestError."""
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         _real_pass(model, target, size)
-    other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
+    named = (*model.named_parameters(), *model.named_buffers())
+    other = next(((name, t) for name, t in named if t.is_floating_point() and t.dtype != torch.float32), None)
     if other is not None:
-        kind = str(other).removeprefix("torch.")
-        raise RequestError(f"{target}: has {kind} weights; training is in float32: return model.float()")
+        kind = str(other[1].dtype).removeprefix("torch.")
+        what = f"{kind} weights" if isinstance(other[1], nn.Parameter) else f"a {kind} buffer {other[0]}"
+        raise RequestError(f"{target}: has {what}; training is in float32: return model.float()")
 
 
 def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:

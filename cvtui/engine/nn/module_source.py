@@ -216,9 +216,17 @@ def _called(target: NetTarget, build: Callable[..., Any], options: dict[str, Any
     except (Exception, SystemExit) as error:
         raise RequestError(f"{target}: {_why(error, build, target)}") from error
     if not isinstance(model, nn.Module):
-        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
-        raise RequestError(f"{target}: gives {what}, not a torch.nn.Module")
+        raise RequestError(f"{target}: {_no_model(model, target)}")
     return model
+
+
+def _no_model(made: object, target: NetTarget) -> str:
+    """Say what was built instead of a model, and where brackets are missing."""
+    if isinstance(made, type) and issubclass(made, nn.Module):
+        name = made.__name__
+        return f"gives the class {name}, no model: add brackets, `return {name}()` in {target.name.rpartition('.')[2]}"
+    what = f"the class {made.__name__}" if isinstance(made, type) else f"a {type(made).__name__}"
+    return f"gives {what}, not a torch.nn.Module"
 
 
 def _why(error: BaseException, build: Callable[..., Any], target: NetTarget) -> str:

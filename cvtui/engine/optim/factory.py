@@ -7,7 +7,7 @@ and state keep every bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -18,7 +18,8 @@ from torch.optim import Adagrad, Optimizer, RMSprop
 
 from cvtui.engine.optim.fused_adam import Adam, AdamW
 from cvtui.engine.optim.fused_sgd import SGD
-from cvtui.engine.optim.skippable import Flat, Groups, Together, has_muon, muon_and_adamw
+from cvtui.engine.optim.groups import Groups, held_by, parameter_groups
+from cvtui.engine.optim.skippable import Flat, Together, has_muon, muon_and_adamw
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.optimizers import OptimizerChoice
 from cvtui.recipe.choices.spec import Chosen
@@ -170,34 +171,41 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 """By the names of `cvtui.recipe.choices.optimizers.OPTIMIZERS`."""
 
 
-def make_optimizer(model: nn.Module, choice: Chosen[OptimizerChoice], recipe: Recipe) -> Optimizer:
-    """Make the optimiser over all parameters of `model`, which must be on its device already."""
-    return OPTIMIZERS[choice.name](
-        parameter_groups(model, recipe.weight_decay), with_full_rate(recipe), **choice.values
-    )
+def make_optimizer(
+    model: nn.Module,
+    choice: Chosen[OptimizerChoice],
+    recipe: Recipe,
+    factors: Mapping[str, float] | None = None,
+) -> Optimizer:
+    """Make the optimiser over all parameters of `model` that are trained, which must be on its device already.
 
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
-    """Group parameters: weights of layers decay; biases, norms and tokens don't (that regularises nothing).
-
-    A weight is a table of at least two axes of a conv, an fc, an attention or the like; not of a norm or an embedding,
-    and no parameter that a model holds by itself (a class token, a place's code). The last weight among the decaying
-    ones is the classifier's. Frozen parameters (`requires_grad` False) are in no group.
+    factors: share of the rate by parameter name, where it is not 1.
     """
-    decaying: dict[int, nn.Parameter] = {}
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter.requires_grad and _decays(module, name, parameter):
-                decaying.setdefault(id(parameter), parameter)
-    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in decaying]
-    groups: Groups = [
-        {"params": list(decaying.values()), "weight_decay": weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+    return _made(parameter_groups(model, recipe.weight_decay, factors), choice, recipe)
 
 
-def _decays(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
-    if parameter.dim() < 2 or "weight" not in name:
-        return False
-    return "Norm" not in type(module).__name__ and not isinstance(module, nn.Embedding)
+def add_parameters(
+    optimizer: Optimizer,
+    model: nn.Module,
+    choice: Chosen[OptimizerChoice],
+    recipe: Recipe,
+    factors: Mapping[str, float] | None = None,
+) -> None:
+    """Give the optimiser the parameters that it lacks, as groups that begin anew; it stays the same object."""
+    groups = parameter_groups(model, recipe.weight_decay, factors, held_by(optimizer))
+    for group in groups:
+        group["last"] = False  # the classifier's weight is held already
+    more = _made(groups, choice, recipe)
+    if isinstance(optimizer, Together):
+        assert isinstance(more, Together)
+        optimizer.take(more)
+    else:
+        optimizer.param_groups.extend(more.param_groups)
+        optimizer.state.update(more.state)
+
+
+def _made(groups: Groups, choice: Chosen[OptimizerChoice], recipe: Recipe) -> Optimizer:
+    full = with_full_rate(recipe)
+    for group in groups:
+        group["lr"] = full.lr * group["factor"]
+    return OPTIMIZERS[choice.name](groups, full, **choice.values)

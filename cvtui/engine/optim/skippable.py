@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-Groups = list[dict[str, Any]]
+from cvtui.engine.optim.groups import Groups, part_of
 
 
 class Together(Optimizer):
@@ -44,6 +44,13 @@ class Together(Optimizer):
         for part in self.parts:
             part.state = self.state
             part.param_groups = [groups.pop(0) for _ in part.param_groups]
+
+    def take(self, other: Together) -> None:
+        """Take the parts of another one, with their groups and state."""
+        self.parts += other.parts
+        self.param_groups += other.param_groups
+        self.state.update(other.state)
+        self._share()
 
     @torch.no_grad()
     def step(self, _closure: Any = None) -> None:  # type: ignore[override]
@@ -117,13 +124,16 @@ def has_muon() -> bool:
 
 
 def muon_and_adamw(groups: Groups, lr: float, options: dict[str, Any]) -> Optimizer:
-    """Make Muon for the first group's weights but the last, and AdamW for all others, at the same rate.
+    """Make Muon for the weights that decay but the classifier's, and AdamW for all others, at the same rate.
 
-    The last is the classifier's, which Muon's author leaves to AdamW. `options` are those of torch.optim.Muon.
+    The classifier's Muon's author leaves to AdamW. `options` are those of torch.optim.Muon.
     """
-    first, *others = groups
-    hidden, last = first["params"][:-1], first["params"][-1:]
-    rest: Groups = [{**first, "params": last}, *others]
+    hidden, rest = [], []
+    for group in groups:
+        end = len(group["params"]) - group["last"] if group["table"] else 0
+        hidden.append(part_of(group, slice(end)))
+        rest.append(part_of(group, slice(end, None)))
+    hidden, rest = ([group for group in part if group["params"]] for part in (hidden, rest))
     make = partial(torch.optim.Muon, lr=lr, **options)
-    parts: list[Optimizer] = [Flat([{**first, "params": hidden}], make)] if hidden else []
-    return Together([*parts, AdamW(rest, lr=lr, fused=True)])
+    parts: list[Optimizer] = [Flat(hidden, make)] if hidden else []
+    return Together([*parts, *([AdamW(rest, lr=lr, fused=True)] if rest else [])])

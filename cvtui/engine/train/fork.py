@@ -10,11 +10,11 @@ import torch
 from cvtui import door
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.observe.clock import Clock, EpochSums
+from cvtui.engine.optim.groups import load_state
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.initial_weights import read_weights
 from cvtui.engine.train.pixels_of_weights import make_preprocess
-from cvtui.engine.train.resume import load_optimizer
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.fingerprint import differences, same_classes
@@ -52,6 +52,7 @@ def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, l
     if training.ema is not None:
         training.ema.load(checkpoint.eval_weights(state))
     messages += _restore_position(training, state)
+    training.thaw(begun=True)
     _restore_plateau(training, state)
     messages += _restore_optimizer(training, state)
     _restore_random_state(training, state)
@@ -106,11 +107,6 @@ def _restore_optimizer(training: TrainingState, state: dict[str, Any]) -> list[s
     now = training.checked.optimizer.name
     if before != now:
         return [f"the optimizer's state begins anew: {before} → {now}"]
-    frozen = str(state["recipe"].get("freeze", ""))
-    if frozen != training.recipe.freeze:
-        return [
-            f"the optimizer's state begins anew: freeze {frozen or 'nothing'} → {training.recipe.freeze or 'nothing'}"
-        ]
     fresh = training.optimizer.param_groups
     saved = state["optimizer"].get("param_groups", ())
     for group, old in zip(fresh, saved, strict=False):
@@ -118,10 +114,14 @@ def _restore_optimizer(training: TrainingState, state: dict[str, Any]) -> list[s
             if bool(group.get(name)) != bool(old.get(name)):
                 return [f"the optimizer's state begins anew: {name} {old.get(name) or 0:g} → {group.get(name) or 0:g}"]
     try:
-        load_optimizer(training.optimizer, state["optimizer"])
+        kept, count = load_state(training.optimizer, state["optimizer"])
     except (RuntimeError, KeyError, ValueError):
         return ["the optimizer's state does not fit and begins anew"]
-    return []
+    if kept == count:
+        return []
+    changed = f"freeze {state['recipe'].get('freeze') or 'nothing'} → {training.recipe.freeze or 'nothing'}"
+    which = f"of {count:,} trained parameter tensors {kept:,} keep the optimizer's state"
+    return [f"{changed}: {which}; it begins anew for the other {count - kept:,}"]
 
 
 def _restore_plateau(training: TrainingState, state: dict[str, Any]) -> None:

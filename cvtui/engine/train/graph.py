@@ -12,6 +12,7 @@ watched, and batches of a size not met before run uncaptured.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -73,6 +74,10 @@ class CudaCapture:
         self._pool = graph.pool()
         return graph
 
+    def forget(self) -> None:
+        """Take other memory for the next capture: that of graphs that are gone can't be taken once more."""
+        self._pool = None
+
     @contextmanager
     def queue(self) -> Iterator[None]:
         """Run everything on the stream that is captured: autograd ties its nodes to the stream that they began on."""
@@ -129,8 +134,11 @@ class GraphStepper(Stepper):
         self._images = training.data.train
         self._capture_with = capture
         device = training.device
-        self.rate = torch.zeros((), device=device, dtype=torch.float32 if device.type == "cuda" else torch.float64)
-        self._rate = 0.0
+        self._kind = torch.float32 if device.type == "cuda" else torch.float64
+        self.rates = torch.zeros(0, device=device, dtype=self._kind)
+        """Learning rate of each distinct share (a parameter group's `factor`)."""
+        self._factors: list[float] = []
+        self._rate = math.nan
         self._rows = torch.zeros(ROWS, 3, device=device)
         self._row = torch.zeros(1, dtype=torch.int64, device=device)
         self._views = [(row[0], row[1], row[2:]) for row in self._rows.unbind()]
@@ -177,15 +185,34 @@ class GraphStepper(Stepper):
             tensor.copy_(drawn, non_blocking=True)
         if rate != self._rate:
             self._rate = rate
-            self.rate.fill_(rate)
+            self._fill_rates(rate)
         graph.replay()
         t.updated()
         loss, norm, accuracy = self._views[self._next]
         self._next = (self._next + 1) % ROWS
         self.recorder.step_reduced(rate, loss, norm, accuracy, index.shape[0])
 
+    def _fill_rates(self, rate: float) -> None:
+        """Put each share of this step's rate on the device."""
+        if self._factors == [1.0]:
+            self.rates.fill_(rate)
+        else:
+            shares = torch.tensor([rate * factor for factor in self._factors], dtype=self._kind)
+            self.rates.copy_(shares, non_blocking=True)
+
+    def restart(self) -> None:
+        """Drop the captured steps: parameters came to the optimizer; each batch size is captured anew."""
+        self._graphs.clear()
+        self._seen.clear()
+        self.rates, self._factors, self._rate = self.rates[:0], [], math.nan
+        if isinstance(self._capture_with, CudaCapture):
+            self._capture_with.forget()
+
     def _capture(self, size: int) -> _Graph:
         t = self.training
+        if not self._factors:
+            self._factors = sorted({group["factor"] for group in t.optimizer.param_groups}, reverse=True)
+            self.rates = torch.zeros(len(self._factors), device=t.device, dtype=self._kind)
         known = self._graphs[size] = self._inputs(size)
         if not self._can_update():
             self._give_up("the optimizer's rule has no kernel that takes its rate from the device")
@@ -219,7 +246,7 @@ class GraphStepper(Stepper):
         groups = t.optimizer.param_groups
         rates = [group["lr"] for group in groups]
         for group in groups:
-            group["lr"] = self.rate
+            group["lr"] = self.rates[self._factors.index(group["factor"])]
         try:
             batch = self._images.batch(known.index)
             loss, logits = training_step(_GraphState(t, known.drawn), batch)

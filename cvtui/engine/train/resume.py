@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.optim import Optimizer
 
 from cvtui import door
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.observe.clock import Clock, EpochSums
+from cvtui.engine.optim.groups import load_state
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.train import checkpoint
@@ -85,10 +85,11 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         training.model.load_state_dict(state["model"])
         if training.ema is not None:
             training.ema.load(checkpoint.eval_weights(state))
-        load_optimizer(training.optimizer, state["optimizer"])
+        training.step, training.epoch, training.batch_index = state["step"], state["epoch"], state["place"]
+        training.thaw(begun=True)
+        load_state(training.optimizer, state["optimizer"])
         if training.scaler is not None and "scaler" in state:
             training.scaler.load_state_dict(state["scaler"])
-        training.step, training.epoch, training.batch_index = state["step"], state["epoch"], state["place"]
         training.sums = EpochSums(**state["sums"])
         messages += _restore_schedule(training, state)
         training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
@@ -105,17 +106,6 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
     if training.device.type == "cuda" and "cuda" in random:
         torch.cuda.set_rng_state(random["cuda"], training.device)
     return messages
-
-
-def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Load the optimizer's state (velocities, moments, steps); its options stay those of the recipe.
-
-    (PyTorch's load_state_dict brings the options along.)
-    """
-    options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-    optimizer.load_state_dict(state)
-    for group, own in zip(optimizer.param_groups, options, strict=True):
-        group.update(own)
 
 
 def _restore_schedule(training: TrainingState, state: dict[str, Any]) -> list[str]:

@@ -21,13 +21,14 @@ from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Spl
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.freeze import freeze
+from cvtui.engine.nn.freeze import Frozen, freeze, keep_frozen_norms, thaw
 from cvtui.engine.nn.init import initialise, needs_batch
+from cvtui.engine.nn.layer_rates import rate_factors, told_factors
 from cvtui.engine.nn.model import Net
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.ema import Ema
-from cvtui.engine.optim.factory import make_optimizer
+from cvtui.engine.optim.factory import add_parameters, make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe, make_scaler, pick_device, repeat, set_threads
@@ -86,6 +87,12 @@ class TrainingState:
     """The same without weights."""
     optimizer: Optimizer
     schedule: Schedule
+    factors: dict[str, float] = field(default_factory=dict)
+    """Share of the rate by parameter name, where it is not 1."""
+    frozen: Frozen = field(default_factory=Frozen)
+    """What the recipe froze."""
+    thawed: bool = False
+    """It is trained by now."""
     ema: Ema | None = None
     """Running mean of the weights, where the recipe asks for one."""
     augment: Augment = field(default_factory=lambda: Augment((), 0))
@@ -190,15 +197,31 @@ class TrainingState:
         return index_batches(images, recipe.step_images, recipe.seed, epoch, first, **how)
 
     def update_lr(self) -> float:
-        """Give the optimizer the learning rate of this step; return it.
+        """Give the optimizer's groups their share of this step's learning rate; return it.
 
         On CUDA rounded to float32, in which a captured step has it.
         """
         rate = self.rates.at(self.schedule, self.step)
-        given = float(np.float32(rate)) if self.device.type == "cuda" else rate
         for group in self.optimizer.param_groups:
-            group["lr"] = given
+            share = rate * group["factor"]
+            group["lr"] = float(np.float32(share)) if self.device.type == "cuda" else share
         return rate
+
+    def thaw(self, *, begun: bool = False) -> str:
+        """Train what is frozen once the epoch of `unfreeze_at` begins; return a line that tells, or "".
+
+        The optimizer gets it as groups that begin anew. begun: only where that epoch's first step is done.
+        """
+        recipe, names = self.recipe, self.frozen.names
+        if self.thawed or not recipe.unfreeze_at or not names:
+            return ""
+        ahead = recipe.unfreeze_at - 1 - self.epoch
+        if ahead > 0 or (begun and ahead == 0 and not self.batch_index):
+            return ""
+        self.thawed = True
+        told = thaw(self.model, names)
+        add_parameters(self.optimizer, self.model, self.checked.optimizer, recipe, self.factors)
+        return f"epoch {self.epoch + 1:,}: {told}"
 
     def state(self) -> dict[str, Any]:
         """Return all that a checkpoint holds, to go on from here and to use the model elsewhere."""
@@ -268,12 +291,13 @@ def prepare(
     model = make_net(checked) if made is None else made
     start_weights(model, checked, data.train, preprocess)
     told = put_weights(model, weights, len(data.classes)) if weights is not None else []
-    told += [freeze(model, recipe.freeze, recipe.net, checked.data.size)] if recipe.freeze else []
+    frozen, factors, more = _parts_apart(model, checked)
+    told += more
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:
         begin(model, data.train, preprocess)
-    optimizer = make_optimizer(model, checked.optimizer, recipe)
+    optimizer = make_optimizer(model, checked.optimizer, recipe, factors)
     mix = Mix(checked.mix, len(data.classes), recipe.seed)
     told += [SEVERAL] if data.label_sets else []
     told += [*told_balance(recipe.balance, on_cpu.train.labels, data.classes), *mix.told()]
@@ -294,6 +318,8 @@ def prepare(
         validation_loss=make_loss(checked.loss),
         optimizer=optimizer,
         schedule=checked.schedule,
+        factors=factors,
+        frozen=frozen,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
         scaler=make_scaler(device, recipe.precision),
         augment=augment,
@@ -301,6 +327,17 @@ def prepare(
         label_table=label_table(on_cpu.label_sets, len(data.classes), device) if on_cpu.label_sets else None,
         fingerprint=_fingerprint(checked, on_cpu),
     )
+
+
+def _parts_apart(model: nn.Module, checked: Checked) -> tuple[Frozen, dict[str, float], list[str]]:
+    """Freeze what the recipe freezes; return that, the parameters' shares of the rate, and what is to be told."""
+    recipe, size = checked.recipe, checked.data.size
+    lines = [keep_frozen_norms(model)]
+    factors = rate_factors(model, recipe, size)
+    frozen = freeze(model, recipe.freeze, recipe.net, size) if recipe.freeze else Frozen()
+    until = f"; until epoch {recipe.unfreeze_at:,}" if recipe.unfreeze_at else ""
+    lines += [frozen.told + until if frozen.told else "", told_factors(factors)]
+    return frozen, factors, [line for line in lines if line]
 
 
 def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:

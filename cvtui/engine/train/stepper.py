@@ -36,6 +36,9 @@ class Stepper:
         """Do one training step and record it; nothing is read back from the device."""
         self._step(batch, self.training.update_lr())
 
+    def restart(self) -> None:
+        """Forget what was captured of a step that is another one now."""
+
     def _step(self, batch: Images, rate: float) -> None:
         loss, logits = training_step(self.training, batch)
         self.recorder.step(rate, loss, logits=logits, labels=self.training.counted(batch.labels))

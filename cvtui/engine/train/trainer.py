@@ -133,6 +133,7 @@ class Trainer:
     def train_epoch(self) -> None:
         """Train one epoch."""
         t = self.training
+        self.thaw()
         begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
         if thread_tuner is not None:
             thread_tuner.begin()
@@ -149,6 +150,13 @@ class Trainer:
                 self.checkpoint_files.save([("last", "last.pt")])
         self.recorder.flush()
         t.sums.seconds += t.clock.seconds() - begun
+
+    def thaw(self) -> None:
+        """Train what was frozen until this epoch, with a line in the log."""
+        if message := self.training.thaw():
+            train_mode(self.training.model)
+            self.stepper.restart()
+            self.recorder.write(Log(time=time.time(), text=message, step=self.training.step))
 
     def log_nonfinite(self, step: int) -> None:
         """Log the finding about the first value that is not finite, once a run."""

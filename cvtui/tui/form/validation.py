@@ -24,7 +24,7 @@ from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.recipe.net_target import is_target
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
-from cvtui.runlog.weights_file import find_weights
+from cvtui.runlog.weights_file import find_weights, weights_in
 from cvtui.tui.form.field_values import Problem
 
 
@@ -73,6 +73,8 @@ def validate(texts: Mapping[str, str], runs: Path | None = None) -> Validation:
         problems["name"] = problem
     if runs is not None and {"data", "data_dir"} <= set(values) and (problem := _not_downloaded(values)):
         problems["data"] = problem
+    if runs is not None and "weights" not in problems:
+        values["weights"] = _weights_in(str(values["weights"]), runs)
     if runs is not None and "weights" not in problems and (problem := _no_weights(str(values["weights"]))):
         problems["weights"] = problem
     if not problems:
@@ -167,6 +169,13 @@ def _name_taken(runs: Path, name: str) -> Problem | None:
     except (OSError, ValueError):
         return None
     return Problem(f"{str(runs / name)!r} exists already; choose another name") if exists else None
+
+
+def _weights_in(weights: str, runs: Path) -> str:
+    try:
+        return weights_in(weights, runs)
+    except (OSError, ValueError):
+        return weights  # a name that no file can have
 
 
 def _no_weights(weights: str) -> Problem | None:

@@ -40,6 +40,8 @@ class LayerRow:
     """None for a layer that is not watched, or before the first sample."""
     predicted_std: float | None
     health: Health
+    rate: str = ""
+    """Its share of the learning rate, where parts differ: "0.1x", "frozen", "ep 5: 0.1x" (frozen until epoch 5)."""
 
 
 def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow], int | None]:
@@ -51,6 +53,7 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
     sampled = history.latest_layers if step is None else history.layers_at(step)
     stats = {} if sampled is None else {layer.name: layer for layer in sampled.layers}
     predicted = predicted_stds(history)
+    rates = shares_of_rate(history)
     known: list[Layer] = [] if run is None else run.layers
     rows = []
     for layer in known:
@@ -58,7 +61,13 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
         std = predicted.get(layer.name)
         rows.append(
             LayerRow(
-                clean(layer.name), clean(layer.expression), layer.output, layer_stats, std, health(layer_stats, std)
+                clean(layer.name),
+                clean(layer.expression),
+                layer.output,
+                layer_stats,
+                std,
+                health(layer_stats, std),
+                rates.get(layer.name, ""),
             )
         )
     for name, layer_stats in stats.items():  # a custom loop may log no layer table
@@ -73,6 +82,32 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
             )
         )
     return rows, None if sampled is None else sampled.step
+
+
+def shares_of_rate(history: History) -> dict[str, str]:
+    """Return {layer: its share of the learning rate} in words; {} where all train at one rate."""
+    run = history.run
+    if run is None:
+        return {}
+    at = thaws_at(history)
+    epoch = run.recipe.get("unfreeze_at")
+    found: dict[str, str] = {}
+    for group in run.rates:
+        text = f"{group.factor:.3g}x"
+        if group.frozen and (at is None or history.steps_done <= at):
+            text = "frozen" if at is None else f"ep {epoch}: {text}"
+        for layer in group.layers:
+            found[layer] = text if found.get(layer, text) == text else "several"
+    return found
+
+
+def thaws_at(history: History) -> int | None:
+    """Return the step from which on frozen layers are trained; None where they stay frozen."""
+    run = history.run
+    at = run.recipe.get("unfreeze_at") if run is not None else None
+    if run is None or not isinstance(at, int) or at < 2:
+        return None
+    return (at - 1) * run.steps_per_epoch - run.shift
 
 
 def predicted_stds(history: History) -> dict[str, float]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GLYPHS = {"good": "●", "warn": "▲", "bad": "✗", "none": "·"}
 BINS = 32
 """Of the histograms: more cells show no more."""
-_QUIET = ("expression", "output", "predicted", "low", "high")
+_QUIET = ("expression", "output", "rate", "predicted", "low", "high")
 
 
 def widths_of(rows: Sequence[LayerRow]) -> dict[str, int]:
@@ -30,9 +30,12 @@ def widths_of(rows: Sequence[LayerRow]) -> dict[str, int]:
         "name": lambda row: row.name,
         "expression": lambda row: row.expression,
         "output": lambda row: size_text(row.output),
+        "rate": lambda row: row.rate,
     }
     for key, text in texts.items():
         asked[key] = max([asked[key], *(len(text(row)) for row in rows)])
+    if not any(row.rate for row in rows):
+        asked["rate"] = 0  # all train at one rate
     return {**asked, "histogram": BINS}
 
 
@@ -76,6 +79,7 @@ class LayersTable(Grid[LayerRow]):
         Column(key="name", title="layer", least=6, stretch=2),
         Column(key="expression", title="expression", need=7, least=10, most=24),
         Column(key="output", title="output", need=6, least=8),
+        Column(key="rate", title="rate", align="right", need=3, least=6, most=11),
         Column(key="mean", title="mean ±   std", align="right", least=16),
         Column(key="predicted", title="predicted", align="right", need=8, least=9),
         Column(key="low", title="min", align="right", need=9, least=6),
@@ -143,6 +147,8 @@ class LayersTable(Grid[LayerRow]):
                 return row.expression
             case "output":
                 return size_text(row.output)
+            case "rate":
+                return row.rate
             case "predicted":
                 return "" if row.predicted_std is None else significant(row.predicted_std)
         return "" if row.stats is None else CELLS[key](row.stats)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from cvtui.engine.nn.freeze import freeze, train_mode
+from cvtui.engine.nn.freeze import freeze, keep_frozen_norms, train_mode
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import prepare
 from cvtui.engine.train.step import training_step
@@ -108,10 +108,28 @@ def test_the_head_of_code_is_the_one_that_is_called_last() -> None:
             return self.out(self.body(x.flatten(1)))
 
     model = Odd()
-    told = freeze(model, "all-but-head", "mine:Odd", (8, 8, 1))
+    told = freeze(model, "all-but-head", "mine:Odd", (8, 8, 1)).told
     assert names(model) == ["out.weight", "out.bias"]
     assert "4 of 6 parameter tensors" in told
     assert "trained: out" in told
+
+
+def test_batch_norms_that_the_nets_own_code_froze_keep_their_statistics() -> None:
+    made = training(net=NET)
+    for parameter in (*made.model.conv1.parameters(), *made.model.bn1.parameters()):  # type: ignore[union-attr]
+        parameter.requires_grad_(False)
+    told = keep_frozen_norms(made.model)
+    assert told == (
+        "frozen by the net's own code (requires_grad is False): 4 parameter tensors; its batch norms keep their "
+        "statistics there: 1"
+    )
+    before = copy.deepcopy(made.model.state_dict())
+    train_mode(made.model)
+    made.model(torch.randn(8, 1, 8, 8))
+    after = made.model.state_dict()
+    assert torch.equal(after["bn1.running_mean"], before["bn1.running_mean"])
+    assert not torch.equal(after["bn2.running_mean"], before["bn2.running_mean"])
+    assert keep_frozen_norms(training(net=NET).model) == ""
 
 
 def test_a_fork_may_unfreeze_and_a_resume_may_not(tmp_path: Path) -> None:
@@ -124,7 +142,8 @@ def test_a_fork_may_unfreeze_and_a_resume_may_not(tmp_path: Path) -> None:
     assert train(child)[0] == 0
     before, after = (torch.load(one.checkpoints / "last.pt", weights_only=True)["model"] for one in (run, child))
     assert not torch.equal(before["conv1.weight"], after["conv1.weight"])
-    assert "optimizer's state begins anew: freeze all-but-head → nothing" in child.events.read_text()
+    kept = "freeze all-but-head → nothing: of 10 trained parameter tensors 2 keep the optimizer's state"
+    assert kept in child.events.read_text()
 
 
 def test_the_running_mean_leaves_frozen_weights_to_the_last_bit() -> None:

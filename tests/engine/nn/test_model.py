@@ -16,7 +16,7 @@ from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.engine.nn.init import INITS
 from cvtui.engine.nn.model import BitDropout, Net, ReLU
-from cvtui.engine.optim.factory import parameter_groups
+from cvtui.engine.optim.groups import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, generator
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.inits import INITS as CHOICES

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.nn.summary import summarize_target
-from cvtui.engine.optim.factory import parameter_groups
+from cvtui.engine.optim.groups import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import prepare
@@ -93,6 +93,11 @@ def words():
 
 def needs(depth, width):
     return fixed()
+
+def double():
+    model = fixed()
+    model.register_buffer("scale", torch.zeros(2, dtype=torch.float64))
+    return model
 
 def half():
     return fixed().half()
@@ -232,7 +237,8 @@ def test_the_seed_decides_the_weights(net: str) -> None:
         ("mine_for_a_test:raises", "raised ValueError: no such luck"),
         ("mine_for_a_test:Leaves", "SystemExit: 9"),
         ("mine_for_a_test:maps", "puts out N x 10x8x8; an image classifier gives N x classes"),
-        ("mine_for_a_test:words", "gives the class Module, not a torch.nn.Module"),
+        ("mine_for_a_test:words", "gives the class Module, no model: add brackets, `return Module()` in words"),
+        ("mine_for_a_test:double", "has a float64 buffer scale; training is in float32: return model.float()"),
         ("mine_for_a_test:half", "has float16 weights; training is in float32: return model.float()"),
         ("mine_for_a_test:still", "none of its parameters requires a gradient, so there is nothing to train"),
         ("mine_for_a_test:number", "is a int"),

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.optim import skippable
-from cvtui.engine.optim.factory import OPTIMIZERS, fuses_adagrad, parameter_groups
+from cvtui.engine.optim.factory import OPTIMIZERS, fuses_adagrad
+from cvtui.engine.optim.groups import parameter_groups
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES

@@ -96,6 +96,7 @@ CASES: dict[str, dict[str, Any]] = {
         "augment": "flip, shift(1), crop(1), rotate(10), cutout(2), jitter(0.2)",
     },
     "frozen but for the head": {"freeze": "all-but-head", "net": "conv4s2-bn-relu-fc"},
+    "momentum, each stage its rate": {"optimizer": "momentum", "layer_decay": 0.3, "net": "conv4s2-relu-conv4-relu-fc"},
     "adamw, mean of the weights": {"optimizer": "adamw", "ema": 0.9, "precision": "bfloat16"},
 }  # fmt: skip
 
@@ -109,6 +110,25 @@ def test_replayed_steps_give_the_bits_of_uncaptured_ones(
     capture = graphs()
     assert train(graphed)[0] == 0
     assert capture.captured == 1
+    assert capture.replayed >= 10
+    assert columns(graphed) == columns(plain)
+    assert_equal_runs(graphed, plain)
+
+
+def test_a_step_is_captured_anew_where_frozen_layers_thaw(tmp_path: Path, graphs: Graphs) -> None:
+    changes = {
+        **SHORT,
+        "epochs": 3,
+        "freeze": "all-but-head",
+        "unfreeze_at": 2,
+        "lr_backbone": "0.1x",
+        "net": "conv4s2-bn-relu-fc",
+    }
+    plain, graphed = (folder(tmp_path, name, **changes) for name in ("plain", "graphed"))
+    assert train(plain)[0] == 0
+    capture = graphs()
+    assert train(graphed)[0] == 0
+    assert capture.captured == 2
     assert capture.replayed >= 10
     assert columns(graphed) == columns(plain)
     assert_equal_runs(graphed, plain)

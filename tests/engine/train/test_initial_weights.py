@@ -6,10 +6,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from torch import Tensor, nn
 
+from cvtui.cli.commands.train import make_recipe
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.engine.train.initial_weights import Weights, put_weights
@@ -21,8 +23,11 @@ from cvtui.recipe.toml import dumps, from_table, loads, override
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
-from tests.cli.running import cvtui
+from cvtui.runlog.weights_file import find_weights
+from cvtui.tui.form.validation import validate
+from tests.cli.running import cvtui, within
 from tests.engine.making import history, train
+from tests.engine.stopping import stop_after
 
 pytestmark = pytest.mark.torch
 
@@ -225,6 +230,43 @@ def test_a_librarys_own_weights_are_taken_from_its_cache_only(tmp_path: Path, mo
     assert torch.equal(own["features.3.squeeze.weight"], theirs["features.3.squeeze.weight"])
     assert any(line.startswith("head left out (1,000 outputs") for line in told)
     assert any("were trained on 224x224, bilinear" in line for line in told)
+
+
+def test_weights_that_are_missing_are_refused_before_there_is_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torchvision")
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    net = ("--net", "torchvision:squeezenet1_1", "--data", "shapes", "--device", "cpu")
+    for line in (("--no-ui",), ("lr-find",)):
+        done = within(*line, *net, "--weights", "default", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "are not on this computer" in done.stderr
+        assert "--weights default --download fetches them" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("given")
+def test_a_run_is_looked_for_where_runs_says(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "elsewhere", "first", dumps(recipe()))
+    assert train(run)[0] == 0
+    found = make_recipe(None, {"weights": "first", "net": NET}, tmp_path / "elsewhere").recipe
+    assert found.weights == str(run.path)
+    texts = {name: str(value) for name, value in msgspec.to_builtins(recipe(weights="first")).items()}
+    validation = validate(texts, tmp_path / "elsewhere")
+    assert validation.recipe is not None, validation.problems
+    assert validation.recipe.weights == str(run.path)
+    assert make_recipe(None, {"weights": "first", "net": NET}).recipe.weights == "first"
+    with pytest.raises(RequestError, match="no file and no run 'first'"):
+        find_weights("first")
+
+
+def test_a_resume_does_without_the_file(given: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(given, "w.pt")
+    stop_after(RunFolder.create(tmp_path / "runs", "one", dumps(recipe(weights="w.pt", epochs=2))), 4)
+    Path("w.pt").unlink()
+    done = within("resume", "one", "--no-ui", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_from_the_command_line(given: dict[str, Tensor], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
 
 NET = "conv4s2-bn-relu-drop0.2-fc"
-BASE: dict[str, Any] = {"net": NET, "epochs": 4, "batch_size": 128, "warmup": "3"}
+BASE: dict[str, Any] = {"net": NET, "epochs": 4, "batch_size": 128, "warmup": "3", "freeze": "fc1.bias"}
 """12 steps an epoch."""
 OTHERS: dict[str, Any] = {
     "data": "shapes", "data_dir": "elsewhere", "size": "32", "bits": 12, "cache": "on", "val_share": 0.3,
@@ -33,7 +33,7 @@ OTHERS: dict[str, Any] = {
     "label_noise": 0.1, "imbalance": 0.5, "augment": "shift(1)", "mix": "mixup", "balance": "weights",
     "preprocess": "scale", "net": "fc8-relu-fc",
     "weights": "there.pt",
-    "init": "xavier", "freeze": "all-but-head",
+    "init": "xavier", "freeze": "all-but-head", "unfreeze_at": 3, "lr_backbone": "0.1x", "layer_decay": 0.5,
     "loss": "hinge", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.5, "weight_decay": 0.5,
     "clip": 0.01, "ema": 0.5, "scale_lr": 32, "schedule": "linear", "schedule_per": "epoch", "warmup": "20",
     "epochs": 8, "batch_size": 64, "accumulate": 2, "patience": 50, "max_time": "9h", "seed": 1, "device": "auto",
