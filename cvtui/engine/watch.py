@@ -26,7 +26,7 @@ from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.forward_hooks import forward_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
-from cvtui.engine.observe.layer_sample import watched_layers
+from cvtui.engine.observe.layer_kinds import watched_layers
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.recorder import StepRecorder

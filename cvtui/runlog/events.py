@@ -143,6 +143,8 @@ class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
     """Entropy, in nats, of the classes that the model answered with for this batch; 0: always the same one."""
     watch_cost: float | None = None
     """Share of the training time that watching has taken so far, 0..1."""
+    unseen: dict[str, str] = {}
+    """Why the output of a watched layer was not seen at this step, by its name."""
 
 
 class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.runlog.kinds import ACTIVATIONS, WEIGHTED
 
 Mask = NDArray[np.bool_]
 FEW = 16
@@ -183,9 +184,9 @@ def _dead_unseen(obs: Observations, zeros: Array, guess: float) -> RuleResult | 
     In a layer that is not the first, which may be fed with zeros.
     """
     layers = obs.layers
-    if "relu" in layers.kinds or not any("conv" in kind or "fc" in kind for kind in layers.kinds):
+    if not any(kind in WEIGHTED for kind in layers.kinds):
         return None
-    if any(kind in ("tanh", "sigmoid", "gelu", "silu", "elu", "leakyrelu") for kind in layers.kinds):
+    if any(kind in ACTIVATIONS for kind in layers.kinds):
         return None
     for column in layers.weighted()[1:]:
         found = _dead_from(obs, np.nan_to_num(zeros[:, column]) >= limit("F04", "zeros"), 0.93 * guess)

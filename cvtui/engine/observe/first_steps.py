@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
-from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.model_facts import LeftOut, optimizer_facts, output_facts, weight_facts, weight_numbers
 from cvtui.engine.observe.statistics import moments, norm

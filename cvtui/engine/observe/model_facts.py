@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.statistics import moments
 from cvtui.runlog.events import WeightFact
 from cvtui.text import rounded_or_none
