@@ -19,6 +19,17 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """A `layers` record has a row of this name."""
 
 
+class GroupRates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The learning rate of one parameter group over some steps, where an optimizer has several, or a loop several."""
+
+    name: str
+    """The group's own, else the module that all its parameters lie in, else its number; behind the optimizer's."""
+    lr: list[float | None] = []
+    """Of each step; left out where `rate` says all of it."""
+    rate: float | None = None
+    """Of all these steps, where it is one."""
+
+
 class Histogram(msgspec.Struct, frozen=True):
     """Counts in 32 bins of equal width."""
 
@@ -101,6 +112,7 @@ class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The parameter's: conv1.weight."""
     layer: str = ""
     fan_in: int
+    fan_out: int | None = None
     mean: float | None
     std: float | None
     """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""

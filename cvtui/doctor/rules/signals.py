@@ -23,8 +23,7 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     if first is None or not guess or not obs.is_cross_entropy:
         return None
     share = first / guess
-    gains = {w.layer or w.name: w.std * math.sqrt(w.fan_in) for w in obs.facts.weights if w.std}
-    layer, gain = max(gains.items(), key=lambda item: item[1]) if gains else ("", math.nan)
+    layer, gain = _largest_gain(obs)
     low, high = limit("F10", "low"), limit("F10", "high")
     far = share > limit("F10", "far") and first - guess > limit("F10", "nats")
     wide = far or (share > high and gain > limit("F10", "gain"))
@@ -46,6 +45,20 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         cure={} if obs.own_loop else {"init": "he"},
         severity="note" if share > 1 and not large else None,  # weights of the usual size: the first steps mend it
     )
+
+
+def _largest_gain(obs: Observations) -> tuple[str, float]:
+    """Return the layer whose weights are the largest, by 1/sqrt(inputs) and by 1/sqrt(outputs), and its gain.
+
+    Drawn by the number of outputs (EfficientNet's he, fan-out) a layer with few of them is large by its inputs alone.
+    """
+    large = [w for w in obs.facts.weights if w.std]
+    if not large:
+        return "", math.nan
+    worst = max(large, key=lambda w: (w.std or 0.0) * math.sqrt(min(w.fan_in, w.fan_out or w.fan_in)))
+    fan = min(worst.fan_in, worst.fan_out or worst.fan_in)
+    small = (worst.std or 0.0) * math.sqrt(fan) <= limit("F10", "gain")
+    return worst.layer or worst.name, (worst.std or 0.0) * math.sqrt(fan if small else worst.fan_in)
 
 
 @rule("F07", "steps", "end")

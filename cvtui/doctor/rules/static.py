@@ -196,8 +196,8 @@ def summed_loss(obs: Observations) -> RuleResult | None:
         return None  # the first facts come with the first steps: they tell whether the first loss is what it should be
     else:
         guess = obs.label_entropy
-        if not guess or batch < 8 or not obs.is_cross_entropy:
-            return None
+        if not guess or batch < 8 or not obs.is_cross_entropy or facts.loss_reduction == "mean":
+            return None  # (a mean that is that large is the loss of a net with large outputs)
         times = first / guess
         if not limit("F16", "share") * batch < times < 1.5 * batch:
             return None
@@ -256,7 +256,11 @@ def _is_table(name: str) -> bool:
 
 @rule("F34", "facts")
 def much_dropout(obs: Observations) -> RuleResult | None:
-    strong = [m for m in obs.facts.modules if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p")]
+    strong = [
+        m
+        for m in obs.facts.modules
+        if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p") and not _is_auxiliary(m.name)
+    ]
     if not strong:
         return None
     worst = max(strong, key=lambda m: m.options["p"])
@@ -269,6 +273,11 @@ def much_dropout(obs: Observations) -> RuleResult | None:
         evidence=f"dropout p = {p:.3g}",
         sure=0.9,
     )
+
+
+def _is_auxiliary(name: str) -> bool:
+    """Return True inside an auxiliary classifier: GoogLeNet's drop 0.7, and help in training alone."""
+    return any(part.startswith("aux") for part in name.lower().split("."))
 
 
 @rule("F35", "facts")
