@@ -284,7 +284,14 @@ def _is_auxiliary(name: str) -> bool:
 def linear_row(obs: Observations) -> RuleResult | None:
     kinds = {module.name: module for module in obs.facts.modules}
     pairs = [(a, b) for a, b in obs.facts.linear_pairs if a in kinds and b in kinds]
-    plain = [(a, b) for a, b in pairs if _is_fc(kinds[a].kind) and _is_fc(kinds[b].kind)]
+    order = [module.name for module in obs.facts.modules]
+    plain = [
+        (a, b)
+        for a, b in pairs
+        if _is_fc(kinds[a].kind)
+        and _is_fc(kinds[b].kind)
+        and not any("Norm" in kinds[name].kind for name in order[order.index(a) : order.index(b)])
+    ]
     convs = [pair for pair in pairs if pair not in plain]
     if not plain and not convs:
         return None
@@ -296,7 +303,8 @@ def linear_row(obs: Observations) -> RuleResult | None:
         value=len(pairs),
         threshold=0,
         evidence=f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} of linear layers in a row",
-        severity=None if plain else "note",  # depthwise + pointwise, or a linear bottleneck: known good ways
+        # depthwise + pointwise, a linear bottleneck, a batch norm between (LevIT): known good ways
+        severity=None if plain else "note",
         sure=0.95 if plain else 0.5,
     )
 
