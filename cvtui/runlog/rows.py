@@ -113,6 +113,7 @@ class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     layer: str = ""
     fan_in: int
     fan_out: int | None = None
+    """Weights that read one input; a layer drawn by the number of its outputs is measured by it."""
     mean: float | None
     std: float | None
     """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""
