@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import io
 import logging
 import re
@@ -13,6 +12,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -27,13 +27,13 @@ from cvtui.engine.handover.checking import (
     written,
 )
 from cvtui.engine.handover.exact_forms import ExactForms
+from cvtui.engine.handover.extras import check_onnx_installed
 from cvtui.engine.handover.programs import as_program
 from cvtui.engine.handover.trained import HandedOver, Trained
 from cvtui.errors import RequestError
 from cvtui.runlog.model_metadata import encode
 from cvtui.text import error_line
 
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
 MOST_BYTES = 2_000_000_000
 """A protobuf message, which the file is, holds 2 GB."""
 
@@ -50,25 +50,16 @@ class _Forms(nn.Module):
             return self.inner(x)
 
 
-def check_installed() -> None:
-    """RequestError, with the line to type, where a package of the extra is missing."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RequestError(f"--onnx needs {', '.join(missing)}", hint="pip install 'cvtui[onnx]'")
-
-
 def write_onnx(trained: Trained, path: Path, with_preprocess: bool) -> Agreement:
     """Write the file and check it against PyTorch. Refused (no file is left), RequestError, OSError."""
-    check_installed()
+    check_onnx_installed()
     whole = HandedOver(trained, with_preprocess)
     images = whole.example(trained)
     size = sum(tensor.nbytes for tensor in (*whole.parameters(), *whole.buffers()))
     if size > MOST_BYTES:
         raise RequestError(f"--onnx: {size / 1e9:.1f} GB of weights; the file can hold 2 GB", hint="--pt2 has no limit")
-    about = trained.metadata
-    if with_preprocess:
-        about = type(about)(**{**_fields(about), "with_preprocess": True})
-    elif trained.preprocess.zca is not None:
+    about = msgspec.structs.replace(trained.metadata, with_preprocess=with_preprocess)
+    if not with_preprocess and trained.preprocess.zca is not None:
         raise RequestError("--onnx: zca's matrix fits no metadata", hint="--with-preprocess puts it into the graph")
     names = ("pixels", "probabilities") if with_preprocess else ("images", "logits")
     with written(path) as file:
@@ -76,10 +67,6 @@ def write_onnx(trained: Trained, path: Path, with_preprocess: bool) -> Agreement
         program.model.metadata_props.update(encode(about))
         program.save(str(file))
         return compare(whole, _runtime(file), images, lambda: _differing_layer(whole, images, file))
-
-
-def _fields(about: Any) -> dict[str, Any]:
-    return {name: getattr(about, name) for name in about.__struct_fields__}
 
 
 def _exported(module: nn.Module, images: Tensor, inputs: list[str], outputs: list[str]) -> Any:
@@ -111,24 +98,20 @@ def _quiet() -> Iterator[None]:
 
 def _failing_layer(program: Any, error: BaseException) -> str:
     """Say which layer's operation the exporter has no form of."""
-    text, cause = "", error
-    while cause is not None:
+    text, cause = "", error.__cause__ or error
+    for _ in range(5):
         text += f" {cause}"
-        cause = cause.__cause__  # type: ignore[assignment]
+        cause = cause.__cause__ or cause
     found = re.search(r"node %(\w+)", text)
     node = next((one for one in program.graph.nodes if found and one.name == found[1]), None)
     if node is None:
         return f"this net ({error_line(error)})"
-    return f"the layer {layer_of(node)!r} ({str(node.target).removesuffix('.default')})"
+    paths = [str(path) for path, _ in node.meta.get("nn_module_stack", {}).values()]
+    layer = paths[-1].removeprefix("inner").removeprefix(".model").removeprefix(".") if paths else ""
+    return f"{f'the layer {layer!r}' if layer else 'this net'} ({str(node.target).removesuffix('.default')})"
 
 
-def layer_of(node: Any) -> str:
-    """Return the name, in the model, of the module that a node of the graph came from."""
-    paths = [path for path, _ in node.meta.get("nn_module_stack", {}).values()]
-    return str(paths[-1]).removeprefix("inner.").removeprefix("model.") if paths else "of the model itself"
-
-
-def session_of(file: Path) -> Any:
+def _session(file: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -139,7 +122,7 @@ def session_of(file: Path) -> Any:
 
 def _runtime(file: Path) -> Run:
     try:
-        session = session_of(file)
+        session = _session(file)
     except Exception as error:  # its exceptions derive from Exception alone
         raise Refused(f"onnxruntime can't open it: {error_line(error)}") from error
     name = session.get_inputs()[0].name
@@ -164,7 +147,7 @@ def _differing_layer(whole: HandedOver, images: Tensor, near: Path) -> str:
             names = list(tapped.names)
         outputs = [f"layer{number}" for number in range(len(names))]
         _exported(tapped, images, ["images"], outputs).save(str(file))
-        session = session_of(file)
+        session = _session(file)
         given = session.run(outputs, {session.get_inputs()[0].name: images.numpy()})
     except Exception:  # the refusal stands without it
         return ""

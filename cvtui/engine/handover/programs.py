@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from cvtui.engine.handover.checking import Agreement, Refused, compare, written
 from cvtui.engine.handover.trained import HandedOver, Trained
 from cvtui.errors import RequestError
-from cvtui.runlog.model_metadata import EXTRA_FILE, ModelMetadata, encode
+from cvtui.runlog.model_metadata import EXTRA_FILE, encode
 from cvtui.text import error_line
 
 
@@ -43,8 +43,8 @@ def extra_of(trained: Trained, with_preprocess: bool) -> str:
     """Return the metadata as one JSON text. RequestError for what it can't hold."""
     if trained.preprocess.zca is not None and not with_preprocess:
         raise RequestError("zca's matrix fits no metadata", hint="--with-preprocess puts it into the graph")
-    fields = {name: getattr(trained.metadata, name) for name in trained.metadata.__struct_fields__}
-    return json.dumps(encode(ModelMetadata(**{**fields, "with_preprocess": with_preprocess})))
+    about = msgspec.structs.replace(trained.metadata, with_preprocess=with_preprocess)
+    return msgspec.json.encode(encode(about)).decode()
 
 
 def write_pt2(trained: Trained, path: Path, with_preprocess: bool) -> Agreement:
@@ -68,6 +68,6 @@ def write_torchscript(trained: Trained, path: Path, with_preprocess: bool) -> Ag
         except Exception as error:  # of a stranger's code, and several of torch's
             raise Refused(f"torch.jit can't trace the net: {error_line(error)}") from error
         with written(path) as file:
-            torch.jit.save(traced, str(file), _extra_files={EXTRA_FILE: extra})  # type: ignore[no-untyped-call]
+            torch.jit.save(traced, str(file), _extra_files={EXTRA_FILE: extra})
             loaded: Any = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
             return compare(whole, loaded, images)

@@ -8,7 +8,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from cvtui import __version__
+from cvtui._version import __version__
 from cvtui.engine.data.depth import unit_of
 from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.preprocess import Preprocess, per_image
@@ -109,7 +109,8 @@ class HandedOver(nn.Module):
         if self.pixels is None:
             logits: Tensor = self.model(x)
             return logits
-        return (self.model(self.pixels(x)) / self.temperature).softmax(1)
+        probabilities: Tensor = (self.model(self.pixels(x)) / self.temperature).softmax(1)
+        return probabilities
 
     def example(self, trained: Trained) -> Tensor:
         """Return the images that it is checked on, as it takes them."""
