@@ -94,18 +94,12 @@ def _rrelu(
     return None if training else F.leaky_relu(x, (lower + upper) / 2, inplace)
 
 
-def _plain(name: str) -> Callable[..., Any]:
-    """Return a function of torch.nn.functional that its stubs leave out."""
-    found: Callable[..., Any] = getattr(F, name)
-    return found
-
-
 FORMS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
     F.avg_pool2d: _average_pool(2, F.avg_pool2d),
     F.avg_pool3d: _average_pool(3, F.avg_pool3d),
-    _plain("_adaptive_max_pool1d"): _adaptive_max_pool(1),
-    _plain("_adaptive_max_pool2d"): _adaptive_max_pool(2),
-    _plain("_adaptive_max_pool3d"): _adaptive_max_pool(3),
+    F.adaptive_max_pool1d: _adaptive_max_pool(1),
+    F.adaptive_max_pool2d: _adaptive_max_pool(2),
+    F.adaptive_max_pool3d: _adaptive_max_pool(3),
     torch.adaptive_max_pool1d: _adaptive_max_pool(1),
     F.rrelu: _rrelu,
 }
