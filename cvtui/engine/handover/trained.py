@@ -37,10 +37,13 @@ class Trained(NamedTuple):
     metadata: ModelMetadata
 
 
-def load_trained(folder: RunFolder, name: str = "", on_progress: OnProgress | None = None) -> Trained:
+def load_trained(
+    folder: RunFolder, name: str = "", on_progress: OnProgress | None = None, image: int | None = None
+) -> Trained:
     """Load the weights that were validated (the running mean where there is one) of a checkpoint.
 
-    name: as for `checkpoint_file`. RequestError where the checkpoint is damaged, or the data are not there.
+    name: as for `checkpoint_file`; image: the validation image that is wanted, instead of some. RequestError where
+    the checkpoint is damaged, or the data are not there.
     """
     check_trainable(folder, first_run(folder), "exported")
     source = checkpoint_file(folder, name)
@@ -59,8 +62,11 @@ def load_trained(folder: RunFolder, name: str = "", on_progress: OnProgress | No
         what = " ".join(str(error).split())[:200]
         raise RequestError(f"{source.name} does not fit the recipe: {what}") from None
     held_out = training.data.validation
+    if image is not None and not 0 <= image < held_out.size:
+        raise RequestError(f"the validation images go from 0 to {held_out.size - 1:,}; there is no {image:,}")
     count = min(CHECKED_IMAGES, held_out.size)
-    shown = held_out.batch(torch.linspace(0, held_out.size - 1, count).round().long())
+    spread = torch.linspace(0, held_out.size - 1, count).round().long()
+    shown = held_out.batch(spread if image is None else torch.tensor([image]))
     unit = unit_of(shown.pixels.dtype)
     mean, std = mean_and_std(preprocess.scale.tolist(), preprocess.shift.tolist(), unit)
     plain = {key: value for key, value in preprocess.state().items() if not isinstance(value, Tensor)}
