@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cvtui.draw.half_blocks import Image, colour_map
+from cvtui.runlog.explanation import SIGNED, Explained
 
 MOST = 0.8
 """Share of the map's colour where its value is largest."""
@@ -23,3 +27,12 @@ def overlaid(image: Image, values: ArrayLike, signed: bool) -> Image:
     grey = np.repeat(image.astype(np.float64).mean(axis=2, keepdims=True), 3, axis=2)
     weight = np.abs(share if signed else np.clip(share, 0, 1))[..., None] * MOST
     return np.asarray(np.rint(grey * (1 - weight) + colours * weight), dtype=np.uint8)
+
+
+def picture_of(found: Explained) -> Image:
+    """Return the explained image with its map over it."""
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(base64.b64decode(found.png)), formats=["PNG"]) as opened:
+        image = np.asarray(opened.convert("RGB"), dtype=np.uint8)
+    return overlaid(image, np.array(found.values).reshape(found.height, found.width), found.method in SIGNED)

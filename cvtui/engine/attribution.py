@@ -7,7 +7,6 @@ channels without an error, and fails on in-place activations inside a layer.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import warnings
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 
 from cvtui.engine.nn.model import layers_by_name
 from cvtui.errors import RequestError, nearest
+from cvtui.runlog.explanation import check_captum
 from cvtui.text import error_line
 
 IG_STEPS, IG_BATCH = 64, 16
@@ -44,12 +44,6 @@ class Grid(NamedTuple):
     height: int
     width: int
     prefix: int = 0
-
-
-def check_captum() -> None:
-    """RequestError, with the line to type, where captum is missing."""
-    if importlib.util.find_spec("captum") is None:
-        raise RequestError("explaining needs captum", hint="pip install 'cvtui[explain]'")
 
 
 def grids(model: nn.Module, image: Tensor) -> dict[str, Grid]:

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvtui.engine.attribution import attribute, check_captum, grids
+from cvtui.engine.attribution import attribute, grids
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.handover.trained import Trained, load_trained
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
 from cvtui.errors import RequestError, nearest
-from cvtui.runlog.explanation import Explained, Request
+from cvtui.runlog.explanation import Explained, Request, check_captum
 from cvtui.runlog.folder import RunFolder
 from cvtui.text import error_line
 
@@ -29,7 +29,10 @@ def explain_run(path: Path, request: str) -> int:
         with contextlib.redirect_stdout(sys.stderr):  # what a user's callable prints is no record
             asked = msgspec.json.decode(request, type=Request)
             check_captum()  # said before the data are read
-            found = explained(load_trained(RunFolder.open(path), asked.checkpoint, image=asked.number), asked)
+            trained = load_trained(
+                RunFolder.open(path), asked.checkpoint, image=0 if asked.path else asked.number, what="explained"
+            )
+            found = explained(trained, asked)
     except (RequestError, msgspec.MsgspecError) as error:
         hint = getattr(error, "hint", "")
         print(f"{getattr(error, 'message', error)}{f'; {hint}' if hint else ''}", file=sys.stderr, flush=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import msgspec
+
+from cvtui.errors import RequestError
 
 METHODS = {
     "gradcam": "Grad-CAM: where a layer's maps raise the class (Selvaraju 2017)",
@@ -61,3 +65,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     """A class's name; "": the one that the model says."""
     checkpoint: str = ""
+
+
+def check_captum() -> None:
+    """RequestError, with the line to type, where captum is missing."""
+    if importlib.util.find_spec("captum") is None:
+        raise RequestError("an explanation needs captum", hint="pip install 'cvtui[explain]'")

@@ -161,7 +161,7 @@ def test_integrated_gradients_of_a_layer_before_an_activation_in_place() -> None
 
 def test_without_captum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(RequestError, match="needs captum") as caught:
+    with pytest.raises(RequestError, match="an explanation needs captum") as caught:
         attribute(Linear(), torch.zeros(1, 3, 14, 14), 0, "ig")
     assert caught.value.hint == "pip install 'cvtui[explain]'"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from cvtui.cli import out
 from cvtui.cli.exit import EXIT_WRONG
 from cvtui.cli.run_argument import RunName, runs_option
 from cvtui.errors import RequestError, process_error
-from cvtui.runlog.explanation import METHODS, SIGNED
+from cvtui.runlog.explanation import METHODS
 
 if TYPE_CHECKING:
     from cvtui.draw.half_blocks import Image
@@ -48,9 +46,10 @@ def explain(
 ) -> None:
     """Explain what RUN says of IMAGE: a file, or the number of a validation image. Needs cvtui[explain]."""
     from cvtui.cli.run_argument import find_run
-    from cvtui.runlog.explanation import Request
+    from cvtui.runlog.explanation import Request, check_captum
     from cvtui.runlog.fork import checkpoint_file
 
+    check_captum()
     folder = find_run(run, runs)
     checkpoint_file(folder, checkpoint)  # what is not there is said before torch is loaded
     number = int(image) if image.isascii() and image.isdecimal() and not Path(image).is_file() else None
@@ -61,6 +60,8 @@ def explain(
         checkpoint=checkpoint,
     ))  # fmt: skip
     if png is not None:
+        from cvtui.draw.overlay import picture_of
+
         _save(picture_of(found), png)
     if as_json:
         import msgspec
@@ -71,7 +72,7 @@ def explain(
     if png is not None:
         out.line(png)
     else:
-        _draw(picture_of(found))
+        _draw(found)
 
 
 def explanation(folder: RunFolder, request: Request) -> Explained:
@@ -90,18 +91,6 @@ def explanation(folder: RunFolder, request: Request) -> Explained:
         return decode(ended.stdout)
     except msgspec.MsgspecError:
         raise click.ClickException(f"explain: {process_error(words, ended.returncode)}") from None
-
-
-def picture_of(found: Explained) -> Image:
-    """Return the image with the map over it."""
-    import numpy as np
-    from PIL import Image as Pillow
-
-    from cvtui.draw.overlay import overlaid
-
-    with Pillow.open(io.BytesIO(base64.b64decode(found.png)), formats=["PNG"]) as opened:
-        image = np.asarray(opened.convert("RGB"), dtype=np.uint8)
-    return overlaid(image, np.array(found.values).reshape(found.height, found.width), found.method in SIGNED)
 
 
 def _save(picture: Image, path: Path) -> None:
@@ -124,7 +113,7 @@ def _tell(found: Explained) -> None:
     out.line(f"{METHODS[found.method].partition(':')[0]}{layer}: {found.note}")
 
 
-def _draw(picture: Image) -> None:
+def _draw(found: Explained) -> None:
     """Draw it in half blocks where there is a terminal."""
     console = out.console()
     if not console.is_terminal or console.no_color:
@@ -132,7 +121,9 @@ def _draw(picture: Image) -> None:
     from rich.segment import Segment, Segments
 
     from cvtui.draw.half_blocks import resize, segments
+    from cvtui.draw.overlay import picture_of
 
+    picture = picture_of(found)
     high, wide = picture.shape[:2]
     scale = min(console.width / wide, 2 * (console.height - 4) / high)
     rows = segments(resize(picture, max(2, int(high * scale) // 2 * 2), max(1, int(wide * scale))))

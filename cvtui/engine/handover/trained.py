@@ -38,20 +38,24 @@ class Trained(NamedTuple):
 
 
 def load_trained(
-    folder: RunFolder, name: str = "", on_progress: OnProgress | None = None, image: int | None = None
+    folder: RunFolder,
+    name: str = "",
+    on_progress: OnProgress | None = None,
+    image: int | None = None,
+    what: str = "exported",
 ) -> Trained:
     """Load the weights that were validated (the running mean where there is one) of a checkpoint.
 
-    name: as for `checkpoint_file`; image: the validation image that is wanted, instead of some. RequestError where
-    the checkpoint is damaged, or the data are not there.
+    name: as for `checkpoint_file`; image: the validation image that is wanted, instead of some; what: the verb of an
+    error. RequestError where the checkpoint is damaged, or the data are not there.
     """
-    check_trainable(folder, first_run(folder), "exported")
+    check_trainable(folder, first_run(folder), what)
     source = checkpoint_file(folder, name)
     try:
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    recipe = msgspec.structs.replace(recipe_of(folder, "exported"), device="cpu")
+    recipe = msgspec.structs.replace(recipe_of(folder, what), device="cpu")
     training, _ = prepare_run(check(recipe), folder, on_progress)
     classes = training.checked.data.classes
     same_classes(state.get("classes", classes), classes, folder.path)
@@ -74,7 +78,7 @@ def load_trained(
         cvtui=__version__, net=recipe.net, classes=list(classes), size=list(shown.pixels.shape[1:]), unit=unit,
         preprocess=plain, mean=mean, std=std, temperature=temperature_of(folder, source.name),
         checkpoint=source.name, step=int(state["step"]), epoch=int(state["epoch"]), ema=bool(state.get("ema")),
-        recipe=msgspec.to_builtins(recipe_of(folder, "exported")),
+        recipe=msgspec.to_builtins(recipe_of(folder, what)),
     )  # fmt: skip
     model = training.model.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     return Trained(model, preprocess, shown.pixels, shown.labels, about)

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from cvtui.text import clean, count, percent
 from cvtui.tui import settings
+from cvtui.tui.detail.explanation_request import ExplanationRequest, explained_picture, title_of
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import (
@@ -63,6 +64,7 @@ class PicturesView(Modal[None]):
         Binding(
             "enter", "mistakes", "Mistakes", tooltip="Every mistake with its file, worst first; enter shows one large"
         ),
+        Binding("w", "why", "Why", tooltip="Why this answer: Grad-CAM, integrated gradients, occlusion, maps again"),
         Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
@@ -95,6 +97,7 @@ class PicturesView(Modal[None]):
         self.image = latest_image(history)
         """And of which validation image."""
         self.request = FeatureMapRequest(history)
+        self.why = ExplanationRequest(history.folder)
         self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -121,8 +124,12 @@ class PicturesView(Modal[None]):
         self._drawn = ()
         self.call_after_refresh(self.draw)
 
+    def on_unmount(self) -> None:
+        self.why.close()
+
     def _tick(self) -> None:
         self.request.tick()
+        self.why.tick()
         self.draw()
 
     @property
@@ -190,6 +197,11 @@ class PicturesView(Modal[None]):
         settings.keep(pixels=wanted)
         self.use(pixels)
 
+    def action_why(self) -> None:
+        if self.name_of_page == MAPS:
+            self.why.next_method(bool(map_layers(self.history)))
+            self.draw()
+
     def action_mistakes(self) -> None:
         if self.name_of_page in (MISTAKES, CONFUSION):
             from cvtui.tui.detail.mistakes_view import MistakesView
@@ -223,9 +235,10 @@ class PicturesView(Modal[None]):
 
     def draw(self) -> None:
         name = self.name_of_page
-        request = (self.image, self.chosen, self.request.waiting, self.request.message)
+        request: tuple[object, ...] = (self.image, self.chosen, self.request.waiting, self.request.message)
         counts = (len(self.history.pictures), len(self.history.epochs), len(self.history.layer_steps))
         room = (self.query_one("#side").size, self.query_one("#layers").size) if name == MAPS else ()
+        request += (self.why.method, self.why.found, self.why.words)
         key = (name, *counts, *request, *room, self.app.current_theme.dark)
         if key == self._drawn:
             return
@@ -285,7 +298,10 @@ class PicturesView(Modal[None]):
         self._draw_picture(picture, note)
         if picture is not None:
             self.query_one("#card").border_title = f"{MAPS} of {clean(layer)}, validation image {self.image}"
-            self._set_subtitle(f"at step {count(picture.step)}", "↑ ↓ layer · [ ] image · g number · escape back")
+            keys = "↑ ↓ layer · [ ] image · g number · w why · escape back"
+            self._set_subtitle(f"at step {count(picture.step)}", keys)
+        if self.why.method:
+            self._draw_explanation(layer, note)
         shown = image_at(self.history, self.image, self.until)
         pixels = read_png(self.history.folder.path, shown.path) if shown is not None else None
         self.query_one("#looked", PictureBox).show(pixels)
@@ -293,6 +309,19 @@ class PicturesView(Modal[None]):
         self.query_one("#said", Static).update(image_caption(shown, self.image, known, self.request))
         room = max(3, self.query_one("#layers").size.height)
         self.query_one("#layers", Static).update(layer_list(layers, index, room, side.size.width - 2))
+
+    def _draw_explanation(self, layer: str, note: Static) -> None:
+        """Draw the explanation in the place of the feature maps."""
+        self.why.want(self.image, layer)
+        found = self.why.found
+        card = self.query_one("#card")
+        card.border_title = title_of(self.why.method, found, self.image)
+        card.border_subtitle = "w next · ↑ ↓ layer · [ ] image · escape back"
+        self.query_one("#shown", PictureBox).show(None if found is None else explained_picture(found))
+        if found is None:
+            note.update(Content.styled(self.why.words, "bold $text-warning"))
+        else:
+            note.update(Content.styled(f"{clean(found.note)}  ·  {clean(found.checkpoint)}", MUTED))
 
     def _draw_flow(self, note: Static) -> None:
         sample = self.history.latest_layers if self.until is None else self.history.layers_at(self.until)
