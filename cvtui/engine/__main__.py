@@ -1,9 +1,9 @@
 """Entry point of the engine: `python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks.
 
+`--explain REQUEST` says which pixels speak for a class (explain.py);
 `--resume` goes on from its newest checkpoint, at the rate RATE (0.001, /10) where one is given; `--look N` makes
 feature maps of validation image N for a run that is over (offline_maps.py); `--mistakes [CHECKPOINT]` lists the
-validation images that a checkpoint gets wrong (mistakes.py); `--explain REQUEST` says which pixels speak for a class
-(explain.py); `--warm` waits for requests (prewarm.py); `--early` loads
+validation images that a checkpoint gets wrong (mistakes.py); `--warm` waits for requests (prewarm.py); `--early` loads
 PyTorch and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py);
 `--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with SEED as `--cache` draws it.
 CVTUI_PLAIN=1 in the environment trains with PyTorch's own classes alone (runtime/plain.py).
@@ -40,14 +40,14 @@ def main(arguments: list[str]) -> int:
             with loading():
                 from cvtui.engine.offline_maps import add_feature_maps
             return add_feature_maps(Path(folder), int(number))
-        case [folder, "--mistakes", *named] if len(named) < 2:
-            with loading():
-                from cvtui.engine.mistakes import tell_mistakes
-            return tell_mistakes(Path(folder), *named)
         case [folder, "--explain", request]:
             with loading():
                 from cvtui.engine.explain import explain_run
             return explain_run(Path(folder), request)
+        case [folder, "--mistakes", *named] if len(named) < 2:
+            with loading():
+                from cvtui.engine.mistakes import tell_mistakes
+            return tell_mistakes(Path(folder), *named)
         case ["--warm"]:
             return _warm()
         case ["--early"]:

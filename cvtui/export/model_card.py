@@ -138,7 +138,7 @@ def _numbers(history: History, run: RunStarted, file: str, epoch: EpochDone | No
         lines.append(f"- validation loss {significant(epoch.val_loss)} ({clean(str(run.recipe.get('loss', '?')))})")
     if epoch.train_accuracy is not None:
         lines.append(f"- training accuracy of that epoch {percent(epoch.train_accuracy, 2)}, while the weights moved")
-    if (temperature := temperature_of(history.folder, file)) != 1.0:
+    if (temperature := temperature_of(history.folder, file, epoch.step if epoch is not None else None)) != 1.0:
         lines.append(f"- temperature {significant(temperature)}: probabilities are softmax(logits / temperature)")
     return [*lines, *_per_class(run, epoch)]
 
@@ -176,7 +176,7 @@ def _limits(history: History, run: RunStarted, file: str, epoch: EpochDone | Non
         if few:
             lines.append(f"- Fewer than {LEAST} validation images: {', '.join(map(clean, few[:20]))}"
                          + (" …" if len(few) > 20 else "") + "; their rows say little.")  # fmt: skip
-    if temperature_of(history.folder, file) == 1.0:
+    if temperature_of(history.folder, file, epoch.step if epoch is not None else None) == 1.0:
         lines.append("- Probabilities are not calibrated.")
     for one in history.findings:
         if one.severity != "note":

@@ -76,7 +76,7 @@ def load_trained(
     plain = {key: value for key, value in preprocess.state().items() if not isinstance(value, Tensor)}
     about = ModelMetadata(
         cvtui=__version__, net=recipe.net, classes=list(classes), size=list(shown.pixels.shape[1:]), unit=unit,
-        preprocess=plain, mean=mean, std=std, temperature=temperature_of(folder, source.name),
+        preprocess=plain, mean=mean, std=std, temperature=temperature_of(folder, source.name, int(state["step"])),
         checkpoint=source.name, step=int(state["step"]), epoch=int(state["epoch"]), ema=bool(state.get("ema")),
         recipe=msgspec.to_builtins(recipe_of(folder, what)),
     )  # fmt: skip

@@ -60,11 +60,11 @@ class PicturesView(Modal[None]):
         Binding("pageup", "down(-10)", "Layers", show=False),
         Binding("right_square_bracket", "image(1)", "Image", tooltip="Feature maps: the next validation image"),
         Binding("left_square_bracket", "image(-1)", "Image", tooltip="Feature maps: the validation image before"),
+        Binding("w", "why", "Why", tooltip="Why this answer: Grad-CAM, integrated gradients, occlusion, maps again"),
         Binding("x", "pixels", "Pixels", tooltip="The terminal's own pixels, where it has them, or half blocks"),
         Binding(
             "enter", "mistakes", "Mistakes", tooltip="Every mistake with its file, worst first; enter shows one large"
         ),
-        Binding("w", "why", "Why", tooltip="Why this answer: Grad-CAM, integrated gradients, occlusion, maps again"),
         Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
