@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "fork": "A new run from another's checkpoint, with a changed recipe.",
     "attach": "Open the screen on a run, living or ended; the newest by default.",
     "runs": "List the runs with their state and result.",
+    "predict": "What a trained model says of image files.",
     "mistakes": "Which validation images a run gets wrong, worst first, with their files.",
     "data": "The data sets: what is in them, where they lie; --download fetches one.",
     "calc": "Calculate a network: sizes, parameters, MACs, receptive fields, memory.",
