@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "attach": "Open the screen on a run, living or ended; the newest by default.",
     "runs": "List the runs with their state and result.",
     "predict": "What a trained model says of image files.",
+    "evaluate": "How good a trained model is: accuracy with its interval, classes, calibration, slices.",
     "mistakes": "Which validation images a run gets wrong, worst first, with their files.",
     "data": "The data sets: what is in them, where they lie; --download fetches one.",
     "calc": "Calculate a network: sizes, parameters, MACs, receptive fields, memory.",

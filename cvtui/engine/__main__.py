@@ -2,9 +2,9 @@
 
 `--resume` goes on from its newest checkpoint, at the rate RATE (0.001, /10) where one is given; `--look N` makes
 feature maps of validation image N for a run that is over (offline_maps.py); `--mistakes [CHECKPOINT]` lists the
-validation images that a checkpoint gets wrong (mistakes.py); `--predict` reads which image files to predict on stdin
-(infer/predict.py); `--warm` waits for requests (prewarm.py); `--early` loads
-PyTorch and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py);
+validation images that a checkpoint gets wrong (mistakes.py); `--predict` and `--evaluate` read on stdin which files,
+and which run (infer/predict.py, infer/evaluate.py); `--warm` waits for requests (prewarm.py); `--early` loads PyTorch
+and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py);
 `--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with SEED as `--cache` draws it.
 CVTUI_PLAIN=1 in the environment trains with PyTorch's own classes alone (runtime/plain.py).
 
@@ -48,6 +48,10 @@ def main(arguments: list[str]) -> int:
             with loading():
                 from cvtui.engine.infer.predict import answer_stdin
             return answer_stdin()
+        case ["--evaluate"]:
+            with loading():
+                from cvtui.engine.infer.evaluate import evaluate_stdin
+            return evaluate_stdin()
         case ["--warm"]:
             return _warm()
         case ["--early"]:

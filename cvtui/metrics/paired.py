@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+EXACT = 1000
+"""Images up to which whole numbers are summed; of more, logarithms of factorials."""
+
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p-value: the chance of a split at least as uneven, were both equally good.
@@ -14,6 +17,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     if total == 0 or only_first == only_second:
         return 1.0
     few = min(only_first, only_second)
+    if total <= EXACT:
+        return min(1.0, 2 * sum(math.comb(total, k) for k in range(few + 1)) / 2**total)
     logs = [_log_choose(total, k) - total * math.log(2) for k in range(few + 1)]
     top = max(logs)
     return min(1.0, 2 * math.exp(top) * math.fsum(math.exp(one - top) for one in logs))
