@@ -24,7 +24,8 @@ def validated_run(
 ) -> tuple[TrainingState, dict[str, Any], list[str]]:
     """Return the training with the checkpoint's weights that were validated, its state, and how its data differ now.
 
-    name: of a checkpoint; "": the best. device: another than the recipe's. RequestError where there is none, or it doesn't fit.
+    name: of a checkpoint; "": the best. device: another than the recipe's. RequestError where there is none, or it
+    doesn't fit.
     """
     check_trainable(folder, first_run(folder), "evaluated")
     source = checkpoint_file(folder, name)  # said before the data are read
