@@ -340,6 +340,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
          "os.scandir"},
         "decoded sets in the cache folder, which it makes itself",
     ),
+    "engine/infer/answers.py": ({"np.memmap"}, "a temporary file without a name"),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
     "recipe/memory_check.py": (

@@ -18,7 +18,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
         return 1.0
     few = min(only_first, only_second)
     if total <= EXACT:
-        return min(1.0, 2 * sum(math.comb(total, k) for k in range(few + 1)) / 2**total)
+        return min(1.0, 2 * sum(math.comb(total, k) for k in range(few + 1)) / (1 << total))
     logs = [_log_choose(total, k) - total * math.log(2) for k in range(few + 1)]
     top = max(logs)
     return min(1.0, 2 * math.exp(top) * math.fsum(math.exp(one - top) for one in logs))

@@ -128,9 +128,10 @@ def _decoded(line: bytes) -> Told | None:
     from cvtui.runlog.evaluation import decode
 
     try:
-        return decode(line)
+        told: Told = decode(line)
     except msgspec.MsgspecError:
         return None
+    return told
 
 
 def _print_json(told: Evaluation | Comparison) -> None:
