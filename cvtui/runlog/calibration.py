@@ -19,8 +19,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """Probabilities are softmax(logits / temperature)."""
     checkpoint: str
     """Name of the file that was calibrated."""
-    step: int = -1
-    """Of that checkpoint: best.pt may have become another since. -1: not told."""
+    step: int
+    """Of that checkpoint: best.pt may have become another since."""
     images: int = 0
     ece: list[float] = []
     """Expected calibration error of these images, before and after."""
@@ -42,10 +42,3 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return found if 0 < found.temperature < math.inf else None
-
-
-def temperature_of(folder: RunFolder, checkpoint: str, step: int) -> float:
-    """Return the temperature of a checkpoint as it is now; 1 where it was not calibrated."""
-    found = read_calibration(folder)
-    fits = found is not None and found.checkpoint == checkpoint and found.step in (-1, step)
-    return found.temperature if found is not None and fits else 1.0

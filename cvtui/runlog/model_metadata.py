@@ -74,11 +74,14 @@ def mean_and_std(scale: list[float], shift: list[float], unit: float) -> tuple[l
     return [-b / (a * unit) for a, b in zip(scale, shift, strict=True)], [1 / (a * unit) for a in scale]
 
 
-def temperature_of(folder: RunFolder, checkpoint: str) -> float:
-    """Return the temperature that this checkpoint was calibrated with; 1 without."""
+def temperature_of(folder: RunFolder, checkpoint: str, step: int | None = None) -> float:
+    """Return the temperature that this checkpoint was calibrated with; 1 without.
+
+    step: of the checkpoint, where it is known: best.pt may have become another since.
+    """
     try:
         found = msgspec.json.decode(door.read(folder.path / CALIBRATION))
-        same = found["checkpoint"] == checkpoint
+        same = found["checkpoint"] == checkpoint and (step is None or found.get("step", step) == step)
         temperature = float(found["temperature"])
     except (OSError, msgspec.MsgspecError, ValueError, KeyError, TypeError):
         return 1.0

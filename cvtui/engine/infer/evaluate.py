@@ -218,7 +218,7 @@ def _loaded(
 
 def _temperature(folder: RunFolder, checkpoint: str, step: int) -> float | None:
     found = read_calibration(folder)
-    fits = found is not None and found.checkpoint == checkpoint and found.step in (-1, step)
+    fits = found is not None and (found.checkpoint, found.step) == (checkpoint, step)
     return found.temperature if found is not None and fits else None
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from cvtui import door
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.infer.trained import TrainedModel, input_size, unit_of_old, with_weights
+from cvtui.engine.infer.trained import TrainedModel, with_weights
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
+from cvtui.runlog.model_input import input_size, unit_of_old
 from cvtui.runlog.model_metadata import ModelMetadata, decode
 from cvtui.text import error_line
 
@@ -117,6 +118,9 @@ def _onnx(path: Path) -> TrainedModel:
         raise RequestError(f"{str(path)!r}: {error.message}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise RequestError(f"{str(path)!r}: its preprocessing can't be read ({error})") from None
+    if preprocess.name == "zca" and preprocess.zca is None and not about.with_preprocess:
+        raise RequestError(f"{str(path)!r}: its metadata lack the matrix of zca",
+                           hint="cvtui export RUN --onnx FILE --with-preprocess puts it into the graph")  # fmt: skip
     taken = session.get_inputs()[0]
 
     def logits(pixels: Tensor) -> Tensor:

@@ -8,13 +8,14 @@ import msgspec
 
 from cvtui.engine.data.depth import Depth
 from cvtui.engine.infer.exported import open_exported
-from cvtui.engine.infer.trained import TrainedModel, input_size, unit_of_old, with_weights
+from cvtui.engine.infer.trained import TrainedModel, with_weights
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
-from cvtui.runlog.calibration import temperature_of
 from cvtui.runlog.folder import RunFolder, is_run
 from cvtui.runlog.fork import checkpoint_file
+from cvtui.runlog.model_input import input_size, unit_of_old
+from cvtui.runlog.model_metadata import temperature_of
 from cvtui.runlog.origin import check_trainable, first_run
 from cvtui.runlog.predictions import EXPORTED
 

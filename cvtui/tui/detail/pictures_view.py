@@ -50,7 +50,7 @@ class PicturesView(Modal[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,p", "back", "Back", tooltip="Back to all panes"),
+        Binding("escape,q", "back", "Back", tooltip="Back to all panes"),
         Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
         Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
         Binding("down", "down(1)", "Layer", tooltip="Feature maps: the next layer (else the next picture)"),
@@ -63,6 +63,7 @@ class PicturesView(Modal[None]):
         Binding(
             "enter", "mistakes", "Mistakes", tooltip="Every mistake with its file, worst first; enter shows one large"
         ),
+        Binding("p", "predict", "Predict", tooltip="Predict a picture of your own, by its path"),
         Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
@@ -195,6 +196,11 @@ class PicturesView(Modal[None]):
             from cvtui.tui.detail.mistakes_view import MistakesView
 
             self.app.push_screen(MistakesView(self.history.folder, self.query_one("#shown", PictureBox).pixels))
+
+    def action_predict(self) -> None:
+        from cvtui.tui.detail.predict_view import PredictView
+
+        self.app.push_screen(PredictView(self.history.folder, self.query_one("#shown", PictureBox).pixels))
 
     def action_go(self) -> None:
         if self.name_of_page == MAPS:
