@@ -79,7 +79,7 @@ def summary(found: Evaluation) -> list[str]:
 
 def classes(found: Evaluation, width: int) -> list[str]:
     """Return a row for each class."""
-    wide = min(max(5, *(len(clean(one.name)) for one in found.per_class)), max(8, width - 68))
+    wide = min(max([5, *(len(clean(one.name)) for one in found.per_class)]), max(8, width - 68))
     head = (
         f"{'class':<{wide}} {'images':>8} {'predicted':>10} {'precision':>10} {'recall':>8} {'F1':>7} {'ROC-AUC':>8} "
     )
@@ -113,10 +113,10 @@ def reliability(found: Evaluation) -> list[str]:
 def confusion(found: Evaluation, width: int) -> list[str]:
     """Return the confusion matrix of few classes."""
     names = [clean(name) for name in found.classes]
-    if not found.confusion or len(names) > LARGEST_MATRIX:
+    if not found.confusion or not 0 < len(names) <= LARGEST_MATRIX:
         return []
-    cell = max(6, *(len(count(value)) for row in found.confusion for value in row))
-    cell = min(max(cell, *(len(name) for name in names)), max(cell, (width - 14) // len(names) - 1))
+    cell = max([6, *(len(count(value)) for row in found.confusion for value in row)])
+    cell = min(max([cell, *map(len, names)]), max(cell, (width - 14) // len(names) - 1))
     head = min(max(map(len, names)), 14)
     lines = [" " * head + "".join(f" {cut(name, cell):>{cell}}" for name in names)]
     for name, row in zip(names, found.confusion, strict=False):

@@ -60,7 +60,7 @@ def _numbers(found: Evaluation) -> str:
 
 
 def _diagram(found: Evaluation) -> str:
-    """Return the reliability diagram as SVG: bars of the share that was right over the confidence; the line is ideal."""
+    """Return the reliability diagram as SVG: share that was right over confidence; the dashed line is ideal."""
     if not found.bins:
         return ""
     bars = "".join(map(_bar, (one for one in found.bins if one.images)))

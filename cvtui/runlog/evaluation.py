@@ -7,6 +7,7 @@ The process (`python -m cvtui.engine --evaluate`) reads a line of `EvaluateAsk` 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +20,10 @@ KEPT = {"validation": "evaluation.json", "test": "evaluation-test.json"}
 """Files beside the run, by what was evaluated; of other data nothing is kept."""
 MOST_BYTES = 16 << 20
 VERSION = "1.0"
+Share = Annotated[float, msgspec.Meta(ge=-1e-9, le=1 + 1e-9)]  # a sum of shares may be 1.0000000000000002
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Positive = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+Interval = tuple[Share, Share]
 
 
 class EvaluateAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,26 +47,26 @@ class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
     """One class against all others; null where there is nothing to divide by."""
 
     name: str
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    support: int
+    precision: Share | None
+    recall: Share | None
+    f1: Share | None
+    support: Count
     """Images of the class."""
-    predicted: int
+    predicted: Count
     """Images that were taken for it."""
-    roc_auc: float | None = None
-    pr_auc: float | None = None
+    roc_auc: Share | None = None
+    pr_auc: Share | None = None
     """Average precision."""
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
     """Images whose highest probability lies in (low, high]."""
 
-    low: float
-    high: float
-    images: int
-    confidence: float
-    accuracy: float
+    low: Share
+    high: Share
+    images: Count
+    confidence: Share
+    accuracy: Share
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,22 +75,22 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     """folder, size or brightness."""
     name: str
-    images: int
-    accuracy: float
-    interval: list[float]
+    images: Count
+    accuracy: Share
+    interval: Interval
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One image."""
 
     image: str
-    number: int
+    number: Count
     truth: str
     said: str
-    share: float | None
+    share: Share | None
     """Probability of `said`; null where it is not finite."""
-    truth_share: float | None
-    margin: float | None
+    truth_share: Share | None
+    margin: Share | None
     """Distance of the two highest probabilities."""
     file: bool = False
     """`image` is the path of a file with this image alone."""
@@ -97,49 +102,49 @@ class Evaluation(msgspec.Struct, tag_field="type", tag="evaluation", frozen=True
     version: str = VERSION
     run: str
     checkpoint: str
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     ema: bool
-    time: float
+    time: Positive
     data: str
     """What was evaluated, in words."""
     split: str
     """validation, test or other."""
-    images: int
+    images: Count
     unread: list[tuple[str, str]] = []
     """(image, why) of those that were left out."""
     notes: list[str] = []
     tta: list[str] = []
     """Views whose probabilities were averaged; empty: the images as they are."""
     classes: list[str]
-    right: int
-    accuracy: float
-    interval: list[float]
+    right: Count
+    accuracy: Share
+    interval: Interval
     """95 % (Wilson)."""
-    top_k: int
+    top_k: Count
     """5, or as many as there are classes."""
-    top_k_accuracy: float
-    balanced_accuracy: float
-    precision: float
-    recall: float
-    f1: float
+    top_k_accuracy: Share
+    balanced_accuracy: Share
+    precision: Share
+    recall: Share
+    f1: Share
     """Means over the classes that have images."""
-    not_finite: int = 0
+    not_finite: Count = 0
     """Images with NaN or infinity among their logits: with any, there are no probabilities."""
-    roc_auc: float | None = None
-    pr_auc: float | None = None
+    roc_auc: Share | None = None
+    pr_auc: Share | None = None
     """Means over the classes, each against all others."""
-    log_loss: float | None = None
-    ece: float | None = None
+    log_loss: Positive | None = None
+    ece: Share | None = None
     """Expected calibration error."""
     bins: list[ReliabilityBin] = []
-    temperature: float | None = None
+    temperature: Positive | None = None
     """Of the calibration, where there is one; with it:"""
-    calibrated_ece: float | None = None
-    calibrated_log_loss: float | None = None
+    calibrated_ece: Share | None = None
+    calibrated_log_loss: Positive | None = None
     calibrated_bins: list[ReliabilityBin] = []
     per_class: list[ClassScore]
-    confusion: list[list[int]]
+    confusion: list[list[Count]]
     """Row the true class, column the predicted one; empty for more than 100 classes."""
     slices: list[Slice] = []
     worst: list[Case] = []
@@ -164,13 +169,13 @@ class Comparison(msgspec.Struct, tag_field="type", tag="comparison", frozen=True
 
     first: str
     second: str
-    images: int
+    images: Count
     notes: list[str] = []
-    both_right: int
-    only_first: int
-    only_second: int
-    both_wrong: int
-    p: float
+    both_right: Count
+    only_first: Count
+    only_second: Count
+    both_wrong: Count
+    p: Share
     """McNemar's exact test: the chance of a split this uneven, were both equally good."""
     differ: list[Difference] = []
     """Of at most 1,000 images."""

@@ -34,7 +34,7 @@ def all_slices(
 
 def _slice(by: str, name: str, right: NDArray[np.bool_]) -> Slice:
     hits, images = int(right.sum()), len(right)
-    return Slice(by=by, name=name, images=images, accuracy=hits / images, interval=list(wilson(hits, images)))
+    return Slice(by=by, name=name, images=images, accuracy=hits / images, interval=wilson(hits, images))
 
 
 def inner_folder(path: str, truth: str) -> str:

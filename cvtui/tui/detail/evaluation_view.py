@@ -51,7 +51,7 @@ class EvaluationView(Modal[None]):
             border-title-color: $foreground; border-subtitle-color: $foreground 60%;
         }
         & #page { height: 1fr; background: $background; }
-        & #text { width: auto; height: auto; }
+        & #text { width: 1fr; height: auto; }
     }
     """
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from cvtui.draw.evaluation_text import sections
 from cvtui.engine.infer import answers as answers_module
 from cvtui.engine.infer.answers import Answers, large_array
 from cvtui.engine.infer.compared import compare
@@ -22,6 +23,7 @@ from cvtui.engine.infer.slices import by_brightness, by_folder, by_size, inner_f
 from cvtui.engine.infer.views import mean_logits, moved, views_of
 from cvtui.engine.mistakes import tell_mistakes
 from cvtui.errors import RequestError
+from cvtui.export import write_html
 from cvtui.metrics.calibration import softmax
 from cvtui.metrics.ranking import roc_auc
 from cvtui.recipe.recipe import Recipe
@@ -206,7 +208,7 @@ def test_slices() -> None:
     right = np.array([True, False, True, True])
     night, day = by_folder(["night", "night", "day", "day"], right)
     assert (night.name, night.accuracy, night.images, day.accuracy) == ("night", 0.5, 2, 1.0)
-    assert night.interval == pytest.approx([0.0945, 0.9055], abs=1e-4)
+    assert night.interval == pytest.approx((0.0945, 0.9055), abs=1e-4)
     assert by_folder(["", "", "", ""], right) == []
     sizes = by_size([(8, 8), (16, 8), None, (8, 8)], right)
     assert [(one.name, one.images, one.accuracy) for one in sizes] == [("8x8", 2, 1.0), ("16x8", 1, 0.0)]
@@ -238,6 +240,7 @@ def test_test_time_augmentation_is_the_mean_of_its_views(run: RunFolder) -> None
         views_of(Recipe(augment="jitter"))
 
 
+@pytest.mark.long  # tests/tui/test_predict_view.py has such a process in the usual run
 def test_the_command_line(run: RunFolder, tmp_path: Path) -> None:
     """A real process: the numbers as text and as JSON are the same ones."""
     done = cvtui("evaluate", str(run.path), "--json", cwd=tmp_path)
@@ -255,3 +258,50 @@ def test_the_command_line(run: RunFolder, tmp_path: Path) -> None:
         assert refused.returncode == 2
         assert message in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
+
+
+def test_what_a_stranger_wrote_into_it_is_not_taken(run: RunFolder, tmp_path: Path) -> None:
+    copy = RunFolder(tmp_path / "copy")
+    shutil.copytree(run.path, copy.path)
+    evaluated(copy)
+    file = copy.path / "evaluation.json"
+    good = json.loads(file.read_text())
+    for name, value in (("accuracy", 1e300), ("time", 1e300), ("epoch", -1), ("ece", -0.1), ("interval", [0.5])):
+        file.write_text(json.dumps({**good, name: value}))
+        assert read_evaluation(copy) is None, name
+    file.write_text(json.dumps({**good, "classes": [], "per_class": [], "confusion": [], "bins": []}))
+    found = read_evaluation(copy)
+    assert found is not None
+    assert sections(found)[0].title.startswith("copy: best.pt")
+    file.write_text(json.dumps({**good, "classes": ["<b>\x1b[31m", "b", "c"], "notes": ["<script>"]}))
+    html = write_html(history(copy), tmp_path / "report.html").read_text()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    found = read_evaluation(copy)
+    assert found is not None
+    assert "\x1b" not in "".join(line for part in sections(found) for line in part.lines)
+
+
+def test_the_report_has_the_evaluation(run: RunFolder, tmp_path: Path) -> None:
+    copy = RunFolder(tmp_path / "copy")
+    shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("evaluation*.json"))
+    assert "Reliability" not in write_html(history(copy), tmp_path / "report.html").read_text()
+    found = evaluated(copy)
+    html = write_html(history(copy), tmp_path / "report.html").read_text()
+    assert f"{100 * found.accuracy:.1f} % (95 % interval" in html
+    assert html.count('<svg class="reliability"') == 1
+    diagram = html.partition('<svg class="reliability"')[2].partition("</svg>")[0]
+    assert diagram.count('legend validation" x=') == sum(1 for one in found.bins if one.images)
+    assert found.worst[0].image in html
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_lines_fit_the_width(run: RunFolder, width: int) -> None:
+    found = evaluated(run)
+    wide = max(len(line) for part in sections(found, width) for line in part.lines if part.title != "Slices")
+    assert wide <= max(width, 80)
+    names = [part.title for part in sections(found, width)]
+    assert names[1:] == ["Classes", "Calibration: how often answers of a confidence are right",
+                         "Confusion matrix: rows the true class, columns the predicted one", "Slices",
+                         "Worst images: mistakes, the surest first",
+                         "Least certain images: the two likeliest classes closest together"]  # fmt: skip
