@@ -14,6 +14,8 @@ COMMANDS: dict[str, str] = {
     "fork": "A new run from another's checkpoint, with a changed recipe.",
     "attach": "Open the screen on a run, living or ended; the newest by default.",
     "runs": "List the runs with their state and result.",
+    "predict": "What a trained model says of image files.",
+    "evaluate": "How good a trained model is: accuracy with its interval, classes, calibration, slices.",
     "mistakes": "Which validation images a run gets wrong, worst first, with their files.",
     "explain": "Which pixels of an image speak for a class: Grad-CAM and others.",
     "data": "The data sets: what is in them, where they lie; --download fetches one.",

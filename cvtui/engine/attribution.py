@@ -227,7 +227,8 @@ def _integrated(model: nn.Module, image: Tensor, target: int, layer: str) -> Att
     values = given[0].sum(0).float()
     if layer:
         values = F.interpolate(values[None, None], image.shape[-2:], mode="bilinear", align_corners=False)[0, 0]
-    note = f"sum {total:.4g}; the logit is {wanted:.4g} above that of the image of zeros after preprocessing"
+    through = ", of which this layer's is the part that goes through it" if layer else ""
+    note = f"sum {total:.4g}; the logit is {wanted:.4g} above that of the image of zeros after preprocessing{through}"
     return Attribution(values, total, layer, note)
 
 

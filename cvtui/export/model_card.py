@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Any
 
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
+from cvtui.metrics.counts import wilson
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.events import CheckpointSaved, EpochDone, RunStarted
 from cvtui.runlog.fork import checkpoint_file
@@ -115,14 +115,6 @@ def _training(history: History, run: RunStarted) -> list[str]:
     if len(changes) > MOST_CHANGES:
         lines.append(f"- and {count(len(changes) - MOST_CHANGES)} more changes of the rate")
     return lines
-
-
-def wilson(right: int, of: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share (Wilson 1927); `of` is at least 1."""
-    share, extra = right / of, z * z / of
-    middle = (share + extra / 2) / (1 + extra)
-    half = z * math.sqrt(share * (1 - share) / of + extra / (4 * of)) / (1 + extra)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _numbers(history: History, run: RunStarted, file: str, epoch: EpochDone | None) -> list[str]:

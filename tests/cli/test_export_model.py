@@ -19,7 +19,6 @@ from cvtui.engine.handover.extras import ONNX
 from cvtui.engine.handover.trained import load_trained
 from cvtui.engine.train import checkpoint
 from cvtui.export.loader_script import MARK, loader_script
-from cvtui.export.model_card import wilson
 from cvtui.runlog.folder import RunFolder
 from tests.cli.running import within
 from tests.engine.making import folder as run_folder
@@ -104,12 +103,6 @@ def test_model_card_has_the_run_s_own_numbers(trained: RunFolder, tmp_path: Path
     assert "Probabilities are not calibrated." in text
     assert "Fewer than 30 validation images: brick, gravel|fine" in text
     assert "imbalanced" not in text
-
-
-def test_wilson_s_interval() -> None:
-    """Of 0 in 10 and 8 in 10, by hand: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)."""
-    assert wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775328), abs=1e-6)
 
 
 def test_the_python_file_is_short(trained: RunFolder) -> None:

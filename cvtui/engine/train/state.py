@@ -94,6 +94,8 @@ class TrainingState:
     """Best validation accuracy so far."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
     """Of the data (recipe/datasets/fingerprint.py), as they were when they were read."""
+    unit: float = 255.0
+    """Value that stands for white in the pixels: 255, 65535, or 1 of floats."""
     best_epoch: int = 0
     """Its epoch (0: none, or not known)."""
     accuracy: float | None = None
@@ -184,6 +186,8 @@ class TrainingState:
             "classes": list(self.checked.data.classes),
             "data": self.fingerprint,
             "preprocess": self.preprocess.state(),
+            "unit": self.unit,
+            "depth": None if self.data.depth is None else list(self.data.depth),
             "device": str(self.device),
             "described": describe(self.device),
             "threads": self.threads,
@@ -251,6 +255,7 @@ def prepare(
         ema=Ema(model, recipe.ema) if recipe.ema else None,
         augment=Augment(checked.augment, recipe.seed),
         fingerprint=_fingerprint(checked, on_cpu),
+        unit=preprocess.unit,
     )
 
 

@@ -33,7 +33,7 @@ from cvtui.tui.detail.picture_index import (
     validation_count,
 )
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
-from cvtui.tui.detail.text_pages import confusion, gradient_flow
+from cvtui.tui.detail.text_pages import confusion, gradient_flow, layer_list, page_tabs
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
@@ -51,7 +51,7 @@ class PicturesView(Modal[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,p", "back", "Back", tooltip="Back to all panes"),
+        Binding("escape,q", "back", "Back", tooltip="Back to all panes"),
         Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
         Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
         Binding("down", "down(1)", "Layer", tooltip="Feature maps: the next layer (else the next picture)"),
@@ -65,6 +65,7 @@ class PicturesView(Modal[None]):
         Binding(
             "enter", "mistakes", "Mistakes", tooltip="Every mistake with its file, worst first; enter shows one large"
         ),
+        Binding("p", "predict", "Predict", tooltip="Predict a picture of your own, by its path"),
         Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
@@ -208,6 +209,11 @@ class PicturesView(Modal[None]):
 
             self.app.push_screen(MistakesView(self.history.folder, self.query_one("#shown", PictureBox).pixels))
 
+    def action_predict(self) -> None:
+        from cvtui.tui.detail.predict_view import PredictView
+
+        self.app.push_screen(PredictView(self.history.folder, self.query_one("#shown", PictureBox).pixels))
+
     def action_go(self) -> None:
         if self.name_of_page == MAPS:
             field = self.query_one("#number", Input)
@@ -349,27 +355,6 @@ def with_names(parts: list[str], picture: PictureSaved) -> list[str]:
     return [*parts, *map(tail_of, picture.names[: 2 * picture.columns])]
 
 
-SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}
-
-
-def page_tabs(names: list[str], here: str, width: int) -> Content:
-    """All pages in one line; where there is no room for all, those around the one that is shown."""
-    titles = {name: SHORT.get(name) or clean(name.partition(" of ")[0])[:24] for name in names}
-    first, last = 0, len(names)
-    while last - first > 1 and sum(len(titles[name]) + 2 for name in names[first:last]) + 4 > width:
-        index = names.index(here) if here in names else 0
-        if index - first > last - 1 - index:
-            first += 1
-        else:
-            last -= 1
-    parts: list[tuple[str, str]] = [("‹ ", MUTED)] if first else []
-    for name in names[first:last]:
-        parts.append((f" {titles[name]} ", "bold $foreground on $primary 35%" if name == here else MUTED))
-    if last < len(names):
-        parts.append((" ›", MUTED))
-    return Content.assemble(*parts).truncate(width, ellipsis=True)
-
-
 def image_caption(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:
     """Which image it is, its true class, and what the model says with its share."""
     lines = [Content.assemble(("image ", MUTED), str(image), (f" of 0 to {count(known - 1)}" if known else "", MUTED))]
@@ -385,16 +370,4 @@ def image_caption(shown: PictureSaved | None, image: int, known: int | None, req
         lines.append(Content.styled("looking…", "bold $text-warning"))
     elif request.message:
         lines.append(Content.styled(request.message, "$text-warning"))
-    return Content("\n").join(lines)
-
-
-def layer_list(layers: list[str], index: int, room: int, width: int) -> Content:
-    """Return as many layers around the chosen one as fit."""
-    first = min(max(0, index - room // 2), max(0, len(layers) - room))
-    lines = []
-    for number in range(first, min(len(layers), first + room)):
-        name = clean(layers[number])
-        name = name if len(name) <= width - 2 else f"…{name[3 - width :]}"
-        mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == index else ("  ", MUTED)
-        lines.append(Content.styled(f"{mark}{name}".ljust(width), style))
     return Content("\n").join(lines)
