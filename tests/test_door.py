@@ -340,6 +340,8 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
          "os.scandir"},
         "decoded sets in the cache folder, which it makes itself",
     ),
+    "engine/infer/slices.py": ({"Image.open"}, "headers of pictures of a data set that the door has opened"),
+    "engine/infer/answers.py": ({"np.memmap"}, "a temporary file without a name"),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
     "recipe/free_memory.py": (
@@ -347,6 +349,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
          "(folder / limit).read_text"},
         "the kernel's own",
     ),
+    "recipe/datasets/named_images.py": ({"glob.glob"}, "pictures that a user names"),
     "recipe/datasets/file_source.py": ({"os.walk", "glob.glob"}, "data sets: regular files only"),
     "recipe/datasets/csv_file.py": ({"os.walk"}, "data sets: pictures below a table's folder, by name"),
     "recipe/datasets/npz_file.py": ({"np.load", "archive.open"}, "on a file that the door has opened"),

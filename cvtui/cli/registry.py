@@ -14,7 +14,10 @@ COMMANDS: dict[str, str] = {
     "fork": "A new run from another's checkpoint, with a changed recipe.",
     "attach": "Open the screen on a run, living or ended; the newest by default.",
     "runs": "List the runs with their state and result.",
+    "predict": "What a trained model says of image files.",
+    "evaluate": "How good a trained model is: accuracy with its interval, classes, calibration, slices.",
     "mistakes": "Which validation images a run gets wrong, worst first, with their files.",
+    "explain": "Which pixels of an image speak for a class: Grad-CAM and others.",
     "data": "The data sets: what is in them, where they lie; --download fetches one.",
     "calc": "Calculate a network: sizes, parameters, MACs, receptive fields, memory.",
     "matrix": "A convolution written as a matrix.",
@@ -26,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "lr-find": "Find a good learning rate: a range test, a bracket, three short runs.",
     "check": "Pre-flight check of a recipe: data, first steps, memorising one batch.",
     "doctor": "What is wrong with a run, the evidence, and what would help.",
-    "export": "A run as an HTML report, SVG, CSV or TensorBoard events.",
+    "export": "A run as an HTML report, SVG, CSV or TensorBoard events; its model as ONNX and others.",
 }
 """A new command is one line here, and a file of its name in commands/ with a click command of its name."""
 

@@ -1,9 +1,11 @@
 """Entry point of the engine: `python -m cvtui.engine FOLDER` trains what FOLDER/recipe.toml asks.
 
+`--explain REQUEST` says which pixels speak for a class (explain.py);
 `--resume` goes on from its newest checkpoint, at the rate RATE (0.001, /10) where one is given; `--look N` makes
 feature maps of validation image N for a run that is over (offline_maps.py); `--mistakes [CHECKPOINT]` lists the
-validation images that a checkpoint gets wrong (mistakes.py); `--warm` waits for requests (prewarm.py); `--early` loads
-PyTorch and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py),
+validation images that a checkpoint gets wrong (mistakes.py); `--predict` and `--evaluate` read on stdin which files,
+and which run (infer/predict.py, infer/evaluate.py); `--warm` waits for requests (prewarm.py); `--early` loads PyTorch
+and waits for its run (runlog/early_process.py); `--check` reads a recipe on stdin (precheck.py),
 `--batch` too, for the largest batch that fits (batch_trials.py);
 `--facts CALLABLE SIZE SHARE [SEED]` reads a user's data (user_dataset.py), with SEED as `--cache` draws it.
 CVTUI_PLAIN=1 in the environment trains with PyTorch's own classes alone (runtime/plain.py).
@@ -32,18 +34,16 @@ def main(arguments: list[str]) -> int:
             from cvtui.engine.data.user_dataset import tell_facts  # a user's code may want all of PyTorch
 
             return tell_facts(what, size, float(share), int("".join(drawn[:1]) or 0), bool(drawn))
-        case ["--check"]:
-            with loading():
-                from cvtui.engine.precheck import check_stdin
-            return check_stdin()
-        case ["--batch"]:
-            with loading():
-                from cvtui.engine.train.batch_trials import tell_batch
-            return tell_batch()
+        case ["--check" | "--batch" | "--predict" | "--evaluate" as what]:
+            return _of_stdin(what)
         case [folder, "--look", number] if number.isdecimal():
             with loading():
                 from cvtui.engine.offline_maps import add_feature_maps
             return add_feature_maps(Path(folder), int(number))
+        case [folder, "--explain", request]:
+            with loading():
+                from cvtui.engine.explain import explain_run
+            return explain_run(Path(folder), request)
         case [folder, "--mistakes", *named] if len(named) < 2:
             with loading():
                 from cvtui.engine.mistakes import tell_mistakes
@@ -56,6 +56,25 @@ def main(arguments: list[str]) -> int:
             return _train(arguments)
     print(USAGE, file=sys.stderr)
     return 2
+
+
+def _of_stdin(what: str) -> int:
+    """Do what stdin asks for."""
+    if what == "--check":
+        with loading():
+            from cvtui.engine.precheck import check_stdin
+        return check_stdin()
+    if what == "--batch":
+        with loading():
+            from cvtui.engine.train.batch_trials import tell_batch
+        return tell_batch()
+    if what == "--predict":
+        with loading():
+            from cvtui.engine.infer.predict import answer_stdin
+        return answer_stdin()
+    with loading():
+        from cvtui.engine.infer.evaluate import evaluate_stdin
+    return evaluate_stdin()
 
 
 def _warm() -> int:

@@ -12,19 +12,14 @@ import msgspec
 import torch
 from torch import Tensor
 
-from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
-from cvtui.engine.train import checkpoint
 from cvtui.engine.train.evaluate import evaluate
-from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.state import TrainingState
+from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.fingerprint import differences, same_classes
-from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, Told, worst_first
-from cvtui.runlog.origin import check_trainable, first_run, recipe_of
 from cvtui.text import error_line, rounded_or_none
 
 PICTURED = 200
@@ -61,31 +56,11 @@ def _write(out: IO[bytes], told: Told) -> None:
 
 def _prepared(folder: RunFolder, name: str) -> tuple[TrainingState, Evaluated]:
     """Return the training with the checkpoint's weights that were validated, and what is known of them."""
-    check_trainable(folder, first_run(folder), "evaluated")
-    source = checkpoint_file(folder, name)  # said before the data are read
-    try:
-        state = checkpoint.load(source)
-    except checkpoint.Damaged as error:
-        raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    training, _ = prepare_run(check(recipe_of(folder, "evaluated")), folder, _on_progress)
-    if training.label_table is not None:
-        raise RequestError(
-            f"mistakes: pictures of {training.checked.data.name} are in several classes; a list of mistakes is for one "
-            "class a picture"
-        )
-    classes = training.checked.data.classes
-    same_classes(state.get("classes", classes), classes, folder.path)
-    try:
-        training.model.load_state_dict(checkpoint.eval_weights(state))
-        training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise RequestError(f"{source.name} does not fit the recipe: {what}") from None
-    training.ema = None  # its weights, where there are such, are the model's now
+    training, state, notes = validated_run(folder, name, _on_progress)
     return training, Evaluated(
-        checkpoint=source.name, epoch=int(state["epoch"]), step=int(state["step"]),
-        images=training.data.validation.size, mistakes=0, classes=list(classes), ema=bool(state.get("ema")),
-        notes=differences(state["data"], training.fingerprint) if "data" in state else [],
+        checkpoint=checkpoint_file(folder, name).name, epoch=int(state["epoch"]), step=int(state["step"]),
+        images=training.data.validation.size, mistakes=0, classes=list(training.checked.data.classes),
+        ema=bool(state.get("ema")), notes=notes,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from cvtui import door
 from cvtui.calc.table import size_text
 from cvtui.export.chart import Chart, ChartCurve, draw
+from cvtui.export.evaluation_page import evaluation_html
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
@@ -100,6 +101,7 @@ def write_html(history: History, path: Path) -> Path:
         _best(history),
         _layers(history),
         _confusion(history),
+        evaluation_html(history.folder),
         _pictures(history),
         _findings(history),
         _recipe(history),

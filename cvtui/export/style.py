@@ -8,7 +8,8 @@ STYLE = """
           --validation:#f0a05a; --rate:#62c78c; --bad:#ff6b6b; --heat:106,169,236; } }
 body { background:var(--paper); color:var(--ink); font:15px/1.5 system-ui,sans-serif; margin:0; }
 main { max-width:62rem; margin:0 auto; padding:1.5rem; }
-h1 { font-size:1.5rem; margin:0 0 .8rem; overflow-wrap:anywhere; } h2 { font-size:1.1rem; margin:2rem 0 .6rem; }
+h1 { font-size:1.5rem; margin:0 0 .8rem; overflow-wrap:anywhere; } h3 { font-size:.95rem; margin:1.2rem 0 .4rem; }
+h2 { font-size:1.1rem; margin:2rem 0 .6rem; }
 small, figcaption, footer { color:var(--soft); font-weight:400; }
 dl { display:grid; grid-template-columns:max-content 1fr; gap:.15rem 1.2rem; } dt { color:var(--soft); }
 dd { margin:0; overflow-wrap:anywhere; } figure { margin:1rem 0; } .wide { overflow-x:auto; }

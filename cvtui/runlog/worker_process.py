@@ -6,13 +6,16 @@ import os
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.own_python import own_module
 from cvtui.runlog import lock
 from cvtui.runlog.folder import RunFolder
+
+if TYPE_CHECKING:
+    from cvtui.runlog.explanation import Request
 
 
 def usable_cores() -> int:
@@ -78,6 +81,15 @@ def mistakes_command(folder: RunFolder, checkpoint: str = "") -> tuple[list[str]
     Beside a training it takes one thread.
     """
     words = [str(folder.path), "--mistakes", *([checkpoint] if checkpoint else [])]
+    threads = 1 if folder.alive() else worker_threads(threads_of(folder))
+    return own_module("cvtui.engine", *words), worker_environment(threads)
+
+
+def explain_command(folder: RunFolder, request: Request) -> tuple[list[str], dict[str, str]]:
+    """Return command and environment of `python -m cvtui.engine FOLDER --explain …` (see `runlog/explanation.py`)."""
+    import msgspec
+
+    words = [str(folder.path), "--explain", msgspec.json.encode(request).decode()]
     threads = 1 if folder.alive() else worker_threads(threads_of(folder))
     return own_module("cvtui.engine", *words), worker_environment(threads)
 

@@ -30,8 +30,8 @@ from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.layer_series import layer_names, layer_series, spread
 from cvtui.tui.detail.picture_index import CONFUSION, FLOW, MAPS, picture_names, read_png
-from cvtui.tui.detail.pictures_view import PicturesView, layer_list, no_pictures, page_tabs
-from cvtui.tui.detail.text_pages import confusion, gradient_flow
+from cvtui.tui.detail.pictures_view import PicturesView, no_pictures
+from cvtui.tui.detail.text_pages import confusion, gradient_flow, layer_list, page_tabs
 from cvtui.tui.screens.themes import DARK, LIGHT
 from cvtui.tui.train import LiveView
 from tests.tui.written_runs import WrittenRun

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cvtui.cli import out
 from cvtui.cli.run_argument import RunName
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@click.command(name="export", short_help="A run as an HTML report, SVG, CSV, TensorBoard events; its weights.")
+    from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.history import History
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+MODELS = ("onnx", "pt2", "torchscript")
+WAYS = (
+    "--html FILE, --svg FILE, --csv DIR, --tensorboard DIR, --safetensors FILE, --onnx FILE, --pt2 FILE, "
+    "--torchscript FILE or --card FILE"
+)
+
+
+@click.command(name="export", short_help="A run as an HTML report, SVG, CSV, TensorBoard events; its model.")
 @click.argument("run", type=RunName(), required=False)
 @click.option("--html", type=click.Path(path_type=Path), help="One self-contained page with everything in it.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Loss, accuracy and learning rate as one picture.")
@@ -21,7 +36,14 @@ from cvtui.cli.run_argument import RunName
     "--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Events (needs cvtui[tensorboard])."
 )
 @click.option("--safetensors", type=click.Path(path_type=Path), metavar="FILE", help="The weights, of the best epoch.")
-@click.option("--checkpoint", default="", metavar="NAME", help="With --safetensors: last, best, epoch-0010 …")
+@click.option("--onnx", type=FILE, metavar="FILE", help="The model for onnxruntime and others (needs cvtui[onnx]).")
+@click.option("--pt2", type=FILE, metavar="FILE", help="The model as a program of torch.export.")
+@click.option("--torchscript", type=FILE, metavar="FILE", help="The model as TorchScript.")
+@click.option("--with-preprocess", is_flag=True, help="With these three: pixels in, probabilities out.")
+@click.option("--card", type=FILE, metavar="FILE", help="A model card: data, recipe, numbers, limits (Markdown).")
+@click.option(
+    "--checkpoint", default="", metavar="NAME", help="Of weights and card: last, best (default), epoch-0010 …"
+)
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where the runs are."
 )
@@ -32,39 +54,97 @@ def export(
     csv_folder: Path | None,
     tensorboard: Path | None,
     safetensors: Path | None,
+    onnx: Path | None,
+    pt2: Path | None,
+    torchscript: Path | None,
+    with_preprocess: bool,
+    card: Path | None,
     checkpoint: str,
     runs: Path,
 ) -> None:
-    """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights."""
+    """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights, the model.
+
+    --onnx, --pt2 and --torchscript are compared with PyTorch on 64 validation images and refused where they differ; a
+    short Python file beside each loads it and predicts, without cvtui.
+    """
     from cvtui import export as room
     from cvtui.cli.run_argument import find_run
     from cvtui.errors import RequestError
+    from cvtui.runlog.fork import checkpoint_file
     from cvtui.runlog.history import History
 
-    if not (html or svg or csv_folder or tensorboard or safetensors):
-        ways = "--html FILE, --svg FILE, --csv DIR, --tensorboard DIR or --safetensors FILE"
-        raise RequestError("export: say what to write", hint=ways)
+    models = {kind: path for kind, path in zip(MODELS, (onnx, pt2, torchscript), strict=True) if path}
+    reports = [(html, room.write_html), (svg, room.write_svg), (csv_folder, room.write_csv),
+               (tensorboard, room.write_tensorboard)]  # fmt: skip
+    if not (safetensors or models or card or any(path for path, _ in reports)):
+        raise RequestError("export: say what to write", hint=WAYS)
+    if with_preprocess and not models:
+        raise RequestError("--with-preprocess goes with --onnx, --pt2 or --torchscript")
     folder = find_run(run, runs)
+    if safetensors or models or card:
+        checkpoint_file(folder, checkpoint)  # what is not there is said before torch is loaded
     history = History(folder)
     history.poll()
     try:
         if safetensors:
-            from cvtui.runlog.fork import checkpoint_file
-
-            checkpoint_file(folder, checkpoint)  # what is not there is said before torch is loaded
-            from cvtui.engine.train.export_weights import write_safetensors
-
-            name, count = write_safetensors(folder, safetensors, checkpoint)
-            out.line(f"{safetensors}  ({count} tensors of {name})")
-        if html:
-            out.line(room.write_html(history, html))
-        if svg:
-            out.line(room.write_svg(history, svg))
-        if csv_folder:
-            for path in room.write_csv(history, csv_folder):
-                out.line(path)
-        if tensorboard:
-            room.write_tensorboard(history, tensorboard)
-            out.line(tensorboard)
+            _write_safetensors(folder, safetensors, checkpoint)
+        if models:
+            _write_models(folder, checkpoint, models, with_preprocess)
+        if card:
+            out.line(room.write_model_card(history, card, checkpoint))
+        for path, write in reports:
+            for written in _written(write, history, path):
+                out.line(written)
     except OSError as error:
         raise RequestError(f"export: can't write {str(error.filename)!r}: {error.strerror}") from None
+
+
+def _written(write: Callable[[History, Path], Any], history: History, path: Path | None) -> list[Path]:
+    """Write a report where it is asked for; return the files."""
+    if path is None:
+        return []
+    found = write(history, path)
+    return found if isinstance(found, list) else [path]
+
+
+def _write_safetensors(folder: RunFolder, path: Path, checkpoint: str) -> None:
+    from cvtui.engine.train.export_weights import write_safetensors
+
+    name, count = write_safetensors(folder, path, checkpoint)
+    out.line(f"{path}  ({count} tensors of {name})")
+
+
+def _write_models(folder: RunFolder, checkpoint: str, models: dict[str, Path], with_preprocess: bool) -> None:
+    """Write each model file, checked, and the Python file that loads it. ClickException (exit 1) for a wrong one."""
+    from cvtui import export as room
+    from cvtui.errors import RequestError
+
+    if "onnx" in models:
+        from cvtui.engine.handover.extras import check_onnx_installed
+
+        check_onnx_installed()  # before torch is loaded
+    from cvtui.engine.handover.checking import Refused
+    from cvtui.engine.handover.onnx_file import write_onnx
+    from cvtui.engine.handover.programs import write_pt2, write_torchscript
+    from cvtui.engine.handover.trained import load_trained
+
+    trained = load_trained(folder, checkpoint, lambda text: out.line(text, err=True))
+    about = trained.metadata
+    for kind, path in models.items():
+        write = {"onnx": write_onnx, "pt2": write_pt2, "torchscript": write_torchscript}[kind]
+        try:
+            found = write(trained, path, with_preprocess)
+        except Refused as refusal:
+            raise click.ClickException(f"export: {path} was not written: {refusal}") from None
+        mean = ", running mean of the weights" if about.ema else ""
+        out.line(
+            f"{path}  ({about.checkpoint}, epoch {about.epoch}{mean}; on {found.images} validation images at most "
+            f"{found.difference:.2g} from PyTorch)"
+        )
+        script = room.write_loader_script(kind, path, about, with_preprocess)
+        if script is None:
+            raise RequestError(
+                f"export: {str(room.script_path(path, kind))!r} was not written by cvtui, so it was left as it is",
+                hint=f"{path} is written; rename that file to get its own",
+            )
+        out.line(f"{script}  (loads it and predicts)")

@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +14,13 @@ import click
 
 from cvtui.cli import out
 from cvtui.cli.exit import EXIT_WRONG
+from cvtui.cli.progress_bar import progress_bar
 from cvtui.cli.run_argument import RunName, runs_option
 from cvtui.errors import RequestError, process_error
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
-    from cvtui.runlog.mistakes import Evaluated, Mistake, Progress
+    from cvtui.runlog.mistakes import Evaluated, Mistake
 
 WIDE = 10_000
 SHOWN_MOVES = 10
@@ -90,7 +89,7 @@ def evaluated(folder: RunFolder, checkpoint: str) -> tuple[Evaluated, list[Mista
     command, environment = mistakes_command(folder, checkpoint)
     about: Evaluated | None = None
     found: list[Mistake] = []
-    with tempfile.TemporaryFile() as errors, _bar() as show:
+    with tempfile.TemporaryFile() as errors, progress_bar("evaluating") as show:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment
         )
@@ -105,7 +104,7 @@ def evaluated(folder: RunFolder, checkpoint: str) -> tuple[Evaluated, list[Mista
                 elif isinstance(told, Mistake):
                     found.append(told)
                 else:
-                    show(told)
+                    show(told.done, told.of)
         finally:
             if process.poll() is None and sys.exc_info()[0] is not None:
                 process.kill()
@@ -117,23 +116,6 @@ def evaluated(folder: RunFolder, checkpoint: str) -> tuple[Evaluated, list[Mista
     if code or about is None:
         raise click.ClickException(f"mistakes: {process_error(words, code)}")
     return about, found
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
-    """Show on a terminal how many images are evaluated."""
-    console = out.console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
-    ) as bar:
-        task = bar.add_task("starting PyTorch …", total=None)
-        yield lambda told: bar.update(task, description="evaluating", completed=told.done, total=told.of)
 
 
 # ------------------------------------------------------------------ lists

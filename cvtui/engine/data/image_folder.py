@@ -65,7 +65,8 @@ def read_listing(found: Listing, size: str, progress: Progress, bits: int = 0, c
         parts.append(_part(files, decoded, start, stop, shape, found.classes))
         good.append(Names.of_files([files[number][0] for number in _readable(decoded, start, stop)]))
     notes = tuple(filter(None, [*_notes(found, bad, streams), decoded.note]))
-    return Split(parts[0], parts[1], notes, found.classes, NamePair(good[0], good[1]), tuple(bad), found.label_sets)
+    named = NamePair(good[0], good[1])
+    return Split(parts[0], parts[1], notes, found.classes, named, tuple(bad), found.label_sets, depth=decoded.depth)
 
 
 def _decoded(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.engine.data.depth import Depth
 from cvtui.engine.data.names import NamePair, numbered
 from cvtui.recipe.datasets.label_sets import LabelSets
 
@@ -113,6 +114,8 @@ class Split(NamedTuple):
     """Where pictures are in several classes: the classes of each label."""
     files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     """Of a folder: all that were listed for either part, before any selection, whether they can be read or not."""
+    depth: Depth | None = None
+    """Scale of its files with more than 8 bits a value, where there are some."""
 
     @property
     def names(self) -> NamePair:

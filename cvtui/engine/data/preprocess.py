@@ -125,6 +125,8 @@ class Preprocess:
     shift: Tensor
     """[channels]."""
     zca: Zca | None
+    unit: float = 255.0
+    """Value of white in the images that it was made of (one of a state doesn't know: the checkpoint says it)."""
 
     def __init__(
         self, choice: Chosen[PreprocessChoice], stats: ChannelStats, device: torch.device, images: Part | None = None
@@ -135,6 +137,7 @@ class Preprocess:
         if choice.name == "zca" and images is None:
             raise ValueError("zca learns from the training images")
         zca = learn_zca(images, unit, choice.values["eps"]) if choice.name == "zca" and images is not None else None
+        self.unit = unit
         self._set(choice.name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], zca, device)
 
     @classmethod
@@ -147,6 +150,7 @@ class Preprocess:
         unit = unit_of(images.part(0, 1).pixels.dtype)
         made = cls.__new__(cls)
         scales, shifts = [1 / (unit * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
+        made.unit = unit
         made._set("weights", scales, shifts, None, device)
         return made
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
 import msgspec
 
@@ -13,6 +12,7 @@ from cvtui.engine.data.images import OnProgress
 from cvtui.engine.runtime.device import pick_device
 from cvtui.engine.train.state import build_code
 from cvtui.errors import RequestError
+from cvtui.own_python import own_module
 from cvtui.recipe.auto_batch import AUTO_BATCH, Fit, fitting_batch
 from cvtui.recipe.toml import dumps
 from cvtui.recipe.validation import Checked, check
@@ -50,7 +50,7 @@ def settle_batch(checked: Checked, on_progress: OnProgress | None = None, folder
 def _tried(checked: Checked) -> Fit:
     """Ask a process of its own (batch_trials.py). RequestError with its words where it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "cvtui.engine", "--batch"],
+        own_module("cvtui.engine", "--batch"),
         input=dumps(checked.asked).encode(),
         capture_output=True,
         check=False,

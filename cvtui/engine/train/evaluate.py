@@ -34,10 +34,14 @@ class Evaluation(NamedTuple):
 
 
 def batch_size_for(training: TrainingState) -> int:
-    macs = max(1, training.checked.table.macs)
-    fits = MACS_A_BATCH.get(training.device.type, 400_000_000) // macs
-    answers = LARGEST_ANSWER // len(training.checked.data.classes)
-    return max(training.recipe.batch_size, min(LARGEST_BATCH, fits, answers))
+    checked = training.checked
+    return batch_size_of(checked.table.macs, len(checked.data.classes), training.recipe.batch_size, training.device)
+
+
+def batch_size_of(macs: int, classes: int, trained_with: int, device: torch.device) -> int:
+    """Return the batch size of an evaluation; bits may depend on it, so what is predicted later takes the same."""
+    fits = MACS_A_BATCH.get(device.type, 400_000_000) // max(1, macs)
+    return max(trained_with, min(LARGEST_BATCH, fits, LARGEST_ANSWER // classes))
 
 
 OnBatch = Callable[[int, Tensor, Tensor], None]

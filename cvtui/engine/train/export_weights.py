@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from torch import Tensor
 
+from cvtui._version import __version__
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
+from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
+from cvtui.runlog.model_input import input_size, unit_of_old
+from cvtui.runlog.model_metadata import ModelMetadata, encode, mean_and_std, temperature_of
 
 
 def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[str, int]:
     """Write the weights of one checkpoint (see `checkpoint_file`); return its name and the number of tensors.
 
     Whole or not at all. RequestError when the checkpoint is damaged; OSError when the disk refuses. Tensors are
-    contiguous, named as in the state dict; the metadata hold, as JSON, recipe, classes, step, epoch and the
-    preprocessing (its tensors, of zca, are `preprocess.mean` and `preprocess.matrix`).
+    contiguous, named as in the state dict; the metadata are those of every exported model (tensors of the
+    preprocessing, of zca, are `preprocess.mean` and `preprocess.matrix`).
     """
     from safetensors.torch import save
 
@@ -29,15 +35,10 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     tensors = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
-    plain = {key: state[key] for key in ("recipe", "classes", "step", "epoch")}
-    plain["preprocess"] = {}
     for key, value in state["preprocess"].items():
         if isinstance(value, Tensor):
             tensors[f"preprocess.{key}"] = value.contiguous()
-        else:
-            plain["preprocess"][key] = value
-    metadata = {key: msgspec.json.encode(value).decode() for key, value in plain.items()}
-    data = save(tensors, {"format": "pt", **metadata})
+    data = save(tensors, {"format": "pt", **encode(_metadata(folder, source.name, state))})
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -46,3 +47,17 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
     finally:
         beside.unlink(missing_ok=True)
     return source.name, len(tensors)
+
+
+def _metadata(folder: RunFolder, name: str, state: Mapping[str, Any]) -> ModelMetadata:
+    """Return what the file says beside its tensors. RequestError for a run whose images have no known size."""
+    recipe = msgspec.convert(state["recipe"], Recipe)
+    unit = float(state["unit"]) if "unit" in state else unit_of_old(recipe, folder)
+    plain = {key: value for key, value in state["preprocess"].items() if not isinstance(value, Tensor)}
+    mean, std = mean_and_std(plain["scale"], plain["shift"], unit)
+    return ModelMetadata(
+        cvtui=__version__, net=recipe.net, classes=list(state["classes"]), size=list(input_size(recipe, folder)),
+        unit=unit, preprocess=plain, mean=mean, std=std, temperature=temperature_of(folder, name, int(state["step"])),
+        checkpoint=name, step=int(state["step"]), epoch=int(state["epoch"]), ema=bool(state.get("ema")),
+        recipe=dict(state["recipe"]),
+    )  # fmt: skip

@@ -112,6 +112,8 @@ class TrainingState:
     """Best validation accuracy so far."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
     """Of the data (recipe/datasets/fingerprint.py), as they were when they were read."""
+    unit: float = 255.0
+    """Value that stands for white in the pixels: 255, 65535, or 1 of floats."""
     best_epoch: int = 0
     """Its epoch (0: none, or not known)."""
     accuracy: float | None = None
@@ -249,6 +251,8 @@ class TrainingState:
             "classes": list(self.checked.data.classes),
             "data": self.fingerprint,
             "preprocess": self.preprocess.state(),
+            "unit": self.unit,
+            "depth": None if self.data.depth is None else list(self.data.depth),
             "device": str(self.device),
             "described": describe(self.device),
             "threads": self.threads,
@@ -326,6 +330,7 @@ def prepare(
         mix=mix,
         label_table=label_table(on_cpu.label_sets, len(data.classes), device) if on_cpu.label_sets else None,
         fingerprint=_fingerprint(checked, on_cpu),
+        unit=preprocess.unit,
     )
 
 

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from cvtui import settings
 from cvtui.text import clean, count, percent
+from cvtui.tui.detail.explanation_request import ExplanationRequest, explained_picture, title_of
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import (
@@ -32,7 +33,7 @@ from cvtui.tui.detail.picture_index import (
     validation_count,
 )
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
-from cvtui.tui.detail.text_pages import confusion, gradient_flow
+from cvtui.tui.detail.text_pages import confusion, gradient_flow, layer_list, page_tabs
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
 
@@ -50,7 +51,7 @@ class PicturesView(Modal[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,p", "back", "Back", tooltip="Back to all panes"),
+        Binding("escape,q", "back", "Back", tooltip="Back to all panes"),
         Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
         Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
         Binding("down", "down(1)", "Layer", tooltip="Feature maps: the next layer (else the next picture)"),
@@ -59,10 +60,12 @@ class PicturesView(Modal[None]):
         Binding("pageup", "down(-10)", "Layers", show=False),
         Binding("right_square_bracket", "image(1)", "Image", tooltip="Feature maps: the next validation image"),
         Binding("left_square_bracket", "image(-1)", "Image", tooltip="Feature maps: the validation image before"),
+        Binding("w", "why", "Why", tooltip="Why this answer: Grad-CAM, integrated gradients, occlusion, maps again"),
         Binding("x", "pixels", "Pixels", tooltip="The terminal's own pixels, where it has them, or half blocks"),
         Binding(
             "enter", "mistakes", "Mistakes", tooltip="Every mistake with its file, worst first; enter shows one large"
         ),
+        Binding("p", "predict", "Predict", tooltip="Predict a picture of your own, by its path"),
         Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
@@ -95,6 +98,7 @@ class PicturesView(Modal[None]):
         self.image = latest_image(history)
         """And of which validation image."""
         self.request = FeatureMapRequest(history)
+        self.why = ExplanationRequest(history.folder)
         self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -121,8 +125,12 @@ class PicturesView(Modal[None]):
         self._drawn = ()
         self.call_after_refresh(self.draw)
 
+    def on_unmount(self) -> None:
+        self.why.close()
+
     def _tick(self) -> None:
         self.request.tick()
+        self.why.tick()
         self.draw()
 
     @property
@@ -190,11 +198,21 @@ class PicturesView(Modal[None]):
         settings.keep(pixels=wanted)
         self.use(pixels)
 
+    def action_why(self) -> None:
+        if self.name_of_page == MAPS:
+            self.why.next_method(bool(map_layers(self.history)))
+            self.draw()
+
     def action_mistakes(self) -> None:
         if self.name_of_page in (MISTAKES, CONFUSION):
             from cvtui.tui.detail.mistakes_view import MistakesView
 
             self.app.push_screen(MistakesView(self.history.folder, self.query_one("#shown", PictureBox).pixels))
+
+    def action_predict(self) -> None:
+        from cvtui.tui.detail.predict_view import PredictView
+
+        self.app.push_screen(PredictView(self.history.folder, self.query_one("#shown", PictureBox).pixels))
 
     def action_go(self) -> None:
         if self.name_of_page == MAPS:
@@ -223,9 +241,10 @@ class PicturesView(Modal[None]):
 
     def draw(self) -> None:
         name = self.name_of_page
-        request = (self.image, self.chosen, self.request.waiting, self.request.message)
+        request: tuple[object, ...] = (self.image, self.chosen, self.request.waiting, self.request.message)
         counts = (len(self.history.pictures), len(self.history.epochs), len(self.history.layer_steps))
         room = (self.query_one("#side").size, self.query_one("#layers").size) if name == MAPS else ()
+        request += (self.why.method, self.why.found, self.why.words)
         key = (name, *counts, *request, *room, self.app.current_theme.dark)
         if key == self._drawn:
             return
@@ -285,7 +304,10 @@ class PicturesView(Modal[None]):
         self._draw_picture(picture, note)
         if picture is not None:
             self.query_one("#card").border_title = f"{MAPS} of {clean(layer)}, validation image {self.image}"
-            self._set_subtitle(f"at step {count(picture.step)}", "↑ ↓ layer · [ ] image · g number · escape back")
+            keys = "↑ ↓ layer · [ ] image · g number · w why · escape back"
+            self._set_subtitle(f"at step {count(picture.step)}", keys)
+        if self.why.method:
+            self._draw_explanation(layer, note)
         shown = image_at(self.history, self.image, self.until)
         pixels = read_png(self.history.folder.path, shown.path) if shown is not None else None
         self.query_one("#looked", PictureBox).show(pixels)
@@ -293,6 +315,19 @@ class PicturesView(Modal[None]):
         self.query_one("#said", Static).update(image_caption(shown, self.image, known, self.request))
         room = max(3, self.query_one("#layers").size.height)
         self.query_one("#layers", Static).update(layer_list(layers, index, room, side.size.width - 2))
+
+    def _draw_explanation(self, layer: str, note: Static) -> None:
+        """Draw the explanation in the place of the feature maps."""
+        self.why.want(self.image, layer)
+        found = self.why.found
+        card = self.query_one("#card")
+        card.border_title = title_of(self.why.method, found, self.image)
+        card.border_subtitle = "w next · ↑ ↓ layer · [ ] image · escape back"
+        self.query_one("#shown", PictureBox).show(None if found is None else explained_picture(found))
+        if found is None:
+            note.update(Content.styled(self.why.words, "bold $text-warning"))
+        else:
+            note.update(Content.styled(f"{clean(found.note)}  ·  {clean(found.checkpoint)}", MUTED))
 
     def _draw_flow(self, note: Static) -> None:
         sample = self.history.latest_layers if self.until is None else self.history.layers_at(self.until)
@@ -320,27 +355,6 @@ def with_names(parts: list[str], picture: PictureSaved) -> list[str]:
     return [*parts, *map(tail_of, picture.names[: 2 * picture.columns])]
 
 
-SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}
-
-
-def page_tabs(names: list[str], here: str, width: int) -> Content:
-    """All pages in one line; where there is no room for all, those around the one that is shown."""
-    titles = {name: SHORT.get(name) or clean(name.partition(" of ")[0])[:24] for name in names}
-    first, last = 0, len(names)
-    while last - first > 1 and sum(len(titles[name]) + 2 for name in names[first:last]) + 4 > width:
-        index = names.index(here) if here in names else 0
-        if index - first > last - 1 - index:
-            first += 1
-        else:
-            last -= 1
-    parts: list[tuple[str, str]] = [("‹ ", MUTED)] if first else []
-    for name in names[first:last]:
-        parts.append((f" {titles[name]} ", "bold $foreground on $primary 35%" if name == here else MUTED))
-    if last < len(names):
-        parts.append((" ›", MUTED))
-    return Content.assemble(*parts).truncate(width, ellipsis=True)
-
-
 def image_caption(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:
     """Which image it is, its true class, and what the model says with its share."""
     lines = [Content.assemble(("image ", MUTED), str(image), (f" of 0 to {count(known - 1)}" if known else "", MUTED))]
@@ -356,18 +370,6 @@ def image_caption(shown: PictureSaved | None, image: int, known: int | None, req
         lines.append(Content.styled("looking…", "bold $text-warning"))
     elif request.message:
         lines.append(Content.styled(request.message, "$text-warning"))
-    return Content("\n").join(lines)
-
-
-def layer_list(layers: list[str], index: int, room: int, width: int) -> Content:
-    """Return as many layers around the chosen one as fit."""
-    first = min(max(0, index - room // 2), max(0, len(layers) - room))
-    lines = []
-    for number in range(first, min(len(layers), first + room)):
-        name = clean(layers[number])
-        name = name if len(name) <= width - 2 else f"…{name[3 - width :]}"
-        mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == index else ("  ", MUTED)
-        lines.append(Content.styled(f"{mark}{name}".ljust(width), style))
     return Content("\n").join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Pages of the pictures that are drawn with characters: confusion matrix, and the gradient's way through the net."""
+"""What Pictures draws with characters: confusion matrix, gradient flow, the row of pages, the list of layers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from textual.content import Content
 from cvtui.draw.bars import log_bar
 from cvtui.text import clean, significant
 from cvtui.tui.detail.heat_colors import theme_color_map
+from cvtui.tui.detail.picture_index import CONFUSION, FLOW
 from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
@@ -63,3 +64,36 @@ def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Them
         parts.append((f"  {row[number_of_row] / total:>5.0%} right", MUTED))
         lines.append(Content.assemble(*parts))
     return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)
+
+
+SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}
+
+
+def page_tabs(names: list[str], here: str, width: int) -> Content:
+    """All pages in one line; where there is no room for all, those around the one that is shown."""
+    titles = {name: SHORT.get(name) or clean(name.partition(" of ")[0])[:24] for name in names}
+    first, last = 0, len(names)
+    while last - first > 1 and sum(len(titles[name]) + 2 for name in names[first:last]) + 4 > width:
+        index = names.index(here) if here in names else 0
+        if index - first > last - 1 - index:
+            first += 1
+        else:
+            last -= 1
+    parts: list[tuple[str, str]] = [("‹ ", MUTED)] if first else []
+    for name in names[first:last]:
+        parts.append((f" {titles[name]} ", "bold $foreground on $primary 35%" if name == here else MUTED))
+    if last < len(names):
+        parts.append((" ›", MUTED))
+    return Content.assemble(*parts).truncate(width, ellipsis=True)
+
+
+def layer_list(layers: list[str], index: int, room: int, width: int) -> Content:
+    """Return as many layers around the chosen one as fit."""
+    first = min(max(0, index - room // 2), max(0, len(layers) - room))
+    lines = []
+    for number in range(first, min(len(layers), first + room)):
+        name = clean(layers[number])
+        name = name if len(name) <= width - 2 else f"…{name[3 - width :]}"
+        mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == index else ("  ", MUTED)
+        lines.append(Content.styled(f"{mark}{name}".ljust(width), style))
+    return Content("\n").join(lines)

@@ -75,6 +75,7 @@ class LiveView(Widget):
         ),
         Binding("o", "overlay", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
         Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
+        Binding("e", "evaluate", "Evaluate", tooltip="How good it is: interval, classes, calibration, slices, images"),
         Binding("d", "layer", "Layer", tooltip="The layer under the cursor over time (enter on its row, too)"),
         Binding("r", "reset_zoom", "Reset", show=False, tooltip="Show the whole curves again after zooming"),
         Binding("z,enter", "maximise", "Zoom", tooltip="This pane alone, and back to all"),
@@ -342,6 +343,11 @@ class LiveView(Widget):
         from cvtui.tui.detail.pictures_view import PicturesView
 
         self.app.push_screen(PicturesView(self.history, self.view.cursor))
+
+    def action_evaluate(self) -> None:
+        from cvtui.tui.detail.evaluation_view import EvaluationView
+
+        self.app.push_screen(EvaluationView(self.folder))
 
     def on_layers_table_opened(self) -> None:
         self.action_layer()

@@ -1,0 +1,183 @@
+"""An evaluation as lines of text, for the terminal and the screen: numbers, classes, calibration, slices, images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cvtui.draw.bars import filled_bar
+from cvtui.runlog.evaluation import Case, Comparison, Evaluation
+from cvtui.text import clean, count, percent, significant
+
+BAR = 20
+LISTED = 10
+LARGEST_MATRIX = 12
+"""Classes whose confusion matrix is written out."""
+
+
+class Section(NamedTuple):
+    """A title and the lines below it."""
+
+    title: str
+    lines: list[str]
+
+
+def sections(found: Evaluation, width: int = 120, listed: int = LISTED) -> list[Section]:
+    """Return the whole evaluation; `listed`: images that are named."""
+    parts = [
+        Section(title_of(found), summary(found)),
+        Section("Classes", classes(found, width)),
+        Section("Calibration: how often answers of a confidence are right", reliability(found)),
+        Section("Confusion matrix: rows the true class, columns the predicted one", confusion(found, width)),
+        Section("Slices", slices(found, width)),
+        Section("Worst images: mistakes, the surest first", cases(found.worst, listed, width)),
+        Section("Least certain images: the two likeliest classes closest together",
+                cases(found.uncertain, listed, width)),
+        Section("Left out", [f"{clean(name)}: {clean(why)}" for name, why in found.unread]),
+    ]  # fmt: skip
+    return [part for part in parts if part.lines]
+
+
+def title_of(found: Evaluation) -> str:
+    mean = ", running mean of the weights" if found.ema else ""
+    views = f"; test-time augmentation: {', '.join(found.tta)}" if found.tta else ""
+    return (
+        f"{clean(found.run)}: {clean(found.checkpoint)}, epoch {found.epoch}{mean}; {count(found.images)} images, "
+        f"{clean(found.data)}{views}"
+    )
+
+
+def summary(found: Evaluation) -> list[str]:
+    """Return the numbers of the whole set, one a line."""
+    low, high = (percent(edge) for edge in found.interval)
+    rows = [
+        ("accuracy", percent(found.accuracy), f"95 % interval {low} to {high}; {count(found.right)} of "
+                                              f"{count(found.images)}"),
+        (f"top-{found.top_k} accuracy", percent(found.top_k_accuracy), ""),
+        ("balanced accuracy", percent(found.balanced_accuracy), "mean recall of the classes"),
+        ("precision", percent(found.precision), "mean of the classes"),
+        ("F1", significant(found.f1), "mean of the classes"),
+        ("ROC-AUC", significant(found.roc_auc), "each class against all others, mean"),
+        ("PR-AUC", significant(found.pr_auc), "average precision, mean"),
+        ("log loss", significant(found.log_loss), ""),
+        ("calibration error", percent(found.ece), "ECE, 15 bins"),
+    ]  # fmt: skip
+    if found.top_k >= len(found.classes):
+        del rows[1]  # every class is among them
+    if found.temperature is not None:
+        said = f"with temperature {significant(found.temperature)}; log loss {significant(found.calibrated_log_loss)}"
+        rows.append(("… calibrated", percent(found.calibrated_ece), said))
+    lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in rows]
+    absent = [one.name for one in found.per_class if not one.support]
+    if absent:
+        some = ", ".join(map(clean, absent[:5])) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
+        lines.append(f"no images of {some}: left out of the means")
+    if found.not_finite:
+        lines.append(f"{count(found.not_finite)} images have NaN or infinity among their logits: no probabilities")
+    return lines + [clean(note) for note in found.notes]
+
+
+def classes(found: Evaluation, width: int) -> list[str]:
+    """Return a row for each class."""
+    wide = min(max([5, *(len(clean(one.name)) for one in found.per_class)]), max(8, width - 68))
+    head = (
+        f"{'class':<{wide}} {'images':>8} {'predicted':>10} {'precision':>10} {'recall':>8} {'F1':>7} {'ROC-AUC':>8} "
+    )
+    lines = [f"{head}{'PR-AUC':>7}"]
+    for one in found.per_class:
+        lines.append(
+            f"{cut(clean(one.name), wide):<{wide}} {count(one.support):>8} {count(one.predicted):>10} "
+            f"{percent(one.precision):>10} {percent(one.recall):>8} {significant(one.f1):>7} "
+            f"{significant(one.roc_auc):>8} {significant(one.pr_auc):>7}"
+        )
+    return lines
+
+
+def reliability(found: Evaluation) -> list[str]:
+    """Return the reliability diagram: a row for each bin with images."""
+    rows = [one for one in found.bins if one.images]
+    if not rows:
+        return []
+    lines = [f"{'confidence':<14} {'mean':>8} {'right':>8}  {'':{BAR}}  images"]
+    for one in rows:
+        place = min(BAR - 1, int(one.confidence * BAR))
+        bar = filled_bar(one.accuracy, BAR)
+        marked = bar[:place] + "│" + bar[place + 1 :]  # where the bar would end, were it calibrated
+        span = f"{100 * one.low:.0f} to {100 * one.high:.0f} %"
+        lines.append(
+            f"{span:<14} {percent(one.confidence):>8} {percent(one.accuracy):>8}  {marked}  {count(one.images)}"
+        )
+    return [*lines, "│ is where a bar ends whose answers are as often right as they say"]
+
+
+def confusion(found: Evaluation, width: int) -> list[str]:
+    """Return the confusion matrix of few classes."""
+    names = [clean(name) for name in found.classes]
+    if not found.confusion or not 0 < len(names) <= LARGEST_MATRIX:
+        return []
+    cell = max([6, *(len(count(value)) for row in found.confusion for value in row)])
+    cell = min(max([cell, *map(len, names)]), max(cell, (width - 14) // len(names) - 1))
+    head = min(max(map(len, names)), 14)
+    lines = [" " * head + "".join(f" {cut(name, cell):>{cell}}" for name in names)]
+    for name, row in zip(names, found.confusion, strict=False):
+        lines.append(
+            f"{cut(name, head):<{head}}" + "".join(f" {count(value) if value else '·':>{cell}}" for value in row)
+        )
+    return lines
+
+
+def slices(found: Evaluation, width: int) -> list[str]:
+    """Return a row for each slice."""
+    lines = []
+    for one in found.slices:
+        low, high = (percent(edge) for edge in one.interval)
+        name = cut(f"{one.by}: {clean(one.name)}", max(20, min(44, width - 60)))
+        bar = filled_bar(one.accuracy, BAR)
+        lines.append(f"{name:<44} {percent(one.accuracy):>8}  {bar}  {count(one.images):>7} images, {low} to {high}")
+    return lines
+
+
+def cases(found: Sequence[Case], listed: int, width: int) -> list[str]:
+    """Return a row for each image."""
+    lines = []
+    for one in found[:listed]:
+        right = one.truth == one.said
+        words = f"{percent(one.share):>8} {clean(one.said)}" + (", right" if right else f", true {clean(one.truth)}")
+        room = max(24, width - len(words) - 2)
+        name = clean(one.image)
+        lines.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")
+    return lines
+
+
+def comparison(found: Comparison, width: int = 120, listed: int = LISTED) -> list[Section]:
+    """Return what tells two runs apart."""
+    first, second = clean(found.first), clean(found.second)
+    verdict = (
+        "the difference is larger than chance explains (p below 0.05)"
+        if found.p < 0.05
+        else "a difference of this size may be chance"
+    )
+    numbers = [
+        f"{'both right':<28} {count(found.both_right):>9}",
+        f"{cut(f'only {first} right', 28):<28} {count(found.only_first):>9}",
+        f"{cut(f'only {second} right', 28):<28} {count(found.only_second):>9}",
+        f"{'both wrong':<28} {count(found.both_wrong):>9}",
+        f"McNemar's exact test: p = {significant(found.p)}; {verdict}",
+        *map(clean, found.notes),
+    ]
+    differ = []
+    for one in found.differ[:listed]:
+        words = f"true {clean(one.truth)}; {first}: {clean(one.first)}, {second}: {clean(one.second)}"
+        room = max(24, width - len(words) - 2)
+        name = clean(one.image)
+        differ.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")
+    more = found.only_first + found.only_second - len(differ)
+    if more > 0:
+        differ.append(f"and {count(more)} more (--json lists up to 1,000)")
+    parts = [Section(f"{first} and {second} on the same {count(found.images)} images", numbers),
+             Section("Where they differ", differ)]  # fmt: skip
+    return [part for part in parts if part.lines]
+
+
+def cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,106 @@
+"""Explain a prediction: `python -m cvtui.engine FOLDER --explain REQUEST` (JSON, see runlog/explanation.py)."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from cvtui.engine.attribution import attribute, grids
+from cvtui.engine.data.decode import Unreadable, decode
+from cvtui.engine.handover.trained import Trained, load_trained
+from cvtui.engine.observe.image_writer import encodable, png, sheet_of
+from cvtui.errors import RequestError, nearest
+from cvtui.runlog.explanation import Explained, Request, check_captum
+from cvtui.runlog.folder import RunFolder
+from cvtui.text import error_line
+
+
+def explain_run(path: Path, request: str) -> int:
+    """Write the record on stdout. Exit code 2 with a line on stderr that says why there is none."""
+    out = sys.stdout.buffer
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what a user's callable prints is no record
+            asked = msgspec.json.decode(request, type=Request)
+            check_captum()  # said before the data are read
+            trained = load_trained(
+                RunFolder.open(path), asked.checkpoint, image=0 if asked.path else asked.number, what="explained"
+            )
+            found = explained(trained, asked)
+    except (RequestError, msgspec.MsgspecError) as error:
+        hint = getattr(error, "hint", "")
+        print(f"{getattr(error, 'message', error)}{f'; {hint}' if hint else ''}", file=sys.stderr, flush=True)
+        return 2
+    except Exception as error:
+        print(error_line(error, 300), file=sys.stderr, flush=True)
+        return 1
+    with contextlib.suppress(BrokenPipeError):
+        out.write(msgspec.json.encode(found) + b"\n")
+        out.flush()
+    return 0
+
+
+def explained(trained: Trained, asked: Request) -> Explained:
+    """Explain the image that is asked for: a file, or the validation image that was loaded. RequestError."""
+    about = trained.metadata
+    if len(about.size) != 3:
+        raise RequestError("explain: points are no images")
+    pixels = file_pixels(asked.path, about.size, about.unit) if asked.path else trained.pixels[:1]
+    image = trained.preprocess(pixels).contiguous()
+    with torch.no_grad():
+        logits = trained.model(image)[0].double()
+    if not logits.isfinite().all():
+        raise RequestError("explain: the model gives values that are not finite")
+    classes = about.classes
+    target = index_of(asked.target, classes) if asked.target else int(logits.argmax())
+    there = grids(trained.model, image)
+    method = asked.method or ("gradcam" if there else "saliency")
+    found = attribute(trained.model, image, target, method, asked.layer)
+    return Explained(
+        method=method, layer=found.layer, layers=list(there),
+        image=encodable(asked.path) if asked.path else str(asked.number), target=classes[target],
+        share=float((logits / about.temperature).softmax(0)[target]), said=classes[int(logits.argmax())],
+        truth="" if asked.path else classes[int(trained.labels[0])], height=about.size[0], width=about.size[1],
+        values=[float(f"{value:.4g}") for value in found.values.flatten().tolist()], total=found.total,
+        note=found.note, png=png_of(pixels[0]), checkpoint=about.checkpoint,
+    )  # fmt: skip
+
+
+def index_of(name: str, classes: list[str]) -> int:
+    if name not in classes:
+        raise RequestError(f"--class: there is no class {name!r}{nearest(name, tuple(classes))}",
+                           hint=f"there are: {', '.join(classes[:20])}")  # fmt: skip
+    return classes.index(name)
+
+
+def file_pixels(path: str, size: list[int], unit: float) -> Tensor:
+    """Read an image file as the run's own images are read: 1 x H x W x C. RequestError."""
+    if unit != 255 or size[2] not in (1, 3):
+        raise RequestError(
+            "explain: a file can't be read as this run's images were, which are not of 8 bits in grey or colour",
+            hint="give the number of a validation image",
+        )
+    if not Path(path).is_file():
+        raise RequestError(f"explain: there is no file {path!r}")
+    try:
+        rgb = decode(path, (size[0], size[1]))
+    except Unreadable as error:
+        raise RequestError(f"explain: {path!r}: {error}") from None
+    if size[2] == 1:
+        from PIL import Image
+
+        rgb = np.asarray(Image.fromarray(rgb.astype(np.uint8)).convert("L"))[..., None]
+    return torch.from_numpy(rgb.copy())[None]
+
+
+def png_of(pixels: Tensor) -> str:
+    """Base64 of a PNG; pixels: H x W x C, uint8, or numbers whose least is black."""
+    low, high = (0.0, 255.0) if pixels.dtype == torch.uint8 else (None, None)
+    sheet = sheet_of(pixels.float().permute(2, 0, 1)[None], around_zero=False, low=low, high=high)
+    return base64.b64encode(png(sheet)).decode()

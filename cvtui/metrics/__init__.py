@@ -1,0 +1,1 @@
+"""Numbers of a classifier: scores, ranking, calibration, two classifiers compared. NumPy alone, double precision."""

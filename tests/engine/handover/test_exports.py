@@ -1,0 +1,198 @@
+"""Exported models: outputs as PyTorch's, metadata inside, and no file of what differs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cvtui.engine.handover import exact_forms
+from cvtui.engine.handover.checking import Refused, compare
+from cvtui.engine.handover.extras import ONNX
+from cvtui.engine.handover.onnx_file import write_onnx
+from cvtui.engine.handover.programs import write_pt2, write_torchscript
+from cvtui.engine.handover.trained import Trained
+from cvtui.errors import RequestError
+from cvtui.runlog.model_metadata import EXTRA_FILE, decode, encode, mean_and_std
+from tests.engine.handover.making import trained_of
+
+pytestmark = pytest.mark.torch
+needs_onnx = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ONNX), reason="pip install 'cvtui[onnx]'"
+)
+NET = "conv4-bn-relu-sumpool3s2p1ceil-fc"
+
+
+def probabilities(trained: Trained, pixels: Tensor) -> Tensor:
+    """By hand: what the run's own preprocessing and net give, at the temperature."""
+    return (trained.model(trained.preprocess(pixels)) / 1.5).softmax(1)
+
+
+def programs(path: Path, extra: dict[str, Any]) -> Any:
+    return torch.export.load(path, extra_files=extra).module()
+
+
+def script(path: Path, extra: dict[str, Any]) -> Any:
+    return torch.jit.load(path, _extra_files=extra)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize(("write", "load"), [(write_pt2, programs), (write_torchscript, script)])
+def test_program_and_script(tmp_path: Path, write: Any, load: Any) -> None:
+    """Every bit, for any number of images; the metadata lie inside."""
+    trained, path = trained_of(NET), tmp_path / "deep" / "m"
+    found = write(trained, path, False)
+    assert (found.images, found.difference) == (6, 0)
+    extra = {EXTRA_FILE: ""}
+    model = load(path, extra)
+    assert decode(json.loads(extra[EXTRA_FILE])) == trained.metadata
+    for count in (1, 2, 5):
+        x = torch.randn(count, 3, 8, 8)
+        assert torch.equal(model(x), trained.model(x))
+    zca = trained_of(NET, preprocess="zca")
+    with pytest.raises(RequestError, match="zca"):
+        write(zca, path, False)
+    write(zca, path, True)
+    model = load(path, extra)
+    assert decode(json.loads(extra[EXTRA_FILE])).with_preprocess
+    assert torch.allclose(model(zca.pixels[:3]), probabilities(zca, zca.pixels[:3]), atol=1e-6)
+    assert [one.name for one in path.parent.iterdir()] == ["m"]
+
+
+def test_a_net_whose_code_looks_at_numbers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "looks_at_numbers.py").write_text(
+        "import torch\nclass Net(torch.nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.fc = torch.nn.Linear(192, 3)\n"
+        "    def forward(self, x):\n        y = self.fc(x.flatten(1))\n        return y if y.sum() > 0 else -y\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    trained, path = trained_of("looks_at_numbers:Net"), tmp_path / "m.pt2"
+    path.write_text("the one before")
+    with pytest.raises(Refused, match=r"torch\.export can't follow the net: "):
+        write_pt2(trained, path, False)
+    assert path.read_text() == "the one before"
+
+
+def test_what_is_not_finite_or_of_another_shape_is_refused() -> None:
+    x = torch.ones(3, 2)
+    with pytest.raises(Refused, match="not finite"):
+        compare(torch.nn.Softsign(), lambda x: x, x * float("nan"))
+    with pytest.raises(Refused, match=r"shape \(3, 4\), PyTorch's \(3, 2\); layer"):
+        compare(torch.nn.Identity(), lambda x: x.repeat(1, 2), x, lambda: "; layer")
+    with pytest.raises(Refused, match=r"0\.001 from PyTorch's"):
+        compare(torch.nn.Identity(), lambda x: x + 1e-3, x)
+    with pytest.raises(Refused, match="nan from"):
+        compare(torch.nn.Identity(), lambda x: x * float("nan"), x)
+    assert compare(torch.nn.Identity(), lambda x: x + 1e-3, x * 100).difference == pytest.approx(1e-3, rel=0.1)
+
+
+def test_metadata() -> None:
+    about = trained_of(NET).metadata
+    entries = encode(about)
+    assert all(isinstance(json.loads(value), object) for value in entries.values())
+    assert json.loads(entries["classes"]) == ["cat", "dog", "Fuß"]
+    assert decode(entries) == about
+    (mean,), (std,) = mean_and_std([1 / 51], [-2.0], 255.0)
+    assert (mean, std) == pytest.approx((0.4, 0.2))  # (x / 255 - 0.4) / 0.2 = x / 51 - 2
+    with pytest.raises(RequestError, match="no metadata of cvtui"):
+        decode({"producer": "another"})
+    with pytest.raises(RequestError, match="'classes' is not JSON"):
+        decode({**entries, "classes": "cat,dog"})
+
+
+def test_onnx_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(RequestError, match="--onnx needs onnx, onnxscript, onnxruntime") as caught:
+        write_onnx(trained_of(NET), tmp_path / "m.onnx", False)
+    assert caught.value.hint == "pip install 'cvtui[onnx]'"
+
+
+def session(path: Path) -> Any:
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path)
+
+
+@needs_onnx
+@pytest.mark.parametrize("preprocess", ["standardise", "per-image", "zca"])
+def test_onnx(tmp_path: Path, preprocess: str) -> None:
+    trained, path = trained_of(NET, preprocess=preprocess), tmp_path / "m.onnx"
+    assert write_onnx(trained, path, True).difference < 1e-6
+    found = session(path)
+    assert decode(found.get_modelmeta().custom_metadata_map).with_preprocess
+    assert [(one.name, one.type) for one in found.get_inputs()] == [("pixels", "tensor(uint8)")]
+    for count in (1, 4):
+        pixels = torch.randint(0, 256, (count, 8, 8, 3), dtype=torch.uint8)
+        given = found.run(["probabilities"], {"pixels": pixels.numpy()})[0]
+        assert torch.allclose(torch.from_numpy(given), probabilities(trained, pixels), atol=1e-5)
+    if preprocess == "zca":
+        with pytest.raises(RequestError, match="zca"):
+            write_onnx(trained, path, False)
+        return
+    write_onnx(trained, path, False)
+    found = session(path)
+    assert decode(found.get_modelmeta().custom_metadata_map) == trained.metadata
+    x = torch.randn(5, 3, 8, 8)
+    assert torch.allclose(
+        torch.from_numpy(found.run(["logits"], {"images": x.numpy()})[0]), trained.model(x), atol=1e-5
+    )
+    assert [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@needs_onnx
+def test_what_the_exporter_gets_wrong_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without our forms: a sum pool comes out as a mean, and an adaptive maximum of 7 to 3 can't be written."""
+    monkeypatch.setattr(exact_forms, "FORMS", {})
+    path = tmp_path / "m.onnx"
+    with pytest.raises(
+        Refused, match=r"from PyTorch's \(allowed: 0\.\d+\); the first layer that differs is 'sumpool1'"
+    ):
+        write_onnx(trained_of("conv4-relu-sumpool2-fc"), path, False)
+    (tmp_path / "adaptive_net.py").write_text(
+        "from torch.nn import *\ndef net():\n"
+        "    return Sequential(Conv2d(3, 4, 2), Sequential(AdaptiveMaxPool2d(3)), Flatten(), Linear(36, 3))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Refused, match=r"can't write the layer '1\.0' \(aten\.adaptive_max_pool2d\)"):
+        write_onnx(trained_of("adaptive_net:net"), path, False)
+    assert not list(tmp_path.glob("*onnx*"))
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(tmp_path)
+    write_onnx(trained_of("adaptive_net:net"), path, False)
+
+
+LAYERS = (
+    "conv4f5s2p1-leakyrelu-avgpool3s2p1ceil-fc",
+    "conv4-tanh-sumpool2s3p1ceil-fc",
+    "conv4-relu-pool2s4p1ceil-conv3-fc",
+    "conv8f1s2-bn-elu-gap-fc",
+    "conv4g1nobias-ln-gelu-drop0.5-fc7-bn-silu-drop-fc-softmax",
+    "conv8d2-sigmoid-res(conv8-relu-conv8)-cat(conv4f1|conv4-relu|pool3s1p1)-flatten-fc",
+)
+
+
+@needs_onnx
+@pytest.mark.long
+@pytest.mark.parametrize("net", LAYERS)
+def test_every_layer_of_net_expressions(tmp_path: Path, net: str) -> None:
+    trained = trained_of(net, (9, 11, 3))
+    for with_preprocess in (False, True):
+        write_onnx(trained, tmp_path / "m.onnx", with_preprocess)
+        write_pt2(trained, tmp_path / "m.pt2", with_preprocess)
+
+
+NETS = ("resnet18", "googlenet", "mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x0_5", "convnext_tiny", "swin_t")
+
+
+@needs_onnx
+@pytest.mark.long
+@pytest.mark.parametrize("name", NETS)
+def test_torchvision(tmp_path: Path, name: str) -> None:
+    trained = trained_of(f"torchvision:{name}", (64, 64, 3), images=3)
+    assert write_onnx(trained, tmp_path / "m.onnx", False).difference < 1e-4
+    assert write_pt2(trained, tmp_path / "m.pt2", False).difference < 1e-6

@@ -1,0 +1,1 @@
+"""Tests of the use of a trained model."""
