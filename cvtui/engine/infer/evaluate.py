@@ -24,7 +24,6 @@ from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import fit_temperature
 from cvtui.recipe.datasets.class_names import match
-from cvtui.recipe.datasets.fingerprint import same_classes
 from cvtui.recipe.datasets.labelled import Labelled, data_text, labelled_files
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
@@ -79,7 +78,8 @@ def evaluations(ask: EvaluateAsk, tell: Tell) -> Iterator[Evaluation | Compariso
         return
     other = RunFolder.open(Path(ask.other))
     second = answered(other, ask, tell)
-    same_classes(first.answers.classes, second.answers.classes, other.path)
+    if second.answers.classes != first.answers.classes:
+        raise RequestError(f"{Path(ask.run).name!r} and {other.name!r} have different classes: nothing to compare")
     yield finished(other, ask, second)
     yield compare(first.answers, second.answers, Path(ask.run).name, other.name)
 

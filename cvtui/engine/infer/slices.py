@@ -85,7 +85,9 @@ def by_size(sizes: Sequence[tuple[int, int] | None], right: NDArray[np.bool_]) -
 
 
 def by_brightness(brightness: NDArray[np.float32], right: NDArray[np.bool_]) -> list[Slice]:
-    """Return a slice for each quarter of the images by the mean of their pixels."""
+    """Return a slice for each quarter of the images by the mean of their pixels; none of normalized floats."""
+    if len(brightness) and not (brightness.min() >= 0 and brightness.max() <= 1):
+        return []
     return _quarters("brightness", brightness, right, lambda low, high: f"{low:.0%} to {high:.0%} of white")
 
 

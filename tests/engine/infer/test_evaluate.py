@@ -219,6 +219,7 @@ def test_slices() -> None:
     assert [one.name for one in bright][:2] == ["10% to 10% of white", "20% to 20% of white"]
     assert [one.accuracy for one in bright] == [1.0, 0.0, 1.0, 1.0]
     assert by_brightness(np.zeros(4, np.float32), right) == []
+    assert by_brightness(np.array([-0.1, 0.2, 0.3, 1.4], np.float32), right) == []  # normalized by a user's code
     assert inner_folder("/a/cat/b/cat/night/1.png", "cat") == "night"
     assert inner_folder("/a/cat/1.png", "cat") == ""
 
