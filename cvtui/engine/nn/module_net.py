@@ -13,8 +13,9 @@ from torch.nn.parameter import is_lazy
 from cvtui.calc import Size
 from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.table import size_text
+from cvtui.engine.nn.meta_copy import meta_copy, random_state_kept
 from cvtui.engine.nn.module_source import build, load_code
-from cvtui.engine.nn.summary import meta_copy, random_state_kept, summarize_module
+from cvtui.engine.nn.summary import summarize_module
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget, parse_target
