@@ -194,9 +194,10 @@ def test_a_model_that_reads_a_number_is_run_on_real_ones() -> None:
 
 
 def test_a_model_that_cant_be_run_is_a_request_error() -> None:
-    with pytest.raises(RequestError, match="Deciding on 8x8x1: "):
+    with pytest.raises(RequestError, match="Deciding: wants images of 3 channels; these have 1") as caught:
         summarize_module(Deciding(), (8, 8, 1))
-    with pytest.raises(RequestError, match="Conv2d on 8x8x3: "):
+    assert caught.value.hint == "--input 8x8x3"
+    with pytest.raises(RequestError, match="Conv2d: wants images of 4 channels"):
         summarize_module(nn.Conv2d(4, 4, 3), SIZE)
     assert torch.backends.mha.get_fastpath_enabled()
     assert not torch.nn.modules.module._global_forward_hooks
@@ -328,7 +329,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("torchvision:resnet19", "no such classification model; did you mean 'resnet18'?"),
+        ("torchvision:resnet19", "no such model; did you mean 'resnet18'?"),
         ("nowhere_at_all:build", "there is no module 'nowhere_at_all'"),
         ("own_nets_for_a_test:bulid", "has no 'bulid'; did you mean 'build'?"),
         ("own_nets_for_a_test:number", "is a int, not a function or class that builds a model"),
