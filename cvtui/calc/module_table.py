@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cvtui.calc.sizes import InputShape
-from cvtui.calc.table import Size
+from cvtui.calc.table import ReceptiveField, Size
 
 
 class ModuleRow(NamedTuple):
@@ -22,14 +22,12 @@ class ModuleRow(NamedTuple):
     activations: int
     fan_in: int
     note: str
+    receptive_field: ReceptiveField | None = None
+    """What a unit of the last call sees of the image; None where units see no window that moves, or it is not known."""
 
     @property
     def parameters(self) -> int:
         return self.weights + self.biases
-
-    @property
-    def receptive_field(self) -> None:
-        """Not known of code: what happens between its modules is not seen."""
 
     @property
     def depth(self) -> int:

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
-from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc.sizes import InputShape, as_read
+from cvtui.calc.table import ReceptiveField
+from cvtui.engine.nn.field_trace import FieldTrace
+from cvtui.engine.nn.meta_copy import attribute_tensors
 from cvtui.engine.nn.net_errors import way_out
 from cvtui.engine.nn.torchvision_models import dense_part, is_detector
 from cvtui.errors import RequestError
@@ -28,18 +30,8 @@ class ModuleCalls(NamedTuple):
     macs: int
     output: tuple[int, ...]
     activations: int
-
-
-class _UseSeen(TorchFunctionMode):
-    """Remembers every parameter that a function of torch is given, for modules whose weights their parent uses."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.used: set[int] = set()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.used.update(id(one) for one in (*args, *(kwargs or {}).values()) if isinstance(one, nn.Parameter))
-        return func(*args, **(kwargs or {}))
+    field: ReceptiveField | None = None
+    """What a unit of the last call's output sees; None where that is not known."""
 
 
 class _Kept:
@@ -72,7 +64,8 @@ class CountedRun:
         self._order: dict[nn.Module, int] = {}
         self._not_per_image = 0
         self._counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten._trilinear: _bilinear_flops})
-        self._used = _UseSeen()
+        constants = [*twin.parameters(), *twin.buffers(), *attribute_tensors(twin)]
+        self._trace = FieldTrace(one for one in constants if not is_lazy(one))
         self._known = set(twin.modules())
         self.detector = is_detector(twin)
         """A detection model, of which the part that runs once a picture was run."""
@@ -81,7 +74,7 @@ class CountedRun:
     @property
     def used(self) -> set[int]:
         """The ids of the parameters that a function was given."""
-        return self._used.used
+        return self._trace.used
 
     @property
     def macs(self) -> int:
@@ -103,11 +96,15 @@ class CountedRun:
         if isinstance(module, ParametrizationList):
             self._not_per_image += flops
         before = self.calls.get(module, ModuleCalls(self._order[module], 0, 0, (), 0))
-        sizes = [one.shape for one in _outputs(output)]
-        first = as_read(tuple(sizes[0][1:])) if sizes else ()
+        outputs = _outputs(output)
+        sizes = [one.shape for one in outputs]
+        first = tuple(sizes[0][1:]) if sizes else ()
+        if outputs and not self._trace.channels_last(outputs[0]):
+            first = as_read(first)
         numbers = sum(shape.numel() // max(shape[0], 1) for shape in sizes if len(shape))
+        field = self._trace.seen(outputs[0]) if outputs else None
         self.calls[module] = ModuleCalls(
-            before.order, before.times + 1, before.macs + own // 2, first, before.activations + numbers
+            before.order, before.times + 1, before.macs + own // 2, first, before.activations + numbers, field
         )
 
     def _run(self) -> None:
@@ -118,12 +115,15 @@ class CountedRun:
             # The fused attention of eval mode hides its products from the counter.
             torch.backends.mha.set_fastpath_enabled(False)
             with (
-                self._counter, self._used, torch.device(self._device), torch.enable_grad(), warnings.catch_warnings(),
+                self._counter, self._trace, torch.device(self._device), torch.enable_grad(), warnings.catch_warnings(),
                 torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor),
             ):  # fmt: skip
                 warnings.simplefilter("ignore")
                 run = dense_part(self._twin) if self.detector else self._twin
-                run(*self._arguments())
+                arguments = self._arguments()
+                if len(arguments) == 1 and arguments[0].dim() == 4 and not self._inputs[0].integers:
+                    self._trace.begin(arguments[0])
+                run(*arguments)
         except (Exception, SystemExit) as error:
             raise self._refused(error) from error
         finally:

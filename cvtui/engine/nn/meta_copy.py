@@ -25,6 +25,12 @@ def meta_copy(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
+def attribute_tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Tensors of a model that are neither parameters nor buffers, but plain attributes of its modules."""
+    for module in model.modules():
+        yield from _tensors_in(vars(module))
+
+
 def _tensors_in(attributes: dict[str, Any]) -> Iterator[Tensor]:
     """Tensors that are plain attributes, by themselves or in a list, tuple or dict."""
     for name, value in attributes.items():

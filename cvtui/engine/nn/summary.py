@@ -153,6 +153,7 @@ def _row(name: str, module: nn.Module, call: ModuleCalls | None, weights: int, b
         activations=call.activations if call and _is_leaf(module) else 0,
         fan_in=_fan_in(module),
         note=note,
+        receptive_field=call.field if call else None,
     )
 
 
