@@ -60,6 +60,17 @@ class Call:
     def field(self, place: int, name: str) -> Known:
         return self.field_of(self.at(place, name))
 
+    def apart(self, name: str) -> frozenset[int]:
+        """Return the axis along which units of different origin now stand: constants, of which none sees a pixel."""
+        if name == "pad":
+            pad = list(self.at(1, "pad"))
+            return frozenset(-1 - place for place in range(len(pad) // 2) if any(pad[2 * place : 2 * place + 2]))
+        if name not in ("cat", "concat", "stack"):
+            return frozenset()
+        several = self.at(0, "tensors")
+        alike = len(self.fields) == len(several) and len({one.field.axes for one in self.fields}) == 1
+        return frozenset() if alike else frozenset([_from_end(self.at(1, "dim", 0), len(self.shape))])
+
     def axes(self, places: Any) -> set[int]:
         """Axes from the end; None: all."""
         n = self.tensor.dim()
@@ -261,6 +272,9 @@ def _group_normed(call: Call) -> Known:
 
 
 def _instance_normed(call: Call) -> Known:
+    """Instance norm; with statistics of its training it mixes nothing."""
+    if not call.at(5, "use_input_stats", True):
+        return call.image.met(call.fields)
     return call.image.mixed(call.one, range(2 - call.tensor.dim(), 0))
 
 

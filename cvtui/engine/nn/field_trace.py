@@ -97,11 +97,11 @@ class FieldTrace(TorchFunctionMode):
 
     def _after(self, func: Any, name: str, call: Call, known: list[TensorField]) -> Known | list[Known]:
         image = self._image
-        if all(not one.axes for one in known):  # whatever is done to them, every unit sees the same
-            return image.met(known)
         if name == "__get__":
             name = getattr(getattr(func, "__self__", None), "__name__", "")
         name = name.strip("_")
+        if all(not one.axes for one in known):  # whatever is done to them, every unit sees the same …
+            return image.unordered(image.met(known), call.apart(name))  # … but what stands beside constants
         if name == "unfold" and func is not F.unfold:
             return image.unordered(known[0], frozenset((*(axis - 1 for axis in known[0].axes), -1)))
         if name in POINTWISE:

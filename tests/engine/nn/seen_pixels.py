@@ -57,7 +57,7 @@ def check_fields(model: nn.Module, side: int, channels: int = 3) -> tuple[int, i
     seen = reached(model, side, channels)
     wrong = []
     known = 0
-    rows = tuple(row for row in rows if row.name in seen)
+    rows = tuple(row for row in rows if row.name in seen and len(seen[row.name]) == 2 * side)
     for row in rows:
         if row.receptive_field is not None:
             known += 1
@@ -80,12 +80,13 @@ def _wrong(row: ModuleRow, nan: Tensor, side: int) -> list[str]:
             if not torch.equal(some, every):
                 told.append(f"axis {axis}: {field} says that all units see the same")
         return told
-    over = 3 if tuple(nan.shape[1:]) == row.output and nan.shape[1:3] == torch.Size(row.output[:2]) else 1
-    if nan.shape[2:] == torch.Size(row.output[:2]) and nan.shape[1] == row.output[2]:
-        over = 1
-    maps = [part.any(over) for part in lines]
-    high, wide = maps[0].shape[1:]
-    return [line for i in range(high) for j in range(wide) for line in _unit(field, (i, j), maps, side)][:3]
+    tried: list[list[str]] = []
+    last, first = tuple(nan.shape[1:]), (*nan.shape[2:], nan.shape[1])
+    for over in [axis for axis, shape in ((1, first), (3, last)) if shape == row.output]:  # both, where H = W = C
+        maps = [part.any(over) for part in lines]
+        high, wide = maps[0].shape[1:]
+        tried.append([line for i in range(high) for j in range(wide) for line in _unit(field, (i, j), maps, side)][:3])
+    return min(tried, key=len)
 
 
 def _unit(field: Any, unit: tuple[int, int], maps: list[Tensor], side: int) -> list[str]:

@@ -251,7 +251,7 @@ def test_every_classification_model_of_torchvision() -> None:
         with torch.device("meta"):
             model = models.get_model(name, weights=None)
         assert found.parameters == sum(p.numel() for p in model.parameters()), name
-        high, wide, channels = found.input  # type: ignore[misc]
+        high, wide, channels = found.input
         with FlopCounterMode(display=False) as counter, torch.device("meta"):
             model.eval()(torch.empty(1, channels, high, wide))
         assert found.macs * 2 == counter.get_total_flops(), name
