@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from cvtui.calc.table import Size
+from cvtui.calc.sizes import InputShape
+from cvtui.calc.table import ReceptiveField, Size
 
 
 class ModuleRow(NamedTuple):
@@ -21,14 +22,12 @@ class ModuleRow(NamedTuple):
     activations: int
     fan_in: int
     note: str
+    receptive_field: ReceptiveField | None = None
+    """What a unit of the last call sees of the image; None where units see no window that moves, or it is not known."""
 
     @property
     def parameters(self) -> int:
         return self.weights + self.biases
-
-    @property
-    def receptive_field(self) -> None:
-        """Not known of code: what happens between its modules is not seen."""
 
     @property
     def depth(self) -> int:
@@ -49,7 +48,8 @@ class ModuleTable(NamedTuple):
     """A model's table; each parameter is counted once, however many modules share it."""
 
     target: str
-    input: Size
+    input: tuple[int, ...]
+    """One image as [H, W, C]; one other input in PyTorch's order; () where there are several."""
     rows: tuple[ModuleRow, ...]
     parameters: int
     macs: int
@@ -58,12 +58,15 @@ class ModuleTable(NamedTuple):
     counted: bool = True
     """False: not built yet, for this process has no PyTorch; then all counts are 0."""
 
+    inputs: tuple[InputShape, ...] = ()
+    """What the forward pass took, in PyTorch's order."""
+
     @property
     def activations(self) -> int:
         return sum(row.activations for row in self.rows)
 
 
-def table_from_rows(target: str, size: Size, rows: Sequence[Sequence[Any]]) -> ModuleTable:
+def table_from_rows(target: str, size: tuple[int, ...], rows: Sequence[Sequence[Any]]) -> ModuleTable:
     """Make the table of a model that another process has counted: of `rows_to_send`."""
     made = tuple(
         ModuleRow(str(name), str(expression), tuple(map(int, output)), int(weights), int(biases), int(macs), 0, 0, "")

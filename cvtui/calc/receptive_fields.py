@@ -37,7 +37,7 @@ Axis: TypeAlias = tuple[Stretch, ...]
 
 
 class Window(NamedTuple):
-    """A filter or pooling window, each (height, width)."""
+    """A filter or pooling window, each (height, width); negative padding cuts the border off."""
 
     size: Pair
     stride: Pair
@@ -176,7 +176,7 @@ def _under(masks: Masks, window: Window, size: Pair) -> Masks | None:
         else:
             for tap in range(0, extent(f, d), d):
                 covered |= spread << tap
-        found.append((covered >> p) & ((1 << n) - 1))
+        found.append((covered >> p if p >= 0 else covered << -p) & ((1 << n) - 1))
     return found[0], found[1]
 
 

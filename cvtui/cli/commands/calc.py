@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from cvtui.calc import Chain, Size
-from cvtui.calc.sizes import MAX_SIDE, parse_size
+from cvtui.calc.sizes import MAX_SIDE, InputShape, parse_inputs, parse_size
 from cvtui.calc.solve import Solution, solve
 from cvtui.cli import out
 from cvtui.errors import RequestError
@@ -77,12 +77,13 @@ def calc(
     for name, number in (("--classes", classes), ("--batch", batch)):
         if number is not None and not 1 <= number <= MAX_SIDE:
             raise RequestError(f"{name} {number}: at least 1 and at most {MAX_SIDE:,}")
-    size = parse_size(input_size, channels_first=chw) if input_size is not None else None
     if ":" in net and not Path(net).exists():
         if wanted is not None or against_fc:
             raise RequestError(f"{'--output' if wanted else '--against-fc'}: for a net expression only, not for {net}")
-        _module(net, size, classes, as_json)
+        inputs = parse_inputs(input_size, channels_first=chw) if input_size is not None else None
+        _module(net, inputs, classes, as_json)
         return
+    size = parse_size(input_size, channels_first=chw) if input_size is not None else None
     request = _request(net, size, classes, batch)
     goal = parse_size(wanted, "--output", channels_first=chw) if wanted is not None else None
     solution = solve(request.chain, request.input, request.classes, goal, source=request.text)
@@ -171,8 +172,8 @@ def _json(solution: Solution, against_fc: bool) -> dict[str, object]:
     return found
 
 
-def _module(net: str, size: Size | None, classes: int | None, as_json: bool) -> None:
+def _module(net: str, inputs: tuple[InputShape, ...] | None, classes: int | None, as_json: bool) -> None:
     """Calculate a net of torchvision, or of user code, built and run on the meta device."""
     from cvtui.cli.commands.calc_module import show_module
 
-    show_module(net, size, classes, as_json)
+    show_module(net, inputs, classes, as_json)

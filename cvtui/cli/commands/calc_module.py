@@ -6,9 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 
-from cvtui.calc import Size, size_text
+from cvtui.calc import size_text
+from cvtui.calc.sizes import InputShape, inputs_text
 from cvtui.cli import out
+from cvtui.cli.output.calc_view import COUNTED, table_json
 from cvtui.cli.output.table import Cell, Column, bar, print_grid
 from cvtui.text import binary_size
 
@@ -18,12 +21,11 @@ if TYPE_CHECKING:
     from cvtui.calc.module_table import ModuleRow, ModuleTable
 
 
-def show_module(target: str, size: Size | None, classes: int | None, as_json: bool) -> None:
+def show_module(target: str, inputs: tuple[InputShape, ...] | None, classes: int | None, as_json: bool) -> None:
     """Print the table, or the JSON object, of a model that is given as PyTorch code."""
-    from cvtui.cli.output.calc_view import table_json
     from cvtui.engine.nn.summary import summarize_target
 
-    found = summarize_target(target, size, classes)
+    found = summarize_target(target, inputs, classes)
     if as_json:
         click.echo(json.dumps(table_json(found), ensure_ascii=False))
     else:
@@ -32,10 +34,9 @@ def show_module(target: str, size: Size | None, classes: int | None, as_json: bo
 
 def _print(console: Console, found: ModuleTable) -> None:
     rows = found.rows
-    size = size_text(found.input)
-    console.print(f"[bold]{found.target}[/]  on {size}", highlight=False, soft_wrap=True)
-    console.print("[dim]Sizes are H x W x C. 1 MAC = 1 multiply-add = 2 FLOPs, biases apart.[/]")
-    console.print("[dim]Counted by PyTorch on a copy without numbers, in eval mode.[/]\n")
+    console.print(f"[bold]{escape(found.target)}[/]  on {inputs_text(found.inputs)}", highlight=False, soft_wrap=True)
+    console.print(f"[dim]{COUNTED}[/]")
+    console.print("[dim]Run by PyTorch on a copy without numbers, in eval mode, for one input.[/]\n")
     parameters, macs = max(found.parameters, 1), max(found.macs, 1)
     print_grid(
         console,

@@ -31,13 +31,18 @@ _COLOURS = {
     "cat": "blue",
 }
 MOST_FITS = 12
+COUNTED = (
+    "Sizes are H x W x C. 1 MAC = 1 multiply-add = 2 FLOPs.\n"
+    "MACs: convolutions and matrix products; no biases, norms, pooling, activations."
+)
+"""What the numbers of the table are."""
 
 
 def print_table(console: Console, table: Table, title: str) -> None:
     """Build the layer table: a title, a row per layer, totals and remarks."""
     gap = "  " if len(title) + 40 < console.width else "\n"
     console.print(f"[bold]{_escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
-    console.print("[dim]Sizes are H x W x C. 1 MAC = 1 multiply-add = 2 FLOPs, biases apart.[/]")
+    console.print(f"[dim]{COUNTED}[/]")
     if len(table.input) == 3:
         console.print("[dim]sees: receptive field in pixels of the input /stride @first pixel of unit 0.[/]")
     if console.width >= 150:
@@ -121,10 +126,16 @@ def print_against_dense(console: Console, table: Table) -> None:
 def table_json(table: Table | ModuleTable) -> dict[str, Any]:
     """Return the table of a net, or of PyTorch code, as the documented JSON object."""
     return {
-        "input": list(table.input),
+        "input": _input_json(table),
         "layers": [_row_json(row) for row in table.rows],
         "totals": {"parameters": table.parameters, "macs": table.macs, "activations": table.activations},
     }
+
+
+def _input_json(table: Table | ModuleTable) -> list[Any]:
+    """One input as [H, W, C] (or in PyTorch's order), several as lists of PyTorch's order."""
+    several = getattr(table, "inputs", ())
+    return [list(one.shape) for one in several] if len(several) > 1 else list(table.input)
 
 
 def _row_json(row: Row | ModuleRow) -> dict[str, Any]:

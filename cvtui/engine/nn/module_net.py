@@ -12,13 +12,15 @@ from torch.nn.parameter import is_lazy
 
 from cvtui.calc import Size
 from cvtui.calc.module_table import ModuleTable
+from cvtui.calc.sizes import image_shape
 from cvtui.calc.table import size_text
-from cvtui.engine.nn.module_source import build, load_code
-from cvtui.engine.nn.summary import meta_copy, random_state_kept, summarize_module
+from cvtui.engine.nn.meta_copy import meta_copy, random_state_kept
+from cvtui.engine.nn.module_source import build, check_classifier, load_code
+from cvtui.engine.nn.net_errors import way_out
+from cvtui.engine.nn.summary import summarize_module
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget, parse_target
-from cvtui.text import error_line
 
 
 class ModuleNet(NamedTuple):
@@ -45,6 +47,7 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet
     output with `logits`, a tuple, a dict) is reduced to them. RequestError, in one line, for whatever can't be trained.
     """
     target = parse_target(net)
+    check_classifier(target)
     with random_state_kept():
         torch.manual_seed(stream_seed(seed, WEIGHTS))  # a model may be made when its module is imported
         load_code(target)
@@ -151,7 +154,7 @@ def _real_pass(model: nn.Module, target: NetTarget, size: Size) -> Seen:
     try:
         return _pass(model, torch.zeros(_shape(size)))
     except (Exception, SystemExit) as error:
-        raise RequestError(f"{target}: {_way_out(error, model, size)}") from error
+        raise RequestError(f"{target}: {way_out(error, model, (image_shape(size),)).message}") from error
 
 
 def _shape(size: Size) -> tuple[int, ...]:
@@ -184,14 +187,3 @@ def _pass(model: nn.Module, images: Tensor) -> Seen:
     logits = first_logits(output)
     width = logits.shape[1] if logits is not None and logits.dim() > 1 else -1
     return Seen(output, next((name for name, outputs in reversed(called) if outputs == width), ""))
-
-
-def _way_out(error: BaseException, model: nn.Module, size: Size) -> str:
-    """Say what is wrong in the net's own terms rather than in PyTorch's."""
-    first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
-    if first is not None and len(size) == 3 and first.in_channels != size[2]:
-        channels = f"{first.in_channels} channel{'s' if first.in_channels > 1 else ''}"
-        return f"wants images of {channels}; these have {size[2]} ({error_line(error)})"
-    if "too small" in str(error) or "can't be greater than actual input size" in str(error):
-        return f"images of {size_text(size)} are too small for it; a larger --size ({error_line(error)})"
-    return f"on images of {size_text(size)}: {error_line(error)}"

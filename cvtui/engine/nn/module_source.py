@@ -13,12 +13,13 @@ import torch
 from torch import nn
 
 from cvtui.calc import Size
+from cvtui.calc.sizes import InputShape
+from cvtui.engine.nn import torchvision_models
+from cvtui.engine.nn.torchvision_models import DEFAULT_SIDE
 from cvtui.engine.runtime.user_code import import_user_module
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.net_target import NetTarget
 from cvtui.text import error_line
-
-DEFAULT_SIDE = 224
 
 CLASSES_WORDS = ("num_classes", "n_classes", "num_labels", "classes")
 """What builders call their number of outputs."""
@@ -45,17 +46,24 @@ def load_code(target: NetTarget) -> None:
         _found(target)
 
 
-def usual_side(target: NetTarget) -> int:
-    """Side of the images that a library's model was trained on; 224 where that is not known."""
+def usual_shapes(target: NetTarget) -> tuple[InputShape, ...]:
+    """Return what a library's model was trained on; one image of 224x224x3 where that is not known."""
     if target.library == "torchvision":
-        models = import_library("torchvision.models", target)
-        weights = models.get_model_weights(target.name)
-        first = next((one for one in weights if one.name == "IMAGENET1K_V1"), None)
-        return int(getattr(first.transforms(), "crop_size", [DEFAULT_SIDE])[0]) if first else DEFAULT_SIDE
+        return torchvision_models.usual_shapes(import_library("torchvision.models", target), target.name)
     if target.library == "timm":
         known = import_library("timm", target).get_pretrained_cfg(target.name)
-        return int(known.input_size[-1]) if known is not None else DEFAULT_SIDE
-    return DEFAULT_SIDE
+        if known is not None:
+            return (InputShape(tuple(known.input_size)),)
+    return (InputShape((3, DEFAULT_SIDE, DEFAULT_SIDE)),)
+
+
+def check_classifier(target: NetTarget) -> None:
+    """Refuse a library's model that is no image classifier. RequestError."""
+    if target.library != "torchvision":
+        return
+    kind = torchvision_models.kind_of(import_library("torchvision.models", target), target.name)
+    if kind not in ("", "quantized"):
+        raise RequestError(f"{target}: is a model for {kind}; what is trained here classifies images (calc counts it)")
 
 
 # ------------------------------------------------------------------ libraries
@@ -77,26 +85,15 @@ def import_library(library: str, target: NetTarget | str) -> Any:
 
 def _torchvision(target: NetTarget, classes: int | None, size: Size | None) -> nn.Module:
     models = import_library("torchvision.models", target)
-    names = models.list_models(module=models)
-    if target.name not in names:
-        raise RequestError(f"torchvision:{target.name}: no such classification model{nearest(target.name, names)}")
-    options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
-    if target.name in ("googlenet", "inception_v3"):
-        # Without init_weights=False building takes minutes (scipy's truncated normal). The auxiliary heads of 2014 are
-        # for training alone, and their loss is not ours.
-        options |= {"init_weights": False, "aux_logits": False}
-    if size is not None and len(size) == 3:
-        takes = inspect.signature(models.get_model_builder(target.name)).parameters
-        if target.name.startswith("vit_"):
-            options["image_size"] = size[0]
-        elif "input_size" in takes or target.name == "maxvit_t":
-            options["input_size"] = size[:2]
+    _no_weights(target, "weights")
+    options = torchvision_models.builder_options(models, target.name, classes, size)
     model = _called(target, lambda **words: models.get_model(target.name, weights=None, **words), options)
     return _channels(model, size)
 
 
 def _timm(target: NetTarget, classes: int | None, size: Size | None) -> nn.Module:
     timm = import_library("timm", target)
+    _no_weights(target, "pretrained")
     base = target.name.partition(".")[0]
     if not timm.is_model(base):
         raise RequestError(f"timm:{target.name}: no such model{nearest(base, timm.list_models())}")
@@ -114,6 +111,11 @@ def _timm(target: NetTarget, classes: int | None, size: Size | None) -> nn.Modul
             raise
         del options["img_size"]  # convolutional nets take pictures of any size, and no such argument
         return _called(target, create, options)
+
+
+def _no_weights(target: NetTarget, word: str) -> None:
+    if target.arguments.get(word):
+        raise RequestError(f"{target}: weights are no argument of the net; a run takes them from --weights")
 
 
 def _channels(model: nn.Module, size: Size | None) -> nn.Module:

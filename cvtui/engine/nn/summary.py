@@ -8,241 +8,105 @@ the model, its mode, its buffers, its hooks and the random state stay as they we
 from __future__ import annotations
 
 import copy
-import random
+import io
 import sys
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
-from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn.parameter import is_lazy
+from torch.nn.utils.parametrize import is_parametrized
 
 from cvtui.calc import Size
 from cvtui.calc.module_table import ModuleRow, ModuleTable
-from cvtui.engine.nn.module_source import build, usual_side
+from cvtui.calc.sizes import InputShape, as_read, image_shape
+from cvtui.engine.nn.counted_run import CountedRun, ModuleCalls
+from cvtui.engine.nn.meta_copy import empty_parameters, meta_copy, random_state_kept
+from cvtui.engine.nn.module_source import build, usual_shapes
+from cvtui.engine.nn.net_errors import CONVOLUTIONS
+from cvtui.engine.nn.torchvision_models import detector_shape, is_detector
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget, parse_target
-from cvtui.text import error_line
 
 
-def summarize_target(target: str, size: Size | None = None, classes: int | None = None) -> ModuleTable:
-    """Summarize `torchvision:NAME`, `timm:NAME` or `package.module:callable`.
+def summarize_target(
+    target: str, size: Size | tuple[InputShape, ...] | None = None, classes: int | None = None
+) -> ModuleTable:
+    """Summarize `torchvision:NAME`, `timm:NAME` or `package.module:callable`; nothing is downloaded.
 
-    RequestError when it can't be found, built or run.
-
-    size: (H, W, C) or (N,), by default what torchvision trained the model with, else 224x224x3. classes: handed on as
-    `num_classes`. The callable builds a model, or is one (then a copy without its numbers is looked at).
+    size: (H, W, C) or (N,), or the shapes of all that its forward takes, by default what the library trained the model
+    with, else 224x224x3. classes: handed on as `num_classes`. The callable builds a model, or is one (then a copy
+    without its numbers is looked at). RequestError when it can't be found, built or run.
     """
     source = parse_target(target)
-    with random_state_kept():
-        model = _empty(source, classes)
-        usual = usual_side(source)
-        return summarize_module(model, size or (usual, usual, 3), target)
+    with random_state_kept(), no_download(target):
+        model, whole = _empty(source, classes)
+        inputs = _shapes(size) or ((detector_shape(model),) if is_detector(model) else usual_shapes(source))
+        try:
+            return summarize_module(model, inputs, target)
+        except RequestError as error:
+            if whole or not _wants_numbers(error.__cause__):
+                raise
+        return summarize_module(build(source, classes), inputs, target)
 
 
-def _empty(source: NetTarget, classes: int | None) -> nn.Module:
-    """Build the model without numbers; with them only where building reads what it has just drawn."""
+def _empty(source: NetTarget, classes: int | None) -> tuple[nn.Module, bool]:
+    """Build the model without numbers; with them (True) only where building reads what it has just drawn."""
     try:
-        with _empty_parameters():
-            return build(source, classes)
+        with empty_parameters():
+            return build(source, classes), False
     except RequestError as error:
-        if source.library or not isinstance(error.__cause__, NotImplementedError | RuntimeError):
+        if not (_wants_numbers(error.__cause__) if source.library else isinstance(error.__cause__, RuntimeError)):
             raise
-        return build(source, classes)
+        return build(source, classes), True
 
 
-def summarize_module(model: nn.Module, size: Size, target: str = "") -> ModuleTable:
-    """Summarize a model for one image of this size; a copy is run, not the model itself.
+def _wants_numbers(error: BaseException | None) -> bool:
+    """Return True for what PyTorch raises where code asks a tensor without numbers for one."""
+    return isinstance(error, NotImplementedError | RuntimeError) and "meta" in str(error)
+
+
+def _shapes(size: Size | tuple[InputShape, ...] | None) -> tuple[InputShape, ...]:
+    if size is None:
+        return ()
+    return tuple(one for one in size if isinstance(one, InputShape)) or (image_shape(cast(Size, size)),)
+
+
+def summarize_module(model: nn.Module, size: Size | tuple[InputShape, ...], target: str = "") -> ModuleTable:
+    """Summarize a model for one image of this size (or such inputs); a copy is run, not the model itself.
 
     The copy is on the meta device, but where the code asks for numbers (`.item()`): there it is a real one.
     """
+    inputs = _as_its_own(model, _shapes(size))
     twin = meta_copy(model).eval()
     with random_state_kept():
         try:
-            calls, used, macs, kept = _run(twin, size, target)
+            run = CountedRun(twin, inputs, target)
         except RequestError:
             if any(tensor.is_meta for tensor in model.state_dict().values()):
                 raise
             twin = copy.deepcopy(model).eval()
-            calls, used, macs, kept = _run(twin, size, target, "cpu")
-    rows = _rows(twin, calls, used)
-    return ModuleTable(target, size, tuple(rows), sum(row.parameters for row in rows), macs, kept)
+            run = CountedRun(twin, inputs, target, "cpu")
+    rows = _rows(twin, run)
+    shown = as_read(inputs[0].shape) if len(inputs) == 1 else ()
+    return ModuleTable(
+        target, shown, tuple(rows), sum(row.parameters for row in rows), run.macs, run.kept, inputs=inputs
+    )
 
 
-def meta_copy(model: nn.Module) -> nn.Module:
-    """Make a deep copy in which every tensor has its shape but no numbers: even a huge model costs nothing."""
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        held = [*module._parameters.values(), *module._buffers.values(), *_tensors_in(vars(module))]
-        for tensor in held:
-            if tensor is not None and id(tensor) not in memo:
-                memo[id(tensor)] = _meta(tensor)
-    return copy.deepcopy(model, memo)
+def _as_its_own(model: nn.Module, inputs: tuple[InputShape, ...]) -> tuple[InputShape, ...]:
+    """Return two numbers as C x L, where the net begins with a 1-d convolution or a recurrent layer."""
+    first = next((one for one in model.modules() if isinstance(one, (*CONVOLUTIONS, nn.RNNBase))), None)
+    if len(inputs) == 1 and isinstance(first, nn.Conv1d | nn.RNNBase):
+        shape = inputs[0].shape
+        if len(shape) == 3 and shape[0] == 1:
+            return (InputShape(shape[1:]),)
+    return inputs
 
 
-def _tensors_in(attributes: dict[str, Any]) -> Iterator[Tensor]:
-    """Tensors that are plain attributes, by themselves or in a list, tuple or dict."""
-    for name, value in attributes.items():
-        if name.startswith("_") and name in ("_parameters", "_buffers", "_modules"):
-            continue
-        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-        yield from (one for one in inside if isinstance(one, Tensor))
-
-
-def _meta(tensor: Tensor) -> Tensor:
-    lazy: Any = next((kind for kind in (UninitializedParameter, UninitializedBuffer) if isinstance(tensor, kind)), None)
-    if lazy is not None:
-        twin: Tensor = lazy(requires_grad=tensor.requires_grad, device="meta", dtype=tensor.dtype)
-        return twin
-    twin = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-    return nn.Parameter(twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
-
-
-@contextmanager
-def _empty_parameters() -> Iterator[None]:
-    """Every parameter that is registered in here moves to the meta device at once, so none is ever filled.
-
-    `torch.device("meta")` would be simpler, but then builders can't calculate with tensors (RegNet's widths, the
-    `linspace(…).tolist()` of stochastic depth).
-    """
-    register = nn.Module.register_parameter
-    moved: dict[int, tuple[nn.Parameter, Tensor]] = {}  # with the original, whose id must not be given away
-
-    def register_empty(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
-        if param is not None and not param.is_meta:
-            _, twin = moved.setdefault(id(param), (param, _meta(param)))
-            param = cast(nn.Parameter, twin)
-        register(self, name, param)
-
-    nn.Module.register_parameter = register_empty  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        nn.Module.register_parameter = register  # type: ignore[method-assign]
-
-
-# Running.
-
-
-class _Calls(NamedTuple):
-    """What was seen of one module over all its calls."""
-
-    order: int
-    times: int
-    macs: int
-    output: tuple[int, ...]
-    activations: int
-
-
-class _UseSeen(TorchFunctionMode):
-    """Remembers every parameter that a function of torch is given, for modules whose weights their parent uses."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.used: set[int] = set()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.used.update(id(one) for one in (*args, *(kwargs or {}).values()) if isinstance(one, nn.Parameter))
-        return func(*args, **(kwargs or {}))
-
-
-class _Kept:
-    """Bytes of the tensors that autograd keeps for the backward pass, each once, parameters and the input apart."""
-
-    def __init__(self, besides: Iterable[Tensor]) -> None:
-        self.sizes: dict[int, int] = {}
-        self._besides = {tensor.untyped_storage()._cdata for tensor in besides if not is_lazy(tensor)}
-        self._held: list[Tensor] = []  # so that no storage's place is given away
-
-    def pack(self, tensor: Tensor) -> Tensor:
-        place = tensor.untyped_storage()._cdata
-        if place not in self._besides:
-            self.sizes[place] = tensor.untyped_storage().nbytes()
-            self._held.append(tensor.detach())
-        return tensor
-
-
-def _run(
-    twin: nn.Module, size: Size, target: str, device: str = "meta"
-) -> tuple[dict[nn.Module, _Calls], set[int], int, int]:
-    """One forward pass of one image.
-
-    Returns each module's calls and own MACs, the ids of the parameters used, all MACs, bytes kept for backward.
-    """
-    shape = (1, *size) if len(size) == 1 else (1, size[2], size[0], size[1])
-    calls: dict[nn.Module, _Calls] = {}
-    inner: list[int] = [0]  # MACs of the children, for each module that is being run
-    began: list[int] = []
-    order: dict[nn.Module, int] = {}
-    counter, seen = FlopCounterMode(display=False), _UseSeen()
-    known = set(twin.modules())
-
-    def enter(module: nn.Module, _: Any) -> None:
-        if module in known:
-            order.setdefault(module, len(order))
-            began.append(counter.get_total_flops())
-            inner.append(0)
-
-    def leave(module: nn.Module, _: Any, output: Any) -> None:
-        if module in known:
-            flops = counter.get_total_flops() - began.pop()
-            own = flops - inner.pop()
-            inner[-1] += flops
-            before = calls.get(module, _Calls(order[module], 0, 0, (), 0))
-            sizes = [one.shape for one in _outputs(output)]
-            first = _as_read(sizes[0]) if sizes else ()
-            numbers = sum(shape.numel() // max(shape[0], 1) for shape in sizes if len(shape))
-            calls[module] = _Calls(
-                before.order, before.times + 1, before.macs + own // 2, first, before.activations + numbers
-            )
-
-    kept = _Kept(twin.parameters())
-    fast = torch.backends.mha.get_fastpath_enabled()
-    hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
-    try:
-        # The fused attention of eval mode hides its products from the counter.
-        torch.backends.mha.set_fastpath_enabled(False)
-        with (
-            counter, seen, torch.device(device), torch.enable_grad(), warnings.catch_warnings(),
-            torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor),
-        ):  # fmt: skip
-            warnings.simplefilter("ignore")
-            twin(torch.zeros(shape))
-    except (Exception, SystemExit) as error:
-        raise RequestError(
-            f"{target or type(twin).__name__} on {'x'.join(map(str, size))}: {error_line(error)}"
-        ) from error
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for hook in hooks:
-            hook.remove()
-    return calls, seen.used, counter.get_total_flops() // 2, sum(kept.sizes.values())
-
-
-def _outputs(output: Any) -> list[Tensor]:
-    if isinstance(output, Tensor):
-        return [output]
-    if isinstance(output, dict):
-        output = tuple(output.values())
-    return [one for one in output if isinstance(one, Tensor)] if isinstance(output, list | tuple) else []
-
-
-def _as_read(shape: torch.Size) -> tuple[int, ...]:
-    """One image's output, a map as H, W, C."""
-    if len(shape) == 4:
-        return shape[2], shape[3], shape[1]
-    return tuple(shape[1:])
-
-
-# The table.
-
-
-def _rows(twin: nn.Module, calls: dict[nn.Module, _Calls], used: set[int]) -> list[ModuleRow]:
+def _rows(twin: nn.Module, run: CountedRun) -> list[ModuleRow]:
     """Make a row for each module that holds parameters, is a called layer, or has products of its own.
 
     In the order of the first call; what was never called stands behind what was registered before it.
@@ -251,11 +115,13 @@ def _rows(twin: nn.Module, calls: dict[nn.Module, _Calls], used: set[int]) -> li
     owner: dict[int, str] = {}
     place = 0
     for name, module in twin.named_modules():
+        if "parametrizations" in name.split("."):
+            continue  # counted with the layer whose weights they make
         name = name or type(module).__name__
-        call = calls.get(module)
+        call = run.calls.get(module)
         place = call.order if call else place
-        own, remarks = {}, _remarks(module, call, used)
-        for key, parameter in module.named_parameters(recurse=False):
+        own, remarks = {}, _remarks(module, call, run)
+        for key, parameter in _own_parameters(module):
             if id(parameter) in owner:
                 remarks.append(f"{key} is that of {owner[id(parameter)]}, counted there")
             else:
@@ -268,7 +134,15 @@ def _rows(twin: nn.Module, calls: dict[nn.Module, _Calls], used: set[int]) -> li
     return [row for _, row in sorted(rows, key=lambda one: one[0])]
 
 
-def _row(name: str, module: nn.Module, call: _Calls | None, weights: int, biases: int, note: str) -> ModuleRow:
+def _own_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters of a module without its children's, but with those that its weights are worked out from."""
+    yield from module.named_parameters(recurse=False)
+    if is_parametrized(module):
+        made: Any = module.parametrizations
+        yield from made.named_parameters()
+
+
+def _row(name: str, module: nn.Module, call: ModuleCalls | None, weights: int, biases: int, note: str) -> ModuleRow:
     return ModuleRow(
         name=name,
         expression=_expression(module),
@@ -279,20 +153,33 @@ def _row(name: str, module: nn.Module, call: _Calls | None, weights: int, biases
         activations=call.activations if call and _is_leaf(module) else 0,
         fan_in=_fan_in(module),
         note=note,
+        receptive_field=call.field if call else None,
     )
 
 
 def _is_leaf(module: nn.Module) -> bool:
-    return next(module.children(), None) is None
+    return all(name == "parametrizations" for name, _ in module.named_children())
 
 
-def _remarks(module: nn.Module, call: _Calls | None, used: set[int]) -> list[str]:
-    own = [id(parameter) for parameter in module.parameters(recurse=False)]
+def _remarks(module: nn.Module, call: ModuleCalls | None, run: CountedRun) -> list[str]:
+    own = [id(parameter) for _, parameter in _own_parameters(module)]
     if call is None:
-        return [] if not own else ["used by its parent"] if used.intersection(own) else ["never called"]
+        if not own:
+            return []
+        if isinstance(module, torch.jit.ScriptModule):
+            return ["TorchScript: its products are in the whole's row"]
+        if run.detector:
+            return ["not counted: how often it runs depends on the picture"]
+        return ["used by its parent"] if run.used.intersection(own) else ["never called"]
     remarks = [f"called {call.times} times"] if call.times > 1 and (own or _is_leaf(module)) else []
+    if is_parametrized(module):
+        made: Any = module.parametrizations
+        remarks += [
+            f"{name} worked out by {', '.join(type(one).__name__.strip('_') for one in made[name])}" for name in made
+        ]
     if call.macs and not _is_leaf(module):
-        remarks.append("products outside of its layers")
+        script = isinstance(module, torch.jit.ScriptModule)
+        remarks.append("TorchScript: the products of all its layers" if script else "products outside of its layers")
     return remarks
 
 
@@ -313,14 +200,18 @@ def _expression(module: nn.Module) -> str:
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Python's, numpy's (where it is loaded) and torch's CPU generators as they were, whatever building draws."""
-    python, numpy = random.getstate(), sys.modules.get("numpy")
-    drawn = numpy.random.get_state() if numpy else None
-    with torch.random.fork_rng(devices=[]):
-        try:
+def no_download(target: str) -> Iterator[None]:
+    """Refuse what code would fetch through torch.hub, which torchvision's builders do when they are given weights."""
+
+    def refuse(url: str, *_: Any, **__: Any) -> None:
+        raise RequestError(f"{target}: would download {url}; no weights are needed to calculate", hint="weights=None")
+
+    fetch, said = torch.hub.download_url_to_file, io.StringIO()
+    torch.hub.download_url_to_file = refuse
+    try:
+        with redirect_stderr(said):
             yield
-        finally:
-            random.setstate(python)
-            if numpy:
-                numpy.random.set_state(drawn)
+    finally:
+        torch.hub.download_url_to_file = fetch
+        # torch.hub says "Downloading: …" before it does
+        sys.stderr.writelines(line for line in said.getvalue().splitlines(True) if not line.startswith("Downloading: "))

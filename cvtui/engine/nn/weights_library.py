@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from cvtui.engine.nn.meta_copy import random_state_kept
 from cvtui.engine.nn.module_source import import_library
-from cvtui.engine.nn.summary import random_state_kept
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget
 from cvtui.text import error_line

@@ -238,7 +238,7 @@ class CalcScreen(BaseScreen):
         row = self.row
         self.query_one(LayerSummary).show(row)
         shown = self.table.table
-        if shown is not None:
+        if isinstance(shown, Table):
             self.picture.show_row(row, shown.input)
             self._name_picture()
 

@@ -248,7 +248,9 @@ def test_the_seed_decides_the_weights(net: str) -> None:
         ("mine_for_a_test:deep", "images of 8x8x1 are too small for it; a larger --size"),
         ("mine_for_a_test:Smal", "has no 'Smal'; did you mean 'Small'?"),
         ("nowhere_at_all:Small", "there is no module 'nowhere_at_all'"),
-        ("torchvision:resnet19", "no such classification model; did you mean 'resnet18'?"),
+        ("torchvision:raft_small", "is a model for optical flow; what is trained here classifies images"),
+        ("torchvision:fcn_resnet50", "is a model for segmentation"),
+        ("torchvision:resnet19", "no such model; did you mean 'resnet18'?"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(net: str, words: str) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Size
+from cvtui.calc.sizes import InputShape, inputs_text, parse_inputs
 from cvtui.engine.nn.summary import summarize_module, summarize_target
 from cvtui.errors import RequestError
 
@@ -194,9 +197,10 @@ def test_a_model_that_reads_a_number_is_run_on_real_ones() -> None:
 
 
 def test_a_model_that_cant_be_run_is_a_request_error() -> None:
-    with pytest.raises(RequestError, match="Deciding on 8x8x1: "):
+    with pytest.raises(RequestError, match="Deciding: wants images of 3 channels; these have 1") as caught:
         summarize_module(Deciding(), (8, 8, 1))
-    with pytest.raises(RequestError, match="Conv2d on 8x8x3: "):
+    assert caught.value.hint == "--input 8x8x3"
+    with pytest.raises(RequestError, match="Conv2d: wants images of 4 channels"):
         summarize_module(nn.Conv2d(4, 4, 3), SIZE)
     assert torch.backends.mha.get_fastpath_enabled()
     assert not torch.nn.modules.module._global_forward_hooks
@@ -229,6 +233,198 @@ def _every_model() -> list[str]:
     return models.list_models(module=models)
 
 
+def rows(model: nn.Module, inputs: str = "8x8x3") -> dict[str, tuple[int, int, str]]:
+    """Parameters, MACs and note of each row."""
+    found = summarize_module(model, parse_inputs(inputs))
+    assert sum(row.macs for row in found.rows) == found.macs
+    assert found.parameters == sum(p.numel() for p in model.parameters())
+    return {row.name: (row.parameters, row.macs, row.note) for row in found.rows}
+
+
+def test_parametrised_weights_are_counted_in_their_layer() -> None:
+    made = nn.utils.parametrizations
+    flat = nn.Flatten()
+    conv, conv_macs = nn.Conv2d(3, 4, 3), 36 * 108
+    assert rows(nn.Sequential(made.weight_norm(conv))) == {"0": (116, conv_macs, "weight worked out by WeightNorm")}
+    spectral = nn.Sequential(made.spectral_norm(nn.Conv2d(3, 4, 3)))
+    assert rows(spectral) == {"0": (112, conv_macs, "weight worked out by SpectralNorm")}
+    orthogonal = rows(nn.Sequential(flat, made.orthogonal(nn.Linear(192, 192))))
+    assert orthogonal["1"] == (192 * 193, 192 * 192, "weight worked out by Orthogonal")
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.relu(self.conv(x)).mean((2, 3)))
+
+
+class Checkpointed(Small):
+    reentrant = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return checkpoint(super().forward, x, use_reentrant=self.reentrant)
+
+
+class Reentrant(Checkpointed):
+    reentrant = True
+
+
+def test_torchscript_is_one_row_with_all_products() -> None:
+    said = "TorchScript: the products of all its layers"
+    inside = "TorchScript: its products are in the whole's row"
+    for made in (torch.jit.script(Small()), torch.jit.trace(Small(), torch.zeros(1, 3, 8, 8))):
+        assert rows(made) == {
+            "RecursiveScriptModule": (0, 36 * 108 + 8, said), "conv": (112, 0, inside), "fc": (10, 0, inside),
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [Checkpointed, Reentrant])
+def test_checkpointed_layers_are_counted_once(kind: type[nn.Module]) -> None:
+    assert rows(kind()) == {"conv": (112, 36 * 108, ""), "fc": (10, 8, "")}
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "parameters", "macs"),
+    [
+        (nn.Conv1d(8, 16, 3), "8x100", 400, 98 * 16 * 24),
+        (nn.Conv1d(8, 16, 3), "8x100:float", 400, 98 * 16 * 24),
+        (nn.Conv3d(3, 4, 3), "3x5x8x8", 328, 3 * 36 * 4 * 81),
+        (nn.GRU(8, 16, batch_first=True), "5x8", 1248, 5 * 3 * 16 * (8 + 16)),
+        (nn.Embedding(8, 16), "77:int", 128, 0),
+        (nn.Bilinear(4, 5, 6), "4,5:float", 126, 5 * 5 * 6),
+        (nn.Transformer(8, 2, 1, 1, 16, batch_first=True), "5x8:float,4x8", 1536, None),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)).half(), "8x8x3", 112, 36 * 108),
+    ],
+)
+def test_other_inputs(model: nn.Module, inputs: str, parameters: int, macs: int | None) -> None:
+    found = summarize_module(model, parse_inputs(inputs))
+    assert found.parameters == parameters
+    assert macs is None or found.macs == macs
+
+
+def test_inputs_as_they_are_typed() -> None:
+    assert [str(one) for one in parse_inputs("3x224x224,77:int")] == ["3x224x224", "77:int"]
+    assert parse_inputs("32x24x3") == (InputShape((3, 32, 24)),)
+    assert parse_inputs("32,24,3") == (InputShape((3, 32, 24)),)
+    assert parse_inputs("3x32x24", channels_first=True) == (InputShape((3, 32, 24)),)
+    assert parse_inputs("3x16x112x112") == (InputShape((3, 16, 112, 112)),)
+    for wrong in ("3x0:int", "3x4:words", "77:int,", "3x-1x2x2", "axbxcxd", ":int"):
+        with pytest.raises(RequestError, match="--input"):
+            parse_inputs(wrong)
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "words", "hint"),
+    [
+        (Small(), "28x28", "wants images of 3 channels; these have 1", "--input 28x28x3"),
+        (Small(), "28", "wants H x W x C, not 28", "--input 32x32x3"),
+        (Small(), "3x16x8x8", "wants H x W x C, not 3x16x8x8", "--input 32x32x3"),
+        (nn.Conv1d(8, 16, 3), "100x8", "wants 8 channels; these have 100", "--input 8x8:float"),
+        (nn.Sequential(nn.Linear(784, 3)), "28x28", "wants 784 numbers, not 28x28x1", "--input 784"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(9, 3)), "28x28",
+         "layer 2 wants 9 numbers, and 28x28x1 leaves 1,352; another --input", ""),
+        (nn.Embedding(8, 16), "77", "it wants whole numbers, not 77", "--input 77:int"),
+        (nn.Bilinear(4, 5, 6), "4", "its forward takes input1, input2, not 1 input; --input has one shape", ""),
+        (nn.Module(), "8x8x3", "has no forward of its own", ""),
+        (nn.Conv2d(3, 4, 9), "4x4x3", "images of 4x4x3 are too small for it; a larger --input", ""),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_says_the_way_out(model: nn.Module, inputs: str, words: str, hint: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        summarize_module(model, parse_inputs(inputs))
+    assert words in caught.value.message
+    assert caught.value.hint == hint
+
+
+def test_nothing_is_downloaded(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(RequestError, match=r"would download https://.*no weights are needed") as caught:
+        summarize_target("torchvision.models:squeezenet1_1(weights='DEFAULT')")
+    assert caught.value.hint == "weights=None"
+    assert "Downloading" not in capsys.readouterr().err
+    with pytest.raises(RequestError, match="weights are no argument of the net"):
+        summarize_target("torchvision:resnet18(weights='DEFAULT')")
+    assert summarize_target("torchvision.models.segmentation:lraspp_mobilenet_v3_large").parameters == 3_221_538
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "giga"),
+    [
+        ("mc3_18", "3x16x112x112", 43.343),
+        ("lraspp_mobilenet_v3_large", "520x520x3", 2.086),
+        ("quantized_shufflenet_v2_x0_5", "224x224x3", 0.04),
+    ],
+)
+def test_one_of_each_other_kind(name: str, inputs: str, giga: float) -> None:
+    """MACs as torchvision publishes them, where it counts the same."""
+    found = summarize_target(f"torchvision:{name}")
+    assert inputs_text(found.inputs) == inputs
+    assert round(found.macs / 1e9, 3) == giga
+
+
+@pytest.mark.long
+def test_every_other_name_of_torchvision() -> None:
+    """Parameters against the built model; MACs against FlopCounterMode and what torchvision publishes."""
+    import torchvision.models as models
+
+    names = sorted(set(models.list_models()) - set(_every_model()))
+    assert len(names) + len(_every_model()) >= 121
+    published = 0
+    for name in names:
+        found = summarize_target(f"torchvision:{name}")
+        assert sum(row.macs for row in found.rows) == found.macs, name
+        words: dict[str, Any] = {}
+        if "googlenet" in name or "inception" in name:
+            words = {"init_weights": False, "aux_logits": False}
+        elif name in models.list_models(module=models.segmentation) + models.list_models(module=models.detection):
+            words = {"weights_backbone": None}
+        model = models.get_model(name, weights=None, **words).eval()
+        assert found.parameters == sum(p.numel() for p in model.parameters()), name
+        if name not in models.list_models(module=models.detection):
+            inputs = [torch.empty(1, *one.shape, device="meta") for one in found.inputs]
+            with FlopCounterMode(display=False) as counter, torch.device("meta"):
+                model.to("meta")(*inputs)
+            assert found.macs * 2 == counter.get_total_flops(), name
+        said = next(iter(models.get_model_weights(name))).meta["_ops"]
+        published += found.macs / 1e9 == pytest.approx(said, abs=2e-3, rel=1e-3)
+    assert published >= 25
+
+
+@pytest.mark.long
+def test_a_large_share_of_timms_models() -> None:
+    """One model of each family: parameters of the built model, MACs of FlopCounterMode on the meta device."""
+    timm = pytest.importorskip("timm")
+    families: dict[str, str] = {}
+    for name in timm.list_models():
+        families.setdefault(name.partition("_")[0].rstrip("0123456789"), name)
+    checked = 0
+    for name in families.values():
+        try:
+            with torch.device("meta"):
+                model = timm.create_model(name).eval()
+        except (NotImplementedError, RuntimeError, TypeError, ValueError):
+            continue  # reads numbers while it is built
+        found = summarize_target(f"timm:{name}")
+        assert found.parameters == sum(p.numel() for p in model.parameters()), name
+        fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            with FlopCounterMode(display=False) as counter, torch.device("meta"):
+                model(torch.empty(1, *found.inputs[0].shape, device="meta"))
+        except (NotImplementedError, RuntimeError, AssertionError):
+            continue  # calc ran it on real numbers
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
+        assert found.macs * 2 == counter.get_total_flops(), name
+        checked += 1
+    assert checked >= 60
+
+
 @pytest.mark.long
 def test_every_classification_model_of_torchvision() -> None:
     """Parameters against the built model, MACs against FlopCounterMode and the GFLOPS that torchvision publishes."""
@@ -250,7 +446,7 @@ def test_every_classification_model_of_torchvision() -> None:
         with torch.device("meta"):
             model = models.get_model(name, weights=None)
         assert found.parameters == sum(p.numel() for p in model.parameters()), name
-        high, wide, channels = found.input  # type: ignore[misc]
+        high, wide, channels = found.input
         with FlopCounterMode(display=False) as counter, torch.device("meta"):
             model.eval()(torch.empty(1, channels, high, wide))
         assert found.macs * 2 == counter.get_total_flops(), name
@@ -328,7 +524,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("torchvision:resnet19", "no such classification model; did you mean 'resnet18'?"),
+        ("torchvision:resnet19", "no such model; did you mean 'resnet18'?"),
         ("nowhere_at_all:build", "there is no module 'nowhere_at_all'"),
         ("own_nets_for_a_test:bulid", "has no 'bulid'; did you mean 'build'?"),
         ("own_nets_for_a_test:number", "is a int, not a function or class that builds a model"),

@@ -1,0 +1,86 @@
+"""Copies of a model on the meta device: shapes without numbers, at no cost however large it is."""
+
+from __future__ import annotations
+
+import copy
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+
+def meta_copy(model: nn.Module) -> nn.Module:
+    """Make a deep copy in which every tensor has its shape but no numbers: even a huge model costs nothing."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        held = [*module._parameters.values(), *module._buffers.values(), *_tensors_in(vars(module))]
+        for tensor in held:
+            if tensor is not None and id(tensor) not in memo:
+                memo[id(tensor)] = _meta(tensor)
+    return copy.deepcopy(model, memo)
+
+
+def attribute_tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Tensors of a model that are neither parameters nor buffers, but plain attributes of its modules."""
+    for module in model.modules():
+        yield from _tensors_in(vars(module))
+
+
+def _tensors_in(attributes: dict[str, Any]) -> Iterator[Tensor]:
+    """Tensors that are plain attributes, by themselves or in a list, tuple or dict."""
+    for name, value in attributes.items():
+        if name.startswith("_") and name in ("_parameters", "_buffers", "_modules"):
+            continue
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+        yield from (one for one in inside if isinstance(one, Tensor))
+
+
+def _meta(tensor: Tensor) -> Tensor:
+    lazy: Any = next((kind for kind in (UninitializedParameter, UninitializedBuffer) if isinstance(tensor, kind)), None)
+    if lazy is not None:
+        twin: Tensor = lazy(requires_grad=tensor.requires_grad, device="meta", dtype=tensor.dtype)
+        return twin
+    twin = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+    return nn.Parameter(twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
+
+
+@contextmanager
+def empty_parameters() -> Iterator[None]:
+    """Every parameter that is registered in here moves to the meta device at once, so none is ever filled.
+
+    `torch.device("meta")` would be simpler, but then builders can't calculate with tensors (RegNet's widths, the
+    `linspace(…).tolist()` of stochastic depth).
+    """
+    register = nn.Module.register_parameter
+    moved: dict[int, tuple[nn.Parameter, Tensor]] = {}  # with the original, whose id must not be given away
+
+    def register_empty(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
+        if param is not None and not param.is_meta:
+            _, twin = moved.setdefault(id(param), (param, _meta(param)))
+            param = cast(nn.Parameter, twin)
+        register(self, name, param)
+
+    nn.Module.register_parameter = register_empty  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.register_parameter = register  # type: ignore[method-assign]
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Python's, numpy's (where it is loaded) and torch's CPU generators as they were, whatever building draws."""
+    python, numpy = random.getstate(), sys.modules.get("numpy")
+    drawn = numpy.random.get_state() if numpy else None
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            if numpy:
+                numpy.random.set_state(drawn)
