@@ -204,6 +204,8 @@ def newest(base: Path) -> RunFolder | None:
     return runs[0] if runs else None
 
 
+LABS = "labs"
+"""A folder whose runs are labs, no trainings: lists leave it out."""
 DEEPEST = 3
 """Folders from a folder of runs down to a run, at most: NAME, SWEEP/NAME, PROJECT/SWEEP/NAME."""
 
@@ -228,7 +230,7 @@ def runs_below(bases: Sequence[Path], deepest: int = DEEPEST) -> list[RunFolder]
                     continue
                 if is_run(path):
                     found[path] = _started(path)
-                elif depth < deepest and not entry.is_symlink():
+                elif depth < deepest and not entry.is_symlink() and entry.name != LABS:
                     waiting.append((path, depth + 1))
             except OSError:
                 continue

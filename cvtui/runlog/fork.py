@@ -88,7 +88,7 @@ def checkpoint_file(folder: RunFolder, name: str = "") -> Path:
 
     Its log is not read. RequestError names those that are there.
     """
-    check_here(folder.path, "read for its checkpoints, which stay there,")
+    check_here(folder.path, "asked for its checkpoints")
     there = door.names(folder.checkpoints, ".pt")
     if not there:
         raise RequestError(f"{folder.name!r} has no checkpoint", hint="one is saved after each epoch")

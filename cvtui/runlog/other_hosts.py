@@ -14,8 +14,13 @@ from cvtui.errors import RequestError
 class Mirror(Protocol):
     """The copy of another host's folder of runs (`cvtui/runlog/hosts/mirror.py`), as the copies' users see it."""
 
-    folder: Path
-    trouble: str
+    @property
+    def folder(self) -> Path:
+        """Where the copy lies."""
+
+    @property
+    def address(self) -> object:
+        """What it is a copy of; its text is `ssh://host/path`."""
 
     def start(self) -> None:
         """Keep it up to date from now on."""
@@ -71,6 +76,22 @@ def home_of(path: Path) -> tuple[str, str]:
     except OSError:
         address = "another host"
     return address, path.relative_to(base).as_posix()
+
+
+def where(path: Path) -> str:
+    """Return the folder that a run lies in, for people: of another host's run its host and folder there."""
+    address, below = home_of(path)
+    if not address:
+        return str(path.parent)
+    host, _, folder = address.removeprefix("ssh://").partition("/")
+    above = below.rpartition("/")[0]
+    return f"{host}:{'' if folder.startswith('~') else '/'}{folder}{'/' if above else ''}{above}"
+
+
+def full_name(path: Path) -> str:
+    """Return the path of a run folder, or the address of another host's."""
+    address, below = home_of(path)
+    return f"{address}/{below}" if address else str(path)
 
 
 def check_here(path: Path, what: str, command: str = "") -> None:

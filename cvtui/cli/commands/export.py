@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_argument import RunName
+from cvtui.cli.run_argument import RunName, RunPlaces, places_option
 
 
 @click.command(name="export", short_help="A run as an HTML report, SVG, CSV, TensorBoard events; its weights.")
@@ -22,9 +22,7 @@ from cvtui.cli.run_argument import RunName
 )
 @click.option("--safetensors", type=click.Path(path_type=Path), metavar="FILE", help="The weights, of the best epoch.")
 @click.option("--checkpoint", default="", metavar="NAME", help="With --safetensors: last, best, epoch-0010 …")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where the runs are."
-)
+@places_option()
 def export(
     run: str | None,
     html: Path | None,
@@ -33,7 +31,7 @@ def export(
     tensorboard: Path | None,
     safetensors: Path | None,
     checkpoint: str,
-    runs: Path,
+    runs: RunPlaces,
 ) -> None:
     """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights."""
     from cvtui import export as room

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from cvtui.errors import RequestError
-from cvtui.runlog.folder import DEEPEST
+from cvtui.runlog.folder import DEEPEST, LABS
 from cvtui.runlog.hosts.address import Address
 from cvtui.runlog.hosts.connection import Connection, quoted
 
@@ -72,7 +72,7 @@ def _take(row: str, runs: dict[str, RunThere]) -> None:
         return
     inode, size, date, path = match.groups()
     parts = PurePosixPath(path).parts
-    if len(parts) < 2 or not all(_harmless(part) for part in parts):
+    if len(parts) < 2 or LABS in parts[:-2] or not all(_harmless(part) for part in parts):
         return
     folder = "/".join(parts[:-1])
     runs.setdefault(folder, RunThere(folder)).files[parts[-1]] = FileThere(
