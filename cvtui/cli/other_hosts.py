@@ -63,6 +63,12 @@ def _sync(mirror: Mirror, wanted: Callable[[str], bool]) -> None:
     mirror.sync(wanted, progress)
 
 
+def dated(addresses: Sequence[str], *, alone: bool) -> list[tuple[float, RunFolder]]:
+    """Return every run there with its start, without reading one. RequestError as `mirrored`."""
+    mirrors = [other_hosts.mirrors[folder] for folder in mirrored(addresses, lambda _: False, alone=alone)]
+    return [run for mirror in mirrors if isinstance(mirror, Mirror) for run in mirror.dated()]
+
+
 def bring(folder: RunFolder) -> None:
     """Bring one run up to date, if it is another host's. RequestError."""
     mirror = other_hosts.mirror_of(folder.path)

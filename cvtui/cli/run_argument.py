@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,7 +46,7 @@ def find_run(run: str | None, runs: Path | RunPlaces) -> RunFolder:
         return found[0]
     if Path(name).exists():
         return RunFolder.open(Path(name))  # RequestError says what it is instead
-    close = nearest(name, [folder.name for folder in places.runs(lambda _: False)])
+    close = nearest(name, places.names())
     raise RequestError(
         f"there is no run {run!r}, neither in {places} nor as a folder{close}", hint="`cvtui runs` lists them"
     )
@@ -91,21 +92,41 @@ class RunPlaces:
 
     def newest(self) -> RunFolder | None:
         """Return the run that was made last, up to date."""
-        found = self.runs(lambda _: False)
-        if not found:
-            return None
-        if self.addresses:
-            from cvtui.cli.other_hosts import bring
+        from cvtui.runlog.folder import runs_below
 
-            bring(found[0])
-        return found[0]
+        mine = next(iter(runs_below(self.local)), None)
+        if not self.addresses:
+            return mine
+        from cvtui.cli.other_hosts import bring, dated
+
+        found = dated(self.addresses, alone=self._alone)
+        when, there = max(found, key=lambda run: run[0], default=(0.0, None))
+        if there is None or (mine is not None and mine.age() <= time.time() - when):
+            return mine
+        bring(there)
+        return there
+
+    def names(self) -> list[str]:
+        """Return the names of all runs."""
+        from cvtui.runlog.folder import runs_below
+
+        found = [folder.name for folder in runs_below(self.local)]
+        if self.addresses:
+            from cvtui.cli.other_hosts import dated
+
+            found += [folder.name for _, folder in dated(self.addresses, alone=self._alone)]
+        return found
+
+    @property
+    def _alone(self) -> bool:
+        return not self.local and len(self.addresses) == 1
 
     def _mirrored(self, wanted: Callable[[str], bool]) -> list[Path]:
         if not self.addresses:
             return []
         from cvtui.cli.other_hosts import mirrored
 
-        return mirrored(self.addresses, wanted, alone=not self.local and len(self.addresses) == 1)
+        return mirrored(self.addresses, wanted, alone=self._alone)
 
 
 class RunName(TextParam):

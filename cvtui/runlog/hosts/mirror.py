@@ -21,6 +21,7 @@ from pathlib import Path
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.runlog import lock
+from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.runlog.hosts.address import Address, parse_address
 from cvtui.runlog.hosts.connection import Connection, LineBroken, advice
 from cvtui.runlog.hosts.listing import list_there
@@ -68,6 +69,10 @@ class Mirror:
         except LineBroken as broken:
             why = str(broken)
             raise RequestError(f"{self.address.name}: {why}", hint=advice(why, self.address)) from None
+
+    def dated(self) -> list[tuple[float, RunFolder]]:
+        """Return every run of the last listing with the Unix time of its start there, whether it was read or not."""
+        return [(copy.folder_time, copy.folder) for copy in self._copies.values()]
 
     def start(self) -> None:
         """Keep the mirror up to date in a thread until `close`."""
@@ -139,7 +144,8 @@ class Mirror:
         lost = len(self._commands)
         self._commands.clear()
         dropped = " (the last command was not sent)" if lost else ""
-        self._tell(f"{self.address.name}: {why}{dropped}; trying again every {pause:.0f} s")
+        way = f"; {advice(why, self.address)}" if "denied" in why or "key verification" in why else ""
+        self._tell(f"{self.address.name}: {why.rstrip('.')}{dropped}{way}; next try in {pause:.0f} s")
         until = time.monotonic() + pause
         while not self._closing.is_set() and time.monotonic() < until:
             self._wake.wait(until - time.monotonic())
@@ -181,8 +187,6 @@ class Mirror:
 
     def _remove_strangers(self) -> None:
         """Remove copies of an earlier session whose runs are gone there."""
-        from cvtui.runlog.folder import runs_below
-
         for folder in runs_below([self.folder]):
             if folder.path.relative_to(self.folder).as_posix() not in self._copies:
                 shutil.rmtree(folder.path, ignore_errors=True)
