@@ -24,7 +24,7 @@ from cvtui.runlog.hosts.address import Address
 from cvtui.text import clean
 
 CONNECT_SECONDS, SILENT_SECONDS = 15, 30.0
-PIECE = 1 << 18
+PIECE, MOST = 1 << 18, 1 << 26
 OPTIONS = {
     "BatchMode": "yes",
     "ConnectTimeout": str(CONNECT_SECONDS),
@@ -75,23 +75,35 @@ class Connection:
             ) from None
         self.ask("umask 022; LC_ALL=C TZ=UTC0; export LC_ALL TZ", seconds=2.0 * CONNECT_SECONDS)
 
-    def ask(self, script: str, sink: Callable[[bytes], None] | None = None, seconds: float = SILENT_SECONDS) -> int:
+    def ask(
+        self,
+        script: str,
+        sink: Callable[[bytes], None] | None = None,
+        most: int = MOST,
+        seconds: float = SILENT_SECONDS,
+    ) -> int:
         """Run a shell script there and return its exit code; what it prints goes to `sink` as it comes.
 
-        LineBroken where the connection ends, or nothing comes for `seconds`. What came before has reached `sink`.
+        LineBroken where the connection ends, nothing comes for `seconds`, or more than `most` bytes do; what came
+        before has reached `sink`.
         """
         self._number += 1
         mark = f"{self._mark}.{self._number}"
         self._write(f"{script}\nprintf '\\n%s %d\\n' {mark} $?\n".encode("utf-8", "surrogateescape"))
         end = f"\n{mark} ".encode()
         held = bytearray()
+        came = 0
         while True:
             held += self._read(seconds)
             at = held.find(end)
             if at >= 0 and b"\n" in held[at + len(end) :]:
                 break
             ready = at if at >= 0 else len(held) - len(end)
+            if came + max(0, ready) > most:
+                self.hang_up()
+                raise LineBroken(f"it sent more than the {most:,} bytes that were asked for")
             if ready > 0:
+                came += ready
                 if sink is not None:
                     sink(bytes(held[:ready]))
                 del held[:ready]

@@ -100,7 +100,7 @@ class RunCopy:
             else:
                 reader = f"tail -c {LOG_END}" if name in LOGS else f"head -c {LARGEST}"
                 parts: list[bytes] = []
-                if line.ask(self._there(f"{reader} {quoted('./' + name)}", name), parts.append) == 0:
+                if line.ask(self._there(f"{reader} {quoted('./' + name)}", name), parts.append, LARGEST) == 0:
                     self._write(name, b"".join(parts))
             if name == "recipe.toml" and file is not None and brought is None:
                 self._date(file)
@@ -128,7 +128,7 @@ class RunCopy:
                 self._size += len(data)
 
             reader = f"tail -c +{self._size + 1} ./{EVENTS} | head -c {wanted}"
-            code = line.ask(self._there(reader, EVENTS), append)
+            code = line.ask(self._there(reader, EVENTS), append, wanted)
         if code or self._size == before:
             self._inode = 0  # it was replaced meanwhile: the next listing says by what
         return self._size - before

@@ -24,7 +24,9 @@ if os.path.exists({down!r}):
 with open({pids!r}, "a") as log:
     log.write(str(os.getpid()) + chr(10))
 os.chdir({home!r})
-os.execvp("sh", ["sh", "-c", words[-1]])
+if os.path.exists({tools!r}):
+    os.environ["PATH"] = {tools!r}
+os.execv("/bin/sh", ["sh", "-c", words[-1]])
 """
 
 
@@ -37,11 +39,25 @@ class StandIn:
         for folder in (self.bin, self.home):
             folder.mkdir(parents=True)
         text = STAND_IN.format(
-            python=sys.executable, calls=str(self.calls), down=str(self.down), pids=str(self._pids), home=str(self.home)
+            python=sys.executable,
+            calls=str(self.calls),
+            down=str(self.down),
+            pids=str(self._pids),
+            home=str(self.home),
+            tools=str(place / "tools"),
         )
         program = self.bin / "ssh"
         program.write_text(text)
         program.chmod(0o755)
+
+    def only(self, *names: str) -> None:
+        """Leave the host just these programs."""
+        tools = self.home.parent / "tools"
+        tools.mkdir()
+        for name in names:
+            found = shutil.which(name)
+            assert found is not None
+            (tools / name).symlink_to(found)
 
     def connections(self) -> int:
         return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0

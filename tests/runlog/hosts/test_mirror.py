@@ -14,6 +14,7 @@ from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Command, Steps
 from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.runlog.history import History
+from cvtui.runlog.hosts import listing
 from cvtui.runlog.hosts.address import Address, parse_address
 from cvtui.runlog.hosts.connection import OPTIONS, ssh_words
 from cvtui.runlog.hosts.mirror import Mirror, open_mirror
@@ -111,6 +112,30 @@ def test_a_living_run_is_alive_here_until_all_it_wrote_is_here(far: StandIn) -> 
     held.release()
     mirror.sync()
     assert mirrored(mirror, "run").state() == "lost"
+
+
+BARE = ("sh", "find", "ls", "tail", "head")
+
+
+@pytest.mark.parametrize("way", ["the kernel's list", "a log that grows"])
+def test_a_host_without_flock_knows_its_living_runs(far: StandIn, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    far.only(*BARE, "sed")
+    if way == "a log that grows":
+        script = listing._locks
+        monkeypatch.setattr(listing, "_locks", lambda runs: script(runs).replace("/proc/locks", "/proc/none"))
+    elif not Path("/proc/locks").exists():
+        pytest.skip("there is no /proc/locks")
+    folder = make_folder(far.home / "runs")
+    write(folder, 2).close()
+    old = make_folder(far.home / "runs", "old")
+    write(old, 2).close()
+    lock.take(old.lock_file, 0).release()
+    os.utime(old.events, (1e9, 1e9))
+    held = lock.take(folder.lock_file, 0)
+    mirror = open_mirror("ssh://far/~/runs")
+    mirror.sync()
+    assert [mirrored(mirror, name).state() for name in ("run", "old")] == ["running", "lost"]
+    held.release()
 
 
 def test_commands_reach_the_run_there(far: StandIn) -> None:
