@@ -100,7 +100,7 @@ class RunPlaces:
         from cvtui.cli.other_hosts import bring, dated
 
         found = dated(self.addresses, alone=self._alone)
-        when, there = max(found, key=lambda run: run[0], default=(0.0, None))
+        when, there = max(found, key=lambda run: (run[0], run[1].name), default=(0.0, None))
         if there is None or (mine is not None and mine.age() <= time.time() - when):
             return mine
         bring(there)

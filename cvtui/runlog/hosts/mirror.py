@@ -27,6 +27,7 @@ from cvtui.runlog.hosts.connection import Connection, LineBroken, advice
 from cvtui.runlog.hosts.listing import list_there
 from cvtui.runlog.hosts.run_copy import PIECE, Progress, RunCopy, progress_of
 from cvtui.runlog.other_hosts import ADDRESS_NAME, cache_root, mirrors
+from cvtui.text import error_line
 
 BUSY_SECONDS, IDLE_SECONDS = 0.4, 2.0
 """Between two looks while a run trains there, and while none does."""
@@ -131,10 +132,11 @@ class Mirror:
                 pause = FIRST_PAUSE
                 busy = any(copy.alive or copy.behind for copy in self._copies.values())
                 self._sleep(BUSY_SECONDS if busy else IDLE_SECONDS)
-            except (LineBroken, RequestError, OSError) as error:
+            except Exception as error:  # whatever it is: a thread that ends would leave a picture that stands still
                 if self._closing.is_set():
                     return
-                why = error.message if isinstance(error, RequestError) else str(error)
+                known = isinstance(error, LineBroken | RequestError)
+                why = str(error) if known else error_line(error)
                 self._break(why, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
