@@ -158,10 +158,10 @@ class Mirror:
         self._wake.clear()
 
     def _tell(self, trouble: str) -> None:
-        self.trouble = trouble
         for copy in self._copies.values():
             if copy.alive:
                 copy.tell(trouble)
+        self.trouble = trouble
 
     # ------------------------------------------------------------------ one look
 
