@@ -334,6 +334,11 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
     "runlog/early_process.py": ({"os.open"}, "/dev/null"),
+    "runlog/hosts/mirror.py": (
+        {"shutil.rmtree", "root.mkdir", "root.glob", "folder.mkdir", "shutil.copytree"},
+        "copies of other hosts' runs in the cache folder, which it makes itself",
+    ),
+    "runlog/hosts/run_copy.py": ({"os.utime", "self.folder.path.mkdir"}, "such a copy"),
     "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
     "engine/data/decoded_cache.py": (
         {"np.load", "np.memmap", "root.mkdir", "open", "shutil.rmtree", "os.replace", "os.utime",

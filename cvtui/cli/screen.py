@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,16 +68,32 @@ def _end_with_the_terminal() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def _watched(addresses: Sequence[str]) -> list[Path]:
+    """Return the folders of other hosts' runs, which are kept up to date while the screen is open."""
+    from cvtui.runlog import other_hosts
+
+    if addresses:
+        from cvtui.cli.other_hosts import opened
+
+        opened(addresses)
+    for mirror in other_hosts.mirrors.values():  # also that of a run that was named by its address
+        mirror.start()
+    return list(other_hosts.mirrors)
+
+
 def open_screen(
     *,
     recipe: Recipe | None = None,
     runs: Path,
+    addresses: Sequence[str] = (),
+    places: Sequence[Path] = (),
     attach: Path | None = None,
     fps: float = 10.0,
     hooks: EndHooks | None = None,
 ) -> int:
     """Open the screen and return its exit code.
 
+    `runs`: where runs are made; `places`, `addresses`: where they are listed from beside that, here and on other hosts;
     `recipe` fills the form; `attach` is a run folder to open at once; `fps`: frames of a live run a second, at most;
     `hooks`: what is told when a run that is started there ends.
     """
@@ -86,7 +103,8 @@ def open_screen(
     from cvtui.text import harmless
     from cvtui.tui.app import CvtuiApp
 
-    app = CvtuiApp(recipe=recipe, runs=runs, attach=attach, fps=fps, shown=relax_garbage_collection, hooks=hooks)
+    others = [*places, *_watched(addresses)]
+    app = CvtuiApp(recipe, runs, attach, places=others, fps=fps, shown=relax_garbage_collection, hooks=hooks)
     _end_with_the_terminal()
     app.run()
     for run in app.living():

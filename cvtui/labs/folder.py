@@ -19,12 +19,12 @@ from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
 from cvtui.labs.lookup import check, threads_of
 from cvtui.runlog.events import Command, Log, RunEnded
-from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.folder import LABS, RunFolder
 from cvtui.runlog.record_limits import sanitized
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.worker_process import start, worker_threads
 
-LABS_FOLDER = "labs"
+LABS_FOLDER = LABS
 
 
 class LabFolder(RunFolder):

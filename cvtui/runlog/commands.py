@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from cvtui.errors import RequestError
+from cvtui.runlog import other_hosts
 from cvtui.runlog.events import Command
 from cvtui.runlog.tail import Tail, append_line
 
@@ -30,8 +31,11 @@ def send(file: Path, command: Command) -> None:
         raise RequestError(f"{what} must be a {kind} number from 0 up, not {command.value}")
     if not file.parent.is_dir():
         raise RequestError(f"the run folder {str(file.parent)!r} is gone")
+    line = msgspec.json.encode(command)
+    if other_hosts.send(file.parent, line):
+        return
     try:
-        append_line(file, msgspec.json.encode(command))
+        append_line(file, line)
     except OSError as error:
         raise RequestError(f"can't write {str(file)!r}: {error.strerror}") from None
 

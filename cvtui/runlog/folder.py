@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -201,3 +202,36 @@ def newest(base: Path) -> RunFolder | None:
     """Return the run that was made last, or None."""
     runs = list_runs(base)
     return runs[0] if runs else None
+
+
+LABS = "labs"
+"""A folder whose runs are labs, no trainings: lists leave it out."""
+DEEPEST = 3
+"""Folders from a folder of runs down to a run, at most: NAME, SWEEP/NAME, PROJECT/SWEEP/NAME."""
+
+
+def runs_below(bases: Sequence[Path], deepest: int = DEEPEST) -> list[RunFolder]:
+    """Return the run folders in `bases` and below them, newest first, each once.
+
+    Neither hidden folders nor links below the first floor are entered, and a run holds no other runs.
+    """
+    found: dict[Path, float] = {}
+    waiting = [(Path(base), 1) for base in bases]
+    while waiting:
+        base, depth = waiting.pop()
+        try:
+            entries = [entry for entry in os.scandir(base) if not entry.name.startswith(".")]
+        except OSError:
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            try:
+                if not entry.is_dir():
+                    continue
+                if is_run(path):
+                    found[path] = _started(path)
+                elif depth < deepest and not entry.is_symlink() and entry.name != LABS:
+                    waiting.append((path, depth + 1))
+            except OSError:
+                continue
+    return [RunFolder(path) for _, path in sorted(((when, path) for path, when in found.items()), reverse=True)]

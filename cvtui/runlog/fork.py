@@ -16,6 +16,7 @@ from cvtui.errors import RequestError, nearest
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.runlog.other_hosts import check_here
 from cvtui.runlog.record_limits import sanitized
 
 START = "start.pt"
@@ -87,6 +88,7 @@ def checkpoint_file(folder: RunFolder, name: str = "") -> Path:
 
     Its log is not read. RequestError names those that are there.
     """
+    check_here(folder.path, "asked for its checkpoints")
     there = door.names(folder.checkpoints, ".pt")
     if not there:
         raise RequestError(f"{folder.name!r} has no checkpoint", hint="one is saved after each epoch")

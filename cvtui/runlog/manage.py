@@ -13,6 +13,7 @@ from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.run_name import check_name
 from cvtui.runlog.folder import RunFolder, starting
+from cvtui.runlog.other_hosts import check_here
 
 NOTE, PINNED, BIN = "note.txt", "pinned", ".bin"
 LONGEST_NOTE = 500
@@ -29,6 +30,7 @@ def note_of(folder: RunFolder) -> str:
 
 def write_note(folder: RunFolder, text: str) -> None:
     """Write the note `text`; "" removes it. RequestError when that fails."""
+    check_here(folder.path, "given a note")
     path = folder.path / NOTE
     try:
         if text.strip():
@@ -45,6 +47,7 @@ def is_pinned(folder: RunFolder) -> bool:
 
 def pin(folder: RunFolder, pinned: bool) -> None:
     """Pin or unpin a run. RequestError when that can't be written."""
+    check_here(folder.path, "pinned")
     path = folder.path / PINNED
     try:
         if pinned:
@@ -102,6 +105,7 @@ def in_bin(runs: Path) -> list[Path]:
 
 
 def _not_alive(folder: RunFolder, what: str) -> None:
+    check_here(folder.path, what)
     if folder.alive():
         raise RequestError(f"{folder.name!r} is being trained; it can be {what} when it has ended")
     told = door.state(folder.events)

@@ -21,6 +21,7 @@ from cvtui.recipe.toml import load
 from cvtui.runlog.events import RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START
+from cvtui.runlog.other_hosts import check_here
 from cvtui.runlog.tail import Tail
 
 FIRST_BYTES, PIECE = 1 << 24, 1 << 16
@@ -48,6 +49,7 @@ def check_trainable(folder: RunFolder, run: RunStarted | None, what: str) -> Non
 
     `what`: "resumed", "forked" …
     """
+    check_here(folder.path, what, {"resumed": "resume", "forked": "fork"}.get(what, ""))
     kind = run.kind if run is not None else "engine"
     if kind == "engine":
         return

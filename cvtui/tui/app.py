@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +15,7 @@ from textual.screen import Screen
 from cvtui import settings
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
-from cvtui.runlog.folder import RunFolder, newest
+from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.tui import timers
 from cvtui.tui.jobs.catalog import JOBS, job_keys, spec_of
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
@@ -72,6 +72,7 @@ class CvtuiApp(App[None]):
         runs: Path = Path("runs"),
         attach: Path | None = None,
         *,
+        places: Sequence[Path] = (),
         prewarm: bool = True,
         fps: float = 10.0,
         shown: Callable[[], None] = lambda: None,
@@ -80,7 +81,8 @@ class CvtuiApp(App[None]):
         """`fps`: frames of a live run a second, at most. `shown`: called after the first frame.
 
         `prewarm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
-        `hooks`: what is told when a run that is started here ends. Raises RequestError if `attach` is no run folder.
+        `hooks`: what is told when a run that is started here ends. `places`: further folders of runs.
+        Raises RequestError if `attach` is no run folder.
         """
         super().__init__()
         self.prewarm = prewarm
@@ -91,6 +93,7 @@ class CvtuiApp(App[None]):
         self.jobs: JobList | None = None
         self.recipe = recipe or Recipe()
         self.runs = runs
+        self.places = list(dict.fromkeys([runs, *places]))
         self.attach = RunFolder.open(attach) if attach is not None else None
         self.started: list[RunFolder] = []
         """Runs of this session."""
@@ -244,7 +247,7 @@ class CvtuiApp(App[None]):
         if chosen is not None:
             return chosen.folder  # type: ignore[no-any-return]
         view = self._shown_view()
-        return view.folder if view is not None else newest(self.runs)
+        return view.folder if view is not None else next(iter(runs_below(self.places)), None)
 
     def _recipe_in_view(self, folder: RunFolder | None) -> Recipe | None:
         """Return the form's recipe where the form is in view, else the run's; None (it is said) where that is wrong."""

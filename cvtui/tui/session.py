@@ -17,6 +17,8 @@ class Session(Protocol):
     """Of the form."""
     runs: Path
     """Where run folders are made and listed."""
+    places: list[Path]
+    """Where they are listed from: `runs` first, then others, such as copies of other hosts' runs."""
     attach: RunFolder | None
     """A run to open at once."""
     started: list[RunFolder]

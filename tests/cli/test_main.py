@@ -92,8 +92,8 @@ def test_a_reader_that_goes_away_in_the_middle_is_quiet_in_any_command(tmp_path:
 def test_a_fault_of_the_program_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import cvtui.runlog.folder\n"
-        "def broken(base):\n    raise ZeroDivisionError('oh\\x1b[31m')\n"
-        "cvtui.runlog.folder.list_runs = broken\n"
+        "def broken(bases):\n    raise ZeroDivisionError('oh\\x1b[31m')\n"
+        "cvtui.runlog.folder.runs_below = broken\n"
     )
     done = cvtui("runs", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 1

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_argument import RunName, find_run, runs_option
+from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 @click.command("compare")
 @click.argument("names", metavar="RUN…", nargs=-1, type=RunName())
-@runs_option()
+@places_option()
 @click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
-def compare(names: tuple[str, ...], runs: Path, as_json: bool) -> None:
+def compare(names: tuple[str, ...], runs: RunPlaces, as_json: bool) -> None:
     """Compare two or more runs: their curves, what differs in their recipes, results."""
     from cvtui.compare import compare as compared
     from cvtui.compare import judge

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_argument import RunName, find_run, runs_option
+from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
@@ -25,11 +24,11 @@ SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim"
 
 @click.command("doctor")
 @click.argument("run", required=False, type=RunName())
-@runs_option()
+@places_option()
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
 @click.option("--all", "everything", is_flag=True, help="Also what only follows from something else.")
 @click.option("--fix", "cure", is_flag=True, help="Train again with the cure applied, and say what it gained.")
-def doctor(run: str | None, runs: Path, as_json: bool, everything: bool, cure: bool) -> int:
+def doctor(run: str | None, runs: RunPlaces, as_json: bool, everything: bool, cure: bool) -> int:
     """Say what is wrong with RUN (the newest without a name), living or ended, also one recorded by cvtui.watch.
 
     Root causes come first; what follows from them is named behind them.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_argument import RunName
+from cvtui.cli.run_argument import RunName, RunPlaces, places_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +44,7 @@ WAYS = (
 @click.option(
     "--checkpoint", default="", metavar="NAME", help="Of weights and card: last, best (default), epoch-0010 …"
 )
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where the runs are."
-)
+@places_option()
 def export(
     run: str | None,
     html: Path | None,
@@ -60,7 +58,7 @@ def export(
     with_preprocess: bool,
     card: Path | None,
     checkpoint: str,
-    runs: Path,
+    runs: RunPlaces,
 ) -> None:
     """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights, the model.
 

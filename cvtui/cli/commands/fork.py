@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from cvtui.cli.commands.data import need
 from cvtui.cli.commands.train import Train, check_runs_folder
 from cvtui.cli.end_options import END_OPTIONS, end_options, hooks_of
 from cvtui.cli.recipe_options import recipe_options
-from cvtui.cli.run_argument import RunName, find_run, runs_option
+from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.errors import RequestError
 
 
@@ -33,7 +31,7 @@ OWN = ("epoch", "checkpoint", "runs", "no_ui", "as_json", "quiet", *END_OPTIONS)
 @click.argument("run", type=RunName())
 @click.option("--epoch", type=click.IntRange(min=0), metavar="N", help="Begin after this epoch of RUN.")
 @click.option("--checkpoint", default="", metavar="NAME", help="Begin at this checkpoint: best, last, epoch-0005 …")
-@runs_option()
+@places_option()
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
@@ -42,7 +40,7 @@ def fork(
     run: str,
     epoch: int | None,
     checkpoint: str,
-    runs: Path,
+    runs: RunPlaces,
     no_ui: bool,
     as_json: bool,
     quiet: bool,
@@ -75,10 +73,10 @@ def fork(
             f"--epochs: {parent.name!r} has done {saved.epoch} there, so {checked.recipe.epochs} leave nothing to do",
             hint=f"--epochs {saved.epoch + 5} trains five more, --epoch N begins earlier",
         )
-    check_runs_folder(runs, name or None)
+    check_runs_folder(runs.home, name or None)
     need(checked.recipe, weights=False)
     hooks = hooks_of(on_end, notify)
-    folder = run_fork.fork(parent, saved, runs, name, dumps(checked.asked))
+    folder = run_fork.fork(parent, saved, runs.home, name, dumps(checked.asked))
     if no_ui or as_json:
         from cvtui.cli.follow import follow
 
@@ -90,7 +88,7 @@ def fork(
     check_terminal("--no-ui trains without a screen")
     launch(folder, detached=True)
     watch_end(folder, hooks)
-    return open_screen(runs=runs, attach=folder.path, hooks=hooks)
+    return open_screen(runs=runs.home, addresses=runs.addresses, places=runs.local, attach=folder.path, hooks=hooks)
 
 
 fork.params[3:3] = [option for option in recipe_options() if option.name not in ("net", "only")]

@@ -15,7 +15,7 @@ import click
 from cvtui.cli import out
 from cvtui.cli.exit import EXIT_WRONG
 from cvtui.cli.progress_bar import progress_bar
-from cvtui.cli.run_argument import RunName, runs_option
+from cvtui.cli.run_argument import RunName, RunPlaces, places_option
 from cvtui.errors import RequestError, process_error
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FIELDS = ("image", "truth", "said", "share", "truth_share", "loss", "number")
 
 @click.command(name="mistakes", short_help="Which validation images a run gets wrong, worst first.")
 @click.argument("run", type=RunName(), required=False)
-@runs_option()
+@places_option()
 @click.option("--by", type=click.Choice(["confidence", "loss"]), default="confidence", show_default=True,
               help="What is worst: the probability of the wrong class, or the loss.")  # fmt: skip
 @click.option("--cell", default="", metavar="TRUE,PREDICTED", help="Of one cell of the confusion matrix: gravel,brick.")
@@ -43,7 +43,7 @@ FIELDS = ("image", "truth", "said", "share", "truth_share", "loss", "number")
 @click.option("--yes", is_flag=True, help="With --move-to: don't ask.")
 def mistakes(
     run: str | None,
-    runs: Path,
+    runs: RunPlaces,
     by: str,
     cell: str,
     checkpoint: str,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from cvtui.cli.commands.data import need
 from cvtui.cli.end_options import end_options, hooks_of
-from cvtui.cli.run_argument import RunName, find_run, runs_option
+from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.errors import RequestError
 
 
 @click.command("resume")
 @click.argument("run", required=False, type=RunName())
-@runs_option()
+@places_option()
 @click.option("--lr", default="", metavar="RATE", help="Resume at another rate: 0.001, or /10 of what it would be.")
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the new records, one JSON object a line (no screen).")
@@ -22,7 +20,7 @@ from cvtui.errors import RequestError
 @end_options
 def resume(
     run: str | None,
-    runs: Path,
+    runs: RunPlaces,
     lr: str,
     no_ui: bool,
     as_json: bool,
@@ -80,4 +78,4 @@ def resume(
     size = log_size(folder)
     launch(folder, detached=True, resume=True, rate=lr)
     watch_end(folder, hooks, size)
-    return open_screen(runs=runs, attach=folder.path, hooks=hooks)
+    return open_screen(runs=runs.home, addresses=runs.addresses, places=runs.local, attach=folder.path, hooks=hooks)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_argument import runs_option
+from cvtui.cli.run_argument import RunPlaces, places_option
+from cvtui.runlog.other_hosts import full_name, where
 from cvtui.text import duration
 
 if TYPE_CHECKING:
@@ -32,17 +32,16 @@ WIDE = 10_000
 
 
 @click.command("runs")
-@runs_option()
+@places_option()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run and line.")
 @click.option("--filter", "text", default="", metavar="TEXT", help="Only some: 'acc>0.97 net~conv lr<=0.01 digits'.")
-def runs(runs: Path, as_json: bool, text: str) -> None:
+def runs(runs: RunPlaces, as_json: bool, text: str) -> None:
     """List the runs, newest first: state, epochs, best validation accuracy, data and net."""
-    from cvtui.runlog.folder import list_runs
     from cvtui.runlog.run_filter import parse_filter
     from cvtui.runlog.run_summary import summary
 
     keeps = parse_filter(text)
-    every = [summary(folder) for folder in list_runs(runs)]
+    every = [summary(folder) for folder in runs.runs()]
     found = [run for run in every if keeps(run)]
     if as_json:
         import msgspec
@@ -52,9 +51,9 @@ def runs(runs: Path, as_json: bool, text: str) -> None:
     elif found:
         _print(found)
     elif every:
-        out.line(f"None of the {len(every)} runs in {str(runs)!r} passes the filter.", err=True)
+        out.line(f"None of the {len(every)} runs in {runs} passes the filter.", err=True)
     else:
-        out.line(f"No run in {str(runs)!r} yet; `cvtui` starts one.", err=True)
+        out.line(f"No run in {runs} yet; `cvtui` starts one.", err=True)
 
 
 def as_dict(entry: RunSummary) -> dict[str, Any]:
@@ -63,7 +62,7 @@ def as_dict(entry: RunSummary) -> dict[str, Any]:
         "name", "state", "reason", "epochs", "epochs_asked", "steps", "steps_asked", "best_val_accuracy", "val_loss",
         "not_finite", "data", "net", "started", "seconds", "parent", "note", "trouble", "pinned", "recipe",
     )  # fmt: skip
-    return {"folder": str(entry.folder.path), **{name: getattr(entry, name) for name in names}}
+    return {"folder": full_name(entry.folder.path), **{name: getattr(entry, name) for name in names}}
 
 
 def _print(found: list[RunSummary]) -> None:
@@ -77,13 +76,18 @@ def _print(found: list[RunSummary]) -> None:
         console.width = WIDE  # a pipe has no width: nothing is cut there
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("run", style="bold", overflow="fold")
+    places = {entry.folder: where(entry.folder.path) for entry in found}
+    several = len(set(places.values())) > 1
+    if several:
+        table.add_column("where", overflow="fold")
     for name, least, justify in COLUMNS:
         if console.width >= least:
             table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
     for entry in found:
         cells = _cells(entry)
         shown = [cells[name] for name, least, _ in COLUMNS if console.width >= least]
-        table.add_row(Text(harmless(entry.name)), *shown)
+        place = [Text(harmless(places[entry.folder]), "dim")] if several else []
+        table.add_row(Text(harmless(entry.name)), *place, *shown)
     console.print(table)
     for entry in found:
         if entry.trouble:

@@ -10,7 +10,7 @@ import click
 
 from cvtui.cli.end_options import end_options, hooks_of
 from cvtui.cli.recipe_options import recipe_options, write_options
-from cvtui.cli.run_argument import runs_option
+from cvtui.cli.run_argument import RunPlaces, places_option
 from cvtui.cli.screen import FPS
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.fields import FIELDS
@@ -29,7 +29,7 @@ class Train(click.Command):
 
 @click.command("train", cls=Train)
 @click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
-@runs_option("Where the run folder goes.")
+@places_option("Where the run folder goes; further ones, also ssh://host/path, are listed in Runs.")
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
@@ -38,7 +38,7 @@ class Train(click.Command):
 @click.option("--download", is_flag=True, help="Fetch data and --weights default first, where they are missing.")
 def train(
     recipe: str | None,
-    runs: Path,
+    runs: RunPlaces,
     no_ui: bool,
     as_json: bool,
     quiet: bool,
@@ -60,19 +60,26 @@ def train(
         with EarlyProcess() as early:  # PyTorch loads while the recipe is checked
             from cvtui.cli.follow import train_without_screen
 
-            checked = _checked(recipe, changes, runs)
+            checked = _checked(recipe, changes, runs.home)
             _provide(checked, download)
             named = "name" in changes
             return train_without_screen(
-                checked, runs, early, strict_name=named, as_json=as_json, quiet=quiet, hooks=hooks
+                checked, runs.home, early, strict_name=named, as_json=as_json, quiet=quiet, hooks=hooks
             )
-    checked = _checked(recipe, changes, runs)
+    checked = _checked(recipe, changes, runs.home)
     if download:
         _provide(checked, download)
     from cvtui.cli.screen import open_screen
 
     given = recipe is not None or bool(changes)
-    return open_screen(recipe=checked.asked if given else None, runs=runs, fps=fps, hooks=hooks)
+    return open_screen(
+        recipe=checked.asked if given else None,
+        runs=runs.home,
+        addresses=runs.addresses,
+        places=runs.local,
+        fps=fps,
+        hooks=hooks,
+    )
 
 
 train.params[1:1] = recipe_options()

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from cvtui import settings
+from cvtui.runlog.other_hosts import home_of
 from cvtui.text import clean, count, percent
 from cvtui.tui.detail.explanation_request import ExplanationRequest, explained_picture, title_of
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
@@ -281,7 +282,7 @@ class PicturesView(Modal[None]):
             return
         self._set_subtitle(f"at step {count(picture.step)}")
         if image is None:
-            note.update(Content.styled(f"{clean(picture.path)} can't be read.", "$text-warning"))
+            note.update(Content.styled(_unread(self.history, picture), "$text-warning"))
             return
         parts = with_names([clean(part) for part in picture.note.split("; ")], picture)
         across = max(1, picture.columns)
@@ -378,3 +379,11 @@ def no_pictures(history: History) -> str:
     if history.state() in ("starting", "running", "paused"):
         return "No pictures yet: the first come with the first epoch's end."
     return "No pictures: the run ended before its first epoch did, or its recipe asks for none."
+
+
+def _unread(history: History, picture: PictureSaved) -> str:
+    """Say why a picture isn't shown."""
+    address = home_of(history.folder.path)[0]
+    if address:
+        return f"The pictures of this run lie on its host ({clean(address)}); cvtui attach shows them there."
+    return f"{clean(picture.path)} can't be read."

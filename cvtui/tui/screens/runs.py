@@ -10,12 +10,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.markup import escape
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.ending import is_planned
-from cvtui.runlog.folder import RunFolder, list_runs
+from cvtui.runlog import other_hosts
+from cvtui.runlog.folder import RunFolder, runs_below
+from cvtui.runlog.other_hosts import where
 from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.text import clean
@@ -106,7 +109,7 @@ class RunsScreen(BaseScreen):
 
     def refresh_runs(self) -> None:
         """List the folder and read new records of each run, a slice of time at once."""
-        folders = list_runs(self.session.runs)
+        folders = runs_below(self.session.places)
         for gone in self._runs.keys() - set(folders):
             del self._runs[gone]
         if not self._waiting:
@@ -128,16 +131,24 @@ class RunsScreen(BaseScreen):
         self.set_class(not runs, "-none")
         card = self.query_one("#runs", Vertical)
         alive = sum(run.state in ("starting", "running", "paused") for run in runs)
-        card.border_title = f"Runs in {self.session.runs}"
+        hosts = [mirror.status() for mirror in other_hosts.mirrors.values()]
+        card.border_title = escape(f"Runs in {self._places()}")
         text = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} training" if runs else ""
         if not runs:
-            card.border_subtitle = ""
-            self.query_one("#none", Static).update(_no_runs(str(self.session.runs)))
+            card.border_subtitle = _after("", hosts)
+            self.query_one("#none", Static).update(_no_runs(self._places()))
             return
         kept = [run for run in runs if self._keeps(run)]
-        card.border_subtitle = text if len(kept) == len(runs) else f"{len(kept)} of {text}"
+        card.border_subtitle = _after(text if len(kept) == len(runs) else f"{len(kept)} of {text}", hosts)
+        places = {run.folder: where(run.folder.path) for run in runs}
+        self.table.places = places if len(set(places.values())) > 1 else {}
         self.table.show(kept)
         self._show_details()
+
+    def _places(self) -> str:
+        """Return where the runs are looked for."""
+        known = other_hosts.mirrors
+        return ", ".join(str(known[path].address) if path in known else str(path) for path in self.session.places)
 
     def _show_details(self) -> None:
         """Show the full net of the run under the cursor, its note, and why it failed."""
@@ -253,6 +264,11 @@ class RunsScreen(BaseScreen):
         if action == "unfilter":
             return self.has_class("-filter")
         return True
+
+
+def _after(text: str, hosts: list[str]) -> str:
+    """Return `text` and what is not well with other hosts."""
+    return escape(" · ".join(part for part in (text, *map(clean, hosts)) if part))
 
 
 def _no_runs(runs: str) -> Content:

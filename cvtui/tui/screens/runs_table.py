@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from cvtui.draw.columns import Column
 from cvtui.recipe.learning_rate import recorded_rate
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.other_hosts import where
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.text import clean, duration, percent
 from cvtui.tui.panes.header import STATES
@@ -28,6 +30,7 @@ class RunsTable(Grid[RunSummary]):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="glyph", least=1, most=1),
         Column(key="name", title="run", least=12, most=30, stretch=1),
+        Column(key="where", title="where", least=6, most=24, need=3, stretch=1),
         Column(key="state", title="state", least=8, most=8, need=5),
         Column(key="data", title="data", least=4, most=14, need=3),
         Column(key="net", title="net", least=8, most=24, need=4, stretch=3),
@@ -44,6 +47,8 @@ class RunsTable(Grid[RunSummary]):
         self.sort_key = "age"
         self.reverse = True
         self.now = time.time()
+        self.places: dict[RunFolder, str] = {}
+        """The folder of each run, where there are several."""
         self._depths: dict[str, int] = {}
         """Generations from the first ancestor in the list, by name."""
 
@@ -106,6 +111,8 @@ class RunsTable(Grid[RunSummary]):
                 return Cell(glyph, tone)
             case "state":
                 return Cell(word, tone)
+            case "where":
+                return Cell(clean(self.places.get(row.folder, "")), "quiet")
             case "name":
                 depth = self._depths.get(row.name, 0)
                 before = "  " * (depth - 1) + "└ " if depth else ""
@@ -141,6 +148,7 @@ def _recipe_cell(row: RunSummary, key: str) -> Cell | None:
 
 SORTS: dict[str, Callable[[RunSummary], Any]] = {
     "name": lambda run: run.name.lower(),
+    "where": lambda run: where(run.folder.path),
     "state": lambda run: list(STATES).index(run.state),
     "data": lambda run: run.data,
     "net": lambda run: run.net,
@@ -156,5 +164,5 @@ SORTS: dict[str, Callable[[RunSummary], Any]] = {
 TREE = ("age", "name")
 """Sorted by these, forks stand below their parents; sorted by a result, each run stands for itself."""
 
-UPWARD = ("name", "state", "data", "net", "optimizer")
+UPWARD = ("name", "where", "state", "data", "net", "optimizer")
 """Columns that are sorted from small to large at first; the others begin with the largest."""

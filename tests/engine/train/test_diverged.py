@@ -52,7 +52,7 @@ def wrecked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def steps(t: TrainingState, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
     """Take `count` steps on the first batch; at some, one weight's gradient is set to a number."""
     recorder = StepRecorder.__new__(StepRecorder)  # only its hook is needed here
-    recorder._norm = None
+    recorder._norm, recorder._optimizers = None, [t.optimizer]
     handle = t.optimizer.register_step_pre_hook(recorder._take_norm)
     guard = NonfiniteGuard(t.model, t.optimizer, recorder) if guarded else None
     batch, losses = first_batch(t), []
@@ -221,6 +221,7 @@ def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
     t = training(net="[conv32-bn-relu]*2-pool-fc", batch_size=64)
     batch = first_batch(t)
     recorder = StepRecorder.__new__(StepRecorder)
+    recorder._optimizers = [t.optimizer]
     guard = NonfiniteGuard(t.model, t.optimizer, recorder)
 
     def step() -> torch.Tensor:
