@@ -55,7 +55,7 @@ PROGRAMS = [
     Program(
         id="tf-dev-summit-tensorboard-tutorial-3", source="martinwicke/tf-dev-summit-tensorboard-tutorial issue 3",
         title="digits learn to 65 % and no further", net="conv32f5 relu pool conv64f5 relu pool fc256 relu fc10 relu",
-        data=("digits", {}), classes=10, loss="cross_entropy", truth=("F42", "F40"), batch=100,
+        data=("digits", {"side": 16}), classes=10, loss="cross_entropy", truth=("F42", "F40"), batch=100,
         why="a ReLU on the scores; without it 99 %, says the thread",
         repaired={"net": "conv32f5 relu pool conv64f5 relu pool fc256 relu fc10"},
     ),
@@ -83,7 +83,7 @@ PROGRAMS = [
         id="CGES-1", source="jaehong31/CGES issue 1", held=True,
         title="digits by a small convolutional net",
         net="conv32f5 relu pool conv64f5 relu pool fc256 relu fc10 softmax",
-        data=("digits", {}), classes=10, loss="cross_entropy", truth=("F15", "F40"),
+        data=("digits", {"side": 16}), classes=10, loss="cross_entropy", truth=("F15", "F40"),
         why="softmax in the net and in the loss; the answer removes the first",
         repaired={"net": "conv32f5 relu pool conv64f5 relu pool fc256 relu fc10"},
     ),
