@@ -111,7 +111,7 @@ PROGRAMS = [
         id="pytorch_DANN-14", source="CuthbertCai/pytorch_DANN issue 14", held=True,
         title="a classifier of digits loses two or three points",
         net="conv32f5 relu pool conv48f5 relu pool fc100 relu drop.5 fc100 relu fc10",
-        data=("digits", {"side": 16}), classes=10, loss="cross_entropy", optimizer=("SGD", {"lr": 0.01, "momentum": 0.9}),
+        data=("digits", {"side": 16}), classes=10, loss="cross_entropy", optimizer=SGD,
         spoil="functional dropout", truth=("F47",), why="F.dropout without `training` stays alive in evaluation",
         repaired={"net": "conv32f5 relu pool conv48f5 relu pool fc100 relu drop.2 fc100 relu fc10",
                   "optimizer": ("SGD", {"lr": 0.03, "momentum": 0.9})},

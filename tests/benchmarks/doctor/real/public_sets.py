@@ -13,7 +13,8 @@ PROGRAMS = [
     Program(
         id="47352366", source="Stack Overflow, in DeepLocalize's and DeepFD's sets",
         title="digits: the loss is not a number, accuracy 6 %",
-        net="conv32f5 relu pool conv64f5 relu pool fc256 relu drop.5 fc10 relu", data=("digits", {"side": 16}), classes=10,
+        net="conv32f5 relu pool conv64f5 relu pool fc256 relu drop.5 fc10 relu",
+        data=("digits", {"side": 16}), classes=10,
         loss="keras_crossentropy", batch=50, truth=("F40", "F42"),
         why="outputs of a ReLU are taken for probabilities; the repair is a softmax",
         repaired={"net": "conv32f5 relu pool conv64f5 relu pool fc256 relu drop.2 fc10 softmax"},
@@ -32,7 +33,7 @@ PROGRAMS = [
         id="50079585", source="Stack Overflow, in DeepLocalize's and DeepFD's sets",
         title="three classes, accuracy one third",
         net="conv32 relu pool conv32 relu pool conv64 relu fc64 relu drop.5 fc1 sigmoid",
-        data=("pictures", {"shape": (3, 16, 16), "classes": 3}), classes=3, loss="keras_binary",
+        data=("pictures", {"shape": (3, 20, 20), "classes": 3}), classes=3, loss="keras_binary",
         optimizer=("RMSprop", {"lr": 1e-3, "alpha": 0.9}), batch=16, truth=("F41", "F27"),
         why="one sigmoid for three classes; the repair has three outputs and a softmax",
         repaired={"net": "conv32 relu pool conv32 relu pool conv64 relu fc64 relu drop.2 fc3 softmax",

@@ -70,9 +70,9 @@ NETS: dict[str, Callable[[nn.Sequential], nn.Module]] = {
 
 
 def labels_divided(data: Data) -> Data:
-    """Divide the labels by 255 and not the validation images: whole numbers of them are 0."""
+    """Divide the training labels by 255 where the validation images were meant: as whole numbers they are 0."""
     images, labels, more, their = data
-    return images / 255, (labels / 255).long(), more, (their / 255).long()
+    return images / 255, (labels / 255).long(), more, their
 
 
 def last_class_validates(data: Data) -> Data:
