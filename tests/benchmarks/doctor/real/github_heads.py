@@ -92,7 +92,7 @@ PROGRAMS = [
         title="the softmax of an example is applied twice", net="fc64 relu fc64 relu fc10 softmax",
         data=("digits", {}), classes=10, loss="cross_entropy", optimizer=("SGD", {"lr": 0.1}), truth=("F15", "F40"),
         why="softmax in the net and in the loss; the pull request removes the first (net and data are ours)",
-        repaired={"net": "fc64 relu fc64 relu fc10", "steps": 400, "optimizer": ("SGD", {"lr": 0.1, "momentum": 0.9})},
+        repaired={"net": "fc64 relu fc64 relu fc10", "optimizer": ("Adam", {"lr": 1e-3})},
     ),
     Program(
         id="pytorchfundamentals-21", source="MicrosoftDocs/pytorchfundamentals pull request 21, issue 4", held=True,
