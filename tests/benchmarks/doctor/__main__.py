@@ -1,12 +1,14 @@
 """python -m tests.benchmarks.doctor: injects every fault, trains healthy runs, and says how right the doctor is.
 
 Runs stay in --folder, so that judging again after a change of the rules trains nothing (--examine-only).
+--real, as the first option: other people's faulty programs instead, their repairs, and unusual healthy runs (real/).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ import msgspec
 from tests.benchmarks.doctor import cures, faults, healthy, table
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.judging import Verdict, judge_all
+from tests.benchmarks.doctor.real import __main__ as real
 from tests.benchmarks.doctor.running import default_jobs, train_all
 
 
@@ -107,4 +110,7 @@ def _tell_misses(verdicts: list[Verdict]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--real"]:
+        real.main(sys.argv[2:])
+    else:
+        main()

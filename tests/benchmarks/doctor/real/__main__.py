@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from tests.benchmarks.doctor.real.judging import PROGRAMS, judge_all, table
+import msgspec
+
+from tests.benchmarks.doctor.real.judging import HEALTHY, PROGRAMS, Outcome, judge_all
+from tests.benchmarks.doctor.real.reporting import report
 from tests.benchmarks.doctor.running import default_jobs
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.doctor.real", description=__doc__)
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.doctor --real", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("doctor-runs/real"), help="where the runs lie")
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="processes (half of the cores)")
-    parser.add_argument("--only", default="", help="47704695,48385830: these programs")
+    parser.add_argument("--only", default="", help="47704695,48385830: these programs; limits, held or healthy: a part")
     parser.add_argument("--told", action="store_true", help="with data, labels and classes only")
+    parser.add_argument("--examine-only", action="store_true", help="train nothing: judge the runs that lie there")
     parser.add_argument("--sentences", action="store_true", help="also print all that was said")
-    options = parser.parse_args()
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     names = set(options.only.split(",")) - {""}
-    unknown = names - {program.id for program in PROGRAMS}
-    if unknown:
-        parser.error(f"--only: no program {', '.join(sorted(unknown))}")
-    chosen = [program for program in PROGRAMS if not names or program.id in names]
-    wanted = [
-        (version, told)
-        for told in ((True,) if options.told else (True, False))
-        for program in chosen
+    known = {program.id for program in [*PROGRAMS, *HEALTHY]} | {"limits", "held", "healthy"}
+    if names - known:
+        parser.error(f"--only: no program {', '.join(sorted(names - known))}")
+    versions = [
+        version
+        for program in PROGRAMS
+        if not names or {program.id, "held" if program.held else "limits"} & names
         for version in (program, program.fixed())
-    ]
-    outcomes = judge_all(wanted, options.folder, options.jobs)
-    print(table(outcomes))
+    ] + [program for program in HEALTHY if not names or {program.id, "healthy"} & names]
+    givens = (True,) if options.told else (True, False)
+    pairs = [(version, told) for told in givens for version in versions]
+    outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only)
+    (options.folder / "real.json").write_bytes(msgspec.json.encode(outcomes))
+    print(report(outcomes))
     if options.sentences:
-        for one in outcomes:
+        tell(outcomes)
+
+
+def tell(outcomes: list[Outcome]) -> None:
+    """Print every sentence of the doctor."""
+    for one in outcomes:
+        if one.said:
             print(f"\n{one.program.id}{'' if one.told else ' (given nothing)'}: {one.program.why}")
-            for fault, severity, sentence in one.said:
-                print(f"  {fault} {severity}: {sentence}")
+        for fault, severity, sentence in one.said:
+            print(f"  {fault} {severity}: {sentence}")
 
 
 if __name__ == "__main__":

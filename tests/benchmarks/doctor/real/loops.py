@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from cvtui.engine.watch import watch
-from tests.benchmarks.doctor.real import parts
+from tests.benchmarks.doctor.real import parts, spoils
+from tests.benchmarks.doctor.real.parts import Data
 from tests.benchmarks.doctor.real.program import Program
-
-
-def normal_weights(model: nn.Sequential) -> None:
-    """Draw all weights from N(0, 1)."""
-    for parameter in model.parameters():
-        nn.init.normal_(parameter)
-
-
-SPOILED: dict[str, Callable[[nn.Sequential], None]] = {"normal weights": normal_weights}
-"""What is done to a net before it is trained."""
 
 
 def right_share(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -30,50 +22,113 @@ def right_share(outputs: Tensor, labels: Tensor) -> Tensor:
     return (said == labels).float().mean()
 
 
-def train(program: Program, runs: Path, name: str, told: bool = True) -> float:
+class Loop:
+    """The plain loop; what a program does otherwise is overridden."""
+
+    tells_labels = True
+    """The labels that it trains on are class numbers, one an image: they can be given to `cvtui.watch`."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.random = torch.Generator().manual_seed(3)
+        self.steps = 0
+
+    # ------------------------------------------------------------------ before it
+
+    def data(self) -> Data:
+        kind, arguments = self.program.data
+        data: Data = getattr(parts, kind)(**arguments)
+        return spoils.DATA[self.program.spoil](data) if self.program.spoil in spoils.DATA else data
+
+    def model(self, shape: tuple[int, ...]) -> nn.Module:
+        layers = parts.layers(self.program.net, shape)
+        for layer in layers[: self.program.frozen]:
+            layer.requires_grad_(False)
+        return spoils.NETS[self.program.spoil](layers) if self.program.spoil in spoils.NETS else layers
+
+    def trained(self, model: nn.Module) -> list[Any]:
+        """Return what the optimizer gets."""
+        return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        name, options = self.program.optimizer
+        made: Optimizer = getattr(torch.optim, name)(self.trained(model), **options)
+        return made
+
+    # ------------------------------------------------------------------ in it
+
+    def before_epoch(self, model: nn.Module) -> None:
+        model.train()
+
+    def order(self, labels: Tensor) -> Tensor:
+        return torch.randperm(len(labels), generator=self.random)
+
+    def augmented(self, x: Tensor) -> Tensor:
+        return x
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return parts.LOSSES[self.program.loss](outputs, y)
+
+    def forward(self, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and the outputs whose accuracy is told."""
+        outputs = model(self.augmented(x))
+        return self.loss(outputs, y), outputs
+
+    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        loss, outputs = self.forward(model, x, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach(), outputs.detach()
+
+    def share(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the accuracy that the owner counts."""
+        return right_share(outputs, labels)
+
+    # ------------------------------------------------------------------ behind it
+
+    def before_validation(self, model: nn.Module) -> None:
+        model.eval()
+
+    def validated(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float, float]:
+        """Return the validation loss, the accuracy that the owner counts, and the true one."""
+        outputs = model(images)
+        true = right_share(outputs, labels).item()
+        return self.loss(outputs, labels).item(), self.share(outputs, labels).item(), true
+
+
+def train(loop: Loop, runs: Path, name: str, told: bool = True) -> float:
     """Train into runs/name; returns the validation accuracy.
 
     told: cvtui.watch gets classes and data, run.step the labels; else README's lines alone.
     """
     torch.manual_seed(1)
-    kind, arguments = program.data
-    images, labels, more, their = getattr(parts, kind)(**arguments)
-    model = parts.layers(program.net, tuple(images.shape[1:]))
-    if program.spoil:
-        SPOILED[program.spoil](model)
-    for layer in model[: program.frozen]:
-        layer.requires_grad_(False)
-    optimizer_name, options = program.optimizer
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = getattr(torch.optim, optimizer_name)(trained, **options)
-    loss_of = parts.LOSSES[program.loss]
-    known = {
-        "classes": [str(number) for number in range(program.classes)],
-        "train": (images, labels),
-        "validation": (more, their),
-    }
-    order = torch.Generator().manual_seed(2)
-    with watch(model, optimizer, name=name, runs=runs, **(known if told else {})) as run:
-        step = 0
-        while step < program.steps:
-            model.train()
-            for index in torch.randperm(len(images), generator=order).split(program.batch):
-                x, y = images[index], labels[index]
-                outputs = model(x)
-                loss = loss_of(outputs, y)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                step += 1
-                share = right_share(outputs.detach(), y)
-                run.step(loss=loss.detach(), accuracy=share, labels=y) if told else run.step(loss=loss, accuracy=share)
-                if step == program.steps or not math.isfinite(loss.item()):
+    program = loop.program
+    data = images, labels, more, their = loop.data()
+    model = loop.model(tuple(images.shape[1:]))
+    optimizer = loop.optimizer(model)
+    classes = [str(number) for number in range(program.classes)]
+    told = told and loop.tells_labels
+    known: dict[str, Any] = {"classes": classes, "train": data[:2], "validation": data[2:]} if told else {}
+    accuracy = 0.0
+    with watch(model, optimizer, name=name, runs=runs, **known) as run:
+        while loop.steps < program.steps:
+            loop.before_epoch(model)
+            for index in loop.order(labels).split(program.batch):
+                y = labels[index]
+                loss, outputs = loop.update(model, optimizer, images[index], y)
+                loop.steps += 1
+                share = loop.share(outputs, y)
+                if told:
+                    run.step(loss=loss, accuracy=share, labels=y)
+                else:
+                    run.step(loss=loss, accuracy=share)
+                if loop.steps == program.steps or not math.isfinite(loss.item()):
                     break
-            model.eval()
+            loop.before_validation(model)
             with torch.no_grad():
-                outputs = model(more)
-                accuracy = right_share(outputs, their).item()
-                run.epoch(val_loss=loss_of(outputs, their).item(), val_accuracy=accuracy)
+                val_loss, counted, accuracy = loop.validated(model, more, their)
+            run.epoch(val_loss=val_loss, val_accuracy=counted)
             if not math.isfinite(loss.item()):
                 break
     return accuracy

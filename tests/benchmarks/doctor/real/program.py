@@ -27,7 +27,9 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     frozen: int = 0
     """So many of the first layers (of nn.Sequential) are not trained, on purpose."""
     spoil: str = ""
-    """A change of the loop or the net that no field above says (`loops.SPOILED`)."""
+    """A change of the net or the data that no field above says (`spoils.NETS`, `spoils.DATA`)."""
+    loop: str = ""
+    """A loop that isn't the plain one (`loops.LOOPS`)."""
     truth: tuple[str, ...]
     """Ids of the catalogue that name the cause; any of them first is right."""
     symptoms: tuple[str, ...] = ("F02", "F36", "F37", "F19")
@@ -36,7 +38,12 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """How the truth is known: the post's answer, or the arithmetic."""
     repaired: dict[str, Any]
     """Fields of the version that works."""
+    source: str = "Stack Overflow, in the set of 109 programs of ASE 2023"
+    """Where it was found."""
+    held: bool = False
+    """Kept back: no limit is chosen on it, and it is reported apart."""
 
     def fixed(self) -> Program:
         """Return the repaired version: nothing is wrong with it."""
-        return msgspec.structs.replace(self, **{"spoil": "", **self.repaired, "id": f"{self.id}-repaired", "truth": ()})
+        plain = {"spoil": "", "loop": ""}
+        return msgspec.structs.replace(self, **{**plain, **self.repaired, "id": f"{self.id}-repaired", "truth": ()})
