@@ -32,8 +32,8 @@ class _Request(NamedTuple):
 HELP = """Calculate a network: sizes, parameters, MACs, receptive fields, memory.
 
 NET is an expression such as "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc", a recipe file (*.toml),
-torchvision:NAME (torchvision:resnet18) or package.module:callable. Quote it: brackets and stars mean
-something to the shell.
+torchvision:NAME (torchvision:resnet18), timm:NAME or package.module:callable. Quote it: brackets and
+stars mean something to the shell.
 
 \b
 A ? asks what fits:       cvtui calc "conv32f5s2p?"
@@ -53,10 +53,14 @@ there is also "solutions": [{"asked", "fits": [{"expression", "output", "exact"}
 --against-fc "against_fc": [{"name", "fc", "conv", "ratio", "sparse", "shared"}].
 """
 
+INPUT_HELP = """HxWxC, HxW (one channel) or N (flat). Of PyTorch code also, in PyTorch's order and without the batch:
+CxL (8x16000:float), CxTxHxW, and several inputs with commas between (3x224x224,77:int; int: whole numbers).
+Default: 32x32x3, or what the library trained the model with."""
+
 
 @click.command(help=HELP)
 @click.argument("net", metavar="NET")
-@click.option("--input", "input_size", metavar="SIZE", help="HxWxC, HxW (one channel) or N (flat). Default: 32x32x3.")
+@click.option("--input", "input_size", metavar="SIZE", help=INPUT_HELP)
 @click.option("--chw", is_flag=True, help="SIZE is in PyTorch's order, CxHxW.")
 @click.option("--classes", metavar="N", type=int, help="Outputs of a bare fc. Default: 10.")
 @click.option("--batch", metavar="N", type=int, help="Images a batch, for the memory to train. Default: 64.")
