@@ -9,6 +9,7 @@ from typing import Any
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
 from cvtui.metrics.counts import wilson
+from cvtui.recipe.datasets.label_sets import SEVERAL
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.events import CheckpointSaved, EpochDone, RunStarted
 from cvtui.runlog.fork import checkpoint_file
@@ -41,6 +42,8 @@ def model_card(history: History, checkpoint: str = "") -> str:
     run, file = history.run, checkpoint_file(history.folder, checkpoint).name
     if run is None:
         raise RequestError(f"{history.folder.name!r} has no record of a training yet")
+    if any(log.text == SEVERAL for log in history.logs):
+        raise RequestError("pictures are in several classes; a model card is for one class a picture")
     saved = next((one for one in reversed(history.checkpoints) if Path(one.path).name == file), None)
     epoch = next((one for one in reversed(history.epochs) if saved is not None and one.step == saved.step), None)
     parts = [

@@ -147,10 +147,7 @@ def check_rates(recipe: Recipe) -> None:
     if at and not recipe.freeze:
         raise RequestError(f"unfreeze_at: epoch {at} would thaw nothing; --freeze says what is frozen until then")
     if at and not 2 <= at <= recipe.epochs:
-        allowed = f"2 to {recipe.epochs:,}" if recipe.epochs > 1 else "more epochs than 1, then 2 or more"
-        raise RequestError(
-            f"unfreeze_at: {at:,} is no epoch that follows another in a run of {recipe.epochs:,}; allowed: {allowed}"
-        )
+        raise RequestError(f"unfreeze_at: {at:,} {_no_thaw(at, recipe.epochs)}")
     if recipe.lr_backbone:
         factor = backbone_factor(recipe.lr_backbone, recipe.lr)
         if not 0 < factor < math.inf:
@@ -163,6 +160,13 @@ def check_rates(recipe: Recipe) -> None:
                 f"layer_decay: {recipe.layer_decay:g} gives every stage a rate of its own, and so does lr_backbone "
                 f"{recipe.lr_backbone}; use one of them"
             )
+
+
+def _no_thaw(at: int, epochs: int) -> str:
+    if epochs == 1:
+        return "is impossible in a run of 1 epoch; allowed: 0, or more epochs"
+    why = "would freeze nothing" if at == 1 else f"is past the last of {epochs:,} epochs"
+    return f"{why}; allowed: {f'2 to {epochs:,}' if epochs > 2 else '2'}, or 0: it stays frozen"
 
 
 def flat_norm(table: Table | ModuleTable) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from PIL import Image
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
@@ -132,6 +133,29 @@ def test_a_recipe_file_in_place_of_the_net(say: Any, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.torch
+def test_a_recipe_of_code_and_of_a_folder(say: Any, tmp_path: Path) -> None:
+    for name in ("cat", "dog", "owl"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "pets" / name / f"{number}.png")
+    net = 'data = "folder:pets"\nsize = "8"\nnet = "own_net_for_a_recipe:Small"\ninit = "own"\n'
+    (tmp_path / "code.toml").write_text(net)
+    (tmp_path / "own_net_for_a_recipe.py").write_text(
+        "from torch import nn\nclass Small(nn.Sequential):\n    def __init__(self, classes=10):\n"
+        "        super().__init__(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, classes))\n"
+    )
+    answer = json.loads(say("calc", "code.toml", "--json").out)
+    assert answer["input"] == [8, 8, 3]
+    assert answer["totals"]["parameters"] == 3 * 2 * 9 + 2 + 72 * 3 + 3
+    refused = say("calc", "code.toml", "--batch", "4")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "--batch: for a net expression only, not for own_net_for_a_recipe:Small" in refused.err
+    (tmp_path / "plain.toml").write_text('data = "folder:pets"\nsize = "8"\nnet = "conv4-gap-fc"\n')
+    answer = json.loads(say("calc", "plain.toml", "--json").out)
+    assert (answer["input"], answer["layers"][-1]["output"]) == ([8, 8, 3], [3])
+
+
 def test_unknowns(say: Any) -> None:
     listed = say("calc", "conv32f5s2p?").out
     assert "none fits exactly, because 27 + 2P is odd for every P" in re.sub(r"\s+", " ", listed)
@@ -155,7 +179,8 @@ def test_memory_is_told_by_optimizer(say: Any) -> None:
     said = re.sub(r"\s+", " ", say("calc", "fc1024nobias", "--input", "1024", "--batch", "1").out)
     assert "parameters 4.0 MiB, gradients 4.0 MiB" in said
     assert "sgd: state 0 B" in said
-    assert "adam, adamw: state 8.0 MiB, together 16.0 MiB" in said
+    assert "adafactor: state a number per row and column, together about 8.0 MiB" in said
+    assert "adam, adamw, lamb: state 8.0 MiB, together 16.0 MiB" in said
 
 
 @pytest.mark.torch

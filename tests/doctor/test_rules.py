@@ -196,6 +196,13 @@ def test_the_fault_is_found(fault: str) -> None:
     assert 0 < one.sure <= 1
 
 
+def test_what_the_recipe_freezes_is_not_put_down_to_the_optimizer() -> None:
+    known = facts(frozen=["a.weight", "a.bias"])
+    asked = found(story(run=started(own=False, freeze="until:a"), known=known))["F26"]
+    assert asked.advice == "The recipe's freeze is until:a: a fork with another one, or with none, trains more."
+    assert "check requires_grad" in found(story(known=known))["F26"].advice
+
+
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_run_raises_no_alarm(name: str) -> None:
     """At no step: an alarm that is taken back was one."""

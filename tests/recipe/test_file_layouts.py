@@ -180,7 +180,8 @@ def test_rows_that_are_left_out_are_counted_and_named(tmp_path: Path) -> None:
     assert found.notes == (
         "1 of 16 pictures that t.csv names is not there: gone.jpg",
         "left out 1 row of t.csv without a label",
-        f"1 picture with two labels in t.csv: the first is used: {tmp_path / '01.jpg'}",
+        "1 picture with two labels in t.csv: the first is used (several classes stand in one cell, cat;dog): "
+        f"{tmp_path / '01.jpg'}",
     )
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from cvtui.calc import Chain, Size
-from cvtui.calc.sizes import MAX_SIDE, InputShape, parse_inputs, parse_size
+from cvtui.calc.sizes import MAX_SIDE, InputShape, image_shape, parse_inputs, parse_size
 from cvtui.calc.solve import Solution, solve
 from cvtui.cli import out
 from cvtui.errors import RequestError
+from cvtui.recipe.net_target import is_target
+
+if TYPE_CHECKING:
+    from cvtui.recipe.recipe import Recipe
 
 DEFAULT_INPUT = (32, 32, 3)
 DEFAULT_CLASSES = 10
@@ -32,8 +36,8 @@ class _Request(NamedTuple):
 HELP = """Calculate a network: sizes, parameters, MACs, receptive fields, memory.
 
 NET is an expression such as "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc", a recipe file (*.toml),
-torchvision:NAME (torchvision:resnet18) or package.module:callable. Quote it: brackets and stars mean
-something to the shell.
+torchvision:NAME (torchvision:resnet18), timm:NAME or package.module:callable. Quote it: brackets and
+stars mean something to the shell.
 
 \b
 A ? asks what fits:       cvtui calc "conv32f5s2p?"
@@ -53,10 +57,14 @@ there is also "solutions": [{"asked", "fits": [{"expression", "output", "exact"}
 --against-fc "against_fc": [{"name", "fc", "conv", "ratio", "sparse", "shared"}].
 """
 
+INPUT_HELP = """HxWxC, HxW (one channel) or N (flat). Of PyTorch code also, in PyTorch's order and without the batch:
+CxL (8x16000:float), CxTxHxW, and several inputs with commas between (3x224x224,77:int; int: whole numbers).
+Default: 32x32x3, or what the library trained the model with."""
+
 
 @click.command(help=HELP)
 @click.argument("net", metavar="NET")
-@click.option("--input", "input_size", metavar="SIZE", help="HxWxC, HxW (one channel) or N (flat). Default: 32x32x3.")
+@click.option("--input", "input_size", metavar="SIZE", help=INPUT_HELP)
 @click.option("--chw", is_flag=True, help="SIZE is in PyTorch's order, CxHxW.")
 @click.option("--classes", metavar="N", type=int, help="Outputs of a bare fc. Default: 10.")
 @click.option("--batch", metavar="N", type=int, help="Images a batch, for the memory to train. Default: 64.")
@@ -77,14 +85,21 @@ def calc(
     for name, number in (("--classes", classes), ("--batch", batch)):
         if number is not None and not 1 <= number <= MAX_SIDE:
             raise RequestError(f"{name} {number}: at least 1 and at most {MAX_SIDE:,}")
-    if ":" in net and not Path(net).exists():
-        if wanted is not None or against_fc:
-            raise RequestError(f"{'--output' if wanted else '--against-fc'}: for a net expression only, not for {net}")
+    code, recipe = net if ":" in net and not Path(net).exists() else "", _recipe(net)
+    if recipe is not None and is_target(recipe.net):
+        code = recipe.net
+    if code:
+        for name, given in (("--output", wanted), ("--against-fc", against_fc), ("--batch", batch)):
+            if given:
+                raise RequestError(f"{name}: for a net expression only, not for {code}")
         inputs = parse_inputs(input_size, channels_first=chw) if input_size is not None else None
-        _module(net, inputs, classes, as_json)
+        if recipe is not None and (inputs is None or classes is None):
+            found, classes = _data(net, recipe, None, classes)
+            inputs = inputs or (image_shape(found),)
+        _module(code, inputs, classes, as_json)
         return
     size = parse_size(input_size, channels_first=chw) if input_size is not None else None
-    request = _request(net, size, classes, batch)
+    request = _request(net, recipe, size, classes, batch)
     goal = parse_size(wanted, "--output", channels_first=chw) if wanted is not None else None
     solution = solve(request.chain, request.input, request.classes, goal, source=request.text)
     if as_json:
@@ -93,27 +108,39 @@ def calc(
         _show(request, solution, goal is not None, against_fc)
 
 
-def _request(net: str, size: Size | None, classes: int | None, batch: int | None) -> _Request:
+def _request(net: str, recipe: Recipe | None, size: Size | None, classes: int | None, batch: int | None) -> _Request:
     """Return NET as text, or from a recipe file with its data's sizes; options win over the recipe."""
     from cvtui.calc.net.parser import parse
 
-    if not _is_recipe(net):
+    if recipe is None:
         return _Request(net, parse(net), size or DEFAULT_INPUT, classes or DEFAULT_CLASSES, batch or DEFAULT_BATCH)
-    from cvtui.recipe.datasets.catalog import DATA
     from cvtui.recipe.recipe import AUTO
+
+    size, classes = _data(net, recipe, size, classes)
+    batch = batch or (DEFAULT_BATCH if recipe.batch_size == AUTO else recipe.batch_size)
+    return _Request(recipe.net, parse(recipe.net), size, classes, batch)
+
+
+def _recipe(net: str) -> Recipe | None:
+    """Return the recipe of a recipe file; None for a net."""
+    if not _is_recipe(net):
+        return None
     from cvtui.recipe.toml import load
 
-    recipe = load(Path(net))
-    facts = DATA.get(recipe.data)
-    if facts is None and (size is None or classes is None):
-        raise RequestError(f"{net}: data {recipe.data!r} is not known; give --input and --classes")
-    return _Request(
-        recipe.net,
-        parse(recipe.net),
-        size or (facts.size if facts else DEFAULT_INPUT),
-        classes or (len(facts.classes) if facts else DEFAULT_CLASSES),
-        batch or (DEFAULT_BATCH if recipe.batch_size == AUTO else recipe.batch_size),
-    )
+    return load(Path(net))
+
+
+def _data(net: str, recipe: Recipe, size: Size | None, classes: int | None) -> tuple[Size, int]:
+    """Return the size of the recipe's images and its number of classes, but for those that are given. RequestError."""
+    if size is not None and classes is not None:
+        return size, classes
+    from cvtui.recipe.datasets.facts import facts
+
+    try:
+        found = facts(recipe)
+    except RequestError as error:
+        raise RequestError(f"{net}: {error.message}", hint="or give --input and --classes") from None
+    return size or found.size, classes or len(found.classes)
 
 
 def _is_recipe(net: str) -> bool:

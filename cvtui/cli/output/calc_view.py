@@ -63,13 +63,14 @@ def print_memory(console: Console, table: Table, batch: int) -> None:
         f"kept for the backward pass {binary_size(memory.activations)}",
         highlight=False,
     )
-    groups: dict[int, list[str]] = {}
+    groups: dict[tuple[int, bool], list[str]] = {}
     for name, entry in OPTIMIZERS.items():
-        groups.setdefault(entry.state(entry.defaults()), []).append(name)
-    for copies, names in groups.items():
+        groups.setdefault((entry.state(entry.defaults()), entry.factored), []).append(name)
+    for (copies, factored), names in groups.items():
+        state = "a number per row and column" if factored else binary_size(memory.state(copies))
         console.print(
-            f"  [cyan]{', '.join(names)}[/]: state {binary_size(memory.state(copies))}, "
-            f"together [bold]{binary_size(memory.total(copies))}[/]",
+            f"  [cyan]{', '.join(names)}[/]: state {state}, "
+            f"together {'about ' if factored else ''}[bold]{binary_size(memory.total(copies))}[/]",
             highlight=False,
         )
 

@@ -269,6 +269,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
     more = [f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []
     more += [f"gradients clipped to {recipe.clip:g}"] if recipe.clip else []
     more += [f"validated on a running mean of the weights (decay {recipe.ema:g})"] if recipe.ema else []
+    steps = "about " if checked.auto else most
     joins = f" (the last of {recipe.step_images + 1:,} images)" if checked.joins else ""
     return [
         ("data", f"{data.name}: {most}{data.train:,} + {data.validation:,} {what}, {len(data.classes)} classes"),
@@ -279,8 +280,8 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         *([("", "; ".join(more))] if more else []),
         (
             "",
-            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {most}{checked.steps_per_epoch:,} "
-            f"steps{joins} = {most}{checked.total_steps:,} steps; "
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''} of {steps}{checked.steps_per_epoch:,} "
+            f"steps{joins} = {steps}{checked.total_steps:,} steps; "
             f"seed {recipe.seed}",
         ),
         (
@@ -292,7 +293,8 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
 
 def _batch(checked: Checked) -> str:
     recipe = checked.recipe
-    size = f"auto (about {recipe.batch_size:,})" if checked.auto else str(recipe.batch_size)
+    known = "about" if checked.table.rows else "found when it begins; here taken as"
+    size = f"auto ({known} {recipe.batch_size:,})" if checked.auto else str(recipe.batch_size)
     if recipe.accumulate == 1:
         return size
     return f"{size} x {recipe.accumulate} = {recipe.step_images:,} images a step"

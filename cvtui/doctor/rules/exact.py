@@ -128,11 +128,13 @@ def not_trained(obs: Observations) -> RuleResult | None:
         frozen = max(facts.frozen_count or 0, len(facts.frozen))
         at = obs.recipe.get("unfreeze_at")
         until = at if isinstance(at, int) and not obs.own_loop else 0
-        return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until)
+        asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
+        advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
+        return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
     return _stands_still(obs)
 
 
-def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0) -> RuleResult:
+def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0, advice: str = "") -> RuleResult:
     """Note parameters that are frozen: it takes a line that says so, so it is no fault.
 
     `names`: the first of the `kept`, of `count` in all; `how`: what follows "are"; `until`: the epoch that thaws them.
@@ -147,6 +149,7 @@ def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0) -> 
         evidence=f"{percent(kept / max(count, 1))} of the parameter tensors are frozen",
         severity="note",
         sure=0.6,
+        advice=advice,
     )
 
 

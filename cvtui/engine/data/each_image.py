@@ -21,11 +21,11 @@ Transform = Callable[[Tensor], Tensor]
 
 
 def _erasing(v2: Any, _side: Sequence[int], p: float, least: float, most: float) -> Any:
-    return v2.RandomErasing(p, (min(least, most), most))
+    return v2.RandomErasing(p, (least, most))
 
 
 def _resized_crop(v2: Any, side: Sequence[int], least: float, most: float) -> Any:
-    return v2.RandomResizedCrop(list(side), (min(least, most), most), antialias=True)
+    return v2.RandomResizedCrop(list(side), (least, most), antialias=True)
 
 
 TRANSFORMS: dict[str, Callable[..., Any]] = {

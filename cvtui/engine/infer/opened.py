@@ -48,6 +48,7 @@ def _of_checkpoint(path: Path, device: str) -> TrainedModel:
     except checkpoint.Damaged as error:
         raise RequestError(f"{path.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     try:
+        checkpoint.refuse_several(state, "predict is")
         recipe = msgspec.convert(state["recipe"], Recipe)
         classes = tuple(map(str, state["classes"]))
         weights, preprocess = checkpoint.eval_weights(state), dict(state["preprocess"])

@@ -36,7 +36,10 @@ def freeze(model: nn.Module, how: str, net: str, size: Size) -> Frozen:
     kept = {name: parameter for name, parameter in parameters.items() if name in names}
     left = [name for name, parameter in parameters.items() if name not in names and parameter.requires_grad]
     if not kept:
-        raise RequestError(f"freeze: {how!r} freezes no parameter of this net{_near(how, parameters)}")
+        raise RequestError(
+            f"freeze: {how!r} freezes no parameter of this net{_near(how, model)}",
+            hint=f"allowed: {ALL_BUT_HEAD}, until:LAYER or one pattern on parameter names; {_layers(model)}",
+        )
     if not left:
         raise RequestError(f"freeze: {how!r} leaves nothing to train; freeze less, {ALL_BUT_HEAD} for example")
     frozen = tuple(name for name, parameter in kept.items() if parameter.requires_grad)
@@ -116,7 +119,9 @@ def _frozen_names(model: nn.Module, how: str, net: str, size: Size) -> set[str]:
         wanted = how.removeprefix(UNTIL)
         found = [place for place, name in enumerate(modules) if name and f"{name}.".startswith(f"{wanted}.")]
         if not found:
-            raise RequestError(f"freeze: this net has no layer {wanted!r}{nearest(wanted, modules[1:])}")
+            raise RequestError(
+                f"freeze: this net has no layer {wanted!r}{nearest(wanted, modules[1:])}", hint=_layers(model)
+            )
         return {name for place in range(found[-1] + 1) for name in owned[place]}
     return {name for name in every if fnmatchcase(name, how)}
 
@@ -148,5 +153,14 @@ def _is_whole(name: str, norm: _BatchNorm, frozen: Collection[str]) -> bool:
     return all(one in frozen for one in own) if own else f"{name}.running_mean" in frozen
 
 
-def _near(how: str, parameters: dict[str, nn.Parameter]) -> str:
-    return "" if how == ALL_BUT_HEAD or how.startswith(UNTIL) else nearest(how, list(parameters))
+def _near(how: str, model: nn.Module) -> str:
+    if how == ALL_BUT_HEAD or how.startswith(UNTIL):
+        return ""
+    if how in dict(model.named_modules()):
+        return f"; a layer's parameters are '{how}.*'"
+    return nearest(how, [ALL_BUT_HEAD, *dict(model.named_parameters())])
+
+
+def _layers(model: nn.Module) -> str:
+    names = [name for name, _ in model.named_children()]
+    return f"its layers: {', '.join(names[:8])}" + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")

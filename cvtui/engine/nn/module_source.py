@@ -161,7 +161,7 @@ def _own(target: NetTarget, classes: int | None) -> nn.Module:
             raise RequestError(f"{target}: is a model already, and takes no arguments")
         return copy.deepcopy(found)  # each training has its own
     if not callable(found):
-        raise RequestError(f"{target}: is a {type(found).__name__}, not a function or class that builds a model")
+        raise RequestError(f"{target}: is of type {type(found).__name__}, not a function or class that builds a model")
     options: dict[str, Any] = {}
     word = _classes_word(found, target)
     if classes is not None and word:
@@ -183,7 +183,7 @@ def _found(target: NetTarget) -> Any:
         raise RequestError(f"{target}: importing {target.module!r} raised {error_line(error)}") from error
     for part in target.name.split("."):
         if not hasattr(found, part):
-            names = [name for name in vars(found) if not name.startswith("_")]
+            names = [name for name, value in vars(found).items() if not name.startswith("_") and callable(value)]
             raise RequestError(f"{target}: {target.module} has no {part!r}{nearest(part, names)}")
         found = getattr(found, part)
     return found

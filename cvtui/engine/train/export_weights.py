@@ -34,6 +34,7 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
+    checkpoint.refuse_several(state, "exports are")
     tensors = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
     for key, value in state["preprocess"].items():
         if isinstance(value, Tensor):

@@ -40,7 +40,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.datasets.facts import folder_of, place_of
 from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
-from cvtui.recipe.datasets.label_sets import LabelSets, in_words
+from cvtui.recipe.datasets.label_sets import SEVERAL, LabelSets, in_words
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
@@ -382,10 +382,6 @@ def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
     return fitted if isinstance(fitted.table, Table) else replace(fitted, table=checked.table)
 
 
-SEVERAL = (
-    "pictures are in several classes: accuracy is the share of right answers to a yes or no for each class; confusion "
-    "matrix, feature maps and the list of mistakes are for one class a picture and left out"
-)
 MEASURED_IMAGES = 64
 """Images, at least, for an initialization that measures some."""
 

@@ -51,6 +51,7 @@ AUGMENTS: dict[str, Choice] = table_of(
             "least": Parameter(default=0.02, low=0, high=1, open_low=True, doc="smallest share of the area"),
             "most": Parameter(default=0.33, low=0, high=1, open_low=True, doc="largest share of the area"),
         },
+        bounds=("least", "most"),
     ),
     Choice(
         name="resized-crop",
@@ -60,6 +61,7 @@ AUGMENTS: dict[str, Choice] = table_of(
             "least": Parameter(default=0.08, low=0, high=1, open_low=True, doc="smallest share of the area"),
             "most": Parameter(default=1, low=0, high=1, open_low=True, doc="largest share of the area"),
         },
+        bounds=("least", "most"),
     ),
     AugmentChoice(
         name="randaugment",

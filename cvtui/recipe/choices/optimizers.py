@@ -22,6 +22,8 @@ class OptimizerChoice(Choice):
     usual_lr: float
     """For a batch of 64 (the papers' and PyTorch's defaults; SGD's measured)."""
 
+    factored: bool = False
+    """It keeps a number per row and column of each weight beside, which `state` leaves out."""
     library: str = ""
     """Package that has it, where PyTorch has not; an extra of cvtui's brings it."""
 
@@ -148,7 +150,8 @@ OPTIMIZERS = table_of(
         name="adafactor",
         summary="Adam's second moment as one mean per row and column; steps relative to the weights (Shazeer 2018)",
         formula="v = R C / mean R; u = dx / sqrt(v); u /= max(1, rms(u) / clip); x −= min(lr, 1/sqrt t) rms(x) u",
-        state=lambda _: 0,  # a number per row and per column of each weight (a conv as one row per channel)
+        state=lambda _: 0,
+        factored=True,
         adaptive=True,
         decoupled=True,
         usual_lr=3e-2,

@@ -33,6 +33,8 @@ class Choice(Frozen):
     parameters: Mapping[str, Parameter] = {}
     many: str = ""
     """The name under which any number of values without a name is gathered: `epochs` of step(30, 60, 90)."""
+    bounds: tuple[str, ...] = ()
+    """Two parameters that are the ends of a range: the second must not be less than the first."""
 
     def defaults(self) -> dict[str, Any]:
         """Return its parameters where nothing is written in brackets."""
@@ -136,6 +138,9 @@ def parse_choice(text: str, table: Mapping[str, AnyChoice], label: str = "") -> 
             raise RequestError(f"{before}{choice.name} has {key!r} twice")
         given.add(key)
         values[key] = _in_range(value, choice, key, before)
+    if choice.bounds and values[choice.bounds[0]] > values[choice.bounds[1]]:
+        low, high = (f"{name} {values[name]:g}" for name in choice.bounds)
+        raise RequestError(f"{before}{choice.name} goes from {low} to {high}; allowed: {' <= '.join(choice.bounds)}")
     if choice.many:
         values[choice.many] = _rising(unnamed, f"{before}{choice.many} of {choice.name}")
     return Chosen(choice, values)

@@ -333,7 +333,10 @@ def _notes(
     if bare:
         notes.append(f"left out {counted(bare, 'row')} of {name} without a label")
     if other:
-        notes.append(f"{counted(len(other), 'picture')} with two labels in {name}: the first is used: {_some(other)}")
+        notes.append(
+            f"{counted(len(other), 'picture')} with two labels in {name}: the first is used (several classes stand in "
+            f"one cell, cat;dog): {_some(other)}"
+        )
     elif twice:
         notes.append(f"left out {counted(twice, 'row')} of {name} with a picture that was named before")
     if columns.several:

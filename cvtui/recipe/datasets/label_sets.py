@@ -14,6 +14,11 @@ MARK = "\x1f"
 """Before each class name in the text of a set."""
 SEPARATORS = "|;"
 """Between the classes of one cell: `cat;dog`."""
+SEVERAL = (
+    "pictures are in several classes: accuracy is the share of right answers to a yes or no for each class; confusion "
+    "matrix, feature maps and the list of mistakes are for one class a picture and left out"
+)
+"""Line of the log of a run on such pictures."""
 
 
 def joined(names: Iterable[str]) -> str:

@@ -317,9 +317,7 @@ class FormView(Widget):
         if not problems and validation.ready and validation.table is not None:
             table = validation.table
             text = f"{len(table.rows)} layers, {table.parameters:,} parameters" if table.rows else "PyTorch code"
-            text += (
-                f", {validation.data.at_most if validation.data is not None else ''}{validation.total_steps:,} steps"
-            )
+            text += f", {validation.around}{validation.total_steps:,} steps"
             status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
             return
         names = [name.replace("_", " ") for name in problems]

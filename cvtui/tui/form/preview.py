@@ -269,14 +269,13 @@ def _numbers(
 ) -> list[tuple[str, str, str]]:
     batch = validation.texts.get("batch_size", "").strip()
     loss = validation.first_loss
-    at_most = validation.data.at_most if validation.data is not None else ""
     return [
         (
             "steps per epoch",
-            at_most + _or_dash(validation.steps_per_epoch) if validation.steps_per_epoch else "–",
+            validation.around + _or_dash(validation.steps_per_epoch) if validation.steps_per_epoch else "–",
             _step_division(validation, batch),
         ),
-        ("steps in all", at_most + _or_dash(validation.total_steps) if validation.total_steps else "–", ""),
+        ("steps in all", validation.around + _or_dash(validation.total_steps) if validation.total_steps else "–", ""),
         ("first loss", significant(loss.value, 4) if loss is not None else "–", loss.words if loss is not None else ""),
         ("parameters", _or_dash(table.parameters if table is not None else None), ""),
         (

@@ -51,6 +51,13 @@ class Validation:
         return not self.problems
 
     @property
+    def around(self) -> str:
+        """What stands before a number of steps: "about " where the batch is yet to be found, "at most " or ""."""
+        if self.texts.get("batch_size", "").strip().lower() == "auto":
+            return "about "
+        return self.data.at_most if self.data is not None else ""
+
+    @property
     def first_loss(self) -> FirstLoss | None:
         """What a net that knows nothing loses: ln C of a cross-entropy."""
         if self.data is None or "loss" in self.problems:

@@ -93,6 +93,12 @@ def test_other_channels_and_points_are_refused_in_one_line(text: str) -> None:
         check(Recipe(data="spiral", augment=text, net="fc"))
 
 
+@pytest.mark.parametrize("text", ["erasing(least=0.5, most=0.1)", "erasing(most=0.01)", "resized-crop(0.9, 0.1)"])
+def test_a_range_that_falls_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(RequestError, match=r"augment: .* goes from least .* to most .*; allowed: least <= most"):
+        check(Recipe(augment=text, net="fc"))
+
+
 def test_floats_beyond_0_to_1_are_refused_and_within_are_changed() -> None:
     t = training(data="digits", augment="randaugment")
     whole = t.data.train.part(0, 64)

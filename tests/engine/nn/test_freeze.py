@@ -89,6 +89,8 @@ def test_a_run_keeps_frozen_parts_through_validation_and_resumes_to_the_same_bit
     [
         ("until:convv1", "no layer 'convv1'; did you mean 'conv1'"),
         ("conv1.weigth", "freezes no parameter of this net; did you mean 'conv1.weight'"),
+        ("all-but-heads", "freezes no parameter of this net; did you mean 'all-but-head'"),
+        ("conv1", "freezes no parameter of this net; a layer's parameters are 'conv1.*'"),
         ("*", "leaves nothing to train"),
         ("until:fc1", "leaves nothing to train"),
     ],

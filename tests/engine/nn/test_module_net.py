@@ -241,7 +241,7 @@ def test_the_seed_decides_the_weights(net: str) -> None:
         ("mine_for_a_test:double", "has a float64 buffer scale; training is in float32: return model.float()"),
         ("mine_for_a_test:half", "has float16 weights; training is in float32: return model.float()"),
         ("mine_for_a_test:still", "none of its parameters requires a gradient, so there is nothing to train"),
-        ("mine_for_a_test:number", "is a int"),
+        ("mine_for_a_test:number", "is of type int"),
         ("mine_for_a_test:needs", "needs depth, width; write mine_for_a_test:needs(depth=…, width=…)"),
         ("mine_for_a_test:Small(channels=3)", "wants images of 3 channels; these have 1"),
         ("torchvision:alexnet", "images of 8x8x1 are too small for it; a larger --size"),

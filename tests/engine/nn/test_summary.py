@@ -527,7 +527,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
         ("torchvision:resnet19", "no such model; did you mean 'resnet18'?"),
         ("nowhere_at_all:build", "there is no module 'nowhere_at_all'"),
         ("own_nets_for_a_test:bulid", "has no 'bulid'; did you mean 'build'?"),
-        ("own_nets_for_a_test:number", "is a int, not a function or class that builds a model"),
+        ("own_nets_for_a_test:number", "is of type int, not a function or class that builds a model"),
         ("own_nets_for_a_test:broken", "ValueError: not today"),
         ("own_nets_for_a_test:", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),
         ("a b:c", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),

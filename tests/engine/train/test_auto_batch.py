@@ -8,15 +8,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
 from cvtui.calc.memory import training_memory
+from cvtui.cli.output.progress import facts as plan
 from cvtui.engine.train.batch_trials import largest
 from cvtui.errors import RequestError
 from cvtui.recipe import auto_batch
 from cvtui.recipe.auto_batch import SHARE, fitting_batch
-from cvtui.recipe.recipe import AUTO
+from cvtui.recipe.recipe import AUTO, Recipe
 from cvtui.recipe.toml import dumps, load, loads
 from cvtui.recipe.validation import check
 from cvtui.runlog.history import History
@@ -102,6 +104,12 @@ def test_auto_is_a_word_of_the_file_the_form_and_the_command_line(tmp_path: Path
     assert not found.problems
     assert found.recipe == asked, "the run's folder gets what was asked"
     assert found.steps_per_epoch == checked.steps_per_epoch
+    assert (found.around, validate(field_texts(Recipe())).around) == ("about ", "")
+    told = " ".join(words for _, words in plan(checked))
+    assert f"batch auto (about {checked.recipe.batch_size:,})" in told
+    assert f"of about {checked.steps_per_epoch:,} steps = about " in told, "a smaller batch makes more steps"
+    code = msgspec.structs.replace(asked, net="mine:build", init="own")
+    assert "batch auto (found when it begins; here taken as 32)" in " ".join(words for _, words in plan(check(code)))
     assert "epochs" in validate({**texts, "epochs": "none"}).problems
     for words, told in (
         (("sweep", "--lr", "0.1,0.01"), "sweep: --batch-size auto takes the memory for one run alone"),
