@@ -44,8 +44,8 @@ class JobForm(Modal[list[str] | None]):
         & > .box { width: 96; }
         & .rows { height: auto; max-height: 14; }
         & .row { height: 1; }
-        & Checkbox { width: 23; padding: 0; border: none; background: $surface; }
-        & .none { width: 23; }
+        & Checkbox { width: 22; padding: 0; border: none; background: $surface; }
+        & .none { width: 22; }
         & Input { width: 4fr; }
         & .about { width: 5fr; margin-left: 1; color: $foreground 60%; }
         & #job-words { margin-top: 1; color: $text-primary; }
