@@ -40,6 +40,12 @@ def rounded_or_none(number: float, digits: int) -> float | None:
     return rounded(number, digits) if math.isfinite(number) else None
 
 
+def rounded_share(share: float, digits: int) -> float | None:
+    """As `rounded_or_none`, but 1 only if it is exactly 1: what is almost sure is not said to be sure."""
+    found = rounded_or_none(share, digits)
+    return share if found == 1 else found
+
+
 def count(number: int) -> str:
     """1204 -> "1,204"."""
     return f"{number:,}"

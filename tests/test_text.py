@@ -89,6 +89,10 @@ def test_nine_digits_tell_a_float32_from_every_other(value: float) -> None:
 def test_what_is_not_finite_is_none_in_json() -> None:
     assert words.rounded_or_none(math.nan, 4) is None
     assert words.rounded_or_none(1.23456, 4) == 1.235
+    assert words.percent(words.rounded_share(1 - 1e-12, 9)) == "99.9 %"
+    assert words.percent(words.rounded_share(1.0, 9)) == "100.0 %"
+    assert words.rounded_share(0.123456789, 4) == 0.1235
+    assert words.rounded_share(math.nan, 4) is None
 
 
 def test_an_error_in_one_line() -> None:

@@ -20,7 +20,7 @@ from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, Told, worst_first
-from cvtui.text import error_line, rounded_or_none
+from cvtui.text import error_line, rounded_or_none, rounded_share
 
 PICTURED = 200
 """Mistakes whose pixels are told, where no file holds them."""
@@ -77,15 +77,15 @@ def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list
     def on_batch(start: int, logits: Tensor, labels: Tensor) -> None:
         said = logits.argmax(1)
         wrong = (said != labels).nonzero().flatten().tolist()
-        shares = logits.float().softmax(1)
+        shares = logits.double().softmax(1)
         for row in wrong:
             true, other = int(labels[row]), int(said[row])
             name, exact = _encodable(names[start + row])
             found.append(
                 Mistake(
                     image=name, number=start + row, truth=classes[true], said=classes[other],
-                    share=rounded_or_none(float(shares[row, other]), 6),
-                    truth_share=rounded_or_none(float(shares[row, true]), 6),
+                    share=rounded_share(float(shares[row, other]), 6),
+                    truth_share=rounded_share(float(shares[row, true]), 6),
                     loss=rounded_or_none(float(loss_of(logits[row : row + 1], labels[row : row + 1])), 6),
                     file=names.files and exact,
                 )

@@ -178,7 +178,10 @@ class CvtuiApp(App[None]):
             yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)
         for spec in JOBS:
             yield SystemCommand(spec.title, spec.about, partial(self.action_job, spec.name))
-        if self._shown_view() is not None:
+        view = self._shown_view()
+        if view is not None:
+            yield SystemCommand("Evaluate", "How good the run is, and where it fails", view.action_evaluate)
+            yield SystemCommand("Predict", "What the run says of a picture of your own", view.action_predict)
             yield SystemCommand("Doctor: test", "The short test of its first finding", self.action_doctor_test)
         if self.jobs is not None and self.jobs.jobs:
             yield SystemCommand("Job", "The job that was started last", self.action_show_job)

@@ -37,8 +37,6 @@ if "wait" in sys.argv or "stubborn" in sys.argv:
     time.sleep(120)
 sys.exit(3 if "fail" in sys.argv else 0)
 """
-MODELS = {"--onnx", "--pt2", "--torchscript", "--with-preprocess", "--card"}
-"""Of the model for other programs: not offered on the screen yet."""
 ROOT = str(Path(__file__).parents[2])
 
 
@@ -66,7 +64,7 @@ def test_each_option_of_a_job_is_one_of_its_command(spec: JobSpec) -> None:
 def test_the_export_job_has_all_that_export_writes() -> None:
     command = load("export")
     assert command is not None
-    flags = {one.opts[0] for one in command.params if isinstance(one, click.Option)} - {"--runs"} - MODELS
+    flags = {one.opts[0] for one in command.params if isinstance(one, click.Option)} - {"--runs"}
     missing = flags - {option.flag for option in next(spec for spec in JOBS if spec.name == "export").options}
     assert not missing, f"cvtui/tui/jobs/catalog.py: a JobOption for {missing}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,24 @@ async def test_e_evaluates_and_keeps_what_it_found(run: RunFolder) -> None:
 
 
 @pytest.mark.long  # another process that loads PyTorch; test_predict.py has one in the usual run
+def shows(app: CvtuiApp, kind: type[EvaluationView | PredictView]) -> bool:
+    return isinstance(app.screen, kind)
+
+
+async def test_both_are_in_the_palette_of_a_run(run: RunFolder) -> None:
+    app = CvtuiApp(attach=run.path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await live(app)
+        kinds: dict[str, type[EvaluationView | PredictView]] = {"Evaluate": EvaluationView, "Predict": PredictView}
+        for title, kind in kinds.items():
+            next(one for one in app.get_system_commands(app.screen) if one.title == title).callback()
+            await wait_until_async(partial(shows, app, kind), what=title)
+            await pilot.press("escape")
+            await wait_until_async(
+                lambda: not isinstance(app.screen, EvaluationView | PredictView), what="the way back"
+            )
+
+
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 async def test_p_shows_a_picture_with_its_bars(run: RunFolder, size: tuple[int, int]) -> None:
     pictures = Path(run.path).parents[1] / "pictures" / "val"

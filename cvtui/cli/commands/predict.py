@@ -77,6 +77,7 @@ def _texts(images: tuple[str, ...]) -> Iterator[str]:
 def model_path(run: str, runs: Path, checkpoint: str = "") -> str:
     """Return the path of the run's folder or of the exported file; what is not there is said before torch is loaded."""
     from cvtui.cli.run_argument import find_run
+    from cvtui.export.loader_script import script_path
     from cvtui.runlog.fork import checkpoint_file
     from cvtui.runlog.predictions import EXPORTED
 
@@ -85,6 +86,11 @@ def model_path(run: str, runs: Path, checkpoint: str = "") -> str:
         if not path.is_file():
             raise RequestError(f"{run!r} does not exist")
         return str(path.absolute())
+    if path.is_file() and path.suffix.lower() == ".pt2":
+        raise RequestError(
+            f"{run!r} is a program of torch.export; predict takes a run, .safetensors, .onnx or a checkpoint (.pt)",
+            hint=f"python {script_path(path, 'pt2').name} IMAGE…, the file beside it, predicts with it",
+        )
     if path.is_file() and path.name != "recipe.toml":
         raise RequestError(f"{run!r} is neither a run nor an exported file; allowed: a run, .safetensors, .onnx, .pt")
     folder = find_run(run, runs)

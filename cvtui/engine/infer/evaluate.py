@@ -22,7 +22,7 @@ from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
 from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
-from cvtui.metrics.calibration import fit_temperature
+from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature
 from cvtui.recipe.datasets.class_names import match
 from cvtui.recipe.datasets.labelled import Labelled, data_text, labelled_files
 from cvtui.recipe.recipe import Recipe
@@ -244,6 +244,14 @@ def calibrate(folder: RunFolder, found: Evaluated) -> float:
     if not np.isfinite(answers.logits).all():
         raise RequestError("--calibrate: some logits are NaN or infinite; the run has diverged")
     temperature = fit_temperature(answers.logits, answers.truth)
+    if not COLDEST < temperature < HOTTEST:
+        right = "every one is right, so " if (answers.truth == answers.said).all() else ""
+        cold = f"{right}the surest answers would be the best"
+        why = cold if temperature <= COLDEST else "the answers say nothing of the classes"
+        raise RequestError(
+            f"--calibrate: no temperature fits these {len(answers.truth):,} validation images: {why}",
+            hint="leave --calibrate out; more validation images, with some mistakes among them, can be fitted",
+        )
     write_calibration(
         folder,
         Calibration(

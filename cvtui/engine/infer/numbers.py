@@ -16,7 +16,7 @@ from cvtui.metrics import calibration
 from cvtui.metrics.counts import class_counts, confusion_matrix, macro, wilson
 from cvtui.metrics.ranking import in_top, pr_auc, roc_auc
 from cvtui.runlog.evaluation import Case, ClassScore, Evaluation, ReliabilityBin
-from cvtui.text import rounded_or_none
+from cvtui.text import rounded_or_none, rounded_share
 
 TOP = 5
 LISTED = 50
@@ -173,7 +173,7 @@ def _cases(found: Answers, shares: Shares, places: NDArray[np.int64]) -> list[Ca
         cases.append(
             Case(
                 image=name, number=place, truth=found.classes[true], said=found.classes[said],
-                share=rounded_or_none(float(row[said]), 9), truth_share=rounded_or_none(float(row[true]), 9),
+                share=rounded_share(float(row[said]), 9), truth_share=rounded_share(float(row[true]), 9),
                 margin=rounded_or_none(float(two[1] - two[0]), 9), file=found.files and name == found.names[place],
             )
         )  # fmt: skip

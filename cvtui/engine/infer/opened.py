@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import msgspec
 
+from cvtui import door
 from cvtui.engine.data.depth import Depth
 from cvtui.engine.infer.exported import open_exported
 from cvtui.engine.infer.trained import TrainedModel, with_weights
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
+from cvtui.export.loader_script import script_path
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder, is_run
 from cvtui.runlog.fork import checkpoint_file
@@ -38,11 +41,25 @@ def open_model(path: Path, name: str = "", device: str = "") -> TrainedModel:
     return _of_checkpoint(checkpoint_file(folder, name), device)
 
 
+def _is_torchscript(path: Path) -> bool:
+    """Return True for an archive with code in it, which no checkpoint has."""
+    try:
+        with door.opened(path) as file, zipfile.ZipFile(file) as archive:
+            return any(name.partition("/")[2].startswith("code/") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def _has(folder: RunFolder, name: str) -> bool:
     return Path(name).name == name and (folder.checkpoints / name).is_file()
 
 
 def _of_checkpoint(path: Path, device: str) -> TrainedModel:
+    if _is_torchscript(path):
+        raise RequestError(
+            f"{path.name} is TorchScript; predict takes a run, a checkpoint, .safetensors or .onnx",
+            hint=f"python {script_path(path, 'torchscript').name} IMAGE…, the file beside it, predicts with it",
+        )
     try:
         state = checkpoint.load(path)
     except checkpoint.Damaged as error:

@@ -21,7 +21,7 @@ from cvtui.engine.observe.image_writer import encodable
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import softmax
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Told, Unread
-from cvtui.text import error_line, rounded_or_none
+from cvtui.text import error_line, rounded_share
 
 PIECE = 1 << 16
 
@@ -122,6 +122,6 @@ def shares(model: TrainedModel, logits: Tensor, top: int) -> list[list[tuple[str
     probabilities = softmax(values, model.temperature)
     order = np.argsort(-values, axis=1, kind="stable")[:, : max(1, top)]
     return [
-        [(model.classes[place], rounded_or_none(float(row[place]), 9)) for place in places]
+        [(model.classes[place], rounded_share(float(row[place]), 9)) for place in places]
         for row, places in zip(probabilities, order.tolist(), strict=True)
     ]

@@ -41,11 +41,11 @@ class JobForm(Modal[list[str] | None]):
         BOX.format(name="JobForm")
         + """
     JobForm {
-        & > .box { width: 92; }
+        & > .box { width: 96; }
         & .rows { height: auto; max-height: 14; }
         & .row { height: 1; }
-        & Checkbox { width: 19; padding: 0; border: none; background: $surface; }
-        & .none { width: 19; }
+        & Checkbox { width: 22; padding: 0; border: none; background: $surface; }
+        & .none { width: 22; }
         & Input { width: 4fr; }
         & .about { width: 5fr; margin-left: 1; color: $foreground 60%; }
         & #job-words { margin-top: 1; color: $text-primary; }

@@ -349,6 +349,11 @@ class LiveView(Widget):
 
         self.app.push_screen(EvaluationView(self.folder))
 
+    def action_predict(self) -> None:
+        from cvtui.tui.detail.predict_view import PredictView
+
+        self.app.push_screen(PredictView(self.folder))
+
     def on_layers_table_opened(self) -> None:
         self.action_layer()
 

@@ -16,7 +16,7 @@ from cvtui.draw.evaluation_text import sections
 from cvtui.engine.infer import answers as answers_module
 from cvtui.engine.infer.answers import Answers, large_array
 from cvtui.engine.infer.compared import compare
-from cvtui.engine.infer.evaluate import evaluations
+from cvtui.engine.infer.evaluate import Evaluated, calibrate, evaluations
 from cvtui.engine.infer.numbers import numbers
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.slices import by_brightness, by_folder, by_size, inner_folder
@@ -137,6 +137,21 @@ def test_calibration_is_kept_and_softens_what_is_predicted(tmp_path: Path) -> No
     state = json.loads((run.path / "calibration.json").read_text())
     (run.path / "calibration.json").write_text(json.dumps({**state, "step": state["step"] + 1}))
     assert open_model(run.path).temperature == 1.0  # best.pt has become another since
+
+
+def test_no_temperature_where_every_image_is_right(tmp_path: Path) -> None:
+    """The log loss then falls with the temperature for ever: none is kept, and predictions stay as they are."""
+    run = trained(tmp_path, data=f"folder:{halves(tmp_path / 'pictures')}")
+    logits = np.array([[3.0, 1.0], [0.5, 2.0], [1.0, 0.0]], np.float32)
+    for truth, why in (([0, 1, 0], "every one is right"), ([1, 0, 1], "say nothing of the classes")):
+        labels = np.array(truth)
+        found = Answers(
+            classes=("a", "b"), logits=logits, truth=labels, said=logits.argmax(1), brightness=np.zeros(3, np.float32),
+            names=["x", "y", "z"], files=False,
+        )  # fmt: skip
+        with pytest.raises(RequestError, match=why):
+            calibrate(run, Evaluated(found, {"checkpoint": "best.pt", "step": 1}, None))
+    assert read_calibration(run) is None
 
 
 def test_two_runs_on_the_same_images(run: RunFolder, tmp_path: Path) -> None:

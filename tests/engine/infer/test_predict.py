@@ -177,6 +177,7 @@ def test_the_command_line(run: RunFolder, tmp_path: Path) -> None:
 def test_the_command_line_refuses_in_one_line(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("no run")
+    (tmp_path / "m.pt2").write_bytes(b"PK")
     where = str(run.path)
     for words, message in (
         ((where, "x.png", "--checkpoint", "nix"), "has best.pt"),
@@ -186,12 +187,27 @@ def test_the_command_line_refuses_in_one_line(run: RunFolder, tmp_path: Path) ->
         ((where, "-"), "no image was named on stdin"),
         (("note.txt", "x.png"), "neither a run nor an exported file"),
         (("gone.onnx", "x.png"), "does not exist"),
+        (("m.pt2", "x.png"), "python m_pt2.py IMAGE…"),
         ((where, "x.png", "--device", "tpu"), "device"),
     ):
         done = within("predict", *words, cwd=tmp_path)
         assert done.returncode == 2, words
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_torchscript_is_no_damaged_checkpoint(run: RunFolder, tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), str(path))
+    with pytest.raises(RequestError, match="is TorchScript") as refused:
+        open_model(path)
+    assert "python m_torchscript.py" in refused.value.hint
+    with pytest.raises(RequestError, match="is TorchScript"):
+        open_model(run.path, str(path))
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(RequestError, match="is damaged"):
+        open_model(path)
 
 
 def test_csv_has_a_column_for_each_of_the_top() -> None:
