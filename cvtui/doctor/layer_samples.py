@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.runlog.events import LayersSampled
+from cvtui.runlog.kinds import ACTIVATIONS, WEIGHTED
 
 QUANTITIES = (
     "update_ratio", "grad_norm", "weight_norm", "grad_zeros", "zeros", "dead", "saturated", "pinned", "std", "mean",
@@ -15,6 +16,8 @@ ROOM = 384
 KEPT = 128
 """The first samples are kept; of the later ones every other goes when the room is used up."""
 MOST_LAYERS = 256
+READ = frozenset((*WEIGHTED, *ACTIVATIONS))
+"""Kinds of layers that the rules ask for. (A norm that begins at 0, say, is none of a signal that dies.)"""
 
 Array = NDArray[np.float64]
 
@@ -22,8 +25,8 @@ Array = NDArray[np.float64]
 class LayerSamples:
     """Statistics of each layer over the samples of a run.
 
-    `names` and `kinds` are those of the first sample's layers, in order; `of(quantity)` is samples x layers, NaN where
-    unknown.
+    `names` and `kinds` are those of the first sample's layers that rules read; `of(quantity)` is samples x layers, NaN
+    where unknown.
     """
 
     def __init__(self) -> None:
@@ -52,17 +55,15 @@ class LayerSamples:
 
     def weighted(self) -> list[int]:
         """Return the indices of the layers that have weights."""
-        return [
-            place for place, kind in enumerate(self.kinds) if kind in ("conv", "fc") and "#" not in self.names[place]
-        ]
+        return [place for place, kind in enumerate(self.kinds) if kind in WEIGHTED and "#" not in self.names[place]]
 
     def behind(self, place: int) -> int | None:
         """Return the index of the layer with weights before this one; None without."""
-        return next((i for i in range(place - 1, -1, -1) if self.kinds[i] in ("conv", "fc")), None)
+        return next((i for i in range(place - 1, -1, -1) if self.kinds[i] in WEIGHTED), None)
 
     def take(self, sample: LayersSampled) -> None:
         if not self.names:
-            rows = sample.layers[:MOST_LAYERS]
+            rows = [row for row in sample.layers if row.kind in READ][:MOST_LAYERS]
             self.names, self.kinds = [row.name for row in rows], [row.kind for row in rows]
             self._places = {name: place for place, name in enumerate(self.names)}
             self._values = np.full((ROOM, len(rows), len(QUANTITIES)), np.nan)

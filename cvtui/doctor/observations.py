@@ -221,12 +221,33 @@ class Observations:
         name = str(self.recipe.get("loss", self.facts.loss))
         if name:
             return name.startswith("cross-entropy")
+        if self.other_objective:
+            return False
         first, expected = self.facts.first_loss, self.facts.cross_entropy
         return first is None or not expected or abs(first / expected - 1) < 0.05
 
     @property
+    def other_objective(self) -> bool:
+        """True for a custom loop whose loss is seen to be another than one cross-entropy.
+
+        Labels of their own for each class, auxiliary outputs, two nets against each other.
+        """
+        terms = self.facts.loss_terms
+        if terms == ["cross-entropy"] or not self.own_loop:
+            return False
+        if terms or self.facts.optimizers > 1:
+            return True
+        first, even = self.facts.first_loss, math.log(max(self.classes, 1))
+        return terms is None and self.facts.cross_entropy is None and first is not None and 0 <= first < 0.5 * even
+
+    @property
     def guess(self) -> float | None:
-        """The loss of a guess by the labels' frequencies; the first loss where the loss is no cross-entropy."""
+        """The loss of a guess by the labels' frequencies; the first loss where the loss is no cross-entropy.
+
+        None of several optimizers' without one: the loss of two nets against each other need not fall.
+        """
+        if self.other_objective and self.facts.optimizers > 1:
+            return None
         if self.is_cross_entropy and self.label_entropy is not None:
             return self.label_entropy
         return self.first_loss
@@ -292,6 +313,11 @@ class Observations:
         """The rate in units of what is usual for this rule at a batch of 64."""
         usual, rate = TYPICAL_RATES.get(self.optimizer), self.rate
         return rate / usual if usual and rate else None
+
+    def rate_factor(self, layer: str) -> float:
+        """Return a layer's rate as a share of the first parameter group's, which the rates of the steps are."""
+        own, first = self.facts.layer_rates.get(layer), float(self.rates[0]) if len(self.rates) else 0.0
+        return own / first if own is not None and first > 0 else 1.0
 
     @cached_property
     def norms(self) -> bool:

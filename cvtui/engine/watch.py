@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,16 +27,17 @@ from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.forward_hooks import forward_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
-from cvtui.engine.observe.layer_sample import watched_layers
+from cvtui.engine.observe.layer_kinds import watched_layers
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
+from cvtui.engine.observe.parameter_groups import ParameterGroups
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopRequested
-from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizer
+from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
@@ -51,14 +53,14 @@ class Stopped(Exception):
 class WatchedRun:
     """Recorder of a training loop into a run folder; `cvtui.watch` makes it.
 
-    `folder` is its run folder. Commands from a screen are applied in `step`: pause, resume, a new rate (of all groups),
+    `folder` is its run folder. Commands from a screen are applied in `step`: pause, resume, a new rate (all groups'),
     save (the model's state_dict), look (feature maps of a validation image) and stop.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer],
         *,
         name: str = "",
         every: int = 10,
@@ -72,7 +74,10 @@ class WatchedRun:
         if every < 0:
             raise ValueError(f"every must be 0 (never) or more, not {every}")
         self.model = checked_model(model)
-        self.optimizer = checked_optimizer(optimizer)
+        optimizers = checked_optimizers(optimizer)
+        self.optimizers = list(optimizers.values())
+        self.optimizer = self.optimizers[0]
+        self.groups = ParameterGroups(self.model, optimizers)
         self.name = checked_name(name)
         self.every = every
         self.runs = Path(runs)
@@ -113,12 +118,13 @@ class WatchedRun:
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock()
-        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizer, self.every, budget_for(self.model))
+        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget_for(self.model))
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
         images = ImageWriter(self.folder, self._recorder.write)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
         self._control = Control(loop, self._recorder, watch, CommandReader(self.folder.commands))
-        self._probe = Probe(self.model, self.optimizer, scan_inputs=facts is None or facts.bad_count is None)
+        scan = facts is None or facts.bad_count is None
+        self._probe = Probe(self.model, self.optimizers, scan_inputs=scan, layer_rates=self.groups.rates_by_layer())
         self._recorder.add_sources(self._probe)
 
     def __exit__(
@@ -155,7 +161,7 @@ class WatchedRun:
             recipe={
                 "data": "your own",
                 "net": type(self.model).__name__,
-                "optimizer": type(self.optimizer).__name__.lower(),
+                "optimizer": ", ".join(dict.fromkeys(type(one).__name__.lower() for one in self.optimizers)),
                 "lr": float(group["lr"]),
                 "watch_every": self.every,
                 "name": self.folder.name,
@@ -192,7 +198,14 @@ class WatchedRun:
         loss = checked_number("loss", loss)
         accuracy = None if accuracy is None else checked_number("accuracy", accuracy)
         self.step_count += 1
-        self._recorder.step(float(self.optimizer.param_groups[0]["lr"]), loss, labels=labels, accuracy=accuracy)
+        groups = self.groups.named()
+        self._recorder.step(
+            float(groups[0][1]["lr"]),
+            loss,
+            labels=labels,
+            accuracy=accuracy,
+            groups={name: float(group["lr"]) for name, group in groups} if len(groups) > 1 else None,
+        )
         self._recorder.flush_when_due()
         if self._hooks.called and not self._told_compiled:
             self._told_compiled = True
@@ -254,6 +267,7 @@ class _UserLoop:
         self._run = run
         self.model = run.model
         self.optimizer = run.optimizer
+        self.optimizers = run.optimizers
 
     @property
     def step(self) -> int:
@@ -268,11 +282,16 @@ class _UserLoop:
         return self._run.sums
 
     def set_lr(self, value: float) -> float:
-        """Set the rate of all groups; return the first one's before."""
-        before = float(self.optimizer.param_groups[0]["lr"])
-        for group in self.optimizer.param_groups:
-            group["lr"] = value
-        return before
+        """Set the first group's rate and scale all others along; return the first one's before."""
+        return self._run.groups.set_all(value)
+
+    def set_group_lr(self, name: str, value: float) -> str:
+        """Set the rate of one group; return the message."""
+        before = self._run.groups.set_one(name, value)
+        if before is None:
+            known = ", ".join(known for known, _ in self._run.groups.named())
+            return f"no parameter group {name!r}: there are {known}"
+        return f"rate of {name} {before:.3g} → {value:.3g}"
 
     def look(self, number: int) -> str:
         return self._run._maps.look(number, self.step)
@@ -293,11 +312,15 @@ class _UserLoop:
 _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that would repeat it.\n"
 
 
-def watch(model: nn.Module, optimizer: Optimizer, **options: Any) -> WatchedRun:
+def watch(
+    model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer], **options: Any
+) -> WatchedRun:
     """Record your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
 
     model: any nn.Module (also in DataParallel, or under torch.compile if it was not called yet).
-    optimizer: the one that trains it, also in accelerate's wrapper.
+    optimizer: the one that trains it, also in accelerate's wrapper; or several, in a list or by name in a dict (of a
+    GAN, say: {"g": …, "d": …}). The rates of all their parameter groups are recorded; a rate set from a screen is the
+    first group's, and the others are scaled along.
     name: the run folder's name (-2, -3 … where it is taken); made of date and model without one.
     every: look at all layers at every N-th step at most (10; 0 is never). runs: the folder of all runs ("runs").
     total_steps, steps_per_epoch: for the progress bar and the epoch axis (0: not known). classes: their names.

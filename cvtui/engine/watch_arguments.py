@@ -27,13 +27,21 @@ def checked_optimizer(optimizer: Any) -> Optimizer:
         inside = inside.optimizer
     if isinstance(inside, Optimizer) and hasattr(inside, "_optimizer_step_pre_hooks"):
         return inside
-    if isinstance(optimizer, list | tuple | dict):
-        way = "give the one whose steps and rate are to be recorded"
-        raise TypeError(f"cvtui.watch(model, optimizer) takes one optimizer, not {_kind(optimizer)}: {way}")
     way = "give the one that trains the model"
     raise TypeError(
         f"cvtui.watch(model, optimizer): the optimizer must be a torch.optim.Optimizer, not {_kind(optimizer)}: {way}"
     )
+
+
+def checked_optimizers(optimizer: Any) -> dict[str, Optimizer]:
+    """Return the optimizers by name: one, a list of several, or a dict of them. TypeError for anything else."""
+    if isinstance(optimizer, list | tuple):
+        optimizer = {str(number): one for number, one in enumerate(optimizer, 1)}
+    if not isinstance(optimizer, dict):
+        return {"": checked_optimizer(optimizer)}
+    if not optimizer:
+        raise TypeError("cvtui.watch(model, optimizer): give at least one optimizer, not none in a list")
+    return {str(name): checked_optimizer(one) for name, one in optimizer.items()}
 
 
 def checked_name(name: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from cvtui.recipe.learning_rate import recorded_rate
+from cvtui.runlog.rows import GroupRates as GroupRates
 from cvtui.runlog.rows import Histogram as Histogram
 from cvtui.runlog.rows import Layer as Layer
 from cvtui.runlog.rows import LayerStats as LayerStats
@@ -95,6 +96,8 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
     """Learning rate of each step; left out where `rate` says all of it (and filled in by the decoder)."""
     rate: float | None = None
     """The learning rate of all these steps, where it is one: a constant rate takes no room in the log."""
+    groups: list[GroupRates] = []
+    """Of a custom loop with several parameter groups: the rates of all, the first of which is `lr`."""
     accuracy: list[float | None] = []
     """Accuracy of the batch, 0..1."""
     grad_norm: list[float | None] = []
@@ -143,6 +146,8 @@ class LayersSampled(Record, tag="layers", frozen=True, kw_only=True):
     """Entropy, in nats, of the classes that the model answered with for this batch; 0: always the same one."""
     watch_cost: float | None = None
     """Share of the training time that watching has taken so far, 0..1."""
+    unseen: dict[str, str] = {}
+    """Why the output of a watched layer was not seen at this step, by its name."""
 
 
 class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
@@ -294,6 +299,11 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """All outputs of the first batch lay in 0..1 and those of each image added up to 1 (to a thousandth)."""
     loss: str = ""
     """Name of the loss, where it is known."""
+    loss_terms: list[str] | None = None
+    """What the first loss was made of, by autograd's graph: "cross-entropy", "binary cross-entropy", … once for each;
+    null where it came without a graph."""
+    loss_reduction: str = ""
+    """mean, sum or none, where all terms have one."""
     first_loss: float | None = None
     """Loss of the first batch, as the training loop computed it."""
     cross_entropy: float | None = None
@@ -305,6 +315,10 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     # Optimiser and loop
     optimizer: str = ""
     """Its kind in small letters: sgd, adam, adamw, …"""
+    optimizers: int = 1
+    """How many train the model."""
+    layer_rates: dict[str, float] = {}
+    """First learning rate of the layers whose parameter group is another than the first."""
     momentum: float | None = None
     weight_decay: float | None = None
     """The largest of its groups."""
@@ -314,6 +328,10 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Of those, the ones that the optimiser does not hold (at most 50)."""
     left_out_count: int | None = None
     """How many they are."""
+    left_out_idle: int | None = None
+    """How many of them had got no gradient by the first updates."""
+    holds_tail: bool = False
+    """All that the optimiser holds comes behind all of them in the model."""
     foreign: int | None = None
     """Tensors that the optimiser holds and the model does not."""
     frozen: list[str] = []
@@ -396,3 +414,5 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time: float
     value: float | None = None
     """The new rate for `set_lr`; for `look` the number of a validation image, whose feature maps are to be made."""
+    group: str = ""
+    """For `set_lr`: the name of one parameter group of a custom loop; "": the first one's, and all others scaled."""

@@ -81,6 +81,8 @@ class History:
         self.threads = 0
         self.end: events.RunEnded | None = None
         self.steps = Series()
+        self.group_rates: dict[str, float] = {}
+        """The last rate of each parameter group, where there are several."""
         self.epochs: list[events.EpochDone] = []
         self._confusions = 0
         """Epochs whose confusion matrix is held."""
@@ -140,6 +142,10 @@ class History:
 
     def _add_steps(self, steps: events.Steps) -> None:
         """Gather consecutive records, and turn them into arrays at once: 3 x faster than one by one."""
+        for group in steps.groups:
+            last = group.lr[-1] if group.lr else group.rate
+            if last is not None:
+                self.group_rates[group.name] = last
         gathered = self._gathered
         if gathered is not None and len(gathered.loss) >= GATHERED_STEPS:
             self._settle()

@@ -19,6 +19,17 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """A `layers` record has a row of this name."""
 
 
+class GroupRates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The learning rate of one parameter group over some steps, where an optimizer has several, or a loop several."""
+
+    name: str
+    """The group's own, else the module that all its parameters lie in, else its number; behind the optimizer's."""
+    lr: list[float | None] = []
+    """Of each step; left out where `rate` says all of it."""
+    rate: float | None = None
+    """Of all these steps, where it is one."""
+
+
 class Histogram(msgspec.Struct, frozen=True):
     """Counts in 32 bins of equal width."""
 
@@ -33,7 +44,8 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     kind: str
-    """conv, fc, relu, …"""
+    """conv, fc, relu, …, attention; of others the class's name in small letters. An activation that is a function
+    (`F.relu`) has the name of the layer before it: `bn1/relu`."""
     mean: float | None
     std: float | None
     min: float | None
@@ -63,6 +75,22 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     grad_zeros: float | None = None
     """Share of the weights' gradient that is exactly 0."""
     grad_histogram: Histogram | None = None
+    running_mean_off: float | None = None
+    """Batch norm in training: distance of the running mean from the batch's, in the batch's standard deviations (root
+    mean square over channels)."""
+    running_std_ratio: float | None = None
+    """Batch norm in training: running standard deviation / the batch's (the median channel)."""
+    entropy: float | None = None
+    """Attention: mean entropy of what a query looks at, in nats, of the first image (at most 64 queries)."""
+    one_token: float | None = None
+    """Attention: share of heads whose queries give one token more than 0.9 of their weight on average."""
+    output_norm: float | None = None
+    """Attention: mean 2-norm of a token's output."""
+    gates: dict[str, float] = {}
+    """LSTM and GRU: how far each gate is open on average, 0..1: `input`, `forget`, `output`, or `reset`, `update`. Of
+    the first layer, forward in time, over the first 16 steps of the first sequence."""
+    stuck_gates: float | None = None
+    """Share of those gates' values below 0.03 or above 0.97."""
     not_finite: dict[str, str] = {}
     """What nulls were: {"max": "inf", "mean": "nan"}; one that is not named was not looked at."""
 
@@ -84,6 +112,8 @@ class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The parameter's: conv1.weight."""
     layer: str = ""
     fan_in: int
+    fan_out: int | None = None
+    """Weights that read one input; a layer drawn by the number of its outputs is measured by it."""
     mean: float | None
     std: float | None
     """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""

@@ -32,7 +32,8 @@ def history_at(path: Path) -> History:
         (None, "not None"),
         ("sgd", "not a str"),
         (torch.optim.SGD, "not the class SGD"),
-        ([linear()[1], linear()[1]], "takes one optimizer, not a list of 2"),
+        ([], "at least one optimizer"),
+        ([linear()[1], "sgd"], "not a str"),
         (nn.Linear(1, 1), "not a Linear"),
     ],
 )

@@ -138,11 +138,15 @@ def check_equal_to_eager(order: str, backend: str, tmp_path: Path, *, exactly: b
     assert list(watched.history.layer_steps) == [0, 2, 4, 6, 8, 10]
     for one, other in zip(samples(watched.history), samples(eager.history), strict=True):
         assert set(numbers(one)) >= {"conv", "act", "act#2", "fc", "head", "bound"}
+        norm = numbers(one)["norm"]
+        for name in ("running_mean_off", "running_std_ratio"):  # a graph writes its buffers back after our look
+            assert norm[name] is None
+            norm[name] = numbers(other)["norm"][name]
         if exactly:
-            assert numbers(one) == numbers(other)
+            assert numbers(one) | {"norm": norm} == numbers(other)
             assert one.answers == other.answers
         else:
-            assert_close(numbers(one), numbers(other))
+            assert_close(numbers(one) | {"norm": norm}, numbers(other))
     facts = watched.history.facts
     assert facts is not None
     assert facts.input_shape == [1, 6, 6]

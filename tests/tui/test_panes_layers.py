@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cvtui.draw.columns import fit
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.history import History
-from cvtui.tui.panes.layer_rows import health, layer_rows, strip
+from cvtui.tui.panes.layer_rows import filtered, groups, health, layer_rows, strip
 from cvtui.tui.panes.layers_table import LayersTable, mean_and_std, widths_of
 from tests.tui.written_runs import WrittenRun
 
@@ -120,6 +120,41 @@ def test_rows_join_the_table_with_the_last_sample(tmp_path: Path) -> None:
     assert step == 20
     assert {row.name for row in rows if row.stats is not None} == {layer.name for layer in run.layers if layer.watched}
     assert rows[0].predicted_std == 1.1
+
+
+def test_rows_named_after_a_layer_follow_it_and_the_unseen_say_why(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    first, second = (layer.name for layer in run.layers[:2])
+    seen = [stats(name=f"{second}/relu"), stats(name=f"{first}#2"), stats(name=first)]
+    weights = stats(name=second, mean=None, std=None)
+    run.write(LayersSampled(step=0, layers=[*seen, weights], unseen={second: "not called in this step"}))
+    history = History(run.folder)
+    history.poll()
+    rows, _ = layer_rows(history)
+    assert [row.name for row in rows[:4]] == [first, f"{first}#2", second, f"{second}/relu"]
+    assert (rows[2].unseen, rows[2].health.level) == ("not called in this step", "none")
+
+
+def test_a_filter_and_a_group_narrow_150_rows(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    kinds = ("fc", "gelu", "layernorm", "attention", "maxpool2d")
+    names = [f"blocks.{place // 5}.{kinds[place % 5]}" for place in range(150)]
+    rows = [stats(name=name, kind=name.rpartition(".")[2]) for name in names]
+    rows[7] = stats(name=names[7], kind="layernorm", std=0.0, mean=1.0)
+    run.write(run._started(layers=[], prediction={}))
+    run.write(LayersSampled(step=0, layers=rows))
+    history = History(run.folder)
+    history.poll()
+    shown, _ = layer_rows(history)
+    assert groups(shown) == ["weights", "activations", "norms", "attention", "other"]
+    assert [row.name for row in filtered(shown, "", "attention")] == names[3::5]
+    assert [row.name for row in filtered(shown, "blocks.3. norms")] == ["blocks.3.layernorm"]
+    assert [row.name for row in filtered(shown, "check")] == [names[7]]
+
+
+def test_a_norm_that_begins_at_zero_is_well() -> None:
+    assert health(stats(kind="batchnorm", mean=0.0, std=0.0, zeros=1.0, weight_norm=0.0), None).level == "good"
+    assert health(stats(kind="batchnorm", mean=0.0, std=0.0, zeros=1.0, weight_norm=1.0), None).level == "bad"
 
 
 def test_layers_without_a_table_are_shown_too(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 
+TAIL = 20
+"""Tensors left out before the last layers: whoever trains the head of so deep a net means it."""
 FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""
 
@@ -56,7 +58,7 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
         return None
     if obs.negative_step > 0 and obs.own_loop:
         return None  # it began above 0: what was subtracted later may be meant
-    if not obs.own_loop and not obs.is_cross_entropy:
+    if obs.other_objective or (not obs.own_loop and not obs.is_cross_entropy):
         return None
     return RuleResult(
         f"At step {obs.negative_step:,} the loss was {obs.negative_loss:.3g}: a cross-entropy is never below 0, "
@@ -93,9 +95,12 @@ def not_trained(obs: Observations) -> RuleResult | None:
         everything = missing >= count
         if not everything and not facts.batch_sizes and obs.steps_done <= FIRST_LOOKS:
             return None  # whether they get gradients is known after so many steps
-        if not everything and set(facts.left_out) <= set(facts.no_gradient):
+        idle = facts.left_out_idle
+        if not everything and (set(facts.left_out) <= set(facts.no_gradient) if idle is None else idle == missing):
             words = "left out of the optimiser and get no gradient (no_grad or detach)"
             return _kept(facts.left_out, missing, count, words)
+        if not everything and facts.holds_tail and missing >= TAIL:
+            return _kept(facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone,")
         whose = " It holds the parameters of another model." if facts.foreign else ""
         which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
         return RuleResult(

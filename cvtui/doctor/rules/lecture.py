@@ -8,6 +8,7 @@ from cvtui.calc import Activation, Conv, Linear, Pool, Row, Table, trace
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
 from cvtui.errors import RequestError
+from cvtui.runlog.kinds import ACTIVATIONS
 
 
 def table(obs: Observations) -> Table | None:
@@ -45,7 +46,7 @@ def hidden(obs: Observations) -> list[tuple[str, float]]:
     """Return those of the hidden activations (of the weights' outputs where no activation is a module)."""
     kinds = _kinds(obs)
     stds = [(name, std) for name, std in spread(obs).items() if std == std]
-    active = [(name, std) for name, std in stds if kinds.get(name, "") not in ("conv", "fc", "")]
+    active = [(name, std) for name, std in stds if kinds.get(name, "") in ACTIVATIONS]
     return active or stds[:-1]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.runlog.kinds import ACTIVATIONS, WEIGHTED
 
 Mask = NDArray[np.bool_]
 FEW = 16
@@ -22,8 +23,7 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     if first is None or not guess or not obs.is_cross_entropy:
         return None
     share = first / guess
-    gains = {w.layer or w.name: w.std * math.sqrt(w.fan_in) for w in obs.facts.weights if w.std}
-    layer, gain = max(gains.items(), key=lambda item: item[1]) if gains else ("", math.nan)
+    layer, gain = _largest_gain(obs)
     low, high = limit("F10", "low"), limit("F10", "high")
     far = share > limit("F10", "far") and first - guess > limit("F10", "nats")
     wide = far or (share > high and gain > limit("F10", "gain"))
@@ -45,6 +45,20 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         cure={} if obs.own_loop else {"init": "he"},
         severity="note" if share > 1 and not large else None,  # weights of the usual size: the first steps mend it
     )
+
+
+def _largest_gain(obs: Observations) -> tuple[str, float]:
+    """Return the layer whose weights are the largest, by 1/sqrt(inputs) and by 1/sqrt(outputs), and its gain.
+
+    Drawn by the number of outputs (EfficientNet's he, fan-out) a layer with few of them is large by its inputs alone.
+    """
+    large = [w for w in obs.facts.weights if w.std]
+    if not large:
+        return "", math.nan
+    worst = max(large, key=lambda w: (w.std or 0.0) * math.sqrt(min(w.fan_in, w.fan_out or w.fan_in)))
+    fan = min(worst.fan_in, worst.fan_out or worst.fan_in)
+    small = (worst.std or 0.0) * math.sqrt(fan) <= limit("F10", "gain")
+    return worst.layer or worst.name, (worst.std or 0.0) * math.sqrt(fan if small else worst.fan_in)
 
 
 @rule("F07", "steps", "end")
@@ -183,9 +197,9 @@ def _dead_unseen(obs: Observations, zeros: Array, guess: float) -> RuleResult | 
     In a layer that is not the first, which may be fed with zeros.
     """
     layers = obs.layers
-    if "relu" in layers.kinds or not any("conv" in kind or "fc" in kind for kind in layers.kinds):
+    if not any(kind in WEIGHTED for kind in layers.kinds):
         return None
-    if any(kind in ("tanh", "sigmoid", "gelu", "silu", "elu", "leakyrelu") for kind in layers.kinds):
+    if any(kind in ACTIVATIONS for kind in layers.kinds):
         return None
     for column in layers.weighted()[1:]:
         found = _dead_from(obs, np.nan_to_num(zeros[:, column]) >= limit("F04", "zeros"), 0.93 * guess)

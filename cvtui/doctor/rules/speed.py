@@ -216,6 +216,7 @@ def _blamed_for_speed(obs: Observations) -> str:
     if pace is None:
         return ""
     times, batch = obs.times_typical, obs.batch_size
+    times = None if times is None else times * obs.rate_factor(pace.layer)
     if times is None or obs.raised_by(pace.begun):
         return "F01"
     off = limit("F30", "off")
@@ -263,9 +264,11 @@ def _crossed(pace: StepSize) -> float | None:
 
 
 def _rate_then(obs: Observations, pace: StepSize) -> str:
-    """Say the rate of the step that shows it; where that is not known, the highest so far."""
-    rate = obs.rate_at(pace.begun)
-    return f"{rate:.3g} at step {pace.begun:,}" if math.isfinite(rate) else f"up to {obs.highest_by(pace.begun):.3g}"
+    """Say the layer's rate in the step that shows it; where that is not known, the highest so far."""
+    rate, share = obs.rate_at(pace.begun), obs.rate_factor(pace.layer)
+    if math.isfinite(rate):
+        return f"{share * rate:.3g} at step {pace.begun:,}"
+    return f"up to {share * obs.highest_by(pace.begun):.3g}"
 
 
 @rule("F01", "steps", "layers", "end")

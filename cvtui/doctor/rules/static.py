@@ -196,8 +196,8 @@ def summed_loss(obs: Observations) -> RuleResult | None:
         return None  # the first facts come with the first steps: they tell whether the first loss is what it should be
     else:
         guess = obs.label_entropy
-        if not guess or batch < 8 or not obs.is_cross_entropy:
-            return None
+        if not guess or batch < 8 or not obs.is_cross_entropy or facts.loss_reduction == "mean":
+            return None  # (a mean that is that large is the loss of a net with large outputs)
         times = first / guess
         if not limit("F16", "share") * batch < times < 1.5 * batch:
             return None
@@ -256,7 +256,11 @@ def _is_table(name: str) -> bool:
 
 @rule("F34", "facts")
 def much_dropout(obs: Observations) -> RuleResult | None:
-    strong = [m for m in obs.facts.modules if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p")]
+    strong = [
+        m
+        for m in obs.facts.modules
+        if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p") and not _is_auxiliary(m.name)
+    ]
     if not strong:
         return None
     worst = max(strong, key=lambda m: m.options["p"])
@@ -271,11 +275,23 @@ def much_dropout(obs: Observations) -> RuleResult | None:
     )
 
 
+def _is_auxiliary(name: str) -> bool:
+    """Return True inside an auxiliary classifier: GoogLeNet's drop 0.7, and help in training alone."""
+    return any(part.startswith("aux") for part in name.lower().split("."))
+
+
 @rule("F35", "facts")
 def linear_row(obs: Observations) -> RuleResult | None:
     kinds = {module.name: module for module in obs.facts.modules}
     pairs = [(a, b) for a, b in obs.facts.linear_pairs if a in kinds and b in kinds]
-    plain = [(a, b) for a, b in pairs if _is_fc(kinds[a].kind) and _is_fc(kinds[b].kind)]
+    order = [module.name for module in obs.facts.modules]
+    plain = [
+        (a, b)
+        for a, b in pairs
+        if _is_fc(kinds[a].kind)
+        and _is_fc(kinds[b].kind)
+        and not any("Norm" in kinds[name].kind for name in order[order.index(a) : order.index(b)])
+    ]
     convs = [pair for pair in pairs if pair not in plain]
     if not plain and not convs:
         return None
@@ -287,7 +303,8 @@ def linear_row(obs: Observations) -> RuleResult | None:
         value=len(pairs),
         threshold=0,
         evidence=f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} of linear layers in a row",
-        severity=None if plain else "note",  # depthwise + pointwise, or a linear bottleneck: known good ways
+        # depthwise + pointwise, a linear bottleneck, a batch norm between (LevIT): known good ways
+        severity=None if plain else "note",
         sure=0.95 if plain else 0.5,
     )
 

@@ -80,6 +80,8 @@ def one_answer(obs: Observations) -> RuleResult | None:
     answers, guess = obs.layers.answers, obs.guess
     if len(answers) < 3 or guess is None or obs.classes < 2 or obs.largest_class > 0.97:
         return None
+    if obs.other_objective or obs.facts.outputs == 1:
+        return None  # the largest output is no answer
     if not (answers < limit("F37", "entropy")).any():
         return None
     streak = _longest(obs, guess)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.observe.forward_hooks import first_tensor
-from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.untouched import untouched
 
 MOST_MAPS = 16

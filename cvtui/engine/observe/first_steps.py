@@ -7,7 +7,7 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,17 @@ from torch.optim import Optimizer
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
-from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
-from cvtui.engine.observe.model_facts import LeftOut, optimizer_facts, output_facts, weight_facts, weight_numbers
+from cvtui.engine.observe.model_facts import (
+    LeftOut,
+    held_by,
+    loss_facts,
+    optimizer_facts,
+    output_facts,
+    weight_facts,
+    weight_numbers,
+)
 from cvtui.engine.observe.statistics import moments, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
@@ -46,15 +54,23 @@ class Probe:
     scan_inputs: look at every batch for values that are not finite, as long as the run goes (one sum a step).
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, *, scan_inputs: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | Sequence[Optimizer],
+        *,
+        scan_inputs: bool = False,
+        layer_rates: dict[str, float] | None = None,
+    ) -> None:
         self.model = model
-        self.optimizer = optimizer
+        self.optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
         self.scan_inputs = scan_inputs
         self.number = 0
         self.seen = 0
         """Steps seen so far."""
-        self._static = optimizer_facts(model, optimizer)
-        self._left_out = LeftOut(model, optimizer)
+        self._static = optimizer_facts(model, self.optimizers)
+        self._static["layer_rates"] = layer_rates or {}
+        self._left_out = LeftOut(model, self.optimizers)
         self._weights = weight_numbers(model)
         self._reported_static = False
         self._reported_batches = False
@@ -66,7 +82,8 @@ class Probe:
         self._validation: Tensor | None = None
         self._finite: list[tuple[int, Tensor]] = []
         self._stale: list[Tensor] = []
-        self._met: set[int] = set()
+        self._arrived: dict[int, Tensor | None] = {}
+        """By parameter: what was left of its gradient at each arrival since its last update; None: nothing, once."""
         self._updates = 0
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
@@ -88,9 +105,10 @@ class Probe:
         self._handles.append(hooks.after(root, self._after_forward))
         if not is_compiled(self.model):
             self._pairs.hook()
-        self._handles.append(self.optimizer.register_step_pre_hook(self._before_update))
-        self._handles.append(self.optimizer.register_step_post_hook(self._after_update))
-        held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        for optimizer in self.optimizers:
+            self._handles.append(optimizer.register_step_pre_hook(self._before_update))
+            self._handles.append(optimizer.register_step_post_hook(self._after_update))
+        held = held_by(self.optimizers)
         # zero_grad leaves the others alone
         wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
         for index in sorted({0, len(wanted) // 2, len(wanted) - 1})[:STALE_PARAMETERS] if wanted else ():
@@ -140,14 +158,17 @@ class Probe:
     def _gradient_hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
         def arrives(gradient: Tensor) -> None:
             """Compare the gradient with what lies there, before it is added."""
-            if id(parameter) in self._met or self._quiet:
+            key, left = id(parameter), parameter.grad
+            if self._quiet or not self._updates or (key in self._arrived and self._arrived[key] is None):
                 return
-            self._met.add(id(parameter))
-            left = parameter.grad
-            if left is None or not self._updates or left.is_sparse or gradient.is_sparse:
+            if left is None or left.is_sparse or gradient.is_sparse:
+                self._arrived[key] = None
                 return
             with torch.no_grad(), self._within_memory():
-                self._stale.append(norm(left.detach()) / (norm(gradient.detach()) + 1e-30))
+                share = norm(left.detach()) / (norm(gradient.detach()) + 1e-30)
+                before = self._arrived.get(key)
+                # Of a GAN the generator's pass leaves gradients in the discriminator, which are zeroed before its own.
+                self._arrived[key] = share if before is None else torch.minimum(before, share)
 
         return arrives
 
@@ -168,12 +189,15 @@ class Probe:
         self._reported_trouble = True
         return self._trouble
 
-    def _before_update(self, *_: Any) -> None:
+    def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+        held = held_by([optimizer])
+        for key in [key for key in self._arrived if key in held]:
+            if (share := self._arrived.pop(key)) is not None:
+                self._stale.append(share)
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 
     def _after_update(self, *_: Any) -> None:
-        self._met.clear()
         self._updates += 1
 
     # ------------------------------------------------------------------ what the recorder tells
@@ -186,6 +210,7 @@ class Probe:
         self.seen += 1
         if self.seen == 1:
             self._first["loss"] = torch.as_tensor(loss).detach().float().reshape(())
+            self._first_fields |= loss_facts(loss)
             if logits is not None:
                 self._first.setdefault("output", logits.detach())
             if labels is not None and labels.dim() == 1 and not labels.is_floating_point():
@@ -274,7 +299,7 @@ class Probe:
             facts["batch_classes"] = [len(set(batch.tolist())) for batch in torch.split(together, sizes)]
             facts["batch_sizes"] = sizes
             facts["label_range"] = [int(together.min()), int(together.max())]
-        facts |= self._left_out.facts()
+        facts |= self._left_out.facts(self._without)
         if self._stale:
             facts["stale_gradient"] = rounded_or_none(torch.stack(self._stale).median().item(), 6)
         if self._without:

@@ -65,6 +65,12 @@ def _is_compiled_itself(module: nn.Module) -> bool:
     return "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
 
 
+def may_compile() -> bool:
+    """Return True where torch.compile was called in this process, also before anything was compiled."""
+    frame = vars(sys.modules.get("torch._dynamo.eval_frame", object))
+    return any(backend is not None for backend in frame.get("cached_backends", {}).values())
+
+
 def something_was_compiled() -> bool:
     """Return True if this process has compiled anything, without loading torch.compile's machinery."""
     utils = vars(sys.modules.get("torch._dynamo", object)).get("utils")
@@ -107,7 +113,7 @@ class ForwardHooks:
         self._key = next(_KEYS)
         self._numbers = itertools.count()
         self._taps: list[_Tap] = []
-        self._places: dict[tuple[int, bool, bool], _Tap] = {}
+        self._places: dict[tuple[int, bool, bool, bool], _Tap] = {}
         self._mark = next((p.detach().new_zeros(1) for p in model.parameters()), torch.zeros(1))
         """What the operator says it changes, so that no compiler leaves it out and the calls keep their order."""
         _define()
@@ -120,9 +126,14 @@ class ForwardHooks:
         """
         return self._subscribe(module, observer, before=True, inside=inside)
 
-    def after(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> _Subscription:
-        """Call the observer after each forward pass of the module, as `before` does before it."""
-        return self._subscribe(module, observer, before=False, inside=inside)
+    def after(
+        self, module: nn.Module, observer: Observer, *, inside: bool = True, always: bool = False
+    ) -> _Subscription:
+        """Call the observer after each forward pass of the module, as `before` does before it.
+
+        always: also after one that failed, with None for its output.
+        """
+        return self._subscribe(module, observer, before=False, inside=inside, always=always)
 
     def close(self) -> None:
         """Remove all taps and observers. A model that runs compiled is compiled anew when it is called next."""
@@ -135,18 +146,21 @@ class ForwardHooks:
             tap.handle.remove()
             tap.handle = None
 
-    def _subscribe(self, module: nn.Module, observer: Observer, *, before: bool, inside: bool) -> _Subscription:
+    def _subscribe(
+        self, module: nn.Module, observer: Observer, *, before: bool, inside: bool, always: bool = False
+    ) -> _Subscription:
         self.traced = self.traced or _is_compiled_itself(module)
-        tap = self._places.get((id(module), before, inside))
+        place = (id(module), before, inside, always)
+        tap = self._places.get(place)
         if tap is None or tap.module() is not module:
-            tap = self._places[(id(module), before, inside)] = self._make_tap(module, before, inside)
+            tap = self._places[place] = self._make_tap(module, before, inside, always)
         if tap.handle is None:
             tap.handle = tap.register()
         number = next(self._numbers)
         tap.observers[number] = observer
         return _Subscription(self, tap, number)
 
-    def _make_tap(self, module: nn.Module, before: bool, inside: bool) -> _Tap:
+    def _make_tap(self, module: nn.Module, before: bool, inside: bool, always: bool) -> _Tap:
         tap = _Tap(module, before=before, inside=inside)
         key, number, mark, observers = self._key, len(self._taps), self._mark, tap.observers
         looked = getattr(torch.ops.cvtui, "look").default  # noqa: B009 (mypy knows no operator of ours)
@@ -170,14 +184,7 @@ class ForwardHooks:
                 observer(module, inputs, output)
 
         _run_plainly(enter, leave)
-        held = weakref.ref(module)  # the model must not be kept alive by its own hooks' registry
-
-        def register() -> RemovableHandle:
-            there = held()
-            assert there is not None
-            return there.register_forward_pre_hook(enter) if before else there.register_forward_hook(leave)
-
-        tap.register = register
+        tap.register = _registration(module, enter if before else leave, before, always)
         return tap
 
     def called_from_graph(self, number: int, tensor: Tensor | None, grad: bool) -> None:
@@ -193,6 +200,20 @@ class ForwardHooks:
                     observer(module, () if tensor is None else (tensor,))
                 else:
                     observer(module, (), tensor)
+
+
+def _registration(module: nn.Module, hook: Any, before: bool, always: bool) -> Callable[[], RemovableHandle]:
+    """Return what puts the hook on; the model must not be kept alive by its own hooks' registry."""
+    held = weakref.ref(module)
+
+    def register() -> RemovableHandle:
+        there = held()
+        assert there is not None
+        return (
+            there.register_forward_pre_hook(hook) if before else there.register_forward_hook(hook, always_call=always)
+        )
+
+    return register
 
 
 def _detached(values: Any) -> Tensor | None:

@@ -99,7 +99,8 @@ def _describe(values: Row) -> Row:
     std = math.sqrt(float(np.dot(apart, apart)) / len(values))
     if not math.isfinite(std) and math.isfinite(mean):  # the squares were too large for float32
         std = float(values.std(dtype=np.float64))
-    found[:5] = mean, std if low < high else 0.0 * mean, low, high, 1.0 - np.count_nonzero(values != 0) / len(values)
+    zeros = 1.0 - np.count_nonzero(values != 0) / len(values)
+    found[:5] = mean, std if low < high else abs(0.0 * mean), low, high, zeros
     found[5:] = _histogram(values, float(low), float(high))
     return found
 
@@ -133,7 +134,7 @@ def _describe_together(rows: Sequence[Tensor]) -> Tensor:
     std = torch.where(there, table - mean, 0.0).square().sum(1, keepdim=True).div(count).sqrt()
     low = torch.where(there, table, math.inf).amin(1, keepdim=True)
     high = torch.where(there, table, -math.inf).amax(1, keepdim=True)
-    std = torch.where(low == high, 0.0 * mean, std)
+    std = torch.where(low == high, (0.0 * mean).abs(), std)
     zeros = 1.0 - ((table != 0) & there).sum(1, keepdim=True) / count
     finite = table.isfinite() & there
     least = torch.where(finite, table, math.inf).amin(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Layer statistics of one sampled step: hooks on every watched layer and on the optimizer.
+"""Layer statistics of one sampled step: hooks on every layer that computes and on the optimizers.
 
 Means and norms are exact over all values; everything else is of at most 2,048 values a tensor (gathered.py), and
 `LayerStats.sampled` says of how many one was taken. The step itself only copies those values; they are described when
@@ -9,168 +9,140 @@ lost and the step goes on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, first_tensor
-from cvtui.engine.observe.gathered import BOUNDED, WIDTH, Places, describe, distances, saturation, share
-from cvtui.engine.observe.statistics import alive_channels, answer_entropy, flat_view, is_flat, norm
+from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, first_tensor, may_compile
+from cvtui.engine.observe.function_calls import ACTIVATIONS, MOST, FunctionCalls
+from cvtui.engine.observe.gathered import Places
+from cvtui.engine.observe.layer_extras import RunningStatistics, gates, running_statistics
+from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
+from cvtui.engine.observe.layer_record import LayerRows, Pending, together
+from cvtui.engine.observe.statistics import alive_channels, flat_view, is_flat, norms_of
 from cvtui.engine.runtime.memory import is_out_of_memory
-from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
-from cvtui.runlog.nonfinite import words_of
-from cvtui.text import rounded
-
-KINDS: dict[type[nn.Module], str] = {
-    nn.Conv2d: "conv",
-    nn.Linear: "fc",
-    nn.ReLU: "relu",
-    nn.LeakyReLU: "leakyrelu",
-    nn.Tanh: "tanh",
-    nn.Sigmoid: "sigmoid",
-    nn.GELU: "gelu",
-    nn.SiLU: "silu",
-    nn.ELU: "elu",
-}
-"""The modules that are watched, and what a record calls them."""
 
 DEAD_WINDOW = 5
 """Samples: a channel is dead when it was 0 for every image of all of them."""
-
-
-def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
-    """Map names to (kind, module) of every conv, fc and activation, in the model's order.
-
-    A shared module is there once. The names are those of `named_modules`, without what torch.compile and DataParallel
-    put before them.
-    """
-    layers = {}
-    for name, module in model.named_modules():
-        kind = next((word for base, word in KINDS.items() if isinstance(module, base)), "")
-        if kind:
-            layers[plain_name(name) or kind] = (kind, module)
-    return layers
-
-
-def plain_name(name: str) -> str:
-    """Leave out what torch.compile puts into a module's name, and DataParallel before it."""
-    parts = [part for part in name.split(".") if part != "_orig_mod"]
-    while parts[:1] == ["module"] and len(parts) > 1:
-        del parts[0]
-    return ".".join(parts)
-
-
-@dataclass
-class LayerRows:
-    """What a step copied of one layer: gathered values, and exact numbers (scalars); all on its device."""
-
-    name: str
-    kind: str
-    output: Tensor | None = None
-    gradient: Tensor | None = None
-    before: Tensor | None = None
-    """Of the weights, before the update."""
-    weights: Tensor | None = None
-    """And after it, at the same places."""
-    numbers: dict[str, Tensor] = field(default_factory=dict)
-    """Exact: mean, grad_norm, weight_norm."""
-    alive: list[Tensor] = field(default_factory=list)
-    """Living channels in each of the last samples."""
-    sampled: int | None = None
-    update_sampled: int | None = None
-
-    def notice(self, count: int) -> None:
-        """Take note that a tensor of so many values was gathered."""
-        if (one := share(count)) is not None:
-            self.sampled = max(one, self.sampled or 0)
-
-
-@dataclass
-class Pending:
-    """A sample that still lies on the device."""
-
-    step: int
-    layers: list[LayerRows]
-    answers: tuple[Tensor, int] | None
-    """Predicted class of each image, and the number of classes."""
+MOST_CALLS = 8
+"""Calls of one layer in a step that get a row each."""
+_FUNCTIONS = frozenset(ACTIVATIONS.values())
+_MISFITS = (RuntimeError, MemoryError, ValueError, TypeError, IndexError, KeyError, AttributeError)
+"""What a number that only some layers have may raise on a layer that is called in another way than PyTorch's own."""
 
 
 class LayerSample:
     """Hooks of one step, and the numbers they gathered.
 
     root: the model whose forward pass begins a look anew.
-    alive: the last samples' living channels by layer, shared between samples.
+    alive: the last samples' living channels by layer, shared between samples. functions: see F.relu and its like too.
     """
 
     def __init__(
         self,
         step: int,
-        layers: Mapping[str, tuple[str, nn.Module]],
+        layers: Layers,
         root: nn.Module,
         hooks: ForwardHooks,
-        optimizer: Optimizer,
+        optimizers: Sequence[Optimizer],
         alive: dict[str, deque[Tensor]],
         places: Places,
         clock: Callable[[], float],
+        functions: bool = False,
     ) -> None:
         self.clock = clock
         self.step = step
         self.root = root
         self.hooks = hooks
         self.layers = layers
-        self.optimizer = optimizer
+        self.optimizers = optimizers
         self.alive = alive
         self.places = places
         self.outputs: dict[str, list[LayerRows]] = {}
+        self.calls: dict[str, int] = {}
+        self.called: list[tuple[str, LayerRows]] = []
+        """Activations that are functions: the layer before, and what was copied."""
         self.living: dict[str, Tensor] = {}
-        self.weights: dict[str, nn.Parameter] = {}
-        for name, (_, module) in layers.items():
-            weight = getattr(module, "weight", None)
-            if isinstance(weight, nn.Parameter) and weight.numel():
-                self.weights[name] = weight
+        self.unseen: dict[str, str] = {}
+        """Why a layer's output was not seen."""
+        weights = ((name, weight_of(module)) for name, (_, module) in layers.items())
+        self.weights = {name: weight for name, weight in weights if weight is not None}
         self.lost = False
         """There was no memory for it: nothing comes of this sample."""
         self.learnt: dict[str, LayerRows] = {}
         """Weights and gradients by layer."""
         self.handles: list[Handle] = []
         self.seconds = 0.0
-        self.updated = False
+        self.updated: set[int] = set()
+        """Optimizers that have stepped."""
         self.answers: tuple[Tensor, int] | None = None
         """Predicted class of each image, and the number of classes."""
+        self.functions = FunctionCalls(self._activation, self._attended, self._is_quiet) if functions else None
+        self._last = ""
+        self._tokens = False
+        """The last layer with weights was a linear one: its channels lie along the last axis."""
+        self._inside = ""
+        """A layer that calls an activation itself, while it runs."""
+        self._attending: list[str] = []
+        self._attention: dict[str, dict[str, Tensor]] = {}
+        self._running: dict[str, RunningStatistics | None] = {}
+
+    # ------------------------------------------------------------------ hooks
 
     def hook(self) -> None:
-        self.handles.append(self.hooks.before(self.root, self._reset))
-        self.handles.append(self.hooks.after(self.root, self._look_at_answers))
+        """Register all hooks."""
+        hooks = self.hooks
+        self.handles.append(hooks.before(self.root, self._reset))
+        self.handles.append(hooks.after(self.root, self._look_at_answers))
         for name, (kind, module) in self.layers.items():
-            self.handles.append(self.hooks.after(module, self._forward_hook(name, kind)))
-        self.handles.append(self.optimizer.register_step_pre_hook(self._before_update))
-        self.handles.append(self.optimizer.register_step_post_hook(self._after_update))
+            before = self._before(name, kind, module)
+            if before is not None:
+                self.handles.append(hooks.before(module, before, inside=False))
+            self.handles.append(hooks.after(module, self._forward_hook(name, kind)))
+        if self.functions is not None:
+            self.handles.append(hooks.before(self.root, self._see_functions, inside=False))
+            self.handles.append(hooks.after(self.root, self._see_no_functions, inside=False, always=True))
+        for optimizer in self.optimizers:
+            self.handles.append(optimizer.register_step_pre_hook(self._before_update))
+            self.handles.append(optimizer.register_step_post_hook(self._after_update))
 
     def unhook(self) -> None:
         for handle in self.handles:
             handle.remove()
         self.handles.clear()
+        self._see_no_functions()
 
     def _looking(self) -> bool:
-        return torch.is_grad_enabled() and not self.updated and not self.lost
+        return torch.is_grad_enabled() and not self.lost and len(self.updated) < len(self.optimizers)
 
     def _give_up(self, error: BaseException) -> None:
         """Drop this sample when memory ran out. Raises any other error."""
         if not is_out_of_memory(error):
             raise error
         self.lost = True
-        for held in (self.outputs, self.living, self.learnt):
+        for held in (self.outputs, self.living, self.learnt, self._attention, self._running):
             held.clear()
+        self.called.clear()
 
     def _reset(self, *_: Any) -> None:
         if self._looking():
-            self.outputs.clear()
-            self.living.clear()
+            for held in (self.outputs, self.calls, self.living, self._attention):
+                held.clear()
+            self.called.clear()
+            self._last = self._inside = ""
+            self._attending.clear()
+
+    def _see_functions(self, *_: Any) -> None:
+        # A model that was compiled since is called with its own hooks outside of its graph.
+        if self.functions is not None and self._looking() and not may_compile():
+            self.functions.begin()
+
+    def _see_no_functions(self, *_: Any) -> None:
+        if self.functions is not None:
+            self.functions.end()
 
     def _look_at_answers(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         if not self._looking() or not isinstance(output, Tensor) or output.dim() != 2 or not output.numel():
@@ -183,15 +155,50 @@ class LayerSample:
             self._give_up(error)
         self.seconds += self.clock() - begun
 
+    # ------------------------------------------------------------------ outputs
+
+    def _before(self, name: str, kind: str, module: nn.Module) -> Any:
+        """Return what is done before a layer runs; None where nothing is."""
+        if kind == "attention":
+            return lambda *_: self._attending.append(name)
+        if kind == "batchnorm":
+
+            def keep(norm_: nn.Module, _inputs: Any) -> None:
+                if self._looking():
+                    with torch.no_grad():
+                        self._running[name] = running_statistics(norm_)
+
+            return keep
+        if self.functions is not None and (kind in _FUNCTIONS or not type(module).__module__.startswith("torch.nn.")):
+
+            def enter(*_: Any) -> None:
+                self._inside = name
+
+            return enter
+        return None
+
     def _forward_hook(self, name: str, kind: str) -> Any:
-        def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        def seen(module: nn.Module, inputs: Any, output: Any) -> None:
+            if kind == "attention":
+                self._attending[:] = self._attending[: -1 if self._attending[-1:] == [name] else None]
+            else:
+                self._last, self._inside = name, ""
+                self._tokens = kind == "fc" or (self._tokens and not kind.startswith("conv"))
             tensor = first_tensor(output)
-            if tensor is None or not tensor.numel() or not self._looking():
+            why = _unreadable(tensor) if torch.is_grad_enabled() else "it ran without gradients (no_grad)"
+            if why and not self.updated:
+                self.unseen[name] = why
+            if why or tensor is None or not self._looking():
+                return
+            self.calls[name] = self.calls.get(name, 0) + 1
+            if self.calls[name] > MOST_CALLS:
                 return
             begun = self.clock()
             try:
                 with torch.no_grad():
-                    self.outputs.setdefault(name, []).append(self._look(name, kind, tensor.detach()))
+                    rows = self._look(name, kind, tensor.detach())
+                    rows.numbers |= self._extras(name, kind, module, inputs, tensor.detach())
+                    self.outputs.setdefault(name, []).append(rows)
             except (RuntimeError, MemoryError) as error:
                 self._give_up(error)
             self.seconds += self.clock() - begun
@@ -205,40 +212,113 @@ class LayerSample:
             values = flat_view(output) if is_flat(output) else output
             rows.numbers["mean"] = values.mean(dtype=torch.float32)
         if kind == "relu":
-            now = alive_channels(output)
+            last = self._tokens and output.dim() > 2
+            now = alive_channels(output.reshape(-1, output.shape[-1]) if last else output)
             before = self.living.get(name)
             self.living[name] = now if before is None or before.shape != now.shape else before | now
         return rows
 
-    @torch.no_grad()
-    def _before_update(self, *_: Any) -> None:
-        if self.lost:
+    def _extras(self, name: str, kind: str, module: nn.Module, inputs: Any, output: Tensor) -> dict[str, Tensor]:
+        """Return the numbers that only this kind of layer has."""
+        try:
+            if kind == "attention":
+                size = torch.linalg.vector_norm(output, dim=-1, dtype=torch.float32).mean()
+                return {"output_norm": size, **self._attention.pop(name, {})}
+            if kind in RECURRENT:
+                with torch.autocast(output.device.type, enabled=False):
+                    return gates(module, inputs)
+            before = self._running.pop(name, None) if kind == "batchnorm" else None
+            return {} if before is None else before.numbers(module)
+        except _MISFITS as error:
+            if is_out_of_memory(error):
+                raise
+            return {}
+
+    # ------------------------------------------------------------------ functions
+
+    def _is_quiet(self) -> bool:
+        return bool(self._inside) or not self._looking() or len(self.called) >= MOST
+
+    def _activation(self, kind: str, output: Tensor) -> None:
+        """Take the output of an activation that is no module."""
+        if _unreadable(output):
             return
         begun = self.clock()
         try:
-            self._look_at_gradients()
+            with torch.no_grad():
+                self._add_function(kind, self._look(self._name_of(kind), kind, output.detach()))
         except (RuntimeError, MemoryError) as error:
             self._give_up(error)
         self.seconds += self.clock() - begun
 
-    def _look_at_gradients(self) -> None:
+    def _name_of(self, kind: str) -> str:
+        base = f"{self._last or 'input'}/{kind}"
+        number = sum(rows.name.partition("#")[0] == base for _, rows in self.called) + 1
+        return base if number == 1 else f"{base}#{number}"
+
+    def _add_function(self, kind: str, rows: LayerRows) -> None:
+        rows.kind = kind
+        self.called.append((self._last, rows))
+
+    def _attended(self, numbers: Callable[[], dict[str, Tensor]]) -> None:
+        """Take what an attention looks at, of the module that is running; without one it gets a row of its own."""
+        if not self._looking():
+            return
+        begun = self.clock()
+        try:
+            device = next(iter(self.weights.values())).device.type if self.weights else "cpu"
+            with torch.no_grad(), torch.autocast(device, enabled=False):
+                found = numbers()
+            if self._attending:
+                self._attention[self._attending[-1]] = found
+            elif found and len(self.called) < MOST:
+                self._add_function("attention", LayerRows(self._name_of("attention"), "attention", numbers=found))
+        except _MISFITS as error:
+            if is_out_of_memory(error):
+                self._give_up(error)
+        self.seconds += self.clock() - begun
+
+    # ------------------------------------------------------------------ weights
+
+    @torch.no_grad()
+    def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+        if self.lost:
+            return
+        begun = self.clock()
+        try:
+            self._look_at_gradients(optimizer)
+        except (RuntimeError, MemoryError) as error:
+            self._give_up(error)
+        self.seconds += self.clock() - begun
+
+    def _look_at_gradients(self, optimizer: Optimizer) -> None:
         seen: dict[str, Tensor] = {}
-        held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        others = {
+            id(p)
+            for one in self.optimizers
+            if one is not optimizer
+            for group in one.param_groups
+            for p in group["params"]
+        }
         for name, weight in self.weights.items():
-            rows = self.learnt[name] = LayerRows(name, "")
+            if id(weight) in others and id(weight) not in held:
+                continue  # looked at in the step of its own
+            rows = self.learnt[name] = LayerRows(name, "", described=weight.dim() > 1)
             rows.notice(weight.numel())
             if id(weight) in held:  # what another optimizer trains does not move in this one's step
                 rows.before, rows.update_sampled = self.places.gather(weight.detach()), rows.sampled
             gradient = weight.grad
             if gradient is not None and not gradient.is_sparse:
                 seen[name] = gradient.detach()
-                rows.gradient = self.places.gather(seen[name])
+                if rows.described:
+                    rows.gradient = self.places.gather(seen[name])
         for name, one in zip(seen, norms_of(list(seen.values())), strict=True):
             self.learnt[name].numbers["grad_norm"] = one
 
     @torch.no_grad()
-    def _after_update(self, *_: Any) -> None:
-        self.updated = True
+    def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
+        self.updated.add(id(optimizer))
         if not self.learnt:
             return
         begun = self.clock()
@@ -249,25 +329,30 @@ class LayerSample:
         self.seconds += self.clock() - begun
 
     def _look_at_update(self) -> None:
-        weights = [self.weights[name].detach() for name in self.learnt]
-        for rows, weight, now in zip(self.learnt.values(), weights, norms_of(weights), strict=True):
+        fresh = [rows for rows in self.learnt.values() if rows.weights is None]
+        weights = [self.weights[rows.name].detach() for rows in fresh]
+        for rows, weight, now in zip(fresh, weights, norms_of(weights), strict=True):
             rows.numbers["weight_norm"] = now
             rows.weights = self.places.gather(weight)
+
+    # ------------------------------------------------------------------ the result
 
     @torch.no_grad()
     def gathered(self) -> Pending:
         """Return all that was copied, layer by layer."""
-        found: list[LayerRows] = []
+        found = [rows for after, rows in self.called if not after]
         for name, (kind, _) in self.layers.items():
             calls = self.outputs.get(name, [])
             if name in self.learnt:
-                calls = [_together(kind, calls[0] if calls else None, self.learnt[name]), *calls[1:]]
-            if calls and name in self.living:
-                calls[0].alive = self._last_alive(name)
+                calls = [together(kind, calls[0] if calls else None, self.learnt[name]), *calls[1:]]
             for number, rows in enumerate(calls[1:], 2):
                 rows.name = f"{name}#{number}"
             found += calls
-        return Pending(self.step, found, self.answers)
+            found += [rows for after, rows in self.called if after == name]
+        for rows in found:
+            if rows.name in self.living:
+                rows.alive = self._last_alive(rows.name)
+        return Pending(self.step, found, self.answers, self._why_unseen())
 
     def _last_alive(self, name: str) -> list[Tensor]:
         """Return the living channels of the last samples, this one's among them."""
@@ -278,97 +363,32 @@ class LayerSample:
         window.append(now)
         return list(window)
 
+    def _why_unseen(self) -> dict[str, str]:
+        """Say why the output of a layer is missing, or of which calls, by its name."""
+        told = {}
+        owners = {id(child): module for _, module in self.layers.values() for child in module.children()}
+        for name, (_, module) in self.layers.items():
+            times = self.calls.get(name, 0)
+            if times > MOST_CALLS:
+                told[name] = f"called {times:,} times in this step; the first {MOST_CALLS} are shown"
+            elif name not in self.outputs:
+                parent = owners.get(id(module))
+                used = name in self.learnt and "grad_norm" in self.learnt[name].numbers
+                why = "not called in this step"
+                if used and parent is not None:
+                    why = f"{type(parent).__name__} uses its weights without calling it"
+                elif used:
+                    why = "its weights are used without calling it"
+                told[name] = self.unseen.get(name) or why
+        return told
 
-def norms_of(tensors: list[Tensor]) -> Sequence[Tensor]:
-    """2-norms over all values, in float32: one pass of one operation."""
-    if all(tensor.dtype == torch.float32 for tensor in tensors):
-        return torch._foreach_norm(tensors) if tensors else []
-    return [norm(tensor) for tensor in tensors]
 
-
-def _together(kind: str, output: LayerRows | None, learnt: LayerRows) -> LayerRows:
-    """Join what was seen of a layer's outputs and of its weights."""
+def _unreadable(output: Tensor | None) -> str:
+    """Say why an output has no statistics; "" where it has."""
     if output is None:
-        learnt.kind = kind
-        return learnt
-    output.gradient, output.before, output.weights = learnt.gradient, learnt.before, learnt.weights
-    output.numbers |= learnt.numbers
-    output.sampled = max(output.sampled or 0, learnt.sampled or 0) or None
-    output.update_sampled = learnt.update_sampled
-    return output
-
-
-def record_of(pending: Pending, cost: float) -> LayersSampled:
-    """Make the record of a sample, read from its device now, in one go.
-
-    cost: the share of the time so far that watching has taken.
-    """
-    layers = pending.layers
-    rows = [row for layer in layers for row in (layer.output, layer.gradient, layer.weights) if row is not None]
-    pairs = [(one.before, one.weights) for one in layers if one.before is not None and one.weights is not None]
-    bounded = [saturation(one.output, one.kind) for one in layers if one.output is not None and one.kind in BOUNDED]
-    for layer in layers:
-        if layer.alive:  # the share of channels that lived in none of the last samples
-            layer.numbers["dead"] = 1.0 - torch.stack(layer.alive).any(0).float().mean()
-    exact = [number.reshape(1) for layer in layers for number in layer.numbers.values()]
-    exact += [] if pending.answers is None else [answer_entropy(*pending.answers).reshape(1)]
-    parts = [describe(rows).flatten(), distances(pairs), *bounded, *exact]
-    numbers = iter(torch.cat([part.float().to(parts[0].device) for part in parts]).tolist())
-
-    def take(count: int) -> list[float]:
-        return list(islice(numbers, count))
-
-    found = _Readings(
-        iter([take(WIDTH) for _ in rows]), iter(take(len(pairs))), iter([take(2) for _ in bounded]), numbers
-    )
-    stats = [found.layer(layer) for layer in layers]
-    answers = None if pending.answers is None else rounded(next(numbers), 6)
-    answers = answers if answers == answers else None
-    return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=round(cost, 5))
-
-
-@dataclass
-class _Readings:
-    """Numbers of a sample, each kind in the order of its layers."""
-
-    rows: Iterator[list[float]]
-    ratios: Iterator[float]
-    bounded: Iterator[list[float]]
-    exact: Iterator[float]
-
-    def layer(self, layer: LayerRows) -> LayerStats:
-        fields: dict[str, float | None] = dict.fromkeys(("mean", "std", "min", "max", "zeros"))
-        histograms: dict[str, Any] = {}
-        if layer.output is not None:
-            row = next(self.rows)
-            fields.update(zip(fields, row[:5], strict=True))
-            histograms["histogram"] = _histogram(row)
-        if layer.gradient is not None:
-            row = next(self.rows)
-            fields["grad_zeros"] = row[4]
-            histograms["grad_histogram"] = _histogram(row)
-        if layer.weights is not None:
-            row = next(self.rows)
-            fields["weight_mean"], fields["weight_std"] = row[:2]
-            histograms["weight_histogram"] = _histogram(row)
-            if layer.before is not None:
-                fields["update_ratio"] = next(self.ratios)
-        if layer.output is not None and layer.kind in BOUNDED:
-            fields["saturated"], fields["pinned"] = next(self.bounded)
-        fields.update(zip(layer.numbers, self.exact, strict=False))
-        told: dict[str, Any] = {name: None if value is None else rounded(value, 6) for name, value in fields.items()}
-        return LayerStats(
-            name=layer.name,
-            kind=layer.kind,
-            sampled=layer.sampled,
-            update_sampled=layer.update_sampled if "update_ratio" in told else None,
-            not_finite=words_of({name: value for name, value in told.items() if value is not None}),
-            **told,
-            **histograms,
-        )
-
-
-def _histogram(row: Sequence[float]) -> Histogram | None:
-    """Histogram of a described row; None where no value is finite."""
-    low, high = row[5:7]
-    return Histogram(rounded(low, 6), rounded(high, 6), [int(count) for count in row[7:]]) if low == low else None
+        return "its output is no tensor"
+    if not output.is_floating_point():
+        return f"its output is {str(output.dtype).removeprefix('torch.')}, no floating-point numbers"
+    if output.layout is not torch.strided:
+        return "its output is sparse or nested"
+    return "" if output.numel() else "its output is empty"

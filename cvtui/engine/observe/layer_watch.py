@@ -7,13 +7,22 @@ training: it reads outputs and weights, draws no random numbers and leaves mode 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.forward_hooks import forward_hooks, something_was_compiled, uncompiled
+from cvtui.engine.observe.forward_hooks import (
+    forward_hooks,
+    is_compiled,
+    may_compile,
+    something_was_compiled,
+    uncompiled,
+)
 from cvtui.engine.observe.gathered import Places
-from cvtui.engine.observe.layer_sample import LayerSample, Pending, record_of, watched_layers
+from cvtui.engine.observe.layer_kinds import watched_layers
+from cvtui.engine.observe.layer_record import Pending, record_of
+from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.watch_budget import WatchBudget
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import LayersSampled
@@ -21,8 +30,12 @@ from cvtui.runlog.events import LayersSampled
 __all__ = ["LayerWatch", "watched_layers"]
 
 
+NO_FUNCTIONS = 3
+"""Samples without an activation or attention that is a function, after which no more are looked for."""
+
+
 class LayerWatch:
-    """Layer statistics of `model` while `optimizer` trains it.
+    """Layer statistics of `model` while one or several optimizers train it.
 
         watch.begin(number)           # hooks go on, if this step is due
         forward, backward, optimizer.step()
@@ -34,12 +47,18 @@ class LayerWatch:
     gradients, the last before the update counts.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, every: int, budget: WatchBudget | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | Sequence[Optimizer],
+        every: int,
+        budget: WatchBudget | None = None,
+    ) -> None:
         self.layers = watched_layers(model)
         self.root = uncompiled(model)
         """Whose forward passes are looked at."""
         self.hooks = forward_hooks(model)
-        self.optimizer = optimizer
+        self.optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
         self._sample: LayerSample | None = None
         self.every = every
         self.budget = budget or WatchBudget()
@@ -54,6 +73,8 @@ class LayerWatch:
         self._pending: list[Pending] = []
         self._alive: dict[str, deque[Tensor]] = {}
         self._places = Places()
+        self._without_functions = 0
+        """Samples in a row in which none was called."""
         self._begun = 0.0
         """When the step began, later by what was not of the step."""
 
@@ -82,9 +103,25 @@ class LayerWatch:
         self._begun = self._clock()
         if self.due(step):
             self._sample = LayerSample(
-                step, self.layers, self.root, self.hooks, self.optimizer, self._alive, self._places, self._clock
+                step,
+                self.layers,
+                self.root,
+                self.hooks,
+                self.optimizers,
+                self._alive,
+                self._places,
+                self._clock,
+                functions=self._sees_functions(),
             )
             self._sample.hook()
+
+    def _sees_functions(self) -> bool:
+        """Return True if this sample looks at functions: not where torch.compile could trace a graph under a mode."""
+        if self._without_functions >= NO_FUNCTIONS or may_compile() or is_compiled(self.root):
+            return False
+        # In evaluation these may take a fused path that a mode would keep them from, and its bits are others.
+        fused = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
+        return not any(isinstance(module, fused) and not module.training for module in self.root.modules())
 
     def cancel(self) -> None:
         """Remove the hooks of the step that was begun; no record comes of it."""
@@ -103,6 +140,8 @@ class LayerWatch:
         begun = self._clock()
         if self._blind is None and sample.updated and not sample.outputs and something_was_compiled():
             self._blind = sample.step
+        if sample.functions is not None and sample.outputs:
+            self._without_functions = 0 if sample.functions.seen else self._without_functions + 1
         gathered = None
         try:
             gathered = None if sample.lost else sample.gathered()

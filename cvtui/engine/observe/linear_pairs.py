@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks
-from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.runlog.events import ModuleFact
 
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -32,7 +32,7 @@ class LinearPairs:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.pairs: list[list[str]] = []
+        self._pairs: list[list[str]] = []
         self._order: list[tuple[str, nn.Module]] = []
         self._names: set[str] = set()
         self._from: dict[tuple[int, int], tuple[str, StorageWeakRef]] = {}
@@ -41,6 +41,8 @@ class LinearPairs:
         self._handles: list[Handle] = []
         self._over = False
         self._until = 0.0
+        self._ran = False
+        """The model's own forward ran: else its children are nets that the loop calls one by one."""
 
     def hook(self) -> None:
         hooks = forward_hooks(self.model)
@@ -64,9 +66,17 @@ class LinearPairs:
 
     def forward_done(self) -> None:
         """Let go of what was kept of the model's forward pass."""
+        self._ran = True
         if self._order and torch.is_grad_enabled():
             self._over = True
             self._from.clear()
+
+    @property
+    def pairs(self) -> list[list[str]]:
+        """[first, second] linear layers; not of two nets that the loop calls one after the other."""
+        if self._ran:
+            return self._pairs
+        return [pair for pair in self._pairs if pair[0].partition(".")[0] == pair[1].partition(".")[0]]
 
     def modules(self) -> list[ModuleFact]:
         """Modules in the order of the pass; in that of the model, where no pass was seen."""
@@ -96,8 +106,8 @@ class LinearPairs:
                 self._names.add(name)
                 self._order.append((name, module))
             source = self._source(inputs)
-            if source is not None and isinstance(module, LINEAR) and [source, name] not in self.pairs:
-                self.pairs.append([source, name])
+            if source is not None and isinstance(module, LINEAR) and [source, name] not in self._pairs:
+                self._pairs.append([source, name])
 
         return enter
 

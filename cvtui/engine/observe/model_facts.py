@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.layer_sample import plain_name
+from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.statistics import moments
 from cvtui.runlog.events import WeightFact
 from cvtui.text import rounded_or_none
@@ -18,26 +18,86 @@ TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
 """What logits are divided by before a softmax, now and then."""
 
 
-class LeftOut:
-    """Trainable parameters that the optimizer does not hold and that nothing else changes, a second optimizer say."""
+LOSSES = {
+    "NllLossBackward": "cross-entropy",
+    "NllLoss2DBackward": "cross-entropy",
+    "BinaryCrossEntropyWithLogitsBackward": "binary cross-entropy",
+    "BinaryCrossEntropyBackward": "binary cross-entropy",
+    "MseLossBackward": "squared error",
+    "L1LossBackward": "absolute error",
+    "SmoothL1LossBackward": "absolute error",
+    "HuberLossBackward": "absolute error",
+    "KlDivBackward": "kl-divergence",
+    "SoftMarginLossBackward": "margin",
+    "MultiMarginLossBackward": "margin",
+    "MultilabelMarginLossBackward": "margin",
+}
+"""Nodes of autograd's graph that are a loss, and its name."""
+NODES = 64
+"""Of the loss's graph, from its end, that are looked at."""
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+
+def loss_facts(loss: Tensor | float) -> dict[str, Any]:
+    """Return `loss_terms` and `loss_reduction`, from the end of the loss's graph; {} where it has none.
+
+    The graph can be read after backward too: what is freed are the tensors that it kept.
+    """
+    node = loss.grad_fn if isinstance(loss, Tensor) else None
+    if node is None:
+        return {}
+    waiting, seen, terms, reductions = [node], {node}, [], set()
+    while waiting and len(seen) < NODES:
+        now: Any = waiting.pop(0)
+        name = LOSSES.get(now.name().rstrip("0123456789"))
+        if name is not None:
+            terms.append(name)
+            reductions.add(getattr(now, "_saved_reduction", None))
+            continue
+        for follower, _ in now.next_functions:
+            if follower is not None and follower not in seen:
+                seen.add(follower)
+                waiting.append(follower)
+    reduced = {0: "none", 1: "mean", 2: "sum"}.get(reductions.pop() or 0) if len(reductions) == 1 else None
+    return {"loss_terms": terms, "loss_reduction": reduced or ""}
+
+
+def held_by(optimizers: Sequence[Optimizer]) -> set[int]:
+    """Return the ids of all parameters that the optimizers hold."""
+    return {id(p) for one in optimizers for group in one.param_groups for p in group["params"]}
+
+
+class LeftOut:
+    """Trainable parameters that no optimizer holds and that nothing else changes."""
+
+    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        held = held_by(optimizers)
+        self._order = {plain_name(name): place for place, (name, _) in enumerate(model.named_parameters())}
+        own = [place for place, p in enumerate(model.parameters()) if id(p) in held]
+        self._first_held = min(own, default=None)
         self._parameters = [
             (plain_name(name), p, p._version, _some_of(p))
             for name, p in model.named_parameters()
             if p.requires_grad and id(p) not in held
         ]
 
-    def facts(self) -> dict[str, Any]:
-        """Return the fields of `Facts` about those that are as they were in the beginning."""
+    def facts(self, without: Collection[str] | None) -> dict[str, Any]:
+        """Return the fields of `Facts` about those that are as they were in the beginning.
+
+        without: names of the parameters that have got no gradient.
+        """
         names = [
             name
             for name, parameter, version, values in self._parameters
             # Fused Adam does not count the version up.
             if parameter._version == version and torch.equal(values, _some_of(parameter))
         ]
-        return {"left_out": names[:50], "left_out_count": len(names)}
+        places = [self._order[name] for name in names]
+        return {
+            "left_out": names[:50],
+            "left_out_count": len(names),
+            "left_out_idle": None if without is None else len(set(names) & {plain_name(name) for name in without}),
+            "holds_tail": bool(names) and self._first_held is not None and max(places) < self._first_held,
+        }
 
 
 def _some_of(parameter: Tensor) -> Tensor:
@@ -45,9 +105,9 @@ def _some_of(parameter: Tensor) -> Tensor:
     return parameter.detach().reshape(-1)[:64].clone()
 
 
-def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
-    """Fields of `Facts` about the optimizer: parameters it holds, its options."""
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+    """Fields of `Facts` about the optimizers: parameters they hold, options (of the first one)."""
+    optimizer, held = optimizers[0], held_by(optimizers)
     named = list(model.named_parameters())
     own = {id(p) for _, p in named}
     frozen = [plain_name(name) for name, p in named if not p.requires_grad]
@@ -59,14 +119,15 @@ def optimizer_facts(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
         "weight_decay": max(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups),
         "parameters": sum(p.requires_grad for _, p in named),
         "foreign": len(held - own),
+        "optimizers": len(optimizers),
         "frozen": frozen[:50],
         "frozen_count": len(frozen),
     }
 
 
 @torch.no_grad()
-def weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
-    """(name, fan-in, [mean, std, min, max]) of every layer's weights; the numbers stay on the device.
+def weight_numbers(model: nn.Module) -> list[tuple[str, tuple[int, int], Tensor]]:
+    """(name, (fan-in, fan-out), [mean, std, min, max]) of every layer's weights; the numbers stay on the device.
 
     A parameter whose numbers all lie along one axis (C x 1 x 1, ConvNeXt's layer_scale, 1 x 1 x D, a token) holds a
     scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that.
@@ -76,22 +137,23 @@ def weight_numbers(model: nn.Module) -> list[tuple[str, int, Tensor]]:
     for name, parameter in model.named_parameters():
         table = sum(side > 1 for side in parameter.shape) > 1 or id(parameter) in layers
         if table and parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
-            fan_in = parameter[0].numel()
-            numbers.append((plain_name(name), fan_in, moments(parameter.detach())[:4]))
+            fans = parameter[0].numel(), parameter[:, 0].numel()
+            numbers.append((plain_name(name), fans, moments(parameter.detach())[:4]))
     return numbers
 
 
-def weight_facts(numbers: list[tuple[str, int, Tensor]]) -> list[WeightFact]:
+def weight_facts(numbers: list[tuple[str, tuple[int, int], Tensor]]) -> list[WeightFact]:
     if not numbers:
         return []
     read = torch.stack([tensor for _, _, tensor in numbers]).tolist()
     facts = []
-    for (name, fan_in, _), (mean, std, low, high) in zip(numbers, read, strict=True):
+    for (name, (fan_in, fan_out), _), (mean, std, low, high) in zip(numbers, read, strict=True):
         facts.append(
             WeightFact(
                 name=name,
                 layer=name.rpartition(".")[0],
                 fan_in=fan_in,
+                fan_out=fan_out,
                 mean=rounded_or_none(mean, 6),
                 std=0.0 if low == high else rounded_or_none(std, 6),
             )

@@ -18,7 +18,7 @@ from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.step_metrics import Readings, StepMetrics
-from cvtui.runlog.events import Log, Record, Steps
+from cvtui.runlog.events import GroupRates, Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
 from cvtui.text import rounded, rounded_or_none
@@ -119,13 +119,18 @@ class StepRecorder:
         """Probe of the first steps, for the doctor."""
         self.sources: list[FactSource] = []
         """Sources of facts; they are asked at each flush."""
-        self._handle = training.optimizer.register_step_pre_hook(self._take_norm)
+        # Several optimizers of a custom loop: the norm is that over all they hold.
+        self._optimizers = list(getattr(training, "optimizers", [training.optimizer]))
+        self._handles = [one.register_step_pre_hook(self._take_norm) for one in self._optimizers]
+        self._norms: dict[int, Tensor] = {}
+        self._groups: list[dict[str, float] | None] = []
         watch.begin(training.step)
 
     def close(self) -> None:
         """Remove all hooks. What was not flushed is not written."""
         self.watch.cancel()
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
         if self.probe is not None:
             self.probe.close()
 
@@ -146,7 +151,11 @@ class StepRecorder:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         with self._no_grad:
             norms = torch._foreach_norm(gradients) if gradients else ()
-            self._norm = torch.linalg.vector_norm(torch.stack(norms).float()) if norms else None
+            norm = torch.linalg.vector_norm(torch.stack(norms).float()) if norms else None
+            if len(self._optimizers) > 1 and norm is not None:
+                self._norms[id(optimizer)] = norm
+                norm = torch.linalg.vector_norm(torch.stack(list(self._norms.values())))
+            self._norm = norm
 
     def step(
         self,
@@ -156,13 +165,17 @@ class StepRecorder:
         logits: Tensor | None = None,
         labels: Tensor | None = None,
         accuracy: Tensor | float | None = None,
+        groups: dict[str, float] | None = None,
     ) -> None:
         """Record one step, already counted in `training.step`; nothing is read back from the device here.
 
-        loss: a scalar. logits and labels, or accuracy: the share that was right.
+        loss: a scalar. logits and labels, or accuracy: the share that was right. groups: rates by name of several
+        parameter groups.
         """
         self.watch.end()
         norm, self._norm = self._norm, None
+        self._norms.clear()
+        self._groups.append(groups)
         if logits is not None and labels is not None and isinstance(loss, Tensor):
             self._metrics.add(loss, norm, logits, labels)
         else:
@@ -186,6 +199,7 @@ class StepRecorder:
     def step_reduced(self, rate: float, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
         """Record a replayed step: scalars on the device (accuracy: of shape 1) that keep until the next flush."""
         self.watch.end()
+        self._groups.append(None)
         self._metrics.add_reduced(loss, norm, accuracy, images)
         if self.probe is not None:
             self.probe.step(loss, None)
@@ -217,8 +231,8 @@ class StepRecorder:
         readings = self._metrics.read()
         count, diverged = self._until_diverged(readings)
         self._sum_up(readings, count)
-        first, rates, seconds = self._first, self._rates, self._seconds
-        self._first, self._rates, self._seconds = first + len(rates), [], []
+        first, rates, seconds, groups = self._first, self._rates, self._seconds, self._groups
+        self._first, self._rates, self._seconds, self._groups = first + len(rates), [], [], []
         self.writer.write(
             Steps(
                 first=first,
@@ -226,6 +240,7 @@ class StepRecorder:
                 lr=[rounded(rate, 7) for rate in rates[:count]],
                 accuracy=[rounded_or_none(value, 6) for value in readings.accuracy[:count]],
                 grad_norm=[rounded_or_none(value, 6) for value in readings.grad_norm[:count]],
+                groups=_group_rates(groups[:count]),
                 seconds=[round(second, 5) for second in seconds[:count]],
                 not_finite=places_of(
                     {
@@ -285,3 +300,14 @@ class StepRecorder:
             sums.images += images
             sums.loss += mean * images  # one by one: the last bit must not tell how often the log was flushed
             sums.right += readings.accuracy[index] * images
+
+
+def _group_rates(steps: list[dict[str, float] | None]) -> list[GroupRates]:
+    """Return each group's rates over some steps; [] where there is one group alone."""
+    names = dict.fromkeys(name for step in steps if step for name in step)
+    found = []
+    for name in names:
+        lr = [None if step is None or name not in step else rounded(step[name], 7) for step in steps]
+        same = len(set(lr)) == 1
+        found.append(GroupRates(name=name, rate=lr[0]) if same else GroupRates(name=name, lr=lr))
+    return found

@@ -11,7 +11,7 @@ the mean square of what is left 60; count_nonzero 620, numpy's 17.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -101,6 +101,13 @@ def norm(tensor: Tensor) -> Tensor:
 def _norm(values: Tensor) -> Tensor:
     result: Tensor = torch.linalg.vector_norm(values)
     return result
+
+
+def norms_of(tensors: list[Tensor]) -> Sequence[Tensor]:
+    """2-norms over all values, in float32: one pass of one operation."""
+    if all(tensor.dtype == torch.float32 for tensor in tensors):
+        return torch._foreach_norm(tensors) if tensors else []
+    return [norm(tensor) for tensor in tensors]
 
 
 def all_finite(tensor: Tensor) -> Tensor:

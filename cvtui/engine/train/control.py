@@ -86,6 +86,9 @@ class ControlledRun(Protocol):
     def set_lr(self, value: float) -> float:
         """Set the learning rate from here on; return the one before."""
 
+    def set_group_lr(self, name: str, value: float) -> str:
+        """Set the rate of one parameter group; return the message for the log."""
+
     def save(self) -> str:
         """Write a checkpoint; return the message for the log."""
 
@@ -173,6 +176,8 @@ class Control:
                 return "resumed" if before else "not paused"
             case "set_lr":
                 assert command.value is not None
+                if command.group:
+                    return self.run.set_group_lr(command.group, command.value)
                 return f"rate {self.run.set_lr(command.value):.3g} → {command.value:.3g}"
             case "save":
                 return self.run.save()

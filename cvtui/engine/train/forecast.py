@@ -7,13 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.train.state import TrainingState, first_batch
 from cvtui.recipe.first_loss import first_loss
 from cvtui.recipe.memory_check import memory_need
+from cvtui.runlog.kinds import ACTIVATIONS, WEIGHTED
 from cvtui.text import rounded_or_none
+
+PREDICTED = frozenset((*WEIGHTED, *ACTIVATIONS))
 
 
 def forecast(training: TrainingState) -> dict[str, Any]:
@@ -32,14 +36,17 @@ def forecast(training: TrainingState) -> dict[str, Any]:
 
 
 def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]:
-    """Loss of the first batch with the present weights, and std of every watched layer's output.
+    """Loss of the first batch with the present weights, and std of every conv's, fc's and activation's output.
 
     The loss is None where it is not finite.
     """
     stds: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
-        def seen(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        def seen(_module: nn.Module, _inputs: Any, result: Any) -> None:
+            output = first_tensor(result)
+            if output is None or not output.is_floating_point() or not output.numel():
+                return
             large = output.numel() > WHOLE
             stds.setdefault(
                 name,
@@ -48,7 +55,11 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
 
         return seen
 
-    handles = [module.register_forward_hook(hook(name)) for name, (_, module) in watched_layers(training.model).items()]
+    handles = [
+        module.register_forward_hook(hook(name))
+        for name, (kind, module) in watched_layers(training.model).items()
+        if kind in PREDICTED
+    ]
     try:
         with untouched(training.model), torch.no_grad(), training.autocast():
             images = first_batch(training)

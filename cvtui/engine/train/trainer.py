@@ -203,6 +203,10 @@ class Trainer:
         t.schedule = t.schedule.moved_to(t.step, value)
         return before
 
+    def set_group_lr(self, name: str, value: float) -> str:
+        """Refuse the rate of one group: those of a recipe follow from its fields."""
+        return f"rate of {name} not set to {value:.3g}: a recipe's parts have shares of one rate"
+
     def save(self) -> str:
         """Write a checkpoint; return the message for the log."""
         return self.save_now("asked")

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cvtui.draw.blocks import resample, upright
+from cvtui.runlog.kinds import group_of
 from cvtui.text import clean, percent, significant
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import Histogram, Layer, LayerStats
     from cvtui.runlog.history import History
 
+GROUPS = ("weights", "activations", "norms", "attention", "other")
 Level = Literal["good", "warn", "bad", "none"]
 
 
@@ -40,39 +42,68 @@ class LayerRow:
     """None for a layer that is not watched, or before the first sample."""
     predicted_std: float | None
     health: Health
+    unseen: str = ""
+    """Why its output was not seen."""
+
+    @property
+    def group(self) -> str:
+        """weights, activations, norms, attention or other."""
+        return group_of(self.stats.kind if self.stats is not None else self.expression.partition("(")[0].lower())
+
+    @property
+    def searched(self) -> str:
+        """What the filter looks at, in small letters."""
+        kind = self.stats.kind if self.stats is not None else ""
+        state = {"warn": "check", "bad": "check bad"}.get(self.health.level, "unseen" if self.unseen else "")
+        return f"{self.name} {kind} {self.expression} {self.group} {state}".lower()
 
 
 def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow], int | None]:
     """Every layer of the run in order, and the step that the statistics are from (None: there are none yet).
 
-    They are the latest at or before `step`, or of all.
+    They are the latest at or before `step`, or of all. Further calls of a layer (`act#2`) and activations that are
+    functions (`bn1/relu`) follow the layer that they are named after.
     """
     run = history.run
     sampled = history.latest_layers if step is None else history.layers_at(step)
     stats = {} if sampled is None else {layer.name: layer for layer in sampled.layers}
+    unseen = {} if sampled is None else sampled.unseen
     predicted = predicted_stds(history)
     known: list[Layer] = [] if run is None else run.layers
     rows = []
+    after: dict[str, list[LayerStats]] = {}
+    names = {layer.name for layer in known}
+    for name in [name for name in stats if name not in names]:
+        base = name.partition("#")[0]
+        base = base if base in names else base.partition("/")[0]
+        if base in names:
+            after.setdefault(base, []).append(stats.pop(name))
     for layer in known:
-        layer_stats = stats.pop(layer.name, None)
-        std = predicted.get(layer.name)
-        rows.append(
-            LayerRow(
-                clean(layer.name), clean(layer.expression), layer.output, layer_stats, std, health(layer_stats, std)
-            )
-        )
-    for name, layer_stats in stats.items():  # a custom loop may log no layer table
-        rows.append(
-            LayerRow(
-                clean(name),
-                clean(layer_stats.kind),
-                [],
-                layer_stats,
-                predicted.get(name),
-                health(layer_stats, predicted.get(name)),
-            )
-        )
+        own, std, why = stats.pop(layer.name, None), predicted.get(layer.name), unseen.get(layer.name, "")
+        rows.append(_row(layer.name, layer.expression, layer.output, own, std, why))
+        rows += [_row(one.name, one.kind, [], one, None, "") for one in after.get(layer.name, ())]
+    for name, one in stats.items():  # a custom loop may log no layer table
+        rows.append(_row(name, one.kind, [], one, predicted.get(name), unseen.get(name, "")))
     return rows, None if sampled is None else sampled.step
+
+
+def _row(
+    name: str, expression: str, output: list[int], stats: LayerStats | None, std: float | None, why: str
+) -> LayerRow:
+    gauge = health(stats, std) if not why or (stats is not None and stats.mean is not None) else Health("none")
+    return LayerRow(clean(name), clean(expression), output, stats, std, gauge, clean(why))
+
+
+def filtered(rows: list[LayerRow], words: str, group: str = "") -> list[LayerRow]:
+    """Keep the rows of a group ("": all) that hold every word in name, kind, expression, group or health."""
+    asked = words.lower().split()
+    return [row for row in rows if (not group or row.group == group) and all(word in row.searched for word in asked)]
+
+
+def groups(rows: list[LayerRow]) -> list[str]:
+    """Return the groups that the rows are of, in a fixed order."""
+    there = {row.group for row in rows}
+    return [name for name in GROUPS if name in there]
 
 
 def predicted_stds(history: History) -> dict[str, float]:
@@ -89,7 +120,7 @@ def health(stats: LayerStats | None, predicted_std: float | None) -> Health:
     Limits: half of all channels dead is worth a look, four fifths are bad (in the first batches of healthy nets a third
     may be silent); of tanh or sigmoid outputs 30 and 50 % saturated. Worth a look, too: a std that is 30 times off the
     one predicted at the start, no gradient at all, and an update of more than a tenth of the weights in one step
-    (healthy ones are about 1e-3, and up to 0.07).
+    (healthy ones are about 1e-3, and up to 0.07; a norm's scales may begin at 0 and are left out).
     """
     if stats is None:
         return Health("none")
@@ -105,9 +136,9 @@ def _output_health(stats: LayerStats) -> Health | None:
     if stats.saturated is not None and stats.saturated >= 0.3:
         problem = f"{percent(stats.saturated, 0)} of its outputs are saturated"
         return Health("bad" if stats.saturated >= 0.5 else "warn", "saturated", problem)
-    if stats.std == 0:
+    if stats.std == 0 and stats.weight_norm != 0:  # a norm or a head that begins at 0 does so by design
         return Health("bad", "mean", "its output is the same for all images")
-    if stats.zeros is not None and stats.zeros >= 0.98:
+    if stats.zeros is not None and stats.zeros >= 0.98 and stats.weight_norm != 0:
         return Health("warn", "zeros", f"{percent(stats.zeros, 0)} of its outputs are 0")
     return None
 
@@ -115,7 +146,7 @@ def _output_health(stats: LayerStats) -> Health | None:
 def _weight_health(stats: LayerStats) -> Health | None:
     if stats.grad_norm is not None and stats.grad_norm == 0:
         return Health("warn", "gradient", "no gradient reaches its weights")
-    if stats.update_ratio is not None and stats.update_ratio > 0.1:
+    if stats.update_ratio is not None and stats.update_ratio > 0.1 and group_of(stats.kind) != "norms":
         size = f"{significant(stats.update_ratio, 2)} times their size"
         return Health("warn", "update", f"one step moves its weights by {size}")
     return None

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from textual import on
 from textual.app import ComposeResult
+from textual.widgets import Input
 
 from cvtui.text import count
-from cvtui.tui.panes.layer_rows import LayerRow, layer_rows
+from cvtui.tui.panes.layer_rows import LayerRow, filtered, groups, layer_rows
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.view_state import ViewState
@@ -21,9 +22,23 @@ if TYPE_CHECKING:
 class LayersPane(Pane):
     NAME = "layers"
     TITLE = "Layers"
+    DEFAULT_CSS = """
+    LayersPane {
+        & #layer-filter { display: none; height: 1; border: none; padding: 0; background: $panel; }
+        &.-filter #layer-filter { display: block; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[LayerRow] = []
+        self._group = ""
+        self._step: int | None = None
+        self._asked: int | None = None
 
     def compose(self) -> ComposeResult:
         yield LayersTable()
+        yield Input(placeholder="layer3 attention norms check", id="layer-filter", compact=True)
 
     def key(self, history: History, view: ViewState) -> object:
         steps = history.layer_steps
@@ -32,11 +47,57 @@ class LayersPane(Pane):
         return (id(history.run), len(steps), int(steps[-1]) if len(steps) else None, view.cursor)
 
     def draw(self, history: History, view: ViewState) -> None:
-        rows, self._step = layer_rows(history, view.cursor)
+        self._rows, self._step = layer_rows(history, view.cursor)
         self._asked = view.cursor
+        self._show()
+
+    def _show(self) -> None:
+        """Show the rows that the filter and the group leave; the cursor stays on its layer."""
         table = self.query_one(LayersTable)
+        name = table.row.name if table.row is not None else ""
+        rows = filtered(self._rows, self.query_one("#layer-filter", Input).value, self._group)
         table.set_rows(rows)
+        table.narrowed = self.is_narrowed
+        place = next((place for place, row in enumerate(rows) if row.name == name), table.cursor)
+        table.action_cursor(place - table.cursor)
         self._say(table.row)
+
+    @on(LayersTable.FilterAsked)
+    def _ask_filter(self, event: LayersTable.FilterAsked) -> None:
+        event.stop()
+        self.add_class("-filter")
+        self.query_one("#layer-filter", Input).focus()
+
+    @on(LayersTable.GroupAsked)
+    def _next_group(self, event: LayersTable.GroupAsked) -> None:
+        event.stop()
+        ways = ["", *groups(self._rows)]
+        self._group = ways[(ways.index(self._group) + 1) % len(ways)] if self._group in ways else ""
+        self._show()
+
+    @on(LayersTable.AllAsked)
+    def _all(self, event: LayersTable.AllAsked) -> None:
+        event.stop()
+        self._group = ""
+        self.query_one("#layer-filter", Input).value = ""
+        self.remove_class("-filter")
+        self._show()
+
+    @on(Input.Changed, "#layer-filter")
+    def _filter(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show()
+
+    @on(Input.Submitted, "#layer-filter")
+    def _filter_done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.set_class(bool(event.value), "-filter")
+        self.query_one(LayersTable).focus()
+
+    @property
+    def is_narrowed(self) -> bool:
+        """True where a filter or a group hides some layers."""
+        return len(self.query_one(LayersTable).rows) < len(self._rows)
 
     @on(LayersTable.Highlighted)
     def _moved(self, event: LayersTable.Highlighted) -> None:
@@ -51,8 +112,11 @@ class LayersPane(Pane):
                 when += f", the last sample before {count(self._asked)}"
         else:
             when = "no sample yet" if self._asked is None else f"no sample before step {count(self._asked)}"
-        if row is None or not row.health.problem:
-            rows = sorted(self.query_one(LayersTable).rows, key=lambda row: row.health.level != "bad")
+        if row is None or not (row.health.problem or row.unseen):
+            rows = sorted(self._rows, key=lambda row: row.health.level != "bad")
             row = next((row for row in rows if row.health.problem), None)
-        text = f"{row.name}: {row.health.problem} · " if row is not None else ""
+        text = f"{row.name}: {row.health.problem or row.unseen} · " if row is not None else ""
+        if self.is_narrowed:
+            shown = f"{count(len(self.query_one(LayersTable).rows))} of {count(len(self._rows))}"
+            text = f"{self._group + ' ' if self._group else ''}{shown} layers, esc: all · {text}"
         self.set_subtitle(text + when)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GLYPHS = {"good": "●", "warn": "▲", "bad": "✗", "none": "·"}
 BINS = 32
 """Of the histograms: more cells show no more."""
+_OF_OUTPUT = ("mean", "low", "high", "zeros", "saturated", "dead")
 _QUIET = ("expression", "output", "predicted", "low", "high")
 
 
@@ -71,6 +72,15 @@ class LayersTable(Grid[LayerRow]):
     class Opened(Message):
         """Request to open the layer under the cursor."""
 
+    class FilterAsked(Message):
+        """Request to type a filter."""
+
+    class GroupAsked(Message):
+        """Request to show the next group of layers alone."""
+
+    class AllAsked(Message):
+        """Request to show all layers again."""
+
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="health"),
         Column(key="name", title="layer", least=6, stretch=2),
@@ -90,6 +100,11 @@ class LayersTable(Grid[LayerRow]):
     TOGETHER = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Layer", show=False, tooltip="This layer over time"),
+        Binding(
+            "slash", "narrow('filter')", "Filter", key_display="/", tooltip="Show some layers: layer3 attention check"
+        ),
+        Binding("g", "narrow('group')", "Group", tooltip="Weights, activations, norms or attention alone; then all"),
+        Binding("escape", "narrow('all')", "All layers", show=False, tooltip="Show all layers again"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--negative", "grid--positive"}
     DEFAULT_CSS = """
@@ -103,6 +118,9 @@ class LayersTable(Grid[LayerRow]):
     }
     """
 
+    narrowed = False
+    """A filter or a group hides some layers."""
+
     @property
     def row(self) -> LayerRow | None:
         return self.rows[self.cursor] if self.rows else None
@@ -113,6 +131,14 @@ class LayersTable(Grid[LayerRow]):
 
     def action_open(self) -> None:
         self.post_message(self.Opened())
+
+    def action_narrow(self, how: str) -> None:
+        messages = {"filter": self.FilterAsked, "group": self.GroupAsked, "all": self.AllAsked}
+        self.post_message(messages[how]())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave esc to the view where all layers are shown."""
+        return not (action == "narrow" and parameters == ("all",)) or self.narrowed
 
     def _measure(self) -> None:
         self._asked = widths_of(self.rows)
@@ -145,10 +171,12 @@ class LayersTable(Grid[LayerRow]):
                 return size_text(row.output)
             case "predicted":
                 return "" if row.predicted_std is None else significant(row.predicted_std)
-        return "" if row.stats is None else CELLS[key](row.stats)
+        if row.stats is None or (row.stats.mean is None and row.unseen and key in _OF_OUTPUT):
+            return ""
+        return CELLS[key](row.stats)
 
     def _histogram(self, row: LayerRow) -> Cell:
         if row.stats is None or row.stats.histogram is None:
-            return Cell("")
+            return Cell(f"not seen: {row.unseen}" if row.unseen else "", "quiet")
         bars, left = strip(row.stats.histogram, self._wide["histogram"])
         return Cell(bars[:left], "negative", Cell(bars[left:], "positive"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on
@@ -46,10 +47,13 @@ class RateModal(Modal[float | None]):
     """
     )
 
-    def __init__(self, now: float, lr: float | None) -> None:
-        """`now`: the rate of the last step; `lr`: the recipe's, as a reminder."""
+    def __init__(self, now: float, lr: float | None, groups: Mapping[str, float] | None = None) -> None:
+        """`now`: the rate of the last step; `lr`: the recipe's, as a reminder; `groups`: rates of several, by name."""
         super().__init__()
         self.now = now
+        self.groups = groups or {}
+        self.group = ""
+        """The group that the new rate is for; "": all of them."""
         self._asked = lr
 
     def compose(self) -> ComposeResult:
@@ -62,6 +66,10 @@ class RateModal(Modal[float | None]):
             yield Static(
                 "What is left of the schedule is scaled to pass through the new rate.", classes="quiet", markup=False
             )
+            if self.groups:
+                rates = ", ".join(f"{clean(name)} {compact(rate)}" for name, rate in self.groups.items())
+                words = f"Groups: {rates}. A number alone scales all; NAME NUMBER sets one."
+                yield Static(words, classes="quiet", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Change", id="take", variant="primary", compact=True)
                 yield Button("Cancel", id="cancel", compact=True)
@@ -75,13 +83,16 @@ class RateModal(Modal[float | None]):
         if not text.strip():
             said.update(" ")
             return None
+        self.group = next((name for name in self.groups if text.strip().startswith(f"{name} ")), "")
+        now = self.groups[self.group] if self.group else self.now
         try:
-            value = parse_rate(text, self.now, "rate", may_be_0=True)
+            value = parse_rate(text.strip().removeprefix(self.group), now, "rate", may_be_0=True)
         except RequestError as error:
             said.update(f"✗ {error.message.removeprefix('rate: ')}")
             said.add_class("wrong")
             return None
-        said.update(f"{compact(self.now)} → {compact(value)}" + (": the weights stand still" if value == 0 else ""))
+        which = f"{clean(self.group)}: " if self.group else ""
+        said.update(f"{which}{compact(now)} → {compact(value)}" + (": the weights stand still" if value == 0 else ""))
         return value
 
     @on(Input.Changed)

@@ -74,10 +74,15 @@ class RunCommands:
         """Return True while a command has been sent and not applied."""
         return self._sent is not None
 
-    def send(self, command: Literal["pause", "resume", "set_lr", "save", "stop"], value: float | None = None) -> bool:
+    def send(
+        self,
+        command: Literal["pause", "resume", "set_lr", "save", "stop"],
+        value: float | None = None,
+        group: str = "",
+    ) -> bool:
         """Send a command and show it as pending. Return False if it could not be written."""
         try:
-            self._live.folder.send(Command(command=command, time=time.time(), value=value))
+            self._live.folder.send(Command(command=command, time=time.time(), value=value, group=group))
         except RequestError as error:
             self.refuse(error)
             return False
@@ -99,10 +104,11 @@ class RunCommands:
 
         def apply(value: float | None) -> None:
             if value is not None:
-                self.send("set_lr", value)
+                self.send("set_lr", value, modal.group)
 
         if now is not None:
-            self._live.app.push_screen(RateModal(now, lr), apply)
+            modal = RateModal(now, lr, self._live.history.group_rates)
+            self._live.app.push_screen(modal, apply)
 
     def stop(self) -> None:
         def apply(stop: bool | None) -> None:

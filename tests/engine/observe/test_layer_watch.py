@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.data.batching import batches
-from cvtui.engine.observe.layer_sample import DEAD_WINDOW, KINDS
+from cvtui.engine.observe.layer_sample import DEAD_WINDOW
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.watch_budget import FREE_SAMPLES, SHARE, START, WatchBudget
 from cvtui.engine.train.forecast import first_pass
@@ -221,10 +221,13 @@ def test_later_samples_keep_their_distance_in_time() -> None:
     assert watch.seconds > 0
 
 
-def test_the_kinds_are_those_that_a_net_can_hold() -> None:
+def test_the_kinds_of_a_net_expression_are_those_of_its_words() -> None:
     from cvtui.calc.net.nodes import ACTIVATIONS
+    from cvtui.engine.observe.layer_kinds import CLASSES
+    from cvtui.runlog.kinds import ACTIVATIONS as READ
 
-    assert set(KINDS.values()) == {"conv", "fc", *ACTIVATIONS}
+    assert {kind for _, kind in CLASSES} >= {"conv", "fc", *ACTIVATIONS}
+    assert set(READ) >= set(ACTIVATIONS)
 
 
 def test_the_foretold_spread_leaves_random_numbers_and_running_means_alone() -> None:

@@ -1,0 +1,172 @@
+"""Numbers that only some kinds of layers have: attention, recurrent gates, a batch norm's running statistics.
+
+All are computed on the layer's device from a few values (one image, one sequence) and read with the sample.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+QUERIES = 64
+"""Of an attention, of the first image: of more every n-th one is looked at."""
+ONE_TOKEN = 0.9
+"""A head looks at one token where the largest weight of its queries is above this on average."""
+SEQUENCE = 16
+"""Steps of the first sequence whose gates are computed once more."""
+OPEN = 0.97
+
+
+def attention_numbers(weights: Tensor) -> dict[str, Tensor]:
+    """Entropy in nats and share of heads that look at one token; weights: heads x queries x keys."""
+    weights = weights.float()
+    entropy = torch.special.entr(weights).sum(-1).mean()
+    return {"entropy": entropy, "one_token": (weights.amax(-1).mean(-1) > ONE_TOKEN).float().mean()}
+
+
+def weights_of(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, scale: float | None) -> Tensor:
+    """Return the first image's attention weights, heads x queries x keys, as scaled_dot_product_attention has them.
+
+    query, key: N x heads x tokens x depth. mask: as that function takes it.
+    """
+    whole = (*query.shape[:-1], key.shape[-2])
+    chosen = slice(None, None, max(1, math.ceil(query.shape[-2] / QUERIES)))
+    q, k = query[0].float()[:, chosen], key[0].float()
+    if len(k) != len(q):  # several query heads share a key head
+        k = k.repeat_interleave(len(q) // len(k), 0)
+    scores = q @ k.transpose(-2, -1) * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    if mask is not None:
+        mask = torch.broadcast_to(mask, whole)[0][:, chosen]
+        scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
+    if causal:
+        seen = torch.ones(whole[-2:], dtype=torch.bool, device=q.device).tril()[chosen]
+        scores = scores.masked_fill(~seen, -math.inf)
+    return scores.softmax(-1).nan_to_num_(0.0)
+
+
+_ATTENTION = (
+    "query", "key", "value", "embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias", "bias_k", "bias_v",
+    "add_zero_attn", "dropout_p", "out_proj_weight", "out_proj_bias", "training", "key_padding_mask", "need_weights",
+    "attn_mask", "use_separate_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "static_k", "static_v",
+    "average_attn_weights", "is_causal",
+)  # fmt: skip
+
+
+def multi_head_weights(args: Any, kwargs: Any) -> Tensor | None:
+    """Return the weights of a call of F.multi_head_attention_forward, for the first image; None where it adds keys."""
+    given = dict(zip(_ATTENTION, args, strict=False)) | kwargs
+    if given.get("bias_k") is not None or given.get("add_zero_attn") or given.get("static_k") is not None:
+        return None
+    query, key, heads = given["query"], given["key"], given["num_heads"]
+    if query.dim() == 3:
+        query, key = query[:, 0], key[:, 0]
+    size = query.shape[-1]
+    if given.get("use_separate_proj_weight"):
+        into = given["q_proj_weight"], given["k_proj_weight"]
+    else:
+        into = given["in_proj_weight"][:size], given["in_proj_weight"][size : 2 * size]
+    bias = given["in_proj_bias"]
+    q, k = (
+        nn.functional.linear(x.detach().float(), w.detach().float(), None if b is None else b.detach().float())
+        for x, w, b in zip(
+            (query, key), into, (None, None) if bias is None else (bias[:size], bias[size : 2 * size]), strict=True
+        )
+    )
+    mask, padding = given.get("attn_mask"), given.get("key_padding_mask")
+    if mask is not None and mask.dim() == 3:
+        mask = mask[:heads]
+    if mask is not None and mask.dtype == torch.bool:
+        mask = ~mask  # here True hides a token, there it shows one
+    if padding is not None:
+        padding = padding if padding.dim() == 1 else padding[0]
+        hidden = torch.zeros_like(padding, dtype=q.dtype)
+        hidden = hidden.masked_fill(padding, -math.inf) if padding.dtype == torch.bool else padding
+        if mask is not None and mask.dtype == torch.bool:
+            mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -math.inf)
+        mask = hidden if mask is None else mask + hidden
+    q, k = (x.reshape(len(x), heads, -1).transpose(0, 1)[None] for x in (q, k))
+    return weights_of(q, k, mask, bool(given.get("is_causal")) and mask is None, None)
+
+
+class RunningStatistics:
+    """A batch norm's running statistics before a training step: what the step adds tells the batch's own."""
+
+    def __init__(self, norm: Any) -> None:
+        self._mean, self._var = norm.running_mean.clone(), norm.running_var.clone()
+
+    def numbers(self, norm: Any) -> dict[str, Tensor]:
+        """Compare the running statistics with the batch's: how far off the mean is, the ratio of the spreads.
+
+        running_mean_off: root mean square over channels, in the batch's standard deviations. running_std_ratio: the
+        median channel's running standard deviation / the batch's.
+        """
+        mean, var = norm.running_mean, norm.running_var
+        share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
+        if isinstance(share, float) and not share:
+            return {}
+        batch_mean = (mean - (1 - share) * self._mean) / share
+        batch_var = ((var - (1 - share) * self._var) / share).clamp_min(0.0) + norm.eps
+        return {
+            "running_mean_off": ((mean - batch_mean).square() / batch_var).mean().sqrt(),
+            "running_std_ratio": ((var + norm.eps) / batch_var).median().sqrt(),
+        }
+
+
+def running_statistics(module: nn.Module) -> RunningStatistics | None:
+    """Return what to compare with after the forward pass; None for a norm that keeps or has no running statistics."""
+    norm: Any = module
+    if not norm.training or not norm.track_running_stats or norm.running_mean is None:
+        return None
+    return RunningStatistics(norm)
+
+
+def gates(module: nn.Module, inputs: Any) -> dict[str, Tensor]:
+    """Return how far each gate of an LSTM or GRU is open, 0..1, and the share of their values that are stuck.
+
+    Of its first layer, forward in time, over the first steps of the first sequence; {} where that can't be told.
+    """
+    rnn: Any = module
+    x = inputs[0] if inputs else None
+    if not isinstance(x, Tensor) or (isinstance(rnn, nn.LSTM) and rnn.proj_size) or not x.is_floating_point():
+        return {}
+    if x.dim() == 3:
+        x = x[0] if rnn.batch_first else x[:, 0]
+    state, cell = _state(rnn, inputs[1] if len(inputs) > 1 else None, x)
+    weights = [rnn.weight_ih_l0.detach(), rnn.weight_hh_l0.detach()]
+    biases = [rnn.bias_ih_l0.detach(), rnn.bias_hh_l0.detach()] if rnn.bias else [None, None]
+    before = nn.functional.linear(x[:SEQUENCE].detach().to(weights[0].dtype), weights[0], biases[0])
+    found = []
+    for now in before:
+        from_state = nn.functional.linear(state, weights[1], biases[1])
+        if isinstance(rnn, nn.LSTM):
+            i, f, g, o = (now + from_state).chunk(4)
+            i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
+            cell = f * cell + i * g.tanh()
+            state = o * cell.tanh()
+            found.append(torch.stack([i, f, o]))
+        else:
+            (r, z, n), (hr, hz, hn) = now.chunk(3), from_state.chunk(3)
+            r, z = (r + hr).sigmoid(), (z + hz).sigmoid()
+            state = (1 - z) * (n + r * hn).tanh() + z * state
+            found.append(torch.stack([r, z]))
+    if not found:
+        return {}
+    values = torch.stack(found).float()
+    names = ("input", "forget", "output") if isinstance(rnn, nn.LSTM) else ("reset", "update")
+    return {
+        **{f"gate:{name}": one for name, one in zip(names, values.mean((0, 2)), strict=True)},
+        "stuck_gates": ((values > OPEN) | (values < 1 - OPEN)).float().mean(),
+    }
+
+
+def _state(rnn: Any, given: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first layer's hidden state and cell of the first sequence, as given or 0."""
+    zeros = x.new_zeros(rnn.hidden_size, dtype=rnn.weight_hh_l0.dtype)
+    if given is None:
+        return zeros, zeros
+    parts = given if isinstance(given, tuple) else (given, None)
+    first = [zeros if part is None else (part[0, 0] if part.dim() == 3 else part[0]).detach() for part in parts]
+    return first[0], first[-1]

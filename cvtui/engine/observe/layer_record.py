@@ -1,0 +1,156 @@
+"""What a sampled step copied of its layers, and the record that is made of it when the log is flushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cvtui.engine.observe.gathered import BOUNDED, WIDTH, describe, distances, saturation, share
+from cvtui.engine.observe.statistics import answer_entropy
+from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
+from cvtui.runlog.nonfinite import words_of
+from cvtui.text import rounded
+
+GATE = "gate:"
+"""Begins the names of numbers that are gates."""
+
+
+@dataclass
+class LayerRows:
+    """What a step copied of one layer: gathered values, and exact numbers (scalars); all on its device."""
+
+    name: str
+    kind: str
+    output: Tensor | None = None
+    gradient: Tensor | None = None
+    before: Tensor | None = None
+    """Of the weights, before the update."""
+    weights: Tensor | None = None
+    """And after it, at the same places."""
+    numbers: dict[str, Tensor] = field(default_factory=dict)
+    """Exact: mean, grad_norm, weight_norm."""
+    alive: list[Tensor] = field(default_factory=list)
+    """Living channels in each of the last samples."""
+    sampled: int | None = None
+    update_sampled: int | None = None
+    described: bool = True
+    """Its weights and their gradient have histograms: not those of a norm, one number a channel."""
+
+    def rows(self) -> list[Tensor]:
+        """Return what is described: gathered values of the output, the gradient, the weights."""
+        rows = (self.output, *((self.gradient, self.weights) if self.described else ()))
+        return [row for row in rows if row is not None]
+
+    def notice(self, count: int) -> None:
+        """Take note that a tensor of so many values was gathered."""
+        if (one := share(count)) is not None:
+            self.sampled = max(one, self.sampled or 0)
+
+
+@dataclass
+class Pending:
+    """A sample that still lies on the device."""
+
+    step: int
+    layers: list[LayerRows]
+    answers: tuple[Tensor, int] | None
+    """Predicted class of each image, and the number of classes."""
+    unseen: dict[str, str] = field(default_factory=dict)
+    """Why the output of a layer was not seen."""
+
+
+def together(kind: str, output: LayerRows | None, learnt: LayerRows) -> LayerRows:
+    """Join what was seen of a layer's outputs and of its weights."""
+    if output is None:
+        learnt.kind = kind
+        return learnt
+    output.gradient, output.before, output.weights = learnt.gradient, learnt.before, learnt.weights
+    output.numbers |= learnt.numbers
+    output.sampled = max(output.sampled or 0, learnt.sampled or 0) or None
+    output.update_sampled, output.described = learnt.update_sampled, learnt.described
+    return output
+
+
+def record_of(pending: Pending, cost: float) -> LayersSampled:
+    """Make the record of a sample, read from its device now, in one go.
+
+    cost: the share of the time so far that watching has taken.
+    """
+    layers = pending.layers
+    rows = [row for layer in layers for row in layer.rows()]
+    pairs = [(one.before, one.weights) for one in layers if one.before is not None and one.weights is not None]
+    bounded = [saturation(one.output, one.kind) for one in layers if one.output is not None and one.kind in BOUNDED]
+    for layer in layers:
+        if layer.alive:  # the share of channels that lived in none of the last samples
+            layer.numbers["dead"] = 1.0 - torch.stack(layer.alive).any(0).float().mean()
+    exact = [number.reshape(1) for layer in layers for number in layer.numbers.values()]
+    exact += [] if pending.answers is None else [answer_entropy(*pending.answers).reshape(1)]
+    parts = [describe(rows).flatten(), distances(pairs), *bounded, *exact]
+    numbers = iter(torch.cat([part.float().to(parts[0].device) for part in parts]).tolist())
+
+    def take(count: int) -> list[float]:
+        return list(islice(numbers, count))
+
+    found = _Readings(
+        iter([take(WIDTH) for _ in rows]), iter(take(len(pairs))), iter([take(2) for _ in bounded]), numbers
+    )
+    stats = [found.layer(layer) for layer in layers]
+    answers = None if pending.answers is None else rounded(next(numbers), 6)
+    answers = answers if answers == answers else None
+    cost = round(cost, 5)
+    return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=cost, unseen=pending.unseen)
+
+
+@dataclass
+class _Readings:
+    """Numbers of a sample, each kind in the order of its layers."""
+
+    rows: Iterator[list[float]]
+    ratios: Iterator[float]
+    bounded: Iterator[list[float]]
+    exact: Iterator[float]
+
+    def layer(self, layer: LayerRows) -> LayerStats:
+        fields: dict[str, float | None] = dict.fromkeys(("mean", "std", "min", "max", "zeros"))
+        histograms: dict[str, Any] = {}
+        if layer.output is not None:
+            row = next(self.rows)
+            fields.update(zip(fields, row[:5], strict=True))
+            histograms["histogram"] = _histogram(row)
+        if layer.gradient is not None:
+            row = next(self.rows)
+            fields["grad_zeros"] = row[4]
+            histograms["grad_histogram"] = _histogram(row)
+        if layer.weights is not None:
+            if layer.described:
+                row = next(self.rows)
+                fields["weight_mean"], fields["weight_std"] = row[:2]
+                histograms["weight_histogram"] = _histogram(row)
+            if layer.before is not None:
+                fields["update_ratio"] = next(self.ratios)
+        if layer.output is not None and layer.kind in BOUNDED:
+            fields["saturated"], fields["pinned"] = next(self.bounded)
+        fields.update(zip(layer.numbers, self.exact, strict=False))
+        gates = {name.removeprefix(GATE): fields.pop(name) for name in list(fields) if name.startswith(GATE)}
+        told: dict[str, Any] = {name: None if value is None else rounded(value, 6) for name, value in fields.items()}
+        return LayerStats(
+            name=layer.name,
+            kind=layer.kind,
+            sampled=layer.sampled,
+            update_sampled=layer.update_sampled if "update_ratio" in told else None,
+            not_finite=words_of({name: value for name, value in told.items() if value is not None}),
+            gates={name: rounded(value, 6) for name, value in gates.items() if value is not None},
+            **told,
+            **histograms,
+        )
+
+
+def _histogram(row: Sequence[float]) -> Histogram | None:
+    """Histogram of a described row; None where no value is finite."""
+    low, high = row[5:7]
+    return Histogram(rounded(low, 6), rounded(high, 6), [int(count) for count in row[7:]]) if low == low else None
