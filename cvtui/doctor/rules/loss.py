@@ -211,8 +211,7 @@ def wrong_kind(obs: Observations) -> RuleResult | None:
 
 def _wrong(kind: str, what: str, note: bool) -> RuleResult:
     return RuleResult(
-        f"The loss ({kind}) measures how far a quantity is off, and is given {what}: a cross-entropy is made "
-        "for them.",
+        f"The loss ({kind}) measures how far a quantity is off, and is given {what}: a cross-entropy is made for them.",
         step=0,
         evidence=f"loss: {kind}",
         severity="note" if note else None,

@@ -165,7 +165,7 @@ def test_no_bit_of_the_training_changes_and_nothing_stays_on_pytorchs_stack(tmp_
             optimizer.step()
             if watched:
                 run.step(loss=value)
-                assert _get_current_function_mode_stack() == []  # type: ignore[no-untyped-call]
+                assert _get_current_function_mode_stack() == []
         if watched:
             run.__exit__(None, None, None)
         return torch.cat([p.detach().flatten() for p in model.parameters()])
@@ -186,7 +186,7 @@ def test_a_mode_of_the_loops_own_that_is_open_across_the_step_is_left_on(tmp_pat
                 optimizer.step()
                 run.step(loss=value)
                 assert torch.zeros(1).device.type == "cpu"
-    assert _get_current_function_mode_stack() == []  # type: ignore[no-untyped-call]
+    assert _get_current_function_mode_stack() == []
 
 
 class Listed(nn.Module):

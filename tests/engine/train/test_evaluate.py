@@ -40,7 +40,7 @@ class Largest(TorchDispatchMode):
 
     values = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         self.values = max([self.values, *(one.numel() for one in tree_leaves(made) if isinstance(one, torch.Tensor))])
         return made
