@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from cvtui.doctor import Doctor, catalogue
@@ -60,8 +61,6 @@ def recipe(known: dict[str, Any] | None = None, **fields: Any) -> list[Record]:
 
 def predicted(init: str, shares: list[float], net: str = "[fc50-relu]*6-fc") -> list[Record]:
     """Make a run whose first batch spread by these numbers at its ReLUs."""
-    import msgspec
-
     run = started(own=False, init=init, net=net)
     spread = {f"relu{place}": share for place, share in enumerate(shares, 1)}
     run = msgspec.structs.replace(run, prediction={"activation_std": spread})
@@ -103,7 +102,11 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     ),
     "F20": lambda: own(overlap=10, overlap_pairs=[[3, 4]]),
     "F21": lambda: own(neighbours_validation=0.1),
-    "F22": lambda: own(batch_size=2, batch_sizes=[2] * 10, modules=modules("Conv2d", "BatchNorm2d", "ReLU", "Linear")),
+    "F22": lambda: story(
+        known=facts(batch_size=2, batch_sizes=[2] * 10, modules=modules("Conv2d", "BatchNorm2d", "ReLU", "Linear")),
+        loss=flat,
+        epochs=(epoch(1, 0.12, 0.1),),
+    ),
     "F23": lambda: own(mode_losses=[[90, 0.5, 3.0], [120, 0.4, 3.5]], modules=modules("Conv2d", "BatchNorm2d")),
     "F24": lambda: own(label_counts=[910] + [10] * 9),
     "F25": lambda: own(stale_gradient=1.3),
@@ -204,6 +207,22 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
     ),
     "a backbone frozen on purpose": lambda: own(frozen=["a.weight", "a.bias"]),
     "a backbone left out, under no_grad": lambda: own(left_out=["a.weight"], no_gradient=["a.bias", "a.weight"]),
+    "fine-tuning in batches of four": lambda: story(
+        known=facts(batch_size=4, batch_sizes=[4] * 10, modules=modules("Conv2d", "BatchNorm2d", "ReLU", "Linear")),
+        run=started(lr=0.01, optimizer="sgd"),
+        epochs=(epoch(1, 0.85, 0.93), epoch(2, 0.9, 0.98)),
+    ),
+    "two hundred steps of one image": lambda: story(
+        known=facts(batch_size=1, batch_sizes=[1] * 10),
+        run=msgspec.structs.replace(started(), total_steps=0),
+        loss=lambda s: flat(s) if s < 220 else learning(s - 220),
+        look=lambda s: sample(s, answers=0.0 if s < 220 else 2.2),
+        epochs=(),
+    ),
+    "the most negative likelihood": lambda: story(
+        known=facts(first_loss=-0.1, loss_kind="nll", loss_given=["linear"], given_log_sums=[0.0, 0.0]),
+        loss=lambda s: -0.1 - s / 300,
+    ),
     "a short run": lambda: story(steps=40, epochs=(epoch(1, 0.5, 0.5),)),
     "not yet ended": lambda: story(ended=False),
 }

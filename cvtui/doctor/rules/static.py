@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from cvtui.doctor.catalogue import TYPICAL_RATES
+from cvtui.doctor.learning import falls, learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, short, some
 
@@ -321,7 +322,7 @@ def _larger(obs: Observations, batch: int) -> dict[str, float]:
     return {"batch_size": 16, "lr": short(min(rate * 16 / batch, usual))}
 
 
-@rule("F22", "facts")
+@rule("F22", "facts", "steps", "epochs")
 def tiny_batch(obs: Observations) -> RuleResult | None:
     batch = obs.batch_size
     if not obs.batch_norm or not batch or not (obs.facts.training_mode is not False):
@@ -333,6 +334,8 @@ def tiny_batch(obs: Observations) -> RuleResult | None:
             threshold=limit("F22", "batch"),
             evidence=f"batch size {batch} with batch norm",
             cure={} if obs.own_loop else _larger(obs, batch),
+            # Fine-tuning in batches of four is the most copied recipe, and works: it must fail first.
+            severity="note" if obs.own_loop and (not obs.epochs or learns(obs) or falls(obs)) else None,
         )
     train = obs.facts.train
     if train and train % batch == 1 and not obs.own_loop:

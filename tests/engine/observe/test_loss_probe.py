@@ -99,7 +99,9 @@ FAULTY: dict[str, tuple[str, list[nn.Module], int, Loss, int]] = {
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_head_that_does_not_fit_its_loss_is_named_with_readmes_lines_alone(tmp_path: Path, name: str) -> None:
     fault, head, outputs, loss, classes = FAULTY[name]
-    told = {"classes": ["a", "b", "c"]} if name == "log-cosh" else {}  # by hand: nothing shows what it is taken of
+    told: dict[str, Any] = (
+        {"classes": ["a", "b", "c"]} if name == "log-cosh" else {}
+    )  # by hand: nothing shows what it is taken of
     for place, detach in enumerate((False, True)):
         model = net(*head, outputs=outputs)
         facts, said = looped(tmp_path / str(place), model, loss, classes, detach=detach, **told)
