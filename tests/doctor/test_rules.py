@@ -214,7 +214,8 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
     ),
     "two hundred steps of one image": lambda: story(
         known=facts(batch_size=1, batch_sizes=[1] * 10),
-        run=msgspec.structs.replace(started(), total_steps=0),
+        run=msgspec.structs.replace(started(lr=8e-4), total_steps=0),
+        rate=lambda _: 8e-4,
         loss=lambda s: flat(s) if s < 220 else learning(s - 220),
         look=lambda s: sample(s, answers=0.0 if s < 220 else 2.2),
         epochs=(),
