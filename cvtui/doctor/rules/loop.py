@@ -22,8 +22,8 @@ def never_stepped(obs: Observations) -> RuleResult | None:
 @rule("F45", "facts")
 def python_list(obs: Observations) -> RuleResult | None:
     names = obs.facts.unlisted
-    if not names:
-        return None
+    if not names or not obs.facts.foreign_leaves:
+        return None  # (a teacher is hidden in a list on purpose: the loss's gradient does not reach it)
     return RuleResult(
         f"{some(names)} {'are' if len(names) > 1 else 'is'} kept in a plain Python list or dict, where PyTorch does "
         "not find layers: they are not among model.parameters(), and stay as they were drawn.",

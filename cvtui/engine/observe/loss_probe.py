@@ -35,7 +35,7 @@ class LossProbe:
     def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         self.model = model
         self.optimizers = optimizers
-        self._calls: LossCalls | None = None if may_compile() else LossCalls()
+        self._calls: LossCalls | None = LossCalls()
         self._read = LossRead()
         self._terms: dict[str, Any] = {}
         self._called: list[LossCall] = []
@@ -53,6 +53,9 @@ class LossProbe:
     # ------------------------------------------------------------------ in the steps
 
     def before_forward(self) -> None:
+        if self._calls is not None and may_compile():
+            self._calls.end()  # dynamo would trace the mode, and compile again once it is off
+            self._calls = None
         if self._calls is not None:
             self._calls.begin()
 

@@ -21,6 +21,12 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 SIZE, CLASSES = 6, 3
 
 
+@pytest.fixture(autouse=True)
+def _nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the calls be seen, although another test of this process may have compiled a model."""
+    monkeypatch.setattr("cvtui.engine.observe.loss_probe.may_compile", lambda: False)
+
+
 def net(*head: nn.Module, outputs: int = CLASSES) -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(SIZE, 16), nn.ReLU(), nn.Linear(16, outputs), *head)
@@ -106,6 +112,19 @@ def test_a_head_that_does_not_fit_its_loss_is_named_with_readmes_lines_alone(tmp
         model = net(*head, outputs=outputs)
         facts, said = looped(tmp_path / str(place), model, loss, classes, detach=detach, **told)
         assert said[:1] == [fault], (said, facts.loss_kind, facts.loss_given, facts.given_range)
+
+
+@pytest.mark.parametrize(
+    "name", ["softmax over one", "sigmoids, cross_entropy", "nll_loss of probabilities", "flipped"]
+)
+def test_where_something_was_compiled_no_mode_is_used_and_the_graph_tells(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvtui.engine.observe.loss_probe.may_compile", lambda: True)
+    fault, head, outputs, loss, classes = FAULTY[name]
+    facts, said = looped(tmp_path, net(*head, outputs=outputs), loss, classes)
+    assert said[:1] == [fault]
+    assert facts.loss_calls == []
 
 
 HEALTHY: dict[str, tuple[list[nn.Module], int, Loss, int]] = {
@@ -213,6 +232,24 @@ def test_layers_in_a_list_are_named(tmp_path: Path) -> None:
     facts, said = looped(tmp_path, Listed(), F.cross_entropy)
     assert (facts.unlisted, facts.foreign_leaves) == (["blocks[0]", "blocks[1]"], 4)
     assert said[0] == "F45"
+
+
+class Taught(nn.Module):
+    """Hides a teacher in a list on purpose, so that nothing trains it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(SIZE, 8), nn.Linear(8, CLASSES)
+        self.teacher = [nn.Linear(SIZE, CLASSES)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.first(x).relu()) + 0.1 * self.teacher[0](x).detach()
+
+
+def test_a_teacher_hidden_in_a_list_raises_no_alarm(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    facts, said = looped(tmp_path, Taught(), F.cross_entropy)
+    assert (facts.unlisted, facts.foreign_leaves, said) == (["teacher[0]"], 0, [])
 
 
 def test_an_optimizer_that_is_never_asked_is_told(tmp_path: Path) -> None:
