@@ -87,6 +87,10 @@ def in_evaluation(log: SecondReader, parts: Said, said: Said) -> None:
         need(number(parts["step"]) == said["step"], "the step")
 
 
+def validated_in_training(log: SecondReader, _parts: Said, _said: Said) -> None:
+    need(log.facts["validation_mode"] is True, "it was validated in evaluation mode")
+
+
 def apart(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["apart"], 100 * log.facts["evaluations_differ"])
 

@@ -224,6 +224,22 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
         known=facts(first_loss=-0.1, loss_kind="nll", loss_given=["linear"], given_log_sums=[0.0, 0.0]),
         loss=lambda s: -0.1 - s / 300,
     ),
+    "several labels an image": lambda: own(
+        first_loss=0.695,
+        cross_entropy=None,
+        loss_kind="binary cross-entropy with logits",
+        loss_terms=["binary cross-entropy"],
+        loss_wants="logits",
+        loss_given=["linear"],
+        target_kind="several a row",
+        target_range=[0.0, 1.0],
+    ),
+    "a net that was trained before": lambda: story(
+        known=facts(first_loss=0.2, cross_entropy=0.2, loss_kind="cross-entropy", loss_given=["linear"]),
+        loss=lambda s: 0.2 / (1 + s / 100),
+        accuracy=lambda _: 0.95,
+    ),
+    "one layer that begins at zero": lambda: own(weights=weights(0.0)[:1]),
     "a short run": lambda: story(steps=40, epochs=(epoch(1, 0.5, 0.5),)),
     "not yet ended": lambda: story(ended=False),
 }

@@ -55,7 +55,15 @@ def trained_in_eval(obs: Observations) -> RuleResult | None:
 
 @rule("F47", "facts")
 def dropout_alive(obs: Observations) -> RuleResult | None:
-    apart = obs.facts.evaluations_differ
+    apart, facts = obs.facts.evaluations_differ, obs.facts
+    if facts.validation_mode is True and any("Dropout" in m.kind and m.options.get("p") for m in facts.modules):
+        return RuleResult(
+            "The model is validated in training mode: dropout goes on dropping.",
+            step=max(facts.step, 0),
+            value=1,
+            evidence="model.training is True in a pass without gradients",
+            advice="Call model.eval() before the validation, and model.train() after it.",
+        )
     if apart is None or apart <= limit("F47", "apart"):
         return None
     return RuleResult(

@@ -97,7 +97,7 @@ def wrong_outputs(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F11", "facts")
+@rule("F11", "facts", "steps", "epochs")
 def not_normalised(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     mean, std = facts.input_mean, facts.input_std
@@ -116,7 +116,7 @@ def not_normalised(obs: Observations) -> RuleResult | None:
         value=abs(mean) if far else std if wide else None,
         threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low") if wide else None,
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
-        severity="note" if obs.norm_first and abs(mean) < limit("F11", "spreads") * std else None,
+        severity="note" if obs.norm_first and (abs(mean) < limit("F11", "spreads") * std or learns(obs)) else None,
         sure=0.9,
         cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
@@ -218,7 +218,7 @@ def summed_loss(obs: Observations) -> RuleResult | None:
 def zero_weights(obs: Observations) -> RuleResult | None:
     weights = [w for w in obs.facts.weights if not _is_table(w.name)]
     zero = [w for w in weights if w.std == 0 and w.mean == 0]
-    if not zero or (len(weights) > 1 and zero == weights[-1:]):  # a last layer of zeros is a known good way to begin
+    if not zero or zero == weights[-1:]:  # a last layer of zeros is a known good way to begin, and an only one too
         return None
     alone = len(zero) < 0.5 * len(weights)
     return RuleResult(
