@@ -236,6 +236,9 @@ class Observations:
         name = str(self.recipe.get("loss", self.facts.loss))
         if name:
             return name.startswith("cross-entropy")
+        if self.facts.loss_kind and self.facts.loss_kind != "nll":
+            alone = self.facts.outputs == 1 and self.facts.loss_kind.startswith("binary")
+            return alone or self.facts.loss_kind.startswith("cross-entropy")
         if self.other_objective:
             return False
         first, expected = self.facts.first_loss, self.facts.cross_entropy

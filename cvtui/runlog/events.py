@@ -307,6 +307,34 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     null where it came without a graph."""
     loss_reduction: str = ""
     """mean, sum or none, where all terms have one."""
+    loss_kind: str = ""
+    """Which loss it is, by its graph: cross-entropy, cross-entropy of probabilities, nll, binary cross-entropy, …"""
+    loss_wants: str = ""
+    """What such a loss must be given: logits, log-probabilities, probabilities or numbers."""
+    loss_given: list[str] | None = None
+    """What it is given: the operations from the loss back to the last layer with weights; null: not known."""
+    loss_sign: int = 0
+    """-1: the negative of a loss of PyTorch's is minimised; 0: not known."""
+    loss_calls: list[str] = []
+    """Functions of PyTorch that were called as a loss in the first step."""
+    loss_value: str = ""
+    """Name of the loss that costs just as much as the first, for these outputs and labels; with a "-" its negative."""
+    softmax_over: list[list[int]] = []
+    """[dimension, its size, dimensions, size of the first] of each softmax between the loss and the last layer."""
+    given_range: list[float] = []
+    """[lowest, highest] of what the loss was given in the first step, before it was clamped."""
+    given_sums: list[float] = []
+    """[lowest, highest] sum of a row of that."""
+    given_log_sums: list[float] = []
+    """The same of log(sum(exp)): 0 for log-probabilities."""
+    target_kind: str = ""
+    """What the loss was called with as the truth: whole numbers, numbers, one-hot, several a row, shares."""
+    target_range: list[float] = []
+    """[lowest, highest] of that."""
+    output_gradient: float | None = None
+    """Largest gradient of the loss by one of the model's outputs, in the first step."""
+    labels_from: str = ""
+    """gradient: the labels of the first batches were read from the gradient at the outputs; "": the loop told them."""
     first_loss: float | None = None
     """Loss of the first batch, as the training loop computed it."""
     cross_entropy: float | None = None
@@ -349,6 +377,16 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Largest share that gradients left over from the step before had in size when a new backward pass came."""
     rates: list[list[float]] = []
     """The planned learning rate: [step, rate] at some 200 places over the run."""
+    updates: int | None = None
+    """0: the optimiser made none in all the steps up to then."""
+    unlisted: list[str] = []
+    """Layers in a plain Python list or dict, whose parameters nothing holds (at most 20)."""
+    foreign_leaves: int | None = None
+    """Parameters in the loss's graph that neither the model nor the optimiser holds."""
+    eval_step: int | None = None
+    """The first step that was trained in evaluation mode."""
+    evaluations_differ: float | None = None
+    """How far two evaluations of the same images lay apart, as a share of the outputs' standard deviation."""
     training_mode: bool | None = None
     """True if the model was in training mode while it was trained."""
     validation_mode: bool | None = None

@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.doctor import second_check_up, second_checks, second_evidence, second_facts
+from tests.doctor import second_check_up, second_checks, second_evidence, second_facts, second_loss
 from tests.doctor.second_log import PATTERNS, Said, SecondReader, Untrue, number
 
 PLACES = {
-    "sentences": (second_checks, second_facts),
-    "evidence": (second_evidence, second_facts),
+    "sentences": (second_checks, second_facts, second_loss),
+    "evidence": (second_evidence, second_facts, second_loss),
     "answers": (second_check_up,),
 }
 NOT_THERE = (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, StopIteration)

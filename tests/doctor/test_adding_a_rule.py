@@ -13,7 +13,7 @@ import cvtui
 
 RUN = Path(__file__).resolve().parent.parent / "recordings" / "digits"
 ENTRY = """
-[F38]
+[X01]
 name = "short run"
 kind = "heuristic"
 severity = "note"
@@ -31,10 +31,10 @@ from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, rule
 
 
-@rule("F38", "epochs", "end")
+@rule("X01", "epochs", "end")
 def short_run(obs: Observations) -> RuleResult | None:
     """Find a run that ended after fewer epochs than the limit."""
-    count, least = len(obs.epochs), limit("F38", "epochs")
+    count, least = len(obs.epochs), limit("X01", "epochs")
     if obs.end is None or count >= least:
         return None
     sentence = f"The run ended after {count} epochs."
@@ -62,12 +62,12 @@ def test_a_rule_is_an_entry_of_the_catalogue_and_a_function_in_a_file(tmp_path: 
     source = Path(cvtui.__file__).resolve().parent
     package = shutil.copytree(source, tmp_path / "cvtui", ignore=shutil.ignore_patterns("__pycache__"))
     before = findings(tmp_path, run)
-    assert "F38" not in before
+    assert "X01" not in before
     with open(package / "doctor" / "catalogue.toml", "a", encoding="utf-8") as catalogue:
         catalogue.write(ENTRY)
     (package / "doctor" / "rules" / "short_run.py").write_text(RULE, encoding="utf-8")
     after = findings(tmp_path, run)
-    assert set(after) == {*before, "F38"}
-    found = after["F38"]
+    assert set(after) == {*before, "X01"}
+    found = after["X01"]
     assert found["sentence"] == "The run ended after 6 epochs."
     assert (found["name"], found["severity"], found["threshold"]) == ("short run", "note", 10)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from cvtui.doctor import Doctor, catalogue
@@ -60,8 +61,6 @@ def recipe(known: dict[str, Any] | None = None, **fields: Any) -> list[Record]:
 
 def predicted(init: str, shares: list[float], net: str = "[fc50-relu]*6-fc") -> list[Record]:
     """Make a run whose first batch spread by these numbers at its ReLUs."""
-    import msgspec
-
     run = started(own=False, init=init, net=net)
     spread = {f"relu{place}": share for place, share in enumerate(shares, 1)}
     run = msgspec.structs.replace(run, prediction={"activation_std": spread})
@@ -103,7 +102,11 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     ),
     "F20": lambda: own(overlap=10, overlap_pairs=[[3, 4]]),
     "F21": lambda: own(neighbours_validation=0.1),
-    "F22": lambda: own(batch_size=2, batch_sizes=[2] * 10, modules=modules("Conv2d", "BatchNorm2d", "ReLU", "Linear")),
+    "F22": lambda: story(
+        known=facts(batch_size=2, batch_sizes=[2] * 10, modules=modules("Conv2d", "BatchNorm2d", "ReLU", "Linear")),
+        loss=flat,
+        epochs=(epoch(1, 0.12, 0.1),),
+    ),
     "F23": lambda: own(mode_losses=[[90, 0.5, 3.0], [120, 0.4, 3.5]], modules=modules("Conv2d", "BatchNorm2d")),
     "F24": lambda: own(label_counts=[910] + [10] * 9),
     "F25": lambda: own(stale_gradient=1.3),
@@ -126,6 +129,30 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F37": lambda: story(
         loss=lambda _: 0.7 * GUESS, look=lambda s: sample(s, answers=0.0), epochs=(epoch(1, 0.1, 0.1),)
     ),
+    "F38": lambda: own(softmax_over=[[1, 1, 2, 64]], loss_given=["softmax", "linear"], outputs=1, output_gradient=0.0),
+    "F39": lambda: own(
+        loss_kind="cross-entropy of probabilities",
+        loss_wants="probabilities",
+        loss_given=["sigmoid", "linear"],
+        given_range=[0.3, 0.7],
+        given_sums=[4.5, 5.5],
+    ),
+    "F40": lambda: own(
+        loss_kind="nll",
+        loss_wants="log-probabilities",
+        loss_given=["softmax", "linear"],
+        given_range=[0.05, 0.2],
+        given_sums=[1.0, 1.0],
+        given_log_sums=[2.4, 2.4],
+    ),
+    "F41": lambda: own(outputs=1, loss_kind="binary cross-entropy", loss_given=["sigmoid", "linear"]),
+    "F42": lambda: own(loss_kind="cross-entropy", loss_wants="logits", loss_given=["dropout", "linear"]),
+    "F43": lambda: own(loss_kind="poisson", loss_wants="numbers", loss_given=["linear"], target_kind="one-hot"),
+    "F44": lambda: own(updates=0, step=64),
+    "F45": lambda: own(unlisted=["blocks[0]", "blocks[1]"], foreign_leaves=4),
+    "F46": lambda: own(training_mode=False, modules=modules("Conv2d", "BatchNorm2d", "Linear")),
+    "F47": lambda: own(evaluations_differ=0.8),
+    "F48": lambda: own(softmax_over=[[0, 64, 2, 64]], loss_given=["softmax", "linear"]),
     "L01": lambda: predicted("xavier", [0.6, 0.42, 0.3, 0.21, 0.15, 0.1]),
     "L02": lambda: predicted("normal(0.01)", [0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6]),
     "L03": lambda: own(input_min=0.0, input_mean=0.4, input_std=0.3),
@@ -180,6 +207,39 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
     ),
     "a backbone frozen on purpose": lambda: own(frozen=["a.weight", "a.bias"]),
     "a backbone left out, under no_grad": lambda: own(left_out=["a.weight"], no_gradient=["a.bias", "a.weight"]),
+    "fine-tuning in batches of four": lambda: story(
+        known=facts(batch_size=4, batch_sizes=[4] * 10, modules=modules("Conv2d", "BatchNorm2d", "ReLU", "Linear")),
+        run=started(lr=0.01, optimizer="sgd"),
+        epochs=(epoch(1, 0.85, 0.93), epoch(2, 0.9, 0.98)),
+    ),
+    "two hundred steps of one image": lambda: story(
+        known=facts(batch_size=1, batch_sizes=[1] * 10),
+        run=msgspec.structs.replace(started(lr=8e-4), total_steps=0),
+        rate=lambda _: 8e-4,
+        loss=lambda s: flat(s) if s < 220 else learning(s - 220),
+        look=lambda s: sample(s, answers=0.0 if s < 220 else 2.2),
+        epochs=(),
+    ),
+    "the most negative likelihood": lambda: story(
+        known=facts(first_loss=-0.1, loss_kind="nll", loss_given=["linear"], given_log_sums=[0.0, 0.0]),
+        loss=lambda s: -0.1 - s / 300,
+    ),
+    "several labels an image": lambda: own(
+        first_loss=0.695,
+        cross_entropy=None,
+        loss_kind="binary cross-entropy with logits",
+        loss_terms=["binary cross-entropy"],
+        loss_wants="logits",
+        loss_given=["linear"],
+        target_kind="several a row",
+        target_range=[0.0, 1.0],
+    ),
+    "a net that was trained before": lambda: story(
+        known=facts(first_loss=0.2, cross_entropy=0.2, loss_kind="cross-entropy", loss_given=["linear"]),
+        loss=lambda s: 0.2 / (1 + s / 100),
+        accuracy=lambda _: 0.95,
+    ),
+    "one layer that begins at zero": lambda: own(weights=weights(0.0)[:1]),
     "a short run": lambda: story(steps=40, epochs=(epoch(1, 0.5, 0.5),)),
     "not yet ended": lambda: story(ended=False),
 }

@@ -54,7 +54,7 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
             threshold=0,
             evidence=f"first loss {first:.3g}, cross-entropy {expected:.3g}",
         )
-    if obs.first_step or obs.negative_step is None or obs.classes < 2:
+    if obs.first_step or obs.negative_step is None or obs.classes < 2 or not _may_be_flipped(obs):
         return None
     if obs.negative_step > 0 and obs.own_loop:
         return None  # it began above 0: what was subtracted later may be meant
@@ -69,6 +69,14 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
         evidence=f"loss {obs.negative_loss:.3g} at step {obs.negative_step:,}",
         sure=0.95,
     )
+
+
+def _may_be_flipped(obs: Observations) -> bool:
+    """Return False where the loss is known, and its sign is as it should be: other things take it below 0."""
+    facts = obs.facts
+    if facts.loss_given is None:
+        return True
+    return facts.loss_sign < 0 or facts.loss_value.startswith("-")
 
 
 @rule("F25", "facts")

@@ -8,6 +8,7 @@ from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.loop import has_modes
 from cvtui.doctor.rules.speed import too_fast, too_slow
 from cvtui.doctor.rules.symptoms import not_learning
 from cvtui.runlog.events import EpochDone
@@ -22,15 +23,7 @@ def beyond(obs: Observations, share: float) -> float:
 @rule("F23", "facts", "epochs", "end")
 def modes_differ(obs: Observations) -> RuleResult | None:
     facts = obs.facts
-    if facts.training_mode is False and _has_modes(obs):
-        return RuleResult(
-            "The model is trained in evaluation mode: batch norm keeps its old means, and dropout does nothing.",
-            step=0,
-            value=0,
-            evidence="model.training is False in a training step",
-            advice="Call model.train() before each epoch of training.",
-        )
-    if facts.validation_mode is True and _has_modes(obs):
+    if facts.validation_mode is True and has_modes(obs):
         return RuleResult(
             "The model is validated in training mode: dropout goes on dropping, and batch norm judges each batch by "
             "itself.",
@@ -75,10 +68,6 @@ def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Rule
         evidence=f"loss {trained:.3g} in training mode, {evaluated:.3g} in evaluation mode",
         sure=0.9,
     )
-
-
-def _has_modes(obs: Observations) -> bool:
-    return any("BatchNorm" in m.kind or ("Dropout" in m.kind and m.options.get("p")) for m in obs.facts.modules)
 
 
 def _errors(share: float, chance: float, count: int) -> float:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
@@ -31,7 +32,7 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         return None
     if (obs.batch_size or FEW) < FEW and not gain > limit("F10", "gain"):
         return None  # the loss of a few images is anything
-    large = gain > limit("F10", "gain")
+    large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs)
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(
         f"The first loss was {first:.3g}, where a guess costs {guess:.3g}{where}. The net begins "
@@ -43,7 +44,8 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         evidence=f"first loss / entropy of the labels = {share:.3g}",
         sure=0.9 if large else 0.6,
         cure={} if obs.own_loop else {"init": "he"},
-        severity="note" if share > 1 and not large else None,  # weights of the usual size: the first steps mend it
+        # Weights of the usual size: the first steps mend it. Better than a guess, and right: it was trained before.
+        severity="note" if (share > 1 and not large) or (share < 1 and obs.own_loop and early) else None,
     )
 
 

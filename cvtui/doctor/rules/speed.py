@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cvtui.doctor.learning import falls
 from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import beside, change, change_text, guess, loss_by, peak, rise
 from cvtui.doctor.registry import RuleResult, limit, nice, percent, rule, short
@@ -352,7 +353,7 @@ def batch_and_rate(obs: Observations) -> RuleResult | None:
         sure=min(0.75, pace.sure),
         cure={} if obs.own_loop else {"lr": better},
         test="rate/10" if word == "large" else "",
-        severity="note" if obs.recovered else None,
+        severity="note" if obs.recovered or (obs.own_loop and falls(obs)) else None,
     )
 
 

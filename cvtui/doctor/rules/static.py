@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from cvtui.doctor.catalogue import TYPICAL_RATES
+from cvtui.doctor.learning import falls, learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, short, some
 
@@ -75,7 +76,7 @@ def not_shuffled(obs: Observations) -> RuleResult | None:
 @rule("F27", "facts")
 def wrong_outputs(obs: Observations) -> RuleResult | None:
     outputs, classes = obs.facts.outputs, obs.classes
-    if not outputs or not classes or outputs == classes or (outputs == 1 and classes == 2):
+    if not outputs or not classes or outputs in (classes, 1):  # (one output for many: F41)
         return None
     if obs.facts.classes is None and not (obs.run and obs.run.data.get("classes")):
         return None
@@ -96,7 +97,7 @@ def wrong_outputs(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F11", "facts")
+@rule("F11", "facts", "steps", "epochs")
 def not_normalised(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     mean, std = facts.input_mean, facts.input_std
@@ -115,7 +116,7 @@ def not_normalised(obs: Observations) -> RuleResult | None:
         value=abs(mean) if far else std if wide else None,
         threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low") if wide else None,
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
-        severity="note" if obs.norm_first and abs(mean) < limit("F11", "spreads") * std else None,
+        severity="note" if obs.norm_first and (abs(mean) < limit("F11", "spreads") * std or learns(obs)) else None,
         sure=0.9,
         cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
@@ -217,7 +218,7 @@ def summed_loss(obs: Observations) -> RuleResult | None:
 def zero_weights(obs: Observations) -> RuleResult | None:
     weights = [w for w in obs.facts.weights if not _is_table(w.name)]
     zero = [w for w in weights if w.std == 0 and w.mean == 0]
-    if not zero or (len(weights) > 1 and zero == weights[-1:]):  # a last layer of zeros is a known good way to begin
+    if not zero or zero == weights[-1:]:  # a last layer of zeros is a known good way to begin, and an only one too
         return None
     alone = len(zero) < 0.5 * len(weights)
     return RuleResult(
@@ -321,7 +322,7 @@ def _larger(obs: Observations, batch: int) -> dict[str, float]:
     return {"batch_size": 16, "lr": short(min(rate * 16 / batch, usual))}
 
 
-@rule("F22", "facts")
+@rule("F22", "facts", "steps", "epochs")
 def tiny_batch(obs: Observations) -> RuleResult | None:
     batch, step = obs.norm_batch, obs.batch_size
     if not obs.batch_norm or not batch or not (obs.facts.training_mode is not False):
@@ -333,6 +334,8 @@ def tiny_batch(obs: Observations) -> RuleResult | None:
             threshold=limit("F22", "batch"),
             evidence=f"batch size {batch} with batch norm",
             cure={} if obs.own_loop else _larger(obs, batch),
+            # Fine-tuning in batches of four is the most copied recipe, and works: it must fail first.
+            severity="note" if obs.own_loop and (not obs.epochs or learns(obs) or falls(obs)) else None,
         )
     train = obs.facts.train
     if train and step and train % step == 1 and not obs.own_loop:

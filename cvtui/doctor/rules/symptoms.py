@@ -13,10 +13,11 @@ from cvtui.doctor.registry import RuleResult, limit, rule
 
 
 def patience(obs: Observations, steps: float) -> float:
-    """So many steps of nothing are a symptom: fewer in a short run, more in a long one, whose beginning they are."""
+    """Return how many steps of nothing are a symptom: fewer in a short run, more in a long one, and of tiny batches."""
+    small = max(1.0, limit("F36", "batch") / (obs.batch_size or limit("F36", "batch")))
     if not obs.total_steps:
-        return steps
-    return max(min(steps, max(60.0, 0.5 * obs.total_steps)), limit("F36", "share") * obs.total_steps)
+        return steps * small
+    return small * max(min(steps, max(60.0, 0.5 * obs.total_steps)), limit("F36", "share") * obs.total_steps)
 
 
 @rule("F36", "steps", "end")
@@ -85,7 +86,8 @@ def one_answer(obs: Observations) -> RuleResult | None:
     if not (answers < limit("F37", "entropy")).any():
         return None
     streak = _longest(obs, guess)
-    if streak is None or streak[1] - streak[0] < limit("F37", "steps"):
+    small = max(1.0, limit("F36", "batch") / (obs.batch_size or limit("F36", "batch")))
+    if streak is None or streak[1] - streak[0] < small * limit("F37", "steps"):
         return None
     begun, last = streak
     lasting = last - begun >= patience(obs, limit("F37", "lasting")) and last == obs.layers.steps[-1]
@@ -94,7 +96,7 @@ def one_answer(obs: Observations) -> RuleResult | None:
         f"From step {int(begun):,} to {int(last):,} nearly all answers were one class."
         + ("" if last == obs.layers.steps[-1] else " Then they were not.")
         + change(obs, int(last)),
-        step=int(last if lasting else begun + limit("F37", "steps")),
+        step=int(last if lasting else begun + small * limit("F37", "steps")),
         value=entropy,
         threshold=limit("F37", "entropy"),
         evidence=f"entropy of the answers {entropy:.2g} nat at step {int(last):,}",

@@ -6,7 +6,6 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, repeats_differ
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
+from cvtui.engine.observe.loss_probe import LossProbe
 from cvtui.engine.observe.model_facts import (
     LeftOut,
     held_by,
-    loss_facts,
     optimizer_facts,
     output_facts,
     weight_facts,
@@ -31,13 +30,15 @@ from cvtui.engine.observe.model_facts import (
 from cvtui.engine.observe.statistics import moments, norm
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
-from cvtui.text import rounded, rounded_or_none
+from cvtui.text import rounded_or_none
 
 STEPS = 5
 """First steps that are observed with hooks."""
 BATCHES = 10
 """First batches whose labels are counted."""
 STALE_PARAMETERS = 3
+UNMOVED = 64
+"""Steps without one update, after which the optimizer is taken to be never asked."""
 KEPT_BYTES = 64 << 20
 """Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
 
@@ -87,6 +88,14 @@ class Probe:
         self._updates = 0
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
+        self._loss = LossProbe(model, self.optimizers)
+        self._images: Tensor | None = None
+        self._epochs = 0
+        self._mode: bool | None = None
+        """Training mode of the last forward pass with gradients."""
+        self._eval_step: int | None = None
+        self._update_handles: list[Handle] = []
+        self._reported: set[str] = set()
         self.batch: tuple[Tensor, Tensor] | None = None
         """The first batch as the model got it, and its labels."""
         self._trouble = ""
@@ -102,12 +111,12 @@ class Probe:
         """Register all hooks."""
         hooks, root = forward_hooks(self.model), uncompiled(self.model)
         self._root.append(hooks.before(root, self._before_forward))
-        self._handles.append(hooks.after(root, self._after_forward))
+        self._after = hooks.after(root, self._after_forward)
         if not is_compiled(self.model):
             self._pairs.hook()
         for optimizer in self.optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_update))
-            self._handles.append(optimizer.register_step_post_hook(self._after_update))
+            self._update_handles.append(optimizer.register_step_post_hook(self._after_update))
         held = held_by(self.optimizers)
         # zero_grad leaves the others alone
         wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
@@ -115,9 +124,10 @@ class Probe:
             self._handles.append(_on_gradient(wanted[index], self._gradient_hook(wanted[index])))
 
     def close(self) -> None:
-        for handle in (*self._handles, *self._root):
+        for handle in (self._after, *self._handles, *self._root, *self._update_handles):
             handle.remove()
         self._pairs.close()
+        self._loss.close()
         self._handles.clear()
         self._root.clear()
 
@@ -128,6 +138,9 @@ class Probe:
         if not torch.is_grad_enabled():
             self._look_at_validation(module, images)
             return
+        self._mode = module.training
+        if self.seen < BATCHES:
+            self._loss.before_forward()
         if self.scan_inputs and images.is_floating_point():
             with torch.no_grad(), self._within_memory():
                 self._finite.append((self.number, images.detach().sum()))
@@ -152,7 +165,10 @@ class Probe:
 
     def _after_forward(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self._pairs.forward_done()
-        if torch.is_grad_enabled() and not self._quiet and not self.seen and isinstance(output, Tensor):
+        if not torch.is_grad_enabled() or self._quiet:
+            return
+        self._loss.after_forward(output)
+        if not self.seen and isinstance(output, Tensor):
             self._first["output"] = output.detach()
 
     def _gradient_hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
@@ -205,34 +221,52 @@ class Probe:
     def step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None = None) -> None:
         """Take one step's loss and, where they are known, its labels (N)."""
         self.number += 1
+        self._follow_modes()
         if self._reported_batches:
             return
         self.seen += 1
+        if self.seen <= BATCHES:
+            labels = self._loss.step(loss, labels)
+        if labels is not None and (labels.dim() != 1 or labels.is_floating_point()):
+            labels = None
         if self.seen == 1:
-            self._first["loss"] = torch.as_tensor(loss).detach().float().reshape(())
-            self._first_fields |= loss_facts(loss)
-            if logits is not None and len(logits) != len(self._first.get("output", ())):
-                self._first["output"] = logits.detach()  # of accumulated gradients the last part's alone was seen
-            if labels is not None and labels.dim() == 1 and not labels.is_floating_point():
-                self._first["labels"] = labels.detach()
-                if "images" in self._first:
-                    images = self._first.pop("images")
-                    self.batch = (images, labels.detach()[: len(images)])
-            self._first.pop("images", None)
-            self._pairs.close()
-        if labels is not None and labels.dim() == 1 and not labels.is_floating_point() and self.seen <= BATCHES:
+            self._first_step(loss, labels, logits)
+        if labels is not None and self.seen <= BATCHES:
             self._counts.append((labels.detach(), len(labels)))
+        if self.seen == BATCHES:
+            self._after.remove()
         if self.seen == STEPS:
             for handle in self._handles:
                 handle.remove()
             self._handles.clear()
+
+    def _first_step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None) -> None:
+        self._first["loss"] = torch.as_tensor(loss).detach().float().reshape(())
+        if logits is not None and len(logits) != len(self._first.get("output", ())):
+            self._first["output"] = logits.detach()  # of accumulated gradients the last part's alone was seen
+        self._images = self._first.pop("images", None)
+        if labels is not None:
+            self._first["labels"] = labels.detach()
+            if self._images is not None:
+                self.batch = (self._images, labels.detach()[: len(self._images)])
+        self._pairs.close()
+
+    def _follow_modes(self) -> None:
+        """Note a step in evaluation mode, and watch no longer for an update once one was made."""
+        if self._mode is False and self._eval_step is None:
+            self._eval_step = self.number - 1
+        if self._update_handles and (self._updates or self.number > UNMOVED) and self.seen >= STEPS:
+            for handle in self._update_handles:
+                handle.remove()
+            self._update_handles.clear()
 
     def take(self) -> Facts | None:
         """Return what is new, read from the device now."""
         facts: dict[str, Any] = {}
         if not self._reported_static and self.seen >= 1:
             self._reported_static = True
-            facts |= self._static | self._first_fields | self._read_first()
+            first = self._read_first()
+            facts |= self._static | self._first_fields | first
             facts["weights"] = weight_facts(self._weights)
             facts["modules"], facts["linear_pairs"] = self._pairs.modules(), self._pairs.pairs
             self._weights = []
@@ -250,21 +284,30 @@ class Probe:
                 "validation_std": rounded_or_none(numbers[1], 6),
             }
             facts["validation_mode"] = self._first_fields["validation_mode"]
-            if not self.scan_inputs:
-                self._drop_root()
-        facts |= self._read_finite()
+        facts |= self._read_finite() | self._read_modes()
         return Facts(step=self.number, **facts) if facts else None
 
     def remaining(self) -> Facts | None:
         """Return what a run that ended within its first steps left behind."""
         facts = {} if self._reported_batches or not self.seen else self._read_batches()
+        facts |= self._read_modes(ended=True)
         self._reported_batches = True
         return Facts(step=self.number, **facts) if facts else None
 
-    def _drop_root(self) -> None:
-        for handle in self._root:
-            handle.remove()
-        self._root.clear()
+    def _read_modes(self, ended: bool = False) -> dict[str, Any]:
+        """Tell once that the optimizer made no update, and at which step training went on in evaluation mode."""
+        facts: dict[str, Any] = {}
+        late = self.number >= UNMOVED or self._epochs > 1 or (ended and self.seen >= STEPS)
+        if late and not self._updates and "updates" not in self._reported:
+            facts["updates"] = 0
+        if self._eval_step is not None and "eval_step" not in self._reported:
+            facts["eval_step"] = self._eval_step
+        self._reported |= set(facts)
+        if self._epochs > 1 and self._reported_validation and not self.scan_inputs:
+            for handle in self._root:
+                handle.remove()
+            self._root.clear()
+        return facts
 
     def _read_finite(self) -> dict[str, Any]:
         if not self._finite:
@@ -285,13 +328,27 @@ class Probe:
         loss, output, labels = (self._first.get(name) for name in ("loss", "output", "labels"))
         if loss is not None:
             facts["first_loss"] = rounded_or_none(loss.item(), 6)
-        if output is not None and output.dim() == 2 and len(output):
+        if labels is None and output is not None and self.seen:
+            labels = self._guessed_labels(len(output))
+        if output is not None and output.dim() in (1, 2) and len(output):
             labels = labels.cpu() if labels is not None else None  # a GPU is waited for twice, not ten times
-            facts |= output_facts(output.float().cpu(), labels, facts.get("first_loss"))
+            rows = output.float().cpu().reshape(len(output), -1)
+            facts |= output_facts(rows, labels, facts.get("first_loss"))
+        facts |= self._loss.facts(labels, facts.get("first_loss"))
         self._first = {}
         return facts
 
+    def _guessed_labels(self, count: int) -> Tensor | None:
+        """Take the labels that the gradients show into account; returns those of the first batch of `count` images."""
+        found = self._loss.labels()
+        if found:
+            self._first_fields["labels_from"] = "gradient"
+        self._counts += [(one, len(one)) for one in found]
+        return found[0] if found and len(found[0]) == count and len(self._counts) == len(found) else None
+
     def _read_batches(self) -> dict[str, Any]:
+        if self._loss.waiting:
+            self._guessed_labels(0)
         facts: dict[str, Any] = {}
         if self._counts:
             sizes = [size for _, size in self._counts]
@@ -310,39 +367,27 @@ class Probe:
     # ------------------------------------------------------------------ both modes
 
     def mode_losses(self) -> Facts | None:
-        """Loss of the first batch with the present weights, in training and in evaluation mode.
+        """Look at the first batch with the weights of an epoch's end; the model is left as it was.
 
-        None for a model without batch norm, or where the batch is not known. The model is left as it was.
+        Its loss in training and in evaluation mode (of a model with batch norm, where labels are known), and after the
+        first epoch whether evaluation mode answers twice alike. None where nothing was found.
         """
-        norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.model.modules())
-        if self.batch is None or not norms or is_compiled(self.model):
+        self._epochs += 1
+        facts: dict[str, Any] = {}
+        if is_compiled(self.model):
             return None
-        images, labels = self.batch
-        from cvtui.engine.observe.untouched import untouched
-
-        modes = [(module, module.training) for module in self.model.modules()]
         self._quiet = True
-        losses = []
         try:
-            with untouched(self.model), torch.no_grad():
-                for training in (True, False):
-                    if training:
-                        train_mode(self.model)
-                    else:
-                        self.model.eval()
-                    losses.append(nn.functional.cross_entropy(self.model(images).float(), labels).item())
-        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):
-            return None  # a user's model may return anything
+            if self._epochs == 1 and self._images is not None:
+                facts["evaluations_differ"] = repeats_differ(self.model, self._images)
+            if self.batch is not None and has_batch_norm(self.model):
+                pair = losses_of_both(self.model, *self.batch)
+                if pair is not None:
+                    facts |= {"train_mode_loss": pair[0], "eval_mode_loss": pair[1]}
+                    facts["mode_losses"] = [[self.number, *pair]]
         finally:
             self._quiet = False
-            for module, mode in modes:
-                module.training = mode
-        if not all(map(math.isfinite, losses)):
-            return None
-        pair = [rounded(number, 6) for number in losses]
-        return Facts(
-            step=self.number, train_mode_loss=pair[0], eval_mode_loss=pair[1], mode_losses=[[self.number, *pair]]
-        )
+        return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
 
 
 def _first_of(images: Tensor) -> Tensor:

@@ -37,12 +37,11 @@ NODES = 64
 """Of the loss's graph, from its end, that are looked at."""
 
 
-def loss_facts(loss: Tensor | float) -> dict[str, Any]:
-    """Return `loss_terms` and `loss_reduction`, from the end of the loss's graph; {} where it has none.
+def loss_facts(node: Any) -> dict[str, Any]:
+    """Return `loss_terms` and `loss_reduction`, from the end of the graph that ends in `node`; {} where it has none.
 
     The graph can be read after backward too: what is freed are the tensors that it kept.
     """
-    node = loss.grad_fn if isinstance(loss, Tensor) else None
     if node is None:
         return {}
     waiting, seen, terms, reductions = [node], {node}, [], set()

@@ -1,0 +1,36 @@
+"""Whether a run learns, by its accuracies where they are known, else by its loss."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cvtui.doctor.observations import Observations
+
+HALF = 0.5
+"""Of the way from a guess's accuracy to 1."""
+FALL = 0.7
+"""Of the first losses."""
+
+
+def learns(obs: Observations) -> bool:
+    """Return True if at least half of what a guess gets wrong is right by now, or the loss has come well down."""
+    windows = obs.windows
+    if not len(windows):
+        return False
+    guess = obs.largest_class
+    least = guess + HALF * (1 - guess)
+    right = float(np.nanmean(windows.accuracy[-5:])) if np.isfinite(windows.accuracy[-5:]).any() else math.nan
+    if obs.epochs and obs.epochs[-1].val_accuracy is not None:
+        return obs.epochs[-1].val_accuracy >= least
+    if math.isfinite(right):
+        return right >= least
+    return falls(obs)
+
+
+def falls(obs: Observations) -> bool:
+    """Return True if the loss is well below that of the first steps."""
+    first, last = obs.losses[:5], obs.windows.loss[-3:]
+    first, last = first[np.isfinite(first)], last[np.isfinite(last)]
+    return bool(len(first) and len(last) and obs.bad_step is None and last.mean() < FALL * first.mean())

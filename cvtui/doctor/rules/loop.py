@@ -1,0 +1,76 @@
+"""Loops that don't train what they were meant to, by what the first steps and epochs show."""
+
+from __future__ import annotations
+
+from cvtui.doctor.observations import Observations
+from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+
+
+@rule("F44", "facts")
+def never_stepped(obs: Observations) -> RuleResult | None:
+    if obs.facts.updates != 0:
+        return None
+    return RuleResult(
+        f"In {obs.facts.step:,} steps the optimiser made no update: no weight has moved.",
+        step=max(obs.facts.step - 1, 0),
+        value=0,
+        threshold=1,
+        evidence=f"0 updates in {obs.facts.step:,} steps",
+    )
+
+
+@rule("F45", "facts")
+def python_list(obs: Observations) -> RuleResult | None:
+    names = obs.facts.unlisted
+    if not names or not obs.facts.foreign_leaves:
+        return None  # (a teacher is hidden in a list on purpose: the loss's gradient does not reach it)
+    return RuleResult(
+        f"{some(names)} {'are' if len(names) > 1 else 'is'} kept in a plain Python list or dict, where PyTorch does "
+        "not find layers: they are not among model.parameters(), and stay as they were drawn.",
+        value=len(names),
+        threshold=0,
+        evidence=f"{len(names)} layers that the model does not hold",
+    )
+
+
+def has_modes(obs: Observations) -> bool:
+    """Return True if the model has a layer that differs between training and evaluation."""
+    return any("BatchNorm" in m.kind or ("Dropout" in m.kind and m.options.get("p")) for m in obs.facts.modules)
+
+
+@rule("F46", "facts")
+def trained_in_eval(obs: Observations) -> RuleResult | None:
+    facts = obs.facts
+    step = 0 if facts.training_mode is False else facts.eval_step
+    if step is None or not has_modes(obs):
+        return None
+    since = f"from step {step:,} on" if step else "from the first step on"
+    return RuleResult(
+        f"The model is trained in evaluation mode {since}: batch norm keeps its old means, and dropout does nothing.",
+        step=step,
+        value=0,
+        evidence=f"model.training is False in training step {step:,}",
+    )
+
+
+@rule("F47", "facts")
+def dropout_alive(obs: Observations) -> RuleResult | None:
+    apart, facts = obs.facts.evaluations_differ, obs.facts
+    if facts.validation_mode is True and any("Dropout" in m.kind and m.options.get("p") for m in facts.modules):
+        return RuleResult(
+            "The model is validated in training mode: dropout goes on dropping.",
+            step=max(facts.step, 0),
+            value=1,
+            evidence="model.training is True in a pass without gradients",
+            advice="Call model.eval() before the validation, and model.train() after it.",
+        )
+    if apart is None or apart <= limit("F47", "apart"):
+        return None
+    return RuleResult(
+        f"In evaluation mode the same images were answered differently twice (by {percent(apart)} of the outputs' "
+        "spread): something random goes on, such as F.dropout without training=self.training.",
+        step=max(obs.facts.step - 1, 0),
+        value=apart,
+        threshold=limit("F47", "apart"),
+        evidence=f"two evaluations of the same images lie {apart:.3g} apart",
+    )

@@ -1,0 +1,218 @@
+"""Heads that don't fit their loss, by what the loss's graph, its call and its first values tell."""
+
+from __future__ import annotations
+
+from cvtui.doctor.learning import learns
+from cvtui.doctor.observations import Observations
+from cvtui.doctor.registry import RuleResult, limit, rule
+
+CROSS = ("cross-entropy", "cross-entropy of probabilities")
+BINARY = ("binary cross-entropy", "binary cross-entropy with logits")
+DISTANCES = ("squared error", "absolute error", "log-cosh", "poisson", "gaussian")
+RAW = ("linear", "conv")
+BOUNDED = ("softmax", "sigmoid")
+
+
+def _given(obs: Observations) -> str:
+    """Name what the loss is given: the last operation before it; "" where that is not known."""
+    return (obs.facts.loss_given or [""])[0]
+
+
+def _most_label(obs: Observations) -> float:
+    """Return the largest class number that is known of."""
+    facts = obs.facts
+    named = obs.run.data.get("classes") if obs.run else None
+    known = [len(named) - 1 if isinstance(named, list) and named else 0, (facts.classes or 0) - 1]
+    known += [facts.label_range[1]] if facts.label_range else []
+    if facts.target_kind == "whole numbers" and facts.target_range:
+        known.append(int(facts.target_range[1]))
+    if facts.target_kind == "one-hot":
+        known.append((facts.outputs or 0) - 1)
+    return max(known)
+
+
+@rule("F38", "facts")
+def softmax_of_one(obs: Observations) -> RuleResult | None:
+    """Find a softmax whose dimension has one entry: its share is 1 whatever comes in."""
+    facts = obs.facts
+    alone = [row for row in facts.softmax_over if row[1] == 1 and (row[0] or row[2] == 1 or row[3] > 1)]
+    if not alone and not (facts.outputs == 1 and facts.given_range == [1.0, 1.0] and facts.output_gradient == 0):
+        return None
+    if facts.batch_size == 1 and all(row[0] == 0 for row in alone):
+        return None  # over a batch of one image: F48
+    return RuleResult(
+        "The softmax goes over a single output, which is then 1 for every image: the loss can't depend on the weights, "
+        "and every gradient is 0.",
+        step=0,
+        value=facts.output_gradient,
+        threshold=0.0,
+        evidence="a softmax over 1 output",
+    )
+
+
+@rule("F48", "facts")
+def softmax_over_batch(obs: Observations) -> RuleResult | None:
+    """Find a softmax along the batch: what one image is given depends on its neighbours."""
+    facts = obs.facts
+    batch = facts.batch_size or 0
+    rows = [row for row in facts.softmax_over if row[0] == 0 and row[1] == batch > 1]
+    if not rows:
+        return None
+    return RuleResult(
+        f"The softmax goes over the {batch} images of the batch (dimension 0), not over the classes: an image's answer "
+        "depends on the images beside it.",
+        step=0,
+        value=0,
+        evidence=f"a softmax over dimension 0, of {batch} images",
+    )
+
+
+@rule("F41", "facts")
+def one_output(obs: Observations) -> RuleResult | None:
+    """Find one output for more than two classes."""
+    facts, most = obs.facts, _most_label(obs)
+    if facts.outputs != 1 or most < 2:
+        return None
+    how = {"binary cross-entropy": "a binary cross-entropy knows 0 and 1 alone, and falls without end for others",
+           "binary cross-entropy with logits": "a binary cross-entropy knows 0 and 1 alone, and falls without end for "
+           "others"}.get(facts.loss_kind, "class numbers are no quantity that one number could stand for")  # fmt: skip
+    return RuleResult(
+        f"The model gives one number for each image, and labels go up to {most:,.0f}: {how}.",
+        step=0,
+        value=1,
+        threshold=most + 1,
+        evidence=f"1 output, {most + 1:,.0f} classes",
+    )
+
+
+@rule("F40", "facts", "steps")
+def wrong_input(obs: Observations) -> RuleResult | None:
+    """Find a loss that wants probabilities, log-probabilities or logits and is given something else."""
+    facts, given = obs.facts, _given(obs)
+    words = {"probabilities": _no_probabilities, "log-probabilities": _no_logs, "logits": _no_logits}.get(
+        facts.loss_wants
+    )
+    told = words(obs, given) if words is not None and facts.loss_given else ""
+    if not told:
+        return None
+    span = facts.given_range
+    where = f" In the first step it was given {span[0]:.3g} to {span[1]:.3g}." if span else ""
+    return RuleResult(
+        f"The loss ({facts.loss_kind}) wants {facts.loss_wants}, and is given {told}.{where}",
+        step=0,
+        evidence=f"before the loss: {', '.join((facts.loss_given or [])[:3])}",
+    )
+
+
+def _no_probabilities(obs: Observations, given: str) -> str:
+    span = obs.facts.given_range
+    outside = bool(span) and (span[0] < -1e-6 or span[1] > 1 + 1e-6)
+    if given in ("relu", "relu6"):
+        return "the outputs of a ReLU"
+    if given in RAW and (outside or not span):
+        return "raw scores of the last layer"
+    if given in ("tanh", "log-softmax", "leaky relu", "elu", "gelu", "silu", "dropout", "batch-norm") and outside:
+        return f"the outputs of a {given}"
+    return ""
+
+
+def _no_logs(obs: Observations, given: str) -> str:
+    sums = obs.facts.given_log_sums
+    if sums and max(map(abs, sums)) < limit("F40", "tolerance"):
+        return ""  # log-probabilities, however they were made
+    if obs.facts.loss_kind == "kl-divergence" and given not in BOUNDED:
+        return ""
+    if given == "softmax":
+        return "probabilities (the outputs of a softmax)"
+    if given == "sigmoid":
+        return "the outputs of a sigmoid"
+    if given in RAW and sums:
+        return "raw scores of the last layer"
+    return f"the outputs of a {given}" if given in ("relu", "tanh") else ""
+
+
+def _no_logits(obs: Observations, given: str) -> str:
+    if obs.facts.loss_kind == "binary cross-entropy with logits" and given in BOUNDED:
+        return f"probabilities (the outputs of a {given})"
+    one = obs.facts.outputs == 1
+    if given in ("relu", "relu6") and (obs.facts.loss_given or ["", ""])[1:2] == ["linear"]:
+        return "the outputs of a ReLU, which are never below 0" if one or not learns(obs) else ""
+    return ""
+
+
+@rule("F39", "facts", "steps", "epochs")
+def sigmoids_of_classes(obs: Observations) -> RuleResult | None:
+    """Find a sigmoid for each of several classes that exclude each other."""
+    facts = obs.facts
+    outputs = facts.outputs or 0
+    if outputs < 2 or _given(obs) != "sigmoid":
+        return None
+    sums = facts.given_sums
+    apart = f" Their sums lie in {sums[0]:.3g} to {sums[1]:.3g}, not at 1." if sums else ""
+    if facts.loss_kind in CROSS:
+        words = "Behind sigmoids the outputs are no shares of one whole, but a cross-entropy over classes takes them"
+        return _sigmoids(f"{words} for that.{apart}", outputs)
+    alone = facts.target_kind == "one-hot" or facts.loss_value == "binary cross-entropy"
+    if facts.loss_kind != "binary cross-entropy" or not alone:
+        return None
+    words = f"Each image has one label, and {outputs:,} sigmoids answer for themselves whether it is theirs."
+    return _sigmoids(f"{words}{apart}", outputs, note=learns(obs) and outputs > 2)
+
+
+def _sigmoids(sentence: str, outputs: int, note: bool = False) -> RuleResult:
+    return RuleResult(
+        sentence,
+        step=0,
+        value=outputs,
+        evidence=f"{outputs:,} sigmoids under a loss for one class of many",
+        severity="note" if note else None,
+    )
+
+
+@rule("F42", "facts", "steps", "epochs")
+def behind_the_last(obs: Observations) -> RuleResult | None:
+    """Find dropout, ReLU, or a batch norm of one, between the last linear layer and the loss."""
+    chain = obs.facts.loss_given or []
+    if chain[-1:] != ["linear"]:
+        return None
+    what = next((kind for kind in chain if kind in ("dropout", "relu", "relu6")), "")
+    if not what and "batch-norm" in chain and obs.facts.outputs == 1:
+        what = "batch-norm"
+    if not what:
+        return None
+    does = {
+        "dropout": "sets answers of whole classes to 0 by chance in each training step",
+        "batch-norm": "takes the mean of the batch's answers from each of them",
+    }.get(what, "makes all scores below 0 alike, with no gradient")
+    name = {"relu": "ReLU", "relu6": "ReLU6", "batch-norm": "batch norm"}.get(what, what)
+    return RuleResult(
+        f"Behind the last linear layer comes a {name}, which {does}.",
+        step=0,
+        evidence=f"before the loss: {', '.join(chain)}",
+        severity="note" if what != "dropout" and learns(obs) else None,
+    )
+
+
+@rule("F43", "facts", "steps", "epochs")
+def wrong_kind(obs: Observations) -> RuleResult | None:
+    """Find a loss for quantities that is given class numbers."""
+    facts, most = obs.facts, _most_label(obs)
+    if facts.loss_kind not in DISTANCES or facts.target_kind in ("numbers", "several a row") or most < 1:
+        return None
+    if facts.loss_kind in ("squared error", "absolute error"):
+        if facts.outputs != 1 and facts.target_kind != "whole numbers":
+            return _wrong(facts.loss_kind, "shares of classes", note=True)
+        if facts.outputs == 1 and most < 2:
+            return _wrong(facts.loss_kind, "the numbers 0 and 1", note=True)
+        if facts.outputs != 1 and facts.loss_value == "squared error":
+            return _wrong(facts.loss_kind, "shares of classes", note=True)
+    return _wrong(facts.loss_kind, "class numbers" if facts.outputs == 1 else "classes", note=False)
+
+
+def _wrong(kind: str, what: str, note: bool) -> RuleResult:
+    return RuleResult(
+        f"The loss ({kind}) measures how far a quantity is off, and is given {what}: a cross-entropy is made for them.",
+        step=0,
+        evidence=f"loss: {kind}",
+        severity="note" if note else None,
+    )

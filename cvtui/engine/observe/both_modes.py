@@ -1,0 +1,66 @@
+"""The first batch in training and in evaluation mode, at the end of an epoch; the model is left as it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.observe.untouched import untouched
+from cvtui.text import rounded, rounded_or_none
+
+TWICE = 32
+"""Images of the first batch that are evaluated twice."""
+_FOREIGN = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
+"""A user's model may return anything."""
+
+
+def has_batch_norm(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+
+
+@contextmanager
+def _modes_kept(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        with untouched(model), torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float] | None:
+    """Return the cross-entropy in training and in evaluation mode; None where it can't be told."""
+    losses = []
+    try:
+        with _modes_kept(model):
+            for training in (True, False):
+                if training:
+                    train_mode(model)
+                else:
+                    model.eval()
+                losses.append(nn.functional.cross_entropy(model(images).float(), labels).item())
+    except _FOREIGN:
+        return None
+    if not all(map(math.isfinite, losses)):
+        return None
+    return rounded(losses[0], 6), rounded(losses[1], 6)
+
+
+def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
+    """Return by how much two evaluations of the same images differ, as a share of the outputs' spread."""
+    try:
+        with _modes_kept(model):
+            model.eval()
+            first, second = (model(images[:TWICE]) for _ in range(2))
+            if not isinstance(first, Tensor) or not first.is_floating_point() or first.shape != second.shape:
+                return None
+            spread = first.float().std().item() or 1.0
+            return rounded_or_none((first - second).abs().max().item() / spread, 6)
+    except _FOREIGN:
+        return None

@@ -1,0 +1,91 @@
+"""Calls of PyTorch's loss functions in the first steps, with what they were given.
+
+A TorchFunctionMode lies on PyTorch's stack from the model's forward pass to the end of the step and hands every call
+through. It goes on an empty stack alone, and comes off only from its top: the loop's own modes are nested as before.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
+
+LOSSES = (
+    "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
+    "smooth_l1_loss", "huber_loss", "kl_div", "poisson_nll_loss", "gaussian_nll_loss", "soft_margin_loss",
+    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "hinge_embedding_loss",
+    "margin_ranking_loss", "cosine_embedding_loss", "triplet_margin_loss",
+)  # fmt: skip
+_LOSSES = {getattr(functional, name): name for name in LOSSES if hasattr(functional, name)}
+_NAMED = {
+    getattr(functional, name): name
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+}
+MOST = 16
+"""Calls of a loss in one step that are kept."""
+
+
+class LossCall(NamedTuple):
+    name: str
+    input: Tensor
+    target: Tensor | None
+
+
+class LossCalls(TorchFunctionMode):
+    """Keeps each call of a loss in `calls`, and in `names` the graph's nodes of calls that are seen by nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[LossCall] = []
+        self.names: dict[Any, str] = {}
+        self.root: Any = None
+        """The graph's node that backward was last called on."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is Tensor.backward and args:
+            self.root = args[0].grad_fn
+        result = func(*args, **kwargs)
+        if isinstance(result, Tensor) and result.grad_fn is not None:
+            name = _LOSSES.get(func)
+            if name is not None:
+                self._take(name, args, kwargs)
+                self.names[result.grad_fn] = name
+            elif func in _NAMED and kwargs.get("p", args[1] if len(args) > 1 else 0.5):
+                self.names[result.grad_fn] = _NAMED[func]
+        return result
+
+    def _take(self, name: str, args: Any, kwargs: Any) -> None:
+        given = args[0] if args else kwargs.get("input")
+        target = args[1] if len(args) > 1 else kwargs.get("target")
+        if isinstance(given, Tensor) and len(self.calls) < MOST:
+            self.calls.append(LossCall(name, given.detach(), target.detach() if isinstance(target, Tensor) else None))
+
+    def begin(self) -> None:
+        """Begin to see calls; nothing happens where it does so already, or another mode is on."""
+        if not _get_current_function_mode_stack():  # type: ignore[no-untyped-call]
+            self.__enter__()  # type: ignore[no-untyped-call]
+
+    def end(self) -> None:
+        """See no more, where no other mode lies above; forget the step."""
+        self.calls, self.names, self.root = [], {}, None
+        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+        if stack and stack[-1] is self:
+            self.__exit__(None, None, None)
+
+
+def labels_of(calls: list[LossCall], count: int) -> Tensor | None:
+    """Return class numbers (N) that a cross-entropy was called with; None without, or of several that differ."""
+    found: Tensor | None = None
+    for call in calls:
+        target = call.target
+        if call.name not in ("cross_entropy", "nll_loss") or target is None or target.dim() != 1:
+            continue
+        if target.is_floating_point() or len(target) != count:
+            return None
+        if found is not None and found is not target:
+            return None
+        found = target
+    return found

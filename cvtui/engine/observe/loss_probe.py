@@ -1,0 +1,270 @@
+"""What the loss is and what it is given, found out in the first steps from its graph, its call and its gradient.
+
+Nothing is read back from the device on a step; `facts` and `labels` do that, when the log is flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from cvtui.engine.observe.forward_hooks import Handle, may_compile
+from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
+from cvtui.engine.observe.loss_graph import LossRead, foreign_leaves, read_loss
+from cvtui.engine.observe.model_facts import held_by, loss_facts
+from cvtui.engine.observe.unlisted import unlisted_modules
+from cvtui.text import rounded_or_none
+
+LARGEST = 1 << 20
+"""Numbers of an output, of which the gradient is kept."""
+CLEAR = 0.95
+"""Share of rows whose gradient must point at one label."""
+
+
+class LossProbe:
+    """Follows model outputs and losses of the first steps.
+
+    `before_forward`, `after_forward` from the model's hooks, in training alone; `step` after each step.
+    """
+
+    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        self.model = model
+        self.optimizers = optimizers
+        self._calls: LossCalls | None = LossCalls()
+        self._read = LossRead()
+        self._terms: dict[str, Any] = {}
+        self._called: list[LossCall] = []
+        self._output: Tensor | None = None
+        self._node: Any = None
+        self._gradient: Tensor | None = None
+        self._hook: Handle | None = None
+        self._first: tuple[Tensor, Tensor | None] | None = None
+        self._foreign: list[tuple[int, ...]] = []
+        self._steps = 0
+        self._guessed: list[tuple[Tensor, Tensor]] = []
+        """(output, its gradient) of steps whose labels nothing else tells."""
+        self._targets: list[Tensor] = []
+
+    # ------------------------------------------------------------------ in the steps
+
+    def before_forward(self) -> None:
+        if self._calls is not None and may_compile():
+            self._calls.end()  # dynamo would trace the mode, and compile again once it is off
+            self._calls = None
+        if self._calls is not None:
+            self._calls.begin()
+
+    def after_forward(self, output: Any) -> None:
+        """Keep the output and its place in the graph, and see its gradient when it comes."""
+        self._drop_hook()
+        self._output = self._node = self._gradient = None
+        if isinstance(output, Tensor) and output.requires_grad and output.grad_fn is not None:
+            self._output, self._node = output.detach(), output.grad_fn
+            if output.dim() <= 2 and output.numel() <= LARGEST:
+                self._hook = output.register_hook(self._take_gradient)  # type: ignore[no-untyped-call]
+
+    def _take_gradient(self, gradient: Tensor) -> None:
+        self._gradient = gradient.detach()
+
+    def step(self, loss: Tensor | float, labels: Tensor | None) -> Tensor | None:
+        """Read what is there after a step; returns its labels (N), told or as the loss was called with them."""
+        self._drop_hook()
+        calls = self._calls.calls if self._calls is not None else []
+        node = loss.grad_fn if isinstance(loss, Tensor) else None
+        if node is None and self._calls is not None:
+            node = self._calls.root
+        if not self._steps:
+            names = self._calls.names if self._calls is not None else {}
+            self._terms = loss_facts(node)
+            self._read, self._called = read_loss(node, self._node, names), calls
+            self._first = (self._output, self._gradient) if self._output is not None else None
+            own = {id(p) for p in self.model.parameters()} | held_by(self.optimizers)
+            self._foreign = [tuple(leaf.shape) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+        if labels is None:
+            labels = labels_of(calls, len(self._output)) if self._output is not None and self._output.dim() else None
+        if labels is None and self._output is not None and self._gradient is not None:
+            self._guessed.append((self._output, self._gradient))
+        self._steps += 1
+        self._output = self._node = self._gradient = None
+        if self._calls is not None:
+            self._calls.end()
+        return labels
+
+    def _drop_hook(self) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+
+    def close(self) -> None:
+        self._drop_hook()
+        if self._calls is not None:
+            self._calls.end()
+
+    # ------------------------------------------------------------------ what came of it
+
+    @property
+    def waiting(self) -> bool:
+        """True where there are steps whose labels only the gradient may show."""
+        return bool(self._guessed)
+
+    def labels(self) -> list[Tensor]:
+        """Return the labels of the steps that came without, as their gradients show them; [] where they don't."""
+        found = [labels_from(output.float().cpu(), gradient.float().cpu(), self._read.sign)
+                 for output, gradient in self._guessed]  # fmt: skip
+        self._guessed.clear()
+        return [one for one in found if one is not None]
+
+    def facts(self, labels: Tensor | None, first_loss: float | None) -> dict[str, Any]:
+        """Return the fields about the first step's loss; labels (N) of its batch, where they are known."""
+        read = self._read
+        facts: dict[str, Any] = {
+            **self._terms,
+            "loss_kind": read.kind,
+            "loss_wants": read.wants,
+            "loss_given": read.given,
+            "loss_sign": read.sign,
+            "softmax_over": read.softmax_over,
+            "loss_calls": list(dict.fromkeys(call.name for call in self._called)),
+            "unlisted": unlisted_modules(self.model, held_by(self.optimizers)),
+            "foreign_leaves": len(self._foreign),
+        }
+        output = None
+        if self._first is not None:
+            output, gradient = self._first
+            if gradient is not None:
+                facts["output_gradient"] = rounded_or_none(gradient.abs().max().item(), 6) if len(gradient) else None
+        self._first = None
+        given = self._given(output, read)
+        if given is not None and given.numel():
+            facts |= given_facts(given.float().cpu())
+        call = next((call for call in self._called if call.target is not None), None)
+        if call is not None and call.target is not None and call.target.numel():
+            facts |= target_facts(call.target.cpu())
+        if output is not None and labels is not None and first_loss is not None and output.dim() <= 2:
+            facts["loss_value"] = matching(output.float().cpu(), labels.cpu(), first_loss)
+            if read.kind == "cross-entropy of probabilities" and "binary" in facts["loss_value"]:
+                facts["loss_kind"] = "binary cross-entropy"
+        self._called = []
+        return facts
+
+    def _given(self, output: Tensor | None, read: LossRead) -> Tensor | None:
+        """Return what the loss was given: the model's output before a clamp, else the input of its call."""
+        if read.direct or not self._called:
+            return output if read.direct and output is not None and output.dim() <= 2 else None
+        given = self._called[0].input
+        return given if given.dim() <= 2 and given.numel() <= LARGEST else None
+
+
+def given_facts(given: Tensor) -> dict[str, Any]:
+    """Describe what a loss was given (N x C or N): its range, and what its rows add up to."""
+    facts: dict[str, Any] = {"given_range": _ends(given)}
+    if given.dim() == 2 and given.shape[1] > 1:
+        facts["given_sums"] = _ends(given.sum(1))
+        facts["given_log_sums"] = _ends(given.logsumexp(1))
+    return facts
+
+
+def target_facts(target: Tensor) -> dict[str, Any]:
+    """Describe what a loss was called with as the truth."""
+    facts: dict[str, Any] = {"target_range": _ends(target.float())}
+    if target.is_floating_point() and target.dim() == 2 and target.shape[1] > 1:
+        binary, rows = bool(((target == 0) | (target == 1)).all()), target.sum(1)
+        alone = bool(((rows - 1).abs() < 1e-4).all())
+        facts["target_kind"] = ("one-hot" if alone else "several a row") if binary else "shares" if alone else "numbers"
+    elif bool((target == target.round()).all()):
+        facts["target_kind"] = "whole numbers"
+    else:
+        facts["target_kind"] = "numbers"
+    return facts
+
+
+def _ends(values: Tensor) -> list[float]:
+    """Return [lowest, highest]; [] where one is not finite."""
+    low, high = values.min().item(), values.max().item()
+    return [] if low - low or high - high else [float(f"{low:.6g}"), float(f"{high:.6g}")]
+
+
+def labels_from(output: Tensor, gradient: Tensor, sign: int) -> Tensor | None:
+    """Return the labels (N) that the gradient at the outputs shows; None where it shows none.
+
+    Of N x C the label's entry alone is below 0 (above 0 where the loss was negated). Of one output the loss's formula
+    is solved for the label.
+    """
+    if gradient.shape != output.shape or not gradient.numel():
+        return None
+    if output.dim() == 1 or output.shape[1] == 1:
+        return _of_one_output(output.reshape(-1), gradient.reshape(-1))
+    below = (gradient < 0).sum(1)
+    above = (gradient > 0).sum(1)
+    flipped = sign < 0 or (output.shape[1] > 2 and (above == 1).float().mean() >= CLEAR > (below == 1).float().mean())
+    pointed = above if flipped else below
+    if (pointed == 1).float().mean() < CLEAR:
+        return None
+    return gradient.argmax(1) if flipped else gradient.argmin(1)
+
+
+def _of_one_output(output: Tensor, gradient: Tensor) -> Tensor | None:
+    """Solve the gradients of binary cross-entropies and squares for whole labels; at least one of them not 0."""
+    count = len(output)
+    inside = (output > 0) & (output < 1)
+    for share in (count, 1):
+        scaled = gradient * share
+        for solved, known in (
+            (output - scaled * output * (1 - output), inside),
+            (output.sigmoid() - scaled, torch.ones_like(inside)),
+            (output - scaled / 2, torch.ones_like(inside)),
+        ):
+            known = known & (gradient != 0)
+            whole = solved.round()
+            near = ((solved - whole).abs() < 2e-3) & (whole >= 0)
+            if known.any() and near[known].all() and known.float().mean() >= CLEAR and whole[known].max() > 0:
+                return whole.long().clamp_min(0)
+    return None
+
+
+def matching(output: Tensor, labels: Tensor, loss: float) -> str:
+    """Return the name of the loss that costs just so much for these outputs; "-name": its negative; "": none."""
+    found = [
+        f"{'-' if sign < 0 else ''}{name}"
+        for name, value in _candidates(output, labels)
+        for sign in (1, -1)
+        for times in (1, len(output))
+        if abs(sign * times * value - loss) <= 2e-5 * abs(loss) + 1e-7
+    ]
+    return found[0] if found else ""
+
+
+def _candidates(output: Tensor, labels: Tensor) -> list[tuple[str, float]]:
+    """[(name, mean over the batch)] of the losses that these outputs (N x C or N) and labels (N) allow."""
+    if len(labels) != len(output):
+        return []
+    one = output.reshape(-1) if output.dim() == 1 or output.shape[1] == 1 else None
+    found: list[tuple[str, Tensor]] = []
+    if one is not None:
+        y = labels.float()
+        for least in (1e-7, 1e-8, 1e-12):
+            p = one.clamp(least, 1 - least)
+            found.append(("binary cross-entropy", -(y * p.log() + (1 - y) * (1 - p).log()).mean()))
+        found.append(("binary cross-entropy with logits", (functional.softplus(one) - y * one).mean()))
+        found.append(("squared error", (one - y).square().mean()))
+        found.append(("absolute error", (one - y).abs().mean()))
+    elif 0 <= int(labels.min()) <= int(labels.max()) < output.shape[1]:
+        hot, own = functional.one_hot(labels, output.shape[1]).float(), labels[:, None]
+        found.append(("cross-entropy", functional.cross_entropy(output, labels)))
+        found.append(("nll", -output.gather(1, own).mean()))
+        for least in (1e-7, 1e-8, 1e-12):
+            shares = (output / output.sum(1, keepdim=True)).clamp(least, 1 - least)
+            found.append(("cross-entropy of probabilities", -shares.gather(1, own).log().mean()))
+            p = output.clamp(least, 1 - least)
+            found.append(("cross-entropy of probabilities", -p.gather(1, own).log().mean()))
+            cost = -(hot * p.log() + (1 - hot) * (1 - p).log())
+            found += [("binary cross-entropy", cost.mean()), ("binary cross-entropy", cost.sum(1).mean())]
+        found.append(("binary cross-entropy with logits", functional.binary_cross_entropy_with_logits(output, hot)))
+        found.append(("squared error", (output - hot).square().mean()))
+        found.append(("squared error", (output - hot).square().sum(1).mean()))
+    return [(name, value.item()) for name, value in found]

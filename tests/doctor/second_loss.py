@@ -1,0 +1,99 @@
+"""Checks of what is said of the loss, its head and the loop around them, against the facts of the log."""
+
+from __future__ import annotations
+
+from tests.doctor.second_log import Said, SecondReader, near, need, number
+
+
+def one_wide(log: SecondReader, _parts: Said, _said: Said) -> None:
+    facts = log.facts
+    wide = [row[1] for row in facts.get("softmax_over", [])]
+    need(1 in wide or facts["given_range"] == [1.0, 1.0], f"{wide}")
+    need(not facts.get("output_gradient"), "a gradient that is not 0")
+
+
+def over_batch(log: SecondReader, parts: Said, _said: Said) -> None:
+    need([0, number(parts["batch"])] in [row[:2] for row in log.facts["softmax_over"]], "no such softmax")
+    need(number(parts["batch"]) == log.facts["batch_size"], "the batch")
+
+
+def one_for_many(log: SecondReader, parts: Said, _said: Said) -> None:
+    facts = log.facts
+    names = log.run["data"].get("classes") or []
+    known = [
+        len(names) - 1,
+        (facts.get("classes") or 0) - 1,
+        *facts.get("label_range", []),
+        *facts.get("target_range", []),
+    ]
+    need(facts["outputs"] == 1 and number(parts["most"]) in known, f"{facts['outputs']} outputs, {known}")
+
+
+def one_for(log: SecondReader, parts: Said, _said: Said) -> None:
+    one_for_many(log, parts | {"most": str(number(parts["count"]) - 1)}, _said)
+
+
+def wants(log: SecondReader, parts: Said, _said: Said) -> None:
+    facts = log.facts
+    need((parts["kind"], parts["what"]) == (facts["loss_kind"], facts["loss_wants"]), f"{facts['loss_kind']}")
+    kinds = {"ReLU": "relu", "scores": "linear", "softmax": "softmax", "sigmoid": "sigmoid", "tanh": "tanh"}
+    need(any(word in parts["given"] and facts["loss_given"][0].startswith(kind) for word, kind in kinds.items()),
+         f"{facts['loss_given']}")  # fmt: skip
+    if parts["low"]:
+        near(parts["low"], facts["given_range"][0])
+        near(parts["high"], facts["given_range"][1])
+
+
+def sigmoids(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(log.facts["loss_given"][0] == "sigmoid", f"{log.facts['loss_given']}")
+    if parts["low"]:
+        near(parts["low"], log.facts["given_sums"][0])
+        near(parts["high"], log.facts["given_sums"][1])
+    if parts["count"]:
+        need(number(parts["count"]) == log.facts["outputs"], "outputs")
+
+
+def sigmoid_count(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["count"]) == log.facts["outputs"], "outputs")
+
+
+def behind(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(parts["what"].lower().replace(" ", "-") in log.facts["loss_given"], f"{log.facts['loss_given']}")
+
+
+def given(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(parts["chain"].split(", ") == log.facts["loss_given"][: parts["chain"].count(",") + 1], "the chain")
+
+
+def kind(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(parts["kind"] == log.facts["loss_kind"], f"{log.facts['loss_kind']}")
+
+
+def no_update(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(log.facts["updates"] == 0 and number(parts["steps"]) == log.facts["step"], "updates")
+
+
+def unlisted(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(parts["name"] == log.facts["unlisted"][0], f"{log.facts['unlisted']}")
+
+
+def unlisted_count(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["count"]) == len(log.facts["unlisted"]), f"{log.facts['unlisted']}")
+
+
+def in_evaluation(log: SecondReader, parts: Said, said: Said) -> None:
+    need(log.facts.get("training_mode") is False or log.facts["eval_step"] == said["step"], "the mode")
+    if parts["step"]:
+        need(number(parts["step"]) == said["step"], "the step")
+
+
+def validated_in_training(log: SecondReader, _parts: Said, _said: Said) -> None:
+    need(log.facts["validation_mode"] is True, "it was validated in evaluation mode")
+
+
+def apart(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["apart"], 100 * log.facts["evaluations_differ"])
+
+
+def apart_number(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["apart"], log.facts["evaluations_differ"])
