@@ -113,7 +113,7 @@ def _key(me: JobRank, block: int) -> str:
 def _store() -> Any:
     """Return the job's key-value store; None where it has none yet."""
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":  # all ranks, whether or not their group is made
-        return distributed.TCPStore(
+        return distributed.TCPStore(  # type: ignore[attr-defined]
             os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False,
             timeout=timedelta(seconds=JOIN_SECONDS), wait_for_workers=False,
         )  # fmt: skip

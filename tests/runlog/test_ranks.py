@@ -54,7 +54,8 @@ def test_the_rank_that_computes_longer_is_slow(tmp_path: Path) -> None:
     ranks = [[times(0, [0.0] * 3, [own] * 3, 1.0)] for own in (0.9, 0.5, 0.6)]
     found = straggler(read_ranks(run_of(tmp_path, *ranks)))
     assert found is not None
-    assert (found.rank, found.why, found.lost) == (0, "compute", pytest.approx(0.3))
+    assert (found.rank, found.why) == (0, "compute")
+    assert found.lost == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("own", [(0.5, 0.52), (0.5, 0.5)])

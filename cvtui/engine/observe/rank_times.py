@@ -60,7 +60,8 @@ class RankTimes:
             self._handles.append(hooks.before(uncompiled(inner), self._before_inner))
         first = next((p for p in inner.parameters() if p.requires_grad), None)
         if first is not None:
-            self._handles.append(first.register_post_accumulate_grad_hook(self._after_gradient))
+            handle: Handle = first.register_post_accumulate_grad_hook(self._after_gradient)  # type: ignore[no-untyped-call]
+            self._handles.append(handle)
         for optimizer in optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_update))
             self._handles.append(optimizer.register_step_post_hook(self._after_update))
