@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -327,7 +327,7 @@ _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that wo
 
 def watch(
     model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer], **options: Any
-) -> WatchedRun | JoinedRun:
+) -> WatchedRun:
     """Record your own training loop into a run folder; `cvtui attach` shows it live, from any terminal.
 
     model: any nn.Module (also in DataParallel, or under torch.compile if it was not called yet).
@@ -348,7 +348,7 @@ def watch(
     """
     me = job_rank()
     if me is not None and me.rank:
-        return JoinedRun(me, model, optimizer)
+        return cast(WatchedRun, JoinedRun(me, model, optimizer))  # a loop makes the same calls
     return WatchedRun(model, optimizer, **options)
 
 

@@ -103,9 +103,9 @@ def page() -> str:
     parts.append("## Other files\n")
     for file, value in (("commands.jsonl", COMMAND), ("fork.json", PARENT), ("ticket.json", TICKET)):
         parts.append(_section(type(value), f"`{file}`", msgspec.json.encode(value).decode()))
-    for struct, value in ((ranks.RankStarted, RANK_STARTED), (ranks.RankSteps, RANK_STEPS)):
+    for struct, line in ((ranks.RankStarted, RANK_STARTED), (ranks.RankSteps, RANK_STEPS)):
         tag = struct.__struct_config__.tag
-        parts.append(_section(struct, f"`ranks/N.jsonl`: `{tag}`", msgspec.json.encode(value).decode()))
+        parts.append(_section(struct, f"`ranks/N.jsonl`: `{tag}`", msgspec.json.encode(line).decode()))
     return "\n".join(parts).rstrip() + "\n"
 
 
