@@ -102,7 +102,7 @@ class WatchedRun:
 
     def __enter__(self) -> WatchedRun:
         stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + type(self.model).__name__.lower()
-        self.folder = self._leader.open(self.runs, stem, _RECIPE)
+        self.folder = self._leader.run_folder(self.runs, stem, _RECIPE)
         self._lock: WorkerLock = self.folder.lock()
         self._writer = LiveDoctorWriter(self.folder)
         try:

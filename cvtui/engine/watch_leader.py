@@ -39,7 +39,7 @@ class Leader:
         """The model whose layers are watched: without DDP around it, whose forward passes need all ranks."""
         return inside_ddp(self._outer)
 
-    def open(self, runs: Path, stem: str, recipe: str) -> RunFolder:
+    def run_folder(self, runs: Path, stem: str, recipe: str) -> RunFolder:
         """Make the run's folder, or return the one that this job had before a restart."""
         if self._me is not None:
             self._block = next_block()

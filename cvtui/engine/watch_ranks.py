@@ -103,7 +103,7 @@ def tell_ranks(me: JobRank, block: int, folder: RunFolder, step: int) -> None:
         door.make_folder(folder.ranks)
         store = _store()
         if store is not None:
-            store.set(_key(me, block), msgspec.json.encode(Meeting(str(folder.path.resolve()), step)))
+            store.set(_key(me, block), msgspec.json.encode(Meeting(os.path.abspath(folder.path), step)))
 
 
 def _key(me: JobRank, block: int) -> str:
