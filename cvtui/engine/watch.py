@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +38,9 @@ from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopRequested
 from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers
-from cvtui.runlog.commands import CommandReader
+from cvtui.engine.watch_leader import Leader
+from cvtui.engine.watch_ranks import JoinedRun, job_rank
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
-from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.nonfinite import words_of
 from cvtui.text import error_line
@@ -73,7 +73,8 @@ class WatchedRun:
     ) -> None:
         if every < 0:
             raise ValueError(f"every must be 0 (never) or more, not {every}")
-        self.model = checked_model(model)
+        self._leader = Leader(job_rank(), checked_model(model))
+        self.model = self._leader.model
         optimizers = checked_optimizers(optimizer)
         self.optimizers = list(optimizers.values())
         self.optimizer = self.optimizers[0]
@@ -86,8 +87,8 @@ class WatchedRun:
         self.classes = list(classes)
         self.train = train
         self.validation = validation
-        self._images = UserImages(validation, model)
-        self._hooks = forward_hooks(model)
+        self._images = UserImages(validation, self.model)
+        self._hooks = forward_hooks(self.model)
         self._told_compiled = False
         # What the recorder follows (RecordedTraining in recorder.py).
         self.step_count = 0
@@ -101,7 +102,7 @@ class WatchedRun:
 
     def __enter__(self) -> WatchedRun:
         stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + type(self.model).__name__.lower()
-        self.folder = RunFolder.fresh(self.runs, stem, _RECIPE)
+        self.folder = self._leader.run_folder(self.runs, stem, _RECIPE)
         self._lock: WorkerLock = self.folder.lock()
         self._writer = LiveDoctorWriter(self.folder)
         try:
@@ -113,16 +114,22 @@ class WatchedRun:
 
     def _begin(self) -> None:
         """Write the start of the run and put the hooks on."""
+        if (former := self._leader.former) is not None:
+            self.step_count = self._epoch_began = former.step
+            self._epochs, self._best = former.epoch, former.best
         self._writer.write(self._started())
+        for line in self._leader.lines():
+            self._writer.write(line)
+        self._leader.begin(self.folder, self.optimizers, self.step_count)
         facts = data_facts(self.train, self.validation, classes=len(self.classes))
         if facts is not None:
             self._writer.write(facts)
-        self.clock = Clock()
+        self.clock = Clock(former.seconds if former is not None else 0.0)
         loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget_for(self.model))
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
         images = ImageWriter(self.folder, self._recorder.write)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
-        self._control = Control(loop, self._recorder, watch, CommandReader(self.folder.commands))
+        self._control = Control(loop, self._recorder, watch, self._leader.commands(self.folder, self.log))
         scan = facts is None or facts.bad_count is None
         self._probe = Probe(self.model, self.optimizers, scan_inputs=scan, layer_rates=self.groups.rates_by_layer())
         self._recorder.add_sources(self._probe)
@@ -143,6 +150,8 @@ class WatchedRun:
     def _end(self, error: BaseException | None, cost: float | None = None) -> None:
         """Write how the run ended, and let go of its folder. cost: the share of its time that watching took."""
         try:
+            if trouble := self._leader.close():
+                self._writer.write(Log(time=time.time(), text=trouble, level="warning"))
             self._hooks.close()
             status, reason = _ending(error)
             self._writer.write(
@@ -175,6 +184,8 @@ class WatchedRun:
             libraries=libraries(),
             data=({"classes": self.classes} if self.classes else {})
             | ({} if self._images.missing else {"validation": self._images.size}),
+            step=self.step_count or None,
+            ranks=self._leader.record(),
             kind="watch",
         )
 
@@ -214,6 +225,7 @@ class WatchedRun:
             self._control.apply_pending()
         except StopRequested as asked:
             raise Stopped(str(asked)) from None
+        self._leader.step()
 
     def epoch(
         self,
@@ -252,8 +264,9 @@ class WatchedRun:
                 not_finite=words_of(results),
             ),
         )
-        if (facts := self._probe.mode_losses()) is not None:
+        if not self._leader.synchronous and (facts := self._probe.mode_losses()) is not None:
             self._recorder.write(facts)
+        self._leader.epoch()
 
     def log(self, text: str) -> None:
         """Add a line to the log pane."""
@@ -328,8 +341,14 @@ def watch(
     step, for what the doctor can tell of them (labels, duplicates, values that are not finite). With `validation` the
     screen can also show every layer's output for one of its images, while the script runs.
 
+    In a job of several processes (torchrun, DistributedDataParallel) rank 0's run is the run; the others join it with
+    the times of their steps (`cvtui ranks`). Give the model as it is called, in its DDP.
+
     Looking changes nothing: weights, losses, buffers, modes and random states are bit-equal with and without it.
     """
+    me = job_rank()
+    if me is not None and me.rank:
+        return cast(WatchedRun, JoinedRun(me, model, optimizer))  # a loop makes the same calls
     return WatchedRun(model, optimizer, **options)
 
 

@@ -60,6 +60,10 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     added or removed in mid-run."""
     rates: list[RateGroup] = []
     """Parts of the net with a rate of their own or frozen, the head's last; none where all train at `lr`."""
+    ranks: dict[str, Any] = {}
+    """Of several processes that train together (DDP): `world_size`, rank 0's `host`, `job` (torchrun's id, or who
+    started it), `restart` (how often torchrun had restarted it), `block` (which `with cvtui.watch` of the script).
+    Layer statistics, losses and accuracies are then rank 0's; step times of each rank lie in `ranks/N.jsonl`."""
     kind: str = ""
     """What trains: `engine` (a recipe: the run can be resumed, forked, repeated), `watch` (a custom training loop,
     which only its script can repeat) or `lab`. Older logs lack it; readers derive it from `recipe`."""

@@ -36,6 +36,7 @@ class RunFolder:
         self.commands = self.path / "commands.jsonl"
         self.checkpoints = self.path / "checkpoints"
         self.pictures = self.path / "pictures"
+        self.ranks = self.path / "ranks"
         self.log = self.path / "worker.log"
         self.lock_file = self.path / "worker.lock"
         self.note = self.path / "worker.note"

@@ -63,6 +63,7 @@ def sanitized(record: Any) -> Any:
             changes = {
                 "recipe": recipe_values(record.recipe), "data": _known(record.data, _DATA),
                 "prediction": _known(record.prediction, _PREDICTION), "parent": _known(record.parent, _PARENT),
+                "ranks": _known(record.ranks, _RANKS),
             }  # fmt: skip
         case events.EpochDone() if record.confusion and not _is_table(record.confusion):
             changes = {"confusion": []}
@@ -132,6 +133,7 @@ _DATA = {
 _PREDICTION = {
     "first_loss": _is_number, "start_loss": _is_number, "activation_std": _is_spread, "memory": _is_number,
 }  # fmt: skip
+_RANKS = {"world_size": _is_count, "host": _is_text, "job": _is_text, "restart": _is_count, "block": _is_count}
 _PARENT = {"run": _is_text, "checkpoint": _is_text, "step": _is_count, "epoch": _is_count}
 
 

@@ -1,0 +1,231 @@
+"""`cvtui.watch` in a job of several processes (DDP, torchrun): rank 0's run is the run, the others join it.
+
+They meet through the key-value store that the job has anyway: torchrun's, else the process group's. That is no
+collective: a script in which rank 0 alone calls `cvtui.watch` must not hang.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, distributed, nn
+from torch.optim import Optimizer
+
+from cvtui import door
+from cvtui.engine.observe.rank_times import RankTimes, rank_started
+from cvtui.engine.watch_arguments import checked_model, checked_number, checked_optimizers
+from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.ranks import rank_file
+
+JOIN_SECONDS = 30.0
+"""How long another rank waits for rank 0 to begin its run."""
+SINGLE = ("pause", "resume", "set_lr", "stop")
+"""Commands that would hang the job or let its ranks drift apart, where one of them alone obeyed."""
+_BLOCKS = {"count": 0}
+"""`with cvtui.watch(…)` blocks that this process has begun: the n-th of one rank is the n-th of all."""
+
+
+@dataclass(frozen=True)
+class JobRank:
+    """Place of this process in its job."""
+
+    rank: int
+    world_size: int
+    job: str
+    """Names the job over restarts: torchrun's id, else host and number of the process that started this one."""
+    restart: int = 0
+    """How often torchrun has restarted it."""
+
+
+class Meeting(msgspec.Struct):
+    """What rank 0 tells the others."""
+
+    folder: str
+    step: int
+
+
+def job_rank() -> JobRank | None:
+    """Return this process's rank; None for one that trains alone."""
+    if distributed.is_available() and distributed.is_initialized():
+        rank, world_size = distributed.get_rank(), distributed.get_world_size()
+    else:
+        rank, world_size = _number("RANK", 0), _number("WORLD_SIZE", 1)
+    if world_size < 2:
+        return None
+    name = os.environ.get("TORCHELASTIC_RUN_ID", "none")
+    job = name if name != "none" else f"{socket.gethostname()}-{os.getppid()}"
+    return JobRank(rank, world_size, job, _number("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def _number(variable: str, default: int) -> int:
+    word = os.environ.get(variable, "")
+    return int(word) if word.isdecimal() else default
+
+
+def inside_ddp(model: nn.Module) -> nn.Module:
+    """Return the module that DistributedDataParallel wraps; any other as it is."""
+    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+
+
+def check_whole(model: nn.Module) -> None:
+    """Raise ValueError for a sharded model (FSDP): one rank alone can't read its weights."""
+    kinds = {base.__name__ for module in model.modules() for base in type(module).__mro__}
+    kinds |= {type(parameter).__name__ for parameter in model.parameters()}
+    if kinds & {"FullyShardedDataParallel", "FSDPModule", "DTensor"}:
+        raise ValueError(
+            "cvtui.watch(model, optimizer): the model is sharded over the ranks (FSDP): it can't be watched yet; "
+            "DistributedDataParallel can"
+        )
+
+
+def next_block() -> int:
+    """Count a `with` block that begins; return its number."""
+    _BLOCKS["count"] += 1
+    return _BLOCKS["count"]
+
+
+def tell_ranks(me: JobRank, block: int, folder: RunFolder, step: int) -> None:
+    """Tell the other ranks where rank 0's run lies; nothing where they can't be reached."""
+    with contextlib.suppress(Exception):  # distributed's own errors; the training comes first
+        door.make_folder(folder.ranks)
+        store = _store()
+        if store is not None:
+            store.set(_key(me, block), msgspec.json.encode(Meeting(os.path.abspath(folder.path), step)))
+
+
+def _key(me: JobRank, block: int) -> str:
+    return f"cvtui/watch/{me.restart}/{block}"
+
+
+def _store() -> Any:
+    """Return the job's key-value store; None where it has none yet."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":  # all ranks, whether or not their group is made
+        return distributed.TCPStore(  # type: ignore[attr-defined]
+            os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False,
+            timeout=timedelta(seconds=JOIN_SECONDS), wait_for_workers=False,
+        )  # fmt: skip
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.distributed_c10d._get_default_store()
+    return None
+
+
+def _meet(me: JobRank, block: int) -> tuple[Meeting | None, str]:
+    """Return what rank 0 tells, or why it is not known."""
+    try:
+        store = _store()
+        if store is None:
+            return None, "call torch.distributed.init_process_group before cvtui.watch"
+        store.wait([_key(me, block)], timedelta(seconds=JOIN_SECONDS))
+        meeting = msgspec.json.decode(store.get(_key(me, block)), type=Meeting)
+    except Exception as error:  # distributed's errors are RuntimeErrors of several kinds
+        if "imeout" in str(error) or "imed out" in str(error):
+            return None, f"rank 0 began no cvtui.watch within {JOIN_SECONDS:.0f} s"
+        return None, f"rank 0 can't be reached ({type(error).__name__})"
+    if not RunFolder(Path(meeting.folder)).ranks.is_dir():
+        return None, f"rank 0's run folder {meeting.folder!r} is not on this machine ({socket.gethostname()})"
+    return meeting, ""
+
+
+class SafeCommands(CommandReader):
+    """Commands of a run on several ranks: those that all of them would have to obey are refused, with a line."""
+
+    def __init__(self, file: Path, world_size: int, log: Any, offset: int | None) -> None:
+        super().__init__(file, offset)
+        self._world_size = world_size
+        self._log = log
+
+    def poll(self) -> list[Command]:
+        found = super().poll()
+        for command in found:
+            if command.command in SINGLE:
+                word = {"set_lr": "a new rate"}.get(command.command, command.command)
+                self._log(
+                    f"{word}: refused, {self._world_size} ranks train together and a loop of your own gets commands "
+                    "on rank 0 alone (the others would wait for it for ever, or drift apart)"
+                )
+        return [command for command in found if command.command not in SINGLE]
+
+
+class JoinedRun:
+    """A rank above 0 in rank 0's run: it records its step times alone; `cvtui.watch` makes it.
+
+    `folder` is rank 0's run folder; None where it could not be joined, which is said once on stderr.
+    """
+
+    def __init__(
+        self,
+        me: JobRank,
+        model: nn.Module,
+        optimizer: Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer],
+    ) -> None:
+        self._me = me
+        self.model = checked_model(model)
+        check_whole(model)
+        self.optimizers = list(checked_optimizers(optimizer).values())
+        self.folder: RunFolder | None = None
+        self.step_count = 0
+        self._times: RankTimes | None = None
+
+    def __enter__(self) -> JoinedRun:
+        meeting, why = _meet(self._me, next_block())
+        if meeting is None:
+            print(f"cvtui: rank {self._me.rank} is not watched: {why}", file=sys.stderr)
+            return self
+        self.folder = RunFolder(Path(meeting.folder))
+        self.step_count = meeting.step
+        self._times = rank_times(self._me, self.folder, self.model, self.optimizers, meeting.step)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._times is not None:
+            self._times.close()
+            if self._times.trouble:
+                print(f"cvtui: rank {self._me.rank}: {self._times.trouble}", file=sys.stderr)
+
+    def step(
+        self,
+        *,
+        loss: Tensor | float,
+        accuracy: Tensor | float | None = None,
+        labels: Tensor | None = None,  # noqa: ARG002 - the same call as on rank 0
+    ) -> None:
+        """Count one step and take its times; what it is told is checked as on rank 0, and not recorded."""
+        checked_number("loss", loss)
+        if accuracy is not None:
+            checked_number("accuracy", accuracy)
+        self.step_count += 1
+        if self._times is not None:
+            self._times.step()
+
+    def epoch(self, **_results: Any) -> None:
+        """Mark the end of an epoch; its results are rank 0's."""
+        if self._times is not None:
+            self._times.epoch()
+
+    def log(self, text: str) -> None:
+        """Leave the line out: the log is rank 0's."""
+
+
+def rank_times(
+    me: JobRank, folder: RunFolder, model: nn.Module, optimizers: Sequence[Optimizer], step: int
+) -> RankTimes:
+    """Begin to measure this rank's steps."""
+    parameter = next(model.parameters(), None)
+    device = parameter.device if parameter is not None else torch.device("cpu")
+    started = rank_started(me.rank, me.world_size, device, step, me.restart)
+    return RankTimes(rank_file(folder, me.rank), model, inside_ddp(model), optimizers, started)

@@ -1,0 +1,213 @@
+"""Step times of each process of a distributed job, `ranks/N.jsonl` of its run folder, and which rank is slow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from cvtui import door
+from cvtui.runlog.record_limits import LARGEST, MOST_STEPS
+from cvtui.runlog.tail import Tail
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cvtui.runlog.folder import RunFolder
+
+SLOW = 0.05
+"""Least share of the job's time that the others must lose to one rank before it is called slow."""
+CLEARLY = 2.0
+"""Times that the others lose to the next slow rank: below it no one rank is the cause."""
+
+
+class RankStarted(msgspec.Struct, tag="rank", tag_field="type", frozen=True, kw_only=True, omit_defaults=True):
+    """The first line of each process that writes here (a second one follows a restart)."""
+
+    time: float
+    rank: int
+    """Number of the process, from 0."""
+    world_size: int
+    """How many processes train together."""
+    host: str
+    """Name of its machine."""
+    pid: int
+    """Number of the process on that machine."""
+    device: str
+    """Device that trains, such as `cpu` or `cuda:1`."""
+    step: int = 0
+    """Steps already recorded when it began: lines from there on replace those of the process before."""
+    restart: int = 0
+    """How often torchrun had restarted the job."""
+
+
+class RankSteps(msgspec.Struct, tag="times", tag_field="type", frozen=True, kw_only=True, omit_defaults=True):
+    """Seconds of some steps in a row, in parallel lists; entry i belongs to step `first` + i.
+
+    They are the processor's view: on a GPU a kernel that was launched counts where the processor waits for it.
+    """
+
+    first: int
+    data: list[float | None]
+    """Between two steps, up to the forward pass: the wait for data. Null where something else was done in between (an
+    evaluation, the end of an epoch)."""
+    passes: list[float]
+    """Forward and backward passes, with what they wait for other ranks."""
+    own: list[float | None]
+    """Of `passes`, what this rank computed itself: to the gradient of the first parameter, without what DDP sends
+    before a forward pass; null where that gradient was not seen."""
+    update: list[float]
+    """The optimizer's step."""
+    seconds: list[float]
+    """The whole step, to the call of `run.step`; with `data`."""
+    images: list[int]
+    """Images in the step; 0 where not known."""
+    memory: int = 0
+    """Bytes: most that PyTorch held on the GPU so far, or of the process on a CPU."""
+
+    def __post_init__(self) -> None:
+        lists = (self.data, self.passes, self.own, self.update, self.seconds, self.images)
+        if len({len(one) for one in lists}) != 1 or not 0 <= self.first <= MOST_STEPS:
+            raise ValueError("lists of different lengths")
+        if not all(value is None or 0 <= value < LARGEST for one in lists for value in one):
+            raise ValueError("a time that is none")
+
+
+_decoder = msgspec.json.Decoder(RankStarted | RankSteps)
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """Seconds of one step on one rank, as RankSteps has them."""
+
+    data: float | None
+    passes: float
+    own: float | None
+    update: float
+    seconds: float
+    images: int
+
+    @property
+    def work(self) -> float | None:
+        """Seconds in which this rank waited for no other one; None where that is not known."""
+        return None if self.data is None or self.own is None else self.data + self.own + self.update
+
+
+@dataclass
+class Rank:
+    """One rank's process and its steps by number."""
+
+    started: RankStarted
+    steps: dict[int, StepTime] = field(default_factory=dict)
+    memory: int = 0
+
+    def median(self, of: Callable[[StepTime], float | None]) -> float | None:
+        """Return the median of a time over all steps that have it."""
+        known = [value for step in self.steps.values() if (value := of(step)) is not None]
+        return median(known) if known else None
+
+    def worst(self) -> tuple[int, float] | None:
+        """Return (step, seconds) of the slowest step between two others; None without one."""
+        known = [(step.seconds, number) for number, step in self.steps.items() if step.data is not None]
+        return (max(known)[1], max(known)[0]) if known else None
+
+    def share(self, of: Callable[[StepTime], float | None]) -> float | None:
+        """Return the share of a time in the whole of the steps that have it."""
+        known = [(value, step.seconds) for step in self.steps.values() if (value := of(step)) is not None]
+        whole = sum(seconds for _, seconds in known)
+        return sum(value for value, _ in known) / whole if whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class Straggler:
+    """The rank that the others wait for."""
+
+    rank: int
+    lost: float
+    """Share of the job's time that the others wait for it, 0..1."""
+    why: Literal["data", "compute"]
+    share: float
+    """Share of its own time that it spends on that, 0..1."""
+    others: float
+    """Largest such share among the other ranks."""
+
+    @property
+    def sentence(self) -> str:
+        what = "waits {:.0%} of its time for data" if self.why == "data" else "computes for {:.0%} of its time"
+        return (
+            f"rank {self.rank} {what.format(self.share)} (the others at most {self.others:.0%}); "
+            f"they wait for it {self.lost:.0%} of the time"
+        ).replace("%", " %")
+
+
+def rank_file(folder: RunFolder, rank: int) -> Path:
+    """Return where a rank's step times lie."""
+    return folder.ranks / f"{rank}.jsonl"
+
+
+def read_ranks(folder: RunFolder) -> list[Rank]:
+    """Return the ranks of a run by number; [] of one that trained in a single process."""
+    found = (_read(folder.ranks / name) for name in door.names(folder.ranks, ".jsonl"))
+    return sorted((rank for rank in found if rank is not None), key=lambda rank: rank.started.rank)
+
+
+def _read(path: Path) -> Rank | None:
+    rank: Rank | None = None
+    for _, line in Tail(path).lines():
+        try:
+            record = _decoder.decode(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            continue  # torn, broken or of a newer version
+        if isinstance(record, RankStarted):
+            kept = {} if rank is None else {number: one for number, one in rank.steps.items() if number < record.step}
+            rank = Rank(record, kept)
+        elif rank is not None:
+            columns = zip(
+                record.data, record.passes, record.own, record.update, record.seconds, record.images, strict=True
+            )
+            rank.steps |= {record.first + index: StepTime(*values) for index, values in enumerate(columns)}
+            rank.memory = record.memory
+    return rank
+
+
+def straggler(ranks: Sequence[Rank]) -> Straggler | None:
+    """Return the rank whose own work holds up the others; None where no one rank does.
+
+    At each step that all ranks know, the one with the most work of its own costs the others its lead over the next.
+    """
+    if len(ranks) < 2:
+        return None
+    lost: dict[int, float] = defaultdict(float)
+    whole = 0.0
+    for number in set.intersection(*(set(rank.steps) for rank in ranks)):
+        steps = [rank.steps[number] for rank in ranks]
+        work = [step.work for step in steps]
+        known = sorted((value, index) for index, value in enumerate(work) if value is not None)
+        if len(known) < len(ranks):
+            continue
+        whole += max(step.seconds for step in steps)
+        lost[known[-1][1]] += known[-1][0] - known[-2][0]
+    if not lost or not whole:
+        return None
+    order = sorted(lost, key=lambda index: lost[index], reverse=True)
+    first, second = order[0], lost[order[1]] if len(order) > 1 else 0.0
+    if lost[first] < SLOW * whole or lost[first] < CLEARLY * second:
+        return None
+    return _reason(ranks, first, lost[first] / whole)
+
+
+def _reason(ranks: Sequence[Rank], slow: int, lost: float) -> Straggler:
+    waits = [rank.share(lambda step: step.data) or 0.0 for rank in ranks]
+    computes = [rank.share(lambda step: None if step.own is None else step.own + step.update) or 0.0 for rank in ranks]
+
+    def lead(shares: list[float]) -> float:
+        return shares[slow] - max(share for index, share in enumerate(shares) if index != slow)
+
+    why: Literal["data", "compute"] = "data" if lead(waits) >= lead(computes) else "compute"
+    shares = waits if why == "data" else computes
+    others = max(share for index, share in enumerate(shares) if index != slow)
+    return Straggler(ranks[slow].started.rank, lost, why, shares[slow], others)
