@@ -191,9 +191,9 @@ for size in ((80, 24), (160, 45)):
         """
 import json
 found = {one["id"]: one for one in json.loads(printed("doctor", "recorded", "--json"))["findings"]}
-assert list(found) == ["F38"], "nothing else is wrong with the run"
-assert found["F38"]["sentence"] == "The run ended after 6 epochs."
-assert [found["F38"][name] for name in ("name", "severity", "threshold")] == ["short run", "note", 10]
+assert list(found) == ["F99"], "nothing else is wrong with the run"
+assert found["F99"]["sentence"] == "The run ended after 6 epochs."
+assert [found["F99"][name] for name in ("name", "severity", "threshold")] == ["short run", "note", 10]
 """,
         "",
     ),

@@ -43,7 +43,7 @@ LONG = "conv8-" * 60 + "conv8x-fc"
         (["--warmup", "soon"], ["--warmup", "'soon'", "500", "2ep"]),
         (["--warmup", "99ep"], ["--warmup", "99ep", "epochs"]),
         (["--device", "gpu"], ["--device", "'gpu'", "cuda"]),
-        (["--precision", "float16"], ["--precision", "'float16'", "bfloat16"]),
+        (["--precision", "float8"], ["--precision", "'float8'", "bfloat16"]),
         (["--threads", "-1"], ["--threads", "-1"]),
         (["--seed", "x"], ["--seed", "'x'"]),
         (["--keep", "first"], ["--keep", "'first'", "last, best"]),

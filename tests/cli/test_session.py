@@ -20,7 +20,7 @@ CTRL_Q, CTRL_R = "\x11", "\x12"
 
 
 def test_options_fill_the_form_and_quitting_exits_with_0(tmp_path: Path) -> None:
-    with Terminal("--lr", "0.0625", "--epochs", "77", cwd=tmp_path) as terminal:
+    with Terminal("--lr", "0.0625", "--batch-size", "77", cwd=tmp_path) as terminal:
         terminal.shows("0.0625")
         terminal.shows("77")
         terminal.type(CTRL_Q)
@@ -41,7 +41,7 @@ def test_a_recipe_file_fills_the_form(tmp_path: Path) -> None:
 def started(tmp_path: Path) -> Iterator[tuple[Terminal, RunFolder, History]]:
     """Session in which a long run was started with ctrl+r; it is stopped at the end."""
     with Terminal(*TINY, "--epochs", "100000", "--batch-size", "8", "--name", "long", cwd=tmp_path) as terminal:
-        terminal.shows("100000")
+        terminal.shows("fc8-relu-fc")
         terminal.type(CTRL_R)
         folder = RunFolder(tmp_path / "runs" / "long")
         history = History(folder)

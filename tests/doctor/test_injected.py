@@ -15,6 +15,7 @@ from cvtui.doctor.catalogue import FAULTS as CATALOGUE
 from tests.benchmarks.doctor import faults, healthy, running
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.judging import Verdict, judge
+from tests.benchmarks.doctor.real.judging import PROGRAMS
 from tests.benchmarks.doctor.table import SOON
 
 MISSED: dict[str, str] = {}
@@ -50,11 +51,15 @@ def test_a_healthy_run_raises_no_alarm(case: Case, tmp_path: Path) -> None:
     assert not verdict_of(case, tmp_path).alarms
 
 
+OF_REAL_PROGRAMS = {f"F{number}" for number in range(38, 49)}
+"""Faults that real programs have (tests/benchmarks/doctor/real) and that are not injected."""
+
+
 def test_every_fault_of_the_catalogue_is_injected_in_three_strengths_nets_and_seeds_on_two_sets() -> None:
     every = list(faults.cases())
     for fault_id in CATALOGUE:
         own = [case for case in every if case.fault == fault_id]
-        if fault_id.startswith("L"):
+        if fault_id.startswith("L") or fault_id in OF_REAL_PROGRAMS:
             continue
         assert len({case.strength for case in own}) == 3, fault_id
         assert len({case.net for case in own}) == 3
@@ -62,6 +67,8 @@ def test_every_fault_of_the_catalogue_is_injected_in_three_strengths_nets_and_se
         assert len({case.seed for case in own}) == 3
         assert len(own) == 3 * 3 * 2 * 3
     assert len({case.name for case in every}) == len(every)
+    real = {fault_id for program in PROGRAMS for fault_id in program.truth}
+    assert real >= OF_REAL_PROGRAMS
 
 
 def test_there_are_healthy_runs_of_all_kinds() -> None:
