@@ -96,6 +96,7 @@ def equal_bits(base: Path, ranks: int) -> bool:
     return all(watched == plain for watched, plain in pairs)
 
 
+@pytest.mark.long  # 11 CPU seconds
 def test_two_ranks_are_one_run_with_equal_bits_and_the_slow_rank_is_named(tmp_path: Path) -> None:
     history = torchrun(tmp_path, "slow", "commands")
     assert equal_bits(tmp_path, 2)  # at a rate of 7 on one rank they would not be

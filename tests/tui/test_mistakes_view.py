@@ -49,7 +49,7 @@ def test_the_pictures_name_their_files(run: RunFolder) -> None:
     assert len(pictures["samples"].names) == 16
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_from_the_confusion_matrix_to_one_file_large(run: RunFolder, size: tuple[int, int]) -> None:
     app = CvtuiApp(attach=run.path, prewarm=False)
     async with app.run_test(size=size) as pilot:

@@ -88,7 +88,7 @@ async def test_both_are_in_the_palette_of_a_run(run: RunFolder) -> None:
             )
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_p_shows_a_picture_with_its_bars(run: RunFolder, size: tuple[int, int]) -> None:
     pictures = Path(run.path).parents[1] / "pictures" / "val"
     app = CvtuiApp(attach=run.path, prewarm=False)

@@ -178,14 +178,14 @@ print(peak_bytes(), model[0].weight.double().sum().item())
 """
 
 
-@pytest.mark.parametrize(("side", "most"), [(4100, 16_000_000), pytest.param(8200, 32_000_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("side", "most"), [(2900, 20_000_000), pytest.param(8200, 32_000_000, marks=pytest.mark.long)])
 def test_a_watched_step_of_many_weights_takes_little_more_than_a_plain_one(
     tmp_path: Path, side: int, most: int
 ) -> None:
     """Everything that cvtui.watch does is counted: statistics, the doctor's facts, the log.
 
-    67 million weights take 1.24 GB, and 1.02 times that is 25 MB more. Of the smaller net 13 MB were seen, and a
-    mask of its weights takes 17.
+    67 million weights take 1.24 GB, and 1.02 times that is 25 MB more. Of the smaller net 15 MB were seen, and a
+    mask of its weights takes 8.
     """
     plain, watched = (run(STEP, where, str(side)).split() for where in ("plain", str(tmp_path)))
     assert plain[1] == watched[1], "no bit of the weights is another"
