@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
+from cvtui.engine.runtime.told import tell_records, write_record
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.validated import validated_run
-from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, Told, worst_first
-from cvtui.text import error_line, rounded_or_none, rounded_share
+from cvtui.text import rounded_or_none, rounded_share
 
 PICTURED = 200
 """Mistakes whose pixels are told, where no file holds them."""
@@ -32,26 +32,12 @@ def tell_mistakes(path: Path, name: str = "") -> int:
 
     name: of a checkpoint; by default the best. Exit code 2 with a line on stderr that says why there are none.
     """
-    out = sys.stdout.buffer
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what a user's callable prints is no record
-            training, about = _prepared(RunFolder.open(path), name)
-            for told in _mistakes(training, about, out):
-                _write(out, told)
-    except RequestError as error:
-        print(f"{error.message}{f'; {error.hint}' if error.hint else ''}", file=sys.stderr, flush=True)
-        return 2
-    except BrokenPipeError:  # nobody reads any more
-        return 1
-    except Exception as error:
-        print(error_line(error, 300), file=sys.stderr, flush=True)
-        return 1
-    return 0
 
+    def records(out: IO[bytes]) -> Iterable[Told]:
+        training, about = _prepared(RunFolder.open(path), name)
+        yield from _mistakes(training, about, out)
 
-def _write(out: IO[bytes], told: Told) -> None:
-    out.write(msgspec.json.encode(told) + b"\n")
-    out.flush()
+    return tell_records(records)
 
 
 def _prepared(folder: RunFolder, name: str) -> tuple[TrainingState, Evaluated]:
@@ -90,7 +76,7 @@ def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list
                     file=names.files and exact,
                 )
             )  # fmt: skip
-        _write(out, Progress(done=min(total, start + len(labels)), of=total))
+        write_record(out, Progress(done=min(total, start + len(labels)), of=total))
 
     evaluate(training, lambda: None, on_batch)
     return [msgspec.structs.replace(about, mistakes=len(found)), *_pictured(training, worst_first(found))]

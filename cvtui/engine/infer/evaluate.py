@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
@@ -20,6 +19,7 @@ from cvtui.engine.infer.numbers import expected_error, log_loss, numbers
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
+from cvtui.engine.runtime.told import tell_records, write_record
 from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature
@@ -33,7 +33,6 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Progress
 from cvtui.runlog.origin import recipe_of
-from cvtui.text import error_line
 
 Tell = Callable[[Told], None]
 
@@ -48,26 +47,12 @@ class Evaluated(NamedTuple):
 
 def evaluate_stdin() -> int:
     """Evaluate what stdin asks, on stdout; return the exit code: 0, or 2 with the reason on stderr."""
-    out = sys.stdout.buffer
-    try:
+
+    def records(out: IO[bytes]) -> Iterator[Evaluation | Comparison]:
         ask = msgspec.json.decode(sys.stdin.buffer.readline(), type=EvaluateAsk)
-        with contextlib.redirect_stdout(sys.stderr):  # what a user's code prints is no record
-            for told in evaluations(ask, lambda one: _write(out, one)):
-                _write(out, told)
-    except RequestError as error:
-        print(f"{error.message}{f'; {error.hint}' if error.hint else ''}", file=sys.stderr, flush=True)
-        return 2
-    except BrokenPipeError:  # nobody reads any more
-        return 1
-    except Exception as error:
-        print(error_line(error, 300), file=sys.stderr, flush=True)
-        return 1
-    return 0
+        yield from evaluations(ask, lambda one: write_record(out, one))
 
-
-def _write(out: IO[bytes], told: Told) -> None:
-    out.write(msgspec.json.encode(told) + b"\n")
-    out.flush()
+    return tell_records(records)
 
 
 def evaluations(ask: EvaluateAsk, tell: Tell) -> Iterator[Evaluation | Comparison]:

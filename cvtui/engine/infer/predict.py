@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -18,39 +17,25 @@ from cvtui.engine.infer.files import Batch, FileReader
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.observe.image_writer import encodable
-from cvtui.errors import RequestError
+from cvtui.engine.runtime.told import tell_records
 from cvtui.metrics.calibration import softmax
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Told, Unread
-from cvtui.text import error_line, rounded_share
+from cvtui.text import rounded_share
 
 PIECE = 1 << 16
 
 
 def answer_stdin() -> int:
     """Answer what stdin asks, on stdout; return the exit code: 0, or 2 with the reason on stderr."""
-    out = sys.stdout.buffer
-    try:
+
+    def records(_: IO[bytes]) -> Iterator[Told]:
         first, rest = _first_line(sys.stdin.buffer)
         ask = msgspec.json.decode(first, type=Ask)
-        with contextlib.redirect_stdout(sys.stderr):  # what a user's net prints is no record
-            model = open_model(Path(ask.model), ask.checkpoint, ask.device)
-            _write(out, loaded(model))
-            for told in answers(model, ask, _names(sys.stdin.buffer, rest)):
-                _write(out, told)
-    except RequestError as error:
-        print(f"{error.message}{f'; {error.hint}' if error.hint else ''}", file=sys.stderr, flush=True)
-        return 2
-    except BrokenPipeError:  # nobody reads any more
-        return 1
-    except Exception as error:
-        print(error_line(error, 300), file=sys.stderr, flush=True)
-        return 1
-    return 0
+        model = open_model(Path(ask.model), ask.checkpoint, ask.device)
+        yield loaded(model)
+        yield from answers(model, ask, _names(sys.stdin.buffer, rest))
 
-
-def _write(out: IO[bytes], told: Told) -> None:
-    out.write(msgspec.json.encode(told) + b"\n")
-    out.flush()
+    return tell_records(records)
 
 
 def _first_line(file: IO[bytes]) -> tuple[bytes, bytes]:
