@@ -12,16 +12,12 @@ from cvtui._version import __version__
 from cvtui.engine.data.depth import unit_of
 from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.preprocess import Preprocess, per_image
-from cvtui.engine.train import checkpoint
-from cvtui.engine.train.lottery import prepare_run
-from cvtui.engine.train.validated import refuse_several
+from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.fingerprint import same_classes
-from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.model_metadata import ModelMetadata, mean_and_std, temperature_of
-from cvtui.runlog.origin import check_trainable, first_run, recipe_of
+from cvtui.runlog.origin import recipe_of
 
 CHECKED_IMAGES = 64
 """Validation images that an export is checked on, at most."""
@@ -50,23 +46,9 @@ def load_trained(
     name: as for `checkpoint_file`; image: the validation image that is wanted, instead of some; what: the verb of an
     error. RequestError where the checkpoint is damaged, or the data are not there.
     """
-    check_trainable(folder, first_run(folder), what)
     source = checkpoint_file(folder, name)
-    try:
-        state = checkpoint.load(source)
-    except checkpoint.Damaged as error:
-        raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    recipe = msgspec.structs.replace(recipe_of(folder, what), device="cpu")
-    training, _ = prepare_run(check(recipe), folder, on_progress)
-    refuse_several(training)
-    classes = training.checked.data.classes
-    same_classes(state.get("classes", classes), classes, folder.path)
-    try:
-        training.model.load_state_dict(checkpoint.eval_weights(state))
-        preprocess = Preprocess.of_state(state["preprocess"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise RequestError(f"{source.name} does not fit the recipe: {what}") from None
+    training, state, _ = validated_run(folder, name, on_progress, "cpu", what)
+    classes, preprocess, recipe = training.checked.data.classes, training.preprocess, training.recipe
     held_out = training.data.validation
     if image is not None and not 0 <= image < held_out.size:
         raise RequestError(f"the validation images go from 0 to {held_out.size - 1:,}; there is no {image:,}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.lottery import prepare_run
@@ -20,17 +20,17 @@ from cvtui.runlog.origin import check_trainable, first_run, recipe_of
 
 
 def validated_run(
-    folder: RunFolder, name: str, on_progress: Callable[[str], None], device: str = ""
+    folder: RunFolder, name: str, on_progress: OnProgress | None, device: str = "", what: str = "evaluated"
 ) -> tuple[TrainingState, dict[str, Any], list[str]]:
     """Return the training with the checkpoint's weights that were validated, its state, and how its data differ now.
 
-    name: of a checkpoint; "": the best. device: another than the recipe's. RequestError where there is none, or it
-    doesn't fit.
+    name: of a checkpoint; "": the best. device: another than the recipe's; what: the verb of an error.
+    RequestError where there is none, or it doesn't fit.
     """
-    check_trainable(folder, first_run(folder), "evaluated")
+    check_trainable(folder, first_run(folder), what)
     source = checkpoint_file(folder, name)  # said before the data are read
     state = load_checkpoint(folder, name)
-    recipe = recipe_of(folder, "evaluated")
+    recipe = recipe_of(folder, what)
     recipe = msgspec.structs.replace(recipe, device=device or recipe.device)
     training, _ = prepare_run(check(recipe), folder, on_progress)
     refuse_several(training)
@@ -40,8 +40,8 @@ def validated_run(
         training.model.load_state_dict(checkpoint.eval_weights(state))
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise RequestError(f"{source.name} does not fit the recipe: {what}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise RequestError(f"{source.name} does not fit the recipe: {reason}") from None
     training.ema = None  # its weights, where there are such, are the model's now
     return training, state, differences(state["data"], training.fingerprint) if "data" in state else []
 
