@@ -220,13 +220,16 @@ def test_ci_refuses_a_readme_without_it(tmp_path: Path, old: str) -> None:
 STUB = """#!/usr/bin/env bash
 name=$(basename "$0")
 echo "$name was here"
+if [[ $name == light ]]; then : >begun; fi
+if [[ $name == python ]]; then until [[ -e begun ]]; do sleep 0.01; done; fi
 if [[ $name == light && $(cat breaks) == interrupted ]]; then sleep 60 & echo $! >sleeper; wait; fi
 if [[ $name == python && $(cat breaks) == interrupted ]]; then : >there; sleep 60; fi
 [[ $name != $(cat breaks) ]]
 """
 """In place of every program that `.ci/run` starts: fails, or waits for Ctrl-C, when the file `breaks` says so.
 
-Bash goes on after a Ctrl-C that its child (`touch`) outlives, so it makes the file itself.
+Bash goes on after a Ctrl-C that its child (`touch`) outlives, so it makes the file itself. `python` waits until `light`
+has spoken: what fails at once ends what runs beside it, perhaps before its first word.
 """
 
 

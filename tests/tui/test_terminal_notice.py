@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from functools import partial
@@ -60,31 +61,37 @@ def test_a_name_can_neither_end_the_sequence_nor_begin_one() -> None:
     assert notification("a;b", "c", {"TERM": "foot"}) == "\x1b]777;notify;a,b;c\x1b\\\a"
 
 
-def _rang(seen: Path) -> bool:
-    return seen.exists() and b"\a" in seen.read_bytes()
+def _holds(seen: Path, words: bytes) -> bool:
+    return seen.exists() and words in seen.read_bytes()
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 def test_a_real_tmux_passes_it_on_and_swallows_it_where_that_is_off(tmp_path: Path) -> None:
-    """`tmux` in a pseudo-terminal of `script`; what it writes to that terminal is read from the file."""
-    socket, text = str(tmp_path / "t"), notification("run finished", "97 %", {"TMUX": "x"}, "foot")
-    (tmp_path / "text").write_text(text)
+    """`tmux` in a pseudo-terminal of `script`; what it writes to that terminal is read from the file.
+
+    tmux passes nothing on before its client has drawn the pane once, so the pane says a word, which its command (`script` notes it)
+    doesn't hold, and waits.
+    """
+    if shutil.which("script") is None:
+        pytest.skip("needs script(1)")
+    (tmp_path / "text").write_text(notification("run finished", "97 %", {"TMUX": "x"}, "foot"))
+    pane = f"printf %s dra wn; tmux wait-for go; cat {tmp_path}/text; tmux wait-for done"
     for allowed in ("on", "off"):
-        seen = tmp_path / f"seen-{allowed}"
-        inner = f"tmux -f /dev/null -S {socket}-{allowed} new 'sh -c \"cat {tmp_path}/text; tmux wait-for done\"'"
-        script = ["script", "-qfec", inner.replace("new ", f"set -g allow-passthrough {allowed} \\; new "), str(seen)]
-        if shutil.which("script") is None:
-            pytest.skip("needs script(1)")
+        seen, tmux = tmp_path / f"seen-{allowed}", ["tmux", "-f", "/dev/null", "-S", str(tmp_path / allowed)]
+        started = shlex.join([*tmux, "set", "-g", "allow-passthrough", allowed, ";", "new", pane])
         client = subprocess.Popen(
-            script, env={"TERM": "xterm-256color", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            ["script", "-qfec", started, str(seen)],
+            env={"TERM": "xterm-256color", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            wait_until(partial(_rang, seen), what="the bell through tmux")
+            wait_until(partial(_holds, seen, b"drawn"), what="the pane")
+            subprocess.run([*tmux, "wait-for", "-S", "go"], check=True)
+            wait_until(partial(_holds, seen, b"\a"), what="the bell through tmux")
         finally:
-            subprocess.run(["tmux", "-S", f"{socket}-{allowed}", "kill-server"], capture_output=True, check=False)
+            subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
             client.communicate(timeout=20)
-        assert (b"777;notify;run finished;97 %" in seen.read_bytes()) == (allowed == "on")
+        assert _holds(seen, b"777;notify;run finished;97 %") == (allowed == "on")
 
 
 def test_outside_tmux_nobody_is_asked() -> None:
