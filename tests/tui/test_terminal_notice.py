@@ -69,8 +69,8 @@ def _holds(seen: Path, words: bytes) -> bool:
 def test_a_real_tmux_passes_it_on_and_swallows_it_where_that_is_off(tmp_path: Path) -> None:
     """`tmux` in a pseudo-terminal of `script`; what it writes to that terminal is read from the file.
 
-    tmux passes nothing on before its client has drawn the pane once, so the pane says a word, which its command (`script` notes it)
-    doesn't hold, and waits.
+    tmux passes nothing on before its client has drawn the pane once, so the pane says a word and waits. The command
+    doesn't hold that word: `script` notes the command too.
     """
     if shutil.which("script") is None:
         pytest.skip("needs script(1)")
