@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import TensorDataset
 
 from cvtui.engine.train.evaluate import LARGEST_BATCH, Evaluation, evaluate
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.peak import peak_bytes

@@ -10,7 +10,7 @@ import msgspec
 from cvtui import door
 from cvtui.engine.data.images import OnProgress
 from cvtui.engine.runtime.device import pick_device
-from cvtui.engine.train.state import build_code
+from cvtui.engine.train.preparation import build_code
 from cvtui.errors import RequestError
 from cvtui.own_python import own_module
 from cvtui.recipe.auto_batch import AUTO_BATCH, Fit, fitting_batch

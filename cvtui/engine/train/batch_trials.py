@@ -15,7 +15,8 @@ import torch
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.runtime.memory import free_on_gpu, is_out_of_memory
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import training_step
 from cvtui.errors import RequestError
 from cvtui.recipe.auto_batch import Fit, most_images, powers_up_to
