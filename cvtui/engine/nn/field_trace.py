@@ -18,7 +18,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 from cvtui.calc.receptive_fields import identity
 from cvtui.calc.table import ReceptiveField
 from cvtui.calc.tensor_fields import Image, TensorField
-from cvtui.engine.nn.field_rules import POINTWISE, RULES, Call, Known
+from cvtui.engine.nn.field_call import Call, Known
+from cvtui.engine.nn.field_rules import POINTWISE, RULES
 
 MAKING = {"zeros_like", "ones_like", "empty_like", "rand_like", "full_like", "new_zeros", "new_ones", "new_empty",
           "new_full", "new_tensor", "size", "dim", "numel"}  # fmt: skip
