@@ -1,7 +1,7 @@
 """A folder of images, one subfolder a class: what a listing tells, without opening a single file.
 
 PATH/cats/…  PATH/dogs/…                        split by val_share
-PATH/train/cats/…  PATH/val/cats/…              its own split (folder_layout.py: which names mean that)
+PATH/train/cats/…  PATH/val/cats/…              its own split (halves.py: which names mean that)
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.datasets import class_names, folder_typed, halves
+from cvtui.recipe.datasets.asked_folder import Layout, class_folders, label_file, named
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.folder_layout import Layout, class_folders, find_layout, label_file, named
+from cvtui.recipe.datasets.folder_layout import find_layout
 from cvtui.recipe.datasets.folder_sets import Linked, linked
 from cvtui.recipe.datasets.image_files import (
     MADE_HERE,
