@@ -52,7 +52,7 @@ async def test_another_hosts_run_on_the_screen(tmp_path: Path, monkeypatch: pyte
             await pilot.press("enter")
             train = app.screen
             assert isinstance(train, TrainScreen)
-            await wait_until_async(lambda: train.view is not None and train.view.alive, what="the run")
+            await wait_until_async(lambda: train.view is not None and train.view.view.alive, what="the run")
             view = train.view
             assert view is not None
             run.step(7)
