@@ -54,6 +54,20 @@ class Modal(ModalScreen[Answer]):
         return [strip.crop(crop.x, crop.right) for strip in below[crop.y : crop.bottom]]
 
 
+class CardModal(Modal[Answer]):
+    """A page in the place of all panes, in a frame with the id `card`."""
+
+    DEFAULT_CSS = """
+    CardModal {
+        background: $background;
+        & #card {
+            border: round $foreground 25%; padding: 0 1; height: 1fr;
+            border-title-color: $foreground; border-subtitle-color: $foreground 60%;
+        }
+    }
+    """
+
+
 def tinted(strips: list[Strip], color: Color, filters: Sequence[LineFilter] = ()) -> list[Strip]:
     """Return the strips behind a layer of this colour (with its alpha), without links and meta data."""
     mixed: dict[Style | None, Style | None] = {}
