@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from cvtui.calc.tensor_fields import Image, TensorField
+from cvtui.calc.tensor_fields import FieldImage, TensorField
 
 Known: TypeAlias = TensorField | None
 """None: not known."""
@@ -18,7 +18,7 @@ class Call:
 
     def __init__(
         self,
-        image: Image,
+        image: FieldImage,
         field_of: Callable[[Any], Known],
         given: list[Tensor],
         args: Any,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cvtui.calc.tensor_fields import Image, TensorField, moved
+from cvtui.calc.tensor_fields import FieldImage, TensorField, moved
 from cvtui.engine.nn.field_call import Call, Known, from_end
 from cvtui.engine.nn.field_windows import convolved, convolved_in_a_row, indexed, max_pooled, padded, pooled, pooled_to
 
@@ -111,7 +111,7 @@ def _multiplied(call: Call) -> Known:
     return _product(call.image, call.field(0, "input"), call.field(1, "other") or call.field(1, "mat2"))
 
 
-def _product(image: Image, left: Known, right: Known) -> Known:
+def _product(image: FieldImage, left: Known, right: Known) -> Known:
     """(…, m, k) by (…, k, n): unit (m, n) sees row m of the left and column n of the right."""
     parts = [image.mixed(one, [along]) for one, along in ((left, -1), (right, -2)) if one is not None]
     if not parts:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from cvtui.calc.receptive_fields import Window
-from cvtui.calc.tensor_fields import Image, TensorField, moved
+from cvtui.calc.tensor_fields import FieldImage, TensorField, moved
 from cvtui.engine.nn.field_call import Call, Known, pair
 
 
@@ -73,7 +73,7 @@ def padded(call: Call) -> Known:
     return _cut(one, call.image, {axis: (-begin, 1) for axis, begin in before.items()}, call.shape)
 
 
-def _cut(one: TensorField, image: Image, slices: dict[int, tuple[int, int]], shape: Sequence[int]) -> TensorField:
+def _cut(one: TensorField, image: FieldImage, slices: dict[int, tuple[int, int]], shape: Sequence[int]) -> TensorField:
     """Keep of a map what starts at `begin` and goes in steps, by axis; a negative begin is padding."""
     (high, high_step), (wide, wide_step) = (slices.get(axis, (0, 1)) for axis in one.order)
     map_order = one._replace(order=(-2, -1))

@@ -17,7 +17,7 @@ from cvtui.engine.data.images import OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.freeze import Frozen, freeze, keep_frozen_norms
+from cvtui.engine.nn.freeze import FrozenParameters, freeze, keep_frozen_norms
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.layer_rates import rate_factors, told_factors
 from cvtui.engine.nn.model import Net
@@ -119,12 +119,12 @@ def _read_data(checked: Checked, on_progress: OnProgress | None) -> tuple[Checke
     return fit_to_data(checked, data.train.size, data.validation.size), data
 
 
-def _parts_apart(model: nn.Module, checked: Checked) -> tuple[Frozen, dict[str, float], list[str]]:
+def _parts_apart(model: nn.Module, checked: Checked) -> tuple[FrozenParameters, dict[str, float], list[str]]:
     """Freeze what the recipe freezes; return that, the parameters' shares of the rate, and what is to be told."""
     recipe, size = checked.recipe, checked.data.size
     lines = [keep_frozen_norms(model)]
     factors = rate_factors(model, recipe, size)
-    frozen = freeze(model, recipe.freeze, recipe.net, size) if recipe.freeze else Frozen()
+    frozen = freeze(model, recipe.freeze, recipe.net, size) if recipe.freeze else FrozenParameters()
     until = f"; until epoch {recipe.unfreeze_at:,}" if recipe.unfreeze_at else ""
     lines += [frozen.told + until if frozen.told else "", told_factors(factors)]
     return frozen, factors, [line for line in lines if line]

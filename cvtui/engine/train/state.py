@@ -18,7 +18,7 @@ from cvtui.engine.data.batching import batches, index_batches, order_of
 from cvtui.engine.data.images import ChannelStats, Images, Split
 from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.freeze import Frozen, thaw
+from cvtui.engine.nn.freeze import FrozenParameters, thaw
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import add_parameters
@@ -74,7 +74,7 @@ class TrainingState:
     schedule: Schedule
     factors: dict[str, float] = field(default_factory=dict)
     """Share of the rate by parameter name, where it is not 1."""
-    frozen: Frozen = field(default_factory=Frozen)
+    frozen: FrozenParameters = field(default_factory=FrozenParameters)
     """What the recipe froze."""
     thawed: bool = False
     """It is trained by now."""

@@ -15,7 +15,7 @@ from textual.widgets import Button, Static
 
 from cvtui.compare.lr_figure import range_curve
 from cvtui.compare.lr_range_rule import NoBracket
-from cvtui.compare.lr_search import Found, LrFinder
+from cvtui.compare.lr_search import FoundRate, LrFinder
 from cvtui.draw.figures import AnyFigure, Curve, Curves
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
@@ -50,7 +50,7 @@ class LrSearch(Modal[float | None]):
         self._recipe = recipe
         self._runs = runs
         self._finder: LrFinder | None = None
-        self.result: Found | None = None
+        self.result: FoundRate | None = None
         self.error = ""
 
     def compose(self) -> ComposeResult:
