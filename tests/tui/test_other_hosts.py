@@ -38,10 +38,8 @@ async def test_another_hosts_run_on_the_screen(tmp_path: Path, monkeypatch: pyte
 
             def listed() -> bool:
                 screen.refresh_runs()
-                return {(row.name, row.state) for row in screen.table.rows} == {
-                    ("there", "running"),
-                    ("mine", "finished"),
-                }
+                states = {row.name: row.state for row in screen.table.rows}
+                return states == {"there": "running", "mine": "finished"}
 
             await wait_until_async(listed, what="both runs")
             line = next(line for line in screen.table.text.splitlines() if " there " in line)

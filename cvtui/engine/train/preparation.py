@@ -24,11 +24,11 @@ from cvtui.engine.nn.model import Net
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
-from cvtui.engine.optim.loss import make_loss
+from cvtui.engine.optim.loss import Loss, make_loss
 from cvtui.engine.runtime.device import make_scaler, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
-from cvtui.engine.train.initial_weights import put_weights, read_weights
+from cvtui.engine.train.initial_weights import Weights, put_weights, read_weights
 from cvtui.engine.train.pixels_of_weights import make_preprocess
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
@@ -46,42 +46,28 @@ def prepare(
 ) -> TrainingState:
     """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
 
-    `begun`: a checkpoint follows, so the weights that the recipe begins with aren't read. `begin` changes the first
-    weights before anything else has seen them; `on_progress` gets messages about what takes time. The global random
-    numbers (dropout) are seeded last, so what came before in this process makes no difference.
+    `begun`: a checkpoint follows, so the recipe's first weights aren't read. `begin` changes the first weights before
+    anything else has seen them; `on_progress` gets messages about what takes time. The global random numbers (dropout)
+    are seeded last, so what came before in this process makes no difference.
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
     checked, made = build_code(checked, on_progress)
-    _tell(on_progress, [check_fits(checked, device)])
-    repeat(device, recipe.deterministic)
-    threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
+    threads = _settle(checked, device, on_progress)
     checked, on_cpu = _read_data(checked, on_progress)
     augment = Augment(checked.augment, recipe.seed)
     augment.check(on_cpu.train, checked.data.name)
-    stats = channel_stats(on_cpu.train)
-    data = on_cpu.to(device)
-    if checked.preprocess.name == "zca":
-        _tell(on_progress, ["whitening: the covariance of the training images …"])
+    stats, data = channel_stats(on_cpu.train), on_cpu.to(device)
     weights = read_weights(recipe) if recipe.weights and not begun else None
     preprocess = make_preprocess(checked, weights, stats, device, on_cpu.train, on_progress)
-    model = make_net(checked) if made is None else made
-    start_weights(model, checked, data.train, preprocess)
-    told = put_weights(model, weights, len(data.classes)) if weights is not None else []
-    frozen, factors, more = _parts_apart(model, checked)
-    told += more
+    model, frozen, factors, told = _make_model(checked, made, weights, data.train, preprocess)
     # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
     model.to(device).to(memory_format=torch.channels_last)
     if begin is not None:
         begin(model, data.train, preprocess)
-    optimizer = make_optimizer(model, checked.optimizer, recipe, factors)
     mix = Mix(checked.mix, len(data.classes), recipe.seed)
-    told += [SEVERAL] if data.label_sets else []
-    told += [*told_balance(recipe.balance, on_cpu.train.labels, data.classes), *mix.told()]
-    _tell(on_progress, told)
-    weight = class_weights(on_cpu.train.labels, data.classes).to(device) if recipe.balance == "weights" else None
-    torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
-    return TrainingState(
+    _tell(on_progress, [*told, *_told_data(checked, on_cpu), *mix.told()])
+    state = TrainingState(
         checked=checked,
         device=device,
         threads=threads,
@@ -89,9 +75,9 @@ def prepare(
         stats=stats,
         preprocess=preprocess,
         model=model,
-        loss=make_loss(checked.loss, weight),
+        loss=_training_loss(checked, on_cpu, device),
         validation_loss=make_loss(checked.loss),
-        optimizer=optimizer,
+        optimizer=make_optimizer(model, checked.optimizer, recipe, factors),
         schedule=checked.schedule,
         factors=factors,
         frozen=frozen,
@@ -99,16 +85,30 @@ def prepare(
         scaler=make_scaler(device, recipe.precision),
         augment=augment,
         mix=mix,
-        label_table=label_table(on_cpu.label_sets, len(data.classes), device) if on_cpu.label_sets else None,
+        label_table=label_table(on_cpu.label_sets, len(data.classes), device),
         fingerprint=_fingerprint(checked, on_cpu),
         unit=preprocess.unit,
     )
+    torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
+    return state
 
 
 def _tell(on_progress: OnProgress | None, lines: Iterable[str]) -> None:
     if on_progress is not None:
         for line in filter(None, lines):
             on_progress(line)
+
+
+def _settle(checked: Checked, device: torch.device, on_progress: OnProgress | None) -> int:
+    """Set the device's arithmetic and the threads, and return their number; warn where memory is too small."""
+    _tell(on_progress, [check_fits(checked, device)])
+    repeat(device, checked.recipe.deterministic)
+    return set_threads(checked.recipe.threads, checked.table.macs * checked.recipe.batch_size)
+
+
+def _told_data(checked: Checked, data: Split) -> list[str]:
+    several = [SEVERAL] if data.label_sets else []
+    return [*several, *told_balance(checked.recipe.balance, data.train.labels, data.classes)]
 
 
 def _read_data(checked: Checked, on_progress: OnProgress | None) -> tuple[Checked, Split]:
@@ -119,15 +119,23 @@ def _read_data(checked: Checked, on_progress: OnProgress | None) -> tuple[Checke
     return fit_to_data(checked, data.train.size, data.validation.size), data
 
 
-def _parts_apart(model: nn.Module, checked: Checked) -> tuple[FrozenParameters, dict[str, float], list[str]]:
-    """Freeze what the recipe freezes; return that, the parameters' shares of the rate, and what is to be told."""
+def _make_model(
+    checked: Checked, made: nn.Module | None, weights: Weights | None, train: Part, preprocess: Preprocess
+) -> tuple[nn.Module, FrozenParameters, dict[str, float], list[str]]:
+    """Make the model (`made`: that of PyTorch code) with its first weights, on the CPU, and freeze parts of it.
+
+    Returns it, what is frozen, the parameters' shares of the rate, and lines that tell of all that.
+    """
     recipe, size = checked.recipe, checked.data.size
-    lines = [keep_frozen_norms(model)]
+    model = make_net(checked) if made is None else made
+    start_weights(model, checked, train, preprocess)
+    told = put_weights(model, weights, len(checked.data.classes)) if weights is not None else []
+    told.append(keep_frozen_norms(model))
     factors = rate_factors(model, recipe, size)
     frozen = freeze(model, recipe.freeze, recipe.net, size) if recipe.freeze else FrozenParameters()
     until = f"; until epoch {recipe.unfreeze_at:,}" if recipe.unfreeze_at else ""
-    lines += [frozen.told + until if frozen.told else "", told_factors(factors)]
-    return frozen, factors, [line for line in lines if line]
+    told += [frozen.told + until if frozen.told else "", told_factors(factors)]
+    return model, frozen, factors, told
 
 
 def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
@@ -145,8 +153,17 @@ def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
     return fingerprint(classes, train, held_out, folder.absolute(), data.files)
 
 
-def label_table(sets: LabelSets, classes: int, device: torch.device) -> Tensor:
-    """Return float32 labels x classes: 1 for the classes of each label."""
+def _training_loss(checked: Checked, data: Split, device: torch.device) -> Loss:
+    """Return the recipe's loss, with the classes' weights where it balances them so."""
+    balanced = checked.recipe.balance == "weights"
+    weight = class_weights(data.train.labels, data.classes).to(device) if balanced else None
+    return make_loss(checked.loss, weight)
+
+
+def label_table(sets: LabelSets, classes: int, device: torch.device) -> Tensor | None:
+    """Return float32 labels x classes: 1 for the classes of each label; None where each is one class."""
+    if not sets:
+        return None
     table = torch.zeros(len(sets), classes)
     for label, members in enumerate(sets):
         table[label, list(members)] = 1.0
