@@ -19,19 +19,18 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.text import clean
 from cvtui.tui.child_process import ChildProcess
-from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 POLL_SECONDS = 0.1
 MARKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
 
 
-class PrecheckModal(Modal[None]):
+class PrecheckModal(BoxModal[None]):
     """Starts the check when it is shown; leaving ends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Back")]
-    DEFAULT_CSS = BOX.format(name="PrecheckModal") + "\n    PrecheckModal > .box { width: 88; }\n"
+    DEFAULT_CSS = "PrecheckModal > .box { width: 88; }"
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
