@@ -45,7 +45,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRate:
     bracket: Bracket
     trials: list[Trial]
 
@@ -75,7 +75,7 @@ class LrFinder:
         climb = self._changed(lr=highest, schedule=f"range-test({DECADES})", epochs=epochs)
         self.race = self._race([("range test", climb)], "range")
         self.bracket: Bracket | None = None
-        self.found: Found | None = None
+        self.found: FoundRate | None = None
 
     def __enter__(self) -> LrFinder:
         return self
@@ -118,7 +118,7 @@ class LrFinder:
             recipes = [(f"lr {rate:g}", self._changed(lr=rate, epochs=epochs, short=True)) for rate in self.rates]
             self.race = self._race(recipes, "trial")
             return True
-        self.found = Found(self.bracket, self._judged())
+        self.found = FoundRate(self.bracket, self._judged())
         return False
 
     def stop(self) -> None:
