@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from cvtui.runlog.predictions import Ask, Loaded, Predicted, Told, Unread
 
 WIDE = 10_000
-SHOWN_UNREAD = 10
 
 
 @click.command(name="predict", short_help="What a trained model says of image files.")

@@ -11,7 +11,7 @@ from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
 from cvtui.calc.memory import training_memory
 from cvtui.calc.solve import Answer, Solution
-from cvtui.cli.output.table import TextCell, TextColumn, bar, print_grid
+from cvtui.cli.output.table import TextCell, TextColumn, bar, escaped, print_grid
 from cvtui.text import binary_size
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ COUNTED = (
 def print_table(console: Console, table: Table, title: str) -> None:
     """Build the layer table: a title, a row per layer, totals and remarks."""
     gap = "  " if len(title) + 40 < console.width else "\n"
-    console.print(f"[bold]{_escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
     console.print(f"[dim]{COUNTED}[/]")
     if len(table.input) == 3:
         console.print("[dim]sees: receptive field in pixels of the input /stride @first pixel of unit 0.[/]")
@@ -78,7 +78,7 @@ def print_memory(console: Console, table: Table, batch: int) -> None:
 def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
     """Print the settings that fit where the net says `?`: common ones first, the one taken marked."""
     for answer in solution.answers:
-        console.print(f"[bold]{_escaped(_summary(answer, wanted))}[/]", highlight=False)
+        console.print(f"[bold]{escaped(_summary(answer, wanted))}[/]", highlight=False)
         fits = answer.fits[:MOST_FITS]
         columns = [
             TextColumn("", [TextCell("→" if number == 0 else "", "bold green") for number in range(len(fits))]),
@@ -98,7 +98,7 @@ def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
     if len(solution.nets) > 1:
         console.print("[bold]Together[/], common settings first:")
         for net in solution.nets[:MOST_FITS]:
-            console.print(f"  {_escaped(net)}", highlight=False, soft_wrap=True)
+            console.print(f"  {escaped(net)}", highlight=False, soft_wrap=True)
         console.print()
 
 
@@ -226,7 +226,7 @@ def _print_notes(console: Console, rows: Sequence[Row]) -> None:
         console.print()
     for number, (note, names) in enumerate(notes.items(), 1):
         where = ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} … {names[-1]}"
-        console.print(f"[yellow]({number})[/] {where}: {_escaped(note)}", highlight=False)
+        console.print(f"[yellow]({number})[/] {where}: {escaped(note)}", highlight=False)
 
 
 def _summary(answer: Answer, wanted: bool) -> str:
@@ -250,7 +250,3 @@ def _input_text(table: Table) -> str:
     if len(size) == 1:
         return f"{size[0]:,} numbers"
     return f"{size_text(size)}  [dim](PyTorch: {size[2]}x{size[0]}x{size[1]})[/]"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

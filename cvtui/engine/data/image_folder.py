@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -109,11 +108,6 @@ def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
         several=several_of(recipe),
     )  # fmt: skip
     return _read(found, recipe.size.lower(), ReadingProgress(on_progress), recipe.bits, recipe.cache)
-
-
-def read_folder(path: Path, size: str, val_share: float, seed: int, on_progress: OnProgress | None = None) -> Split:
-    """Read a folder of images as a split."""
-    return _read(listing(path, val_share, seed), size, ReadingProgress(on_progress))
 
 
 def _check_classes(found: Listing, decoded: DecodedFiles) -> None:

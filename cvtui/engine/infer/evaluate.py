@@ -19,7 +19,7 @@ from cvtui.engine.infer.numbers import expected_error, log_loss, numbers
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
-from cvtui.engine.runtime.told import tell_records, write_record
+from cvtui.engine.runtime.told import tell_progress, tell_records, write_record
 from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature
@@ -85,13 +85,9 @@ def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> EvaluatedRun:
     return _other(folder, ask, progress)
 
 
-def _on_progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def _own(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], None]) -> EvaluatedRun:
     """Answer the run's own validation images, as the run itself does."""
-    training, state, notes = validated_run(folder, ask.checkpoint, _on_progress, ask.device)
+    training, state, notes = validated_run(folder, ask.checkpoint, tell_progress, ask.device)
     views = views_of(training.recipe) if ask.tta else ()
     size = training.data.validation.size
     files = training.data.names.validation.files
@@ -177,7 +173,7 @@ def _loaded(
         )
     other = msgspec.structs.replace(recipe, data=text, only="", limit=0, imbalance=1.0, label_noise=0.0)
     checked = check(other)
-    split = load(checked.recipe, _on_progress)
+    split = load(checked.recipe, tell_progress)
     part, size = split.validation, tuple(checked.data.size)
     if size != model.size:
         want, have = ("x".join(map(str, one)) for one in (model.size, size))

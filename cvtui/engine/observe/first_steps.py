@@ -21,7 +21,6 @@ from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
 from cvtui.engine.observe.model_facts import (
     LeftOut,
-    held_by,
     optimizer_facts,
     output_facts,
     weight_facts,
@@ -29,6 +28,7 @@ from cvtui.engine.observe.model_facts import (
 )
 from cvtui.engine.observe.stale_gradients import StaleGradients
 from cvtui.engine.observe.statistics import moments
+from cvtui.engine.optim.groups import held_by
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
 from cvtui.text import rounded_or_none
@@ -114,7 +114,7 @@ class Probe:
         for optimizer in self.optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_update))
             self._update_handles.append(optimizer.register_step_post_hook(self._after_update))
-        held = held_by(self.optimizers)
+        held = held_by(*self.optimizers)
         # zero_grad leaves the others alone
         wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
         self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
@@ -186,7 +186,7 @@ class Probe:
         return self._trouble
 
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
-        self._stale.before_update(held_by([optimizer]))
+        self._stale.before_update(held_by(optimizer))
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 

@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.text import binary_size, clean, count, significant
-from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.predictions import Predictions, predict
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
+from cvtui.tui.panes.text_pane import TextPane
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED
 
@@ -96,17 +95,10 @@ def _close(what: str, predicted: float | None, measured: float | None, factor: f
     return PredictionCheck(what, significant(predicted), significant(measured), agree)
 
 
-class PredictionPane(Pane):
+class PredictionPane(TextPane):
     NAME = "prediction"
     TITLE = "Prediction"
     TAB = "Expected"
-
-    def compose(self) -> ComposeResult:
-        yield StyledLines()
-
-    @property
-    def text(self) -> str:
-        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
         return (id(history.run), len(history.steps) > 0, len(history.layer_steps) > 0, view.cursor)
