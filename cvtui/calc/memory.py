@@ -31,7 +31,7 @@ class Memory(NamedTuple):
     activations: int
 
     def state(self, copies: int) -> int:
-        """Return the bytes of an optimiser that keeps so many numbers per parameter."""
+        """Return the bytes of an optimizer that keeps `copies` numbers per parameter."""
         return self.parameters * copies
 
     def total(self, copies: int) -> int:

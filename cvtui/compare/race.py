@@ -1,4 +1,4 @@
-"""A fair race: several recipes, each in a process of its own, at most so many at once."""
+"""A fair race: several recipes, each in a process of its own, `jobs` of them at once."""
 
 from __future__ import annotations
 

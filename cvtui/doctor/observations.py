@@ -219,7 +219,7 @@ class Observations(RunSetup):
         return len(self.rates) > 2 and bool(self.rates[0] < 0.7 * np.nanmax(self.rates))
 
     def loss_at(self, step: float, windows: int = 2) -> float:
-        """Return the mean loss of so many windows up to `step`; NaN without."""
+        """Return the mean loss of the last `windows` windows up to `step`; NaN without any."""
         end = int(np.searchsorted(self.windows.end, step + 1e-9, side="right"))
         if not end:
             early = self.losses[: max(1, int(step) + 1)]

@@ -11,7 +11,8 @@ from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
 from cvtui.calc.memory import training_memory
 from cvtui.calc.solve import Answer, Solution
-from cvtui.cli.output.table import TextCell, TextColumn, bar, escaped, print_grid
+from cvtui.cli.output.markup import escaped
+from cvtui.cli.output.table import TextCell, TextColumn, bar, print_grid
 from cvtui.text import binary_size
 
 if TYPE_CHECKING:

@@ -72,7 +72,7 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
 
 
 def _may_be_flipped(obs: Observations) -> bool:
-    """Return False where the loss is known, and its sign is as it should be: other things take it below 0."""
+    """Return False where the loss and its sign are known: something else takes it below 0."""
     facts = obs.facts
     if facts.loss_given is None:
         return True

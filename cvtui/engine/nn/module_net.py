@@ -41,7 +41,7 @@ class ForwardPass(NamedTuple):
 
 
 def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet:
-    """Build a target for images of `size` (H, W, C) and so many classes; its weights are drawn by `seed`.
+    """Build a target for images of `size` (H, W, C) and that number of classes; its weights are drawn by `seed`.
 
     A head of another width is replaced: the last fc or 1x1 conv that was called. What is no tensor of logits (an
     output with `logits`, a tuple, a dict) is reduced to them. RequestError, in one line, for whatever can't be trained.
