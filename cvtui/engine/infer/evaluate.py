@@ -14,12 +14,12 @@ import msgspec
 
 from cvtui.engine.data.loading import load
 from cvtui.engine.infer.answers import Answers, LabelledBatch, file_batches, gather, of_training, own_batches
-from cvtui.engine.infer.compared import compare
+from cvtui.engine.infer.comparison import compare
 from cvtui.engine.infer.numbers import expected_error, log_loss, numbers
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
-from cvtui.engine.runtime.told import tell_progress, tell_records, write_record
+from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, write_record
 from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature

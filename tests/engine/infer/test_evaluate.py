@@ -15,7 +15,7 @@ import torch
 from cvtui.draw.evaluation_text import sections
 from cvtui.engine.infer import answers as answers_module
 from cvtui.engine.infer.answers import Answers, large_array
-from cvtui.engine.infer.compared import compare
+from cvtui.engine.infer.comparison import compare
 from cvtui.engine.infer.evaluate import EvaluatedRun, calibrate, evaluations
 from cvtui.engine.infer.numbers import numbers
 from cvtui.engine.infer.opened import open_model
