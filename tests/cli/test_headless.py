@@ -247,3 +247,19 @@ def worker_of(parent: int) -> int:
     """Return the process id of the one child of `parent`."""
     (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return int(child)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--freeze", "conv9.*"), "freeze: 'conv9.*' freezes no parameter of this net"),
+        pytest.param(("--net", "mine:build"), "there is no module 'nowhere_at_all'", marks=pytest.mark.long),
+    ],
+)
+def test_what_only_pytorch_can_refuse_leaves_no_folder(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    (tmp_path / "mine.py").write_text("import nowhere_at_all")
+    found = cvtui("--no-ui", *TINY, *words, "--name", "free", cwd=tmp_path)
+    assert found.returncode == 2
+    assert said in found.stderr.splitlines()[-1]
+    assert "folder" not in found.stdout
+    assert list((tmp_path / "runs").iterdir()) == []

@@ -103,6 +103,17 @@ def train_mode(model: nn.Module) -> None:
             module.eval()
 
 
+def kept_statistics(model: nn.Module) -> list[str]:
+    """Return the names of the buffers of frozen batch norms."""
+    return [
+        f"{name}.{buffer}"
+        for name, module in model.named_modules()
+        if _keeps_statistics(module)
+        for buffer, value in module._buffers.items()
+        if value is not None
+    ]
+
+
 def _keeps_statistics(module: nn.Module) -> bool:
     return isinstance(module, _BatchNorm) and bool(module.__dict__.get("keeps_statistics"))
 

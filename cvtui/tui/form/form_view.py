@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -20,6 +21,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import FieldRow, explanation
 from cvtui.tui.form.field_values import to_text
 from cvtui.tui.form.form import Form
+from cvtui.tui.form.form_controls import StartButton, Tabs
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Frame
 
@@ -33,63 +35,6 @@ PREDICT_AFTER = 0.3
 """Seconds without a keystroke before the engine is asked."""
 SLOW = 0.03
 """An examination that took longer (a net of thousands of layers) waits for a pause in the typing, too."""
-
-
-class Tabs(Widget):
-    """Where form and preview don't fit side by side: which of them is shown."""
-
-    DEFAULT_CSS = """
-    Tabs { height: 1; width: 1fr; display: none; padding: 0 1; pointer: pointer; }
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.preview = False
-
-    def show(self, preview: bool) -> None:
-        self.preview = preview
-        self.refresh()
-
-    def render(self) -> Content:
-        on, off = "bold $text-primary", "$foreground 60%"
-        return Content.assemble(
-            ("Recipe", off if self.preview else on),
-            ("  │  ", "$foreground 25%"),
-            ("Preview", on if self.preview else off),
-            ("   ctrl+o", "$foreground 40%"),
-        )
-
-    def on_click(self, event: events.Click) -> None:
-        self.post_message(FormView.FoldAsked(event.x > len(" Recipe  ")))
-
-
-class StartButton(Widget, can_focus=True):
-    """Button for enter, space or a click; Textual's brings 200 lines of style rules into the first frame."""
-
-    ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "Start", show=False)]
-    DEFAULT_CSS = """
-    StartButton {
-        width: 18; height: 1; content-align: center middle; text-style: bold; pointer: pointer;
-        background: $primary 70%; color: $background;
-        &:hover { background: $primary 85%; }
-        &:focus { background: $primary; }
-        &.-blocked { background: $surface; color: $foreground 50%; }
-        &.-blocked:focus { background: $surface-lighten-2; }
-    }
-    """
-
-    class Pressed(Message):
-        pass
-
-    def render(self) -> Content:
-        return Content("▶ Start  ctrl+r")
-
-    def action_press(self) -> None:
-        self.post_message(self.Pressed())
-
-    def on_click(self) -> None:
-        self.action_press()
 
 
 class FormView(Widget):
@@ -136,11 +81,6 @@ class FormView(Widget):
             super().__init__()
             self.recipe = recipe
 
-    class FoldAsked(Message):
-        def __init__(self, preview: bool) -> None:
-            super().__init__()
-            self.preview = preview
-
     def __init__(self, recipe: Recipe, runs: Path, *, prewarm: bool = True) -> None:
         super().__init__()
         self._recipe = recipe
@@ -152,6 +92,7 @@ class FormView(Widget):
         self._predict_timer: Timer | None = None
         self._validate_timer: Timer | None = None
         self._cost = 0.0
+        self._waiting: Recipe | None = None
         self._optimizer = recipe.optimizer
         self._sources = {"net": recipe.net, "weights": recipe.weights}
 
@@ -276,10 +217,11 @@ class FormView(Widget):
             return
         if self._validation is not None and texts == self._validation.texts and not again:
             return
+        self._waiting = None  # for the engine's word, before a start
         began = time.perf_counter()
         with self.app.batch_update():
             self._validation = validate(texts, self._runs)
-            self.form.show_problems(self._validation.problems)
+            self.form.show_problems(self.problems)
             self._preview.show(self._validation, self._engine)
             self._show_status(self._validation)
             self._explain(self.form.current)
@@ -300,6 +242,18 @@ class FormView(Widget):
                 self.form.show_problems(problems)
                 self._explain(self.form.current)
             self._show_status(self.validation)
+            if self._waiting is not None and not self._pending(self._waiting):
+                self._start_or_refuse(self._waiting)
+
+    def _pending(self, recipe: Recipe) -> bool:
+        """Return True while an answer of the engine about `recipe` is on its way."""
+        return self.engine.will_answer(recipe) and self.engine.answered != recipe
+
+    @property
+    def problems(self) -> Mapping[str, Problem]:
+        """Problems of the form as it stood at the last look; those that only the engine finds once it has answered."""
+        validation = self.validation
+        return (self._engine_problems(validation) if validation.ready else None) or validation.problems
 
     def _engine_problems(self, validation: Validation) -> dict[str, Problem] | None:
         """Return what the engine found in this recipe; None where it has not answered about it."""
@@ -312,8 +266,11 @@ class FormView(Widget):
 
     def _show_status(self, validation: Validation) -> None:
         status = self.query_one("#status", Static)
-        self.query_one("#start").set_class(not validation.ready, "-blocked")
-        problems = (self._engine_problems(validation) if validation.ready else None) or validation.problems
+        problems = self.problems
+        self.query_one("#start").set_class(bool(problems), "-blocked")
+        if self._waiting is not None:
+            status.update(Content.styled("building the net …", MUTED))
+            return
         if not problems and validation.ready and validation.table is not None:
             table = validation.table
             text = f"{len(table.rows)} layers, {table.parameters:,} parameters" if table.rows else "PyTorch code"
@@ -363,18 +320,36 @@ class FormView(Widget):
         self.query_one("#start").focus()
 
     def action_start(self) -> None:
-        """Start, or focus the first invalid field."""
+        """Start, or focus the first invalid field; what only the engine can judge waits for its answer."""
         self.validate(again=True)
         if self._validation is None:  # ctrl+r was quicker than the first look: it counts all the same
             self.set_timer(0.02, self.action_start)
             return
-        if self.validation.recipe is not None:
-            self.post_message(self.Start(self.validation.recipe))
+        from cvtui.tui.form.validation import judged_by_engine
+
+        recipe = self.validation.recipe
+        if recipe is not None and self.problems:  # the file that it refused may be another by now
+            self._waiting = recipe
+            self.engine.ask_again(recipe)
+        elif recipe is not None and judged_by_engine(recipe) and self._pending(recipe):
+            self._waiting = recipe
+            self.engine.predict(recipe)
+        else:
+            self._start_or_refuse(recipe)
+            return
+        self._show_status(self.validation)
+
+    def _start_or_refuse(self, recipe: Recipe | None) -> None:
+        self._waiting = None
+        self._show_status(self.validation)
+        problems = self.problems
+        if recipe is not None and not problems:
+            self.post_message(self.Start(recipe))
             return
         self.fold(False)
-        first = next(name for name in self.form.rows if name in self.validation.problems)
+        first = next(name for name in self.form.rows if name in problems)
         self.form.focus_field(first)
-        self.app.notify(f"{first}: {self.validation.problems[first].message}", severity="error", markup=False)
+        self.app.notify(f"{first}: {problems[first].message}", severity="error", markup=False)
 
     def action_check(self) -> None:
         """`cvtui check` of the form as it stands."""
@@ -413,8 +388,8 @@ class FormView(Widget):
     def action_fold(self) -> None:
         self.fold(not self.has_class("-preview"))
 
-    @on(FoldAsked)
-    def _fold_asked(self, event: FoldAsked) -> None:
+    @on(Tabs.FoldAsked)
+    def _fold_asked(self, event: Tabs.FoldAsked) -> None:
         event.stop()
         self.fold(event.preview)
 

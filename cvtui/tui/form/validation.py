@@ -198,6 +198,11 @@ def _no_weights(weights: str) -> Problem | None:
     return None
 
 
+def judged_by_engine(recipe: Recipe) -> bool:
+    """Return True for what can be refused only by building the net: code, weights, and names of its parts."""
+    return is_target(recipe.net) or any((recipe.weights, recipe.freeze, recipe.lr_backbone, recipe.layer_decay != 1))
+
+
 def engine_problems(recipe: Recipe, answer: Mapping[str, object]) -> dict[str, Problem]:
     """Return by field what only the engine can find: PyTorch code that can't be built, weights that don't fit."""
     message = answer.get("error")
