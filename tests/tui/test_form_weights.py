@@ -82,7 +82,7 @@ for line in sys.stdin:
 
 
 async def test_start_waits_for_the_engines_word_and_a_refusal_starts_nothing(tmp_path: Path) -> None:
-    app = session(tmp_path, Recipe(freeze="wrong*"))
+    app = session(tmp_path, Recipe(net="torchvision:resnet18", init="own", freeze="wrong*"))
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
         view = form_view_of(app)

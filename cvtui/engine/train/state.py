@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -21,7 +22,7 @@ from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Spl
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.freeze import Frozen, freeze, keep_frozen_norms, thaw
+from cvtui.engine.nn.freeze import Frozen, freeze, frozen_throughout, keep_frozen_norms, thaw
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.layer_rates import rate_factors, told_factors
 from cvtui.engine.nn.model import Net
@@ -391,7 +392,8 @@ def build_code(checked: Checked, on_progress: OnProgress | None = None) -> tuple
     if isinstance(checked.table, Table):
         return checked, None
     recipe, data = checked.recipe, checked.data
-    made = build_module(recipe.net, data.size, len(data.classes), recipe.seed)
+    counted_in = partial(frozen_throughout, recipe, data.size)
+    made = build_module(recipe.net, data.size, len(data.classes), recipe.seed, counted_in)
     if on_progress is not None:
         for line in made.told:
             on_progress(line)
