@@ -94,8 +94,10 @@ def test_json_is_as_documented(say: Any) -> None:
     assert answer["layers"][2]["output"] == [10]
     assert answer["totals"] == {
         "parameters": 760 + 25_610,
+        "trained": 760 + 25_610,
         "macs": 768_000 + 25_600,
         "activations": 10_240 + 2_560 + 10,
+        "kept": 4 * (3 * 1024 + 10_240 + 2_560) + 8 * 2_560,  # conv's, pool's and fc's inputs; places of the maxima
     }
 
 
