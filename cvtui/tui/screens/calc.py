@@ -161,6 +161,7 @@ class CalcScreen(BaseScreen):
         super().__init__()
         self.code = CodeCount(self, self._counted, self._counting)
         self._usual: dict[str, str] = {}
+        self._is_code = False
 
     def compose_body(self) -> ComposeResult:
         recipe = self.session.recipe
@@ -226,6 +227,9 @@ class CalcScreen(BaseScreen):
 
     def _follow_kind(self, code: bool) -> None:
         """Leave size and classes to PyTorch code, and take them back for a net expression, unless they were typed."""
+        if code is self._is_code:
+            return
+        self._is_code = code
         for name, usual in self._usual.items():
             field = self.line(name).input
             if field.value.strip() == ("" if not code else usual):
