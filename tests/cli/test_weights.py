@@ -39,7 +39,10 @@ def test_the_weights_are_those_of_the_checkpoint(done: RunFolder, tmp_path: Path
     with safe_open(path, "pt") as file:
         assert json.loads(file.metadata()["recipe"])["net"] == "conv4s2-bn-relu-fc"
         assert len(json.loads(file.metadata()["classes"])) == 10
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "weights.safetensors",
+        "weights_safetensors.py",
+    ]
 
 
 def test_what_is_not_there_is_one_line(done: RunFolder, tmp_path: Path) -> None:
