@@ -21,7 +21,8 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import FieldRow, explanation
 from cvtui.tui.form.field_values import to_text
 from cvtui.tui.form.form import Form
-from cvtui.tui.form.form_controls import StartButton, Tabs
+from cvtui.tui.form.start_button import StartButton
+from cvtui.tui.form.tabs import Tabs
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Frame
 
@@ -388,8 +389,8 @@ class FormView(Widget):
     def action_fold(self) -> None:
         self.fold(not self.has_class("-preview"))
 
-    @on(Tabs.FoldAsked)
-    def _fold_asked(self, event: Tabs.FoldAsked) -> None:
+    @on(Tabs.Asked)
+    def _tab_asked(self, event: Tabs.Asked) -> None:
         event.stop()
         self.fold(event.preview)
 

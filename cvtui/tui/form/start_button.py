@@ -1,47 +1,13 @@
-"""What stands around the form: the tabs of a narrow screen, and the button that starts the run."""
+"""The form's button."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-
-
-class Tabs(Widget):
-    """Where form and preview don't fit side by side: which of them is shown."""
-
-    DEFAULT_CSS = """
-    Tabs { height: 1; width: 1fr; display: none; padding: 0 1; pointer: pointer; }
-    """
-
-    class FoldAsked(Message):
-        def __init__(self, preview: bool) -> None:
-            super().__init__()
-            self.preview = preview
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.preview = False
-
-    def show(self, preview: bool) -> None:
-        self.preview = preview
-        self.refresh()
-
-    def render(self) -> Content:
-        on, off = "bold $text-primary", "$foreground 60%"
-        return Content.assemble(
-            ("Recipe", off if self.preview else on),
-            ("  │  ", "$foreground 25%"),
-            ("Preview", on if self.preview else off),
-            ("   ctrl+o", "$foreground 40%"),
-        )
-
-    def on_click(self, event: events.Click) -> None:
-        self.post_message(self.FoldAsked(event.x > len(" Recipe  ")))
 
 
 class StartButton(Widget, can_focus=True):
