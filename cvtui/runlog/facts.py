@@ -209,5 +209,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """[rate, loss, accuracy] of the same at other rates, where it failed at the recipe's; a loss of -1: not finite."""
     zeroed_loss: float | None = None
     """Loss of that batch, after it was learnt, with all inputs 0."""
+    frozen_compared: int | None = None
+    """Frozen tensors, statistics of batch norms included, that were compared before and after the first steps."""
+    frozen_changed: list[str] = []
+    """Those of them that were changed."""
     predicted: list[int] = []
     """How often each class was the answer over the latest steps."""

@@ -247,3 +247,12 @@ def worker_of(parent: int) -> int:
     """Return the process id of the one child of `parent`."""
     (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return int(child)
+
+
+def test_what_only_pytorch_can_refuse_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import nowhere_at_all")
+    found = cvtui("--no-ui", *TINY, "--net", "mine:build", "--name", "free", cwd=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr.splitlines()[-1] == "cvtui: mine:build: there is no module 'nowhere_at_all'"
+    assert "folder" not in found.stdout
+    assert list((tmp_path / "runs").iterdir()) == []

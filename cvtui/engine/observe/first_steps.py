@@ -39,6 +39,8 @@ BATCHES = 10
 """First batches whose labels are counted."""
 UNMOVED = 64
 """Steps without one update, after which the optimizer is taken to be never asked."""
+MODE_STEPS = 25
+"""Steps, at least, between two looks at both modes: at the end of each epoch of 8 steps they took 4 % of a run."""
 KEPT_BYTES = 64 << 20
 """Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
 
@@ -87,6 +89,7 @@ class Probe:
         self._pairs = LinearPairs(model)
         self._loss = LossProbe(model, self.optimizers)
         self._images: Tensor | None = None
+        self._modes_at = -MODE_STEPS
         self._epochs = 0
         self._mode: bool | None = None
         """Training mode of the last forward pass with gradients."""
@@ -347,7 +350,8 @@ class Probe:
         """Look at the first batch with the weights of an epoch's end; the model is left as it was.
 
         Its loss in training and in evaluation mode (of a model with batch norm, where labels are known), and after the
-        first epoch whether evaluation mode answers twice alike. None where nothing was found.
+        first epoch whether evaluation mode answers twice alike; epochs of a few steps share a look. None where nothing
+        was found.
         """
         self._epochs += 1
         facts: dict[str, Any] = {}
@@ -357,7 +361,9 @@ class Probe:
         try:
             if self._epochs == 1 and self._images is not None:
                 facts["evaluations_differ"] = repeats_differ(self.model, self._images)
-            if self.batch is not None and has_batch_norm(self.model):
+            due = self.number - self._modes_at >= MODE_STEPS
+            if due and self.batch is not None and has_batch_norm(self.model):
+                self._modes_at = self.number
                 pair = losses_of_both(self.model, *self.batch)
                 if pair is not None:
                     facts |= {"train_mode_loss": pair[0], "eval_mode_loss": pair[1]}
