@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.rank_times import RankTimes
@@ -76,10 +76,10 @@ class Leader:
             return CommandReader(folder.commands)
         return SafeCommands(folder.commands, self._me.world_size, log, 0 if self.former is None else None)
 
-    def step(self) -> None:
+    def step(self, loss: Tensor | float, labels: Tensor | None) -> None:
         """Close a step."""
         if self._times is not None:
-            self._times.step()
+            self._times.step(loss, labels)
 
     def epoch(self) -> None:
         """Mark the end of an epoch."""

@@ -202,15 +202,15 @@ class JoinedRun:
         *,
         loss: Tensor | float,
         accuracy: Tensor | float | None = None,
-        labels: Tensor | None = None,  # noqa: ARG002 - the same call as on rank 0
+        labels: Tensor | None = None,
     ) -> None:
-        """Count one step and take its times; what it is told is checked as on rank 0, and not recorded."""
-        checked_number("loss", loss)
+        """Count one step and take its times; what it is told is recorded of the first ones, checked as on rank 0."""
+        loss = checked_number("loss", loss)
         if accuracy is not None:
             checked_number("accuracy", accuracy)
         self.step_count += 1
         if self._times is not None:
-            self._times.step()
+            self._times.step(loss, labels)
 
     def epoch(self, **_results: Any) -> None:
         """Mark the end of an epoch; its results are rank 0's."""
