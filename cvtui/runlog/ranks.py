@@ -24,6 +24,8 @@ SLOW = 0.05
 """Least share of the job's time that the others must lose to one rank before it is called slow."""
 KEPT_STEPS = 1000
 """Newest steps of each rank that a reader of a growing run holds."""
+NONE_SLOW = "No one rank keeps the others waiting."
+UNKNOWN = "Which rank is slow isn't known: "
 CLEARLY = 2.0
 """Times that the others lose to the next slow rank: below it no one rank is the cause."""
 
@@ -291,6 +293,19 @@ def straggler(ranks: Sequence[Rank]) -> Straggler | None:
     if lost[first] < SLOW * whole or lost[first] < CLEARLY * second:
         return None
     return _reason(ranks, first, lost[first] / whole)
+
+
+def verdict(ranks: Sequence[Rank]) -> str:
+    """Say which rank is slow, that none is, or that it can't be known."""
+    slow = straggler(ranks)
+    if slow is not None:
+        return slow.sentence
+    if len(ranks) < ranks[0].started.world_size or len(ranks) < 2:
+        return UNKNOWN + "not every rank has recorded its steps."
+    shared = set.intersection(*(set(rank.steps) for rank in ranks))
+    if not any(all(rank.steps[number].work is not None for rank in ranks) for number in shared):
+        return UNKNOWN + "no step has its own work recorded on every rank."
+    return NONE_SLOW
 
 
 def _reason(ranks: Sequence[Rank], slow: int, lost: float) -> Straggler:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cvtui.cli.commands.ranks import ranks as command
 from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.ranks import RankFiles, RankStarted, rank_file, read_ranks, straggler
+from cvtui.runlog.ranks import UNKNOWN, RankFiles, RankStarted, rank_file, read_ranks, straggler, verdict
 from cvtui.runlog.tail import append_line
 from tests.runlog.rank_making import run_of, times
 
@@ -71,6 +71,21 @@ def test_a_growing_file_is_read_on_and_holds_the_newest_steps(tmp_path: Path) ->
     assert (list(rank.steps), rank.worst()) == ([2, 3, 4, 5], (5, 2.0))  # of equal ones the newest
     assert files.version == 2
     assert len(read_ranks(folder)[0].steps) == 6
+
+
+def test_it_is_told_where_nobody_can_know_who_is_slow(tmp_path: Path) -> None:
+    equal, unseen = (
+        times(0, [0.0] * 3, [0.4] * 3, 1.0),
+        msgspec.structs.replace(times(0, [0.0] * 3, [0.4] * 3, 1.0), own=[None] * 3),
+    )
+    told = {}
+    for name, ranks in {"equal": [[equal], [equal]], "unseen": [[equal], [unseen]], "none": [[equal], []]}.items():
+        (tmp_path / name).mkdir()
+        told[name] = verdict(read_ranks(run_of(tmp_path / name, *ranks)))
+    assert told["equal"] == "No one rank keeps the others waiting."
+    assert told["unseen"] == told["none"] == UNKNOWN + "no step has its own work recorded on every rank."
+    (rank, *_) = read_ranks(run_of(tmp_path, [equal], [equal]))
+    assert verdict([rank]) == UNKNOWN + "not every rank has recorded its steps."
 
 
 def test_the_command_prints_each_rank_and_json(tmp_path: Path) -> None:

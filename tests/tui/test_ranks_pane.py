@@ -8,10 +8,9 @@ import msgspec
 import pytest
 
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.ranks import rank_file
+from cvtui.runlog.ranks import NONE_SLOW, rank_file
 from cvtui.runlog.tail import append_line
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.panes.ranks import NONE_SLOW
 from cvtui.tui.train import LiveView
 from tests.runlog.rank_making import times, write_ranks
 from tests.tui.live_host import LiveHost

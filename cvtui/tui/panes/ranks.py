@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.content import Content
 
-from cvtui.runlog.ranks import KEPT_STEPS, straggler
+from cvtui.runlog.ranks import KEPT_STEPS, straggler, verdict
 from cvtui.text import binary_size, clean, count, counted, duration, percent
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cvtui.runlog.history import History
     from cvtui.runlog.ranks import Rank
 
-NONE_SLOW = "No one rank keeps the others waiting."
+SLOW = "bold $text-warning"
 HEADING = f"{'rank':>6} {'median':>9} {'worst':>9} {'data':>6} {'work':>6} {'others':>6}"
 LEGEND = "data: waits for its batch · work: computes and updates · others: waits for other ranks"
 
@@ -45,7 +45,7 @@ class RanksPane(Pane):
         ranks = history.ranks.ranks
         slow = straggler(ranks)
         steps = max((len(rank.steps) for rank in ranks), default=0)
-        told = Content.styled(f"▲ {slow.sentence}", "bold $text-warning") if slow else Content.styled(NONE_SLOW, MUTED)
+        told = Content.styled(verdict(ranks), MUTED) if slow is None else Content.styled(f"▲ {slow.sentence}", SLOW)
         lines = [_plain(told), _plain(Content.styled(HEADING, MUTED))]
         lines += [_row(rank, slow is not None and slow.rank == rank.started.rank) for rank in ranks]
         lines.append(_plain(Content.styled(LEGEND, MUTED)))
