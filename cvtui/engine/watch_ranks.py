@@ -23,6 +23,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from cvtui import door
+from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
 from cvtui.engine.watch_arguments import checked_model, checked_number, checked_optimizers
 from cvtui.runlog.commands import CommandReader
@@ -178,6 +179,7 @@ class JoinedRun:
         self.folder: RunFolder | None = None
         self.step_count = 0
         self._times: RankTimes | None = None
+        self._first: FirstBatches | None = None
 
     def __enter__(self) -> JoinedRun:
         meeting, why = _meet(self._me, next_block())
@@ -187,11 +189,14 @@ class JoinedRun:
         self.folder = RunFolder(Path(meeting.folder))
         self.step_count = meeting.step
         self._times = rank_times(self._me, self.folder, self.model, self.optimizers, meeting.step)
+        self._first = first_batches(self._me, self.folder, self.model, meeting.step)
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        if self._first is not None:
+            self._first.close()
         if self._times is not None:
             self._times.close()
             if self._times.trouble:
@@ -210,7 +215,9 @@ class JoinedRun:
             checked_number("accuracy", accuracy)
         self.step_count += 1
         if self._times is not None:
-            self._times.step(loss, labels)
+            self._times.step()
+        if self._first is not None:
+            self._first.step(loss, labels)
 
     def epoch(self, **_results: Any) -> None:
         """Mark the end of an epoch; its results are rank 0's."""
@@ -229,3 +236,8 @@ def rank_times(
     device = parameter.device if parameter is not None else torch.device("cpu")
     started = rank_started(me.rank, me.world_size, device, step, me.restart)
     return RankTimes(rank_file(folder, me.rank), model, inside_ddp(model), optimizers, started)
+
+
+def first_batches(me: JobRank, folder: RunFolder, model: nn.Module, step: int) -> FirstBatches:
+    """Begin to gather what this rank is compared by with the others."""
+    return FirstBatches(rank_file(folder, me.rank), model, inside_ddp(model), step)

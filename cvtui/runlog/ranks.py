@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import median
@@ -251,22 +251,18 @@ class _RankFile:
             if rank is not None:
                 images = rank.median(lambda step: step.images)
                 self.rank.before = rank.started.world_size, record.step, images
-        elif rank is None:
-            return
         elif isinstance(record, RankChecks):
-            rank.checks = record
-        else:
-            rank.steps |= dict(_steps_of(record))
+            if rank is not None:
+                rank.checks = record
+        elif rank is not None:
+            columns = zip(
+                record.data, record.passes, record.own, record.update, record.seconds, record.images, strict=True
+            )
+            rank.steps |= {record.first + index: StepTime(*values) for index, values in enumerate(columns)}
             rank.memory = record.memory
-            if self._kept is not None and len(rank.steps) > self._kept:
-                for number in list(islice(rank.steps, len(rank.steps) - self._kept)):
+            if self._kept is not None:
+                for number in list(islice(rank.steps, max(0, len(rank.steps) - self._kept))):
                     del rank.steps[number]
-
-
-def _steps_of(record: RankSteps) -> Iterator[tuple[int, StepTime]]:
-    columns = zip(record.data, record.passes, record.own, record.update, record.seconds, record.images, strict=True)
-    for index, values in enumerate(columns):
-        yield record.first + index, StepTime(*values)
 
 
 def straggler(ranks: Sequence[Rank]) -> Straggler | None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, uncompiled
+from cvtui.engine.observe.rank_times import first_tensor
 from cvtui.runlog.ranks import RankChecks, WeightSum
+from cvtui.runlog.tail import append_line
 
 STEPS = 10
 """First steps that are looked at."""
@@ -18,11 +23,21 @@ MOST_CLASSES = 10_000
 
 
 class FirstBatches:
-    """Gather what ranks are compared by. Tensors stay on their device until `record` reads them at once."""
+    """Gather what ranks are compared by, and append it to a rank's file once the first steps are done.
 
-    def __init__(self, model: nn.Module, wrapped: str, step: int) -> None:
-        self._model = model
-        self._wrapped = wrapped
+    Tensors stay on their device until they are read, at once. outer: the model as it is called; inner: inside its DDP.
+    """
+
+    def __init__(self, path: Path, outer: nn.Module, inner: nn.Module, step: int) -> None:
+        self._path = path
+        self._model = inner
+        hooks = forward_hooks(inner)
+        self._handle: Handle | None = (
+            hooks.before(uncompiled(inner), self._before_forward)
+            if outer is inner
+            else outer.register_forward_pre_hook(self._before_forward)
+        )
+        self._wrapped = "" if outer is inner else "ddp"
         self._first = step
         self._weights: list[tuple[int, Tensor]] = []
         self._inputs: list[Tensor] = []
@@ -30,13 +45,12 @@ class FirstBatches:
         self._labels: list[Tensor] = []
         self._begun = False
         self._count = 0
-        self.whole = False
-        """All of the first steps are gathered."""
 
-    def before(self, batch: Tensor | None) -> None:
+    def _before_forward(self, _module: nn.Module, inputs: Any) -> None:
         """Take the sum of a batch, and at the first one those of the weights."""
-        if self.whole:
+        if not torch.is_grad_enabled():
             return
+        batch = first_tensor(inputs)
         with contextlib.suppress(Exception):  # an odd tensor (sharded, complex, lazy): training comes first
             if not self._begun:
                 self._begun = True
@@ -46,19 +60,29 @@ class FirstBatches:
 
     def step(self, loss: Tensor | float | None, labels: Tensor | None) -> None:
         """Take loss and labels of a step; after the last of the first steps the weights once more."""
-        if self.whole or not self._begun:
+        if self._handle is None or not self._begun:
             return
         self._count += 1
         if loss is not None:
             self._losses.append(loss.detach().clone() if isinstance(loss, Tensor) else loss)
-        if labels is not None and labels.dim() == 1 and not labels.is_floating_point():
+        if isinstance(labels, Tensor) and labels.dim() == 1 and not labels.is_floating_point():
             self._labels.append(labels.detach().clone())
         if self._count == STEPS:
-            self.whole = True
             with contextlib.suppress(Exception):  # as above
                 self._weights.append((self._first + STEPS, weight_sums(self._model)))
+            self.close()
 
-    def record(self) -> RankChecks | None:
+    def close(self) -> None:
+        """Remove the hook, and write what was gathered, once."""
+        if self._handle is None:
+            return
+        self._handle.remove()
+        self._handle = None
+        with contextlib.suppress(Exception):  # a full disk (the step times say so), a GPU that is gone
+            if (record := self._record()) is not None:
+                append_line(self._path, msgspec.json.encode(record))
+
+    def _record(self) -> RankChecks | None:
         """Read what was gathered from the device; None where there was no step."""
         if not self._begun:
             return None

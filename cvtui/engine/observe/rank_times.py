@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, uncompiled
-from cvtui.engine.observe.rank_checks import FirstBatches
-from cvtui.runlog.ranks import RankChecks, RankStarted, RankSteps
+from cvtui.runlog.ranks import RankStarted, RankSteps
 from cvtui.runlog.tail import append_line
 
 WRITE_SECONDS = 1.0
@@ -24,11 +23,10 @@ WRITE_STEPS = 1000
 
 
 class RankTimes:
-    """Measure each step of one rank and append the times to its file, once a second; and what its first steps show.
+    """Measure each step of one rank and append the times to its file, once a second.
 
     Hooks of the model as the user calls it (`outer`), of the module inside DDP (`inner`; the same without DDP), of the
-    first parameter's gradient and of the optimizers. Nothing is sent; all that is read from the device are the sums of
-    `FirstBatches`, once after the first steps.
+    first parameter's gradient and of the optimizers. Nothing is read from the device, nothing is sent.
     """
 
     def __init__(
@@ -40,7 +38,6 @@ class RankTimes:
         self._encoder = msgspec.json.Encoder()
         self._device = torch.device(started.device)
         self._next = started.step
-        self._checks: FirstBatches | None = FirstBatches(inner, "" if outer is inner else "ddp", started.step)
         self._handles: list[Handle] = []
         self._fresh_lists()
         self._written = time.monotonic()
@@ -82,8 +79,6 @@ class RankTimes:
         self._data += self._passed()
         images = first_tensor(inputs)
         self._images += len(images) if images is not None and images.dim() else 0
-        if self._checks is not None:
-            self._checks.before(images)
 
     def _before_inner(self, _module: nn.Module, _inputs: Any) -> None:
         if torch.is_grad_enabled():
@@ -105,10 +100,8 @@ class RankTimes:
         """Leave what comes now, up to the next forward pass, out of the wait for data."""
         self._outside = True
 
-    def step(self, loss: Tensor | float | None = None, labels: Tensor | None = None) -> None:
-        """Close a step; its loss and labels are looked at in the first ones."""
-        if self._checks is not None:
-            self._checks.step(loss, labels)
+    def step(self) -> None:
+        """Close a step."""
         now = time.perf_counter()
         columns = self._columns
         columns["data"].append(None if self._outside else round(self._data, 6))
@@ -127,8 +120,6 @@ class RankTimes:
     def flush(self) -> None:
         """Write the steps so far."""
         self._written = time.monotonic()
-        if self._checks is not None and self._checks.whole:
-            self._write_checks()
         columns, first = self._columns, self._next
         if count := len(columns["data"]):
             self._next += count
@@ -140,36 +131,20 @@ class RankTimes:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._write_checks()
         self.flush()
-
-    def _write_checks(self) -> None:
-        """Write what the first steps show, once."""
-        checks, self._checks = self._checks, None
-        if checks is not None and (record := checks.record()) is not None:
-            self._append(record)
 
     def _fresh_lists(self) -> None:
         self._columns: dict[str, list[Any]] = {
             name: [] for name in ("data", "passes", "own", "update", "seconds", "images")
         }
 
-    def _append(self, record: RankStarted | RankSteps | RankChecks) -> None:
+    def _append(self, record: RankStarted | RankSteps) -> None:
         if self.trouble:
             return
         try:
             append_line(self._path, self._encoder.encode(record))
         except OSError as error:
             self.trouble = f"step times of this rank are not written any more: {error.strerror or error}"
-
-
-def first_tensor(inputs: Any, depth: int = 3) -> Tensor | None:
-    """Return the first tensor of a forward pass's inputs, also in lists and dicts (Lightning gives a whole batch)."""
-    if isinstance(inputs, Tensor):
-        return inputs
-    parts = inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, list | tuple) else ()
-    found = (first_tensor(part, depth - 1) for part in parts) if depth else iter(())
-    return next((one for one in found if one is not None), None)
 
 
 def rank_started(rank: int, world_size: int, device: torch.device, step: int, restart: int) -> RankStarted:
@@ -184,6 +159,15 @@ def rank_started(rank: int, world_size: int, device: torch.device, step: int, re
         step=step,
         restart=restart,
     )
+
+
+def first_tensor(inputs: Any, depth: int = 3) -> Tensor | None:
+    """Return the first tensor of a forward pass's inputs, also in lists and dicts (Lightning gives a whole batch)."""
+    if isinstance(inputs, Tensor):
+        return inputs
+    parts = inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, list | tuple) else ()
+    found = (first_tensor(part, depth - 1) for part in parts) if depth else iter(())
+    return next((one for one in found if one is not None), None)
 
 
 def memory(device: torch.device) -> int:
