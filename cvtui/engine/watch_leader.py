@@ -13,20 +13,12 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes
-from cvtui.engine.watch_ranks import (
-    JobRank,
-    SafeCommands,
-    check_whole,
-    first_batches,
-    inside_ddp,
-    next_block,
-    rank_times,
-    tell_ranks,
-)
+from cvtui.engine.watch_ranks import JobRank, SafeCommands, check_whole, inside_ddp, next_block, rank_times, tell_ranks
 from cvtui.engine.watch_restart import FormerRun, former_run
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.ranks import rank_file
 
 
 class Leader:
@@ -70,7 +62,7 @@ class Leader:
         if self._me is not None:
             tell_ranks(self._me, self._block, folder, step)
             self._times = rank_times(self._me, folder, self._outer, optimizers, step)
-            self._first = first_batches(self._me, folder, self._outer, step)
+            self._first = FirstBatches(rank_file(folder, self._me.rank), self._outer, self.model, step)
 
     def lines(self) -> Iterator[Log]:
         """Yield what the log says at the start."""

@@ -189,7 +189,8 @@ class JoinedRun:
         self.folder = RunFolder(Path(meeting.folder))
         self.step_count = meeting.step
         self._times = rank_times(self._me, self.folder, self.model, self.optimizers, meeting.step)
-        self._first = first_batches(self._me, self.folder, self.model, meeting.step)
+        path = rank_file(self.folder, self._me.rank)
+        self._first = FirstBatches(path, self.model, inside_ddp(self.model), meeting.step)
         return self
 
     def __exit__(
@@ -236,8 +237,3 @@ def rank_times(
     device = parameter.device if parameter is not None else torch.device("cpu")
     started = rank_started(me.rank, me.world_size, device, step, me.restart)
     return RankTimes(rank_file(folder, me.rank), model, inside_ddp(model), optimizers, started)
-
-
-def first_batches(me: JobRank, folder: RunFolder, model: nn.Module, step: int) -> FirstBatches:
-    """Begin to gather what this rank is compared by with the others."""
-    return FirstBatches(rank_file(folder, me.rank), model, inside_ddp(model), step)
