@@ -29,13 +29,19 @@ CANCEL_SECONDS = 5.0
 """How long a cancelled job is waited for."""
 
 
+def chooses_gpu(entrant: Entrant) -> bool:
+    """Return True for a recipe of one process that leaves its GPU open."""
+    recipe = entrant.checked.asked
+    return recipe.device in ("auto", "cuda") and getattr(recipe, "nproc", 1) == 1
+
+
 class Racer:
     """One entrant: its folder, its history and, while it runs, its process (or its job)."""
 
     def __init__(self, entrant: Entrant, folder: RunFolder) -> None:
         self.label = entrant.label
         self.total_steps = entrant.checked.total_steps
-        self.anywhere = entrant.checked.asked.device in ("auto", "cuda")
+        self.anywhere = chooses_gpu(entrant)
         """Its recipe names no GPU, so that the race may choose one."""
         self.gpu = ""
         """The one that it has to itself, as CUDA_VISIBLE_DEVICES names it."""

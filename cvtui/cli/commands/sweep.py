@@ -108,13 +108,13 @@ def _places(
     """Return how many runs there are at once, the GPUs to hand out, and the cluster that takes them."""
     from cvtui.compare.cluster import Cluster, parameters_of
     from cvtui.compare.gpus import visible_gpus
+    from cvtui.compare.race import chooses_gpu
 
     if launcher == "submitit":
         return jobs or len(entrants), [], Cluster(runs, parameters_of(slurm))
     if slurm:
         raise RequestError("--slurm: it is for --launcher submitit")
-    anywhere = any(entrant.checked.asked.device in ("auto", "cuda") for entrant in entrants)
-    gpus = visible_gpus() if anywhere else []
+    gpus = visible_gpus() if any(map(chooses_gpu, entrants)) else []
     jobs = jobs or max(2, len(gpus))
     if jobs > max(1, len(gpus)) and any(entrant.checked.auto for entrant in entrants):
         raise RequestError(
