@@ -28,7 +28,10 @@ from cvtui.runlog.events import (
     RunStarted,
     Steps,
 )
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History, merged
+from cvtui.runlog.origin import first_run
+from cvtui.runlog.ranks import RankFiles
 
 __all__ = ["Doctor", "arrange", "examine"]
 
@@ -65,6 +68,7 @@ class Doctor:
         self._facts: Facts | None = None
         self._run: RunStarted | None = None
         self._ended: RunEnded | None = None
+        self._ranks: tuple[RankFiles | None, int] = (None, 0)
 
     def update(self, seconds: float = math.inf) -> list[Diagnosis]:
         """Return the root causes known now, the most certain and furthest upstream first; [] for a healthy run.
@@ -183,7 +187,11 @@ class Doctor:
             obs = self.obs
         if history.run is not None and history.run is not self._run:
             self._run = history.run
+            obs.parent = _parent(history)
             obs.begin(history.run)
+        if (history.ranks, history.ranks.version) != self._ranks:
+            self._ranks = history.ranks, history.ranks.version
+            obs.set_ranks(history.ranks.ranks)
         if history.facts is not None and history.facts is not self._facts:
             self._facts = history.facts
             obs.set_facts(history.facts)
@@ -215,6 +223,14 @@ class Doctor:
             sample = history.layers_at(int(steps[place]))
             if sample is not None and sample.step == steps[place]:
                 obs.add_layers(sample)
+
+
+def _parent(history: History) -> RunStarted | None:
+    """Return the first record of the run that a run was forked from; None without, or where it is gone."""
+    name = history.run.parent.get("run") if history.run is not None else None
+    if not isinstance(name, str) or not name or name in (".", "..") or "/" in name:
+        return None
+    return first_run(RunFolder(history.folder.path.parent / name))
 
 
 def examine(history: History) -> list[Diagnosis]:

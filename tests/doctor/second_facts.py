@@ -229,6 +229,18 @@ def as_it_is(log: SecondReader, parts: Said, said: Said) -> None:
     """Accept a sentence without a number."""
 
 
+def of_ranks(_log: SecondReader, _parts: Said, _said: Said) -> None:
+    """Refuse what a log alone can't tell: it takes the files of the ranks (test_rank_rules.py)."""
+    need(False, "nothing of it is in the log")
+
+
+def grown_fork(log: SecondReader, parts: Said, _said: Said) -> None:
+    recipe = log.run["recipe"]
+    near(parts["new"], recipe["batch_size"] * recipe.get("accumulate", 1), 9, "images a step")
+    near(parts["rate"], log.run.get("lr", recipe["lr"]))
+    need(number(parts["new"]) >= 1.5 * number(parts["old"]), "it did not grow")
+
+
 def doubled(log: SecondReader, parts: Said, _said: Said) -> None:
     need(number(parts["classes"]) == log.facts["outputs"], "classes")
     near(parts["floor"], math.log(1 + (log.facts["outputs"] - 1) / math.e), 4)

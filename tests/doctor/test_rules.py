@@ -13,6 +13,7 @@ from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.registry import RULES
 from cvtui.runlog.events import Record, WeightFact
 from tests.doctor.making import attended, epoch, facts, found, learning, modules, sample, started, story
+from tests.doctor.test_rank_rules import OF_RANKS
 
 GUESS = math.log(10)
 
@@ -275,7 +276,7 @@ def test_a_healthy_run_raises_no_alarm(name: str) -> None:
 
 
 def test_every_fault_of_the_table_has_a_rule_and_a_sick_run() -> None:
-    assert set(RULES) == set(catalogue) == set(SICK)
+    assert set(RULES) == set(catalogue) == {*SICK, *OF_RANKS}
 
 
 @pytest.mark.parametrize("fault", sorted(set(SICK) - {"L03", "L04", "L05", "L06", "L07", "F18"}))

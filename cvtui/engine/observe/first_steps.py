@@ -133,7 +133,7 @@ class Probe:
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
         images = next((value for value in inputs if isinstance(value, Tensor)), None)
-        if images is None or self._quiet or not images.numel():
+        if images is None or self._quiet or not images.dim() or not images.numel():
             return
         if not torch.is_grad_enabled():
             self._look_at_validation(module, images)
@@ -168,7 +168,7 @@ class Probe:
         if not torch.is_grad_enabled() or self._quiet:
             return
         self._loss.after_forward(output)
-        if not self.seen and isinstance(output, Tensor):
+        if not self.seen and isinstance(output, Tensor) and output.dim():  # (of one number: it is the loss itself)
             self._first["output"] = output.detach()
 
     @contextmanager

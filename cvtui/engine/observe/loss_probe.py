@@ -64,7 +64,7 @@ class LossProbe:
         """Keep the output and its place in the graph, and see its gradient when it comes."""
         self._drop_hook()
         self._output = self._node = self._gradient = None
-        if isinstance(output, Tensor) and output.requires_grad and output.grad_fn is not None:
+        if isinstance(output, Tensor) and output.dim() and output.grad_fn is not None:
             self._output, self._node = output.detach(), output.grad_fn
             if output.dim() <= 2 and output.numel() <= LARGEST:
                 self._hook = output.register_hook(self._take_gradient)  # type: ignore[no-untyped-call]
@@ -87,7 +87,7 @@ class LossProbe:
             own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
             self._foreign = [tuple(leaf.shape) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
         if labels is None:
-            labels = labels_of(calls, len(self._output)) if self._output is not None and self._output.dim() else None
+            labels = labels_of(calls, len(self._output)) if self._output is not None else None
         if labels is None and self._output is not None and self._gradient is not None:
             self._guessed.append((self._output, self._gradient))
         self._steps += 1
