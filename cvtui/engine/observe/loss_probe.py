@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.first_answers import FirstAnswers
 from cvtui.engine.observe.forward_hooks import Handle, may_compile
 from cvtui.engine.observe.label_gradient import labels_from
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
-from cvtui.engine.observe.loss_graph import LossRead, foreign_leaves, read_loss
+from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
 from cvtui.engine.observe.model_facts import held_by, loss_facts
 from cvtui.engine.observe.unlisted import unlisted_modules
 from cvtui.text import rounded_or_none
@@ -46,7 +47,10 @@ class LossProbe:
         self._steps = 0
         self._guessed: list[tuple[Tensor, Tensor]] = []
         """(output, its gradient) of steps whose labels nothing else tells."""
-        self._targets: list[Tensor] = []
+        self.answers = FirstAnswers()
+        self._passes = 0
+        """Forward passes since the last step."""
+        self._root_is_mean = False
 
     # ------------------------------------------------------------------ in the steps
 
@@ -60,6 +64,7 @@ class LossProbe:
     def after_forward(self, output: Any) -> None:
         """Keep the output and its place in the graph, and see its gradient when it comes."""
         self._drop_hook()
+        self._passes += 1
         self._output = self._node = self._gradient = None
         if isinstance(output, Tensor) and output.requires_grad and output.grad_fn is not None:
             self._output, self._node = output.detach(), output.grad_fn
@@ -69,7 +74,9 @@ class LossProbe:
     def _take_gradient(self, gradient: Tensor) -> None:
         self._gradient = gradient.detach()
 
-    def step(self, loss: Tensor | float, labels: Tensor | None) -> Tensor | None:
+    def step(
+        self, loss: Tensor | float, labels: Tensor | None, accuracy: Tensor | float | None = None
+    ) -> Tensor | None:
         """Read what is there after a step; returns its labels (N), told or as the loss was called with them."""
         self._drop_hook()
         calls = self._calls.calls if self._calls is not None else []
@@ -77,6 +84,10 @@ class LossProbe:
         if node is None and self._calls is not None:
             node = self._calls.root
         if not self._steps:
+            root = self._calls.root if self._calls is not None else None
+            self._root_is_mean = (
+                root is not None and stem(root) in LIBRARY and getattr(root, "_saved_reduction", 0) == 1
+            )
             names = self._calls.names if self._calls is not None else {}
             self._terms = loss_facts(node)
             self._read, self._called = read_loss(node, self._node, names), calls
@@ -87,7 +98,10 @@ class LossProbe:
             labels = labels_of(calls, len(self._output)) if self._output is not None and self._output.dim() else None
         if labels is None and self._output is not None and self._gradient is not None:
             self._guessed.append((self._output, self._gradient))
+        if self._passes == 1:  # of several it is not known which one the accuracy is told of
+            self.answers.add(self._output, self._gradient, labels, accuracy)
         self._steps += 1
+        self._passes = 0
         self._output = self._node = self._gradient = None
         if self._calls is not None:
             self._calls.end()
@@ -116,6 +130,13 @@ class LossProbe:
                  for output, gradient in self._guessed]  # fmt: skip
         self._guessed.clear()
         return [one for one in found if one is not None]
+
+    def answered(self, last: bool) -> dict[str, Any]:
+        """Return what the answers so far show; after the `last` time they are forgotten."""
+        found = ({"loss_scale": 1.0} if self._root_is_mean else {}) | self.answers.facts(self._read.sign)
+        if last:
+            self.answers = FirstAnswers()
+        return found
 
     def facts(self, labels: Tensor | None, first_loss: float | None) -> dict[str, Any]:
         """Return the fields about the first step's loss; labels (N) of its batch, where they are known."""
