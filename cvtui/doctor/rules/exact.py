@@ -69,7 +69,6 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
         value=obs.negative_loss,
         threshold=0,
         evidence=f"loss {obs.negative_loss:.3g} at step {obs.negative_step:,}",
-        sure=0.95,
     )
 
 
@@ -158,7 +157,6 @@ def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0, adv
         threshold=0,
         evidence=f"{percent(kept / max(count, 1))} of the parameter tensors are frozen",
         severity="note",
-        sure=0.6,
         advice=advice,
     )
 
@@ -256,7 +254,6 @@ def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:
         value=rate / highest_then,
         threshold=share,
         evidence=f"rate {rate:.2g} by step {step:,}",
-        sure=0.9,
     )
 
 

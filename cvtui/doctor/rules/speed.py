@@ -19,7 +19,6 @@ class StepSize(NamedTuple):
     ratio: float
     """Of the layer that moves most (too fast) or the middle one (too slow); NaN where only the loss tells."""
     words: str
-    sure: float
     looks: tuple[tuple[int, float], ...] = ()
     """(step, update ratio) of that layer: what `ratio` is the geometric mean of."""
 
@@ -46,10 +45,9 @@ def too_fast(obs: Observations) -> StepSize | None:
         if not found and _never_recovered(obs):
             found = [pace for pace in (_by_ratio(obs, True), _by_loss(obs, True)) if pace is not None]
         first = min(found, key=lambda pace: pace.since) if found else None
-        if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
-            first = first._replace(sure=0.9)
-            if found[0].begun <= first.step:  # what a later look shows may be another rate's doing
-                first = first._replace(ratio=found[0].ratio, layer=found[0].layer, looks=found[0].looks)
+        alone = first is not None and len(found) > 1 and not math.isfinite(first.ratio)
+        if first is not None and alone and found[0].begun <= first.step:  # a later look may show another rate's doing
+            first = first._replace(ratio=found[0].ratio, layer=found[0].layer, looks=found[0].looks)
         obs.memo["fast"] = first
     return obs.memo["fast"]  # type: ignore[no-any-return]
 
@@ -108,7 +106,7 @@ def _by_ratio(obs: Observations, later: bool) -> StepSize | None:
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
         looks = tuple((int(obs.layers.steps[row]), float(values[row, column])) for row in (sample, sample + 1))
-        return StepSize(step, obs.layers.names[places[column]], ratio, rise(obs, step), 0.9, looks)
+        return StepSize(step, obs.layers.names[places[column]], ratio, rise(obs, step), looks)
     return None
 
 
@@ -155,8 +153,8 @@ def _by_loss(obs: Observations, later: bool) -> StepSize | None:
         rows = sorted({int(np.nanargmax(near[:, column])), row})
         looks = tuple((int(obs.layers.steps[at]), float(near[at, column])) for at in rows)
         ratio = math.exp(math.fsum(math.log(one) for _, one in looks) / len(looks))
-        return StepSize(step, obs.layers.names[places[column]], ratio, told(obs, step), 0.75, looks)
-    return StepSize(step, "", math.nan, told(obs, step), 0.6)
+        return StepSize(step, obs.layers.names[places[column]], ratio, told(obs, step), looks)
+    return StepSize(step, "", math.nan, told(obs, step))
 
 
 def _by_death(obs: Observations) -> StepSize | None:
@@ -180,7 +178,7 @@ def _by_death(obs: Observations) -> StepSize | None:
             return None
         words = f"all gradients of weights had become exactly 0, and {rise(obs, step)}"
         look = int(obs.layers.steps[row]), ratio
-        return StepSize(step, obs.layers.names[places[int(column)]], ratio, words, 0.8, (look,))
+        return StepSize(step, obs.layers.names[places[int(column)]], ratio, words, (look,))
     return None
 
 
@@ -207,7 +205,7 @@ def _slow(obs: Observations) -> StepSize | None:
             continue
         column = int(np.nanargmin(np.abs(values[sample] - middle[sample])))
         ratio = float(middle[sample])
-        return StepSize(step, obs.layers.names[places[column]], ratio, "", 0.9, ((step, ratio),))
+        return StepSize(step, obs.layers.names[places[column]], ratio, "", ((step, ratio),))
     return None
 
 
@@ -290,7 +288,6 @@ def rate_too_high(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=_crossed(pace),
         evidence=_evidence(pace),
-        sure=pace.sure,
         cure={} if by_hand else cure,
         advice="Set the rate back to what it was, from a checkpoint of before." if by_hand else "",
         test="rate/10",
@@ -313,7 +310,6 @@ def warm_up_missing(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=_crossed(pace),
         evidence=_evidence(pace),
-        sure=0.8 * pace.sure,
         cure={**cure, "warmup": str(steps)} if cure else {},
         test="rate/10",
         severity="note" if obs.recovered else None,
@@ -350,7 +346,6 @@ def batch_and_rate(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=_crossed(pace) if word == "large" else limit("F02", "ratio") if pace.looks else None,
         evidence=f"{seen}batch {batch:,}, rate {rate:.3g}",
-        sure=min(0.75, pace.sure),
         cure={} if obs.own_loop else {"lr": better},
         test="rate/10" if word == "large" else "",
         severity="note" if obs.recovered or (obs.own_loop and falls(obs)) else None,
@@ -363,7 +358,7 @@ def _crawls(obs: Observations, batch: int, times: float) -> StepSize | None:
     usual = batch < limit("F30", "large") or times * 64 / batch >= 1 / limit("F30", "far") or times < 1e-3
     if guess is None or usual or obs.steps_done <= step or obs.warmed_up or not obs.loss_at(step) > 0.9 * guess:
         return None
-    return StepSize(step, "", math.nan, rise(obs, step), 0.7)
+    return StepSize(step, "", math.nan, rise(obs, step))
 
 
 def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
@@ -378,7 +373,7 @@ def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
     if not len(found):
         return None
     step = int(windows.end[found[0] + 3]) - 1
-    return StepSize(step, "", math.nan, rise(obs, step), 0.6)
+    return StepSize(step, "", math.nan, rise(obs, step))
 
 
 @rule("F02", "steps", "layers", "end")
@@ -400,7 +395,6 @@ def rate_too_low(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=limit("F02", "ratio"),
         evidence=f"middle update ratio {pace.ratio:.2g}",
-        sure=pace.sure,
         cure={"lr": short(rate * times)} if rate and not obs.own_loop and not by_hand else {},
         severity="note" if obs.recovered else None,
     )
