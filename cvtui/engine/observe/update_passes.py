@@ -5,9 +5,13 @@ Nothing is read back from the device before `accumulated`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor
 
+from cvtui.engine.observe.stale_gradients import on_gradient
 from cvtui.engine.observe.statistics import norm
 
 UPDATES = 2
@@ -17,13 +21,23 @@ LEAST = 1e-3
 
 
 class UpdatePasses:
-    """Counts forward passes and gradients that pile up in one parameter; key: its id."""
+    """Counts forward passes, and gradients that pile up in the first of `parameters`.
 
-    def __init__(self, key: int) -> None:
-        self.key = key
+    watching: asked at each arrival. within_memory: leaves out what there is no memory for.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Tensor],
+        watching: Callable[[], bool],
+        within_memory: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._watching, self._within_memory = watching, within_memory
         self._forwards = 0
         self._piled: list[Tensor] = []
         self._updates: list[tuple[int, list[Tensor]]] = []
+        self._key = id(parameters[0]) if parameters else 0
+        self.handles = [on_gradient(one, self._hook(one)) for one in parameters[:1]]
 
     @property
     def known(self) -> bool:
@@ -33,16 +47,23 @@ class UpdatePasses:
     def forward(self) -> None:
         self._forwards += 1
 
-    def arrives(self, left: Tensor | None, gradient: Tensor) -> None:
-        """Note how much of a gradient is there already when the next one comes."""
-        if left is not None and not left.is_sparse and not gradient.is_sparse:
-            with torch.no_grad():
+    def _hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
+        def arrives(gradient: Tensor) -> None:
+            """Note how much of a gradient is there already when the next one comes."""
+            left = parameter.grad
+            if left is None or left.is_sparse or gradient.is_sparse or not self._watching():
+                return
+            with torch.no_grad(), self._within_memory():
                 self._piled.append(norm(left.detach()) / (norm(gradient.detach()) + 1e-30))
 
-    def update(self) -> None:
-        if not self.known:
-            self._updates.append((self._forwards, self._piled))
-        self._forwards, self._piled = 0, []
+        return arrives
+
+    def before_update(self, held: Collection[int]) -> None:
+        """Take the passes before an update of the parameters `held` (by id)."""
+        if self._key in held:
+            if not self.known:
+                self._updates.append((self._forwards, self._piled))
+            self._forwards, self._piled = 0, []
 
     def accumulated(self) -> list[int]:
         """Return the backward passes added up before each update; 1 where they aren't one of each forward pass."""
