@@ -91,7 +91,7 @@ def _mean(history: History, end: int) -> float:
 
 def _one_batch(recipe: Recipe) -> tuple[int, str]:
     """Train on one batch alone, as `cvtui check` does."""
-    from cvtui.cli.commands.check import run_precheck
+    from cvtui.cli.precheck_process import run_precheck
     from cvtui.doctor.checklist import checklist
 
     doctor = run_precheck(recipe)
