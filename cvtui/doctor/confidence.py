@@ -25,11 +25,9 @@ class Table(msgspec.Struct, frozen=True):
 
     weight: float
     """Real programs that the injected runs of an id count for, all together."""
-    later: tuple[int, int]
-    """The same of all findings above a note that were not told first."""
     faults: dict[str, Seen]
 
-    def first(self, fault_id: str) -> float:
+    def confidence(self, fault_id: str) -> float:
         """Return the share that names a true cause, of findings of this id that are told first.
 
         What injected runs say (of an id that is not injected: what all real programs say) counts as `weight` programs.
@@ -43,11 +41,6 @@ class Table(msgspec.Struct, frozen=True):
         """Return the same share of all ids, in real programs alone."""
         real = [one.real for one in self.faults.values()]
         return laplace(sum(said for said, _ in real), sum(right for _, right in real))
-
-    def confidence(self, fault_id: str, place: int) -> float:
-        """Return the confidence in a finding; place: 0 for the first of a run."""
-        first = self.first(fault_id)
-        return first if not place else min(first, laplace(*self.later))
 
 
 def laplace(said: int, right: int) -> float:

@@ -82,8 +82,8 @@ class Doctor:
                 for name, rule in RULES.items():
                     if rule.reads & fresh:
                         self._found[name] = self._ask(rule)
-            self.all = [_sure(found, 1) for found in self._found.values() if found is not None]
-            self._roots = [_sure(one, place) for place, one in enumerate(arrange(self.all))]
+            self.all = [_sure(found) for found in self._found.values() if found is not None]
+            self._roots = arrange(self.all)
         return self._roots
 
     def pace(self) -> tuple[Pace, str]:
@@ -246,9 +246,9 @@ def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     ]
 
 
-def _sure(one: Diagnosis, place: int) -> Diagnosis:
+def _sure(one: Diagnosis) -> Diagnosis:
     """Return a finding with the confidence that the benchmark gives it; a note states what is seen, and has none."""
-    sure = 1.0 if one.severity == "note" else round(TABLE.confidence(one.id, place), 2)
+    sure = 1.0 if one.severity == "note" else round(TABLE.confidence(one.id), 2)
     return msgspec.structs.replace(one, sure=sure)
 
 

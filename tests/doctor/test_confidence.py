@@ -23,15 +23,14 @@ from tests.benchmarks.doctor.calibration import (
 )
 from tests.doctor.making import facts, story
 
-KNOWN = Table(weight=2.0, later=(8, 3), faults={"F01": Seen((18, 18), (4, 3)), "F40": Seen((0, 0), (6, 6))})
+KNOWN = Table(weight=2.0, faults={"F01": Seen((18, 18), (4, 3)), "F40": Seen((0, 0), (6, 6))})
 
 
 def test_injected_runs_count_for_a_few_real_ones() -> None:
     """F01: (3 + 2 · 19/20) / (4 + 2). F40 was never injected: all real programs, 10/12. F99 was never seen."""
-    assert KNOWN.confidence("F01", 0) == pytest.approx(4.9 / 6)
-    assert KNOWN.confidence("F40", 0) == pytest.approx((6 + 2 * 10 / 12) / 8)
-    assert KNOWN.confidence("F99", 0) == pytest.approx(10 / 12)
-    assert KNOWN.confidence("F01", 1) == pytest.approx(4 / 10)
+    assert KNOWN.confidence("F01") == pytest.approx(4.9 / 6)
+    assert KNOWN.confidence("F40") == pytest.approx((6 + 2 * 10 / 12) / 8)
+    assert KNOWN.confidence("F99") == pytest.approx(10 / 12)
     assert laplace(0, 0) == 0.5
 
 
@@ -48,7 +47,6 @@ def test_the_table_is_made_of_the_half_that_is_chosen_on_alone() -> None:
     ]  # fmt: skip
     table = fitted(every)
     assert table.faults == {"F01": Seen((10, 10), (3, 0))}
-    assert table.later == (2, 0)
     assert table.weight == 1, "injected runs mislead here, and count for least"
     both = [seen("F01", right, times, real) for right in (True, False) for times, real in ((10, False), (2, True))]
     assert fitted([one for part in both for one in part]).weight == 16, "here they say it better than two and two do"
@@ -76,7 +74,7 @@ def test_the_doctor_s_numbers_are_those_of_the_file() -> None:
         doctor.take(record)
     roots = [one for one in doctor.update() if one.severity != "note"]
     assert [one.id for one in roots] == ["F20", "F27"]
-    assert [one.sure for one in roots] == [round(TABLE.confidence(one.id, place), 2) for place, one in enumerate(roots)]
+    assert [one.sure for one in roots] == [round(TABLE.confidence(one.id), 2) for one in roots]
     assert all(one.sure == 1 and one.as_json()["sure"] is None for one in doctor.all if one.severity == "note")
 
 

@@ -19,7 +19,7 @@ FILE = Path(cvtui.doctor.__file__).resolve().parent / "confidence.toml"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 HEAD = """# How sure findings are: made by `python -m tests.benchmarks.doctor --calibrate`, never by hand.
 # By id: of findings above a note that were told first, [how many, of which named a true cause], in one half of the
-# injected and healthy runs and in the real programs that limits are chosen on. later: of all that were not told first.
+# injected and healthy runs and in the real programs that limits are chosen on.
 # weight: real programs that an id's injected runs count for.
 
 """
@@ -80,7 +80,7 @@ def counted(chosen: Sequence[Sighting], weight: float) -> Table:
     for name in sorted({one.fault for one in chosen if not one.place}):
         own = [one for one in chosen if one.fault == name and not one.place]
         faults[name] = Seen(_pair(one for one in own if not one.real), _pair(one for one in own if one.real))
-    return Table(weight=weight, later=_pair(one for one in chosen if one.place), faults=faults)
+    return Table(weight=weight, faults=faults)
 
 
 def left_out_cost(chosen: Sequence[Sighting], table: Table) -> float:
@@ -92,7 +92,7 @@ def left_out_cost(chosen: Sequence[Sighting], table: Table) -> float:
         own = table.faults[one.fault]
         less = msgspec.structs.replace(own, real=(own.real[0] - 1, own.real[1] - one.right))
         others = msgspec.structs.replace(table, faults={**table.faults, one.fault: less})
-        sure = others.confidence(one.fault, one.place)
+        sure = others.confidence(one.fault)
         costs.append(-math.log(sure if one.right else 1 - sure))
     return sum(costs) / max(len(costs), 1)
 
@@ -104,7 +104,7 @@ def _pair(own: Iterable[Sighting]) -> tuple[int, int]:
 
 def written(table: Table) -> str:
     """Return the text of the file that the doctor reads."""
-    lines = [f"weight = {table.weight:g}", f"later = {list(table.later)}", ""]
+    lines = [f"weight = {table.weight:g}", ""]
     for name, seen in table.faults.items():
         lines += [f"[faults.{name}]", f"injected = {list(seen.injected)}", f"real = {list(seen.real)}", ""]
     return HEAD + "\n".join(lines)
@@ -112,13 +112,13 @@ def written(table: Table) -> str:
 
 def reliability(sightings: Sequence[Sighting], table: Table) -> str:
     """Return the table "said so sure, right in so many" of the half that nothing was chosen on, as Markdown."""
-    shown = [one for one in sightings if one.shown]
+    shown = [one for one in sightings if one.shown and not one.place]
     lines = ["| confidence | injected faults: findings | mean confidence | right in | real programs: findings | "
              "mean confidence | right in |", "|" + " --- |" * 7]  # fmt: skip
     for low, high in itertools.pairwise(BINS):
         cells = []
         for real in (False, True):
-            own = [(table.confidence(one.fault, one.place), one.right) for one in shown if one.real is real]
+            own = [(table.confidence(one.fault), one.right) for one in shown if one.real is real]
             own = [pair for pair in own if low <= pair[0] < high or pair[0] == high == 1]
             mean = f"{sum(sure for sure, _ in own) / len(own):.2f}" if own else "–"
             right = f"{sum(right for _, right in own) / len(own):.2f}" if own else "–"
