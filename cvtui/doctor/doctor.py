@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from cvtui.doctor.catalogue import FAULTS
+from cvtui.doctor.confidence import TABLE
 from cvtui.doctor.cures import tried
 from cvtui.doctor.curves import Pace
 from cvtui.doctor.diagnosis import Diagnosis
@@ -85,7 +86,7 @@ class Doctor:
                 for name, rule in RULES.items():
                     if rule.reads & fresh:
                         self._found[name] = self._ask(rule)
-            self.all = [found for found in self._found.values() if found is not None]
+            self.all = [_sure(found) for found in self._found.values() if found is not None]
             self._roots = arrange(self.all)
         return self._roots
 
@@ -259,6 +260,12 @@ def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
         msgspec.structs.replace(root, consequences=tuple(sorted(set(follows.get(root.id, ())), key=_place)))
         for root in roots
     ]
+
+
+def _sure(one: Diagnosis) -> Diagnosis:
+    """Return a finding with the confidence that the benchmark gives it; a note states what is seen, and has none."""
+    sure = 1.0 if one.severity == "note" else round(TABLE.confidence(one.id), 2)
+    return msgspec.structs.replace(one, sure=sure)
 
 
 def _rank(one: Diagnosis) -> tuple[bool, bool, int, int]:

@@ -332,11 +332,14 @@ KNOWN = frozenset(
 )
 
 
+_DEFAULTS = {name: getattr(events.Facts(), name) for name in events.Facts.__struct_fields__}
+
+
 def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
-    """Merge two `facts`: the newer one wins, and what it leaves out stays."""
+    """Merge two `facts`: the newer one wins, and what it leaves out (has at its default) stays."""
     if old is None:
         return new
-    said = {name: value for name in new.__struct_fields__ if (value := getattr(new, name)) not in (None, [], {}, "")}
+    said = {name: value for name, default in _DEFAULTS.items() if (value := getattr(new, name)) != default}
     said["mode_losses"] = (old.mode_losses + new.mode_losses)[-100:]
     return msgspec.structs.replace(old, **said)
 

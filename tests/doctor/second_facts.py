@@ -38,7 +38,9 @@ def _listed(log: SecondReader, fact: str, told: str) -> int:
 
 def kept(log: SecondReader, parts: Said, _said: Said) -> None:
     _listed(log, "frozen" if parts["how"].startswith("frozen") else "left_out", parts["names"])
-    if not parts["how"].startswith("frozen"):
+    if parts["how"].startswith("not in"):
+        need(log.facts["holds_tail"], "it holds layers before them")
+    elif not parts["how"].startswith("frozen"):
         need(set(log.facts["left_out"]) <= set(log.facts["no_gradient"]), "some of them get a gradient")
     elif parts["until"] or log.run["recipe"].get("unfreeze_at"):
         need(parts["until"] == f"{log.run['recipe']['unfreeze_at']:,}", "they thaw at another epoch")
