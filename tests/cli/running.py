@@ -27,6 +27,15 @@ def environment(**more: str | None) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def without_torch(folder: Path) -> dict[str, str]:
+    """Environment in which PyTorch cannot be imported: where nothing is trained, the form's engine costs 2 s of CPU."""
+    (folder / "no-torch").mkdir()
+    (folder / "no-torch" / "torch.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
+    )
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder / "no-torch"), os.environ.get("PYTHONPATH")]))}
+
+
 def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "cvtui", *words]
 
