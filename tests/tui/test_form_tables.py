@@ -13,6 +13,8 @@ from cvtui.draw.columns import Column, fit
 from cvtui.tui.form.layer_table import LayerTable
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 COLUMNS = LayerTable.COLUMNS
 SMALLEST = sum(c.least + 2 for c in COLUMNS if c.need == 0) - 2
 

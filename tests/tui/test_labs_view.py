@@ -21,6 +21,8 @@ from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
 from tests.waiting import wait_until, wait_until_async
 
+pytestmark = pytest.mark.walked
+
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
