@@ -20,7 +20,7 @@ CTRL_Q, CTRL_R = "\x11", "\x12"
 
 
 def test_options_fill_the_form_and_quitting_exits_with_0(tmp_path: Path) -> None:
-    with Terminal("--lr", "0.0625", "--batch-size", "77", cwd=tmp_path, **without_torch(tmp_path)) as terminal:
+    with Terminal("--lr", "0.0625", "--batch-size", "77", cwd=tmp_path, PYTHONPATH=without_torch(tmp_path)) as terminal:
         terminal.shows("0.0625")
         terminal.shows("77")
         terminal.type(CTRL_Q)
@@ -31,7 +31,7 @@ def test_options_fill_the_form_and_quitting_exits_with_0(tmp_path: Path) -> None
 
 def test_a_recipe_file_fills_the_form(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("lr = 0.03125\n")
-    with Terminal("mine.toml", cwd=tmp_path, **without_torch(tmp_path)) as terminal:
+    with Terminal("mine.toml", cwd=tmp_path, PYTHONPATH=without_torch(tmp_path)) as terminal:
         terminal.shows("0.03125")
         terminal.type(CTRL_Q)
         assert terminal.end() == 0
