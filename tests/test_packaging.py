@@ -268,7 +268,7 @@ def test_ctrl_c_ends_what_ci_runs_beside(tmp_path: Path) -> None:
     )  # fmt: skip
     wait_until(lambda: (tmp_path / "there").exists() and (tmp_path / "sleeper").exists(), what="both to run")
     os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(30) == 130
+    assert running.wait(60) == 130
     sleeper = int((tmp_path / "sleeper").read_text())
     wait_until(lambda: not is_there(sleeper), what="what it left behind to go")
 

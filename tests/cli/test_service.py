@@ -135,7 +135,7 @@ def test_a_run_without_a_screen_outlives_its_terminal(tmp_path: Path) -> None:
     try:
         wait_for_training(tmp_path / "runs", process, 1)
         process.send_signal(signal.SIGHUP)
-        assert process.wait(30) == -signal.SIGHUP
+        assert process.wait(60) == -signal.SIGHUP
         assert run.alive()
     finally:
         process.kill()

@@ -60,7 +60,7 @@ def test_a_training_outlives_its_screen(started: tuple[Terminal, RunFolder, Hist
         os.kill(terminal.process.pid, signal.SIGKILL)
     else:
         terminal.hang_up()
-    terminal.process.wait(30)
+    terminal.process.wait(60)
     history.poll()
     before = history.steps_done
     wait_until(lambda: history.poll() and history.steps_done > before + 100, 60, "the run to go on")

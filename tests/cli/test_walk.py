@@ -58,7 +58,7 @@ class Screen(Terminal):
     def shown(self) -> str:
         return "\n".join(self._drawn.display)
 
-    def until(self, pattern: str, timeout: float = 30.0, quiet: float = 0.05) -> None:
+    def until(self, pattern: str, timeout: float = 60.0, quiet: float = 0.05) -> None:
         """Wait until the screen holds the pattern (one that begins with ! until it doesn't).
 
         It is read when nothing more comes for `quiet` seconds: a frame arrives in pieces, and a half-drawn one

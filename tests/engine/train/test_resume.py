@@ -51,7 +51,7 @@ def kill_after(folder: RunFolder, steps: int, *, resume: bool = False) -> None:
         lambda: (history.poll() and history.steps_done >= steps) or worker.poll() is not None, 60, f"{steps} steps"
     )
     worker.send_signal(signal.SIGKILL)
-    assert worker.wait(10) == -signal.SIGKILL, "it was to be killed on its way"
+    assert worker.wait(60) == -signal.SIGKILL, "it was to be killed on its way"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: Ru
     history = History(folder)
     wait_until(lambda: history.poll() and history.steps_done > 100, 60, "100 steps")
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 143
+    assert worker.wait(60) == 143
     state = checkpoint.load(folder.checkpoints / "last.pt")
     history.poll()
     assert history.end is not None
