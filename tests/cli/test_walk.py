@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 class Screen(Terminal):
     """A terminal that draws, so that what it shows can be read."""
 
-    def __init__(self, *words: str, cwd: Path, size: tuple[int, int], **env: str | None) -> None:
+    def __init__(self, *words: str, cwd: Path, size: tuple[int, int], **env: str) -> None:
         self._drawn = pyte.Screen(*size)
         self._stream = pyte.Stream(self._drawn)
         super().__init__(*words, cwd=cwd, size=size, stdout=None, **env)
