@@ -58,7 +58,7 @@ def trained(**changes):
     global torch
     with loading():  # a third of the time
         import torch
-    from cvtui.engine.train.state import prepare
+    from cvtui.engine.train.preparation import prepare
     training, steps = prepare(check(recipe)), []
     for images in training.batches(1):
         rate = training.update_lr()
