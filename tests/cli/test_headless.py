@@ -172,7 +172,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     said = [process.stderr.readline(), process.stderr.readline()]
     assert said[1].startswith("stopping: a checkpoint is saved"), said  # taken: the next is another one
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "stopping at once" in err
     assert not folder.alive()
@@ -185,7 +185,7 @@ def test_a_worker_that_is_killed_is_told_with_its_last_words(tmp_path: Path) -> 
     with open(folder.log, "a") as log:
         log.write("the last words\x1b[2J\n")
     os.kill(worker_of(process.pid), signal.SIGKILL)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "  | the last words\ufffd[2J" in err
     assert "killed by signal 9" in err

@@ -17,6 +17,8 @@ from cvtui.tui.panes.registry import NAMES as PANE_NAMES
 from cvtui.tui.panes.styled_lines import StyledLines
 from tests.tui.live_host import LiveHost
 
+pytestmark = pytest.mark.walked
+
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.name for path in RECORDINGS.iterdir() if path.is_dir())
 
