@@ -42,7 +42,6 @@ def other_weights(obs: Observations) -> RuleResult | None:
             value=far,
             threshold=limit("F54", "apart"),
             evidence=f"sum and norm of all weights {far:.2g} of the norm apart",
-            sure=1.0 if wrapped else 0.8,
             severity="stop" if wrapped else "warn",
             advice="" if wrapped else "Train through DistributedDataParallel(model), made once the weights are loaded.",
         )
@@ -161,7 +160,6 @@ def _other_losses(looks: Sequence[tuple[int, RankChecks]]) -> RuleResult | None:
         value=times,
         threshold=limit("F53", "loss"),
         evidence=f"loss {own / rest:.3g} times the others'",
-        sure=0.8,
     )
 
 
