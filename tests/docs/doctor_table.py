@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvtui.doctor.catalogue import FAULTS, Fault
+from tests.docs.doctor_links import link
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "doctor.md"
@@ -68,5 +69,14 @@ def table() -> str:
 
 
 def _line(fault: Fault, row: Measured, alarms: int) -> str:
-    cells = (fault.id, fault.name, KINDS[fault.kind], fault.severity, fault.what, fault.advice, *row, str(alarms))
+    cells = (
+        f"[{fault.id}](doctor/{link(fault.id)})",
+        fault.name,
+        KINDS[fault.kind],
+        fault.severity,
+        fault.what,
+        fault.advice,
+        *row,
+        str(alarms),
+    )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

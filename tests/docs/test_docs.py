@@ -18,7 +18,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import parent_of
 from cvtui.runlog.history import History
 from cvtui.runlog.lottery_note import ticket_of
-from tests.docs import doctor_table, run_folder
+from tests.docs import doctor_pages, doctor_table, run_folder
 from tests.docs.log_examples import COMMAND, PARENT, RECORDS, TICKET
 from tests.make_docs import DOCS, PAGES
 
@@ -42,6 +42,11 @@ def test_a_page_made_from_the_code_is_current(name: str) -> None:
     if name == "doctor.md" and not doctor_table.RESULTS.exists():
         pytest.skip("the source archive has no benchmarks")
     assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), "python -m tests.make_docs writes it"
+
+
+def test_what_was_measured_of_faults_is_current() -> None:
+    pytest.importorskip("tests.benchmarks.doctor.real.judging", reason="the source archive has no benchmarks")
+    assert doctor_pages.MEASURED.read_text(encoding="utf-8") == doctor_pages.measured(), "python -m tests.make_docs"
 
 
 def test_each_record_has_an_example_that_the_real_decoder_reads() -> None:
@@ -98,7 +103,7 @@ def test_every_file_that_is_opened_in_a_run_folder_is_on_the_page() -> None:
 
 def test_the_doctors_page_has_every_fault_and_what_the_benchmark_wrote_of_it() -> None:
     page = (DOCS / "doctor.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| ([FL]\d\d) \|", page, re.MULTILINE) == sorted(FAULTS)
+    assert re.findall(r"^\| \[([FL]\d\d)\]\(doctor/", page, re.MULTILINE) == sorted(FAULTS)
     table = pytest.importorskip("tests.benchmarks.doctor.table")
     row = {"id": "F01", "name": "x", "kind": "heuristic", "runs": 36, "first": 0.944, "among_three": 1.0, "steps": 20.0,
            "soon": 0.5, "cured_runs": 12, "better": 11, "gain": 0.46, "instead": {"F02": 2}, "known": ""}  # fmt: skip

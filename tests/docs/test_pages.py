@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README_CHARACTERS = 7000
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OWN = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """The change log also names what was there once."""
 BENCHMARKS = ROOT / "tests" / "benchmarks"

@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from cvtui.doctor import examine
+from cvtui.doctor.pages import apart
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.runlog.folder import RunFolder
@@ -56,6 +57,7 @@ async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: t
         assert isinstance(app.screen, FindingModal)
         told = "\n".join(line.plain for line in app.screen.lines())
         assert root.source in told
+        assert apart(root.id) in [line.plain for line in app.screen.neighbours()]
         assert changes_of(root.cure) in told
         await pilot.press("g")
         await wait_until_async(lambda: view.view.cursor == max(root.step, 0), what="the cursor at its step")

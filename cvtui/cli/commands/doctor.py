@@ -30,7 +30,10 @@ SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim"
 @click.option("--all", "everything", is_flag=True, help="Also what only follows from something else.")
 @click.option("--fix", "cure", is_flag=True, help="Train again with the cure applied, and say what it gained.")
 @click.option("--test", "trial", is_flag=True, help="Run the short test of the first finding that has one.")
-def doctor(run: str | None, runs: RunPlaces, as_json: bool, everything: bool, cure: bool, trial: bool) -> int:
+@click.option("--explain", "fault", metavar="ID", help="The page of a fault (F12, L02), without a run.")
+def doctor(
+    run: str | None, runs: RunPlaces, as_json: bool, everything: bool, cure: bool, trial: bool, fault: str | None
+) -> int:
     """Say what is wrong with RUN (the newest without a name), living or ended, also one recorded by cvtui.watch.
 
     Root causes come first; what follows from them is named behind them.
@@ -40,6 +43,10 @@ def doctor(run: str | None, runs: RunPlaces, as_json: bool, everything: bool, cu
     from cvtui.doctor import Doctor
     from cvtui.runlog.history import History
 
+    if fault is not None:
+        if run is not None or as_json or everything or cure or trial:
+            raise RequestError("--explain prints the page of a fault: give it alone")
+        return explain(fault)
     history = History(find_run(run, runs))
     history.poll()
     examiner = Doctor(history)
@@ -68,6 +75,30 @@ def consequences(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list
     return [one for one in found if one.id not in names]
 
 
+def explain(fault: str) -> int:
+    """Print the page of a fault: what it looks like, why, how to tell it from others, how to cure it."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from cvtui.doctor.pages import PARAGRAPHS, page
+
+    if fault.upper() not in PARAGRAPHS:
+        ids = sorted(PARAGRAPHS)
+        known = ", ".join(f"{part[0]} to {part[-1]}" for part in ([one for one in ids if one[0] == i] for i in "FL"))
+        raise RequestError(f"--explain: no fault {fault!r}; there are {known}")
+    console = out.console()
+    listed = False
+    for number, block in enumerate(page(fault.upper())):
+        item = block.startswith("- ")
+        if number and not (item and listed):
+            console.print()
+        listed = item
+        heading = block.startswith("#")
+        text = Text(block.lstrip("# ") if heading else block.removeprefix("- "), "bold" if heading else "")
+        console.print(Padding(Text.assemble("· ", text), (0, 0, 0, 2)) if item else text)
+    return 0
+
+
 def show(history: History, found: Sequence[Diagnosis]) -> None:
     """One finding_lines a finding."""
     console = out.console()
@@ -79,6 +110,7 @@ def show(history: History, found: Sequence[Diagnosis]) -> None:
             console.print()
         for line in finding_lines(one, _run_to_test(history)):
             console.print(line)
+    console.print(f"\n`cvtui doctor --explain {found[0].id}` tells more.", markup=False, style="dim")
 
 
 def _run_to_test(history: History) -> str:

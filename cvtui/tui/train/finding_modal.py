@@ -14,6 +14,7 @@ from textual.widgets import Button, Static
 from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.confidence import UNCLEAR
 from cvtui.doctor.diagnosis import Diagnosis
+from cvtui.doctor.pages import apart
 from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
 from cvtui.tui.widgets import MUTED
@@ -60,7 +61,7 @@ class FindingModal(BoxModal[str | None]):
             with_it = " with the cure" if self.finding.cure else ""
             test = " · t: test" if self.finding.test in TESTS else ""
             box.border_subtitle = f"f: fork{with_it} · g: go to the step{test} · esc: back"
-            yield Static(Content("\n").join(self.lines()))
+            yield Static(Content("\n").join([*self.lines(), *self.neighbours()]))
             with Horizontal(classes="buttons"):
                 label = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
                 yield Button(label, id="cure", variant="primary", compact=True)
@@ -93,6 +94,13 @@ class FindingModal(BoxModal[str | None]):
             yield _fact("", clean(one.tried))
         if one.test in TESTS:
             yield _fact("to be sure", f"{TESTS[one.test]} t runs it.")
+
+    def neighbours(self) -> Iterator[Content]:
+        """Yield the paragraph that tells it from its neighbours, below a heading."""
+        if words := apart(self.finding.id):
+            yield Content("")
+            yield Content.styled("how to tell it from its neighbours", MUTED)
+            yield Content(words)
 
     def action_test(self) -> None:
         if self.finding.test:
