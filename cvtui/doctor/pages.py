@@ -48,7 +48,7 @@ class RealProgram(msgspec.Struct, frozen=True):
     why: str
     """What was wrong, and how that is known."""
     first: str = ""
-    """What the doctor said first of it, kept back, by an id or "nothing"; "" where limits were chosen on it."""
+    """Of one that was kept back: what the doctor said first, by its id, or "nothing above a note"."""
 
 
 class Measured(msgspec.Struct, frozen=True):

@@ -97,7 +97,7 @@ def said_first(results: str) -> dict[str, str]:
     """Return the kept-back program -> what was said of it first, with data, labels and classes given."""
     part = results.partition(_GIVEN)[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (\S+) \| yes \| [^|]+ \| ([^|]+) \| \w+ \|", part, re.MULTILINE)
-    return {name: "nothing" if said == "–" else said.split()[0] for name, said in rows}
+    return {name: "nothing above a note" if said == "–" else said.split()[0] for name, said in rows}
 
 
 def quoted(text: str) -> str:

@@ -20,6 +20,9 @@ from tests.benchmarks.doctor.real.program import Program
 from tests.benchmarks.doctor.running import train
 from tests.docs.doctor_pages import CAPTIONS, PICTURES, quoted
 
+SAME = {"L02": "F06", "L08": "F19"}
+"""Remarks of the lecture that some runs of a fault are told by."""
+
 
 class Candidate(NamedTuple):
     """A run that should have the fault."""
@@ -30,7 +33,10 @@ class Candidate(NamedTuple):
 
 
 def draw(wanted: set[str] | None) -> None:
-    """Draw the first run of each fault that the doctor names so first; a fault without one keeps no picture."""
+    """Draw the first run of each fault that the doctor names so first; a fault without one keeps no picture.
+
+    Of a fault a run that is warned of goes before one that gets a note.
+    """
     PICTURES.mkdir(parents=True, exist_ok=True)
     captions = tomllib.loads(CAPTIONS.read_text(encoding="utf-8")) if CAPTIONS.exists() else {}
     for fault in sorted(wanted or FAULTS):
@@ -48,22 +54,31 @@ def draw(wanted: set[str] | None) -> None:
 
 
 def _draw(fault: str, folder: Path) -> str:
+    """Return the caption of the picture; "" without one."""
+    caption = ""
     for run in _candidates(fault):
         history = History(RunFolder(run.train(folder)))
         history.poll()
         found = examine(history)
-        if found and found[0].id == fault:
+        if not found or found[0].id != fault:
+            continue
+        light = found[0].severity == "note" != FAULTS[fault].severity
+        if not (light and caption):
             write_svg(history, PICTURES / f"{fault}.svg")
-            said = f"The doctor says first: “{found[0].sentence}”"
-            return f"{run.words}, {history.steps_done:,} steps (`python -m tests.make_docs --pictures {fault}`). {said}"
-    return ""
+            said = f"The doctor says first, {found[0].severity}: “{found[0].sentence}”"
+            command = f"`python -m tests.make_docs --pictures {fault}`"
+            caption = f"{run.words}, {history.steps_done:,} steps ({command}). {said}"
+        if not light:
+            break
+    return caption
 
 
 def _candidates(fault: str) -> Iterator[Candidate]:
-    if fault in faults.FAULTS:
-        cases = list(faults.cases((1,), {fault}))
+    injected = SAME.get(fault, fault)
+    if injected in faults.FAULTS:
+        cases = list(faults.cases((1,), {injected}))
         small = [case for case in cases if case.data == "digits"]
-        for case in [*faults.quick({fault}), *small[len(small) // 3 :], *small]:
+        for case in [*faults.quick({injected}), *small[len(small) // 3 :], *small]:
             yield Candidate(f"A run of the benchmark: {case.strength}, {case.net} on {case.data}", _trainer(case))
     for program in sorted(PROGRAMS, key=lambda one: (one.truth[0] != fault, one.held)):
         if fault in program.truth:
