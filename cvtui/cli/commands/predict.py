@@ -55,10 +55,11 @@ def predict(
     unread = 0
     with tempfile.TemporaryFile() as names:
         count = _write_names(names, ask, named_images(_texts(images)))
+        printer.alone = count == 1
         with printer, answers(names, count, bar=printer.quiet_until_end or not sys.stdout.isatty()) as told:
             for one in told:
                 unread += printer.take(one)
-    if unread:
+    if unread and count > 1:
         say(f"{unread:,} of {count:,} images could not be read")
     return EXIT_FAILED if unread else 0
 
@@ -167,6 +168,8 @@ class _Printer:
     """Prints the answers as they come, or at the end."""
 
     quiet_until_end = False
+    alone = False
+    """One image was named: one line says why it can't be read."""
 
     def __enter__(self) -> _Printer:
         return self
@@ -195,7 +198,10 @@ class _Printer:
         raise NotImplementedError
 
     def unread(self, one: Unread) -> None:
-        out.line(f"{one.image}: {one.why}", err=True)
+        if self.alone:
+            say(f"{one.image}: {one.why}")
+        else:
+            out.line(f"{one.image}: {one.why}", err=True)
 
 
 class _Json(_Printer):
@@ -244,6 +250,9 @@ class _Table(_Printer):
 
     def __exit__(self, *_: object) -> None:
         if self._about is None or sys.exc_info()[0] is not None:
+            return
+        if self.alone and self._unread:
+            super().unread(self._unread[0])
             return
         super().begin(self._about)
         mean = ", running mean of the weights" if self._about.ema else ""

@@ -70,7 +70,8 @@ def read_callable(
     parts = [one.part(shape, labels) for one, labels in zip(passes, labelled.parts, strict=True)]
     notes = (*labelled.notes, *notes, *_live_notes(passes))
     split = _pair(parts, sources) if len(parts) == 2 else _divided(parts[0], sources[0], val_share, labelled.classes)
-    return split._replace(notes=(*notes, *split.notes), classes=labelled.classes)
+    depth = None if shape.dtype == torch.float32 else shape.depth
+    return split._replace(notes=(*notes, *split.notes), classes=labelled.classes, depth=depth)
 
 
 def _format(passes: Sequence[Pass], size: str, bits: int, text: str) -> tuple[Format, tuple[str, ...]]:

@@ -31,9 +31,12 @@ class ValidationImage(NamedTuple):
 class ValidationImages(Protocol):
     """Validation images by their numbers, from 0."""
 
-    size: int
     missing: str
     """Why none can be shown; "" where they can."""
+
+    @property
+    def size(self) -> int:
+        """Return how many there are."""
 
     def image(self, number: int) -> ValidationImage:
         """Return the image of this number."""

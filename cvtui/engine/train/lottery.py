@@ -44,7 +44,7 @@ def prepare_run(
     ticket = ticket_of(folder)
     if ticket is None:
         begun = bool(door.names(folder.checkpoints, ".pt"))  # of its own, or a fork's
-        return prepare(checked, on_progress=on_progress, begun=begun), ""
+        return prepare(checked, on_progress=on_progress, begun=begun, early=True), ""
     if ticket.kind == "dense":
         training = prepare(checked, on_progress=on_progress)
         _keep_weights(training, folder, ticket.rewind_steps)

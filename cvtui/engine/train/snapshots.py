@@ -37,11 +37,15 @@ class _RunImages:
 
     def __init__(self, training: TrainingState) -> None:
         self._training = training
-        self.size = training.data.validation.size
         if training.label_table is not None:
             self.missing = "no feature maps: pictures in several classes have no one prediction to show beside them"
             return
         self.missing = "" if training.data.validation.are_pictures else "no feature maps: points are no images"
+
+    @property
+    def size(self) -> int:
+        """Number of validation images (of a large set it may shrink before the first validation)."""
+        return self._training.data.validation.size
 
     def image(self, number: int) -> ValidationImage:
         pixels, labels = self._training.data.validation.part(number, number + 1)

@@ -17,6 +17,7 @@ from cvtui.calc import Table
 from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.balance import class_weights, told_balance
 from cvtui.engine.data.batching import batches, index_batches, order_of
+from cvtui.engine.data.filling import settle
 from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.mixing import Mix
@@ -34,13 +35,12 @@ from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe, make_scaler, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
+from cvtui.engine.train.data_print import DataPrint
 from cvtui.engine.train.initial_weights import put_weights, read_weights
 from cvtui.engine.train.pixels_of_weights import make_preprocess
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
-from cvtui.recipe.datasets.facts import folder_of, place_of
-from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
-from cvtui.recipe.datasets.label_sets import SEVERAL, LabelSets, in_words
+from cvtui.recipe.datasets.label_sets import SEVERAL, LabelSets
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, checked_on
 from cvtui.runlog.events import Facts
@@ -110,8 +110,8 @@ class TrainingState:
     """Number of batches done in the current epoch."""
     best: float | None = None
     """Best validation accuracy so far."""
-    fingerprint: dict[str, Any] = field(default_factory=dict)
-    """Of the data (recipe/datasets/fingerprint.py), as they were when they were read."""
+    data_print: DataPrint | None = None
+    """Fingerprint of the data as they were when they were read."""
     unit: float = 255.0
     """Value that stands for white in the pixels: 255, 65535, or 1 of floats."""
     best_epoch: int = 0
@@ -131,6 +131,11 @@ class TrainingState:
     @property
     def recipe(self) -> Recipe:
         return self.checked.recipe
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Fingerprint of the data (recipe/datasets/fingerprint.py)."""
+        return {} if self.data_print is None else self.data_print.value()
 
     @property
     def eval_model(self) -> nn.Module:
@@ -265,12 +270,18 @@ Begin: TypeAlias = Callable[[nn.Module, Part, Preprocess], None]
 
 
 def prepare(
-    checked: Checked, begin: Begin | None = None, on_progress: OnProgress | None = None, *, begun: bool = False
+    checked: Checked,
+    begin: Begin | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    begun: bool = False,
+    early: bool = False,
 ) -> TrainingState:
     """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
 
     `begun`: a checkpoint follows, so the weights that the recipe begins with aren't read. `begin` changes the first
-    weights before anything else has seen them; `on_progress` gets messages about what takes time. The global random
+    weights before anything else has seen them; `on_progress` gets messages about what takes time. `early`: of a large
+    set not all is decoded yet (not on CUDA, where it is to lie on the device): `settle` waits for it. The global random
     numbers (dropout) are seeded last, so what came before in this process makes no difference.
     """
     recipe = checked.recipe
@@ -280,7 +291,10 @@ def prepare(
         on_progress(warning)
     repeat(device, recipe.deterministic)
     threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
-    on_cpu = load(recipe, on_progress)
+    on_cpu = load(recipe, on_progress, settled=False)
+    data_print = DataPrint(recipe, checked.data.classes, on_cpu)
+    if not early or device.type == "cuda":
+        on_cpu = settle(on_cpu)
     if on_cpu.classes != checked.data.classes:
         raise RequestError("data: its classes changed while it was read; start once more")
     checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
@@ -329,7 +343,7 @@ def prepare(
         augment=augment,
         mix=mix,
         label_table=label_table(on_cpu.label_sets, len(data.classes), device) if on_cpu.label_sets else None,
-        fingerprint=_fingerprint(checked, on_cpu),
+        data_print=data_print,
         unit=preprocess.unit,
     )
 
@@ -343,21 +357,6 @@ def _parts_apart(model: nn.Module, checked: Checked) -> tuple[Frozen, dict[str, 
     until = f"; until epoch {recipe.unfreeze_at:,}" if recipe.unfreeze_at else ""
     lines += [frozen.told + until if frozen.told else "", told_factors(factors)]
     return frozen, factors, [line for line in lines if line]
-
-
-def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
-    recipe, classes = checked.recipe, checked.data.classes
-    if data.label_sets:  # the sets that occur, in words: the numbers of images stay those of the parts
-        classes = tuple(in_words(data.label_sets, classes))
-    train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
-    folder = folder_of(recipe.data)
-    if folder is None:
-        found = fingerprint(classes, train, held_out)
-        if place_of(recipe.data) is not None:
-            for part, images, names in zip(("train", "validation"), data[:2], data.names, strict=True):
-                found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
-        return found
-    return fingerprint(classes, train, held_out, folder.absolute(), data.files)
 
 
 def label_table(sets: LabelSets, classes: int, device: torch.device) -> Tensor:
