@@ -30,8 +30,10 @@ def sections(found: Evaluation, width: int = 120, listed: int = LISTED) -> list[
         Section("Calibration: how often answers of a confidence are right", reliability(found)),
         Section("Confusion matrix: rows the true class, columns the predicted one", confusion(found, width)),
         Section("Slices", slices(found, width)),
-        Section("Worst images: mistakes, the surest first", cases(found.worst, listed, width)),
-        Section("Least certain images: the two likeliest classes closest together",
+        Section("Worst images: the largest loss first" if found.several else
+                "Worst images: mistakes, the surest first", cases(found.worst, listed, width)),
+        Section("Least certain images: a probability closest to 1/2" if found.several else
+                "Least certain images: the two likeliest classes closest together",
                 cases(found.uncertain, listed, width)),
         Section("Left out", [f"{clean(name)}: {clean(why)}" for name, why in found.unread]),
     ]  # fmt: skip
@@ -50,24 +52,8 @@ def title_of(found: Evaluation) -> str:
 def summary(found: Evaluation) -> list[str]:
     """Return the numbers of the whole set, one a line."""
     low, high = (percent(edge) for edge in found.interval)
-    rows = [
-        ("accuracy", percent(found.accuracy), f"95 % interval {low} to {high}; {count(found.right)} of "
-                                              f"{count(found.images)}"),
-        (f"top-{found.top_k} accuracy", percent(found.top_k_accuracy), ""),
-        ("balanced accuracy", percent(found.balanced_accuracy), "mean recall of the classes"),
-        ("precision", percent(found.precision), "mean of the classes"),
-        ("F1", significant(found.f1), "mean of the classes"),
-        ("ROC-AUC", significant(found.roc_auc), "each class against all others, mean"),
-        ("PR-AUC", significant(found.pr_auc), "average precision, mean"),
-        ("log loss", significant(found.log_loss), ""),
-        ("calibration error", percent(found.ece), "ECE, 15 bins"),
-    ]  # fmt: skip
-    if found.top_k >= len(found.classes):
-        del rows[1]  # every class is among them
-    if found.temperature is not None:
-        said = f"with temperature {significant(found.temperature)}; log loss {significant(found.calibrated_log_loss)}"
-        rows.append(("… calibrated", percent(found.calibrated_ece), said))
-    lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in rows]
+    spread = f"95 % interval {low} to {high}; {count(found.right)} of {count(found.images)}"
+    lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in _rows(found, spread)]
     absent = [one.name for one in found.per_class if not one.support]
     if absent:
         some = ", ".join(map(clean, absent[:5])) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
@@ -75,6 +61,41 @@ def summary(found: Evaluation) -> list[str]:
     if found.not_finite:
         lines.append(f"{count(found.not_finite)} images have NaN or infinity among their logits: no probabilities")
     return lines + [clean(note) for note in found.notes]
+
+
+def _rows(found: Evaluation, spread: str) -> list[tuple[str, str, str]]:
+    """Return name, value and explanation of each number."""
+    if found.several:
+        right = None if found.hamming_loss is None else 1 - found.hamming_loss
+        return [
+            ("yes-or-no answers", percent(right), "right, of one for each class of each image"),
+            ("subset accuracy", percent(found.accuracy), f"images all of whose answers are right; {spread}"),
+            ("Hamming loss", significant(found.hamming_loss), "share of wrong answers"),
+            ("precision", percent(found.precision), "mean of the classes"),
+            ("recall", percent(found.recall), "mean of the classes"),
+            ("F1", significant(found.f1), f"mean of the classes; {significant(found.micro_f1)} of all answers as one"),
+            ("mAP", significant(found.pr_auc), "average precision, mean of the classes"),
+            ("ROC-AUC", significant(found.roc_auc), "mean of the classes"),
+            ("log loss", significant(found.log_loss), "of a yes or no for each class, as in training"),
+        ]  # fmt: skip
+    rows = [
+        ("accuracy", percent(found.accuracy), spread),
+        (f"top-{found.top_k} accuracy", percent(found.top_k_accuracy), ""),
+        ("balanced accuracy", percent(found.balanced_accuracy), "mean recall of the classes"),
+        ("precision", percent(found.precision), "mean of the classes"),
+        ("F1", significant(found.f1), "mean of the classes"),
+        ("ROC-AUC", significant(found.roc_auc), "each class against all others, mean"),
+        ("PR-AUC", significant(found.pr_auc), "average precision, mean"),
+        ("log loss", significant(found.log_loss),
+         "of a yes or no for each class, as in training" if found.activation == "sigmoid" else ""),
+        ("calibration error", percent(found.ece), "ECE, 15 bins"),
+    ]  # fmt: skip
+    if found.top_k >= len(found.classes):
+        del rows[1]  # every class is among them
+    if found.temperature is not None:
+        said = f"with temperature {significant(found.temperature)}; log loss {significant(found.calibrated_log_loss)}"
+        rows.append(("… calibrated", percent(found.calibrated_ece), said))
+    return rows
 
 
 def classes(found: Evaluation, width: int) -> list[str]:

@@ -48,10 +48,15 @@ TURN = """
 SOFTMAX = """\
     z = model(x)[0] / about["temperature"]
     p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()"""
+SIGMOID = """\
+    p = 1 / (1 + np.exp(-model(x)[0] / about["temperature"]))"""
 PROBABILITIES = """\
     p = model(x)[0]"""
 PRINT = """\
     print(name, *(f"{about['classes'][i]} {p[i]:.4f}" for i in p.argsort()[::-1][:5]), sep="\\t")"""
+
+PRINT_SETS = """\
+    print(name, *(f"{about['classes'][i]} {p[i]:.4f}" for i in p.argsort()[::-1] if p[i] > 0.5), sep="\\t")"""
 
 
 def loader_script(kind: str, path: Path, about: ModelMetadata, with_preprocess: bool) -> str:
@@ -65,6 +70,7 @@ def loader_script(kind: str, path: Path, about: ModelMetadata, with_preprocess: 
         read = READ_ARRAY.format(shape=" x ".join(map(str, about.size)), dtype=dtype)
     each = PER_IMAGE if about.preprocess.get("name") == "per-image" else ""
     turn = TURN if len(about.size) == 3 else ""
+    answer = SIGMOID if about.activation == "sigmoid" else SOFTMAX
     lines = [
         f'"""Predict with {path.name}: python {script_path(path, kind).name} {"cat.jpg" if pictures else "x.npy"} …"""',
         MARK,
@@ -72,8 +78,8 @@ def loader_script(kind: str, path: Path, about: ModelMetadata, with_preprocess: 
         "from PIL import Image, ImageOps\n" if pictures else "",
         LOAD[kind].format(path=here, extra=EXTRA_FILE),
         read,
-        *([PROBABILITIES] if with_preprocess else [NORMALISE.format(each=each, turn=turn), SOFTMAX]),
-        PRINT,
+        *([PROBABILITIES] if with_preprocess else [NORMALISE.format(each=each, turn=turn), answer]),
+        PRINT_SETS if about.several else PRINT,
     ]
     return "\n".join(line for line in lines if line) + "\n"
 

@@ -82,12 +82,15 @@ class FeatureMapWriter:
         writer: ImageWriter,
         classes: list[str],
         autocast: Callable[[], AbstractContextManager[Any]],
+        *,
+        yes_no: bool = False,
     ) -> None:
         self.model = model
         self.images = images
         self.writer = writer
         self.classes = classes
         self.autocast = autocast
+        self.yes_no = yes_no
         self.written = False
         """The latest `look` made them."""
 
@@ -110,6 +113,6 @@ class FeatureMapWriter:
     def write(self, number: int, step: int) -> None:
         """Write those of image `number`. OSError, and whatever the model raises."""
         shown, inputs, label, name = self.images.image(number)
-        result = compute_feature_maps(self.model, inputs, self.autocast())
+        result = compute_feature_maps(self.model, inputs, self.autocast(), yes_no=self.yes_no)
         truth = "" if label is None else self.classes[label] if 0 <= label < len(self.classes) else str(label)
         self.writer.write_feature_maps(step, number, shown, result, truth, self.classes, name)

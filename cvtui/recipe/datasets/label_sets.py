@@ -16,14 +16,24 @@ SEPARATORS = "|;"
 """Between the classes of one cell: `cat;dog`."""
 SEVERAL = (
     "pictures are in several classes: accuracy is the share of right answers to a yes or no for each class; confusion "
-    "matrix, feature maps and the list of mistakes are for one class a picture and left out"
+    "matrix, feature maps and the pictures of mistakes are for one class a picture and left out"
 )
-"""Line of the log of a run on such pictures."""
+"""Line of the log of a run on such pictures; older ones ended otherwise."""
+
+
+def is_several(line: str) -> bool:
+    """Return True for the line of the log that says that pictures are in several classes."""
+    return line.startswith(SEVERAL.partition(":")[0] + ":")
 
 
 def joined(names: Iterable[str]) -> str:
     """Write a set of classes as one text; a set without classes is the mark alone."""
     return MARK + MARK.join(names)
+
+
+def words_of(members: Iterable[str]) -> str:
+    """Write the classes that a picture is in: "cat, dog"; "none"."""
+    return ", ".join(members) or "none"
 
 
 def is_set(text: str) -> bool:

@@ -249,7 +249,7 @@ def test_a_larger_value_makes_all_images_others_and_it_is_told(tmp_path: Path) -
             png16(pics / name / f"{number}.png", np.full((8, 8), 1000 + number, np.uint16))
     run = folder(tmp_path / "runs", "deep", data=f"folder:{pics}", **{**SET, "size": "8", "epochs": 1})
     assert train(run) == (0, "", "")
-    assert checkpoint.load(run.checkpoints / "last.pt")["data"]["scale"] == "0 is black, 2,047 is white"
+    assert checkpoint.load(run.checkpoints / "last.pt")["data"]["scale"] == "0 is black, 1,023 is white"
     path, size = pics / "ants" / "0.png", (pics / "ants" / "0.png").stat().st_size
     png16(path, np.full((8, 8), 5000, np.uint16))
     assert path.stat().st_size == size
@@ -257,5 +257,5 @@ def test_a_larger_value_makes_all_images_others_and_it_is_told(tmp_path: Path) -
     _known.clear()
     _read.cache_clear()
     assert train(run, resume=True)[0] == 0
-    assert "on another scale (0 is black, 2,047 is white → 0 is black, 8,191 is white)" in words(history(run))
+    assert "on another scale (0 is black, 1,023 is white → 0 is black, 8,191 is white)" in words(history(run))
     assert "not the same files" not in words(history(run))
