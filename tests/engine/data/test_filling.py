@@ -20,7 +20,7 @@ from cvtui.engine.data.images import Images, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.pixel_store import PixelStore
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.state import prepare
+from cvtui.engine.train.preparation import prepare
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check

@@ -12,7 +12,7 @@ import torch
 
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.user_dataset import read_callable, tell_facts
-from cvtui.engine.train.state import label_table
+from cvtui.engine.train.preparation import label_table
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from tests.cli.running import cvtui
