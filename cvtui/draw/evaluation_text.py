@@ -11,6 +11,8 @@ from cvtui.text import clean, count, percent, significant
 
 BAR = 20
 LISTED = 10
+MOST_CLASSES = 50
+"""Classes that have a row each; of more, those with the lowest F1."""
 LARGEST_MATRIX = 12
 """Classes whose confusion matrix is written out."""
 
@@ -99,18 +101,23 @@ def _rows(found: Evaluation, spread: str) -> list[tuple[str, str, str]]:
 
 
 def classes(found: Evaluation, width: int) -> list[str]:
-    """Return a row for each class."""
-    wide = min(max([5, *(len(clean(one.name)) for one in found.per_class)]), max(8, width - 68))
+    """Return a row for each class; of very many the MOST_CLASSES with the lowest F1."""
+    shown = found.per_class
+    if len(shown) > MOST_CLASSES:
+        shown = sorted((one for one in shown if one.support), key=lambda one: (one.f1 or 0.0, one.name))[:MOST_CLASSES]
+    wide = min(max([5, *(len(clean(one.name)) for one in shown)]), max(8, width - 68))
     head = (
         f"{'class':<{wide}} {'images':>8} {'predicted':>10} {'precision':>10} {'recall':>8} {'F1':>7} {'ROC-AUC':>8} "
     )
     lines = [f"{head}{'PR-AUC':>7}"]
-    for one in found.per_class:
+    for one in shown:
         lines.append(
             f"{cut(clean(one.name), wide):<{wide}} {count(one.support):>8} {count(one.predicted):>10} "
             f"{percent(one.precision):>10} {percent(one.recall):>8} {significant(one.f1):>7} "
             f"{significant(one.roc_auc):>8} {significant(one.pr_auc):>7}"
         )
+    if more := len(found.per_class) - len(shown):
+        lines.append(f"those with the lowest F1; {more:,} more classes (--json has all)")
     return lines
 
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cvtui.engine.data.decode import Unreadable, decode
-from cvtui.engine.data.image_folder import read_folder
+from cvtui.engine.data.loading import load
+from cvtui.recipe.recipe import Recipe
 from tests.peak import peak_bytes
 
 
@@ -35,7 +36,7 @@ def test_a_picture_that_would_unpack_to_gigabytes_is_left_out_and_named(tmp_path
             Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / name / f"{number}.png")
     one_bit(tmp_path / "a" / "large.png", wide, high)
     before = peak_bytes()
-    split = read_folder(tmp_path, "8", 0.2, 0)
+    split = load(Recipe(data=f"folder:{tmp_path}", size="8"))
     assert peak_bytes() - before < 30 << 20, "nothing of it was decoded"
     (left_out,) = [note for note in split.notes if note.startswith("left out")]
     assert "a/large.png" in left_out
