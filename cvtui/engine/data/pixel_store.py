@@ -228,6 +228,8 @@ class _Team:
                     readers.remove(reader)
                     reader.close()
         self._store._left(self)
+        for process in self._processes:
+            process.join()
 
 
 def _fill(store: PixelStore, order: list[int], place: Any, writer: Any) -> None:
