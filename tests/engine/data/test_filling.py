@@ -26,6 +26,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.data.deep_pictures import png16
 from tests.engine.data.test_streaming import assert_same, at_step
+from tests.engine.infer.making import seen_by_run
 from tests.engine.making import folder, history, train
 
 EACH = 60
@@ -75,6 +76,11 @@ def test_losses_are_those_of_the_cache_of_streaming_and_of_a_resume(
     lost = [text for text in told if "can't be read" in text]
     assert sum(int(text.removeprefix("left out ").split()[0]) for text in lost) == 4, "each once"
     assert (cache_folder() / os.listdir(cache_folder())[0] / "index.npz").is_file()
+
+    image_folder._read.cache_clear()
+    _, names, accuracy = seen_by_run(first)  # what evaluate, mistakes and exports look at
+    assert len(names) == 36 - sum(int(text.split()[2]) for text in told if text.startswith("left out"))
+    assert accuracy == max(epoch.val_accuracy or 0 for epoch in history(first).epochs)
 
     image_folder._read.cache_clear()
     assert train(kept) == (0, "", "")
