@@ -33,10 +33,10 @@ def sections(found: Evaluation, width: int = 120, listed: int = LISTED) -> list[
         Section("Confusion matrix: rows the true class, columns the predicted one", confusion(found, width)),
         Section("Slices", slices(found, width)),
         Section("Worst images: the largest loss first" if found.several else
-                "Worst images: mistakes, the surest first", cases(found.worst, listed, width)),
+                "Worst images: mistakes, the surest first", cases(found.worst, listed, width, found.several)),
         Section("Least certain images: a probability closest to 1/2" if found.several else
                 "Least certain images: the two likeliest classes closest together",
-                cases(found.uncertain, listed, width)),
+                cases(found.uncertain, listed, width, found.several)),
         Section("Left out", [f"{clean(name)}: {clean(why)}" for name, why in found.unread]),
     ]  # fmt: skip
     return [part for part in parts if part.lines]
@@ -165,12 +165,14 @@ def slices(found: Evaluation, width: int) -> list[str]:
     return lines
 
 
-def cases(found: Sequence[Case], listed: int, width: int) -> list[str]:
+def cases(found: Sequence[Case], listed: int, width: int, several: bool = False) -> list[str]:
     """Return a row for each image."""
-    lines = []
+    lines, apart = [], ";" if several else ","
     for one in found[:listed]:
         right = one.truth == one.said
-        words = f"{percent(one.share):>8} {clean(one.said)}" + (", right" if right else f", true {clean(one.truth)}")
+        words = f"{percent(one.share):>8} {clean(one.said)}" + (
+            f"{apart} right" if right else f"{apart} true {clean(one.truth)}"
+        )
         room = max(24, width - len(words) - 2)
         name = clean(one.image)
         lines.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")
