@@ -25,13 +25,10 @@ WRITE_STEPS = 1000
 class RankTimes:
     """Measure each step of one rank and append the times to its file, once a second.
 
-    Hooks of the model as the user calls it (`outer`), of the module inside DDP (`inner`; the same without DDP), of the
-    first parameter's gradient and of the optimizers. Nothing is read from the device, nothing is sent.
+    Nothing is read from the device, nothing is sent.
     """
 
-    def __init__(
-        self, path: Path, outer: nn.Module, inner: nn.Module, optimizers: Sequence[Optimizer], started: RankStarted
-    ) -> None:
+    def __init__(self, path: Path, started: RankStarted) -> None:
         self._path = path
         self.trouble = ""
         """Why the file can't be written any more."""
@@ -49,9 +46,14 @@ class RankTimes:
         self._outside = True
         """Something else than the wait for data lies between the last step and the next forward pass."""
         self._last = self._began = time.perf_counter()
-        self._hook(outer, inner, optimizers)
 
-    def _hook(self, outer: nn.Module, inner: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    def attach(self, outer: nn.Module, inner: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        """Put hooks, and take off those from before.
+
+        Of the model as it is called (`outer`), of the module inside DDP (`inner`; the same without DDP), of the first
+        parameter's gradient and of the optimizers.
+        """
+        self._detach()
         hooks = forward_hooks(inner)
         if outer is inner:
             self._handles.append(hooks.before(uncompiled(inner), self._before_outer))
@@ -100,8 +102,13 @@ class RankTimes:
         """Leave what comes now, up to the next forward pass, out of the wait for data."""
         self._outside = True
 
-    def step(self) -> None:
-        """Close a step."""
+    def waited(self, seconds: float) -> None:
+        """Count time between two steps as a wait for other ranks, in the step that follows."""
+        self._last += seconds
+        self._passes += seconds
+
+    def step(self, images: int | None = None) -> None:
+        """Close a step; images: how many of those that were passed forward count."""
         now = time.perf_counter()
         columns = self._columns
         columns["data"].append(None if self._outside else round(self._data, 6))
@@ -109,7 +116,7 @@ class RankTimes:
         columns["own"].append(round(self._own, 6) if self._reduced else None)
         columns["update"].append(round(self._update, 6))
         columns["seconds"].append(round(now - self._began, 6))
-        columns["images"].append(self._images)
+        columns["images"].append(self._images if images is None else images)
         self._data = self._passes = self._own = self._update = 0.0
         self._images = 0
         self._reduced = self._outside = False
@@ -128,10 +135,13 @@ class RankTimes:
 
     def close(self) -> None:
         """Remove the hooks and write what is left."""
+        self._detach()
+        self.flush()
+
+    def _detach(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self.flush()
 
     def _fresh_lists(self) -> None:
         self._columns: dict[str, list[Any]] = {

@@ -36,6 +36,7 @@ from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
 from cvtui.engine.train.initial_weights import put_weights, read_weights
 from cvtui.engine.train.pixels_of_weights import make_preprocess
+from cvtui.engine.train.step import SharedPasses
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.datasets.facts import folder_of, place_of
@@ -125,6 +126,10 @@ class TrainingState:
     sums: EpochSums = field(default_factory=EpochSums)
     clock: Clock = field(default_factory=Clock)
     rates: RatesAhead = field(default_factory=RatesAhead)
+    ranks: dict[str, Any] = field(default_factory=dict)
+    """What the record `run` says of several processes that train together."""
+    shared_passes: SharedPasses | None = None
+    """Forward and backward pass where several processes share each batch (engine/ranks)."""
     before_update: list[Callable[[Tensor], object]] = field(default_factory=list)
     """Called with the loss of every step, between backward and update (see step.py)."""
 
