@@ -129,6 +129,8 @@ def _train_as_rank(me: JobRank, words: list[str], signals: Signals) -> int:
     team = RankTeam(me, signals)
     code = train_folder(Path(words[0]), signals, resume=resume, rate="".join(words[2:]), team=team)
     signals.ignore()
+    if code == 0:
+        team.link.leave()
     return code
 
 

@@ -68,10 +68,11 @@ class Link:
         """Make the process group: NCCL for GPUs, gloo for CPUs."""
         self.device = device
         backend = "nccl" if device.type == "cuda" else "gloo"
-        distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        if not distributed.is_initialized():
+            distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
 
     def leave(self) -> None:
-        """Close the process group."""
+        """Close the process group of ranks that have all come to the end."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
 

@@ -109,8 +109,6 @@ class RankTeam(Team):
         """Return the exit code; of a run that has ended as all ranks agreed rank 0's is that of the whole."""
         if self.leads and outcome.ends:
             leave_exit_code(outcome.code)
-        if outcome.status != "failed":
-            self.link.leave()
         return outcome.code if self.leads or outcome.status == "failed" else 0
 
     def _who_is_silent(self, error: BaseException) -> str:
