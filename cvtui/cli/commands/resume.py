@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cvtui.cli.commands.data import need
@@ -9,11 +11,18 @@ from cvtui.cli.end_options import end_options, hooks_of
 from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.errors import RequestError
 
+if TYPE_CHECKING:
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.runlog.folder import RunFolder
+
 
 @click.command("resume")
 @click.argument("run", required=False, type=RunName())
 @places_option()
 @click.option("--lr", default="", metavar="RATE", help="Resume at another rate: 0.001, or /10 of what it would be.")
+@click.option(
+    "--nproc", type=click.IntRange(1, 1024), metavar="N", help="Resume in N processes; recipe.toml gets the number."
+)
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the new records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
@@ -22,6 +31,7 @@ def resume(
     run: str | None,
     runs: RunPlaces,
     lr: str,
+    nproc: int | None,
     no_ui: bool,
     as_json: bool,
     quiet: bool,
@@ -36,6 +46,8 @@ def resume(
     RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
     out: docs/reliability.md has the table.
     """
+    import msgspec
+
     from cvtui.recipe.ending import EARLY, is_stale
     from cvtui.recipe.learning_rate import parse_rate
     from cvtui.recipe.validation import check
@@ -50,6 +62,8 @@ def resume(
     history = History(folder)
     history.poll()
     recipe = recipe_of(folder, "resumed")
+    if nproc is not None:
+        recipe = msgspec.structs.replace(recipe, nproc=nproc)
     done = max((epoch.epoch for epoch in history.epochs), default=0)
     if history.end is not None and history.end.status == "finished" and done >= recipe.epochs:
         raise RequestError(
@@ -65,6 +79,8 @@ def resume(
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe, weights=False)
+    if nproc is not None:
+        _write_recipe(folder, recipe)
     hooks = hooks_of(on_end, notify)
     if no_ui or as_json:
         from cvtui.cli.follow import follow
@@ -79,3 +95,14 @@ def resume(
     launch(folder, detached=True, resume=True, rate=lr)
     watch_end(folder, hooks, size)
     return open_screen(runs=runs.home, addresses=runs.addresses, places=runs.local, attach=folder.path, hooks=hooks)
+
+
+def _write_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    """Write the run's recipe.toml. RequestError."""
+    from cvtui import door
+    from cvtui.recipe.toml import dumps
+
+    try:
+        door.write(folder.recipe, dumps(recipe).encode())
+    except OSError as error:
+        raise RequestError(f"--nproc: can't write {str(folder.recipe)!r}: {error.strerror}") from None

@@ -39,7 +39,7 @@ class RankTimes:
         self._fresh_lists()
         self._written = time.monotonic()
         self._append(started)
-        self._data = self._passes = self._own = self._update = 0.0
+        self._data = self._passes = self._own = self._update = self._forward = 0.0
         self._images = 0
         self._reduced = False
         """The first parameter's gradient was seen in this step."""
@@ -60,6 +60,7 @@ class RankTimes:
         else:
             self._handles.append(outer.register_forward_pre_hook(self._before_outer))
             self._handles.append(hooks.before(uncompiled(inner), self._before_inner))
+        self._handles.append(hooks.after(uncompiled(inner), self._after_inner))
         first = next((p for p in inner.parameters() if p.requires_grad), None)
         if first is not None:
             handle: Handle = first.register_post_accumulate_grad_hook(self._after_gradient)  # type: ignore[no-untyped-call]
@@ -85,6 +86,13 @@ class RankTimes:
     def _before_inner(self, _module: nn.Module, _inputs: Any) -> None:
         if torch.is_grad_enabled():
             self._passes += self._passed()  # DDP's buffers: the wait for rank 0
+
+    def _after_inner(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
+        if torch.is_grad_enabled():
+            seconds = self._passed()
+            self._passes += seconds
+            self._own += seconds
+            self._forward += seconds
 
     def _after_gradient(self, _parameter: Tensor) -> None:
         seconds = self._passed()
@@ -114,10 +122,11 @@ class RankTimes:
         columns["data"].append(None if self._outside else round(self._data, 6))
         columns["passes"].append(round(self._passes, 6))
         columns["own"].append(round(self._own, 6) if self._reduced else None)
+        columns["forward"].append(round(self._forward, 6))
         columns["update"].append(round(self._update, 6))
         columns["seconds"].append(round(now - self._began, 6))
         columns["images"].append(self._images if images is None else images)
-        self._data = self._passes = self._own = self._update = 0.0
+        self._data = self._passes = self._own = self._update = self._forward = 0.0
         self._images = 0
         self._reduced = self._outside = False
         self._last = self._began = now
@@ -145,7 +154,7 @@ class RankTimes:
 
     def _fresh_lists(self) -> None:
         self._columns: dict[str, list[Any]] = {
-            name: [] for name in ("data", "passes", "own", "update", "seconds", "images")
+            name: [] for name in ("data", "passes", "own", "update", "seconds", "images", "forward")
         }
 
     def _append(self, record: RankStarted | RankSteps) -> None:

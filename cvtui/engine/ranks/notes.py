@@ -25,6 +25,8 @@ class LastWords(msgspec.Struct, kw_only=True):
     text: str
     lost: bool
     """It ended because another rank was gone, or did not answer."""
+    silent: bool = False
+    """… did not answer."""
 
 
 def leave_words(words: LastWords, error: BaseException) -> None:
@@ -76,13 +78,16 @@ def last_words(folder: Path) -> list[LastWords]:
 
 
 def cause(words: Sequence[LastWords], killed: Sequence[tuple[int, str]]) -> str:
-    """Return why the ranks have ended: an error of a rank's own, else a rank that was killed, else one that hangs.
+    """Return why the ranks have ended: an error of a rank's own, else one that hangs, else one that was killed.
 
     killed: (rank, name of the signal).
     """
     own = next((one for one in words if not one.lost), None)
     if own is not None:
         return f"rank {own.rank}: {own.text}"
+    silent = next((one for one in words if one.silent), None)
+    if silent is not None:  # it is killed after that
+        return silent.text
     if killed:
         rank, name = killed[0]
         return f"rank {rank} was ended by {name}"

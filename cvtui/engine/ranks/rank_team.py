@@ -100,7 +100,9 @@ class RankTeam(Team):
         lost = is_lost(error)
         text = self._who_is_silent(error) if lost else message
         me = self.me
-        leave_words(LastWords(rank=me.rank, restart=me.restart, time=time.time(), lost=lost, text=text), error)
+        words = LastWords(rank=me.rank, restart=me.restart, time=time.time(), lost=lost, text=text)
+        words.silent = lost and is_timeout(error)
+        leave_words(words, error)
         restarts = os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")
         more = restarts.isdecimal() and self.me.restart < int(restarts)
         return not more and AGENT not in os.environ

@@ -36,7 +36,7 @@ def least_images(model: nn.Module) -> int:
 
 def rows_of(count: int, rank: int, world: int, least: int) -> tuple[Tensor, int]:
     """Return the places of a rank's images in a batch of `count`, filled up to `least`, and how many are its own."""
-    rows = torch.arange(rank, count, world)
+    rows = torch.arange(count)[rank::world]
     own = len(rows)
     if own < least:
         rows = torch.cat([rows, torch.arange(least - own) % count])

@@ -173,6 +173,9 @@ class RankTrainer(Trainer):
         me = link.me
         started = rank_started(me.rank, me.world_size, training.device, training.step, me.restart)
         self.times = RankTimes(rank_file(folder, me.rank), started)
+        self.alone = not (training.recipe.sync_bn == "on" and training.device.type == "cuda")
+        if not self.alone:
+            training.model = nn.SyncBatchNorm.convert_sync_batchnorm(training.model)  # type: ignore[no-untyped-call]
         super().__init__(training, folder, writer, signals)
         if self.leads:
             link.decide = self._decide
@@ -232,7 +235,7 @@ class RankTrainer(Trainer):
             self.control.apply_pending()
 
     def log_nonfinite(self, step: int) -> None:
-        if self.leads:
+        if self.leads and self.alone:
             super().log_nonfinite(step)
 
     def look(self, number: int) -> str:

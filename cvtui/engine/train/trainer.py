@@ -42,6 +42,8 @@ class Trainer:
 
     leads = True
     """It writes the run folder."""
+    alone = True
+    """A forward pass in training mode needs no other process."""
 
     def __init__(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
@@ -238,7 +240,7 @@ class Trainer:
                 raise Diverged(t.step, evaluation.loss, "the validation loss")
             self.recorder.write(Log(time=time.time(), level="warning", text="the validation loss is not finite"))
         self.lower_rate(evaluation.loss)
-        if self.probe is not None and (facts := self.probe.mode_losses()) is not None:
+        if self.probe is not None and self.alone and (facts := self.probe.mode_losses()) is not None:
             self.recorder.write(facts)
         if self.snapshots.due():
             self.snapshots.save()
