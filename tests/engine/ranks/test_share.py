@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ WORLDS = (2, 3)
 
 @pytest.fixture(scope="module")
 def _group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A process group of this process alone: DistributedDataParallel then leaves each rank's own gradients."""
+    """Make a process group of this process alone, in which DDP leaves each rank's own gradients."""
     place = tmp_path_factory.mktemp("group") / "store"
     distributed.init_process_group("gloo", init_method=f"file://{place}", rank=0, world_size=1)
     yield
@@ -40,7 +39,7 @@ def _group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def test_every_image_of_a_batch_counts_on_one_rank(count: int, world: int) -> None:
     cuts = [rows_of(count, rank, world, least=2) for rank in range(world)]
     assert sorted(number for rows, own in cuts for number in rows[:own].tolist()) == list(range(count))
-    assert all(len(rows) == max(own, 2) and 0 <= int(rows.min()) and int(rows.max()) < count for rows, own in cuts)
+    assert all(len(rows) == max(own, 2) and int(rows.min()) >= 0 and int(rows.max()) < count for rows, own in cuts)
     sizes = [own for _, own in cuts]
     assert max(sizes) - min(sizes) <= 1
 

@@ -1,0 +1,80 @@
+"""A run on several ranks is the run of one process: a real torchrun on gloo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cvtui.runlog.history import History
+from cvtui.runlog.ranks import read_ranks
+from tests.engine.making import folder, history, train
+from tests.engine.ranks.jobs import torchrun
+
+pytestmark = [pytest.mark.torch, pytest.mark.long]
+
+SMALL: dict[str, Any] = {"net": "conv4-relu-pool-fc", "limit": 333, "batch_size": 32, "epochs": 2}
+RARE: dict[str, Any] = {"imbalance": 0.1, "limit": 0}
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {"epochs": 10},
+    "augmented": {"augment": "flip,shift(1),crop(1),rotate(10),cutout(3),jitter(0.3),erasing"},
+    "mixed": {"mix": "mixup,cutmix", "augment": "flip"},
+    "weights": {"balance": "weights", **RARE},
+    "mixed-weights": {"balance": "weights", "mix": "mixup", **RARE},
+    "sampler": {"balance": "sampler", **RARE},
+    "accumulated": {"accumulate": 3, "batch_size": 20, "limit": 0},
+    "accumulated-weights": {"accumulate": 3, "batch_size": 8, "balance": "weights", **RARE},
+    "clipped": {"clip": 0.5, "optimizer": "momentum", "lr": 0.05},
+    "ema": {"ema": 0.99},
+    "last-of-one": {"limit": 0, "batch_size": 359},
+    "bce": {"loss": "bce"},
+    "plateau": {"schedule": "plateau(patience=0)", "epochs": 4},
+    "frozen": {"net": "conv4-relu-conv4-relu-pool-fc", "freeze": "until:conv1", "unfreeze_at": 2},
+    "points": {"data": "moons", "net": "fc8-tanh-fc", "limit": 0},
+}  # fmt: skip
+NORMED: dict[str, Any] = {**SMALL, "net": "conv4-bn-relu-drop0.3-pool-fc", "batch_size": 41, "limit": 330}
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_losses_are_those_of_one_process(ranks: int, tmp_path: Path) -> None:
+    alone = {name: folder(tmp_path / "one", name, **{**SMALL, **how}) for name, how in CASES.items()}
+    many = {name: folder(tmp_path / "many", name, **{**SMALL, **how}) for name, how in CASES.items()}
+    normed = folder(tmp_path / "many", "normed", **NORMED)
+    torchrun(tmp_path, [*many.values(), normed], ranks)
+    for name, run in alone.items():
+        assert train(run)[0] == 0
+        same_run(history(run), history(many[name]), name)
+    found = history(many["plain"])
+    assert len(found.steps.loss) == 110
+    assert found.run is not None
+    assert found.run.ranks["world_size"] == ranks
+    assert any(log.text.startswith(f"{ranks} ranks share each step's 32 images") for log in found.logs)
+    assert [(rank.started.rank, len(rank.steps)) for rank in read_ranks(found.folder)] == [
+        (rank, 110) for rank in range(ranks)
+    ]
+    counted = [sum(step.images for step in rank.steps.values()) for rank in read_ranks(found.folder)]
+    assert sum(counted) == 10 * 333
+    norms = history(normed)  # not equal, and it says so
+    assert norms.end is not None
+    assert norms.end.status == "finished"
+    assert sum("batch norm: mean and deviation over each rank's own" in log.text for log in norms.logs) == 1
+    assert sum(log.text.startswith("dropout: each rank draws its own") for log in norms.logs) == 1
+
+
+def same_run(one: History, many: History, name: str) -> None:
+    """Losses and gradients to 1e-5, every count equal: accuracies, images, confusion."""
+    assert len(one.steps.loss) == len(many.steps.loss) > 9, name
+    assert np.allclose(one.steps.loss, many.steps.loss, rtol=1e-5, atol=0), name
+    assert np.allclose(one.steps.grad_norm, many.steps.grad_norm, rtol=1e-4, atol=0), name
+    assert np.allclose(one.steps.accuracy, many.steps.accuracy, rtol=0, atol=1e-8), name
+    assert one.steps.lr.tolist() == many.steps.lr.tolist(), name
+    assert len(one.epochs) == len(many.epochs)
+    for mine, other in zip(one.epochs, many.epochs, strict=True):
+        assert mine.val_loss == pytest.approx(other.val_loss, rel=1e-5), name
+        assert mine.train_loss == pytest.approx(other.train_loss, rel=1e-5), name
+        assert (mine.val_accuracy, mine.confusion, mine.best) == (other.val_accuracy, other.confusion, other.best), name
+        assert mine.train_accuracy == pytest.approx(other.train_accuracy, rel=1e-6), name
+    names = {picture.name for picture in many.pictures}
+    assert names == {picture.name for picture in one.pictures}, name
