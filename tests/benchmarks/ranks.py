@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,11 +34,11 @@ NET = "[(conv32-bn-relu)*2-pool]*3-fc128-relu-fc"
 def pictures(path: Path, train: int, validation: int) -> None:
     """Write random pictures of ten classes."""
     random = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, count in (("train", train), ("val", validation)):
         arrays[f"{part}_images"] = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
         arrays[f"{part}_labels"] = np.arange(count) % 10
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    np.savez(path, **arrays)
 
 
 def speed(base: Path, name: str, recipe: Recipe) -> tuple[float, RunFolder]:

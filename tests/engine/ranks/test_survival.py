@@ -51,13 +51,13 @@ def test_after_a_kill_the_run_goes_on_to_the_same_bits(victim: int, tmp_path: Pa
     assert one.steps.loss.tobytes() == two.steps.loss.tobytes()
     assert all(torch.equal(value, weights(killed)[name]) for name, value in weights(whole).items())
     assert {rank.started.restart for rank in read_ranks(killed)} == {1}
-    assert {len(rank.steps) for rank in read_ranks(killed)} == {44}
+    assert all(set(range(22, 44)) <= rank.steps.keys() for rank in read_ranks(killed))
 
 
 def test_a_resume_on_another_number_of_ranks_is_the_same_run(tmp_path: Path) -> None:
     """2 → 1 → 3 ranks, of a run without batch norm and dropout: losses are those of one process."""
-    how = {**EXACT, "net": "conv4-relu-pool-fc", "epochs": 6}
-    whole, parts = folder(tmp_path, "whole", **how), folder(tmp_path, "parts", **{**how, "patience": 0})
+    how = {**EXACT, "net": "conv4-relu-pool-fc", "epochs": 6, "schedule": "constant"}
+    whole, parts = folder(tmp_path, "whole", **how), folder(tmp_path, "parts", **how)
     assert train(whole)[0] == 0
     stop_in_epoch(parts, 2, lambda: torchrun(tmp_path, [parts], 2))
     stop_in_epoch(parts, 4, lambda: train(parts, resume=True))
