@@ -32,7 +32,7 @@ from cvtui.engine.train.fork import begin_as_fork
 from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.train.state import TrainingState
-from cvtui.engine.train.team import RunOutcome, Team
+from cvtui.engine.train.team import RunResult, Team
 from cvtui.engine.train.trainer import Trainer
 from cvtui.errors import RequestError
 from cvtui.recipe.memory_check import gib, memory_need
@@ -89,7 +89,7 @@ def train_folder(
         return 2
 
 
-def _ended(outcome: RunOutcome) -> RunEnded:
+def _ended(outcome: RunResult) -> RunEnded:
     reason = "; ".join(filter(None, [outcome.reason, outcome.missing]))
     return RunEnded(
         time=time.time(),
@@ -101,7 +101,7 @@ def _ended(outcome: RunOutcome) -> RunEnded:
     )
 
 
-def _exit_code(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
+def _exit_code(folder: RunFolder, outcome: RunResult, trouble: str) -> int:
     """Return the exit code, and say what is missing on the disk.
 
     A run whose weights or log are not there must not end as if all were well. It is said on stderr, and where the log
@@ -129,7 +129,7 @@ def _check_folders(folder: RunFolder) -> None:
 
 def _prepare_and_train(
     folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str, team: Team
-) -> RunOutcome:
+) -> RunResult:
     training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
@@ -148,15 +148,15 @@ def _prepare_and_train(
     except RequestError as error:
         _print_error(error)
         team.failed(error, _one_line(error))
-        return RunOutcome("failed", _one_line(error), 2, training.step if training else 0)
+        return RunResult("failed", _one_line(error), 2, training.step if training else 0)
     except ImagesGone as gone:
         team.failed(gone, str(gone))
-        return RunOutcome("failed", str(gone), 1, training.step if training else 0)
+        return RunResult("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
         _log_traceback(folder)
         message = end_message(error, training)
         ends = team.failed(error, message)
-        return RunOutcome("failed", message, 1, training.step if training else 0, ends=ends)
+        return RunResult("failed", message, 1, training.step if training else 0, ends=ends)
 
 
 def _log_beginning(training: TrainingState, writer: EventWriter, more: Sequence[str], resume: bool) -> None:
@@ -231,7 +231,7 @@ def _begin_as_fork(training: TrainingState, folder: RunFolder, writer: EventWrit
     return True
 
 
-def _train(trainer: Trainer) -> RunOutcome:
+def _train(trainer: Trainer) -> RunResult:
     """Run the trainer to its end, whatever that is."""
     try:
         try:
@@ -239,17 +239,17 @@ def _train(trainer: Trainer) -> RunOutcome:
         except StopRequested as asked:
             trainer.save_now("stop")
             _rescue(trainer)
-            return RunOutcome(
+            return RunResult(
                 "stopped", str(asked), asked.code, trainer.training.step, trainer.checkpoint_files.missing()
             )
         _rescue(trainer)
-        return RunOutcome("finished", trainer.ending, 0, trainer.training.step, trainer.checkpoint_files.missing())
+        return RunResult("finished", trainer.ending, 0, trainer.training.step, trainer.checkpoint_files.missing())
     except ImagesGone:
         trainer.save_now("stop")  # when they are back it goes on right here
         raise
     except Diverged as error:
         trainer.log_nonfinite(min(error.step, trainer.training.step - 1))
-        return RunOutcome("diverged", str(error), 1, error.step, trainer.checkpoint_files.missing())
+        return RunResult("diverged", str(error), 1, error.step, trainer.checkpoint_files.missing())
     finally:
         trainer.close()
 

@@ -9,7 +9,7 @@ from torch import Tensor, distributed, nn
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.ranks.link import Link
-from cvtui.engine.train.evaluate import LARGEST_CONFUSION, Evaluation, batch_size_for, of_sets
+from cvtui.engine.train.evaluate import LARGEST_CONFUSION, ValidationResult, batch_size_for, of_sets
 from cvtui.engine.train.state import TrainingState
 
 OnAnswers = Callable[[Tensor, Tensor], None]
@@ -30,7 +30,7 @@ def send_buffers(model: nn.Module, link: Link) -> None:
 
 def evaluate_together(
     training: TrainingState, link: Link, between: Callable[[], None], on_answers: OnAnswers | None, pictures: bool
-) -> Evaluation:
+) -> ValidationResult:
     """Loss, accuracy and confusion over the validation images, the same on all ranks.
 
     `between` is called after each batch, equally often on each rank (it may raise). pictures: all ranks gather what
@@ -90,7 +90,7 @@ class _Part:
                 self.answers[0, start:end] = logits.float().softmax(1).amax(1)
                 self.answers[1, start:end] = said
 
-    def total(self, on_answers: OnAnswers | None) -> Evaluation:
+    def total(self, on_answers: OnAnswers | None) -> ValidationResult:
         sums = self.link.total(self.sums)
         loss = sums[0].item() / self.count
         if len(self.logits):
@@ -100,4 +100,4 @@ class _Part:
             if on_answers is not None:
                 on_answers(sure.float(), said.long())
         confusion = sums[2:].long().view(self.classes, self.classes).tolist() if self.small else []
-        return Evaluation(loss, sums[1].item() / self.count, confusion)
+        return ValidationResult(loss, sums[1].item() / self.count, confusion)

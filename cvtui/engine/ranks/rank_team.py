@@ -20,7 +20,7 @@ from cvtui.engine.runtime.device import pick_device
 from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import TrainingState
-from cvtui.engine.train.team import RunOutcome, Team
+from cvtui.engine.train.team import RunResult, Team
 from cvtui.engine.train.trainer import Trainer
 from cvtui.errors import RequestError
 from cvtui.recipe.ending import seconds_of
@@ -107,7 +107,7 @@ class RankTeam(Team):
         more = restarts.isdecimal() and self.me.restart < int(restarts)
         return not more and AGENT not in os.environ
 
-    def exit_code(self, outcome: RunOutcome) -> int:
+    def exit_code(self, outcome: RunResult) -> int:
         """Return the exit code; of a run that has ended as all ranks agreed rank 0's is that of the whole."""
         if self.leads and outcome.ends:
             leave_exit_code(outcome.code)

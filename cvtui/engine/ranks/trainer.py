@@ -22,10 +22,9 @@ from cvtui.engine.runtime.seeds import DROPOUT, stream_seed
 from cvtui.engine.runtime.thread_tuner import ThreadTuner
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.control import Control, Signals, StopRequested
-from cvtui.engine.train.evaluate import Evaluation
+from cvtui.engine.train.evaluate import ValidationResult
 from cvtui.engine.train.state import TrainingState
-from cvtui.engine.train.step import training_step
-from cvtui.engine.train.stepper import Stepper
+from cvtui.engine.train.step import Stepper, training_step
 from cvtui.engine.train.trainer import Trainer
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Record
@@ -221,7 +220,7 @@ class RankTrainer(Trainer):
     def flush_when_due(self) -> None:
         """Wait for the next exchange."""
 
-    def evaluate(self) -> Evaluation:
+    def evaluate(self) -> ValidationResult:
         """Evaluate, each rank a part of the validation images."""
         self.times.epoch()
         wanted = self.leads and self.snapshots.plan(self.training.epoch + 1) is not None

@@ -16,7 +16,7 @@ from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.writer import EventWriter
 
 
-class RunOutcome(NamedTuple):
+class RunResult(NamedTuple):
     """Status, reason and exit code of a run that has ended."""
 
     status: Literal["finished", "stopped", "diverged", "failed"]
@@ -71,6 +71,6 @@ class Team:
         del error, message
         return True
 
-    def exit_code(self, outcome: RunOutcome) -> int:
+    def exit_code(self, outcome: RunResult) -> int:
         """Return the exit code of this process."""
         return outcome.code

@@ -20,13 +20,13 @@ from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candida
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, StopRequested
-from cvtui.engine.train.evaluate import Evaluation, evaluate
+from cvtui.engine.train.evaluate import ValidationResult, evaluate
 from cvtui.engine.train.graph import stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Snapshots
 from cvtui.engine.train.state import TrainingState, recipe_facts
-from cvtui.engine.train.stepper import Stepper
+from cvtui.engine.train.step import Stepper
 from cvtui.recipe.ending import EARLY, MAX_TIME, is_stale, seconds_of
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Log
@@ -125,7 +125,7 @@ class Trainer:
             self.record_epoch(evaluation)
         self.checkpoint_files.thin()
 
-    def evaluate(self) -> Evaluation:
+    def evaluate(self) -> ValidationResult:
         """Evaluate on the validation images."""
         return evaluate(self.training, self.between_batches, self.snapshots.plan(self.training.epoch + 1))
 
@@ -209,7 +209,7 @@ class Trainer:
         kept = f"{self.folder.checkpoints.name}/last.pt" if door.is_file(last) else ""
         self.recorder.writer.write(finding(self.training, step, kept, self._begun))
 
-    def record_epoch(self, evaluation: Evaluation) -> None:
+    def record_epoch(self, evaluation: ValidationResult) -> None:
         """Log the epoch and save the model. Diverged when the validation loss is not finite."""
         t = self.training
         sums, t.sums = t.sums, EpochSums()
