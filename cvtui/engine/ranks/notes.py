@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from cvtui import door
+
 AGENT = "CVTUI_AGENT"
 """Environment variable: process number of our own agent, which holds the run's lock."""
 NOTES = "CVTUI_RANK_NOTES"
@@ -37,14 +39,14 @@ def leave_words(words: LastWords, error: BaseException) -> None:
         get_error_handler().record_exception(error)
     if folder := os.environ.get(NOTES):
         with contextlib.suppress(OSError):
-            _write(Path(folder) / f"{words.restart}-{words.rank}.json", msgspec.json.encode(words))
+            door.write(Path(folder) / f"{words.restart}-{words.rank}.json", msgspec.json.encode(words))
 
 
 def leave_exit_code(code: int) -> None:
     """Tell our agent the exit code of a run that has ended as it should."""
     if folder := os.environ.get(NOTES):
         with contextlib.suppress(OSError):
-            _write(Path(folder) / EXIT_CODE, str(code).encode())
+            door.write(Path(folder) / EXIT_CODE, str(code).encode())
 
 
 def has_ended() -> bool:
@@ -53,16 +55,10 @@ def has_ended() -> bool:
     return bool(folder) and exit_code(Path(folder or "")) is not None
 
 
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_bytes(data)
-    beside.replace(path)
-
-
 def exit_code(folder: Path) -> int | None:
     """Return the exit code that rank 0 has left; None without."""
     try:
-        return int((folder / EXIT_CODE).read_text(encoding="ascii"))
+        return int(door.text(folder / EXIT_CODE))
     except (OSError, ValueError):
         return None
 
@@ -70,9 +66,9 @@ def exit_code(folder: Path) -> int | None:
 def last_words(folder: Path) -> list[LastWords]:
     """Return the words of the ranks' last life, in the order of their times."""
     found = []
-    for path in folder.glob("*.json"):
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            found.append(msgspec.json.decode(path.read_bytes(), type=LastWords))
+    for name in door.names(folder, ".json"):
+        with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+            found.append(msgspec.json.decode(door.text(folder / name), type=LastWords))
     newest = max((one.restart for one in found), default=0)
     return sorted((one for one in found if one.restart == newest), key=lambda one: one.time)
 
