@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from cvtui import door
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.live_doctor import DataScan
+from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.ranks.evaluate import evaluate_together
@@ -86,7 +88,9 @@ class NoFiles(AgreedFiles):
 class RankStepper(Stepper):
     """Steps on this rank's share of each batch."""
 
-    def __init__(self, training: TrainingState, recorder: StepRecorder, link: Link, times: RankTimes) -> None:
+    def __init__(
+        self, training: TrainingState, recorder: StepRecorder, link: Link, times: RankTimes, path: Path
+    ) -> None:
         super().__init__(training, recorder)
         self.link = link
         self.times = times
@@ -97,6 +101,7 @@ class RankStepper(Stepper):
         self._random = stream_seed(training.recipe.seed, DROPOUT, 1 + link.rank)
         self._draws = any(isinstance(one, nn.modules.dropout._DropoutNd) for one in training.model.modules())
         self._attach()
+        self.first = FirstBatches(path, self.passes.ddp, training.model, training.step, "images")
 
     def batches(self) -> Iterator[Any]:
         t = self.training
@@ -116,6 +121,7 @@ class RankStepper(Stepper):
         loss, logits = training_step(self.training, batch)  # type: ignore[arg-type]
         self.recorder.step(rate, loss, logits=logits, labels=self.passes.counted)
         self.times.step(batch.own)
+        self.first.step(loss, self.passes.counted)
 
 
 class RankControl(Control):
@@ -186,7 +192,9 @@ class RankTrainer(Trainer):
         return None
 
     def _stepper(self) -> Stepper:
-        return RankStepper(self.training, self.recorder, self.link, self.times)
+        path = rank_file(self.folder, self.link.rank)
+        self.rank_stepper = RankStepper(self.training, self.recorder, self.link, self.times, path)
+        return self.rank_stepper
 
     def _checkpoint_files(self) -> CheckpointFiles:
         self.files = (AgreedFiles if self.leads else NoFiles)(self.training, self.folder, self.recorder)
@@ -248,4 +256,5 @@ class RankTrainer(Trainer):
     def close(self) -> None:
         self.training.shared_passes = None
         super().close()
+        self.rank_stepper.first.close()
         self.times.close()
