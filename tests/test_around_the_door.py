@@ -26,6 +26,7 @@ OF_MODULES = {
 ALLOWED: dict[str, tuple[set[str], str]] = {
     "door.py": ({"os.open", "os.fdopen", "os.scandir", "os.mkdir", "os.unlink", "os.replace", "os.link"}, "the door"),
     "assets.py": ({"Path(__file__).resolve"}, "cvtui's own files"),
+    "doctor/confidence.py": ({"files('cvtui.doctor').joinpath('confidence.toml').read_text"}, "cvtui's own files"),
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
     "runlog/early_process.py": ({"os.open"}, "/dev/null"),

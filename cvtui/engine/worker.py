@@ -135,7 +135,7 @@ def _prepare_and_train(
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
         on_progress = _progress_log(writer)
         checked = settle_batch(team.check(check(recipe), folder), on_progress, folder)
-        training, ticket = team.prepare(lambda: prepare_run(checked, folder, on_progress))
+        training, ticket = team.prepare(lambda: prepare_run(checked, folder, on_progress, early=not team.shares))
         training.ranks = team.record()
         if resume:
             _resume(training, folder, writer, rate)

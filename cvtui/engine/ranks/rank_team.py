@@ -37,6 +37,8 @@ OTHERS_SECONDS = 3.0
 class RankTeam(Team):
     """One rank of several."""
 
+    shares = True
+
     def __init__(self, me: JobRank, signals: Signals) -> None:
         self.me = me
         self.leads = me.rank == 0

@@ -35,6 +35,8 @@ class Team:
 
     leads = True
     """It writes the run folder."""
+    shares = False
+    """Others train the run as well."""
 
     def lock(self, folder: RunFolder) -> AbstractContextManager[WorkerLock | None]:
         """Return what keeps other processes from training in the folder. RequestError where one does."""
