@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvtui.runlog.history import History
 from cvtui.runlog.ranks import read_ranks
@@ -32,13 +36,60 @@ CASES: dict[str, dict[str, Any]] = {
     "bce": {"loss": "bce"},
     "plateau": {"schedule": "plateau(patience=0)", "epochs": 4},
     "frozen": {"net": "conv4-relu-conv4-relu-pool-fc", "freeze": "until:conv1", "unfreeze_at": 2},
+    "muon": {"optimizer": "muon"},
+    "files": {"data": "folder:pictures", "limit": 0, "size": "16", "augment": "flip,randaugment"},
+    "module": {"data": "folder:pictures", "limit": 0, "size": "16", "net": "mine:build", "init": "own"},
+    "read-anew": {"data": "mine:data", "limit": 0},
     "points": {"data": "moons", "net": "fc8-tanh-fc", "limit": 0},
 }  # fmt: skip
+MINE = """
+    import numpy, torch
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.unused, self.fc = torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(3, 3), torch.nn.Linear(4, 3)
+            self.register_buffer("seen", torch.zeros(()))
+
+        def forward(self, x):
+            return self.fc(torch.relu(self.conv(x)).mean((2, 3)))
+
+    def build():
+        return Net()
+
+    def picture(number, side):
+        pixels = numpy.random.default_rng(number).integers(0, 256, (side, side, 3)).astype(numpy.uint8)
+        pixels[..., number % 3] //= 2
+        return pixels
+
+    class Items(torch.utils.data.Dataset):
+        def __init__(self, count):
+            self.count = count
+
+        def __len__(self):
+            return self.count
+
+        def __getitem__(self, number):
+            return numpy.roll(picture(number, 12), int(torch.randint(3, ())), 0), number % 3
+
+    def data():
+        return Items(150), Items(40)
+"""
+"""PyTorch code with a part that is not used, and items that draw random numbers whenever they are read."""
 NORMED: dict[str, Any] = {**SMALL, "net": "conv4-bn-relu-drop0.3-pool-fc", "batch_size": 41, "limit": 330}
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
-def test_losses_are_those_of_one_process(ranks: int, tmp_path: Path) -> None:
+def test_losses_are_those_of_one_process(ranks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    (tmp_path / "mine.py").write_text(textwrap.dedent(MINE))
+    for part, count in (("train", 150), ("val", 40)):
+        for number in range(count):
+            place = tmp_path / "pictures" / part / "abc"[number % 3] / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(importlib.import_module("mine").picture(number, 16)).save(place)
     alone = {name: folder(tmp_path / "one", name, **{**SMALL, **how}) for name, how in CASES.items()}
     many = {name: folder(tmp_path / "many", name, **{**SMALL, **how}) for name, how in CASES.items()}
     normed = folder(tmp_path / "many", "normed", **NORMED)
