@@ -126,8 +126,9 @@ def _train_as_rank(me: JobRank, words: list[str], signals: Signals) -> int:
         return 0
     leave_dynamo_out()
     resume = len(words) > 1 or me.restart > 0
-    team = RankTeam(me, signals)
-    code = train_folder(Path(words[0]), signals, resume=resume, rate="".join(words[2:]), team=team)
+    rate = "" if me.restart else "".join(words[2:])
+    team = RankTeam(me, signals, rate)
+    code = train_folder(Path(words[0]), signals, resume=resume, rate=rate, team=team)
     signals.ignore()
     if code == 0:
         team.link.leave()

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 from cvtui.engine.ranks.notes import AGENT, NOTES, cause, exit_code, last_words
 from cvtui.engine.train.control import STOPPING, Signals
@@ -29,8 +30,10 @@ def run_ranks(path: Path, recipe: Recipe, signals: Signals, *, resume: bool, rat
     folder = RunFolder.open(path)
     with folder.lock(), tempfile.TemporaryDirectory(prefix="cvtui-ranks-") as notes:
         os.environ.update(rank_environment(recipe, notes))
-        signals.check()
-        killed = _launch(agent_words(folder, recipe, resume, rate))
+        try:
+            killed = _launch(agent_words(folder, recipe, resume, rate), signals)
+        except Interrupted as asked:  # before any rank was there
+            return 128 + asked.number
         code = exit_code(Path(notes))
         if code is None:
             code = _end(folder, cause(last_words(Path(notes)), killed))
@@ -57,8 +60,23 @@ def agent_words(folder: RunFolder, recipe: Recipe, resume: bool, rate: str) -> l
     ]
 
 
-def _launch(words: list[str]) -> list[tuple[int, str]]:
-    """Run torchrun's agent until its ranks have ended; return (rank, signal) of those that a signal has ended."""
+class Interrupted(BaseException):
+    """A signal that came before torchrun's agent looked for any."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+def _launch(words: list[str], signals: Signals) -> list[tuple[int, str]]:
+    """Run torchrun's agent until its ranks have ended; return (rank, signal) of those that a signal has ended.
+
+    Raises Interrupted.
+    """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import get_args_parser, run
@@ -68,6 +86,10 @@ def _launch(words: list[str]) -> list[tuple[int, str]]:
         "--signals-to-handle": ",".join(signal.Signals(number).name for number in STOPPING),
         "--shutdown-timeout": str(SHUTDOWN_SECONDS),
     }
+    for number in STOPPING:
+        signal.signal(number, _interrupt)  # the agent puts its own in their place, once there are ranks
+    if signals.number:
+        raise Interrupted(signals.number)
     known = {option for action in parser._actions for option in action.option_strings}
     try:
         run(  # type: ignore[no-untyped-call]

@@ -39,8 +39,10 @@ class RankTeam(Team):
 
     shares = True
 
-    def __init__(self, me: JobRank, signals: Signals) -> None:
+    def __init__(self, me: JobRank, signals: Signals, rate: str = "") -> None:
         self.me = me
+        self.rate = rate
+        """Another rate that the run is resumed at."""
         self.leads = me.rank == 0
         self.link = Link(me, signals)
         self._timeout = ""
@@ -92,7 +94,10 @@ class RankTeam(Team):
         return [*found, *start_lines(training, self.me.world_size)]
 
     def trainer(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> Trainer:
-        return RankTrainer(training, folder, writer, signals, self.link)
+        trainer = RankTrainer(training, folder, writer, signals, self.link)
+        if self.rate:  # ranks that are started anew go on with it
+            trainer.checkpoint_files.save([("last", "last.pt")], training.accuracy)
+        return trainer
 
     def writer(self, folder: RunFolder) -> EventWriter:
         return super().writer(folder) if self.leads else SilentWriter(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ NORMED: dict[str, Any] = {**SMALL, "net": "conv4-bn-relu-drop0.3-pool-fc", "batc
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_losses_are_those_of_one_process(ranks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     (tmp_path / "mine.py").write_text(textwrap.dedent(MINE))
