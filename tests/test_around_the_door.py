@@ -48,7 +48,6 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "engine/infer/answers.py": ({"np.memmap"}, "a temporary file without a name"),
     "engine/data/decode.py": ({"Image.open"}, "images of a data set: folder_facts lists regular files only"),
     "doctor/cures.py": ({"files('cvtui.doctor').joinpath('cures.toml').read_text"}, "cvtui's own files"),
-    "doctor/confidence.py": ({"files('cvtui.doctor').joinpath('confidence.toml').read_text"}, "cvtui's own files"),
     "doctor/pages.py": ({"files('cvtui.doctor').joinpath(name).read_text"}, "cvtui's own files"),
     "recipe/free_memory.py": (
         {"own.read_text", "(folder / usage).read_text", "(folder / 'memory.stat').read_text",
