@@ -15,6 +15,7 @@ JOB = """
     import os, signal, sys
     from pathlib import Path
     from cvtui.engine.ranks.rank_team import RankTeam
+    from cvtui.engine.runtime.fast_start import end
     from cvtui.engine.runtime.job_rank import told_rank
     from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
@@ -37,8 +38,11 @@ JOB = """
 
     for path in sys.argv[1:]:
         resume = me.restart > 0 or bool(os.environ.get("RESUME"))
-        code = train_folder(Path(path), signals, resume=resume, team=Team(me, signals))
+        team = Team(me, signals)
+        code = train_folder(Path(path), signals, resume=resume, team=team)
         assert code == 0, (path, code)
+    team.link.leave()
+    end(0)  # as the engine does: torn down object by object, a rank aborted once in some ten
 """
 
 
