@@ -11,8 +11,8 @@
 
 The nets are those of held.py. Every run is the real command in a process of its own; its seconds are those of its log,
 from the first step to the end. With `--cpu` every run is the real trainer in a process of its own, with all its
-threads, from its first step to its end; all runs of a net go on at once, a tenth of a second each in turn. Goals: at most 2 % for every net, and what the run itself says within a
-fifth of what is measured.
+threads, from its first step to its end; all runs of a net go on at once, a tenth of a second each in turn. Goals: at
+most 2 % for every net, and what the run itself says within a fifth of what is measured.
 """
 
 from __future__ import annotations
@@ -145,7 +145,8 @@ class Turn:
     def go_on(self) -> None:
         """Train one slice: from one flush of the log to the next."""
         process = self._process
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write("\n")
         process.stdin.flush()
         told = process.stdout.readline().split()
@@ -208,9 +209,8 @@ def main() -> None:
         print(f"{name}: {told}   {case_of(name).what}", flush=True)
     for one, shares in costs.items():
         worst = max(shares)
-        print(
-            f"{one}: median {statistics.median(shares):.1%}, worst {worst:.1%} (goal {GOAL:.0%}{', MISSED' * (worst > GOAL)})"
-        )
+        goal = f"goal {GOAL:.0%}{', MISSED' * (worst > GOAL)}"
+        print(f"{one}: median {statistics.median(shares):.1%}, worst {worst:.1%} ({goal})")
 
 
 if __name__ == "__main__":

@@ -92,27 +92,39 @@ def multi_head_weights(args: Any, kwargs: Any) -> Tensor | None:
 
 
 class RunningStatistics:
-    """A batch norm's running statistics before a training step: what the step adds tells the batch's own."""
+    """A batch norm's running statistics before and after a training step: what it added tells the batch's own."""
 
     def __init__(self, norm: Any) -> None:
-        self._mean, self._var = norm.running_mean.clone(), norm.running_var.clone()
+        self._before = _copies(norm)
+        self._after: tuple[Tensor, Tensor] | None = None
+        self._share: Any = 0.0
+        self._eps = 0.0
 
-    def numbers(self, norm: Any) -> dict[str, Tensor]:
+    def stepped(self, norm: Any) -> None:
+        """Take what they are after the step."""
+        share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
+        if not isinstance(share, float) or share:
+            self._after, self._share, self._eps = _copies(norm), share, norm.eps
+
+    def numbers(self) -> dict[str, Tensor]:
         """Compare the running statistics with the batch's: how far off the mean is, the ratio of the spreads.
 
         running_mean_off: root mean square over channels, in the batch's standard deviations. running_std_ratio: the
         median channel's running standard deviation / the batch's.
         """
-        mean, var = norm.running_mean, norm.running_var
-        share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
-        if isinstance(share, float) and not share:
+        if self._after is None:
             return {}
-        batch_mean = (mean - (1 - share) * self._mean) / share
-        batch_var = ((var - (1 - share) * self._var) / share).clamp_min(0.0) + norm.eps
+        (mean_before, var_before), (mean, var), share = self._before, self._after, self._share
+        batch_mean = (mean - (1 - share) * mean_before) / share
+        batch_var = ((var - (1 - share) * var_before) / share).clamp_min(0.0) + self._eps
         return {
             "running_mean_off": ((mean - batch_mean).square() / batch_var).mean().sqrt(),
-            "running_std_ratio": ((var + norm.eps) / batch_var).median().sqrt(),
+            "running_std_ratio": ((var + self._eps) / batch_var).median().sqrt(),
         }
+
+
+def _copies(norm: Any) -> tuple[Tensor, Tensor]:
+    return norm.running_mean.detach().clone(), norm.running_var.detach().clone()
 
 
 def running_statistics(module: nn.Module) -> RunningStatistics | None:

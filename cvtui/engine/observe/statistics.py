@@ -127,11 +127,23 @@ def answer_entropy(said: Tensor, classes: int) -> Tensor:
     return -(shares * shares.clamp_min(1e-12).log()).sum()
 
 
-def alive_channels(output: Tensor) -> Tensor:
+def alive_channels(output: Tensor, seen: Tensor | None = None) -> Tensor:
     """Channels that are above 0 anywhere, of outputs that are never negative (ReLU): bool, C.
 
     output: N x C x H x W, or N x C. Their sum tells it: of 64 x 16 x 8 x 8 values it takes 10 µs, the largest 220.
+    seen: channels that are known to live already; the others alone are looked at where that is cheaper.
     """
+    if seen is None:
+        return _alive_channels(output)
+    if seen.numpy().all():
+        return seen
+    unknown = (~seen).nonzero().flatten()
+    if len(unknown) > len(seen) // 4:
+        return _alive_channels(output)
+    return seen.index_copy(0, unknown, _alive_channels(output.index_select(1, unknown)))
+
+
+def _alive_channels(output: Tensor) -> Tensor:
     if output.dim() == 4 and output.is_contiguous(memory_format=torch.channels_last):
         output = output.permute(0, 2, 3, 1).reshape(-1, output.shape[1])
     axes = [axis for axis in range(output.dim()) if axis != 1]

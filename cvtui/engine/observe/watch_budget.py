@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-SHARE = 0.009
+SHARE = 0.007
 """Of the time since the run began that samples may take …"""
-START = 0.02
+START = 0.01
 """… and seconds on top: a small net's first samples are taken one after the other."""
-FEW, FEW_SECONDS = 3, 0.03
+FEW, FEW_SECONDS = 3, 0.01
 """As many samples are taken in any case, unless they take longer than this."""
 PICTURES_SHARE = 0.002
 """Of the time since the run began that pictures may take, beside the first and the last set."""
@@ -48,7 +48,9 @@ class WatchBudget:
         self._count = 0
         self._last = 0.0
         self._plain: deque[float] = deque(maxlen=NEARBY)
-        self._around: deque[float] = deque(maxlen=RECENT)
+        self._beyond: deque[float] = deque(maxlen=RECENT)
+        self._alone: list[float] = []
+        """What was charged for the samples that nothing could be compared with."""
 
     @property
     def seconds(self) -> float:
@@ -85,16 +87,27 @@ class WatchBudget:
         """Take what a step without a sample took."""
         self._plain.append(seconds)
 
-    def sampled_step(self, seconds: float, inside: float) -> None:
-        """Charge a step with a sample.
+    @property
+    def can_compare(self) -> bool:
+        """True when there were enough plain steps to tell what a sampled one takes beyond them."""
+        return len(self._plain) >= 3
 
-        seconds: all of it. inside: of its hooks alone; what it took beyond them and a plain step is charged, too.
+    def sampled_step(self, seconds: float, inside: float = 0.0) -> None:
+        """Charge a step with a sample: what it took beyond a plain one.
+
+        seconds: all of it. inside: of its hooks alone, which is charged where there is nothing to compare with.
         """
         self._count += 1
         self._last = self.elapsed()
-        if len(self._plain) >= 3:
-            self._around.append(seconds - inside - _low(self._plain))
-        self.samples += inside + (max(0.0, _low(self._around)) if self._around else 0.0)
+        if not self.can_compare:
+            self._alone.append(inside)
+            self.samples += inside
+            return
+        self._beyond.append(seconds - _low(self._plain))
+        taken = max(0.0, _low(self._beyond))
+        # Those before any plain step took no less than this one, beyond their hooks too.
+        self.samples += taken + sum(max(0.0, taken - inside) for inside in self._alone)
+        self._alone.clear()
 
 
 def _low(found: deque[float]) -> float:

@@ -200,6 +200,8 @@ import os, resource, sys, torch
 from pathlib import Path
 from torch import nn
 import cvtui
+from cvtui.engine.observe import watch_budget
+watch_budget.SHARE = float("inf")   # every step is sampled
 torch.set_num_threads(1)
 here = sys.argv[1]
 def size():
@@ -246,7 +248,7 @@ def test_a_sample_finds_room_where_4_mb_are_left(tmp_path: Path) -> None:
 
 
 def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: torch.Tensor) -> torch.Tensor:
+    def broken(*_: object) -> torch.Tensor:
         raise RuntimeError("expected scalar type Float but found Half")
 
     monkeypatch.setattr(sample, "alive_channels", broken)
