@@ -22,13 +22,12 @@ from cvtui.engine.observe.gathered import GATHERED, Places
 from cvtui.engine.observe.layer_extras import RunningStatistics, gates, running_statistics
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
 from cvtui.engine.observe.layer_record import LayerRows, Pending, together
-from cvtui.engine.observe.statistics import alive_channels, norms_of
+from cvtui.engine.observe.statistics import KnownNorms, alive_channels, norms_of
+from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
 from cvtui.engine.runtime.memory import is_out_of_memory
 
 DEAD_WINDOW = 5
 """Samples: a channel is dead when it was 0 for every image of all of them."""
-MOST_CALLS = 8
-"""Calls of one layer in a step that get a row each."""
 EXACT = 1 << 14
 """Values whose mean is taken over all of them; of more it is that of those gathered. To read 128 KB once more takes
 longer than all the rest of a look."""
@@ -110,8 +109,8 @@ class LayerSample:
         """There was no memory for it: nothing comes of this sample."""
         self.learnt: dict[str, LayerRows] = {}
         """Weights and gradients by layer."""
-        self._norms: dict[int, tuple[Tensor, int, Tensor]] = {}
-        """By parameter: the gradient, its version, and its norm."""
+        self.norms = KnownNorms()
+        """Of gradients, where they were worked out before the update for other ends."""
         self.seconds = 0.0
         """What the hooks took, where they are timed."""
         self.updated: set[int] = set()
@@ -236,7 +235,7 @@ class LayerSample:
                 self._last, self._inside = name, ""
                 self._tokens = dense or (self._tokens and not convolves)
             tensor = output if type(output) is Tensor else first_tensor(output)
-            why = _unreadable(tensor) if torch.is_grad_enabled() else "it ran without gradients (no_grad)"
+            why = unreadable(tensor) if torch.is_grad_enabled() else "it ran without gradients (no_grad)"
             if why and not self.updated:
                 self.unseen[name] = why
             if why or tensor is None or not self._looking():
@@ -296,7 +295,7 @@ class LayerSample:
 
     def _activation(self, kind: str, output: Tensor) -> None:
         """Take the output of an activation that is no module."""
-        if _unreadable(output):
+        if unreadable(output):
             return
         with self._look_within:
             self._add_function(kind, self._look(self._name_of(kind), kind, output.detach()))
@@ -332,17 +331,6 @@ class LayerSample:
 
     # ------------------------------------------------------------------ weights
 
-    def note_norms(self, parameters: list[Tensor], norms: Sequence[Tensor]) -> None:
-        """Take the norms of these parameters' gradients; they count until the gradients change."""
-        for parameter, norm in zip(parameters, norms, strict=True):
-            gradient = parameter.grad
-            if gradient is not None and norm.dtype == torch.float32:
-                self._norms[id(parameter)] = gradient, gradient._version, norm
-
-    def _known_norm(self, weight: Tensor, gradient: Tensor) -> Tensor | None:
-        held, version, norm = self._norms.get(id(weight), (None, 0, None))
-        return norm if held is gradient and gradient._version == version else None
-
     @torch.no_grad()
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         if not self.lost:
@@ -363,7 +351,7 @@ class LayerSample:
                 rows.before, rows.update_sampled = self.places.gather(weight.detach()), rows.sampled
             gradient = weight.grad
             if gradient is not None and not gradient.is_sparse:
-                if (known := self._known_norm(weight, gradient)) is None:
+                if (known := self.norms.of(weight, gradient)) is None:
                     seen[name] = gradient.detach()
                 else:
                     rows.numbers["grad_norm"] = known
@@ -411,7 +399,7 @@ class LayerSample:
         for rows in found:
             if rows.name in self.living:
                 rows.alive = self._last_alive(rows.name)
-        return Pending(self.step, found, self.answers, self._why_unseen())
+        return Pending(self.step, found, self.answers, self._missing())
 
     def _last_alive(self, name: str) -> list[Tensor]:
         """Return the living channels of the last samples, this one's among them."""
@@ -422,34 +410,10 @@ class LayerSample:
         window.append(now)
         return list(window)
 
-    def _why_unseen(self) -> dict[str, str]:
+    def _missing(self) -> dict[str, str]:
         """Say why the output of a layer is missing, or of which calls, by its name."""
-        told: dict[str, str] = {}
-        if len(self.outputs) == len(self.layers) and max(self.calls.values(), default=0) <= MOST_CALLS:
-            return told
-        owners = {id(child): module for _, module in self.layers.values() for child in module.children()}
-        for name, (_, module) in self.layers.items():
-            times = self.calls.get(name, 0)
-            if times > MOST_CALLS:
-                told[name] = f"called {times:,} times in this step; the first {MOST_CALLS} are shown"
-            elif name not in self.outputs:
-                parent = owners.get(id(module))
-                used = name in self.learnt and "grad_norm" in self.learnt[name].numbers
-                why = "not called in this step"
-                if used and parent is not None:
-                    why = f"{type(parent).__name__} uses its weights without calling it"
-                elif used:
-                    why = "its weights are used without calling it"
-                told[name] = self.unseen.get(name) or why
-        return told
-
-
-def _unreadable(output: Tensor | None) -> str:
-    """Say why an output has no statistics; "" where it has."""
-    if output is None:
-        return "its output is no tensor"
-    if not output.is_floating_point():
-        return f"its output is {str(output.dtype).removeprefix('torch.')}, no floating-point numbers"
-    if output.layout is not torch.strided:
-        return "its output is sparse or nested"
-    return "" if output.numel() else "its output is empty"
+        most = max(self.calls.values(), default=0)
+        if len(self.outputs) == len(self.layers) and most <= MOST_CALLS:
+            return {}
+        used = {name for name, rows in self.learnt.items() if "grad_norm" in rows.numbers}
+        return why_missing(self.layers, self.calls, self.outputs.keys(), used, self.unseen)

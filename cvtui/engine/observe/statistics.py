@@ -110,6 +110,26 @@ def norms_of(tensors: list[Tensor]) -> Sequence[Tensor]:
     return [norm(tensor) for tensor in tensors]
 
 
+class KnownNorms:
+    """Norms of gradients in float32, by parameter; each counts until its gradient changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Tensor, int, Tensor]] = {}
+        """The gradient, its version, and its norm."""
+
+    def note(self, parameters: Sequence[Tensor], norms: Sequence[Tensor]) -> None:
+        """Take the norms of these parameters' gradients."""
+        for parameter, one in zip(parameters, norms, strict=True):
+            gradient = parameter.grad
+            if gradient is not None and one.dtype == torch.float32:
+                self._known[id(parameter)] = gradient, gradient._version, one
+
+    def of(self, parameter: Tensor, gradient: Tensor) -> Tensor | None:
+        """Return the norm of this gradient; None where it is not known."""
+        held, version, one = self._known.get(id(parameter), (None, 0, None))
+        return one if held is gradient and gradient._version == version else None
+
+
 def all_finite(tensor: Tensor) -> Tensor:
     """Return a bool scalar: no value is NaN or infinite.
 
