@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -240,3 +242,63 @@ def test_the_foretold_spread_leaves_random_numbers_and_running_means_alone() -> 
     pixels, _ = next(batches(t.data.train, 128, 0, 1))
     conv: Any = t.model.get_submodule("conv1")
     assert found["conv1"] == pytest.approx(conv(t.preprocess(pixels)).std(correction=0).item(), rel=1e-5)
+
+
+def all_hooks(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[int]:
+    tables = [table for module in model.modules() for table in (module._forward_hooks, module._forward_pre_hooks)]
+    return [*map(len, tables), len(optimizer._optimizer_step_pre_hooks), len(optimizer._optimizer_step_post_hooks)]
+
+
+def test_a_step_without_a_sample_has_no_hook_and_the_next_sample_sees_everything_again() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    model.train()
+    watch = LayerWatch(model, optimizer, every=2)
+    images = torch.rand(8, 1, 8, 8)
+    for step in range(5):
+        with one_step(watch, step):
+            assert (sum(all_hooks(model, optimizer)) > 0) is (step % 2 == 0)
+            optimizer.zero_grad()
+            model(images).sum().backward()
+            optimizer.step()
+        assert sum(all_hooks(model, optimizer)) == 0
+    first, *others = watch.take()
+    assert [sample.step for sample in others] == [2, 4]
+    for sample in others:
+        assert [(layer.name, layer.std, layer.histogram) for layer in sample.layers] == [
+            (layer.name, layer.std, layer.histogram) for layer in first.layers
+        ], "the rate is 0: each sees the same"
+
+
+def test_hooks_that_are_off_keep_no_model_alive() -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = LayerWatch(model, optimizer, every=1)
+    with one_step(watch, 0):
+        model(torch.ones(4, 3)).sum().backward()
+        optimizer.step()
+    there = weakref.ref(model)
+    del model, optimizer, watch
+    gc.collect()
+    assert there() is None
+
+
+def test_a_run_of_two_seconds_stays_within_two_percent() -> None:
+    """Steps of 2 ms; a sample takes 1 ms in its step and 1 ms for its record; two sets of pictures take 4 ms each."""
+    clock = Time()
+    budget = WatchBudget(clock)
+    for step in range(1000):
+        due = step % 10 == 0 and budget.allows_sample()
+        seconds = 0.003 if due else 0.002
+        clock.now += seconds
+        if due:
+            budget.sampled_step(seconds, 0.0005)
+            clock.now += 0.001
+            budget.samples += 0.001
+        else:
+            budget.plain_step(seconds)
+        if step in (200, 999):
+            clock.now += 0.004
+            budget.pictures += 0.004
+    assert 0.01 < budget.share() <= 0.02
+    assert budget.share() == pytest.approx(1 - 2.0 / clock.now, rel=0.05), "and that is what it took"
