@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.gathered import BOUNDED, WIDTH, describe, distances, saturation, share
-from cvtui.engine.observe.layer_extras import RunningStatistics
+from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics
 from cvtui.engine.observe.statistics import answer_entropy, on_cpu
+from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.nonfinite import words_of
 from cvtui.text import rounded
@@ -41,6 +42,8 @@ class LayerRows:
     update_sampled: int | None = None
     running: RunningStatistics | None = None
     """Of a batch norm: before and after the step."""
+    later: Later | None = None
+    """Of an attention: what is worked out when the log is flushed."""
     described: bool = True
     """Its weights and their gradient have histograms: not those of a norm, one number a channel."""
 
@@ -91,8 +94,9 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
     for layer in layers:
         if layer.alive:  # the share of channels that lived in none of the last samples
             layer.numbers["dead"] = 1.0 - torch.stack(layer.alive).any(0).float().mean()
-        if layer.running is not None:
-            layer.numbers |= layer.running.numbers()
+        for later in (layer.later, layer.running.numbers if layer.running is not None else None):
+            if later is not None:
+                layer.numbers |= _worked_out(later, layer)
     exact = [number for layer in layers for number in layer.numbers.values()]
     exact += [] if pending.answers is None else [answer_entropy(*pending.answers)]
     described, ratios, shares, numbers = _read(describe(rows), distances(pairs), bounded, exact)
@@ -102,6 +106,19 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
     answers = answers if answers == answers else None
     cost = round(cost, 5)
     return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=cost, unseen=pending.unseen)
+
+
+@torch.no_grad()
+def _worked_out(later: Later, layer: LayerRows) -> dict[str, Tensor]:
+    """Return the numbers that only this kind of layer has; {} where they can't be told."""
+    device = layer.output.device.type if layer.output is not None else "cpu"
+    try:
+        with torch.autocast(device, enabled=False):
+            return later()
+    except MISFITS as error:
+        if is_out_of_memory(error):
+            raise
+        return {}
 
 
 def _read(

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, Subscription, first_tensor, may_compile
 from cvtui.engine.observe.function_calls import ACTIVATIONS, MOST, FunctionCalls
 from cvtui.engine.observe.gathered import GATHERED, Places
-from cvtui.engine.observe.layer_extras import RunningStatistics, gates, running_statistics
+from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics, gates, running_statistics
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
 from cvtui.engine.observe.layer_record import LayerRows, Pending, together
 from cvtui.engine.observe.statistics import KnownNorms, alive_channels, norms_of
@@ -32,8 +32,6 @@ EXACT = 1 << 14
 """Values whose mean is taken over all of them; of more it is that of those gathered. To read 128 KB once more takes
 longer than all the rest of a look."""
 _FUNCTIONS = frozenset(ACTIVATIONS.values())
-_MISFITS = (RuntimeError, MemoryError, ValueError, TypeError, IndexError, KeyError, AttributeError)
-"""What a number that only some layers have may raise on a layer that is called in another way than PyTorch's own."""
 
 
 class _Look:
@@ -123,7 +121,7 @@ class LayerSample:
         self._inside = ""
         """A layer that calls an activation itself, while it runs."""
         self._attending: list[str] = []
-        self._attention: dict[str, dict[str, Tensor]] = {}
+        self._attention: dict[str, Later | None] = {}
         self._running: dict[str, RunningStatistics | None] = {}
 
     # ------------------------------------------------------------------ hooks
@@ -277,14 +275,14 @@ class LayerSample:
         try:
             if rows.kind == "attention":
                 rows.numbers["output_norm"] = torch.linalg.vector_norm(output, dim=-1, dtype=torch.float32).mean()
-                rows.numbers |= self._attention.pop(rows.name, {})
+                rows.later = self._attention.pop(rows.name, None)
             elif rows.kind in RECURRENT:
                 with torch.autocast(output.device.type, enabled=False):
                     rows.numbers |= gates(module, inputs)
             elif (running := self._running.pop(rows.name, None)) is not None:
                 running.stepped(module)
                 rows.running = running
-        except _MISFITS as error:
+        except MISFITS as error:
             if is_out_of_memory(error):
                 raise
 
@@ -309,23 +307,23 @@ class LayerSample:
         rows.kind = kind
         self.called.append((self._last, rows))
 
-    def _attended(self, numbers: Callable[[], dict[str, Tensor]]) -> None:
+    def _attended(self, numbers: Callable[[], Later | None]) -> None:
         """Take what an attention looks at, of the module that is running; without one it gets a row of its own."""
         if not self._looking():
             return
         with self._look_within:
             self._add_attention(numbers)
 
-    def _add_attention(self, numbers: Callable[[], dict[str, Tensor]]) -> None:
+    def _add_attention(self, numbers: Callable[[], Later | None]) -> None:
         try:
             device = next(iter(self.weights.values())).device.type if self.weights else "cpu"
             with torch.no_grad(), torch.autocast(device, enabled=False):
                 found = numbers()
             if self._attending:
                 self._attention[self._attending[-1]] = found
-            elif found and len(self.called) < MOST:
-                self._add_function("attention", LayerRows(self._name_of("attention"), "attention", numbers=found))
-        except _MISFITS as error:
+            elif found is not None and len(self.called) < MOST:
+                self._add_function("attention", LayerRows(self._name_of("attention"), "attention", later=found))
+        except MISFITS as error:
             if is_out_of_memory(error):
                 raise
 
