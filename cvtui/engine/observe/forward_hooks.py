@@ -133,8 +133,6 @@ class Subscription:
     def put_on(self) -> None:
         """Put the observer on (again)."""
         tap = self._tap
-        if not self._hooks.traced and may_compile():
-            self._hooks.notice(tap)
         if not tap.on:
             tap.put_on()
         tap.observers[self._number] = self._observer
@@ -185,14 +183,16 @@ class ForwardHooks:
             tap.observers.clear()
             tap.take_off()
 
-    def notice(self, tap: _Tap) -> None:
-        """Take note of a module that was compiled."""
-        if not self.traced and (module := tap.module()) is not None:
-            self.traced = _is_compiled_itself(module)
+    def notice_compiled(self) -> None:
+        """Take note where a module with a tap was compiled since."""
+        if not self.traced and may_compile():
+            modules = (tap.module() for tap in self._taps)
+            self.traced = any(_is_compiled_itself(module) for module in modules if module is not None)
 
     def _subscribe(
         self, module: nn.Module, observer: Observer, *, before: bool, inside: bool, always: bool = False
     ) -> Subscription:
+        self.traced = self.traced or _is_compiled_itself(module)
         place = (id(module), before, inside, always)
         tap = self._places.get(place)
         if tap is None or tap.module() is not module:

@@ -138,6 +138,7 @@ class LayerSample:
                 self.weights[name] = weight
         if not self._subscriptions:
             self._subscribe()
+        self.hooks.notice_compiled()
         for subscription in (*self._subscriptions, *(self._of_functions if functions else ())):
             subscription.put_on()
         for optimizer in self.optimizers:
