@@ -55,7 +55,7 @@ def trained(**changes):
     recipe = Recipe(**{"net": "fc8-relu-fc", "epochs": 1, "batch_size": 32, "threads": 1, "device": "cpu", **changes})
     assert loads(dumps(recipe)) == recipe
     import torch
-    from cvtui.engine.train.state import prepare
+    from cvtui.engine.train.preparation import prepare
     training, steps = prepare(check(recipe)), []
     for images in training.batches(1):
         rate = training.update_lr()

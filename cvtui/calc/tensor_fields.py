@@ -36,7 +36,7 @@ class TensorField(NamedTuple):
         return self.field.seen()
 
 
-class Image(NamedTuple):
+class FieldImage(NamedTuple):
     """The image that fields are of: (height, width)."""
 
     size: Pair

@@ -106,3 +106,11 @@ def _own_rows(command: click.Command, *names: str) -> list[tuple[str, str]]:
     context = click.Context(command)
     rows = [parameter.get_help_record(context) for parameter in command.params if parameter.name in names]
     return [row for row in rows if row]
+
+
+def check_device(device: str) -> None:
+    """Check the option --device, where it is given, as the recipe's field. RequestError."""
+    from cvtui.recipe.fields import FIELDS
+
+    if device:
+        FIELDS["device"].check(device)

@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "resume": "Resume a run from its newest checkpoint.",
     "fork": "A new run from another's checkpoint, with a changed recipe.",
     "attach": "Open the screen on a run, living or ended; the newest by default.",
+    "serve": "The screen in a browser, on this machine alone unless asked.",
     "runs": "List the runs with their state and result.",
     "predict": "What a trained model says of image files.",
     "evaluate": "How good a trained model is: accuracy with its interval, classes, calibration, slices.",

@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 SMALLEST = (80, 24)
 
 
+def in_browser() -> bool:
+    """Return True if textual-serve has started this process: pipes, whose other end is a page that tells its size."""
+    return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+
+
 def check_terminal(way_out: str) -> None:
     """Raise RequestError, with the way out, where no screen can be drawn: no terminal, or too small."""
+    if in_browser():
+        return
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise RequestError("the screen needs a terminal, and this is none", hint=way_out)
     if os.environ.get("TERM") == "dumb":

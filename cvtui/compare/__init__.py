@@ -5,9 +5,9 @@ Torch-free: a race starts engine processes and reads their folders like any othe
 
 from __future__ import annotations
 
-from cvtui.compare.differences import Comparison, compare
+from cvtui.compare.differences import RunDifferences, compare
 from cvtui.compare.grid import Entrant, expand
 from cvtui.compare.race import Race
 from cvtui.compare.verdict import Judge, Verdict, judge
 
-__all__ = ["Comparison", "Entrant", "Judge", "Race", "Verdict", "compare", "expand", "judge"]
+__all__ = ["Entrant", "Judge", "Race", "RunDifferences", "Verdict", "compare", "expand", "judge"]

@@ -33,7 +33,7 @@ class RunOutcome:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunDifferences:
     fields: list[str]
     """The recipe's fields in which the runs differ."""
     outcomes: list[RunOutcome]
@@ -49,7 +49,7 @@ class Comparison:
         )
 
 
-def compare(folders: Sequence[RunFolder]) -> Comparison:
+def compare(folders: Sequence[RunFolder]) -> RunDifferences:
     """Read the runs whole and compare their recipes and results."""
     histories = [History(folder) for folder in folders]
     for history in histories:
@@ -57,7 +57,7 @@ def compare(folders: Sequence[RunFolder]) -> Comparison:
     return compared(histories)
 
 
-def compared(histories: Sequence[History]) -> Comparison:
+def compared(histories: Sequence[History]) -> RunDifferences:
     """Compare histories that are polled already."""
     recipes = [_recipe(history) for history in histories]
     names = [name for recipe in recipes for name in recipe]
@@ -70,7 +70,7 @@ def compared(histories: Sequence[History]) -> Comparison:
         _outcome(history, {name: _text(recipe.get(name, "")) for name in fields})
         for history, recipe in zip(histories, recipes, strict=True)
     ]
-    return Comparison(fields, outcomes)
+    return RunDifferences(fields, outcomes)
 
 
 def _recipe(history: History) -> dict[str, Any]:

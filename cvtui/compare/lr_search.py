@@ -9,7 +9,6 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from cvtui.compare.differences import compared
 from cvtui.compare.grid import Entrant
 from cvtui.compare.lr_range_rule import Bracket, bracket, round_rate
-from cvtui.compare.race import Race
+from cvtui.compare.race import Race, StoppedByErrors
 from cvtui.compare.verdict import Verdict, judge
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import at_rate, backbone_factor
@@ -45,7 +44,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRate:
     bracket: Bracket
     trials: list[Trial]
 
@@ -56,7 +55,7 @@ class Found:
         return best.lr if math.isfinite(best.val_loss) else None
 
 
-class LrFinder:
+class LrFinder(StoppedByErrors):
     """The search for one recipe.
 
     with LrFinder(checked, runs) as finder:
@@ -75,16 +74,7 @@ class LrFinder:
         climb = self._changed(lr=highest, schedule=f"range-test({DECADES})", epochs=epochs)
         self.race = self._race([("range test", climb)], "range")
         self.bracket: Bracket | None = None
-        self.found: Found | None = None
-
-    def __enter__(self) -> LrFinder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.stop()
+        self.found: FoundRate | None = None
 
     @property
     def words(self) -> str:
@@ -118,7 +108,7 @@ class LrFinder:
             recipes = [(f"lr {rate:g}", self._changed(lr=rate, epochs=epochs, short=True)) for rate in self.rates]
             self.race = self._race(recipes, "trial")
             return True
-        self.found = Found(self.bracket, self._judged())
+        self.found = FoundRate(self.bracket, self._judged())
         return False
 
     def stop(self) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -49,7 +50,23 @@ class Racer:
         return min(1.0, self.history.steps_done / max(1, self.total_steps))
 
 
-class Race:
+class StoppedByErrors:
+    """Context that is stopped where an exception (ctrl+c) leaves it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.stop()
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+
+class Race(StoppedByErrors):
     """Starts entrants in their order, `jobs` at once; they share the cores evenly instead of fighting for them.
 
     with Race(entrants, runs, jobs) as race:
@@ -68,15 +85,6 @@ class Race:
                 recipe = msgspec.structs.replace(recipe, threads=threads)
             folder = RunFolder.fresh(runs, entrant.name or f"{stem}-{number:02d}", dumps(recipe))
             self.racers.append(Racer(entrant, folder))
-
-    def __enter__(self) -> Race:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.stop()
 
     def step(self) -> bool:
         """Read new records and start the next run where there is room; False once all are over and read."""

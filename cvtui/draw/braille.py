@@ -25,7 +25,7 @@ BRAILLE: NDArray[np.str_] = np.array([" "] + [chr(0x2800 + code) for code in ran
 """The character of each code. An empty cell is a plain space: one byte on the line instead of three."""
 
 
-class Columns(NamedTuple):
+class DotColumns(NamedTuple):
     """What a curve does in each dot column, −1 (left of the plot) to `width` (right of it)."""
 
     start: Indices
@@ -62,7 +62,7 @@ def rasterise(x: Array, y: Array, size: tuple[int, int], across: Scale, up: Scal
     return Raster(fill(bars, width, height), lost(x, pyramid, across))
 
 
-def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale) -> Columns:
+def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale) -> DotColumns:
     """Which samples lie in which dot column, and where the line enters and leaves it."""
     edges = np.searchsorted(x, across.from_dots(np.arange(-1, width + 2) - 0.5, width), "left")
     start, end = edges[:-1], edges[1:]
@@ -78,7 +78,7 @@ def divide(x: Array, y: Array, width: int, height: int, across: Scale, up: Scale
         with np.errstate(all="ignore"):
             entry[between] = from_y + (between - 1 - from_x) / (to_x - from_x) * (to_y - from_y)
         exit_[between] = entry[between]
-    return Columns(start, end, entry, exit_)
+    return DotColumns(start, end, entry, exit_)
 
 
 def _places(values: Array, up: Scale, height: int) -> Floats:
@@ -88,7 +88,7 @@ def _places(values: Array, up: Scale, height: int) -> Floats:
     return places
 
 
-class Bars(NamedTuple):
+class Strokes(NamedTuple):
     """Upright strokes: dot column (0 … width − 1; others are left out), lowest and highest place, both drawn."""
 
     column: Indices
@@ -96,7 +96,7 @@ class Bars(NamedTuple):
     high: Floats
 
 
-def _extent(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars:
+def _extent(columns: DotColumns, up: Scale, height: int, pyramid: Pyramid) -> Strokes:
     """Smallest to largest of each column without a break, and the line where it passes between samples."""
     start, end = columns.start, columns.end
     number = np.arange(-1, len(start) - 1)
@@ -106,10 +106,10 @@ def _extent(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars:
     lows, highs = pyramid.reach(start[many], end[many])
     low[many], high[many] = up.to_dots(lows, height), up.to_dots(highs, height)
     shown = whole | (end == start)
-    return Bars(number[shown], np.rint(low[shown]), np.rint(high[shown]))
+    return Strokes(number[shown], np.rint(low[shown]), np.rint(high[shown]))
 
 
-def _joins(columns: Columns) -> list[Bars]:
+def _joins(columns: DotColumns) -> list[Strokes]:
     """From the last sample of a column to the first of the next: each column gets the nearer half of the way."""
     leave, come = np.rint(columns.exit[:-1]), np.rint(columns.entry[1:])
     number = np.arange(-1, len(leave) - 1)
@@ -120,12 +120,12 @@ def _joins(columns: Columns) -> list[Bars]:
     half = np.where(rising, np.floor(middle), np.ceil(middle))
     after = np.where(rising, half + 1, half - 1)
     return [
-        Bars(number, np.minimum(leave, half), np.maximum(leave, half)),
-        Bars(number + 1, np.minimum(come, after), np.maximum(come, after)),
+        Strokes(number, np.minimum(leave, half), np.maximum(leave, half)),
+        Strokes(number + 1, np.minimum(come, after), np.maximum(come, after)),
     ]
 
 
-def _broken(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars | None:
+def _broken(columns: DotColumns, up: Scale, height: int, pyramid: Pyramid) -> Strokes | None:
     """Columns that hold a break: a stroke for each run of good samples, so that the break stays open."""
     torn = np.flatnonzero((columns.end > columns.start) & pyramid.bad.touched(columns.start, columns.end))
     if not len(torn):
@@ -143,10 +143,10 @@ def _broken(columns: Columns, up: Scale, height: int, pyramid: Pyramid) -> Bars 
     low = np.minimum.reduceat(np.where(good, values, np.inf), runs)
     high = np.maximum.reduceat(np.where(good, values, -np.inf), runs)
     column = np.repeat(torn - 1, lengths)[runs]
-    return Bars(column, np.rint(up.to_dots(low, height)), np.rint(up.to_dots(high, height)))
+    return Strokes(column, np.rint(up.to_dots(low, height)), np.rint(up.to_dots(high, height)))
 
 
-def fill(bars: list[Bars], width: int, height: int) -> Dots:
+def fill(bars: list[Strokes], width: int, height: int) -> Dots:
     """Fill the dots of all strokes, counted from the bottom. Cost: that of the grid, however many strokes."""
     column = np.concatenate([bar.column for bar in bars])
     low = np.concatenate([bar.low for bar in bars])

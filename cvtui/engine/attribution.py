@@ -36,7 +36,7 @@ class Attribution(NamedTuple):
     note: str
 
 
-class Grid(NamedTuple):
+class OutputGrid(NamedTuple):
     """How a layer's output lies on the image."""
 
     kind: str
@@ -46,9 +46,9 @@ class Grid(NamedTuple):
     prefix: int = 0
 
 
-def grids(model: nn.Module, image: Tensor) -> dict[str, Grid]:
+def grids(model: nn.Module, image: Tensor) -> dict[str, OutputGrid]:
     """Return the layers with a spatial output of more than one place, in order of computation."""
-    found: dict[str, Grid] = {}
+    found: dict[str, OutputGrid] = {}
     handles = []
     for name, module in layers_by_name(model).items():
 
@@ -67,7 +67,7 @@ def grids(model: nn.Module, image: Tensor) -> dict[str, Grid]:
     return found
 
 
-def grid_of(module: nn.Module, output: Tensor, image: Tensor) -> Grid | None:
+def grid_of(module: nn.Module, output: Tensor, image: Tensor) -> OutputGrid | None:
     """Tell maps from channels-last from tokens, by the shape of the image; None for what has no places."""
     ratio = image.shape[-2] / image.shape[-1]
     if output.dim() == 4:
@@ -82,14 +82,14 @@ def grid_of(module: nn.Module, output: Tensor, image: Tensor) -> Grid | None:
         else:
             kind = "last" if last else "maps"
         height, width = (one, two) if kind == "last" else (two, three)
-        return Grid(kind, height, width) if height * width > 1 else None
+        return OutputGrid(kind, height, width) if height * width > 1 else None
     if output.dim() == 3:
         for prefix in range(6):
             height = round(math.sqrt((output.shape[1] - prefix) * ratio)) if output.shape[1] > prefix + 1 else 0
             if height and (output.shape[1] - prefix) % height == 0:
                 width = (output.shape[1] - prefix) // height
                 if _fits(height, width, ratio):
-                    return Grid("tokens", height, width, prefix)
+                    return OutputGrid("tokens", height, width, prefix)
     return None
 
 
@@ -101,7 +101,7 @@ def _fits(height: int, width: int, ratio: float) -> bool:
 class _Map(nn.Module):
     """The layer, with its output turned to N x C x H x W and back where Grad-CAM looks at it."""
 
-    def __init__(self, layer: nn.Module, grid: Grid) -> None:
+    def __init__(self, layer: nn.Module, grid: OutputGrid) -> None:
         super().__init__()
         self.layer, self.grid, self.seen = layer, grid, nn.Identity()
 
@@ -118,7 +118,7 @@ class _Map(nn.Module):
 
 
 @contextmanager
-def _mapped(model: nn.Module, name: str, grid: Grid) -> Iterator[nn.Module]:
+def _mapped(model: nn.Module, name: str, grid: OutputGrid) -> Iterator[nn.Module]:
     """Put a _Map in the place of the layer; give what Grad-CAM looks at."""
     parent, _, last = name.rpartition(".")
     holder, layer = model.get_submodule(parent), model.get_submodule(name)
@@ -171,7 +171,7 @@ def attribute(model: nn.Module, image: Tensor, target: int, method: str, layer: 
             raise RequestError(f"{method}: {error_line(error)}") from error
 
 
-def _gradcam(model: nn.Module, image: Tensor, target: int, layer: str, there: dict[str, Grid]) -> Attribution:
+def _gradcam(model: nn.Module, image: Tensor, target: int, layer: str, there: dict[str, OutputGrid]) -> Attribution:
     if not there:
         raise RequestError("gradcam: this net has no layer with maps", hint="--method saliency, ig or occlusion")
     names = [layer] if layer else _candidates(model, there)
@@ -193,7 +193,7 @@ def _gradcam(model: nn.Module, image: Tensor, target: int, layer: str, there: di
     return Attribution(values, float(raw.sum()), name, note)
 
 
-def _cam(model: nn.Module, image: Tensor, target: int, name: str, grid: Grid) -> Tensor:
+def _cam(model: nn.Module, image: Tensor, target: int, name: str, grid: OutputGrid) -> Tensor:
     from captum.attr import LayerGradCam
 
     with _mapped(model, name, grid) as seen, torch.enable_grad():
@@ -201,7 +201,7 @@ def _cam(model: nn.Module, image: Tensor, target: int, name: str, grid: Grid) ->
     return raw.detach()[0, 0].float()
 
 
-def _candidates(model: nn.Module, there: dict[str, Grid]) -> list[str]:
+def _candidates(model: nn.Module, there: dict[str, OutputGrid]) -> list[str]:
     """Return the layers to try, the last convolution first; of a transformer its norms before its patches."""
     convs = [name for name in there if isinstance(model.get_submodule(name), nn.Conv2d)]
     if len(convs) < 2:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -16,34 +16,27 @@ from cvtui.engine.attribution import attribute, grids
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.handover.trained import Trained, load_trained
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
+from cvtui.engine.runtime.told import tell_records
 from cvtui.errors import RequestError, nearest
 from cvtui.runlog.explanation import Explained, Request, check_captum
 from cvtui.runlog.folder import RunFolder
-from cvtui.text import error_line
 
 
 def explain_run(path: Path, request: str) -> int:
-    """Write the record on stdout. Exit code 2 with a line on stderr that says why there is none."""
-    out = sys.stdout.buffer
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what a user's callable prints is no record
+    """Write the record on stdout and return the exit code; see tell_records."""
+
+    def records(_out: IO[bytes]) -> Iterator[Explained]:
+        try:
             asked = msgspec.json.decode(request, type=Request)
-            check_captum()  # said before the data are read
-            trained = load_trained(
-                RunFolder.open(path), asked.checkpoint, image=0 if asked.path else asked.number, what="explained"
-            )
-            found = explained(trained, asked)
-    except (RequestError, msgspec.MsgspecError) as error:
-        hint = getattr(error, "hint", "")
-        print(f"{getattr(error, 'message', error)}{f'; {hint}' if hint else ''}", file=sys.stderr, flush=True)
-        return 2
-    except Exception as error:
-        print(error_line(error, 300), file=sys.stderr, flush=True)
-        return 1
-    with contextlib.suppress(BrokenPipeError):
-        out.write(msgspec.json.encode(found) + b"\n")
-        out.flush()
-    return 0
+        except msgspec.MsgspecError as error:
+            raise RequestError(str(error)) from None
+        check_captum()  # said before the data are read
+        trained = load_trained(
+            RunFolder.open(path), asked.checkpoint, image=0 if asked.path else asked.number, what="explained"
+        )
+        yield explained(trained, asked)
+
+    return tell_records(records)
 
 
 def explained(trained: Trained, asked: Request) -> Explained:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
-from cvtui.engine.runtime.told import tell_records, write_record
+from cvtui.engine.runtime.told import tell_progress, tell_records, write_record
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.validated import validated_run
@@ -42,16 +41,12 @@ def tell_mistakes(path: Path, name: str = "") -> int:
 
 def _prepared(folder: RunFolder, name: str) -> tuple[TrainingState, Evaluated]:
     """Return the training with the checkpoint's weights that were validated, and what is known of them."""
-    training, state, notes = validated_run(folder, name, _on_progress)
+    training, state, notes = validated_run(folder, name, tell_progress)
     return training, Evaluated(
         checkpoint=checkpoint_file(folder, name).name, epoch=int(state["epoch"]), step=int(state["step"]),
         images=training.data.validation.size, mistakes=0, classes=list(training.checked.data.classes),
         ema=bool(state.get("ema")), notes=notes,
     )  # fmt: skip
-
-
-def _on_progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list[Told]:

@@ -26,7 +26,8 @@ from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.train.auto_batch import settle_batch
 from cvtui.engine.train.clip import Clip
-from cvtui.engine.train.state import TrainingState, prepare, recipe_facts
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState, recipe_facts
 from cvtui.engine.train.step import PlainStep, training_step
 from cvtui.engine.worker import run_record
 from cvtui.recipe.learning_rate import at_rate

@@ -23,7 +23,7 @@ from cvtui.calc.module_table import ModuleTable, rows_to_send
 from cvtui.engine.augment_preview import preview
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.forecast import forecast
-from cvtui.engine.train.state import prepare
+from cvtui.engine.train.preparation import prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.toml import from_table

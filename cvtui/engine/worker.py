@@ -45,7 +45,7 @@ from cvtui.runlog.origin import data_paths, first_run, recipe_of
 from cvtui.runlog.writer import EventWriter
 
 
-class RunOutcome(NamedTuple):
+class RunResult(NamedTuple):
     """Status, reason and exit code of a run that has ended."""
 
     status: Literal["finished", "stopped", "diverged", "failed"]
@@ -89,7 +89,7 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
         return 2
 
 
-def _ended(outcome: RunOutcome) -> RunEnded:
+def _ended(outcome: RunResult) -> RunEnded:
     reason = "; ".join(filter(None, [outcome.reason, outcome.missing]))
     return RunEnded(
         time=time.time(),
@@ -101,7 +101,7 @@ def _ended(outcome: RunOutcome) -> RunEnded:
     )
 
 
-def _exit_code(folder: RunFolder, outcome: RunOutcome, trouble: str) -> int:
+def _exit_code(folder: RunFolder, outcome: RunResult, trouble: str) -> int:
     """Return the exit code, and say what is missing on the disk.
 
     A run whose weights or log are not there must not end as if all were well. It is said on stderr, and where the log
@@ -127,7 +127,7 @@ def _check_folders(folder: RunFolder) -> None:
             )
 
 
-def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> RunOutcome:
+def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> RunResult:
     training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
@@ -152,12 +152,12 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
         return _train(trainer)._replace(watch_cost=trainer.watch.cost())
     except RequestError as error:
         _print_error(error)
-        return RunOutcome("failed", _one_line(error), 2, training.step if training else 0)
+        return RunResult("failed", _one_line(error), 2, training.step if training else 0)
     except ImagesGone as gone:
-        return RunOutcome("failed", str(gone), 1, training.step if training else 0)
+        return RunResult("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
         _log_traceback(folder)
-        return RunOutcome("failed", end_message(error, training), 1, training.step if training else 0)
+        return RunResult("failed", end_message(error, training), 1, training.step if training else 0)
 
 
 def _progress_log(writer: EventWriter) -> OnProgress:
@@ -218,7 +218,7 @@ def _begin_as_fork(training: TrainingState, folder: RunFolder, writer: EventWrit
     return True
 
 
-def _train(trainer: Trainer) -> RunOutcome:
+def _train(trainer: Trainer) -> RunResult:
     """Run the trainer to its end, whatever that is."""
     try:
         try:
@@ -226,17 +226,17 @@ def _train(trainer: Trainer) -> RunOutcome:
         except StopRequested as asked:
             trainer.save_now("stop")
             _rescue(trainer)
-            return RunOutcome(
+            return RunResult(
                 "stopped", str(asked), asked.code, trainer.training.step, trainer.checkpoint_files.missing()
             )
         _rescue(trainer)
-        return RunOutcome("finished", trainer.ending, 0, trainer.training.step, trainer.checkpoint_files.missing())
+        return RunResult("finished", trainer.ending, 0, trainer.training.step, trainer.checkpoint_files.missing())
     except ImagesGone:
         trainer.save_now("stop")  # when they are back it goes on right here
         raise
     except Diverged as error:
         trainer.log_nonfinite(min(error.step, trainer.training.step - 1))
-        return RunOutcome("diverged", str(error), 1, error.step, trainer.checkpoint_files.missing())
+        return RunResult("diverged", str(error), 1, error.step, trainer.checkpoint_files.missing())
     finally:
         trainer.close()
 

@@ -26,7 +26,7 @@ UNCOUNTED = 32
 """Of PyTorch code that only the engine can build and count."""
 
 
-class Fit(NamedTuple):
+class BatchFit(NamedTuple):
     """A batch size and why."""
 
     size: int
@@ -46,7 +46,7 @@ def powers_up_to(most: int) -> list[int]:
     return [1 << exponent for exponent in range(most.bit_length())]
 
 
-def fitting_batch(recipe: Recipe, table: Table | ModuleTable, data: DataFacts, free: int | None = None) -> Fit:
+def fitting_batch(recipe: Recipe, table: Table | ModuleTable, data: DataFacts, free: int | None = None) -> BatchFit:
     """Find the largest power of two whose training takes at most SHARE of the `free` memory; 1 if none does.
 
     free: bytes; None asks the machine.
@@ -54,7 +54,7 @@ def fitting_batch(recipe: Recipe, table: Table | ModuleTable, data: DataFacts, f
     free = free_memory() if free is None else free
     sizes = powers_up_to(most_images(recipe, data))
     if isinstance(table, ModuleTable) and not table.counted:
-        return Fit(max(size for size in sizes if size <= UNCOUNTED), 0, free)
+        return BatchFit(max(size for size in sizes if size <= UNCOUNTED), 0, free)
     copies = copies_of(parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"), recipe.ema)
     values = math.prod(data.size)
     images = (data.train + data.validation) * values
@@ -63,4 +63,4 @@ def fitting_batch(recipe: Recipe, table: Table | ModuleTable, data: DataFacts, f
         return training_memory(table, size).total(copies) + images + 4 * size * values * (recipe.accumulate - 1)
 
     fits = [size for size in sizes if need(size) <= SHARE * free] or [1]
-    return Fit(fits[-1], need(fits[-1]), free)
+    return BatchFit(fits[-1], need(fits[-1]), free)

@@ -59,8 +59,6 @@ Told = Progress | Evaluated | Mistake
 decode = msgspec.json.Decoder(Told).decode
 """A line of the process's stdout. msgspec.MsgspecError for anything else."""
 
-ORDERS = ("confidence", "loss")
-
 
 def worst_first(mistakes: Iterable[Mistake], by: str = "confidence") -> list[Mistake]:
     """Sort by the probability of the wrong class, or by the loss; what is not finite comes first."""

@@ -1,4 +1,4 @@
-"""Rows inside the records of `events`: layers, their statistics, histograms, modules and weights."""
+"""Rows inside the records of `events`: layers, their statistics and rates, histograms."""
 
 from __future__ import annotations
 
@@ -104,27 +104,3 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Share of those gates' values below 0.03 or above 0.97."""
     not_finite: dict[str, str] = {}
     """What nulls were: {"max": "inf", "mean": "nan"}; one that is not named was not looked at."""
-
-
-class ModuleFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One module without children, in the order in which the first forward pass ran them."""
-
-    name: str
-    kind: str
-    """The class's name: Conv2d, Linear, ReLU, BatchNorm2d, …"""
-    options: dict[str, float] = {}
-    """Arguments that the doctor reads: p of a dropout, momentum and eps of a norm."""
-
-
-class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One weight tensor (two dimensions or more), before the first step."""
-
-    name: str
-    """The parameter's: conv1.weight."""
-    layer: str = ""
-    fan_in: int
-    fan_out: int | None = None
-    """Weights that read one input; a layer drawn by the number of its outputs is measured by it."""
-    mean: float | None
-    std: float | None
-    """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""

@@ -1,11 +1,17 @@
-"""Processes that the screen starts beside a run: `cvtui check`, and the prewarmed engine."""
+"""Processes that the screen starts beside a run, and what they tell on stdout and stderr."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from typing import IO
+
+from cvtui.text import clean
+
+MOST_READ = 64 << 20
+"""Bytes of output, at a time."""
 
 
 def start_child(
@@ -30,3 +36,64 @@ def last_line(errors: IO[bytes]) -> str:
     except (OSError, ValueError):
         return ""
     return lines[-1].strip() if lines else ""
+
+
+class ChildProcess:
+    """A process whose output is polled for: a file holds it, so it never waits for a reader. Raises OSError."""
+
+    def __init__(self, command: list[str], env: Mapping[str, str] | None = None, *, stdin: bool = False) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self._rest, self._read_to = b"", 0
+        try:
+            self._process, self._errors = start_child(
+                command, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=self._output, env=env
+            )
+        except OSError:
+            self._output.close()
+            raise
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def last_line(self) -> str:
+        """The last line of its stderr; "" without one."""
+        return clean(last_line(self._errors))
+
+    @property
+    def why_ended(self) -> str:
+        """What a process that told nothing is said to have ended with."""
+        return self.last_line or "its process ended without an error message"
+
+    def send(self, data: bytes, *, last: bool = False) -> None:
+        """Write to its stdin. Raises OSError where it has ended."""
+        assert self._process.stdin is not None
+        os.write(self._process.stdin.fileno(), data)
+        if last:
+            self._process.stdin.close()
+
+    def read(self) -> bytes:
+        """Return what it has written since the last call."""
+        data = os.pread(self._output.fileno(), MOST_READ, self._read_to)  # a seek would move the writer too
+        self._read_to += len(data)
+        return data
+
+    def lines(self) -> list[bytes]:
+        """Return the whole lines that it has written since the last call."""
+        *lines, self._rest = (self._rest + self.read()).split(b"\n")
+        return lines
+
+    def close(self, *, gently: bool = False) -> None:
+        """End it, if it runs: at once, or so that it can end its own processes."""
+        if self._process.poll() is None:
+            if gently:
+                self._process.terminate()
+            else:
+                self._process.kill()
+            self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._errors.close()
+        self._output.close()

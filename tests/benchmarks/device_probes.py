@@ -57,7 +57,7 @@ def batches(count: int, size: int = 32) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def against_eager(  # noqa: C901 (one experiment)
+def against_eager(
     model: nn.Module,
     make: Callable[[nn.Module], torch.optim.Optimizer],
     *,
@@ -67,56 +67,73 @@ def against_eager(  # noqa: C901 (one experiment)
     autocast: bool = False,
 ) -> str:
     """Train two copies, one by replays with a rate that changes; compare weights and states."""
-    data = batches(steps)
-    rates = [float(torch.tensor(0.01 * (1 + number)).item()) for number in range(steps)]
+
+    def loss_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=autocast):
+            return functional.cross_entropy(net(x), y, label_smoothing=smoothing)
+
     results = []
     for graphed in (False, True):
         torch.manual_seed(5)
         net = copy.deepcopy(model)
         optimizer = make(net)
-        flag = torch.zeros((), device=DEVICE)
-        if found_inf:
+        flag = torch.zeros((), device=DEVICE) if found_inf else None
+        if flag is not None:
             optimizer.found_inf = flag  # type: ignore[attr-defined]
-        x, y = data[0][0].clone(), data[0][1].clone()
-        rate = torch.zeros((), device=DEVICE)
-        stream = torch.cuda.Stream()
-        losses: list[Tensor] = []
-
-        def step(x: Tensor, y: Tensor, net: Any = net, optimizer: Any = optimizer, losses: Any = losses) -> None:
-            for p in net.parameters():
-                p.grad = None
-            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=autocast):
-                loss = functional.cross_entropy(net(x), y, label_smoothing=smoothing)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            losses.append(loss.detach())
-
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            graph = None
-            for number, (pixels, labels) in enumerate(data):
-                if found_inf:
-                    flag.fill_(1.0 if number == 6 else 0.0)
-                for group in optimizer.param_groups:
-                    group["lr"] = rates[number]
-                if graphed and number >= 3:
-                    x.copy_(pixels)
-                    y.copy_(labels)
-                    rate.fill_(rates[number])
-                    if graph is None:
-                        for group in optimizer.param_groups:
-                            group["lr"] = rate
-                        losses.clear()
-                        graph = captured(lambda: step(x, y), stream)  # noqa: B023
-                    graph.replay()
-                else:
-                    step(pixels, labels)
-        torch.cuda.synchronize()
+        loss = trained(net, optimizer, loss_of, batches(steps), flag, graphed=graphed)
         random = torch.cuda.get_rng_state()
         state = [value for p in net.parameters() for value in optimizer.state[p].values() if value is not None]
-        results.append([*net.state_dict().values(), *[s for s in state if isinstance(s, Tensor)], losses[-1], random])
+        results.append([*net.state_dict().values(), *[s for s in state if isinstance(s, Tensor)], loss, random])
     return same(*([t.cpu() for t in result] for result in results))
+
+
+def trained(
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_of: Callable[[nn.Module, Tensor, Tensor], Tensor],
+    data: list[tuple[Tensor, Tensor]],
+    flag: Tensor | None,
+    *,
+    graphed: bool,
+) -> Tensor:
+    """Train on all batches, from the fourth on by replays of one step; return the last loss."""
+    rates = [float(torch.tensor(0.01 * (1 + number)).item()) for number in range(len(data))]
+    x, y = data[0][0].clone(), data[0][1].clone()
+    rate = torch.zeros((), device=DEVICE)
+    stream = torch.cuda.Stream()
+    losses: list[Tensor] = []
+
+    def step(x: Tensor, y: Tensor) -> None:
+        for p in net.parameters():
+            p.grad = None
+        loss = loss_of(net, x, y)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.detach())
+
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        graph = None
+        for number, (pixels, labels) in enumerate(data):
+            if flag is not None:
+                flag.fill_(1.0 if number == 6 else 0.0)
+            for group in optimizer.param_groups:
+                group["lr"] = rates[number]
+            if not graphed or number < 3:
+                step(pixels, labels)
+                continue
+            x.copy_(pixels)
+            y.copy_(labels)
+            rate.fill_(rates[number])
+            if graph is None:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                losses.clear()
+                graph = captured(lambda: step(x, y), stream)
+            graph.replay()
+    torch.cuda.synchronize()
+    return losses[-1]
 
 
 def ours(name: str, **options: Any) -> Callable[[nn.Module], torch.optim.Optimizer]:

@@ -15,8 +15,9 @@ import sys
 import torch
 from torch.utils.data import TensorDataset
 
-from cvtui.engine.train.evaluate import LARGEST_BATCH, Evaluation, evaluate
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.evaluate import LARGEST_BATCH, ValidationResult, evaluate
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.peak import peak_bytes
@@ -33,7 +34,7 @@ def many() -> tuple[TensorDataset, TensorDataset]:
     return tuple(TensorDataset(torch.rand(count, 1, 8, 8, generator=random), labels) for count, labels in parts)  # type: ignore[return-value]
 
 
-def as_before(training: TrainingState) -> Evaluation:
+def as_before(training: TrainingState) -> ValidationResult:
     """Evaluate as commit 1ef052f did."""
     images, classes = training.data.validation, len(training.checked.data.classes)
     losses = []
@@ -49,7 +50,7 @@ def as_before(training: TrainingState) -> Evaluation:
     model.train()
     confusion = pairs.view(classes, classes).tolist()
     right = sum(row[index] for index, row in enumerate(confusion))
-    return Evaluation(sum(torch.stack(losses).tolist()) / images.size, right / images.size, confusion)
+    return ValidationResult(sum(torch.stack(losses).tolist()) / images.size, right / images.size, confusion)
 
 
 def grown(way: str) -> tuple[int, float]:

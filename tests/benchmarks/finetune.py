@@ -7,7 +7,6 @@ the yardstick of ours (whole runs, in turns, one thread). `--search` tries other
 Needs scikit-image and scikit-learn.
 """
 
-# mypy: disable-error-code="arg-type, misc, return-value, call-overload, no-any-return, unused-ignore"
 from __future__ import annotations
 
 import argparse
@@ -63,7 +62,7 @@ def crops(arrays: dict[str, np.ndarray], maker: np.random.Generator, counts: tup
             part = []
             for _ in range(count):
                 side = int(maker.integers(40, 81))
-                x, y = maker.integers(0, half.width - side), maker.integers(0, half.height - side)
+                x, y = int(maker.integers(0, half.width - side)), int(maker.integers(0, half.height - side))
                 part.append(half.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
             both.append(part)
         found[name] = (both[0], both[1])
@@ -71,13 +70,10 @@ def crops(arrays: dict[str, np.ndarray], maker: np.random.Generator, counts: tup
 
 
 def drawn(kinds: dict[str, Callable[[np.random.Generator], np.ndarray]], maker: np.random.Generator) -> Pictures:
-    return {
-        name: tuple(
-            [Image.fromarray(np.uint8(np.clip(draw(maker), 0, 255))).convert("RGB") for _ in range(count)]
-            for count in (TRAIN, VALIDATION)
-        )
-        for name, draw in kinds.items()
-    }  # type: ignore[return-value]
+    def several(draw: Callable[[np.random.Generator], np.ndarray], count: int) -> list[Image.Image]:
+        return [Image.fromarray(draw(maker).clip(0, 255).astype(np.uint8)).convert("RGB") for _ in range(count)]
+
+    return {name: (several(draw, TRAIN), several(draw, VALIDATION)) for name, draw in kinds.items()}
 
 
 def shape(kind: str) -> Callable[[np.random.Generator], np.ndarray]:
@@ -128,7 +124,7 @@ def sets() -> tuple[Pictures, dict[str, Pictures]]:
         "retina",
     )  # fmt: skip
     read = {name: np.asarray(getattr(data, name)()) for name in names}
-    read = {name: np.uint8(255 * array) if array.dtype == bool else array for name, array in read.items()}
+    read = {name: (255 * array).astype(np.uint8) if array.dtype == bool else array for name, array in read.items()}
     source = crops(read, maker, (200, 40))
     china, flower = load_sample_images().images
     photos = {"chelsea": data.chelsea(), "astronaut": data.astronaut(), "coffee": data.coffee()}
@@ -204,7 +200,7 @@ def plain_model(table: Any, weights: dict[str, Tensor]) -> Net:
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
     own = model.state_dict()
     model.load_state_dict({**own, **{name: value for name, value in weights.items() if value.shape == own[name].shape}})
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return model.to(memory_format=torch.channels_last)
 
 
 def split(parameters: list[Any], factor: float, decay: float) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ from cvtui.engine.data import image_folder
 if streams:
     image_folder.free_memory = lambda: 0
 from cvtui.engine.data.images import Images
-from cvtui.engine.train.state import prepare
+from cvtui.engine.train.preparation import prepare
 from cvtui.engine.train.step import training_step
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check

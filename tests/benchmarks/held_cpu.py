@@ -68,7 +68,7 @@ def train_cvtui(name: str, clock: StepClock, every: int) -> None:
     with loading():
         from cvtui.engine.observe.live_doctor import LiveDoctorWriter
         from cvtui.engine.train.control import Signals
-        from cvtui.engine.train.state import prepare
+        from cvtui.engine.train.preparation import prepare
         from cvtui.engine.train.trainer import Trainer
         from cvtui.engine.worker import run_record
     from cvtui.recipe.recipe import Recipe

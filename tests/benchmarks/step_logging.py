@@ -110,7 +110,7 @@ def engine(base: Path) -> tuple[float, float]:
 
     from cvtui.engine.observe.layer_watch import LayerWatch
     from cvtui.engine.observe.recorder import StepRecorder
-    from cvtui.engine.train.state import prepare
+    from cvtui.engine.train.preparation import prepare
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.toml import dumps
     from cvtui.recipe.validation import check

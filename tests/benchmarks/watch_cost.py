@@ -23,7 +23,7 @@ from torch import nn
 
 import cvtui
 from cvtui.engine.observe.watch_budget import FREE_SAMPLES
-from cvtui.engine.train.state import make_net
+from cvtui.engine.train.preparation import make_net
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.runlog.history import History

@@ -21,7 +21,7 @@ from PIL import Image
 
 from cvtui.cli.commands.data import provide
 from cvtui.cli.main import main
-from cvtui.engine.data.formats.download import Source, fetch, sources
+from cvtui.engine.data.formats.download import Archive, fetch, sources
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.datasets.locate import locate, unsound
@@ -210,10 +210,10 @@ class Shop:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.server.server_port}/"
 
-    def sources(self, name: str) -> list[Source]:
+    def sources(self, name: str) -> list[Archive]:
         """As if the set were published here, with these checksums."""
         return [
-            Source(
+            Archive(
                 File(file.name, hashlib.md5(self.files[file.name], usedforsecurity=False).hexdigest()),
                 [self.address + "not-here/" + file.name, self.address + file.name],
             )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvtui.engine.data.image_folder import Progress, _read
+from cvtui.engine.data.image_folder import ReadingProgress, _read
 from cvtui.recipe.datasets.image_folder import listing
 from tests.engine.data.deep_pictures import png16
 
@@ -100,7 +100,7 @@ def by_cvtui(path: Path) -> str:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     _read.cache_clear()
-    split = _read(listing(root, 0.5), "8", Progress(None))
+    split = _read(listing(root, 0.5), "8", ReadingProgress(None))
     return words(split.train.part(0, 1).pixels[0].numpy())
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from cvtui.engine.data.images import Images, Part
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps

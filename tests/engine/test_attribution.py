@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
-from cvtui.engine.attribution import Grid, attribute, grid_of, grids
+from cvtui.engine.attribution import OutputGrid, attribute, grid_of, grids
 from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 
@@ -66,15 +66,15 @@ def test_maps_channels_last_and_tokens_are_told_apart() -> None:
     image, wide = torch.zeros(1, 3, 224, 224), torch.zeros(1, 3, 64, 128)
     conv, norm = nn.Conv2d(1, 1, 1), nn.LayerNorm(1)
     for module, shape, picture, wanted in (
-        (conv, (1, 64, 7, 7), image, Grid("maps", 7, 7)),
-        (norm, (1, 7, 7, 768), image, Grid("last", 7, 7)),  # Swin
-        (nn.Identity(), (1, 7, 7, 768), image, Grid("last", 7, 7)),
-        (norm, (1, 197, 192), image, Grid("tokens", 14, 14, 1)),  # ViT
-        (norm, (1, 196, 192), image, Grid("tokens", 14, 14, 0)),
-        (conv, (1, 7, 7, 7), image, Grid("maps", 7, 7)),
-        (norm, (1, 7, 7, 7), image, Grid("last", 7, 7)),
-        (conv, (1, 16, 8, 16), wide, Grid("maps", 8, 16)),
-        (norm, (1, 33, 16), wide, Grid("tokens", 4, 8, 1)),
+        (conv, (1, 64, 7, 7), image, OutputGrid("maps", 7, 7)),
+        (norm, (1, 7, 7, 768), image, OutputGrid("last", 7, 7)),  # Swin
+        (nn.Identity(), (1, 7, 7, 768), image, OutputGrid("last", 7, 7)),
+        (norm, (1, 197, 192), image, OutputGrid("tokens", 14, 14, 1)),  # ViT
+        (norm, (1, 196, 192), image, OutputGrid("tokens", 14, 14, 0)),
+        (conv, (1, 7, 7, 7), image, OutputGrid("maps", 7, 7)),
+        (norm, (1, 7, 7, 7), image, OutputGrid("last", 7, 7)),
+        (conv, (1, 16, 8, 16), wide, OutputGrid("maps", 8, 16)),
+        (norm, (1, 33, 16), wide, OutputGrid("tokens", 4, 8, 1)),
         (conv, (1, 512, 1, 1), image, None),
         (nn.Linear(1, 1), (1, 10), image, None),
     ):

@@ -23,7 +23,7 @@ from cvtui.engine.data import image_folder
 from cvtui.engine.nn.model import Net
 from cvtui.engine.precheck import precheck
 from cvtui.engine.prewarm import answer
-from cvtui.engine.train import state as preparing
+from cvtui.engine.train import preparation as preparing
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.validation import check

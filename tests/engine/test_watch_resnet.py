@@ -69,7 +69,7 @@ async def test_a_strangers_resnet_is_attached_live(script: tuple[str, subprocess
     assert process.poll() is None, (tmp_path / "said").read_text()
     app = CvtuiApp(runs=tmp_path / "runs", attach=folder.path, prewarm=False)
     async with app.run_test(size=(120, 36)) as pilot:
-        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
+        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).view.alive)
         view = app.screen.query_one(LiveView)
         await wait_until_async(lambda: view.history.steps_done > 2, 60, "the first steps")
         await wait_until_async(lambda: "steps/s" in view.header.text, what="the pace")

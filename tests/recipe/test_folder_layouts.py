@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets import folder_layout, halves
+from cvtui.recipe.datasets import asked_folder, halves
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.datasets.folder_layout import find_layout
 from cvtui.recipe.datasets.image_files import subfolders
@@ -203,7 +203,7 @@ def test_the_layout_is_that_of_now_and_each_class_is_asked_once_for_its_folders(
         asked.append(os.path.basename(path))
         return subfolders(path)
 
-    monkeypatch.setattr(folder_layout, "subfolders", counted)
+    monkeypatch.setattr(asked_folder, "subfolders", counted)
     assert not find_layout(str(root), {}).inside
     assert sorted(asked) == ["cat", "dog", "owl", "set"]
     fill(root, "cat/train", "cat/val", "dog/train", "dog/val", "owl/train")
@@ -211,8 +211,8 @@ def test_the_layout_is_that_of_now_and_each_class_is_asked_once_for_its_folders(
 
 
 def test_a_file_that_may_hold_the_labels_is_named_as_it_is_typed(tmp_path: Path) -> None:
+    from cvtui.recipe.datasets.asked_folder import LABEL_FILES
     from cvtui.recipe.datasets.catalog import SOURCES
-    from cvtui.recipe.datasets.folder_layout import LABEL_FILES
 
     known = {ending: source.prefix for source in SOURCES for ending in source.endings}
     assert known == LABEL_FILES

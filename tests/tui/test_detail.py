@@ -195,7 +195,7 @@ async def test_a_living_run_is_asked_and_answers(tmp_path: Path, monkeypatch: py
         writer.write(started())
         app = CvtuiApp(runs=tmp_path, attach=folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)) as pilot:
-            await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
+            await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).view.alive)
             await pilot.press("i")
             view = app.screen
             assert isinstance(view, PicturesView)

@@ -38,10 +38,8 @@ async def test_another_hosts_run_on_the_screen(tmp_path: Path, monkeypatch: pyte
 
             def listed() -> bool:
                 screen.refresh_runs()
-                return {(row.name, row.state) for row in screen.table.rows} == {
-                    ("there", "running"),
-                    ("mine", "finished"),
-                }
+                states = {row.name: row.state for row in screen.table.rows}
+                return states == {"there": "running", "mine": "finished"}
 
             await wait_until_async(listed, what="both runs")
             line = next(line for line in screen.table.text.splitlines() if " there " in line)
@@ -52,7 +50,7 @@ async def test_another_hosts_run_on_the_screen(tmp_path: Path, monkeypatch: pyte
             await pilot.press("enter")
             train = app.screen
             assert isinstance(train, TrainScreen)
-            await wait_until_async(lambda: train.view is not None and train.view.alive, what="the run")
+            await wait_until_async(lambda: train.view is not None and train.view.view.alive, what="the run")
             view = train.view
             assert view is not None
             run.step(7)

@@ -29,7 +29,7 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
         run._recorder.flush()
         app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
         async with app.run_test(size=(80, 24)):
-            await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).alive)
+            await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).view.alive)
             header = app.screen.query_one(RunHeader)
             await wait_until_async(lambda: "step 30 · for" in header.text, what="the last step")
             first, second = header.text.splitlines()

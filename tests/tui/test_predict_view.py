@@ -69,7 +69,6 @@ async def test_e_evaluates_and_keeps_what_it_found(run: RunFolder) -> None:
         assert again._process is None
 
 
-@pytest.mark.long  # another process that loads PyTorch; test_predict.py has one in the usual run
 def shows(app: CvtuiApp, kind: type[EvaluationView | PredictView]) -> bool:
     return isinstance(app.screen, kind)
 

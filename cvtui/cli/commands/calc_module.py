@@ -12,7 +12,7 @@ from cvtui.calc import size_text
 from cvtui.calc.sizes import InputShape, inputs_text
 from cvtui.cli import out
 from cvtui.cli.output.calc_view import COUNTED, table_json
-from cvtui.cli.output.table import Cell, Column, bar, print_grid
+from cvtui.cli.output.table import TextCell, TextColumn, bar, print_grid
 from cvtui.text import binary_size
 
 if TYPE_CHECKING:
@@ -41,20 +41,21 @@ def _print(console: Console, found: ModuleTable) -> None:
     print_grid(
         console,
         [
-            Column("layer", [Cell(row.name, _colour(row)) for row in rows], foot="total", most=36, keep_end=True),
-            Column("module", [row.expression for row in rows], need=7, most=52),
-            Column("output", [Cell(size_text(row.output), "bold") for row in rows], "right"),
-            Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 1,
-                   f"{found.parameters:,}"),
-            Column("weights + biases", [_split(row) for row in rows], "right", 5, f"{found.parameters:,}",
-                   instead_of="parameters"),
-            Column("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], "left", 3),
-            Column("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 2, f"{found.macs:,}"),
-            Column("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 4),
-            Column("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
-            Column("activations", [f"{row.activations:,}" if row.activations else "" for row in rows], "right", 9,
-                   f"{found.activations:,}"),
-            Column("", [Cell(row.note, "yellow") for row in rows], need=6, most=40),
+            TextColumn("layer", [TextCell(row.name, _colour(row)) for row in rows],
+                       foot="total", most=36, keep_end=True),
+            TextColumn("module", [row.expression for row in rows], need=7, most=52),
+            TextColumn("output", [TextCell(size_text(row.output), "bold") for row in rows], "right"),
+            TextColumn("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 1,
+                       f"{found.parameters:,}"),
+            TextColumn("weights + biases", [_split(row) for row in rows], "right", 5, f"{found.parameters:,}",
+                       instead_of="parameters"),
+            TextColumn("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], need=3),
+            TextColumn("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 2, f"{found.macs:,}"),
+            TextColumn("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 4),
+            TextColumn("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
+            TextColumn("activations", [f"{row.activations:,}" if row.activations else "" for row in rows], "right", 9,
+                       f"{found.activations:,}"),
+            TextColumn("", [TextCell(row.note, "yellow") for row in rows], need=6, most=40),
         ],
     )  # fmt: skip
     console.print(f"\nparameters {binary_size(4 * found.parameters)} in float32", highlight=False)

@@ -12,7 +12,7 @@ from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.compare import Comparison, Verdict
+    from cvtui.compare import RunDifferences, Verdict
     from cvtui.compare.differences import RunOutcome
     from cvtui.runlog.history import History
 
@@ -37,7 +37,7 @@ def compare(names: tuple[str, ...], runs: RunPlaces, as_json: bool) -> None:
     show_result(result, labels, verdicts)
 
 
-def print_json(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+def print_json(result: RunDifferences, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     """Print `{"differs": […], "best": NAME, "runs": [{name, state, recipe values, …, verdict}]}`."""
     import msgspec
 
@@ -64,7 +64,7 @@ def print_json(result: Comparison, labels: Sequence[str], verdicts: Sequence[Ver
     click.echo(msgspec.json.encode({"differs": result.fields, "best": best, "runs": rows}).decode())
 
 
-def show_result(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+def show_result(result: RunDifferences, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     """Print the curves, then the table; the best run is marked."""
     console = out.console()
     for line in curves(result.outcomes, labels, verdicts, min(console.width, 120), not console.no_color):
@@ -111,7 +111,7 @@ def curves(
     return draw(figure, width, colour=colour)
 
 
-def table(result: Comparison, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
+def table(result: RunDifferences, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
     """Return a table with one row a run: what differs, and its results."""
     from rich.table import Table
     from rich.text import Text

@@ -15,7 +15,7 @@ from cvtui.cli.text_param import TextParam
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.engine.data.formats.download import Source, Tell
+    from cvtui.engine.data.formats.download import Archive, Tell
     from cvtui.engine.data.images import Split
     from cvtui.recipe.datasets.data_facts import DataFacts
     from cvtui.recipe.datasets.locate import LocatedSet
@@ -65,7 +65,7 @@ def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
 
 
 def provide(
-    name: str, data_dir: str, *, download: bool, thorough: bool = False, found_at: list[Source] | None = None
+    name: str, data_dir: str, *, download: bool, thorough: bool = False, found_at: list[Archive] | None = None
 ) -> None:
     """Check that the set is there; with `download`, fetch what is missing or damaged.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cvtui.cli import out
-from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG
+from cvtui.cli.exit import EXIT_FAILED
 from cvtui.cli.progress_bar import progress_bar
+from cvtui.cli.recipe_options import check_device
+from cvtui.cli.records import told_records
 from cvtui.cli.run_argument import RunName, find_run, runs_option
-from cvtui.errors import RequestError, process_error
+from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.runlog.evaluation import Comparison, EvaluateAsk, Evaluation, Told
+    from cvtui.runlog.evaluation import Comparison, EvaluateAsk, Evaluation
     from cvtui.runlog.folder import RunFolder
 
 WIDE = 200
@@ -64,7 +64,7 @@ def evaluate(
         raise RequestError(f"evaluate: {folders[0].name!r} is given twice; two different runs are compared")
     for folder in folders:
         checkpoint_file(folder, checkpoint)  # what is not there is said before torch is loaded
-    _check_device(device)
+    check_device(device)
     ask = EvaluateAsk(
         run=str(folders[0].path), other=str(folders[1].path) if folders[1:] else "", checkpoint=checkpoint,
         data=data, split=split or "", tta=tta, calibrate=calibrate, device=device,
@@ -81,57 +81,25 @@ def evaluate(
     return EXIT_FAILED if left_out else 0
 
 
-def _check_device(device: str) -> None:
-    from cvtui.recipe.fields import FIELDS
-
-    if device:
-        FIELDS["device"].check(device)
-
-
 def evaluated(folder: RunFolder, ask: EvaluateAsk) -> list[Evaluation | Comparison]:
     """Evaluate in a process of its own, with a bar on a terminal. RequestError for what it refuses."""
     import msgspec
 
-    from cvtui.runlog.evaluation import evaluate_command
+    from cvtui.runlog.evaluation import decode, evaluate_command
     from cvtui.runlog.mistakes import Progress
 
-    command, environment = evaluate_command(folder)
     found: list[Evaluation | Comparison] = []
-    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as asked, progress_bar("evaluating") as show:
+    with tempfile.TemporaryFile() as asked, progress_bar("evaluating") as show:
         asked.write(msgspec.json.encode(ask) + b"\n")
         asked.flush()
         asked.seek(0)
-        process = subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, stderr=errors, env=environment)
-        try:
-            for line in process.stdout or ():
-                told = _decoded(line)
+        with told_records("evaluate", evaluate_command(folder), decode, asked) as records:
+            for told in records:
                 if isinstance(told, Progress):
                     show(told.done, told.of)
-                elif told is not None:
+                else:
                     found.append(told)
-        finally:
-            if process.poll() is None and sys.exc_info()[0] is not None:
-                process.kill()
-            code = process.wait()
-        errors.seek(0)
-        words = errors.read().decode("utf-8", "replace")
-    if code == EXIT_WRONG:
-        raise RequestError(process_error(words, code))
-    if code or not found:
-        raise click.ClickException(f"evaluate: {process_error(words, code)}")
     return found
-
-
-def _decoded(line: bytes) -> Told | None:
-    import msgspec
-
-    from cvtui.runlog.evaluation import decode
-
-    try:
-        told: Told = decode(line)
-    except msgspec.MsgspecError:
-        return None
-    return told
 
 
 def _print_json(told: Evaluation | Comparison) -> None:

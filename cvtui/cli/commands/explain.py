@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cvtui.cli import out
-from cvtui.cli.exit import EXIT_WRONG
+from cvtui.cli.records import told_records
 from cvtui.cli.run_argument import RunName, runs_option
-from cvtui.errors import RequestError, process_error
+from cvtui.errors import RequestError
 from cvtui.runlog.explanation import METHODS
 
 if TYPE_CHECKING:
@@ -77,20 +76,12 @@ def explain(
 
 def explanation(folder: RunFolder, request: Request) -> Explained:
     """Ask a process of its own. RequestError for what it refuses, ClickException where it fails."""
-    import msgspec
-
     from cvtui.runlog.explanation import decode
     from cvtui.runlog.worker_process import explain_command
 
-    command, environment = explain_command(folder, request)
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False)
-    words = ended.stderr.decode("utf-8", "replace")
-    if ended.returncode == EXIT_WRONG:
-        raise RequestError(process_error(words, ended.returncode))
-    try:
-        return decode(ended.stdout)
-    except msgspec.MsgspecError:
-        raise click.ClickException(f"explain: {process_error(words, ended.returncode)}") from None
+    with told_records("explain", explain_command(folder, request), decode) as records:
+        found = list(records)
+    return found[-1]
 
 
 def _save(picture: Image, path: Path) -> None:

@@ -9,6 +9,7 @@ from cvtui.cli.commands.train import Train, check_runs_folder
 from cvtui.cli.end_options import END_OPTIONS, end_options, hooks_of
 from cvtui.cli.recipe_options import recipe_options
 from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
+from cvtui.cli.start_run import start_run
 from cvtui.errors import RequestError
 
 
@@ -77,18 +78,7 @@ def fork(
     need(checked.recipe, weights=False)
     hooks = hooks_of(on_end, notify)
     folder = run_fork.fork(parent, saved, runs.home, name, dumps(checked.asked))
-    if no_ui or as_json:
-        from cvtui.cli.follow import follow
-
-        return follow(folder, checked, as_json=as_json, quiet=quiet, hooks=hooks)
-    from cvtui.cli.screen import check_terminal, open_screen
-    from cvtui.notify.start import watch_end
-    from cvtui.runlog.worker_process import launch
-
-    check_terminal("--no-ui trains without a screen")
-    launch(folder, detached=True)
-    watch_end(folder, hooks)
-    return open_screen(runs=runs.home, addresses=runs.addresses, places=runs.local, attach=folder.path, hooks=hooks)
+    return start_run(folder, checked, runs, hooks, screen=not (no_ui or as_json), as_json=as_json, quiet=quiet)
 
 
 fork.params[3:3] = [option for option in recipe_options() if option.name not in ("net", "only")]

@@ -21,7 +21,7 @@ from cvtui.recipe.learning_rate import options_at
 
 if TYPE_CHECKING:
     from cvtui.compare.lr_range_rule import Bracket
-    from cvtui.compare.lr_search import Found, LrFinder
+    from cvtui.compare.lr_search import FoundRate, LrFinder
 
 POLL_SECONDS = 0.2
 
@@ -92,7 +92,7 @@ def _watch(finder: LrFinder, *, quiet: bool) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def _report(found: Found, as_json: bool, *, scaled: bool) -> int:
+def _report(found: FoundRate, as_json: bool, *, scaled: bool) -> int:
     """Print the result; return the exit code.
 
     `scaled`: the recipe multiplies its rate, which would spoil the one that was found.

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cvtui.cli import out
-from cvtui.cli.exit import EXIT_WRONG
 from cvtui.cli.progress_bar import progress_bar
+from cvtui.cli.records import told_records
 from cvtui.cli.run_argument import RunName, RunPlaces, places_option
-from cvtui.errors import RequestError, process_error
+from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
@@ -81,40 +79,23 @@ def mistakes(
 
 def evaluated(folder: RunFolder, checkpoint: str) -> tuple[Evaluated, list[Mistake]]:
     """Evaluate in a process of its own, with a bar on a terminal. RequestError for what it refuses."""
-    import msgspec
-
     from cvtui.runlog.mistakes import Evaluated, Mistake, decode
     from cvtui.runlog.worker_process import mistakes_command
 
-    command, environment = mistakes_command(folder, checkpoint)
     about: Evaluated | None = None
     found: list[Mistake] = []
-    with tempfile.TemporaryFile() as errors, progress_bar("evaluating") as show:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment
-        )
-        try:
-            for line in process.stdout or ():
-                try:
-                    told = decode(line)
-                except msgspec.MsgspecError:
-                    continue
-                if isinstance(told, Evaluated):
-                    about = told
-                elif isinstance(told, Mistake):
-                    found.append(told)
-                else:
-                    show(told.done, told.of)
-        finally:
-            if process.poll() is None and sys.exc_info()[0] is not None:
-                process.kill()
-            code = process.wait()
-        errors.seek(0)
-        words = errors.read().decode("utf-8", "replace")
-    if code == EXIT_WRONG:
-        raise RequestError(process_error(words, code))
-    if code or about is None:
-        raise click.ClickException(f"mistakes: {process_error(words, code)}")
+    with (
+        progress_bar("evaluating") as show,
+        told_records("mistakes", mistakes_command(folder, checkpoint), decode) as records,
+    ):
+        for told in records:
+            if isinstance(told, Evaluated):
+                about = told
+            elif isinstance(told, Mistake):
+                found.append(told)
+            else:
+                show(told.done, told.of)
+    assert about is not None  # a process that ends well has told it
     return about, found
 
 

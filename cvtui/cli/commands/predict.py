@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,16 +13,17 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from cvtui.cli import out
-from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG, say
+from cvtui.cli.exit import EXIT_FAILED, say
 from cvtui.cli.progress_bar import progress_bar
+from cvtui.cli.recipe_options import check_device
+from cvtui.cli.records import told_records
 from cvtui.cli.run_argument import RunName, runs_option
-from cvtui.errors import RequestError, process_error
+from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
     from cvtui.runlog.predictions import Ask, Loaded, Predicted, Told, Unread
 
 WIDE = 10_000
-SHOWN_UNREAD = 10
 
 
 @click.command(name="predict", short_help="What a trained model says of image files.")
@@ -49,7 +49,7 @@ def predict(
     if as_csv and as_json:
         raise RequestError("predict: --csv and --json exclude each other")
     model = model_path(run, runs, checkpoint)
-    _check_device(device)
+    check_device(device)
     ask = Ask(model=model, checkpoint=checkpoint, device=device, top=top)
     printer = _Json() if as_json else _Csv(top) if as_csv else _Table()
     unread = 0
@@ -100,13 +100,6 @@ def model_path(run: str, runs: Path, checkpoint: str = "") -> str:
     return str(folder.path)
 
 
-def _check_device(device: str) -> None:
-    from cvtui.recipe.fields import FIELDS
-
-    if device:
-        FIELDS["device"].check(device)
-
-
 def _write_names(file: IO[bytes], ask: Ask, paths: Iterator[str]) -> int:
     """Write the request into the file that is the process's stdin; return the number of images."""
     from cvtui.runlog.predictions import request
@@ -126,38 +119,22 @@ def _write_names(file: IO[bytes], ask: Ask, paths: Iterator[str]) -> int:
 @contextmanager
 def answers(names: IO[bytes], count: int, *, bar: bool) -> Iterator[Iterator[Told]]:
     """Predict in a process of its own; yield what it tells. RequestError for what it refuses."""
-    import msgspec
-
     from cvtui.runlog.predictions import Loaded, decode, predict_command
 
-    command, environment = predict_command()
-    with tempfile.TemporaryFile() as errors, progress_bar("predicting", shown=bar) as show:
-        process = subprocess.Popen(command, stdin=names, stdout=subprocess.PIPE, stderr=errors, env=environment)
+    with (
+        progress_bar("predicting", shown=bar) as show,
+        told_records("predict", predict_command(), decode, names) as records,
+    ):
 
         def told() -> Iterator[Told]:
             done = 0
-            for line in process.stdout or ():
-                try:
-                    one = decode(line)
-                except msgspec.MsgspecError:
-                    continue
+            for one in records:
                 if not isinstance(one, Loaded):
                     done += 1
                 show(done, count)
                 yield one
 
-        try:
-            yield told()
-        finally:
-            if process.poll() is None and sys.exc_info()[0] is not None:
-                process.kill()
-            code = process.wait()
-        errors.seek(0)
-        words = errors.read().decode("utf-8", "replace")
-    if code == EXIT_WRONG:
-        raise RequestError(process_error(words, code))
-    if code:
-        raise click.ClickException(f"predict: {process_error(words, code)}")
+        yield told()
 
 
 # ------------------------------------------------------------------ what is printed

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cvtui.cli.commands.data import need
 from cvtui.cli.end_options import end_options, hooks_of
 from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
+from cvtui.cli.start_run import start_run
 from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.history import History
 
 
 @click.command("resume")
@@ -36,7 +44,6 @@ def resume(
     RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
     out: docs/reliability.md has the table.
     """
-    from cvtui.recipe.ending import EARLY, is_stale
     from cvtui.recipe.learning_rate import parse_rate
     from cvtui.recipe.validation import check
     from cvtui.runlog.history import History
@@ -50,32 +57,31 @@ def resume(
     history = History(folder)
     history.poll()
     recipe = recipe_of(folder, "resumed")
+    _check_unfinished(folder, history, recipe)
+    checked = check(recipe)
+    check_resumable(folder, history.run, checked.recipe, checked.data.classes)
+    need(checked.recipe, weights=False)
+    hooks = hooks_of(on_end, notify)
+    return start_run(
+        folder, checked, runs, hooks, screen=not (no_ui or as_json), resume=True, rate=lr, as_json=as_json, quiet=quiet
+    )
+
+
+def _check_unfinished(folder: RunFolder, history: History, recipe: Recipe) -> None:
+    """Refuse a run of which nothing is left to do. RequestError with the way out."""
+    from cvtui.recipe.ending import EARLY, is_stale
+
+    if history.end is None:
+        return
     done = max((epoch.epoch for epoch in history.epochs), default=0)
-    if history.end is not None and history.end.status == "finished" and done >= recipe.epochs:
+    if history.end.status == "finished" and done >= recipe.epochs:
         raise RequestError(
             f"{folder.name!r} has finished: nothing is left to do",
             hint=f"more epochs in {folder.recipe} give it more, cvtui {folder.recipe} repeats it",
         )
     best = max((epoch.epoch for epoch in history.epochs if epoch.best), default=0)
-    if history.end is not None and history.end.reason.startswith(EARLY) and is_stale(recipe.patience, done, best):
+    if history.end.reason.startswith(EARLY) and is_stale(recipe.patience, done, best):
         raise RequestError(
             f"{folder.name!r} has finished by {history.end.reason}",
             hint=f"a larger patience in {folder.recipe} (or 0) goes on",
         )
-    checked = check(recipe)
-    check_resumable(folder, history.run, checked.recipe, checked.data.classes)
-    need(checked.recipe, weights=False)
-    hooks = hooks_of(on_end, notify)
-    if no_ui or as_json:
-        from cvtui.cli.follow import follow
-
-        return follow(folder, checked, resume=True, rate=lr, as_json=as_json, quiet=quiet, hooks=hooks)
-    from cvtui.cli.screen import check_terminal, open_screen
-    from cvtui.notify.start import log_size, watch_end
-    from cvtui.runlog.worker_process import launch
-
-    check_terminal("--no-ui resumes without a screen")
-    size = log_size(folder)
-    launch(folder, detached=True, resume=True, rate=lr)
-    watch_end(folder, hooks, size)
-    return open_screen(runs=runs.home, addresses=runs.addresses, places=runs.local, attach=folder.path, hooks=hooks)

@@ -11,7 +11,7 @@ from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
 from cvtui.calc.memory import training_memory
 from cvtui.calc.solve import Answer, Solution
-from cvtui.cli.output.table import Cell, Column, bar, print_grid
+from cvtui.cli.output.table import TextCell, TextColumn, bar, escaped, print_grid
 from cvtui.text import binary_size
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ COUNTED = (
 def print_table(console: Console, table: Table, title: str) -> None:
     """Build the layer table: a title, a row per layer, totals and remarks."""
     gap = "  " if len(title) + 40 < console.width else "\n"
-    console.print(f"[bold]{_escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
     console.print(f"[dim]{COUNTED}[/]")
     if len(table.input) == 3:
         console.print("[dim]sees: receptive field in pixels of the input /stride @first pixel of unit 0.[/]")
@@ -78,14 +78,18 @@ def print_memory(console: Console, table: Table, batch: int) -> None:
 def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
     """Print the settings that fit where the net says `?`: common ones first, the one taken marked."""
     for answer in solution.answers:
-        console.print(f"[bold]{_escaped(_summary(answer, wanted))}[/]", highlight=False)
+        console.print(f"[bold]{escaped(_summary(answer, wanted))}[/]", highlight=False)
         fits = answer.fits[:MOST_FITS]
         columns = [
-            Column("", [Cell("→" if number == 0 else "", "bold green") for number in range(len(fits))]),
-            Column("conv", [Cell(expression(fit.node), "bold green" if not n else "") for n, fit in enumerate(fits)]),
-            Column("output", [size_text((*fit.output, fit.node.filters)) for fit in fits]),
-            Column("works out", [fit.works_out for fit in fits], need=1),
-            Column("", [Cell("exact", "green") if fit.exact else Cell("floor", "yellow") for fit in fits], need=2),
+            TextColumn("", [TextCell("→" if number == 0 else "", "bold green") for number in range(len(fits))]),
+            TextColumn(
+                "conv", [TextCell(expression(fit.node), "" if n else "bold green") for n, fit in enumerate(fits)]
+            ),
+            TextColumn("output", [size_text((*fit.output, fit.node.filters)) for fit in fits]),
+            TextColumn("works out", [fit.works_out for fit in fits], need=1),
+            TextColumn(
+                "", [TextCell("exact", "green") if fit.exact else TextCell("floor", "yellow") for fit in fits], need=2
+            ),
         ]
         print_grid(console, columns)
         if len(answer.fits) > MOST_FITS:
@@ -94,7 +98,7 @@ def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
     if len(solution.nets) > 1:
         console.print("[bold]Together[/], common settings first:")
         for net in solution.nets[:MOST_FITS]:
-            console.print(f"  {_escaped(net)}", highlight=False, soft_wrap=True)
+            console.print(f"  {escaped(net)}", highlight=False, soft_wrap=True)
         console.print()
 
 
@@ -106,15 +110,15 @@ def print_against_dense(console: Console, table: Table) -> None:
         console.print("  the net has no conv")
         return
     columns = [
-        Column("layer", [Cell(pair.row.name, _COLOURS.get(pair.row.kind, "")) for pair in pairs]),
-        Column("sizes", [f"{size_text(pair.row.input)} → {size_text(pair.row.output)}" for pair in pairs], need=3),
-        Column("fc needs", [f"{pair.dense:,}" for pair in pairs], "right", need=1),
-        Column("conv has", [f"{pair.weights:,}" for pair in pairs], "right", need=2),
-        Column("saves", [f"{pair.ratio:,.0f} x" for pair in pairs], "right"),
-        Column("sparse", [f"{pair.sparse:,.1f} x" for pair in pairs], "right"),
-        Column("shared", [f"{pair.shared:,.1f} x" for pair in pairs], "right"),
-        Column("connections", [f"{pair.connections:,}" for pair in pairs], "right", need=5),
-        Column("worked out", [_dense_formula(pair.row) for pair in pairs], need=4, most=70),
+        TextColumn("layer", [TextCell(pair.row.name, _COLOURS.get(pair.row.kind, "")) for pair in pairs]),
+        TextColumn("sizes", [f"{size_text(pair.row.input)} → {size_text(pair.row.output)}" for pair in pairs], need=3),
+        TextColumn("fc needs", [f"{pair.dense:,}" for pair in pairs], "right", need=1),
+        TextColumn("conv has", [f"{pair.weights:,}" for pair in pairs], "right", need=2),
+        TextColumn("saves", [f"{pair.ratio:,.0f} x" for pair in pairs], "right"),
+        TextColumn("sparse", [f"{pair.sparse:,.1f} x" for pair in pairs], "right"),
+        TextColumn("shared", [f"{pair.shared:,.1f} x" for pair in pairs], "right"),
+        TextColumn("connections", [f"{pair.connections:,}" for pair in pairs], "right", need=5),
+        TextColumn("worked out", [_dense_formula(pair.row) for pair in pairs], need=4, most=70),
     ]
     print_grid(console, columns)
     console.print(
@@ -158,29 +162,30 @@ def _row_json(row: Row | ModuleRow) -> dict[str, Any]:
     }
 
 
-def _columns(table: Table) -> list[Column]:
+def _columns(table: Table) -> list[TextColumn]:
     rows = table.rows
     parameters, macs = max(table.parameters, 1), max(table.macs, 1)
     noted = {note: number for number, note in enumerate(dict.fromkeys(row.note for row in rows if row.note), 1)}
     return [
-        Column("layer", [Cell("· " * row.depth + row.name, _COLOURS.get(row.kind, "")) for row in rows], foot="total"),
-        Column("written", [row.expression for row in rows], most=26),
-        Column("size worked out", [row.formula for row in rows], need=10, most=64),
-        Column("output", [Cell(size_text(row.output), "bold") for row in rows], "right"),
-        Column("", [Cell(f"({noted[row.note]})" if row.note else "", "yellow") for row in rows], need=1),
-        Column("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 2,
-               f"{table.parameters:,}"),
-        Column("weights + biases", [_split(row) for row in rows], "right", 7, f"{table.parameters:,}",
-               instead_of="parameters"),
-        Column("parameters worked out", [row.counting for row in rows], "right", 9, f"{table.parameters:,}", 44,
-               instead_of="weights + biases"),
-        Column("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], "left", 5),
-        Column("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 3, f"{table.macs:,}"),
-        Column("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 6),
-        Column("sees", [_field(row, table) for row in rows], need=4),
-        Column("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
-        Column("activations", [f"{row.activations:,}" for row in rows], "right", 11, f"{table.activations:,}"),
-        Column("linked", [_connected(row) for row in rows], "right", 12),
+        TextColumn("layer", [TextCell("· " * row.depth + row.name, _COLOURS.get(row.kind, "")) for row in rows],
+                   foot="total"),
+        TextColumn("written", [row.expression for row in rows], most=26),
+        TextColumn("size worked out", [row.formula for row in rows], need=10, most=64),
+        TextColumn("output", [TextCell(size_text(row.output), "bold") for row in rows], "right"),
+        TextColumn("", [TextCell(f"({noted[row.note]})" if row.note else "", "yellow") for row in rows], need=1),
+        TextColumn("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 2,
+                   f"{table.parameters:,}"),
+        TextColumn("weights + biases", [_split(row) for row in rows], "right", 7, f"{table.parameters:,}",
+                   instead_of="parameters"),
+        TextColumn("parameters worked out", [row.counting for row in rows], "right", 9, f"{table.parameters:,}", 44,
+                   instead_of="weights + biases"),
+        TextColumn("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], "left", 5),
+        TextColumn("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 3, f"{table.macs:,}"),
+        TextColumn("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 6),
+        TextColumn("sees", [_field(row, table) for row in rows], need=4),
+        TextColumn("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
+        TextColumn("activations", [f"{row.activations:,}" for row in rows], "right", 11, f"{table.activations:,}"),
+        TextColumn("linked", [_connected(row) for row in rows], "right", 12),
     ]  # fmt: skip
 
 
@@ -221,7 +226,7 @@ def _print_notes(console: Console, rows: Sequence[Row]) -> None:
         console.print()
     for number, (note, names) in enumerate(notes.items(), 1):
         where = ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} … {names[-1]}"
-        console.print(f"[yellow]({number})[/] {where}: {_escaped(note)}", highlight=False)
+        console.print(f"[yellow]({number})[/] {where}: {escaped(note)}", highlight=False)
 
 
 def _summary(answer: Answer, wanted: bool) -> str:
@@ -245,7 +250,3 @@ def _input_text(table: Table) -> str:
     if len(size) == 1:
         return f"{size[0]:,} numbers"
     return f"{size_text(size)}  [dim](PyTorch: {size[2]}x{size[0]}x{size[1]})[/]"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -10,6 +10,7 @@ from rich.style import Style
 
 from cvtui.calc.matrix import FilterSpec, Matrix, Number, build, rank, show, sliding
 from cvtui.calc.table import size_text
+from cvtui.cli.output.table import escaped
 
 COLOURS = (
     "#4e9af1", "#f2a541", "#5fd38d", "#e85d75", "#b58df1", "#3fc9c9", "#f27ab0", "#c9c93f",
@@ -44,7 +45,7 @@ def print_matrix(
     article = "" if spec.stride > 1 else "a "
     console.print(f"[bold]{name}[/], {what}: y = T x.", highlight=False)
     console.print(f"T is {built.rows} x {built.columns}: {article}{built.kind}.", highlight=False)
-    console.print(f"[dim]{_escaped(_definition(spec))}[/]\n", highlight=False)
+    console.print(f"[dim]{escaped(_definition(spec))}[/]\n", highlight=False)
     _print_rows(console, built, numbers, x, y)
     _print_facts(console, built, full_rank)
     _print_sums(console, spec, x, y)
@@ -193,7 +194,3 @@ def _factor(number: Number) -> str:
 
 def _bracketed(text: str | None, width: int) -> Segment:
     return Segment(f"[ {text:>{width}} ]" if text is not None else " " * (width + 4))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

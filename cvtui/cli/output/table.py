@@ -18,16 +18,16 @@ from cvtui.draw.bars import filled_bar
 from cvtui.draw.columns import GAP
 
 
-class Cell(NamedTuple):
+class TextCell(NamedTuple):
     text: str
     style: str = ""
 
 
-class Column(NamedTuple):
+class TextColumn(NamedTuple):
     """A column of `print_grid`: `need` as in `draw.columns`; `cells` has one per row."""
 
     title: str
-    cells: Sequence[Cell | str]
+    cells: Sequence[TextCell | str]
     side: Literal["left", "right"] = "left"
     need: int = 0
     foot: str = ""
@@ -44,7 +44,7 @@ class Column(NamedTuple):
         return min(max(cell_len(text) for text in texts), self.most)
 
 
-def print_grid(console: Console, columns: Sequence[Column]) -> None:
+def print_grid(console: Console, columns: Sequence[TextColumn]) -> None:
     """Head, rows and, where any column has one, foot."""
     numbers = {column.title: str(number) for number, column in enumerate(columns)}
     specs = [
@@ -64,7 +64,7 @@ def print_grid(console: Console, columns: Sequence[Column]) -> None:
     styles: dict[str, Style] = {}
     shown = [(column, column.width) for column in columns]
 
-    def line(cells: Sequence[Cell]) -> None:
+    def line(cells: Sequence[TextCell]) -> None:
         filled = max((number for number, cell in enumerate(cells) if cell.text), default=-1)
         for number, (cell, (column, width)) in enumerate(zip(cells[: filled + 1], shown, strict=False)):
             text = _padded(_cut(cell.text, width, column.keep_end), width, column.side, last=number == filled)
@@ -72,13 +72,13 @@ def print_grid(console: Console, columns: Sequence[Column]) -> None:
             segments.append(Segment((" " * GAP if number else "") + text, style))
         segments.append(Segment.line())
 
-    line([Cell(column.title, "bold") for column in columns])
+    line([TextCell(column.title, "bold") for column in columns])
     segments += [Segment(rule, Style.parse("dim")), Segment.line()]
     for row in zip(*(column.cells for column in columns), strict=True):
-        line([cell if isinstance(cell, Cell) else Cell(cell) for cell in row])
+        line([cell if isinstance(cell, TextCell) else TextCell(cell) for cell in row])
     if any(column.foot for column in columns):
         segments += [Segment(rule, Style.parse("dim")), Segment.line()]
-        line([Cell(column.foot, "bold") for column in columns])
+        line([TextCell(column.foot, "bold") for column in columns])
     console.print(Segments(segments), end="")
 
 
@@ -88,7 +88,7 @@ def bar(share: float, width: int = 4) -> str:
     return f"{filled_bar(share, width)} {percent:>4}"
 
 
-def _text(cell: Cell | str) -> str:
+def _text(cell: TextCell | str) -> str:
     return cell if isinstance(cell, str) else cell.text
 
 
@@ -103,3 +103,8 @@ def _padded(text: str, width: int, side: str, *, last: bool) -> str:
     if side == "right":
         return " " * (width - length) + text
     return text if last else text + " " * (width - length)
+
+
+def escaped(text: str) -> str:
+    """Return the text so that rich's markup shows it as it is."""
+    return text.replace("[", r"\[")

@@ -11,7 +11,7 @@ from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change, rise
 from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, short
-from cvtui.doctor.rules.speed import middles, ratios
+from cvtui.doctor.step_size import middles, ratios
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 
 

@@ -9,8 +9,8 @@ from cvtui.doctor.phrases import change
 from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 from cvtui.doctor.rules.loop import has_modes
-from cvtui.doctor.rules.speed import too_fast, too_slow
 from cvtui.doctor.rules.symptoms import not_learning
+from cvtui.doctor.step_size import too_fast, too_slow
 from cvtui.runlog.events import EpochDone
 
 

@@ -7,7 +7,6 @@ from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, rule
 
 CROSS = ("cross-entropy", "cross-entropy of probabilities")
-BINARY = ("binary cross-entropy", "binary cross-entropy with logits")
 DISTANCES = ("squared error", "absolute error", "log-cosh", "poisson", "gaussian")
 RAW = ("linear", "conv")
 BOUNDED = ("softmax", "sigmoid")

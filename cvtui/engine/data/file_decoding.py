@@ -31,7 +31,7 @@ Allocate = Callable[[tuple[int, ...], Any], Pixels]
 """(shape, dtype) -> an array of zeros."""
 
 
-class Row(NamedTuple):
+class DecodedFile(NamedTuple):
     """What is known of one file after it was decoded."""
 
     number: int
@@ -99,7 +99,7 @@ def shared_memory(shape: tuple[int, ...], dtype: Any) -> Pixels:
     return np.frombuffer(mmap.mmap(-1, max(1, size)), dtype, int(np.prod(shape))).reshape(shape)
 
 
-def _add(sums: NDArray[np.int64], rows: Sequence[Row]) -> None:
+def _add(sums: NDArray[np.int64], rows: Sequence[DecodedFile]) -> None:
     for row in rows:
         if row.sums is not None:
             sums[row.number] = row.sums
@@ -110,20 +110,22 @@ class _Job:
         self.paths, self.shape, self.pixels = paths, shape, pixels
         self.depth: Depth | None = None
 
-    def row(self, number: int) -> Row:
+    def row(self, number: int) -> DecodedFile:
         path = self.paths[number]
         try:
             image = look(path, self.shape) if self.depth is None else decode(path, self.shape, self.depth)
         except Unreadable as error:
-            return Row(number, str(error) or "it can't be read")
+            return DecodedFile(number, str(error) or "it can't be read")
         if isinstance(image, ValueRange):
-            return Row(number, deep=image)
+            return DecodedFile(number, deep=image)
         if self.pixels is not None:
             self.pixels[number] = image
         flat = image.reshape(-1, 3).astype(np.int64)
-        return Row(number, sums=(tuple(flat.sum(0).tolist()), tuple(np.einsum("ij,ij->j", flat, flat).tolist())))
+        return DecodedFile(
+            number, sums=(tuple(flat.sum(0).tolist()), tuple(np.einsum("ij,ij->j", flat, flat).tolist()))
+        )
 
-    def rows(self, numbers: Sequence[int]) -> list[Row]:
+    def rows(self, numbers: Sequence[int]) -> list[DecodedFile]:
         return [self.row(number) for number in numbers]
 
 
@@ -131,7 +133,7 @@ _job: _Job | None = None
 """In a forked process: what it works on."""
 
 
-def _run(job: _Job, numbers: Sequence[int], step: Callable[[int], None]) -> Iterator[Row]:
+def _run(job: _Job, numbers: Sequence[int], step: Callable[[int], None]) -> Iterator[DecodedFile]:
     chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     with _workers(job, len(numbers)) as over:
         for rows in over(chunks):
@@ -139,13 +141,13 @@ def _run(job: _Job, numbers: Sequence[int], step: Callable[[int], None]) -> Iter
             yield from rows
 
 
-def _rows_of_job(numbers: Sequence[int]) -> list[Row]:
+def _rows_of_job(numbers: Sequence[int]) -> list[DecodedFile]:
     assert _job is not None
     return _job.rows(numbers)
 
 
 @contextmanager
-def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[Row]]]]:
+def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[DecodedFile]]]]:
     """Start processes where they are worth it, else threads. RequestError for a process that was killed."""
     global _job
     cores = usable_cores()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -44,12 +43,12 @@ class Files(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _read(found: Listing, size: str, progress: Progress, bits: int = 0, cache: str = "auto") -> Split:
+def _read(found: Listing, size: str, progress: ReadingProgress, bits: int = 0, cache: str = "auto") -> Split:
     listed = tuple(path for path, _ in found.train), tuple(path for path, _ in found.validation)
     return read_listing(found, size, progress, bits, cache)._replace(files=listed)
 
 
-def read_listing(found: Listing, size: str, progress: Progress, bits: int = 0, cache: str = "auto") -> Split:
+def read_listing(found: Listing, size: str, progress: ReadingProgress, bits: int = 0, cache: str = "auto") -> Split:
     """Read the listed files; `notes` say what was left out. RequestError where too little is left.
 
     bits, cache: as in the recipe.
@@ -70,7 +69,7 @@ def read_listing(found: Listing, size: str, progress: Progress, bits: int = 0, c
 
 
 def _decoded(
-    paths: list[str], shape: tuple[int, int], bits: int, cache: str, streams: bool, progress: Progress
+    paths: list[str], shape: tuple[int, int], bits: int, cache: str, streams: bool, progress: ReadingProgress
 ) -> DecodedFiles:
     """Decode the files, or take them from the cache folder."""
     files = not any(isinstance(path, Packed) for path in paths)  # of others the cache sees no change
@@ -108,12 +107,7 @@ def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
         path_of(recipe.data), recipe.val_share, recipe.seed, split=split_of(recipe.data), only=recipe.only,
         several=several_of(recipe),
     )  # fmt: skip
-    return _read(found, recipe.size.lower(), Progress(on_progress), recipe.bits, recipe.cache)
-
-
-def read_folder(path: Path, size: str, val_share: float, seed: int, on_progress: OnProgress | None = None) -> Split:
-    """Read a folder of images as a split."""
-    return _read(listing(path, val_share, seed), size, Progress(on_progress))
+    return _read(found, recipe.size.lower(), ReadingProgress(on_progress), recipe.bits, recipe.cache)
 
 
 def _check_classes(found: Listing, decoded: DecodedFiles) -> None:
@@ -157,7 +151,7 @@ def _part(
     return MeasuredImages(torch.from_numpy(pixels), labels).measured(stats)
 
 
-class Progress:
+class ReadingProgress:
     """Says now and then how far it is; any two are equal, so that a cache of what was read does not mind them."""
 
     def __init__(self, on_progress: OnProgress | None) -> None:
@@ -185,7 +179,7 @@ class Progress:
             self._on_progress(f"{self._verb} images: {self._done:,} of {self._all:,} ({self._done / self._all:.0%})")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Progress)
+        return isinstance(other, ReadingProgress)
 
     def __hash__(self) -> int:
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from cvtui.engine.data.image_folder import Progress, read_listing
+from cvtui.engine.data.image_folder import ReadingProgress, read_listing
 from cvtui.engine.data.images import OnProgress, Split
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import source_of
@@ -18,7 +18,14 @@ MEMORY_SHARE = 0.5
 
 @lru_cache(maxsize=2)
 def _read(
-    text: str, signature: Signature, size: str, val_share: float, seed: int, progress: Progress, bits: int, cache: str
+    text: str,
+    signature: Signature,
+    size: str,
+    val_share: float,
+    seed: int,
+    progress: ReadingProgress,
+    bits: int,
+    cache: str,
 ) -> Split:
     source = source_of(text)
     assert isinstance(source, ListedSource)
@@ -37,4 +44,4 @@ def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     assert isinstance(source, ListedSource)
     signature = source.signature(recipe.data)
     fields = recipe.size.lower(), recipe.val_share, recipe.seed
-    return _read(recipe.data, signature, *fields, Progress(on_progress), recipe.bits, recipe.cache)
+    return _read(recipe.data, signature, *fields, ReadingProgress(on_progress), recipe.bits, recipe.cache)

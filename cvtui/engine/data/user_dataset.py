@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from cvtui.engine.data.image_folder import Progress
+from cvtui.engine.data.image_folder import ReadingProgress
 from cvtui.engine.data.images import Images, OnProgress, Part, Split
 from cvtui.engine.data.labels import class_names, number_labels, some
 from cvtui.engine.data.live import LiveImages, Source
@@ -37,7 +37,7 @@ MEMORY_SHARE = 0.25
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     """Read what the recipe's callable returns. RequestError as in `read_callable`."""
     fields = recipe.data, recipe.size.lower(), recipe.val_share, recipe.seed
-    return read_callable(*fields, recipe.bits, recipe.cache == "on", progress=Progress(on_progress))
+    return read_callable(*fields, recipe.bits, recipe.cache == "on", progress=ReadingProgress(on_progress))
 
 
 @lru_cache(maxsize=2)
@@ -49,7 +49,7 @@ def read_callable(
     bits: int = 0,
     cache: bool = False,
     facts_only: bool = False,
-    progress: Progress | None = None,
+    progress: ReadingProgress | None = None,
 ) -> Split:
     """Call it and read every item. RequestError, naming module and attribute, for whatever is wrong with it.
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvtui.engine.data.image_folder import Progress
+from cvtui.engine.data.image_folder import ReadingProgress
 from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import SEEN, SEEN_BYTES, LiveImages, Source, label_changed
 from cvtui.engine.data.random_state import item_seed
@@ -29,7 +29,7 @@ class Pass:
     """One pass over all items of a Dataset."""
 
     def __init__(
-        self, source: Source, sides: tuple[int, int] | None, room: float, cache: bool, progress: Progress | None
+        self, source: Source, sides: tuple[int, int] | None, room: float, cache: bool, progress: ReadingProgress | None
     ) -> None:
         """Read them. RequestError for whatever is wrong with one.
 

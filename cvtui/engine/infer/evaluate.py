@@ -19,7 +19,7 @@ from cvtui.engine.infer.numbers import expected_error, log_loss, numbers
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
-from cvtui.engine.runtime.told import tell_records, write_record
+from cvtui.engine.runtime.told import tell_progress, tell_records, write_record
 from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature
@@ -37,7 +37,7 @@ from cvtui.runlog.origin import recipe_of
 Tell = Callable[[Told], None]
 
 
-class Evaluated(NamedTuple):
+class EvaluatedRun(NamedTuple):
     """One run's answers, and what is known of them."""
 
     answers: Answers
@@ -69,7 +69,7 @@ def evaluations(ask: EvaluateAsk, tell: Tell) -> Iterator[Evaluation | Compariso
     yield compare(first.answers, second.answers, Path(ask.run).name, other.name)
 
 
-def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> Evaluated:
+def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> EvaluatedRun:
     """Return a run's answers to the images that are asked for. RequestError."""
     if ask.calibrate and (ask.data or ask.split == "test" or ask.other or ask.tta):
         raise RequestError(
@@ -85,13 +85,9 @@ def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> Evaluated:
     return _other(folder, ask, progress)
 
 
-def _on_progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _own(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], None]) -> Evaluated:
+def _own(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], None]) -> EvaluatedRun:
     """Answer the run's own validation images, as the run itself does."""
-    training, state, notes = validated_run(folder, ask.checkpoint, _on_progress, ask.device)
+    training, state, notes = validated_run(folder, ask.checkpoint, tell_progress, ask.device)
     views = views_of(training.recipe) if ask.tta else ()
     size = training.data.validation.size
     files = training.data.names.validation.files
@@ -104,10 +100,10 @@ def _own(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], Non
         "ema": bool(state.get("ema")), "time": time.time(), "data": f"{training.recipe.data}, validation",
         "split": "validation", "notes": notes, "tta": [view.name for view in views],
     }  # fmt: skip
-    return Evaluated(found, about, _temperature(folder, name, int(state["step"])))
+    return EvaluatedRun(found, about, _temperature(folder, name, int(state["step"])))
 
 
-def _other(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], None]) -> Evaluated:
+def _other(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], None]) -> EvaluatedRun:
     """Answer other labelled images: a folder, a list, a named set, or the run's own test images."""
     model = open_model(folder.path, ask.checkpoint, ask.device)
     recipe = recipe_of(folder, "evaluated")
@@ -131,7 +127,7 @@ def _other(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], N
         "ema": model.ema, "time": time.time(), "data": where, "split": "other" if ask.data else "test",
         "notes": notes, "tta": [view.name for view in views],
     }  # fmt: skip
-    return Evaluated(found, about, _temperature(folder, model.checkpoint, model.step))
+    return EvaluatedRun(found, about, _temperature(folder, model.checkpoint, model.step))
 
 
 def _met_in_training(recipe: Recipe, labelled: Labelled, ask: EvaluateAsk) -> list[str]:
@@ -177,7 +173,7 @@ def _loaded(
         )
     other = msgspec.structs.replace(recipe, data=text, only="", limit=0, imbalance=1.0, label_noise=0.0)
     checked = check(other)
-    split = load(checked.recipe, _on_progress)
+    split = load(checked.recipe, tell_progress)
     part, size = split.validation, tuple(checked.data.size)
     if size != model.size:
         want, have = ("x".join(map(str, one)) for one in (model.size, size))
@@ -207,7 +203,7 @@ def _temperature(folder: RunFolder, checkpoint: str, step: int) -> float | None:
     return found.temperature if found is not None and fits else None
 
 
-def finished(folder: RunFolder, ask: EvaluateAsk, found: Evaluated) -> Evaluation:
+def finished(folder: RunFolder, ask: EvaluateAsk, found: EvaluatedRun) -> Evaluation:
     """Return the numbers; calibrate first where that is asked, and keep what is worth keeping beside the run."""
     temperature = calibrate(folder, found) if ask.calibrate else found.temperature
     evaluation = numbers(found.answers, temperature, **found.about)
@@ -221,7 +217,7 @@ def finished(folder: RunFolder, ask: EvaluateAsk, found: Evaluated) -> Evaluatio
     return evaluation
 
 
-def calibrate(folder: RunFolder, found: Evaluated) -> float:
+def calibrate(folder: RunFolder, found: EvaluatedRun) -> float:
     """Fit the temperature on these answers and keep it beside the run. RequestError for logits without numbers."""
     import numpy as np
 

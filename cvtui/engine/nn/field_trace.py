@@ -17,8 +17,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from cvtui.calc.receptive_fields import identity
 from cvtui.calc.table import ReceptiveField
-from cvtui.calc.tensor_fields import Image, TensorField
-from cvtui.engine.nn.field_rules import POINTWISE, RULES, Call, Known
+from cvtui.calc.tensor_fields import FieldImage, TensorField
+from cvtui.engine.nn.field_call import Call, Known
+from cvtui.engine.nn.field_rules import POINTWISE, RULES
 
 MAKING = {"zeros_like", "ones_like", "empty_like", "rand_like", "full_like", "new_zeros", "new_ones", "new_empty",
           "new_full", "new_tensor", "size", "dim", "numel"}  # fmt: skip
@@ -38,14 +39,14 @@ class FieldTrace(TorchFunctionMode):
         super().__init__()
         self.used: set[int] = set()
         self._fields: Any = WeakIdKeyDictionary()
-        self._image = Image((1, 1))
+        self._image = FieldImage((1, 1))
         self._follows = False
         self._constants = list(constants)
 
     def begin(self, image: Tensor) -> None:
         """Follow what becomes of this image, (1, C, H, W)."""
         size = image.shape[2], image.shape[3]
-        self._image, self._follows = Image(size), True
+        self._image, self._follows = FieldImage(size), True
         for constant in self._constants:
             self._fields[constant] = CONSTANT
         self._fields[image] = TensorField(identity(size), frozenset((-2, -1)), (-2, -1))

@@ -17,7 +17,7 @@ from cvtui.recipe.net_target import is_target
 ALL_BUT_HEAD, UNTIL = "all-but-head", "until:"
 
 
-class Frozen(NamedTuple):
+class FrozenParameters(NamedTuple):
     """What was frozen of a model."""
 
     names: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Frozen(NamedTuple):
     """A line for the log."""
 
 
-def freeze(model: nn.Module, how: str, net: str, size: Size) -> Frozen:
+def freeze(model: nn.Module, how: str, net: str, size: Size) -> FrozenParameters:
     """Freeze a part of `model`, which is on the CPU.
 
     how: the recipe's `freeze`. RequestError where it matches nothing or leaves nothing to train.
@@ -54,7 +54,7 @@ def freeze(model: nn.Module, how: str, net: str, size: Size) -> Frozen:
         f"freeze {how}: {len(kept):,} of {len(parameters):,} parameter tensors ({numbers:,} of {whole:,} numbers) are "
         f"not trained; trained: {trained}{also}"
     )
-    return Frozen(frozen, told)
+    return FrozenParameters(frozen, told)
 
 
 def thaw(model: nn.Module, names: Iterable[str]) -> str:

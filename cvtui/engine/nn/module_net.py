@@ -32,7 +32,7 @@ class ModuleNet(NamedTuple):
     """What was changed of it, a line each."""
 
 
-class Seen(NamedTuple):
+class ForwardPass(NamedTuple):
     """What one forward pass showed."""
 
     output: Any
@@ -143,14 +143,14 @@ def only_logits(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
 only_logits.part_of_model = True  # type: ignore[attr-defined]  # not one of the hooks that watch
 
 
-def _look(model: nn.Module, target: NetTarget, size: Size) -> Seen:
+def _look(model: nn.Module, target: NetTarget, size: Size) -> ForwardPass:
     """Run two images of zeros through a copy without numbers; where the code asks for numbers, through the model."""
     with contextlib.suppress(Exception, SystemExit):  # whatever a stranger's code says to tensors without numbers
         return _pass(meta_copy(model), torch.empty(_shape(size), device="meta"))
     return _real_pass(model, target, size)
 
 
-def _real_pass(model: nn.Module, target: NetTarget, size: Size) -> Seen:
+def _real_pass(model: nn.Module, target: NetTarget, size: Size) -> ForwardPass:
     try:
         return _pass(model, torch.zeros(_shape(size)))
     except (Exception, SystemExit) as error:
@@ -161,7 +161,7 @@ def _shape(size: Size) -> tuple[int, ...]:
     return (2, *size) if len(size) == 1 else (2, size[2], size[0], size[1])
 
 
-def _pass(model: nn.Module, images: Tensor) -> Seen:
+def _pass(model: nn.Module, images: Tensor) -> ForwardPass:
     """One forward pass in evaluation mode; modes are put back."""
     called: list[tuple[str, int]] = []
     handles = []
@@ -186,4 +186,4 @@ def _pass(model: nn.Module, images: Tensor) -> Seen:
             module.training = mode
     logits = first_logits(output)
     width = logits.shape[1] if logits is not None and logits.dim() > 1 else -1
-    return Seen(output, next((name for name, outputs in reversed(called) if outputs == width), ""))
+    return ForwardPass(output, next((name for name, outputs in reversed(called) if outputs == width), ""))

@@ -18,7 +18,7 @@ from cvtui.recipe.net_target import NetTarget
 from cvtui.text import error_line
 
 
-class Pixels(NamedTuple):
+class WeightsTransform(NamedTuple):
     """How the images were prepared that weights were trained on."""
 
     mean: tuple[float, ...]
@@ -29,10 +29,10 @@ class Pixels(NamedTuple):
     interpolation: str = ""
 
 
-IMAGENET = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = WeightsTransform((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def default_weights(target: NetTarget, download: bool = False) -> tuple[dict[str, Tensor], Pixels]:
+def default_weights(target: NetTarget, download: bool = False) -> tuple[dict[str, Tensor], WeightsTransform]:
     """Read a library's own weights of a model, and what they say of their images. RequestError where they are missing.
 
     download: fetch what is not in the library's cache, by its own loader with its own checksum.
@@ -54,16 +54,18 @@ def _not_there(target: NetTarget, where: str) -> RequestError:
     )
 
 
-def pixels_of(target: NetTarget) -> Pixels:
+def pixels_of(target: NetTarget) -> WeightsTransform:
     """Return what the library says of the images that its weights of this model want; ImageNet's otherwise."""
     if target.library == "torchvision" and (entry := _entry(target)) is not None:
         told = entry.transforms()
         if not (hasattr(told, "mean") and hasattr(told, "std")):
             return IMAGENET
         how = getattr(getattr(told, "interpolation", None), "value", "")
-        return Pixels(tuple(told.mean), tuple(told.std), int(getattr(told, "crop_size", [0])[0]), str(how))
+        return WeightsTransform(tuple(told.mean), tuple(told.std), int(getattr(told, "crop_size", [0])[0]), str(how))
     if target.library == "timm" and (known := import_library("timm", target).get_pretrained_cfg(target.name)):
-        return Pixels(tuple(known.mean), tuple(known.std), int(known.input_size[-1]), str(known.interpolation))
+        return WeightsTransform(
+            tuple(known.mean), tuple(known.std), int(known.input_size[-1]), str(known.interpolation)
+        )
     return IMAGENET
 
 

@@ -6,7 +6,7 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,13 +21,14 @@ from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
 from cvtui.engine.observe.model_facts import (
     LeftOut,
-    held_by,
     optimizer_facts,
     output_facts,
     weight_facts,
     weight_numbers,
 )
-from cvtui.engine.observe.statistics import moments, norm
+from cvtui.engine.observe.stale_gradients import StaleGradients
+from cvtui.engine.observe.statistics import moments
+from cvtui.engine.optim.groups import held_by
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
 from cvtui.text import rounded_or_none
@@ -36,7 +37,6 @@ STEPS = 5
 """First steps that are observed with hooks."""
 BATCHES = 10
 """First batches whose labels are counted."""
-STALE_PARAMETERS = 3
 UNMOVED = 64
 """Steps without one update, after which the optimizer is taken to be never asked."""
 KEPT_BYTES = 64 << 20
@@ -82,9 +82,6 @@ class Probe:
         self._first_fields: dict[str, Any] = {}
         self._validation: Tensor | None = None
         self._finite: list[tuple[int, Tensor]] = []
-        self._stale: list[Tensor] = []
-        self._arrived: dict[int, Tensor | None] = {}
-        """By parameter: what was left of its gradient at each arrival since its last update; None: nothing, once."""
         self._updates = 0
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
@@ -117,11 +114,11 @@ class Probe:
         for optimizer in self.optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_update))
             self._update_handles.append(optimizer.register_step_post_hook(self._after_update))
-        held = held_by(self.optimizers)
+        held = held_by(*self.optimizers)
         # zero_grad leaves the others alone
         wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
-        for index in sorted({0, len(wanted) // 2, len(wanted) - 1})[:STALE_PARAMETERS] if wanted else ():
-            self._handles.append(_on_gradient(wanted[index], self._gradient_hook(wanted[index])))
+        self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
+        self._handles += self._stale.handles
 
     def close(self) -> None:
         for handle in (self._after, *self._handles, *self._root, *self._update_handles):
@@ -171,23 +168,6 @@ class Probe:
         if not self.seen and isinstance(output, Tensor):
             self._first["output"] = output.detach()
 
-    def _gradient_hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
-        def arrives(gradient: Tensor) -> None:
-            """Compare the gradient with what lies there, before it is added."""
-            key, left = id(parameter), parameter.grad
-            if self._quiet or not self._updates or (key in self._arrived and self._arrived[key] is None):
-                return
-            if left is None or left.is_sparse or gradient.is_sparse:
-                self._arrived[key] = None
-                return
-            with torch.no_grad(), self._within_memory():
-                share = norm(left.detach()) / (norm(gradient.detach()) + 1e-30)
-                before = self._arrived.get(key)
-                # Of a GAN the generator's pass leaves gradients in the discriminator, which are zeroed before its own.
-                self._arrived[key] = share if before is None else torch.minimum(before, share)
-
-        return arrives
-
     @contextmanager
     def _within_memory(self) -> Iterator[None]:
         """Leave out what there is no memory for; it ends no training."""
@@ -206,10 +186,7 @@ class Probe:
         return self._trouble
 
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
-        held = held_by([optimizer])
-        for key in [key for key in self._arrived if key in held]:
-            if (share := self._arrived.pop(key)) is not None:
-                self._stale.append(share)
+        self._stale.before_update(held_by(optimizer))
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 
@@ -357,8 +334,8 @@ class Probe:
             facts["batch_sizes"] = sizes
             facts["label_range"] = [int(together.min()), int(together.max())]
         facts |= self._left_out.facts(self._without)
-        if self._stale:
-            facts["stale_gradient"] = rounded_or_none(torch.stack(self._stale).median().item(), 6)
+        if (stale := self._stale.median()) is not None:
+            facts["stale_gradient"] = rounded_or_none(stale, 6)
         if self._without:
             facts["no_gradient"] = sorted(map(plain_name, self._without))[:50]
             facts["no_gradient_count"] = len(self._without)
@@ -394,8 +371,3 @@ def _first_of(images: Tensor) -> Tensor:
     """Return the batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
     count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
     return images if count >= len(images) else images[:count].clone()
-
-
-def _on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> Handle:
-    handle: Handle = parameter.register_hook(called)  # type: ignore[no-untyped-call]
-    return handle

@@ -16,8 +16,9 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.forward_hooks import Handle, may_compile
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
 from cvtui.engine.observe.loss_graph import LossRead, foreign_leaves, read_loss
-from cvtui.engine.observe.model_facts import held_by, loss_facts
+from cvtui.engine.observe.model_facts import loss_facts
 from cvtui.engine.observe.unlisted import unlisted_modules
+from cvtui.engine.optim.groups import held_by
 from cvtui.text import rounded_or_none
 
 LARGEST = 1 << 20
@@ -83,7 +84,7 @@ class LossProbe:
             self._terms = loss_facts(node)
             self._read, self._called = read_loss(node, self._node, names), calls
             self._first = (self._output, self._gradient) if self._output is not None else None
-            own = {id(p) for p in self.model.parameters()} | held_by(self.optimizers)
+            own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
             self._foreign = [tuple(leaf.shape) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
         if labels is None:
             labels = labels_of(calls, len(self._output)) if self._output is not None and self._output.dim() else None
@@ -130,7 +131,7 @@ class LossProbe:
             "loss_sign": read.sign,
             "softmax_over": read.softmax_over,
             "loss_calls": list(dict.fromkeys(call.name for call in self._called)),
-            "unlisted": unlisted_modules(self.model, held_by(self.optimizers)),
+            "unlisted": unlisted_modules(self.model, held_by(*self.optimizers)),
             "foreign_leaves": len(self._foreign),
         }
         output = None

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.layer_kinds import plain_name
+from cvtui.engine.observe.loss_graph import LIBRARY
 from cvtui.engine.observe.statistics import moments
+from cvtui.engine.optim.groups import held_by
 from cvtui.runlog.events import WeightFact
 from cvtui.text import rounded_or_none
 
@@ -19,18 +21,9 @@ TEMPERATURES = (1.0, 2.0, 0.5, 3.0, 4.0, 5.0, 10.0)
 
 
 LOSSES = {
-    "NllLossBackward": "cross-entropy",
-    "NllLoss2DBackward": "cross-entropy",
-    "BinaryCrossEntropyWithLogitsBackward": "binary cross-entropy",
-    "BinaryCrossEntropyBackward": "binary cross-entropy",
-    "MseLossBackward": "squared error",
-    "L1LossBackward": "absolute error",
-    "SmoothL1LossBackward": "absolute error",
-    "HuberLossBackward": "absolute error",
-    "KlDivBackward": "kl-divergence",
-    "SoftMarginLossBackward": "margin",
-    "MultiMarginLossBackward": "margin",
-    "MultilabelMarginLossBackward": "margin",
+    node: {"nll": "cross-entropy"}.get(kind, kind.removesuffix(" with logits"))
+    for node, kind in LIBRARY.items()
+    if kind != "ctc"
 }
 """Nodes of autograd's graph that are a loss, and its name."""
 NODES = 64
@@ -60,16 +53,11 @@ def loss_facts(node: Any) -> dict[str, Any]:
     return {"loss_terms": terms, "loss_reduction": reduced or ""}
 
 
-def held_by(optimizers: Sequence[Optimizer]) -> set[int]:
-    """Return the ids of all parameters that the optimizers hold."""
-    return {id(p) for one in optimizers for group in one.param_groups for p in group["params"]}
-
-
 class LeftOut:
     """Trainable parameters that no optimizer holds and that nothing else changes."""
 
     def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
-        held = held_by(optimizers)
+        held = held_by(*optimizers)
         self._order = {plain_name(name): place for place, (name, _) in enumerate(model.named_parameters())}
         own = [place for place, p in enumerate(model.parameters()) if id(p) in held]
         self._first_held = min(own, default=None)
@@ -106,7 +94,7 @@ def _some_of(parameter: Tensor) -> Tensor:
 
 def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
     """Fields of `Facts` about the optimizers: parameters they hold, options (of the first one)."""
-    optimizer, held = optimizers[0], held_by(optimizers)
+    optimizer, held = optimizers[0], held_by(*optimizers)
     named = list(model.named_parameters())
     own = {id(p) for _, p in named}
     frozen = [plain_name(name) for name, p in named if not p.requires_grad]

@@ -73,9 +73,9 @@ def part_of(group: dict[str, Any], which: slice) -> dict[str, Any]:
     return {**group, "params": group["params"][which], "names": group["names"][which]}
 
 
-def held_by(optimizer: Optimizer) -> set[int]:
-    """Return the ids of the parameters that an optimizer holds."""
-    return {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+def held_by(*optimizers: Optimizer) -> set[int]:
+    """Return the ids of the parameters that the optimizers hold."""
+    return {id(p) for one in optimizers for group in one.param_groups for p in group["params"]}
 
 
 def state_by_name(saved: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:

@@ -61,26 +61,21 @@ def focal(gamma: float = 2.0, *, each: bool = False) -> Loss:
 
 def bce(*, each: bool = False) -> Loss:
     """Make the mean over the classes of PyTorch's binary_cross_entropy_with_logits."""
-
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        scores = _whole(logits)
-        truth = shares_of(labels, scores)
-        if each:
-            return functional.binary_cross_entropy_with_logits(scores, truth, reduction="none").mean(1)
-        return functional.binary_cross_entropy_with_logits(scores, truth)
-
-    return loss
+    return _over_classes(functional.binary_cross_entropy_with_logits, each)
 
 
 def mse(*, each: bool = False) -> Loss:
     """Make 1/C Σ (s_j − [j = y])²: the scores themselves as a regression of the one-hot labels."""
+    return _over_classes(functional.mse_loss, each)
+
+
+def _over_classes(function: Callable[..., Tensor], each: bool) -> Loss:
+    """Make the mean over the classes of a loss of PyTorch's that compares each score with a number."""
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
         scores = _whole(logits)
         truth = shares_of(labels, scores)
-        if each:
-            return functional.mse_loss(scores, truth, reduction="none").mean(1)
-        return functional.mse_loss(scores, truth)
+        return function(scores, truth, reduction="none").mean(1) if each else function(scores, truth)
 
     return loss
 

@@ -37,3 +37,7 @@ def tell_records(records: Callable[[IO[bytes]], Iterable[msgspec.Struct]]) -> in
 def write_record(out: IO[bytes], told: msgspec.Struct) -> None:
     out.write(msgspec.json.encode(told) + b"\n")
     out.flush()
+
+
+def tell_progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

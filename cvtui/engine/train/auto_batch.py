@@ -10,10 +10,10 @@ import msgspec
 from cvtui import door
 from cvtui.engine.data.images import OnProgress
 from cvtui.engine.runtime.device import pick_device
-from cvtui.engine.train.state import build_code
+from cvtui.engine.train.preparation import build_code
 from cvtui.errors import RequestError
 from cvtui.own_python import own_module
-from cvtui.recipe.auto_batch import AUTO_BATCH, Fit, fitting_batch
+from cvtui.recipe.auto_batch import AUTO_BATCH, BatchFit, fitting_batch
 from cvtui.recipe.toml import dumps
 from cvtui.recipe.validation import Checked, check
 from cvtui.runlog.folder import RunFolder
@@ -47,7 +47,7 @@ def settle_batch(checked: Checked, on_progress: OnProgress | None = None, folder
     return settled
 
 
-def _tried(checked: Checked) -> Fit:
+def _tried(checked: Checked) -> BatchFit:
     """Ask a process of its own (batch_trials.py). RequestError with its words where it fails."""
     done = subprocess.run(
         own_module("cvtui.engine", "--batch"),
@@ -63,4 +63,4 @@ def _tried(checked: Checked) -> Fit:
             hint="give a number",
         )
     found = json.loads(lines[-1])
-    return Fit(int(found["batch"]), int(found["need"]), int(found["free"]))
+    return BatchFit(int(found["batch"]), int(found["need"]), int(found["free"]))

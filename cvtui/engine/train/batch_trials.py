@@ -15,10 +15,11 @@ import torch
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.runtime.memory import free_on_gpu, is_out_of_memory
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import training_step
 from cvtui.errors import RequestError
-from cvtui.recipe.auto_batch import Fit, most_images, powers_up_to
+from cvtui.recipe.auto_batch import BatchFit, most_images, powers_up_to
 from cvtui.recipe.toml import loads
 from cvtui.recipe.validation import check
 
@@ -28,7 +29,7 @@ STEPS = 3
 """Steps of each size: libraries choose and allocate in the first."""
 
 
-def largest(sizes: Sequence[int], peak_of: Callable[[int], int], free: int) -> Fit:
+def largest(sizes: Sequence[int], peak_of: Callable[[int], int], free: int) -> BatchFit:
     """Try sizes in rising order, until one runs out of memory or the next would; return the last that fits.
 
     peak_of: (size) -> most bytes that its steps have held; an out-of-memory error where they did not fit. The next
@@ -44,7 +45,7 @@ def largest(sizes: Sequence[int], peak_of: Callable[[int], int], free: int) -> F
             break
         if peak > SHARE * free:
             break
-        best = Fit(size, peak, free)
+        best = BatchFit(size, peak, free)
         growth = 0 if before is None else max(0, peak - before)
         before = peak
         if peak + 2 * growth > free:

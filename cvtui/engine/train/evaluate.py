@@ -22,7 +22,7 @@ LARGEST_CONFUSION = 100
 """Classes up to which the confusion matrix is counted: of 10,000 it took 2.8 GB, too large to look at."""
 
 
-class Evaluation(NamedTuple):
+class ValidationResult(NamedTuple):
     loss: float
     """Mean over the images; NaN or infinite where the model has come apart."""
     accuracy: float
@@ -48,16 +48,16 @@ OnBatch = Callable[[int, Tensor, Tensor], None]
 """Called with (number of the first image, logits, labels) of each batch."""
 
 
-def _of_sets(logits: Tensor, truth: Tensor, loss: float) -> Evaluation:
+def _of_sets(logits: Tensor, truth: Tensor, loss: float) -> ValidationResult:
     """Evaluate a yes or no for each class; the accuracy is that of all these answers."""
     precision = mean_average_precision(logits, truth)
     words = f"validation: {right(logits, truth).double().mean():.2%} of the yes-or-no answers right, all of an image "
     words += f"in {exact(logits, truth):.2%}; mean average precision (mAP) "
     words += "not known" if precision is None else f"{precision:.4f}"
-    return Evaluation(loss, right(logits, truth).double().mean().item(), [], words)
+    return ValidationResult(loss, right(logits, truth).double().mean().item(), [], words)
 
 
-def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> Evaluation:
+def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> ValidationResult:
     """Loss, accuracy and confusion over the validation images.
 
     `between` is called after each batch (it may raise), `on_batch` with its logits. With a running mean of the weights,
@@ -98,4 +98,4 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
         said, truth = (torch.cat(part) for part in zip(*answers, strict=True))
         return _of_sets(said, truth, sum(torch.stack(losses).tolist()) / images.size)
     confusion = pairs.view(classes, classes).tolist() if small else []
-    return Evaluation(sum(torch.stack(losses).tolist()) / images.size, correct.item() / images.size, confusion)
+    return ValidationResult(sum(torch.stack(losses).tolist()) / images.size, correct.item() / images.size, confusion)

@@ -30,8 +30,7 @@ from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.optim.fused_base import FusedOptimizer
 from cvtui.engine.runtime.memory import free_on_gpu
 from cvtui.engine.train.state import TrainingState
-from cvtui.engine.train.step import training_step
-from cvtui.engine.train.stepper import Stepper
+from cvtui.engine.train.step import Stepper, training_step
 from cvtui.runlog.events import Log
 from cvtui.runlog.writer import FLUSH_STEPS
 

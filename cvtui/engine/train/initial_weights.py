@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui import door
-from cvtui.engine.nn.weights_library import IMAGENET, Pixels, default_weights, pixels_of
+from cvtui.engine.nn.weights_library import IMAGENET, WeightsTransform, default_weights, pixels_of
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import is_target, parse_target
@@ -32,7 +32,7 @@ class Weights(NamedTuple):
 
     source: str
     tensors: dict[str, Tensor]
-    pixels: Pixels | None
+    pixels: WeightsTransform | None
     """Mean and deviation; None where `preprocess` is there."""
     preprocess: dict[str, Any] | None = None
     """State of a Preprocess, of a run of ours."""

@@ -19,7 +19,8 @@ from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.runtime.seeds import generator
 from cvtui.engine.train import checkpoint
-from cvtui.engine.train.state import TrainingState, make_net, prepare, start_weights
+from cvtui.engine.train.preparation import make_net, prepare, start_weights
+from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import Checked
 from cvtui.runlog.folder import RunFolder

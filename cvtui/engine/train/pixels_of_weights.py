@@ -29,6 +29,8 @@ def make_preprocess(
     if weights is not None:
         for line in wanted_size(weights, checked):
             tell(line)
+    if checked.preprocess.name == "zca":
+        tell("whitening: the covariance of the training images …")
     if checked.preprocess.name != "weights":
         return Preprocess(checked.preprocess, stats, device, images)
     channels = len(stats.mean)

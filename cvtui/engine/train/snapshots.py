@@ -49,7 +49,7 @@ class _RunImages:
         return ValidationImage(pixels[0].permute(2, 0, 1), self._training.preprocess(pixels), int(labels[0]), name)
 
 
-class Answers(NamedTuple):
+class TopAnswers(NamedTuple):
     """Of each image of a batch: the highest softmax probability, and its class."""
 
     sure: Tensor
@@ -78,7 +78,7 @@ class Snapshots:
         """That there was no memory for pictures."""
         self._interval = max(1, training.recipe.epochs // TIMES)
         self._planned = False
-        self._answers: list[Answers] = []
+        self._answers: list[TopAnswers] = []
 
     def plan(self, epoch: int) -> OnBatch | None:
         """Decide whether pictures are made after this epoch (from 1); return what its validation hands its logits to.
@@ -106,7 +106,7 @@ class Snapshots:
         begun = self.budget.clock()
         try:
             found = logits.float().softmax(1).max(1)
-            self._answers.append(Answers(found.values, found.indices))
+            self._answers.append(TopAnswers(found.values, found.indices))
         except (RuntimeError, MemoryError) as error:
             self._out_of_memory(error)
         self.budget.pictures += self.budget.clock() - begun

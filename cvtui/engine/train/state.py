@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,36 +13,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.calc import Table
 from cvtui.engine.data.augment import Augment
-from cvtui.engine.data.balance import class_weights, told_balance
 from cvtui.engine.data.batching import batches, index_batches, order_of
-from cvtui.engine.data.images import ChannelStats, Images, OnProgress, Part, Split, channel_stats
-from cvtui.engine.data.loading import load
+from cvtui.engine.data.images import ChannelStats, Images, Split
 from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.freeze import Frozen, freeze, keep_frozen_norms, thaw
-from cvtui.engine.nn.init import initialise, needs_batch
-from cvtui.engine.nn.layer_rates import rate_factors, told_factors
-from cvtui.engine.nn.model import Net
-from cvtui.engine.nn.module_net import build_module
+from cvtui.engine.nn.freeze import FrozenParameters, thaw
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.ema import Ema
-from cvtui.engine.optim.factory import add_parameters, make_optimizer
-from cvtui.engine.optim.loss import Loss, make_loss
+from cvtui.engine.optim.factory import add_parameters
+from cvtui.engine.optim.loss import Loss
 from cvtui.engine.optim.plateau import Plateau
-from cvtui.engine.runtime.device import autocast, describe, make_scaler, pick_device, repeat, set_threads
-from cvtui.engine.runtime.memory import check_fits
-from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
-from cvtui.engine.train.initial_weights import put_weights, read_weights
-from cvtui.engine.train.pixels_of_weights import make_preprocess
-from cvtui.errors import RequestError
+from cvtui.engine.runtime.device import autocast, describe
 from cvtui.recipe.choices.schedules import Schedule
-from cvtui.recipe.datasets.facts import folder_of, place_of
-from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
-from cvtui.recipe.datasets.label_sets import SEVERAL, LabelSets, in_words
 from cvtui.recipe.recipe import Recipe
-from cvtui.recipe.validation import Checked, checked_on
+from cvtui.recipe.validation import Checked
 from cvtui.runlog.events import Facts
 from cvtui.text import rounded
 
@@ -89,7 +74,7 @@ class TrainingState:
     schedule: Schedule
     factors: dict[str, float] = field(default_factory=dict)
     """Share of the rate by parameter name, where it is not 1."""
-    frozen: Frozen = field(default_factory=Frozen)
+    frozen: FrozenParameters = field(default_factory=FrozenParameters)
     """What the recipe froze."""
     thawed: bool = False
     """It is trained by now."""
@@ -258,165 +243,6 @@ class TrainingState:
             "threads": self.threads,
             "torch": str(torch.__version__).split("+")[0],
         }
-
-
-Begin: TypeAlias = Callable[[nn.Module, Part, Preprocess], None]
-"""(model on its device, training images, preprocessing): puts other weights than the recipe's own into the model."""
-
-
-def prepare(
-    checked: Checked, begin: Begin | None = None, on_progress: OnProgress | None = None, *, begun: bool = False
-) -> TrainingState:
-    """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
-
-    `begun`: a checkpoint follows, so the weights that the recipe begins with aren't read. `begin` changes the first
-    weights before anything else has seen them; `on_progress` gets messages about what takes time. The global random
-    numbers (dropout) are seeded last, so what came before in this process makes no difference.
-    """
-    recipe = checked.recipe
-    device = pick_device(recipe.device)
-    checked, made = build_code(checked, on_progress)
-    if (warning := check_fits(checked, device)) and on_progress is not None:
-        on_progress(warning)
-    repeat(device, recipe.deterministic)
-    threads = set_threads(recipe.threads, checked.table.macs * recipe.batch_size)
-    on_cpu = load(recipe, on_progress)
-    if on_cpu.classes != checked.data.classes:
-        raise RequestError("data: its classes changed while it was read; start once more")
-    checked = fit_to_data(checked, on_cpu.train.size, on_cpu.validation.size)
-    augment = Augment(checked.augment, recipe.seed)
-    augment.check(on_cpu.train, checked.data.name)
-    stats = channel_stats(on_cpu.train)
-    data = on_cpu.to(device)
-    if checked.preprocess.name == "zca" and on_progress is not None:
-        on_progress("whitening: the covariance of the training images …")
-    weights = read_weights(recipe) if recipe.weights and not begun else None
-    preprocess = make_preprocess(checked, weights, stats, device, on_cpu.train, on_progress)
-    model = make_net(checked) if made is None else made
-    start_weights(model, checked, data.train, preprocess)
-    told = put_weights(model, weights, len(data.classes)) if weights is not None else []
-    frozen, factors, more = _parts_apart(model, checked)
-    told += more
-    # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
-    model.to(device).to(memory_format=torch.channels_last)
-    if begin is not None:
-        begin(model, data.train, preprocess)
-    optimizer = make_optimizer(model, checked.optimizer, recipe, factors)
-    mix = Mix(checked.mix, len(data.classes), recipe.seed)
-    told += [SEVERAL] if data.label_sets else []
-    told += [*told_balance(recipe.balance, on_cpu.train.labels, data.classes), *mix.told()]
-    if on_progress is not None:
-        for line in told:
-            on_progress(line)
-    weight = class_weights(on_cpu.train.labels, data.classes).to(device) if recipe.balance == "weights" else None
-    torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
-    return TrainingState(
-        checked=checked,
-        device=device,
-        threads=threads,
-        data=data,
-        stats=stats,
-        preprocess=preprocess,
-        model=model,
-        loss=make_loss(checked.loss, weight),
-        validation_loss=make_loss(checked.loss),
-        optimizer=optimizer,
-        schedule=checked.schedule,
-        factors=factors,
-        frozen=frozen,
-        ema=Ema(model, recipe.ema) if recipe.ema else None,
-        scaler=make_scaler(device, recipe.precision),
-        augment=augment,
-        mix=mix,
-        label_table=label_table(on_cpu.label_sets, len(data.classes), device) if on_cpu.label_sets else None,
-        fingerprint=_fingerprint(checked, on_cpu),
-        unit=preprocess.unit,
-    )
-
-
-def _parts_apart(model: nn.Module, checked: Checked) -> tuple[Frozen, dict[str, float], list[str]]:
-    """Freeze what the recipe freezes; return that, the parameters' shares of the rate, and what is to be told."""
-    recipe, size = checked.recipe, checked.data.size
-    lines = [keep_frozen_norms(model)]
-    factors = rate_factors(model, recipe, size)
-    frozen = freeze(model, recipe.freeze, recipe.net, size) if recipe.freeze else Frozen()
-    until = f"; until epoch {recipe.unfreeze_at:,}" if recipe.unfreeze_at else ""
-    lines += [frozen.told + until if frozen.told else "", told_factors(factors)]
-    return frozen, factors, [line for line in lines if line]
-
-
-def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
-    recipe, classes = checked.recipe, checked.data.classes
-    if data.label_sets:  # the sets that occur, in words: the numbers of images stay those of the parts
-        classes = tuple(in_words(data.label_sets, classes))
-    train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
-    folder = folder_of(recipe.data)
-    if folder is None:
-        found = fingerprint(classes, train, held_out)
-        if place_of(recipe.data) is not None:
-            for part, images, names in zip(("train", "validation"), data[:2], data.names, strict=True):
-                found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
-        return found
-    return fingerprint(classes, train, held_out, folder.absolute(), data.files)
-
-
-def label_table(sets: LabelSets, classes: int, device: torch.device) -> Tensor:
-    """Return float32 labels x classes: 1 for the classes of each label."""
-    table = torch.zeros(len(sets), classes)
-    for label, members in enumerate(sets):
-        table[label, list(members)] = 1.0
-    return table.to(device)
-
-
-def fit_to_data(checked: Checked, train: int, validation: int) -> Checked:
-    """Fit the checked recipe to the images that are there.
-
-    A folder may hold files that are no images.
-    """
-    if (train, validation) == (checked.data.train, checked.data.validation):
-        return checked
-    facts = replace(
-        checked.data, train=train, validation=validation, train_counts=(), validation_counts=(), opened=True
-    )
-    fitted = checked_on(checked.recipe, facts)
-    return fitted if isinstance(fitted.table, Table) else replace(fitted, table=checked.table)
-
-
-MEASURED_IMAGES = 64
-"""Images, at least, for an initialization that measures some."""
-
-
-def build_code(checked: Checked, on_progress: OnProgress | None = None) -> tuple[Checked, nn.Module | None]:
-    """Build a net that is PyTorch code, on the CPU, and count it; None for a net expression. RequestError."""
-    if isinstance(checked.table, Table):
-        return checked, None
-    recipe, data = checked.recipe, checked.data
-    made = build_module(recipe.net, data.size, len(data.classes), recipe.seed)
-    if on_progress is not None:
-        for line in made.told:
-            on_progress(line)
-    return replace(checked, table=made.table), made.model
-
-
-def make_net(checked: Checked) -> Net:
-    """Make the module of a net expression, on the CPU."""
-    assert isinstance(checked.table, Table)
-    return Net(checked.table)
-
-
-def start_weights(model: nn.Module, checked: Checked, train: Part, preprocess: Preprocess, number: int = 0) -> None:
-    """Initialize `model`, which is on the CPU, as the recipe says.
-
-    Another `number` is another draw of its seed. An initialization that looks at images gets those of the first step
-    (and what follows, where the batch is small).
-    """
-    recipe, batch = checked.recipe, None
-    if checked.init.name == "own" and not isinstance(model, Net):
-        return  # drawn by its own code, by the recipe's seed
-    if needs_batch(checked.init):
-        count = max(recipe.batch_size, MEASURED_IMAGES)
-        batch = preprocess(next(batches(train, count, recipe.seed, 1)).pixels).cpu()
-    initialise(model, checked.init, generator(recipe.seed, WEIGHTS, number), batch)
 
 
 def first_batch(training: TrainingState) -> Images:

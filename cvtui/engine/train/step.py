@@ -1,4 +1,4 @@
-"""One training step: forward, backward, update.
+"""One training step: forward, backward, update; and all of an epoch, one after another.
 
 The trainer, the pre-check and the labs' loop all step here; autocast, accumulation or the synchronisation of gradients
 belong nowhere else.
@@ -6,10 +6,10 @@ belong nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,10 @@ from torch.optim import Optimizer
 
 from cvtui.engine.data.images import Images
 from cvtui.engine.optim.loss import Loss, denominator
+
+if TYPE_CHECKING:
+    from cvtui.engine.observe.recorder import StepRecorder
+    from cvtui.engine.train.state import TrainingState
 
 
 class StepState(Protocol):
@@ -141,3 +145,35 @@ def _accumulate(state: StepState, inputs: Tensor, labels: Tensor) -> StepResult:
         losses.append(loss.detach())
         logits.append(answers.detach())
     return StepResult(torch.stack(losses).sum(), torch.cat(logits))
+
+
+class Stepper:
+    """Steps of a training, each run as it comes and recorded; graph.py has one that replays a CUDA graph.
+
+    for batch in stepper.batches():
+        stepper.step(batch)
+    """
+
+    def __init__(self, training: TrainingState, recorder: StepRecorder) -> None:
+        self.training = training
+        self.recorder = recorder
+
+    def stream(self) -> AbstractContextManager[Any]:
+        """Return the context of a whole training: the queue of its kernels."""
+        return nullcontext()
+
+    def batches(self) -> Iterator[Any]:
+        """Yield what `step` takes, for the rest of the epoch under way."""
+        t = self.training
+        return t.batches(t.epoch + 1, t.batch_index)
+
+    def step(self, batch: Any) -> None:
+        """Do one training step and record it; nothing is read back from the device."""
+        self._step(batch, self.training.update_lr())
+
+    def restart(self) -> None:
+        """Forget what was captured of a step that is another one now."""
+
+    def _step(self, batch: Images, rate: float) -> None:
+        loss, logits = training_step(self.training, batch)
+        self.recorder.step(rate, loss, logits=logits, labels=self.training.counted(batch.labels))

@@ -20,7 +20,7 @@ from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candida
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, StopRequested
-from cvtui.engine.train.evaluate import Evaluation, evaluate
+from cvtui.engine.train.evaluate import ValidationResult, evaluate
 from cvtui.engine.train.graph import stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
@@ -169,7 +169,7 @@ class Trainer:
         kept = f"{self.folder.checkpoints.name}/last.pt" if door.is_file(last) else ""
         self.recorder.writer.write(finding(self.training, step, kept, self._begun))
 
-    def record_epoch(self, evaluation: Evaluation) -> None:
+    def record_epoch(self, evaluation: ValidationResult) -> None:
         """Log the epoch and save the model. Diverged when the validation loss is not finite."""
         t = self.training
         sums, t.sums = t.sums, EpochSums()

@@ -156,21 +156,7 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
     ]
     tested = knows(cnn.accuracy, chance(labels))
     exact = same.get("difference", 0.0) <= 1e-5 * max(1.0, same.get("scale", 1.0))
-    if knobs["match"] == "parameters":
-        words = (
-            f"With about as many parameters ({cnn.parameters:,} and {mlp.parameters:,}) the CNN gets "
-            f"{cnn.accuracy:.1%}, the MLP {mlp.accuracy:.1%}."
-        )
-        holds = exact and cnn.accuracy > mlp.accuracy
-    else:
-        reached = mlp.accuracy >= cnn.accuracy
-        words = (
-            f"For the CNN's {cnn.accuracy:.1%} an MLP needs {mlp.parameters / cnn.parameters:.1f} times the parameters."
-            if reached
-            else f"No MLP, up to {mlp.parameters / cnn.parameters:.0f} times the parameters, gets the CNN's "
-            f"{cnn.accuracy:.1%} (the last: {mlp.accuracy:.1%})."
-        )
-        holds = exact and (mlp.parameters > cnn.parameters or not reached)
+    words, holds = comparison(cnn, mlp, knobs["match"] == "parameters")
     if same:
         words += (
             f" The fc layer that equals conv1 on {same['side']:.0f}x{same['side']:.0f} pixels has "
@@ -187,9 +173,28 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
             "seconds": [round4(rival.seconds) for rival in rivals],
             **{f"superset: {name}": round4(value) for name, value in same.items()},
         },
-        claim_holds=holds if tested else None,
+        claim_holds=exact and holds if tested else None,
         sentence=words + ("" if tested else NOT_LEARNED),
     )
+
+
+def comparison(cnn: Rival, mlp: Rival, same_size: bool) -> tuple[str, bool]:
+    """Return what the two have shown, and whether that is the claim. same_size: of as many parameters."""
+    if same_size:
+        words = (
+            f"With about as many parameters ({cnn.parameters:,} and {mlp.parameters:,}) the CNN gets "
+            f"{cnn.accuracy:.1%}, the MLP {mlp.accuracy:.1%}."
+        )
+        return words, cnn.accuracy > mlp.accuracy
+    times, reached = mlp.parameters / cnn.parameters, mlp.accuracy >= cnn.accuracy
+    if reached:
+        words = f"For the CNN's {cnn.accuracy:.1%} an MLP needs {times:.1f} times the parameters."
+    else:
+        words = (
+            f"No MLP, up to {times:.0f} times the parameters, gets the CNN's {cnn.accuracy:.1%} (the last: "
+            f"{mlp.accuracy:.1%})."
+        )
+    return words, mlp.parameters > cnn.parameters or not reached
 
 
 def loss_figure(rivals: list[Rival]) -> AnyFigure:

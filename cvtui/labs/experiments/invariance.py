@@ -157,18 +157,52 @@ def result(
 ) -> LabResult:
     book = [book_pool(row) for row in (BOOK, BOOK_SHIFTED)]
     before_book, after_book = int((BOOK != BOOK_SHIFTED).sum()), int((book[0] != book[1]).sum())
+    one = pixels.index(1)
+    keeps = {name: (values[one] + values[pixels.index(-1)]) / 2 for name, values in by_shift.items()}
+    holds = after_book == 2 and before_book == 4 and changed["max"][0] < 0.75 * changed["none"][0]
+    holds = holds and keeps["conv, max"] > keeps["fc"] + 0.1
+    return LabResult(
+        figures=[
+            book_figure(book, before_book, after_book),
+            *change_figures(shifts, changed, moved),
+            *probability_figures(pixels, by_shift, by_angle),
+        ],
+        numbers={
+            "book: detectors changed": before_book,
+            "book: pooled changed": after_book,
+            "share changed": {name: [round4(v) for v in values] for name, values in changed.items()},
+            "relative change": {name: [round4(v) for v in values] for name, values in moved.items()},
+            "pixels": pixels,
+            "probability by shift": {name: [round4(v) for v in values] for name, values in by_shift.items()},
+            "angles": list(ANGLES),
+            "probability by angle": {name: [round4(v) for v in values] for name, values in by_angle.items()},
+            "accuracy": {name: round4(value) for name, value in accuracies.items()},
+        },
+        claim_holds=holds if tested else None,
+        sentence=f"A shift by one changes {changed['none'][0]:.0%} of the detectors and {changed['max'][0]:.0%} of the "
+        f"maxima; a digit keeps {keeps['fc']:.2f} of its probability in the fc net, {keeps['conv, max']:.2f} with max "
+        "pooling." + ("" if tested else NOT_LEARNED),
+    )
+
+
+def book_figure(book: list[Tensor], before: int, after: int) -> AnyFigure:
+    return Table(
+        title="The book's figure: detectors, and the maximum of three neighbours",
+        columns=["", *("value" for _ in range(4)), "changed"],
+        rows=[
+            ["max pooled", *_values(book[0]), ""],
+            ["detectors", *_values(BOOK), ""],
+            ["max pooled, shifted", *_values(book[1]), f"{after} of 4"],
+            ["detectors, shifted", *_values(BOOK_SHIFTED), f"{before} of 4"],
+        ],
+    )
+
+
+def change_figures(
+    shifts: list[int], changed: dict[str, list[float]], moved: dict[str, list[float]]
+) -> list[AnyFigure]:
     x = [float(shift) for shift in shifts]
-    figures: list[AnyFigure] = [
-        Table(
-            title="The book's figure: detectors, and the maximum of three neighbours",
-            columns=["", *("value" for _ in range(4)), "changed"],
-            rows=[
-                ["max pooled", *_values(book[0]), ""],
-                ["detectors", *_values(BOOK), ""],
-                ["max pooled, shifted", *_values(book[1]), f"{after_book} of 4"],
-                ["detectors, shifted", *_values(BOOK_SHIFTED), f"{before_book} of 4"],
-            ],
-        ),
+    return [
         Bars(
             title="Measured: values that change when the input moves by one",
             bars=[Bar(name=name, value=shares[0], text=f"{shares[0]:.0%}") for name, shares in changed.items()],
@@ -181,6 +215,13 @@ def result(
             whole_x=True,
             curves=[Curve(name=name, x=x, y=[round4(v) for v in values]) for name, values in moved.items()],
         ),
+    ]
+
+
+def probability_figures(
+    pixels: list[int], by_shift: dict[str, list[float]], by_angle: dict[str, list[float]]
+) -> list[AnyFigure]:
+    return [
         Curves(
             title="Probability of the true class when a digit is shifted",
             x_label="pixels",
@@ -198,28 +239,6 @@ def result(
             ],
         ),
     ]
-    one = pixels.index(1)
-    keeps = {name: (values[one] + values[pixels.index(-1)]) / 2 for name, values in by_shift.items()}
-    holds = after_book == 2 and before_book == 4 and changed["max"][0] < 0.75 * changed["none"][0]
-    holds = holds and keeps["conv, max"] > keeps["fc"] + 0.1
-    return LabResult(
-        figures=figures,
-        numbers={
-            "book: detectors changed": before_book,
-            "book: pooled changed": after_book,
-            "share changed": {name: [round4(v) for v in values] for name, values in changed.items()},
-            "relative change": {name: [round4(v) for v in values] for name, values in moved.items()},
-            "pixels": pixels,
-            "probability by shift": {name: [round4(v) for v in values] for name, values in by_shift.items()},
-            "angles": list(ANGLES),
-            "probability by angle": {name: [round4(v) for v in values] for name, values in by_angle.items()},
-            "accuracy": {name: round4(value) for name, value in accuracies.items()},
-        },
-        claim_holds=holds if tested else None,
-        sentence=f"A shift by one changes {changed['none'][0]:.0%} of the detectors and {changed['max'][0]:.0%} of the "
-        f"maxima; a digit keeps {keeps['fc']:.2f} of its probability in the fc net, {keeps['conv, max']:.2f} with max "
-        "pooling." + ("" if tested else NOT_LEARNED),
-    )
 
 
 def _values(row: Tensor) -> list[str]:

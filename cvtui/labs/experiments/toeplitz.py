@@ -90,9 +90,28 @@ def result(
     costs: list[dict[str, float]],
 ) -> LabResult:
     worst = float((slid - product).abs().max())
+    return LabResult(
+        figures=[*picture_figures(picture, kernel, slid, product), *cost_figures(costs)],
+        numbers={
+            "largest difference": round4(worst),
+            "matrix": list(matrix.shape),
+            "share of zeros": round4(zeros),
+            "parameters": kernel.numel(),
+            "rank": int(torch.linalg.matrix_rank(matrix)) if matrix.numel() <= 300_000 else None,
+            "sides": list(SIDES),
+            "matrix bytes": [int(entry["matrix bytes"]) for entry in costs],
+            "matrix seconds": [round4(entry["matrix seconds"]) for entry in costs],
+            "sliding seconds": [round4(entry["sliding seconds"]) for entry in costs],
+        },
+        claim_holds=worst <= 1e-5 * max(1.0, float(slid.abs().max())),
+        sentence=f"The matrix ({matrix.shape[0]} x {matrix.shape[1]}, {zeros:.1%} zeros, {kernel.numel()} parameters) "
+        f"and the sliding filter differ by at most {worst:.1e}.",
+    )
+
+
+def picture_figures(picture: Tensor, kernel: Tensor, slid: Tensor, product: Tensor) -> list[AnyFigure]:
     small = conv_matrix(kernel[None, None], kernel.shape[0] + 2, kernel.shape[0] + 2)
-    sides = [float(side) for side in SIDES]
-    figures: list[AnyFigure] = [
+    return [
         Image(
             title="One picture, one filter, two ways",
             pictures=[
@@ -107,6 +126,12 @@ def result(
             values=small[0].tolist(),
             groups=small[1].tolist(),
         ),
+    ]
+
+
+def cost_figures(costs: list[dict[str, float]]) -> list[AnyFigure]:
+    sides = [float(side) for side in SIDES]
+    return [
         Table(
             title="What each costs",
             columns=["picture", "matrix", "filter", "matrix time", "sliding time", "ratio"],
@@ -133,23 +158,6 @@ def result(
             ],
         ),
     ]
-    return LabResult(
-        figures=figures,
-        numbers={
-            "largest difference": round4(worst),
-            "matrix": list(matrix.shape),
-            "share of zeros": round4(zeros),
-            "parameters": kernel.numel(),
-            "rank": int(torch.linalg.matrix_rank(matrix)) if matrix.numel() <= 300_000 else None,
-            "sides": list(SIDES),
-            "matrix bytes": [int(entry["matrix bytes"]) for entry in costs],
-            "matrix seconds": [round4(entry["matrix seconds"]) for entry in costs],
-            "sliding seconds": [round4(entry["sliding seconds"]) for entry in costs],
-        },
-        claim_holds=worst <= 1e-5 * max(1.0, float(slid.abs().max())),
-        sentence=f"The matrix ({matrix.shape[0]} x {matrix.shape[1]}, {zeros:.1%} zeros, {kernel.numel()} parameters) "
-        f"and the sliding filter differ by at most {worst:.1e}.",
-    )
 
 
 def grey(values: Tensor) -> list[list[int]]:

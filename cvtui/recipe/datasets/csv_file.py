@@ -33,7 +33,7 @@ DEPTH = 4
 NAMED = 3
 
 
-class Table(NamedTuple):
+class CsvTable(NamedTuple):
     """A table as it stands in its file."""
 
     header: tuple[str, ...]
@@ -44,7 +44,7 @@ class Table(NamedTuple):
         return [row[number].strip() for row in self.rows]
 
 
-class Columns(NamedTuple):
+class ColumnNumbers(NamedTuple):
     """Numbers of the columns that matter."""
 
     path: int
@@ -137,7 +137,7 @@ class Finder:
 # ------------------------------------------------------------------ the table
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> CsvTable:
     """Read a table with commas, tabs, semicolons or bars. RequestError in one line where it is none."""
     try:
         data = door.read_input(path, MOST_BYTES)
@@ -165,14 +165,14 @@ def read_table(path: Path) -> Table:
             raise RequestError(
                 f"data: row {number + 1} of {str(path)!r} has {counted(len(row), 'column')}, the first has {wide}"
             )
-    return Table(tuple(name.strip() for name in rows[0]), rows[1:], notes)
+    return CsvTable(tuple(name.strip() for name in rows[0]), rows[1:], notes)
 
 
-def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[Table, Columns]:
+def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[CsvTable, ColumnNumbers]:
     table = read_table(path)
     if any(finder(cell) for cell in table.header):  # no header: its first row names a picture
         header = tuple(f"column {number + 1}" for number in range(len(table.header)))
-        table = Table(header, [list(table.header), *table.rows], table.notes)
+        table = CsvTable(header, [list(table.header), *table.rows], table.notes)
     for name in ("path", "label", "split"):
         _asked(table, options, name)  # a wrong one is said first
     split = _split_column(table, options)
@@ -180,17 +180,17 @@ def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[Tabl
     labels = _label_columns(table, options, {pictures, *([split] if split is not None else [])}, path)
     if split is None:
         table.notes.extend(_unused_splits(table, {pictures, *labels}))
-    return table, Columns(pictures, labels, split, _several(table, labels))
+    return table, ColumnNumbers(pictures, labels, split, _several(table, labels))
 
 
-def _several(table: Table, labels: tuple[int, ...]) -> bool:
+def _several(table: CsvTable, labels: tuple[int, ...]) -> bool:
     """Return True if pictures are in several classes: marked in several columns, or with `|` or `;` in a cell."""
     if len(labels) > 1:
         return any(sum(number_of(row[number].strip()) or 0 for number in labels) != 1 for row in table.rows)
     return any(mark in value for value in table.column(labels[0]) for mark in SEPARATORS)
 
 
-def _asked(table: Table, options: dict[str, str], name: str) -> int | None:
+def _asked(table: CsvTable, options: dict[str, str], name: str) -> int | None:
     """Return the column that an option names, by its header or its number from 1; None without. RequestError."""
     if name not in options:
         return None
@@ -210,13 +210,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _usual(table: Table, usual: Sequence[str], besides: set[int]) -> list[int]:
+def _usual(table: CsvTable, usual: Sequence[str], besides: set[int]) -> list[int]:
     """Return the columns with usual names, likeliest first."""
     keys = [key_of(name) for name in table.header]
     return [keys.index(name) for name in usual if name in keys and keys.index(name) not in besides]
 
 
-def _path_column(table: Table, options: dict[str, str], finder: Finder, path: Path) -> int:
+def _path_column(table: CsvTable, options: dict[str, str], finder: Finder, path: Path) -> int:
     """Return the column whose values are files. RequestError says where they were looked for."""
     asked = _asked(table, options, "path")
     usual = _usual(table, PATH_NAMES, set())
@@ -239,7 +239,7 @@ def _path_column(table: Table, options: dict[str, str], finder: Finder, path: Pa
     )
 
 
-def _split_column(table: Table, options: dict[str, str]) -> int | None:
+def _split_column(table: CsvTable, options: dict[str, str]) -> int | None:
     """Return the column that says train, val or test. RequestError for one that was asked for and says else."""
     asked = _asked(table, options, "split")
     for number in [asked] if asked is not None else _usual(table, SPLIT_NAMES, set()):
@@ -252,7 +252,7 @@ def _split_column(table: Table, options: dict[str, str]) -> int | None:
     return None
 
 
-def _unused_splits(table: Table, besides: set[int]) -> list[str]:
+def _unused_splits(table: CsvTable, besides: set[int]) -> list[str]:
     """Tell of columns that are called as a split and say else: their test pictures would be trained on unnoticed."""
     notes = []
     for number in _usual(table, SPLIT_NAMES, besides):
@@ -264,7 +264,7 @@ def _unused_splits(table: Table, besides: set[int]) -> list[str]:
     return notes
 
 
-def _label_columns(table: Table, options: dict[str, str], besides: set[int], path: Path) -> tuple[int, ...]:
+def _label_columns(table: CsvTable, options: dict[str, str], besides: set[int], path: Path) -> tuple[int, ...]:
     asked = _asked(table, options, "label")
     if asked is not None:
         return (asked,)
@@ -283,7 +283,7 @@ def _label_columns(table: Table, options: dict[str, str], besides: set[int], pat
                        hint=f"csv:{path},label={names[-1] if names else 'COLUMN'}")  # fmt: skip
 
 
-def _other_labels(table: Table, usual: Sequence[int], path: Path) -> list[str]:
+def _other_labels(table: CsvTable, usual: Sequence[int], path: Path) -> list[str]:
     """Tell of further columns that are called as labels, and divide the pictures otherwise than the first."""
     first = table.column(usual[0])
     others = []
@@ -297,7 +297,7 @@ def _other_labels(table: Table, usual: Sequence[int], path: Path) -> list[str]:
     return [f"the labels are those of the column {named} (csv:{path},label={others[0]} takes that)"]
 
 
-def _rows_of(table: Table, columns: Columns, finder: Finder, name: str) -> tuple[list[Row], list[str]]:
+def _rows_of(table: CsvTable, columns: ColumnNumbers, finder: Finder, name: str) -> tuple[list[Row], list[str]]:
     """Return the rows whose picture is there, and notes on the others. RequestError where none is left."""
     found: dict[str, Row] = {}
     gone, bare, twice, other = [], 0, 0, []
@@ -323,7 +323,7 @@ def _rows_of(table: Table, columns: Columns, finder: Finder, name: str) -> tuple
 
 
 def _notes(
-    table: Table, columns: Columns, name: str, gone: list[str], bare: int, twice: int, other: list[str]
+    table: CsvTable, columns: ColumnNumbers, name: str, gone: list[str], bare: int, twice: int, other: list[str]
 ) -> list[str]:
     """Say which rows were left out; `other`: pictures that have two labels."""
     notes = []
@@ -350,7 +350,7 @@ def _notes(
     return notes
 
 
-def _label_of(table: Table, columns: Columns, row: list[str]) -> str:
+def _label_of(table: CsvTable, columns: ColumnNumbers, row: list[str]) -> str:
     if len(columns.labels) == 1:
         text = row[columns.labels[0]].strip()
         return joined(part.strip() for part in re.split(r"[|;]", text)) if columns.several and text else text

@@ -67,7 +67,7 @@ def is_image(name: str) -> bool:
 
 
 @dataclass
-class Found:
+class FoundFiles:
     """What lies below some folders."""
 
     images: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Found:
     skipped: list[str] = field(default_factory=list)
     """Folders of other programs, and of runs."""
 
-    def add(self, other: Found) -> None:
+    def add(self, other: FoundFiles) -> None:
         """Count what another holds too, but for its images."""
         self.others.update(other.others)
         for name in ("hidden", "special", "broken", "doubled"):
@@ -189,13 +189,13 @@ def leads_up(path: str) -> bool:
     return (above + os.sep).startswith(os.path.realpath(path).rstrip(os.sep) + os.sep)
 
 
-def images_below(folders: Iterable[str]) -> Found:
+def images_below(folders: Iterable[str]) -> FoundFiles:
     """List the image files below the folders of one class, at any depth.
 
     Links to files and folders are followed, as torchvision's ImageFolder does. But each real file counts once, and a
     link to a folder above ends nothing (ImageFolder counts what is below it 41 times).
     """
-    found = Found()
+    found = FoundFiles()
     seen_folders: set[str] = set()
     seen_files: dict[str, str] = {}
     waiting = list(folders)[::-1]
@@ -240,7 +240,7 @@ def _without_masks(paths: list[str]) -> tuple[list[str], list[str]]:
     return [path for path in paths if path not in masks], sorted(masks)
 
 
-def _count(entry: os.DirEntry[str], real: str, found: Found, seen: dict[str, str]) -> None:
+def _count(entry: os.DirEntry[str], real: str, found: FoundFiles, seen: dict[str, str]) -> None:
     """Count one entry that is no folder: into `seen` (real path -> path) where it is an image."""
     if entry.name.startswith("."):
         found.hidden += 1

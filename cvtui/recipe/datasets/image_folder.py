@@ -1,7 +1,7 @@
 """A folder of images, one subfolder a class: what a listing tells, without opening a single file.
 
 PATH/cats/…  PATH/dogs/…                        split by val_share
-PATH/train/cats/…  PATH/val/cats/…              its own split (folder_layout.py: which names mean that)
+PATH/train/cats/…  PATH/val/cats/…              its own split (halves.py: which names mean that)
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.datasets import class_names, folder_typed, halves
+from cvtui.recipe.datasets.asked_folder import Layout, class_folders, label_file, named
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.folder_layout import Layout, class_folders, find_layout, label_file, named
+from cvtui.recipe.datasets.folder_layout import find_layout
 from cvtui.recipe.datasets.folder_sets import Linked, linked
 from cvtui.recipe.datasets.image_files import (
     MADE_HERE,
     NOT_READ,
     PLUGINS,
-    Found,
+    FoundFiles,
     ending,
     found_files,
     images_below,
@@ -195,10 +196,10 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
     refused = layout.refused if layout.refused[0] else _unread(empty)
     if not refused[0]:
         notes += _without_images(empty)
-    passed = Found()
+    passed = FoundFiles()
     for name in names:
         passed.add(found[name])
-    held: dict[str, Found] | None = None
+    held: dict[str, FoundFiles] | None = None
     if layout.validation:
         held, stranger = _validation(layout, names, set(empty), notes)
         refused = stranger if stranger[0] else refused
@@ -242,7 +243,7 @@ def _half_of_class(path: str, half: str) -> list[str]:
 
 def _validation(
     layout: Layout, names: Sequence[str], empty: set[str], notes: list[str]
-) -> tuple[dict[str, Found], tuple[str, str]]:
+) -> tuple[dict[str, FoundFiles], tuple[str, str]]:
     """Return what validation has of each class (by the training's names), and why it can't be used: ("", "") if it can.
 
     A class that validation lacks is no fault; one that only validation has is.
@@ -264,7 +265,7 @@ def _validation(
         folders.setdefault(known, []).extend(places)
     held = {name: images_below(places) for name, places in folders.items()}
     if not refused[0] and not any(one.images for one in held.values()):
-        passed = Found()
+        passed = FoundFiles()
         for one in held.values():
             passed.add(one)
         what, root = found_files(passed.others), ", ".join(map(repr, layout.validation))
@@ -283,12 +284,12 @@ def _stranger(name: str, names: Sequence[str], layout: Layout) -> tuple[str, str
     )
 
 
-def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, Found]) -> None:
+def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, FoundFiles]) -> None:
     """RequestError for fewer than two classes with images: what was found instead."""
     if len(names) > 1:
         return
     root = ", ".join(map(repr, layout.train))
-    passed = Found()
+    passed = FoundFiles()
     for one in empty.values():
         passed.add(one)
     there = f"{len(names)} subfolder{'s' if len(names) != 1 else ''} with images" if names or empty else "no subfolders"
@@ -305,7 +306,7 @@ def _images() -> str:
     return "images end in .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .ppm, .avif, .jp2 and the like"
 
 
-def _unread(empty: Mapping[str, Found]) -> tuple[str, str]:
+def _unread(empty: Mapping[str, FoundFiles]) -> tuple[str, str]:
     """Say which class would vanish, since its pictures can't be read here."""
     for name, found in empty.items():
         if any(suffix in PLUGINS or suffix in NOT_READ for suffix in found.others):
@@ -317,7 +318,7 @@ def _unread(empty: Mapping[str, Found]) -> tuple[str, str]:
     return "", ""
 
 
-def _without_images(empty: Mapping[str, Found]) -> list[str]:
+def _without_images(empty: Mapping[str, FoundFiles]) -> list[str]:
     """Name the subfolders that are no classes, since they hold no images."""
     if not empty:
         return []
@@ -328,7 +329,7 @@ def _without_images(empty: Mapping[str, Found]) -> list[str]:
     return [f"no class, since there are no images in it: {named(shown)}"]
 
 
-def _more_notes(layout: Layout, names: Sequence[str], found: Mapping[str, Found], passed: Found) -> list[str]:
+def _more_notes(layout: Layout, names: Sequence[str], found: Mapping[str, FoundFiles], passed: FoundFiles) -> list[str]:
     notes = class_names.alike(names)
     for root in dict.fromkeys((*layout.train, *layout.validation)):
         if loose := images_in(root):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets import class_names, folder_typed, halves
+from cvtui.recipe.datasets.asked_folder import class_folders
 from cvtui.recipe.datasets.catalog import find_source
 from cvtui.recipe.datasets.file_source import ListedSource
-from cvtui.recipe.datasets.folder_layout import class_folders
-from cvtui.recipe.datasets.image_files import Found, found_files, images_below, subfolders
+from cvtui.recipe.datasets.image_files import FoundFiles, found_files, images_below, subfolders
 from cvtui.recipe.datasets.image_folder import Listing
 from cvtui.recipe.datasets.labels import classes_of
 
@@ -53,7 +53,7 @@ def labelled_files(text: str, split: str, classes: Sequence[str], only: bool = F
     root = folder_typed.path_of(text)
     folder_typed.check_folder(root)
     found, where = _folders(str(root), text, split)
-    passed = Found()
+    passed = FoundFiles()
     files: list[tuple[str, int]] = []
     left: Counter[str] = Counter()
     for name, places in found.items():

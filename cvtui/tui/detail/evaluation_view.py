@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
+import contextlib
 import time
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,21 +17,20 @@ from cvtui import door
 from cvtui.draw.evaluation_text import sections
 from cvtui.runlog.evaluation import EvaluateAsk, Evaluation, decode, evaluate_command, read_evaluation
 from cvtui.runlog.mistakes import Progress
-from cvtui.text import clean, count
-from cvtui.tui.child_process import last_line, start_child
+from cvtui.text import count
+from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
 
 REFRESH_SECONDS = 0.2
-MOST_READ = 64 << 20
 KEYS = "r evaluate again · t test or validation · c calibrate · escape back"
 LISTED = 50
 
 
-class EvaluationView(Modal[None]):
+class EvaluationView(CardModal[None]):
     """One page to scroll: accuracy with its interval, classes, calibration, confusion matrix, slices, images."""
 
     AUTO_FOCUS = "#page"
@@ -45,11 +42,6 @@ class EvaluationView(Modal[None]):
     ]
     DEFAULT_CSS = """
     EvaluationView {
-        background: $background;
-        & #card {
-            border: round $foreground 25%; padding: 0 1; height: 1fr;
-            border-title-color: $foreground; border-subtitle-color: $foreground 60%;
-        }
         & #page { height: 1fr; background: $background; }
         & #text { width: 1fr; height: auto; }
     }
@@ -61,8 +53,7 @@ class EvaluationView(Modal[None]):
         self.split = "validation"
         self.found: Evaluation | None = None
         self.words = ""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._rest, self._read_to = b"", 0
+        self._process: ChildProcess | None = None
         self._answered = False
 
     def compose(self) -> ComposeResult:
@@ -112,47 +103,33 @@ class EvaluationView(Modal[None]):
         self._end()
         ask = EvaluateAsk(run=str(self.folder.path), split="test" if self.split == "test" else "", calibrate=calibrate)
         command, environment = evaluate_command(self.folder)
-        self._told, self._rest, self._read_to = tempfile.TemporaryFile(), b"", 0  # noqa: SIM115 (closed by _end)
         self.words, self._answered = "starting PyTorch …", False
         try:
-            self._process, self._errors = start_child(
-                command, stdin=subprocess.PIPE, stdout=self._told, env=environment
-            )
+            self._process = ChildProcess(command, environment, stdin=True)
         except OSError as error:
-            self._told.close()
             self.words = error.strerror or str(error)
-            self._show()
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(ask) + b"\n")
-        self._process.stdin.close()
-        self._timer.resume()
+        else:
+            with contextlib.suppress(OSError):  # it has ended: its last line says why
+                self._process.send(msgspec.json.encode(ask) + b"\n", last=True)
+            self._timer.resume()
         self._show()
 
     def _end(self) -> None:
         """End an evaluation that is under way."""
-        if self._process is None:
-            return
-        self._timer.pause()
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        self._errors.close()
-        self._told.close()
-        self._process = None
+        if self._process is not None:
+            self._timer.pause()
+            self._process.close()
+            self._process = None
 
     def _poll(self) -> None:
         if self._process is None:
             return
-        code = self._process.poll()
-        data = os.pread(self._told.fileno(), MOST_READ, self._read_to)  # a seek would move the writer too
-        self._read_to += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        code, lines = self._process.code, self._process.lines()
         for line in lines:
             self._take(line)
         if code is not None:
             if not self._answered:
-                self.words = clean(last_line(self._errors)) or "its process ended without an error message"
+                self.words = self._process.why_ended
             self._end()
         if lines or code is not None:
             self._show()

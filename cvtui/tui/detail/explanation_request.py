@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
 import time
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,14 +12,13 @@ from cvtui.errors import RequestError
 from cvtui.runlog.explanation import METHODS, Explained, Request, check_captum, decode
 from cvtui.runlog.worker_process import explain_command
 from cvtui.text import clean, percent
-from cvtui.tui.child_process import last_line, start_child
+from cvtui.tui.child_process import ChildProcess
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
     from cvtui.tui.detail.raster_view import Image
 
 DEBOUNCE_SECONDS = 0.25
-MOST_READ = 64 << 20
 KEPT = 32
 """Explanations that are kept."""
 
@@ -42,10 +38,8 @@ class ExplanationRequest:
         self._found: dict[Key, Explained] = {}
         self._failed: dict[Key, str] = {}
         self._not_before = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
         self._running: Key | None = None
-        self._told: IO[bytes] | None = None
-        self._errors: IO[bytes] | None = None
 
     def next_method(self, has_maps: bool) -> None:
         """Turn to the next method, after the last to none; Grad-CAM needs maps, saliency is for nets without."""
@@ -74,10 +68,10 @@ class ExplanationRequest:
     def tick(self) -> None:
         """Poll the process; start one for what is wanted and not there."""
         if self._process is not None:
-            if self._running != self.key and self._process.poll() is None:
+            if self._process.code is not None:
+                self._take(self._process)
+            elif self._running != self.key:
                 self.close()  # another is wanted meanwhile
-            elif self._process.poll() is not None:
-                self._take()
         key = self.key
         due = self._process is None and self.method and time.monotonic() >= self._not_before
         if due and key is not None and key not in self._found and key not in self._failed:
@@ -91,38 +85,28 @@ class ExplanationRequest:
             self._failed[key] = f"{error.message}: {error.hint}"
             return
         command, environment = explain_command(self.folder, Request(number=image, layer=layer, method=method))
-        self._told = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         try:
-            self._process, self._errors = start_child(
-                command, stdin=subprocess.DEVNULL, stdout=self._told, env=environment
-            )
+            self._process = ChildProcess(command, environment)
             self._running = key
         except OSError as error:
             self._failed[key] = error.strerror or str(error)
-            self.close()
 
-    def _take(self) -> None:
+    def _take(self, process: ChildProcess) -> None:
         assert self._running is not None
-        assert self._told is not None
-        assert self._errors is not None
         try:
-            found = decode(os.pread(self._told.fileno(), MOST_READ, 0))
+            found = decode(process.read())
             while len(self._found) >= KEPT:
                 self._found.pop(next(iter(self._found)))
             self._found[self._running] = found
         except msgspec.MsgspecError:
-            self._failed[self._running] = clean(last_line(self._errors)) or "its process ended without a message"
+            self._failed[self._running] = process.why_ended
         self.close()
 
     def close(self) -> None:
         """End the process, if there is one."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for file in (self._told, self._errors):
-            if file is not None:
-                file.close()
-        self._process = self._told = self._errors = self._running = None
+        if self._process is not None:
+            self._process.close()
+        self._process = self._running = None
 
 
 def explained_picture(found: Explained) -> Image | None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
-import subprocess
-import tempfile
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,11 +19,11 @@ from textual.widgets import OptionList, Static
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, decode
 from cvtui.runlog.worker_process import mistakes_command
 from cvtui.text import clean, count, percent, significant
-from cvtui.tui.child_process import last_line, start_child
+from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import read_file, tail_of
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
@@ -34,12 +31,10 @@ if TYPE_CHECKING:
     from cvtui.tui.detail.raster_view import Image
 
 REFRESH_SECONDS = 0.2
-MOST_READ = 64 << 20
-"""Bytes that its process tells, at most."""
 KEYS = "enter large · ← → cell · escape back"
 
 
-class MistakesView(Modal[None]):
+class MistakesView(CardModal[None]):
     """A list of mistakes beside the picture of the chosen one."""
 
     AUTO_FOCUS = "#list"
@@ -50,11 +45,6 @@ class MistakesView(Modal[None]):
     ]
     DEFAULT_CSS = """
     MistakesView {
-        background: $background;
-        & #card {
-            border: round $foreground 25%; padding: 0 1; height: 1fr;
-            border-title-color: $foreground; border-subtitle-color: $foreground 60%;
-        }
         & #list { width: 3fr; border: none; padding: 0; background: $background; }
         & #side { width: 2fr; padding-left: 2; }
         & #about { height: auto; max-height: 8; }
@@ -73,9 +63,7 @@ class MistakesView(Modal[None]):
         self.cell: tuple[str, str] | None = None
         """(true class, predicted class); None: all."""
         self.words = "starting PyTorch …"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._rest = b""
-        self._read_to = 0
+        self._process: ChildProcess | None = None
 
     def compose(self) -> ComposeResult:
         with Container(id="card"), Horizontal():
@@ -90,11 +78,8 @@ class MistakesView(Modal[None]):
         card = self.query_one("#card")
         card.border_title, card.border_subtitle = f"Mistakes: {self.words}", KEYS
         command, environment = mistakes_command(self.folder)
-        self._told = tempfile.TemporaryFile()  # noqa: SIM115 (closed on the way out)
         try:
-            self._process, self._errors = start_child(
-                command, stdin=subprocess.DEVNULL, stdout=self._told, env=environment
-            )
+            self._process = ChildProcess(command, environment)
         except OSError as error:
             card.border_title = f"Mistakes: {error.strerror}"
             return
@@ -102,26 +87,19 @@ class MistakesView(Modal[None]):
 
     def on_unmount(self) -> None:
         if self._process is not None:
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
-            self._errors.close()
-        self._told.close()
+            self._process.close()
 
     # ------------------------------------------------------------------ what its process tells
 
     def _poll(self) -> None:
         assert self._process is not None
-        code = self._process.poll()
-        data = os.pread(self._told.fileno(), MOST_READ, self._read_to)  # a seek would move the writer too
-        self._read_to += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        code = self._process.code
+        for line in self._process.lines():
             self._take(line)
         if code is not None:
             self._timer.stop()
             if self.about is None:
-                self.words = clean(last_line(self._errors)) or "its process ended without a word"
+                self.words = self._process.why_ended
             self._fill()
         self.query_one("#card").border_title = f"Mistakes: {self.words}"
 

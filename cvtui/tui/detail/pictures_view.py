@@ -36,7 +36,7 @@ from cvtui.tui.detail.picture_index import (
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
 from cvtui.tui.detail.text_pages import confusion, gradient_flow, layer_list, page_tabs
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import PictureSaved
@@ -47,7 +47,7 @@ REFRESH_SECONDS = 0.2
 BACK = "escape back · ← → other pictures"
 
 
-class PicturesView(Modal[None]):
+class PicturesView(CardModal[None]):
     """One picture at a time; left and right turn the pages."""
 
     AUTO_FOCUS = ""
@@ -71,11 +71,6 @@ class PicturesView(Modal[None]):
     ]
     DEFAULT_CSS = """
     PicturesView {
-        background: $background;
-        & #card {
-            border: round $foreground 25%; padding: 0 1; height: 1fr;
-            border-title-color: $foreground; border-subtitle-color: $foreground 60%;
-        }
         & #side { width: 28; padding-right: 2; display: none; }
         & #side.-wide { width: 44; }
         & #looked { height: 11; }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -20,11 +18,11 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.named_images import named_images, pasted_path
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Unread, decode, predict_command, request
 from cvtui.text import clean, count, percent
-from cvtui.tui.child_process import last_line, start_child
+from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import read_file, tail_of
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
@@ -32,12 +30,10 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.1
 TOP = 10
-MOST_READ = 1 << 20
-"""Bytes of answers, at a time."""
 KEYS = "enter predicts · [ ] other images of a folder · escape back"
 
 
-class PredictView(Modal[None]):
+class PredictView(CardModal[None]):
     """A field for a path, the picture, and a bar for each of the likeliest classes."""
 
     AUTO_FOCUS = "#path"
@@ -50,11 +46,6 @@ class PredictView(Modal[None]):
     ]
     DEFAULT_CSS = """
     PredictView {
-        background: $background;
-        & #card {
-            border: round $foreground 25%; padding: 0 1; height: 1fr;
-            border-title-color: $foreground; border-subtitle-color: $foreground 60%;
-        }
         & #picture { width: 1fr; }
         & #side { width: 1fr; padding-left: 2; }
         & #about { height: auto; }
@@ -73,8 +64,7 @@ class PredictView(Modal[None]):
         """By path, of all that were asked for."""
         self._asked: list[str] = []
         """Paths in the order in which the process was asked."""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._rest, self._read_to = b"", 0
+        self._process: ChildProcess | None = None
 
     def compose(self) -> ComposeResult:
         with Container(id="card"):
@@ -89,12 +79,9 @@ class PredictView(Modal[None]):
         if self.pixels is not None:
             self.query_one(PictureBox).use(self.pixels)
         self.query_one("#card").border_subtitle = KEYS
-        self._told = tempfile.TemporaryFile()  # noqa: SIM115 (closed on the way out)
         command, environment = predict_command(1)  # one picture; the cores belong to whatever trains meanwhile
         try:
-            self._process, self._errors = start_child(
-                command, stdin=subprocess.PIPE, stdout=self._told, env=environment
-            )
+            self._process = ChildProcess(command, environment, stdin=True)
             self._send(request(Ask(model=str(self.folder.path), top=TOP, one_by_one=True)))
         except OSError as error:
             self.words = error.strerror or str(error)
@@ -103,17 +90,11 @@ class PredictView(Modal[None]):
 
     def on_unmount(self) -> None:
         if self._process is not None:
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-            self._errors.close()
-        self._told.close()
+            self._process.close()
 
     def _send(self, data: bytes) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            os.write(self._process.stdin.fileno(), data)
+        if self._process is not None:
+            self._process.send(data)
 
     # ------------------------------------------------------------------ keys
 
@@ -157,16 +138,14 @@ class PredictView(Modal[None]):
     def _poll(self) -> None:
         if self._process is None:
             return
-        data = os.pread(self._told.fileno(), MOST_READ, self._read_to)  # a seek would move the writer too
-        self._read_to += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        code, lines = self._process.code, self._process.lines()
         for line in lines:
             self._take(line)
-        if self._process.poll() is not None:
+        if code is not None:
             self._timer.stop()
-            self.words = clean(last_line(self._errors)) or "its process ended without an error message"
+            self.words = self._process.why_ended
             self.model = None
-        if lines or self._process.poll() is not None:
+        if lines or code is not None:
             self._show()
 
     def _take(self, line: bytes) -> None:
@@ -197,7 +176,7 @@ class PredictView(Modal[None]):
         lines = [Content.assemble((of, MUTED), tail_of(path)), Content("")]
         found = self.answers.get(path)
         if found is None:
-            waiting = self._process is not None and self._process.poll() is None
+            waiting = self._process is not None and self._process.code is None
             lines.append(Content.styled("predicting …" if waiting else self.words, "$text-warning"))
         elif isinstance(found, Unread):
             lines.append(Content.styled(f"can't be read: {clean(found.why)}", "$text-error"))

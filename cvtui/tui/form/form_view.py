@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -20,6 +20,8 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import FieldRow, explanation
 from cvtui.tui.form.field_values import to_text
 from cvtui.tui.form.form import Form
+from cvtui.tui.form.start_button import StartButton
+from cvtui.tui.form.tabs import Tabs
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Frame
 
@@ -33,63 +35,6 @@ PREDICT_AFTER = 0.3
 """Seconds without a keystroke before the engine is asked."""
 SLOW = 0.03
 """An examination that took longer (a net of thousands of layers) waits for a pause in the typing, too."""
-
-
-class Tabs(Widget):
-    """Where form and preview don't fit side by side: which of them is shown."""
-
-    DEFAULT_CSS = """
-    Tabs { height: 1; width: 1fr; display: none; padding: 0 1; pointer: pointer; }
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.preview = False
-
-    def show(self, preview: bool) -> None:
-        self.preview = preview
-        self.refresh()
-
-    def render(self) -> Content:
-        on, off = "bold $text-primary", "$foreground 60%"
-        return Content.assemble(
-            ("Recipe", off if self.preview else on),
-            ("  │  ", "$foreground 25%"),
-            ("Preview", on if self.preview else off),
-            ("   ctrl+o", "$foreground 40%"),
-        )
-
-    def on_click(self, event: events.Click) -> None:
-        self.post_message(FormView.FoldAsked(event.x > len(" Recipe  ")))
-
-
-class StartButton(Widget, can_focus=True):
-    """Button for enter, space or a click; Textual's brings 200 lines of style rules into the first frame."""
-
-    ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "Start", show=False)]
-    DEFAULT_CSS = """
-    StartButton {
-        width: 18; height: 1; content-align: center middle; text-style: bold; pointer: pointer;
-        background: $primary 70%; color: $background;
-        &:hover { background: $primary 85%; }
-        &:focus { background: $primary; }
-        &.-blocked { background: $surface; color: $foreground 50%; }
-        &.-blocked:focus { background: $surface-lighten-2; }
-    }
-    """
-
-    class Pressed(Message):
-        pass
-
-    def render(self) -> Content:
-        return Content("▶ Start  ctrl+r")
-
-    def action_press(self) -> None:
-        self.post_message(self.Pressed())
-
-    def on_click(self) -> None:
-        self.action_press()
 
 
 class FormView(Widget):
@@ -135,11 +80,6 @@ class FormView(Widget):
         def __init__(self, recipe: Recipe) -> None:
             super().__init__()
             self.recipe = recipe
-
-    class FoldAsked(Message):
-        def __init__(self, preview: bool) -> None:
-            super().__init__()
-            self.preview = preview
 
     def __init__(self, recipe: Recipe, runs: Path, *, prewarm: bool = True) -> None:
         super().__init__()
@@ -413,8 +353,8 @@ class FormView(Widget):
     def action_fold(self) -> None:
         self.fold(not self.has_class("-preview"))
 
-    @on(FoldAsked)
-    def _fold_asked(self, event: FoldAsked) -> None:
+    @on(Tabs.Asked)
+    def _tab_asked(self, event: Tabs.Asked) -> None:
         event.stop()
         self.fold(event.preview)
 

@@ -56,10 +56,6 @@ class LayerTable(Grid[Row | ModuleRow]):
         self.set_rows(self.rows)
 
     @property
-    def row(self) -> Row | ModuleRow | None:
-        return self.rows[self.cursor] if self.rows else None
-
-    @property
     def has_total(self) -> bool:
         return self.table is not None
 

@@ -15,42 +15,38 @@ from textual.widgets import Button, Static
 
 from cvtui.compare.lr_figure import range_curve
 from cvtui.compare.lr_range_rule import NoBracket
-from cvtui.compare.lr_search import Found, LrFinder
+from cvtui.compare.lr_search import FoundRate, LrFinder
 from cvtui.draw.figures import AnyFigure, Curve, Curves
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.text import clean, percent
-from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 POLL_SECONDS = 0.25
 BAR = 36
 
 
-class LrSearch(Modal[float | None]):
+class LrSearch(BoxModal[float | None]):
     """Learning rate search; returns the rate to use, or None. Leaving stops its runs; their folders stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,u", "use", "Use it"),
         Binding("escape", "dismiss(None)", "Leave"),
     ]
-    DEFAULT_CSS = (
-        BOX.format(name="LrSearch")
-        + """
+    DEFAULT_CSS = """
     LrSearch > .box { width: 84; }
     LrSearch FiguresView { margin-top: 1; }
     """
-    )
 
     def __init__(self, recipe: Recipe, runs: Path) -> None:
         super().__init__()
         self._recipe = recipe
         self._runs = runs
         self._finder: LrFinder | None = None
-        self.result: Found | None = None
+        self.result: FoundRate | None = None
         self.error = ""
 
     def compose(self) -> ComposeResult:

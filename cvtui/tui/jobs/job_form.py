@@ -14,8 +14,7 @@ from textual.widgets import Button, Checkbox, Input, Static
 
 from cvtui.text import clean
 from cvtui.tui.jobs.catalog import JobOption, JobSpec
-from cvtui.tui.train.modals import BOX
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 
 class Box(Checkbox, inherit_bindings=False):
@@ -28,7 +27,7 @@ class Box(Checkbox, inherit_bindings=False):
         return "X" if self.value else " "
 
 
-class JobForm(Modal[list[str] | None]):
+class JobForm(BoxModal[list[str] | None]):
     """Return the options as words of a command line, or None if cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,9 +36,7 @@ class JobForm(Modal[list[str] | None]):
         Binding("down", "app.focus_next", "Next", show=False),
         Binding("up", "app.focus_previous", "Before", show=False),
     ]
-    DEFAULT_CSS = (
-        BOX.format(name="JobForm")
-        + """
+    DEFAULT_CSS = """
     JobForm {
         & > .box { width: 96; }
         & .rows { height: auto; max-height: 14; }
@@ -52,7 +49,6 @@ class JobForm(Modal[list[str] | None]):
         & #job-words.wrong { color: $text-error; }
     }
     """
-    )
 
     def __init__(self, spec: JobSpec, start: Sequence[str], places: Mapping[str, str]) -> None:
         """`start`: words that stand before the options; `places`: what `{name}` and the like mean."""

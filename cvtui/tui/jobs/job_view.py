@@ -13,24 +13,21 @@ from textual.widgets import Button, Static
 
 from cvtui.text import clean, duration
 from cvtui.tui.jobs.job import Job
-from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 POLL_SECONDS = 0.2
 BAR = 40
 
 
-class JobView(Modal[None]):
+class JobView(BoxModal[None]):
     """Shows a job while it runs and when it is over. Leaving it lets the job go on; `J` shows it again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss(None)", "Back"),
         Binding("x", "cancel", "Cancel the job"),
     ]
-    DEFAULT_CSS = (
-        BOX.format(name="JobView")
-        + """
+    DEFAULT_CSS = """
     JobView {
         & > .box { width: 92%; max-width: 124; }
         & #job-output { height: auto; max-height: 60%; margin-top: 1; }
@@ -38,7 +35,6 @@ class JobView(Modal[None]):
         & #job-output { overflow-x: auto; }
     }
     """
-    )
 
     def __init__(self, job: Job) -> None:
         super().__init__()

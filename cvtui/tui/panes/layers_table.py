@@ -126,10 +126,6 @@ class LayersTable(Grid[LayerRow]):
     """A filter or a group hides some layers."""
 
     @property
-    def row(self) -> LayerRow | None:
-        return self.rows[self.cursor] if self.rows else None
-
-    @property
     def shows_cursor(self) -> bool:
         return True
 

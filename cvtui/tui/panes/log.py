@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.text import clean
 from cvtui.tui.panes.log_entries import Entry, LogEntries, next_step
-from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
+from cvtui.tui.panes.text_pane import TextPane
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED
 
@@ -27,8 +26,9 @@ COLOURS = {
 }
 
 
-class LogPane(Pane):
+class LogPane(TextPane):
     NAME = "log"
+    FOLLOWS = True
     TITLE = "Log"
 
     def __init__(self) -> None:
@@ -36,13 +36,6 @@ class LogPane(Pane):
         self._entries = LogEntries()
         self._failure: str = ""
         self._steps: list[float] = []
-
-    def compose(self) -> ComposeResult:
-        yield StyledLines(follow=True)
-
-    @property
-    def text(self) -> str:
-        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
         return (history.version, view.state, view.cursor)

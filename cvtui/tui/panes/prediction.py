@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.text import binary_size, clean, count, significant
-from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.predictions import Predictions, predict
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
+from cvtui.tui.panes.text_pane import TextPane
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED
 
@@ -24,7 +23,7 @@ FIRST_LOSS = "first loss ("
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PredictionCheck:
     """One line: quantity, prediction, measurement, and whether they agree (None: not comparable yet)."""
 
     what: str
@@ -33,7 +32,7 @@ class Comparison:
     agree: bool | None
 
 
-def compare(history: History, predictions: Predictions) -> list[Comparison]:
+def compare(history: History, predictions: Predictions) -> list[PredictionCheck]:
     """Compare counts exactly, and the first loss within tolerances.
 
     Within 25 % of the loss while all classes look alike, and within 5 % of what the initial weights give.
@@ -51,11 +50,11 @@ def compare(history: History, predictions: Predictions) -> list[Comparison]:
     if predictions.start_loss is not None:
         lines.append(_close("with these weights", predictions.start_loss, first, 1.05))
     if predictions.memory is not None:
-        lines.append(Comparison("memory", binary_size(predictions.memory), "", None))
+        lines.append(PredictionCheck("memory", binary_size(predictions.memory), "", None))
     return lines
 
 
-def why_different(history: History, predictions: Predictions, facts: list[Comparison]) -> str:
+def why_different(history: History, predictions: Predictions, facts: list[PredictionCheck]) -> str:
     """Return why the first loss is not as predicted: the logits' spread adds to it."""
     if all(line.agree is not False for line in facts if line.what.startswith(FIRST_LOSS)):
         return ""
@@ -67,7 +66,7 @@ def why_different(history: History, predictions: Predictions, facts: list[Compar
     return f"{rule} holds while all classes look alike; here the logits begin with a std of {significant(std)}."
 
 
-def compare_layers(history: History, predictions: Predictions) -> list[Comparison]:
+def compare_layers(history: History, predictions: Predictions) -> list[PredictionCheck]:
     """Compare the std of each layer's output in the first sample with the prediction."""
     sampled = history.layers_at(int(history.layer_steps[0])) if len(history.layer_steps) else None
     measured = {} if sampled is None else {layer.name: layer.std for layer in sampled.layers}
@@ -82,31 +81,24 @@ def stds_at(history: History, cursor: int | None) -> tuple[str, dict[str, str]]:
     return f"at {count(sampled.step)}", {clean(layer.name): significant(layer.std) for layer in sampled.layers}
 
 
-def _exact(what: str, predicted: int | None, measured: int, at_most: bool = False) -> Comparison:
+def _exact(what: str, predicted: int | None, measured: int, at_most: bool = False) -> PredictionCheck:
     if predicted is None:
-        return Comparison(what, "–", count(measured), None)
+        return PredictionCheck(what, "–", count(measured), None)
     text = f"≤ {count(predicted)}" if at_most else count(predicted)
-    return Comparison(what, text, count(measured), measured == predicted or (at_most and 0 < measured < predicted))
+    return PredictionCheck(what, text, count(measured), measured == predicted or (at_most and 0 < measured < predicted))
 
 
-def _close(what: str, predicted: float | None, measured: float | None, factor: float) -> Comparison:
+def _close(what: str, predicted: float | None, measured: float | None, factor: float) -> PredictionCheck:
     agree = None
     if predicted and measured is not None:
         agree = math.isfinite(measured) and 1 / factor <= measured / predicted <= factor
-    return Comparison(what, significant(predicted), significant(measured), agree)
+    return PredictionCheck(what, significant(predicted), significant(measured), agree)
 
 
-class PredictionPane(Pane):
+class PredictionPane(TextPane):
     NAME = "prediction"
     TITLE = "Prediction"
     TAB = "Expected"
-
-    def compose(self) -> ComposeResult:
-        yield StyledLines()
-
-    @property
-    def text(self) -> str:
-        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
         return (id(history.run), len(history.steps) > 0, len(history.layer_steps) > 0, view.cursor)
@@ -121,7 +113,7 @@ class PredictionPane(Pane):
             lines.append(StyledLine(Content(""), Content.styled(why, MUTED)))
         if layers:
             when, there = stds_at(history, view.cursor)
-            lines += [_line(Comparison("", "", "", None), wide), _heading("activation std", wide, when)]
+            lines += [_line(PredictionCheck("", "", "", None), wide), _heading("activation std", wide, when)]
             lines += [_line(line, wide, there.get(line.what, "")) for line in layers]
         if history.run is None:
             lines = [StyledLine(Content(""), Content.styled("The run has not begun yet.", MUTED))]
@@ -134,7 +126,7 @@ def _heading(what: str, wide: int, when: str = "") -> StyledLine:
     )
 
 
-def _line(line: Comparison, wide: int, there: str = "") -> StyledLine:
+def _line(line: PredictionCheck, wide: int, there: str = "") -> StyledLine:
     glyph, colour = {True: ("✓", "$text-success"), False: ("≠", "$text-warning"), None: (" ", MUTED)}[line.agree]
     body = Content.assemble(
         f"{line.what:<{wide}}  ",

@@ -66,7 +66,7 @@ class RatePane(CurvePane):
 
 
 @dataclass(frozen=True)
-class Part:
+class RatePart:
     """Layers of one share of the rate."""
 
     name: str
@@ -76,18 +76,18 @@ class Part:
     """The step that it is trained from, where it is frozen at first."""
 
 
-def parts_of(history: History) -> list[Part]:
+def parts_of(history: History) -> list[RatePart]:
     """Return the parts of the net that are trained at some time, the highest rate last; one where all are at one."""
     run, at = history.run, thaws_at(history)
     if run is None:
-        return [Part("", 1.0)]
+        return [RatePart("", 1.0)]
     parts = [
-        Part(_name(group, run.recipe.get("unfreeze_at")), group.factor, at if group.frozen else None)
+        RatePart(_name(group, run.recipe.get("unfreeze_at")), group.factor, at if group.frozen else None)
         for group in run.rates
         if not group.frozen or at is not None
     ]
     if len(parts) < 2:
-        return [Part("", parts[0].factor if parts else 1.0)]
+        return [RatePart("", parts[0].factor if parts else 1.0)]
     if len(parts) <= MOST_PARTS:
         return parts
     shown = sorted({round(place * (len(parts) - 1) / (MOST_PARTS - 1)) for place in range(MOST_PARTS)})

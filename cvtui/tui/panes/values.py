@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
 from textual.content import Content
 
 from cvtui.runlog.axes import Smoothed
 from cvtui.text import clean, compact, count, duration, percent, significant
-from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
+from cvtui.tui.panes.text_pane import TextPane
 from cvtui.tui.panes.view_state import OverlayRun, ViewState
 from cvtui.tui.widgets import MUTED
 
@@ -44,7 +43,7 @@ def nearest_epoch(epochs: list[EpochDone], step: int) -> EpochDone | None:
     return min(epochs, key=lambda epoch: (abs(epoch.step - step), epoch.step), default=None)
 
 
-class ValuesPane(Pane):
+class ValuesPane(TextPane):
     """A column "here" in two parts: what the step left behind, and what the nearest epoch's end measured."""
 
     NAME = "values"
@@ -53,13 +52,6 @@ class ValuesPane(Pane):
     def __init__(self) -> None:
         super().__init__()
         self._loss, self._accuracy = Smoothed("loss"), Smoothed("accuracy")
-
-    def compose(self) -> ComposeResult:
-        yield StyledLines()
-
-    @property
-    def text(self) -> str:
-        return self.query_one(StyledLines).text
 
     def key(self, history: History, view: ViewState) -> object:
         return (history.steps_done, len(history.epochs), id(history.run), view.cursor, view.beta, view.overlays)

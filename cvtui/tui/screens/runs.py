@@ -90,7 +90,7 @@ class RunsScreen(BaseScreen):
 
     @property
     def chosen_run(self) -> RunSummary | None:
-        return self.table.run if self._runs else None
+        return self.table.row if self._runs else None
 
     # ------------------------------------------------------------------ looking
 
@@ -152,7 +152,7 @@ class RunsScreen(BaseScreen):
 
     def _show_details(self) -> None:
         """Show the full net of the run under the cursor, its note, and why it failed."""
-        run = self.table.run
+        run = self.table.row
         if self._wrong or run is None:
             text = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
             self.query_one("#net-line", Static).update(text)
@@ -177,7 +177,7 @@ class RunsScreen(BaseScreen):
     # ------------------------------------------------------------------ keys
 
     async def action_open(self) -> None:
-        run = self.table.run
+        run = self.table.row
         if run is not None:
             await self.session.open_run(run.folder)
 
@@ -235,7 +235,7 @@ class RunsScreen(BaseScreen):
 
     async def action_fork(self) -> None:
         """Open the run and its fork window."""
-        run = self.table.run
+        run = self.table.row
         if run is not None:
             await self.session.open_run(run.folder)
             self.session.fork_shown_run()

@@ -16,8 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.runlog import manage
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.text import clean
-from cvtui.tui.train.modals import BOX
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
     from cvtui.tui.session import Session
 
 
-class LineModal(Modal[str | None]):
+class LineModal(BoxModal[str | None]):
     """Ask for one line of text; None if cancelled. `check` returns what is wrong with it, or ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
-    DEFAULT_CSS = BOX.format(name="LineModal") + "\n    LineModal #line-said { color: $text-error; }\n"
+    DEFAULT_CSS = "LineModal #line-said { color: $text-error; }"
 
     def __init__(self, title: str, text: str, explanation: str, check: Callable[[str], str]) -> None:
         super().__init__()

@@ -59,7 +59,7 @@ class RunsTable(Grid[RunSummary]):
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Show the runs, sorted; the cursor stays on its run."""
         self.now = time.time()
-        kept = self.run
+        kept = self.row
         key = SORTS[self.sort_key]
         known = [run for run in runs if key(run) is not None]
         unknown = [run for run in runs if key(run) is None]
@@ -94,10 +94,6 @@ class RunsTable(Grid[RunSummary]):
         for row in rows:
             add(row, 0)
         return ordered
-
-    @property
-    def run(self) -> RunSummary | None:
-        return self.rows[self.cursor] if self.rows else None
 
     @property
     def shows_cursor(self) -> bool:

@@ -15,9 +15,8 @@ from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
-from cvtui.tui.train.modals import BOX
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +38,7 @@ def changes_of(cure: dict[str, object]) -> str:
     return " ".join(shlex.quote(f"{name}={value}") for name, value in cure.items())
 
 
-class FindingModal(Modal[str | None]):
+class FindingModal(BoxModal[str | None]):
     """Gives "cure", "go", "test" (the short test that would tell it from what looks like it) or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,7 +47,7 @@ class FindingModal(Modal[str | None]):
         Binding("t", "test", "Test"),
         Binding("escape,enter,q", "dismiss(None)", "Back"),
     ]
-    DEFAULT_CSS = BOX.format(name="FindingModal") + "\n    FindingModal > .box { width: 84; }\n"
+    DEFAULT_CSS = "FindingModal > .box { width: 84; }"
 
     def __init__(self, finding: Diagnosis) -> None:
         super().__init__()

@@ -25,8 +25,7 @@ from cvtui.runlog.fork import afresh, checkpoints_of, fork
 from cvtui.runlog.history import History
 from cvtui.runlog.origin import recipe_of
 from cvtui.text import clean, count, percent
-from cvtui.tui.train.modals import BOX
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 AFRESH = CheckpointSaved(step=0, epoch=0, path="", reason="asked")
 """Stands for no checkpoint at all."""
@@ -58,19 +57,16 @@ def changed_recipe(parent: RunFolder, saved: CheckpointSaved, text: str) -> Reci
     return recipe
 
 
-class ForkModal(Modal[RunFolder | None]):
+class ForkModal(BoxModal[RunFolder | None]):
     """Makes and starts the child; gives its folder, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
-    DEFAULT_CSS = (
-        BOX.format(name="ForkModal")
-        + """
+    DEFAULT_CSS = """
     ForkModal > .box { width: 76; }
     ForkModal OptionList { height: auto; max-height: 8; border: none; padding: 0; background: transparent; }
     ForkModal #fork-changes { width: 1fr; }
     ForkModal #fork-said.wrong { color: $text-error; }
     """
-    )
 
     def __init__(self, history: History, changes: str = "", epoch: int | None = None) -> None:
         """Fill in `changes` and select the last checkpoint up to `epoch` (default: the newest)."""

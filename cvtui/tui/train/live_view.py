@@ -66,13 +66,7 @@ class LiveView(Widget):
         Binding("x", "stop", "Stop", tooltip="Save and end the run (asks first)"),
         Binding("a", "x_axis", "Axis", tooltip="x axis: steps, epochs, samples or time"),
         Binding("y", "log_y", "Log", tooltip="Logarithmic y axis of this pane (or of the loss), or a linear one"),
-        Binding(
-            "m",
-            "smoothing",
-            "Smooth",
-            show=False,
-            tooltip="Smoothing of the training curves: light, medium, strong or off",
-        ),
+        Binding("m", "smoothing", "Smooth", show=False, tooltip="Smooth the curves: light, medium, strong or off"),
         Binding("o", "overlay", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
         Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
         Binding("e", "evaluate", "Evaluate", tooltip="How good it is: interval, classes, calibration, slices, images"),
@@ -120,11 +114,6 @@ class LiveView(Widget):
     @property
     def header(self) -> RunHeader:
         return self.query_one(RunHeader)
-
-    @property
-    def alive(self) -> bool:
-        """Return True if a process trained the run at the last poll."""
-        return self.view.alive
 
     def pane(self, name: str) -> Pane:
         return self.grid.panes[name]

@@ -14,38 +14,21 @@ from textual.widgets import Button, Input, Static
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import parse_rate
 from cvtui.text import clean, compact, significant
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.confirm_modal import ConfirmModal
+from cvtui.tui.widgets.modal import BoxModal
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import EpochDone
 
-BOX = """
-    {name} {{
-        align: center middle;
-        & > .box {{
-            width: 64; max-width: 95%; height: auto; max-height: 95%;
-            padding: 1 2; background: $surface; border: round $primary;
-            border-title-color: $text-primary; border-title-style: bold;
-        }}
-        & Static {{ width: 1fr; height: auto; }}
-        & .quiet {{ color: $foreground 60%; }}
-        & .buttons {{ height: auto; margin-top: 1; align-horizontal: right; }}
-        & Button {{ margin-left: 2; min-width: 8; padding: 0 1; }}
-    }}
-"""
 
-
-class RateModal(Modal[float | None]):
+class RateModal(BoxModal[float | None]):
     """Asks for a new learning rate; gives it, or None. Enter takes it, escape leaves all as it is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
-    DEFAULT_CSS = (
-        BOX.format(name="RateModal")
-        + """
+    DEFAULT_CSS = """
     RateModal #new-rate { width: 1fr; margin-top: 1; }
     RateModal #said.wrong { color: $text-error; }
     """
-    )
 
     def __init__(self, now: float, lr: float | None, groups: Mapping[str, float] | None = None) -> None:
         """`now`: the rate of the last step; `lr`: the recipe's, as a reminder; `groups`: rates of several, by name."""
@@ -111,35 +94,23 @@ class RateModal(Modal[float | None]):
         self.dismiss(None)
 
 
-class StopModal(Modal[bool]):
+class StopModal(ConfirmModal):
     """Asks whether the run should end now (True) or go on (False)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "dismiss(False)", "Go on"),
         Binding("y", "dismiss(True)", "Stop"),
     ]
-    DEFAULT_CSS = BOX.format(name="StopModal")
+    QUESTION, YES, NO = "Stop the run?", "Stop training", "Keep training"
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="box") as box:
-            box.border_title = "Stop the run?"
-            yield Static("The model is saved first. A stopped run is finished; u continues it later.", markup=False)
-            with Horizontal(classes="buttons"):
-                yield Button("Stop training (y)", id="yes", variant="warning", compact=True)
-                yield Button("Keep training (n)", id="no", compact=True)
-
-    def on_mount(self) -> None:
-        self.query_one("#no").focus()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
+    def __init__(self) -> None:
+        super().__init__("The model is saved first. A stopped run is finished; u continues it later.")
 
 
 Leaving = Literal["keep", "stop", "stay"]
 
 
-class LeaveModal(Modal[Leaving]):
+class LeaveModal(BoxModal[Leaving]):
     """On leaving while the run lives: keep training, stop after saving, or stay here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -147,7 +118,6 @@ class LeaveModal(Modal[Leaving]):
         Binding("s", "dismiss('stop')", "Stop"),
         Binding("escape", "dismiss('stay')", "Stay"),
     ]
-    DEFAULT_CSS = BOX.format(name="LeaveModal")
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -201,11 +171,11 @@ below training to the end, with dropout on, says that there is room for a larger
 """
 
 
-class WhyModal(Modal[None]):
+class WhyModal(BoxModal[None]):
     """Why validation can lie below training, with this run's own last numbers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,q,enter", "dismiss(None)", "Back")]
-    DEFAULT_CSS = BOX.format(name="WhyModal") + "\n    WhyModal > .box { width: 78; }\n"
+    DEFAULT_CSS = "WhyModal > .box { width: 78; }"
 
     def __init__(self, last: EpochDone | None) -> None:
         """`last`: the run's last epoch, if there is one."""

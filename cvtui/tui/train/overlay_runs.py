@@ -23,8 +23,7 @@ from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.text import clean, percent
 from cvtui.tui.panes.overlay import COLOURS
 from cvtui.tui.panes.view_state import OverlayCurves, OverlayRun
-from cvtui.tui.train.modals import BOX
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 POLL_SECONDS = 0.5
 MOST_BYTES = 8_000_000
@@ -91,20 +90,17 @@ def other_runs(folder: RunFolder) -> list[RunSummary]:
         return []
 
 
-class OverlayModal(Modal[list[RunFolder] | None]):
+class OverlayModal(BoxModal[list[RunFolder] | None]):
     """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,o", "draw", "Draw them"),
         Binding("n", "none", "None"),
     ]
-    DEFAULT_CSS = (
-        BOX.format(name="OverlayModal")
-        + """
+    DEFAULT_CSS = """
     OverlayModal > .box { width: 76; }
     OverlayModal SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
     """
-    )
 
     def __init__(self, runs: list[RunSummary], chosen: list[str]) -> None:
         super().__init__()

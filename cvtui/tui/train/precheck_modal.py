@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from textual.app import ComposeResult
@@ -19,28 +18,25 @@ from cvtui.own_python import own_module
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.text import clean
-from cvtui.tui.child_process import last_line, start_child
-from cvtui.tui.train.modals import BOX
+from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 POLL_SECONDS = 0.1
 MARKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
 
 
-class PrecheckModal(Modal[None]):
+class PrecheckModal(BoxModal[None]):
     """Starts the check when it is shown; leaving ends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Back")]
-    DEFAULT_CSS = BOX.format(name="PrecheckModal") + "\n    PrecheckModal > .box { width: 88; }\n"
+    DEFAULT_CSS = "PrecheckModal > .box { width: 88; }"
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self._recipe = recipe
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="cvtui-check-")
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the window)
-        self._errors: IO[bytes] | None = None
         self.result: dict[str, Any] | None = None
         """What the check said, once it is there."""
 
@@ -55,32 +51,27 @@ class PrecheckModal(Modal[None]):
         recipe.write_text(dumps(self._recipe), encoding="utf-8")
         command = own_module("cvtui", "check", str(recipe), "--json")
         try:
-            self._process, self._errors = start_child(command, stdin=subprocess.DEVNULL, stdout=self._output)
+            self._process = ChildProcess(command)
         except OSError as error:
             self.query_one("#check", Static).update(f"✗ the check can't be started: {error.strerror or error}")
             return
         self._timer = self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait()
-        for file in (self._output, self._errors):
-            if file is not None:
-                file.close()
+        if self._process is not None:
+            self._process.close(gently=True)
         self._folder.cleanup()
 
     def _poll(self) -> None:
         assert self._process is not None
-        if self._process.poll() is None:
+        code = self._process.code
+        if code is None:
             return
         self._timer.stop()
-        self._output.seek(0)
         try:
-            self.result = msgspec.json.decode(self._output.read(), type=dict[str, Any])
+            self.result = msgspec.json.decode(self._process.read(), type=dict[str, Any])
         except (OSError, msgspec.MsgspecError):
-            last = last_line(self._errors) if self._errors is not None else ""
-            message = clean(process_error(last, self._process.returncode))
+            message = clean(process_error(self._process.last_line, code))
             self.query_one("#check", Static).update(Content.styled(f"✗ {message}", "$text-error"))
             return
         self.query_one("#check", Static).update(Content("\n").join(self.lines(self.result)))

@@ -12,14 +12,13 @@ from textual.widgets import Button, Static
 
 from cvtui.runlog.history import History
 from cvtui.text import clean, count
-from cvtui.tui.train.modals import BOX
-from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.modal import BoxModal
 
 RESUMABLE = ("stopped", "lost", "diverged", "failed")
 """States of a run that ended early."""
 
 
-class ResumeModal(Modal[str | None]):
+class ResumeModal(BoxModal[str | None]):
     """Asks how to go on: "" as it was, "/10" with a tenth of the rate, None not at all."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -27,7 +26,6 @@ class ResumeModal(Modal[str | None]):
         Binding("l", "dismiss('/10')", "With rate / 10"),
         Binding("escape", "dismiss(None)", "Leave it"),
     ]
-    DEFAULT_CSS = BOX.format(name="ResumeModal")
 
     def __init__(self, history: History) -> None:
         super().__init__()

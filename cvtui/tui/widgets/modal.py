@@ -54,6 +54,39 @@ class Modal(ModalScreen[Answer]):
         return [strip.crop(crop.x, crop.right) for strip in below[crop.y : crop.bottom]]
 
 
+class CardModal(Modal[Answer]):
+    """A page in the place of all panes, in a frame with the id `card`."""
+
+    DEFAULT_CSS = """
+    CardModal {
+        background: $background;
+        & #card {
+            border: round $foreground 25%; padding: 0 1; height: 1fr;
+            border-title-color: $foreground; border-subtitle-color: $foreground 60%;
+        }
+    }
+    """
+
+
+class BoxModal(Modal[Answer]):
+    """A window with a frame and a title: its parts lie in a container of the class `box`."""
+
+    DEFAULT_CSS = """
+    BoxModal {
+        align: center middle;
+        & > .box {
+            width: 64; max-width: 95%; height: auto; max-height: 95%;
+            padding: 1 2; background: $surface; border: round $primary;
+            border-title-color: $text-primary; border-title-style: bold;
+        }
+        & Static { width: 1fr; height: auto; }
+        & .quiet { color: $foreground 60%; }
+        & .buttons { height: auto; margin-top: 1; align-horizontal: right; }
+        & Button { margin-left: 2; min-width: 8; padding: 0 1; }
+    }
+    """
+
+
 def tinted(strips: list[Strip], color: Color, filters: Sequence[LineFilter] = ()) -> list[Strip]:
     """Return the strips behind a layer of this colour (with its alpha), without links and meta data."""
     mixed: dict[Style | None, Style | None] = {}

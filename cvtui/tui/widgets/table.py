@@ -118,6 +118,11 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     def has_total(self) -> bool:
         return False
 
+    @property
+    def row(self) -> R | None:
+        """The row under the cursor; None without rows."""
+        return self.rows[self.cursor] if self.rows else None
+
     def set_rows(self, rows: Sequence[R]) -> None:
         self.rows = rows
         self.cursor = min(self.cursor, max(0, len(rows) - 1))

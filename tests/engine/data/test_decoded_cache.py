@@ -16,7 +16,7 @@ from PIL import Image
 
 from cvtui.engine.data import decoded_cache, file_decoding
 from cvtui.engine.data.decoded_cache import cache_folder
-from cvtui.engine.data.image_folder import Progress, _read, read_listing
+from cvtui.engine.data.image_folder import ReadingProgress, _read, read_listing
 from cvtui.engine.data.images import Split, channel_stats
 from cvtui.recipe.datasets.image_folder import _known as listed
 from cvtui.recipe.datasets.image_folder import listing
@@ -44,7 +44,7 @@ def read(root: Path, cache: str = "on", size: str = "8", bits: int = 0) -> tuple
     _read.cache_clear()
     listed.clear()
     told: list[str] = []
-    return _read(listing(root, 0.5), size, Progress(told.append), bits, cache), "\n".join(told)
+    return _read(listing(root, 0.5), size, ReadingProgress(told.append), bits, cache), "\n".join(told)
 
 
 def pixels(split: Split) -> torch.Tensor:
@@ -112,10 +112,10 @@ def test_a_set_with_one_picture_inside_another_file_is_not_kept(pictures: Path) 
     shutil.copy(whole.train[1][0], packed)
     inside = Packed(f"{packed}:1.png", str(packed), 0, packed.stat().st_size)
     found = replace(whole, train=(whole.train[0], (inside, whole.train[1][1]), *whole.train[2:]))
-    read_listing(found, "8", Progress(None), cache="on")
+    read_listing(found, "8", ReadingProgress(None), cache="on")
     Image.new("RGB", (8, 8), "red").save(packed, "PNG")
     inside.length = packed.stat().st_size
-    pixels = pixels_of(read_listing(found, "8", Progress(None), cache="on").train)
+    pixels = pixels_of(read_listing(found, "8", ReadingProgress(None), cache="on").train)
     assert pixels[1].unique(dim=1).tolist() == [[[255, 0, 0]]] * 8, "as it is now"
 
 

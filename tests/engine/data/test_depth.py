@@ -16,7 +16,7 @@ from cvtui.engine.data.augment import CHANGES, Augment
 from cvtui.engine.data.decode import decode, look
 from cvtui.engine.data.depth import Depth, ValueRange, unit_of
 from cvtui.engine.data.each_image import TRANSFORMS
-from cvtui.engine.data.image_folder import Progress, _read
+from cvtui.engine.data.image_folder import ReadingProgress, _read
 from cvtui.engine.data.images import Images, Split
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.streaming import Streamed
@@ -57,7 +57,7 @@ def made(root: Path, pictures: dict[str, Any]) -> Path:
 
 def read(root: Path, bits: int = 0) -> tuple[dict[float, Any], Split]:
     """Return the first plane of each image as it is kept, by its sum, and the split."""
-    split = _read(listing(root, 0.5), "8", Progress(None), bits)
+    split = _read(listing(root, 0.5), "8", ReadingProgress(None), bits)
     planes = [image[..., 0] for part in split[:2] for image in part.part(0, 100).pixels]
     return {float(plane.double().sum()): plane for plane in planes}, split
 

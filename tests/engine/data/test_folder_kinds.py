@@ -13,7 +13,7 @@ import torch
 from PIL import Image, features
 
 from cvtui.engine.data import image_folder
-from cvtui.engine.data.image_folder import read_folder
+from cvtui.engine.data.image_folder import read
 from cvtui.engine.data.loading import load
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.facts import facts
@@ -58,7 +58,7 @@ def test_what_pillow_reads_is_read_as_pillow_reads_it(tmp_path: Path, suffix: st
     add(tmp_path, "a", "b", suffix=suffix)
     for path in (tmp_path / "a").iterdir():
         path.rename(path.with_suffix(suffix.upper()))
-    split = read_folder(tmp_path, "8", 0.25, 0)
+    split = read(Recipe(data=f"folder:{tmp_path}", size="8", val_share=0.25))
     assert (split.train.size, split.validation.size, split.notes) == (6, 2, ())
     for pixels, file in zip(pixels_of(split.train), split.files[0], strict=True):
         with Image.open(file) as image:
@@ -70,7 +70,7 @@ def test_what_a_plugin_reads_is_read_where_it_is_installed(tmp_path: Path, suffi
     plugin = pytest.importorskip(module)
     getattr(plugin, "register_heif_opener", lambda: None)()
     add(tmp_path, "a", "b", suffix=suffix)
-    split = read_folder(tmp_path, "8", 0.25, 0)
+    split = read(Recipe(data=f"folder:{tmp_path}", size="8", val_share=0.25))
     assert (split.train.size, split.validation.size, split.notes) == (6, 2, ())
     assert pixels_of(split.train)[0].double().mean((0, 1)).argmax() == 0
 
@@ -82,7 +82,7 @@ def test_of_several_frames_the_first_is_taken(tmp_path: Path, suffix: str) -> No
         frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
         for number in range(2):
             frames[0].save(tmp_path / name / f"{number}{suffix}", save_all=True, append_images=frames[1:])
-    split = read_folder(tmp_path, "8", 0.5, 0)
+    split = read(Recipe(data=f"folder:{tmp_path}", size="8", val_share=0.5))
     assert pixels_of(split.train).reshape(-1, 3).unique(dim=0).tolist() == [[255, 0, 0]]
 
 
@@ -92,7 +92,9 @@ def test_what_is_behind_links_is_read(tmp_path: Path) -> None:
     root.mkdir()
     for name in ("a", "b"):
         (root / name).symlink_to(tmp_path / "store" / name)
-    linked, real = (read_folder(path, "8", 0.25, 0) for path in (root, tmp_path / "store"))
+    linked, real = (
+        read(Recipe(data=f"folder:{path}", size="8", val_share=0.25)) for path in (root, tmp_path / "store")
+    )
     assert torch.equal(pixels_of(linked.train), pixels_of(real.train))
 
 
@@ -117,7 +119,7 @@ def test_a_class_of_which_nothing_can_be_read_is_named_with_the_reason(tmp_path:
         for path in (tmp_path / half / "b").iterdir():
             path.write_text("no image")
         with pytest.raises(RequestError) as caught:
-            read_folder(tmp_path, "8", 0.2, 0)
+            read(Recipe(data=f"folder:{tmp_path}", size="8", val_share=0.2))
         assert caught.value.message.endswith(
             f"none of the {count} {'validation' if half == 'val' else half} files of the class 'b' can be read"
         )

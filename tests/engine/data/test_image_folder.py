@@ -13,7 +13,7 @@ from PIL import Image
 from cvtui.engine.data import image_folder
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.decode import decode
-from cvtui.engine.data.image_folder import read_folder
+from cvtui.engine.data.image_folder import read
 from cvtui.engine.data.images import Images, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.streaming import Streamed
@@ -55,7 +55,7 @@ def test_classes_counts_and_the_split(tmp_path: Path) -> None:
     assert first.validation != other.validation
     assert not {path for path, _ in first.train} & {path for path, _ in first.validation}
     assert first.others == 2, "the text and the link that leads nowhere"
-    split = read_folder(root, "8x12", 0.2, 0)
+    split = read(Recipe(data=f"folder:{root}", size="8x12", val_share=0.2))
     assert (split.train.size, split.validation.size) == (24, 6)
     assert split.notes == ("passed over 2 files: 1 that ends in .txt, 1 link to nowhere or in a circle",)
     for number, name in enumerate(facts.classes):

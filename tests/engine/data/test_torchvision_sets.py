@@ -72,58 +72,55 @@ def _md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize("name", STORED)
-def test_torchvision_reads_the_same_from_the_same_files(name: str, tmp_path: Path) -> None:
-    if name == "svhn":
-        pytest.importorskip("scipy")
+def read_by_torchvision(name: str, where: Path, *, train: bool) -> tuple[Any, torch.Tensor]:
+    """Return torchvision's data set of one part, with the checksums of these files, and its pixels as ours lie."""
     from torchvision import datasets
 
-    write(name, tmp_path, images(name, 20, seed=3), images(name, 11, seed=4))
-    folder = tmp_path / STORAGE[name].folders[0]
+    folder, split = where / STORAGE[name].folders[0], "train" if train else "test"
 
     def own(base: Any, **lists: Any) -> Any:
-        """Class of torchvision with the checksums of these files."""
         return type(base.__name__, (base,), lists)
 
     def sums(listed: Any) -> list[list[str]]:
         return [[file, _md5(folder / file)] for file, _ in listed if (folder / file).exists()]
 
-    for part, split, train in zip(read_small(name, tmp_path), ("train", "test"), (True, False), strict=True):
-        where = tmp_path
-        if name == "stl10":
-            base = own(
-                datasets.STL10, train_list=sums(datasets.STL10.train_list), test_list=sums(datasets.STL10.test_list)
-            )
-            theirs = base(where, split=split)
-            pixels = torch.from_numpy(theirs.data).permute(0, 2, 3, 1)
-        elif name == "svhn":
-            lists = {
-                key: [url, file, _md5(folder / file)]
-                for key, (url, file, _) in datasets.SVHN.split_list.items()
-                if key != "extra"
-            }
-            theirs = own(datasets.SVHN, split_list=lists)(where, split=split)
-            pixels = torch.from_numpy(theirs.data).permute(0, 2, 3, 1)
-        elif name.startswith("cifar"):
-            base = datasets.CIFAR10 if name == "cifar10" else datasets.CIFAR100
-            (folder / base.meta["filename"]).write_bytes(pickle.dumps({base.meta["key"]: []}, 2))
-            meta = {**base.meta, "md5": _md5(folder / base.meta["filename"])}
-            theirs = own(base, train_list=sums(base.train_list), test_list=sums(base.test_list), meta=meta)(
-                where, train=train
-            )
-            pixels = torch.from_numpy(theirs.data)
-        elif name == "emnist":
-            theirs = datasets.EMNIST(where, split="balanced", train=train)
-            pixels = theirs.data.transpose(1, 2)[..., None]  # it leaves them lying on their side
-        else:
-            theirs = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}[name](
-                where, train=train
-            )
-            pixels = theirs.data[..., None]
+    if name == "stl10":
+        base = datasets.STL10
+        theirs = own(base, train_list=sums(base.train_list), test_list=sums(base.test_list))(where, split=split)
+        return theirs, torch.from_numpy(theirs.data).permute(0, 2, 3, 1)
+    if name == "svhn":
+        lists: dict[str, Any] = {
+            key: [url, file, _md5(folder / file)]
+            for key, (url, file, _) in datasets.SVHN.split_list.items()
+            if key != "extra"
+        }
+        theirs = own(datasets.SVHN, split_list=lists)(where, split=split)
+        return theirs, torch.from_numpy(theirs.data).permute(0, 2, 3, 1)
+    if name.startswith("cifar"):
+        cifar = datasets.CIFAR10 if name == "cifar10" else datasets.CIFAR100
+        (folder / cifar.meta["filename"]).write_bytes(pickle.dumps({cifar.meta["key"]: []}, 2))
+        meta = {**cifar.meta, "md5": _md5(folder / cifar.meta["filename"])}
+        lists = {"train_list": sums(cifar.train_list), "test_list": sums(cifar.test_list), "meta": meta}
+        theirs = own(cifar, **lists)(where, train=train)
+        return theirs, torch.from_numpy(theirs.data)
+    if name == "emnist":
+        theirs = datasets.EMNIST(where, split="balanced", train=train)
+        return theirs, theirs.data.transpose(1, 2)[..., None]  # it leaves them lying on their side
+    plain = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}
+    theirs = plain[name](where, train=train)
+    return theirs, theirs.data[..., None]
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_torchvision_reads_the_same_from_the_same_files(name: str, tmp_path: Path) -> None:
+    if name == "svhn":
+        pytest.importorskip("scipy")
+    write(name, tmp_path, images(name, 20, seed=3), images(name, 11, seed=4))
+    for part, train in zip(read_small(name, tmp_path), (True, False), strict=True):
+        theirs, pixels = read_by_torchvision(name, tmp_path, train=train)
         assert torch.equal(part.pixels, pixels)
-        assert part.labels.tolist() == [
-            int(label) for label in getattr(theirs, "targets", getattr(theirs, "labels", ()))
-        ]
+        labels = getattr(theirs, "targets", getattr(theirs, "labels", ()))
+        assert part.labels.tolist() == [int(label) for label in labels]
 
 
 def test_file_names_checksums_and_classes_are_torchvisions() -> None:

@@ -16,7 +16,7 @@ from cvtui.draw.evaluation_text import sections
 from cvtui.engine.infer import answers as answers_module
 from cvtui.engine.infer.answers import Answers, large_array
 from cvtui.engine.infer.compared import compare
-from cvtui.engine.infer.evaluate import Evaluated, calibrate, evaluations
+from cvtui.engine.infer.evaluate import EvaluatedRun, calibrate, evaluations
 from cvtui.engine.infer.numbers import numbers
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.slices import by_brightness, by_folder, by_size, inner_folder
@@ -150,7 +150,7 @@ def test_no_temperature_where_every_image_is_right(tmp_path: Path) -> None:
             names=["x", "y", "z"], files=False,
         )  # fmt: skip
         with pytest.raises(RequestError, match=why):
-            calibrate(run, Evaluated(found, {"checkpoint": "best.pt", "step": 1}, None))
+            calibrate(run, EvaluatedRun(found, {"checkpoint": "best.pt", "step": 1}, None))
     assert read_calibration(run) is None
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from cvtui.engine.nn.freeze import freeze, keep_frozen_norms, train_mode
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.state import prepare
+from cvtui.engine.train.preparation import prepare
 from cvtui.engine.train.step import training_step
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from cvtui.engine.runtime.seeds import DROPOUT, stream_seed
-from cvtui.engine.train.state import prepare
+from cvtui.engine.train.preparation import prepare
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, from_table
 from cvtui.recipe.validation import check

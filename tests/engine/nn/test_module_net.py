@@ -19,7 +19,7 @@ from cvtui.engine.nn.summary import summarize_target
 from cvtui.engine.optim.groups import parameter_groups
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.engine.train.control import Signals
-from cvtui.engine.train.state import prepare
+from cvtui.engine.train.preparation import prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe

@@ -25,7 +25,7 @@ from cvtui.engine.observe.gathered import GATHERED
 from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_batch
-from cvtui.engine.train import state as room_of_training
+from cvtui.engine.train import preparation as room_of_training
 from cvtui.engine.train.snapshots import Snapshots
 from cvtui.errors import RequestError
 from cvtui.recipe.free_memory import GIB

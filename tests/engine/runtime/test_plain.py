@@ -21,7 +21,7 @@ from pathlib import Path
 from cvtui.engine.runtime.fast_start import end, loading
 with loading():
     import torch
-    from cvtui.engine.train import state
+    from cvtui.engine.train import preparation
     from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
 before = sys.modules.get("torch._dynamo")
@@ -29,8 +29,8 @@ assert "torch.distributed.tensor" not in sys.modules
 inspect.getmodule(inspect.currentframe())
 torch.testing.assert_close(torch.ones(2), torch.ones(2))
 made = []
-make = state.make_optimizer
-state.make_optimizer = lambda *arguments: made.append(make(*arguments)) or made[-1]
+make = preparation.make_optimizer
+preparation.make_optimizer = lambda *arguments: made.append(make(*arguments)) or made[-1]
 codes = [train_folder(Path(folder), Signals()) for folder in sys.argv[1:]]
 print(json.dumps({
     "codes": codes,

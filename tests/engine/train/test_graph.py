@@ -14,7 +14,7 @@ from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.train import trainer as trainers
 from cvtui.engine.train.graph import GraphStepper, Replayable, why_not
 from cvtui.engine.train.lottery import _keep_weights
-from cvtui.engine.train.stepper import Stepper
+from cvtui.engine.train.step import Stepper
 from cvtui.engine.train.trainer import Trainer
 from cvtui.engine.worker import train_folder
 from cvtui.runlog.events import LayersSampled, Log, Steps

@@ -15,7 +15,8 @@ from cvtui.cli.commands.train import make_recipe
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.engine.train.initial_weights import Weights, put_weights
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe

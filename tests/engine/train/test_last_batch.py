@@ -15,7 +15,7 @@ from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.train import trainer as looping
 from cvtui.engine.train.control import Signals, StopRequested
 from cvtui.engine.train.evaluate import evaluate
-from cvtui.engine.train.state import make_net
+from cvtui.engine.train.preparation import make_net
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import check, flat_norm, joins_last, steps_of

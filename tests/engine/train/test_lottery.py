@@ -15,7 +15,8 @@ from cvtui.engine.nn.inits.layer import layers_of
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.lottery import prepare_run, prune, shuffled
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.validation import check

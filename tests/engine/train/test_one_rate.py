@@ -19,7 +19,7 @@ import cvtui
 from cvtui.cli.commands import lr_find
 from cvtui.compare.differences import compared
 from cvtui.compare.lr_range_rule import Bracket
-from cvtui.compare.lr_search import Found, LrFinder, Trial
+from cvtui.compare.lr_search import FoundRate, LrFinder, Trial
 from cvtui.compare.verdict import Verdict
 from cvtui.doctor import Diagnosis, Doctor, examine
 from cvtui.engine.precheck import precheck
@@ -138,7 +138,7 @@ def test_lr_find_searches_and_recommends_the_rate_itself(tmp_path: Path, capsys:
 
     assert asked(SCALED, tmp_path / "a") == asked(PLAIN, tmp_path / "b")
     curve = np.array([0.1, 0.2])
-    found = Found(Bracket(0.1, 1.0, 0.3, curve, curve), [Trial(0.3, 0.5, 0.9, Verdict("good", ""))])
+    found = FoundRate(Bracket(0.1, 1.0, 0.3, curve, curve), [Trial(0.3, 0.5, 0.9, Verdict("good", ""))])
     lr_find._report(found, as_json=False, scaled=True)
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("use it: "))
     words = line.removeprefix("use it: ").partition("  (")[0].split()

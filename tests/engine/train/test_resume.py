@@ -14,8 +14,9 @@ import torch
 
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
+from cvtui.engine.train.preparation import prepare
 from cvtui.engine.train.resume import newest_checkpoint, restore
-from cvtui.engine.train.state import TrainingState, prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe

@@ -31,14 +31,14 @@ Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Archive:
     """An archive and where it comes from; the first address that works is taken."""
 
     file: File
     urls: Sequence[str]
 
 
-def sources(name: str) -> list[Source]:
+def sources(name: str) -> list[Archive]:
     """Where torchvision fetches the set `name` from."""
     from torchvision import datasets as they
 
@@ -46,16 +46,16 @@ def sources(name: str) -> list[Source]:
     match name:
         case "mnist" | "fashion-mnist" | "kmnist":
             base = {"mnist": they.MNIST, "fashion-mnist": they.FashionMNIST, "kmnist": they.KMNIST}[name]
-            return [Source(file, [mirror + file.name for mirror in base.mirrors]) for file in files]
+            return [Archive(file, [mirror + file.name for mirror in base.mirrors]) for file in files]
         case "svhn":
             urls = {file: url for url, file, _ in they.SVHN.split_list.values()}
-            return [Source(file, [urls[file.name]]) for file in files]
+            return [Archive(file, [urls[file.name]]) for file in files]
         case _:
             one = {"emnist": they.EMNIST, "cifar10": they.CIFAR10, "cifar100": they.CIFAR100, "stl10": they.STL10}[name]
-            return [Source(files[0], [one.url])]
+            return [Archive(files[0], [one.url])]
 
 
-def fetch(name: str, data_dir: str, tell: Tell, found_at: Sequence[Source] | None = None) -> Path:
+def fetch(name: str, data_dir: str, tell: Tell, found_at: Sequence[Archive] | None = None) -> Path:
     """Download what isn't there, and unpack it; return the folder.
 
     `found_at`: other addresses than torchvision's.
@@ -84,7 +84,7 @@ def fetch(name: str, data_dir: str, tell: Tell, found_at: Sequence[Source] | Non
     return data_folder(data_dir) / STORAGE[name].folders[0]
 
 
-def _transfer(name: str, source: Source, path: Path, tell: Tell) -> None:
+def _transfer(name: str, source: Archive, path: Path, tell: Tell) -> None:
     """Put the archive at `path`, whole or not at all. RequestError; OSError where it can't be written."""
     failures = []
     for url in source.urls:

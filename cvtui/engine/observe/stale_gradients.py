@@ -1,0 +1,67 @@
+"""Gradients left over from the step before, measured when the next ones arrive: a forgotten zero_grad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from cvtui.engine.observe.forward_hooks import Handle
+from cvtui.engine.observe.statistics import norm
+
+PARAMETERS = 3
+"""Of these the gradients are compared: the first, the middle and the last."""
+
+
+class StaleGradients:
+    """Observer of the gradients of a few parameters, by hooks on them.
+
+    watching: asked at each arrival. within_memory: leaves out what there is no memory for.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Tensor],
+        watching: Callable[[], bool],
+        within_memory: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._watching, self._within_memory = watching, within_memory
+        self._shares: list[Tensor] = []
+        self._arrived: dict[int, Tensor | None] = {}
+        """By parameter: what was left of its gradient at each arrival since its last update; None: nothing, once."""
+        places = sorted({0, len(parameters) // 2, len(parameters) - 1})[:PARAMETERS] if parameters else ()
+        self.handles = [_on_gradient(parameters[place], self._hook(parameters[place])) for place in places]
+
+    def _hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
+        def arrives(gradient: Tensor) -> None:
+            """Compare the gradient with what lies there, before it is added."""
+            key, left = id(parameter), parameter.grad
+            if not self._watching() or (key in self._arrived and self._arrived[key] is None):
+                return
+            if left is None or left.is_sparse or gradient.is_sparse:
+                self._arrived[key] = None
+                return
+            with torch.no_grad(), self._within_memory():
+                share = norm(left.detach()) / (norm(gradient.detach()) + 1e-30)
+                before = self._arrived.get(key)
+                # Of a GAN the generator's pass leaves gradients in the discriminator, which are zeroed before its own.
+                self._arrived[key] = share if before is None else torch.minimum(before, share)
+
+        return arrives
+
+    def before_update(self, held: Collection[int]) -> None:
+        """Take the shares of the parameters (by id) that are updated now."""
+        for key in [key for key in self._arrived if key in held]:
+            if (share := self._arrived.pop(key)) is not None:
+                self._shares.append(share)
+
+    def median(self) -> float | None:
+        """Return the median of all shares, read from the device; None without any."""
+        return torch.stack(self._shares).median().item() if self._shares else None
+
+
+def _on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> Handle:
+    handle: Handle = parameter.register_hook(called)  # type: ignore[no-untyped-call]
+    return handle

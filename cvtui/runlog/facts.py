@@ -1,0 +1,213 @@
+"""The record of what was found of a training before and in its first steps, with its rows."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cvtui.runlog.record import Record
+
+
+class ModuleFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One module without children, in the order in which the first forward pass ran them."""
+
+    name: str
+    kind: str
+    """The class's name: Conv2d, Linear, ReLU, BatchNorm2d, …"""
+    options: dict[str, float] = {}
+    """Arguments that the doctor reads: p of a dropout, momentum and eps of a norm."""
+
+
+class WeightFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One weight tensor (two dimensions or more), before the first step."""
+
+    name: str
+    """The parameter's: conv1.weight."""
+    layer: str = ""
+    fan_in: int
+    fan_out: int | None = None
+    """Weights that read one input; a layer drawn by the number of its outputs is measured by it."""
+    mean: float | None
+    std: float | None
+    """Population standard deviation; exactly 0 for a constant tensor; null where a value is not finite."""
+
+
+class Facts(Record, tag="facts", frozen=True, kw_only=True):
+    """What was found out before and in the first steps, for the doctor; later records add to the earlier ones and win.
+
+    Everything may be missing: null, or empty.
+    """
+
+    step: int = 0
+    """Steps done when it was found."""
+    # The data
+    train: int | None = None
+    validation: int | None = None
+    """Counts of images."""
+    classes: int | None = None
+    """Of the data: the largest label + 1, or the number of class names."""
+    label_counts: list[int] = []
+    """Training images of each class."""
+    label_range: list[int] = []
+    """[lowest, highest] label."""
+    batch_size: int | None = None
+    batch_classes: list[int] = []
+    """How many different classes each of the first batches held."""
+    batch_sizes: list[int] = []
+    """How many images each of the first batches held."""
+    bad_items: list[int] = []
+    """Numbers of training images with a value that is not finite (at most 20)."""
+    bad_count: int | None = None
+    bad_batch: int | None = None
+    """The first step whose input held a value that is not finite."""
+    overlap: int | None = None
+    """Validation images that are also training images, value for value."""
+    overlap_pairs: list[list[int]] = []
+    """[training, validation] numbers of some of them."""
+    bad_names: list[str] = []
+    """Where the images of `bad_items` lie (paths, or the like), where that is known."""
+    overlap_names: list[list[str]] = []
+    """The same of `overlap_pairs`: [training, validation]."""
+    doubtful: list[list[str]] = []
+    """[where it lies, its label, the label of its nearest images] of training images whose nearest agree on another (at
+    most 20; where the names of images are known)."""
+    neighbours_train: float | None = None
+    """Share of training images whose nearest other training images have, in their majority, the same label."""
+    neighbours_validation: float | None = None
+    """Share of validation images whose nearest training images have, in their majority, the same label."""
+    neighbours_chance: float | None = None
+    """What those shares would be for labels that have nothing to do with the images."""
+    neighbours_count: int | None = None
+    """Images compared, in each part."""
+    raw_moments: list[list[float | None]] = []
+    """[mean, standard deviation] of the training and of the validation images before any preprocessing: not to be
+    compared with `input_mean` and `input_std`."""
+    # The input as the model gets it
+    input_dtype: str = ""
+    input_shape: list[int] = []
+    """Of one image: C x H x W, or the number of features."""
+    input_mean: float | None = None
+    input_std: float | None = None
+    input_min: float | None = None
+    input_max: float | None = None
+    validation_mean: float | None = None
+    validation_std: float | None = None
+    """Of the first validation batch, as the model gets it."""
+    # The model
+    modules: list[ModuleFact] = []
+    weights: list[WeightFact] = []
+    linear_pairs: list[list[str]] = []
+    """[first, second]: linear layers with nothing that is not linear between them."""
+    spread: dict[str, float] = {}
+    """Standard deviation of the outputs of every watched layer on the first batch."""
+    # Outputs and loss
+    outputs: int | None = None
+    """Numbers the model gives for one image."""
+    rows_sum_to_one: bool | None = None
+    """All outputs of the first batch lay in 0..1 and those of each image added up to 1 (to a thousandth)."""
+    loss: str = ""
+    """Name of the loss, where it is known."""
+    loss_terms: list[str] | None = None
+    """What the first loss was made of, by autograd's graph: "cross-entropy", "binary cross-entropy", … once for each;
+    null where it came without a graph."""
+    loss_reduction: str = ""
+    """mean, sum or none, where all terms have one."""
+    loss_kind: str = ""
+    """Which loss it is, by its graph: cross-entropy, cross-entropy of probabilities, nll, binary cross-entropy, …"""
+    loss_wants: str = ""
+    """What such a loss must be given: logits, log-probabilities, probabilities or numbers."""
+    loss_given: list[str] | None = None
+    """What it is given: the operations from the loss back to the last layer with weights; null: not known."""
+    loss_sign: int = 0
+    """-1: the negative of a loss of PyTorch's is minimised; 0: not known."""
+    loss_calls: list[str] = []
+    """Functions of PyTorch that were called as a loss in the first step."""
+    loss_value: str = ""
+    """Name of the loss that costs just as much as the first, for these outputs and labels; with a "-" its negative."""
+    softmax_over: list[list[int]] = []
+    """[dimension, its size, dimensions, size of the first] of each softmax between the loss and the last layer."""
+    given_range: list[float] = []
+    """[lowest, highest] of what the loss was given in the first step, before it was clamped."""
+    given_sums: list[float] = []
+    """[lowest, highest] sum of a row of that."""
+    given_log_sums: list[float] = []
+    """The same of log(sum(exp)): 0 for log-probabilities."""
+    target_kind: str = ""
+    """What the loss was called with as the truth: whole numbers, numbers, one-hot, several a row, shares."""
+    target_range: list[float] = []
+    """[lowest, highest] of that."""
+    output_gradient: float | None = None
+    """Largest gradient of the loss by one of the model's outputs, in the first step."""
+    labels_from: str = ""
+    """gradient: the labels of the first batches were read from the gradient at the outputs; "": the loop told them."""
+    first_loss: float | None = None
+    """Loss of the first batch, as the training loop computed it."""
+    cross_entropy: float | None = None
+    """Mean cross-entropy of softmax(outputs) on the first batch."""
+    doubled: float | None = None
+    """The same of softmax(softmax(outputs)), or of outputs / 2, / 3 …: the one that is nearest to the first loss."""
+    log_loss: float | None = None
+    """Mean −log of the outputs themselves at the labels; null where they are no probabilities."""
+    # Optimiser and loop
+    optimizer: str = ""
+    """Its kind in small letters: sgd, adam, adamw, …"""
+    optimizers: int = 1
+    """How many train the model."""
+    layer_rates: dict[str, float] = {}
+    """First learning rate of the layers whose parameter group is another than the first."""
+    momentum: float | None = None
+    weight_decay: float | None = None
+    """The largest of its groups."""
+    parameters: int | None = None
+    """Tensors that want a gradient."""
+    left_out: list[str] = []
+    """Of those, the ones that the optimiser does not hold (at most 50)."""
+    left_out_count: int | None = None
+    """How many they are."""
+    left_out_idle: int | None = None
+    """How many of them had got no gradient by the first updates."""
+    holds_tail: bool = False
+    """All that the optimiser holds comes behind all of them in the model."""
+    foreign: int | None = None
+    """Tensors that the optimiser holds and the model does not."""
+    frozen: list[str] = []
+    """Tensors that are declared to want no gradient (at most 50)."""
+    frozen_count: int | None = None
+    """How many they are."""
+    no_gradient: list[str] = []
+    """Tensors that want a gradient and had got none by the first updates (at most 50)."""
+    no_gradient_count: int | None = None
+    """How many they are."""
+    stale_gradient: float | None = None
+    """Largest share that gradients left over from the step before had in size when a new backward pass came."""
+    rates: list[list[float]] = []
+    """The planned learning rate: [step, rate] at some 200 places over the run."""
+    updates: int | None = None
+    """0: the optimiser made none in all the steps up to then."""
+    unlisted: list[str] = []
+    """Layers in a plain Python list or dict, whose parameters nothing holds (at most 20)."""
+    foreign_leaves: int | None = None
+    """Parameters in the loss's graph that neither the model nor the optimiser holds."""
+    eval_step: int | None = None
+    """The first step that was trained in evaluation mode."""
+    evaluations_differ: float | None = None
+    """How far two evaluations of the same images lay apart, as a share of the outputs' standard deviation."""
+    training_mode: bool | None = None
+    """True if the model was in training mode while it was trained."""
+    validation_mode: bool | None = None
+    """True if the model was in training mode while it was validated."""
+    train_mode_loss: float | None = None
+    eval_mode_loss: float | None = None
+    """Loss of the same batch with the same weights in evaluation mode: the latest pair measured."""
+    mode_losses: list[list[float]] = []
+    """[step, in training mode, in evaluation mode] of each time that it was measured."""
+    overfit_loss: float | None = None
+    overfit_accuracy: float | None = None
+    """Accuracy after training on one batch alone."""
+    overfit_steps: int | None = None
+    overfit_images: int | None = None
+    overfit_rates: list[list[float]] = []
+    """[rate, loss, accuracy] of the same at other rates, where it failed at the recipe's; a loss of -1: not finite."""
+    zeroed_loss: float | None = None
+    """Loss of that batch, after it was learnt, with all inputs 0."""
+    predicted: list[int] = []
+    """How often each class was the answer over the latest steps."""

@@ -1,0 +1,1 @@
+"""The screen in a browser: a small HTTP server around textual-serve."""
