@@ -68,6 +68,8 @@ def summary(found: Evaluation) -> list[str]:
         said = f"with temperature {significant(found.temperature)}; log loss {significant(found.calibrated_log_loss)}"
         rows.append(("… calibrated", percent(found.calibrated_ece), said))
     lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in rows]
+    if found.trained_on:
+        lines.append(f"trained on {clean(found.trained_on)}")
     absent = [one.name for one in found.per_class if not one.support]
     if absent:
         some = ", ".join(map(clean, absent[:5])) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")

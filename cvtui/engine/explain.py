@@ -16,7 +16,7 @@ from cvtui.engine.attribution import attribute, grids
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.handover.trained import Trained, load_trained
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
-from cvtui.engine.runtime.told import tell_records
+from cvtui.engine.runtime.stdout_records import tell_records
 from cvtui.errors import RequestError, nearest
 from cvtui.runlog.explanation import Explained, Request, check_captum
 from cvtui.runlog.folder import RunFolder

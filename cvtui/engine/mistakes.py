@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
-from cvtui.engine.runtime.told import tell_progress, tell_records, write_record
+from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, write_record
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.validated import validated_run

@@ -21,7 +21,7 @@ WORDS = {
 
 
 class EndMessage(msgspec.Struct, frozen=True):
-    """One thing to tell: `environment` for a command, `title` and `body` for a person."""
+    """Message of a run's end: `environment` for a command, `title` and `body` for a person."""
 
     state: str
     title: str

@@ -1,4 +1,4 @@
-"""`worker.note`: the one thing that a trainer can still say when its disk is full.
+"""`worker.note`: the message that a trainer can still write when its disk is full.
 
 The file is as long as it will ever be from the start, so saying something takes no room: the bytes are overwritten.
 """

@@ -113,6 +113,8 @@ class Evaluation(msgspec.Struct, tag_field="type", tag="evaluation", frozen=True
     images: Count
     unread: list[tuple[str, str]] = []
     """(image, why) of those that were left out."""
+    trained_on: str = ""
+    """Images that the run was trained on, in words; "" where its log has no beginning."""
     notes: list[str] = []
     tta: list[str] = []
     """Views whose probabilities were averaged; empty: the images as they are."""

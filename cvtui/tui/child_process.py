@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from typing import IO
+from collections.abc import Callable, Mapping
+from typing import IO, TypeVar
+
+import msgspec
 
 from cvtui.text import clean
 
+Told = TypeVar("Told")
 MOST_READ = 64 << 20
 """Bytes of output, at a time."""
 
@@ -80,10 +84,14 @@ class ChildProcess:
         self._read_to += len(data)
         return data
 
-    def lines(self) -> list[bytes]:
-        """Return the whole lines that it has written since the last call."""
+    def records(self, decode: Callable[[bytes], Told]) -> list[Told]:
+        """Return the records in the whole lines written since the last call; other lines are left out."""
         *lines, self._rest = (self._rest + self.read()).split(b"\n")
-        return lines
+        found = []
+        for line in lines:
+            with contextlib.suppress(msgspec.MsgspecError):
+                found.append(decode(line))
+        return found
 
     def close(self, *, gently: bool = False) -> None:
         """End it, if it runs: at once, or so that it can end its own processes."""

@@ -1,4 +1,4 @@
-"""The terminal's own notification when a run ends while nobody looks at the screen."""
+"""The terminal's own notification of a run that ends unseen."""
 
 from __future__ import annotations
 

@@ -15,9 +15,12 @@ from cvtui.recipe.datasets.image_folder import _known
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.widgets.text_field import TextField
-from tests.recipe.test_folder_layouts import LAYOUTS, abc, fill, pets
+from tests.recipe.filled_folders import abc, fill, pets
+from tests.recipe.test_folder_layouts import LAYOUTS
 from tests.tui.test_app_form import form_view_of, ready, row, session, type_into
 from tests.waiting import wait_until_async
+
+pytestmark = pytest.mark.walked
 
 
 @pytest.fixture(autouse=True)

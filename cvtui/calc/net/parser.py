@@ -340,7 +340,7 @@ class _Parser:
             self.at += 1
 
     def skip(self) -> int:
-        """Over spaces; the column where the next thing stands."""
+        """Return the column of the next character that is no space."""
         self.space()
         return self.at
 

@@ -10,7 +10,7 @@ from rich.style import Style
 
 from cvtui.calc.matrix import FilterSpec, Matrix, Number, build, rank, show, sliding
 from cvtui.calc.table import size_text
-from cvtui.cli.output.table import escaped
+from cvtui.cli.output.markup import escaped
 
 COLOURS = (
     "#4e9af1", "#f2a541", "#5fd38d", "#e85d75", "#b58df1", "#3fc9c9", "#f27ab0", "#c9c93f",

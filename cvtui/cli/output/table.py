@@ -103,8 +103,3 @@ def _padded(text: str, width: int, side: str, *, last: bool) -> str:
     if side == "right":
         return " " * (width - length) + text
     return text if last else text + " " * (width - length)
-
-
-def escaped(text: str) -> str:
-    """Return the text so that rich's markup shows it as it is."""
-    return text.replace("[", r"\[")

@@ -60,7 +60,7 @@ def flip(pixels: Tensor, chosen: Tensor) -> Tensor:
 
 
 def draw_shifts(random: torch.Generator, shape: Shape, pixels: float) -> Drawn:
-    """Draw moves by up to so many pixels both ways."""
+    """Draw moves by up to `pixels` along both axes."""
     return windows(*_moves(random, shape, int(pixels)), shape, int(pixels))
 
 

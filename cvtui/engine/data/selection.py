@@ -76,7 +76,7 @@ def of_classes(part: Part, kept: list[int]) -> tuple[Tensor, Tensor]:
 
 
 def counted(part: Part, counts: list[int], seed: int) -> Tensor:
-    """Return the places of so many images of each class, drawn from the seed; they stay in their order."""
+    """Return the places of `counts[c]` images of each class c, drawn from the seed; they stay in their order."""
     random = generator(seed, SELECTION)
     places = []
     for label, count in enumerate(counts):

@@ -14,12 +14,12 @@ import msgspec
 
 from cvtui.engine.data.loading import load
 from cvtui.engine.infer.answers import Answers, LabelledBatch, file_batches, gather, of_training, own_batches
-from cvtui.engine.infer.compared import compare
+from cvtui.engine.infer.comparison import compare
 from cvtui.engine.infer.numbers import expected_error, log_loss, numbers
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
-from cvtui.engine.runtime.told import tell_progress, tell_records, write_record
+from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, write_record
 from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature
@@ -32,7 +32,7 @@ from cvtui.runlog.evaluation import Comparison, EvaluateAsk, Evaluation, Told, w
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Progress
-from cvtui.runlog.origin import recipe_of
+from cvtui.runlog.origin import first_run, recipe_of
 
 Tell = Callable[[Told], None]
 
@@ -58,15 +58,20 @@ def evaluate_stdin() -> int:
 def evaluations(ask: EvaluateAsk, tell: Tell) -> Iterator[Evaluation | Comparison]:
     """Yield the evaluation of each run that is asked for, and for two their comparison."""
     first = answered(RunFolder.open(Path(ask.run)), ask, tell)
-    yield finished(RunFolder.open(Path(ask.run)), ask, first)
+    told = finished(RunFolder.open(Path(ask.run)), ask, first)
+    yield told
     if not ask.other:
         return
     other = RunFolder.open(Path(ask.other))
     second = answered(other, ask, tell)
     if second.answers.classes != first.answers.classes:
         raise RequestError(f"{Path(ask.run).name!r} and {other.name!r} have different classes: nothing to compare")
-    yield finished(other, ask, second)
-    yield compare(first.answers, second.answers, Path(ask.run).name, other.name)
+    also = finished(other, ask, second)
+    yield also
+    compared = compare(first.answers, second.answers, Path(ask.run).name, other.name)
+    if told.trained_on != also.trained_on:
+        compared.notes.append(f"{told.run} was trained on {told.trained_on}, {also.run} on {also.trained_on}")
+    yield compared
 
 
 def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> EvaluatedRun:
@@ -206,7 +211,7 @@ def _temperature(folder: RunFolder, checkpoint: str, step: int) -> float | None:
 def finished(folder: RunFolder, ask: EvaluateAsk, found: EvaluatedRun) -> Evaluation:
     """Return the numbers; calibrate first where that is asked, and keep what is worth keeping beside the run."""
     temperature = calibrate(folder, found) if ask.calibrate else found.temperature
-    evaluation = numbers(found.answers, temperature, **found.about)
+    evaluation = numbers(found.answers, temperature, trained_on=_trained_on(folder), **found.about)
     best = checkpoint_file(folder).name == evaluation.checkpoint
     if best and not ask.tta and not ask.data:
         try:
@@ -215,6 +220,12 @@ def finished(folder: RunFolder, ask: EvaluateAsk, found: EvaluatedRun) -> Evalua
             where = shlex.quote(str(folder.path))
             evaluation.notes.append(f"not kept beside the run: {where} can't be written ({error.strerror})")
     return evaluation
+
+
+def _trained_on(folder: RunFolder) -> str:
+    run = first_run(folder)
+    count = run.data.get("train") if run is not None else None
+    return f"{count:,} images of {run.recipe.get('data')}" if run is not None and isinstance(count, int) else ""
 
 
 def calibrate(folder: RunFolder, found: EvaluatedRun) -> float:

@@ -1,4 +1,4 @@
-"""Image files as a trained model's pixels: decoded ahead in threads, so many at a time, what can't be read named."""
+"""Image files as a trained model's pixels: decoded ahead in threads; what can't be read is named."""
 
 from __future__ import annotations
 

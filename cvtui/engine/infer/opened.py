@@ -9,7 +9,7 @@ import msgspec
 
 from cvtui import door
 from cvtui.engine.data.depth import Depth
-from cvtui.engine.infer.exported import open_exported
+from cvtui.engine.infer.exported_model import open_exported
 from cvtui.engine.infer.trained import TrainedModel, with_weights
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError

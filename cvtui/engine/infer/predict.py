@@ -17,7 +17,7 @@ from cvtui.engine.infer.files import Batch, FileReader
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.observe.image_writer import encodable
-from cvtui.engine.runtime.told import tell_records
+from cvtui.engine.runtime.stdout_records import tell_records
 from cvtui.metrics.calibration import softmax
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Told, Unread
 from cvtui.text import rounded_share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -17,7 +18,7 @@ from cvtui.engine.data.images import OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.freeze import FrozenParameters, freeze, keep_frozen_norms
+from cvtui.engine.nn.freeze import FrozenParameters, freeze, frozen_throughout, keep_frozen_norms
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.layer_rates import rate_factors, told_factors
 from cvtui.engine.nn.model import Net
@@ -193,7 +194,8 @@ def build_code(checked: Checked, on_progress: OnProgress | None = None) -> tuple
     if isinstance(checked.table, Table):
         return checked, None
     recipe, data = checked.recipe, checked.data
-    made = build_module(recipe.net, data.size, len(data.classes), recipe.seed)
+    counted_in = partial(frozen_throughout, recipe, data.size)
+    made = build_module(recipe.net, data.size, len(data.classes), recipe.seed, counted_in)
     _tell(on_progress, made.told)
     return replace(checked, table=made.table), made.model
 

@@ -24,7 +24,7 @@ def folded(name: str) -> str:
 
 
 def looks(name: str) -> str:
-    """Return a key that is the same for names which nobody can tell apart by looking."""
+    """Return a key that is the same for names that look the same."""
     seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
     return folded(seen.translate(_TWINS))
 

@@ -23,6 +23,7 @@ from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
+    from cvtui.runlog.evaluation import Told
     from cvtui.runlog.folder import RunFolder
 
 REFRESH_SECONDS = 0.2
@@ -124,21 +125,17 @@ class EvaluationView(CardModal[None]):
     def _poll(self) -> None:
         if self._process is None:
             return
-        code, lines = self._process.code, self._process.lines()
-        for line in lines:
-            self._take(line)
+        code, records = self._process.code, self._process.records(decode)
+        for told in records:
+            self._take(told)
         if code is not None:
             if not self._answered:
                 self.words = self._process.why_ended
             self._end()
-        if lines or code is not None:
+        if records or code is not None:
             self._show()
 
-    def _take(self, line: bytes) -> None:
-        try:
-            told = decode(line)
-        except msgspec.MsgspecError:
-            return
+    def _take(self, told: Told) -> None:
         if isinstance(told, Progress):
             self.words = f"evaluated {count(told.done)} of {count(told.of)} images"
         elif isinstance(told, Evaluation):

@@ -27,7 +27,7 @@ Key = tuple[int, str, str]
 
 
 class ExplanationRequest:
-    """One explanation at a time, the latest asked for; what came is kept."""
+    """Requests one explanation at a time, the latest asked for, and keeps the answers."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder

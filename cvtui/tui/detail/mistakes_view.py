@@ -7,7 +7,6 @@ import io
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
 import numpy as np
 from textual import on
 from textual.app import ComposeResult
@@ -27,6 +26,7 @@ from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.mistakes import Told
     from cvtui.tui.detail.pixels import Pixels
     from cvtui.tui.detail.raster_view import Image
 
@@ -94,8 +94,8 @@ class MistakesView(CardModal[None]):
     def _poll(self) -> None:
         assert self._process is not None
         code = self._process.code
-        for line in self._process.lines():
-            self._take(line)
+        for told in self._process.records(decode):
+            self._take(told)
         if code is not None:
             self._timer.stop()
             if self.about is None:
@@ -103,11 +103,7 @@ class MistakesView(CardModal[None]):
             self._fill()
         self.query_one("#card").border_title = f"Mistakes: {self.words}"
 
-    def _take(self, line: bytes) -> None:
-        try:
-            told = decode(line)
-        except msgspec.MsgspecError:
-            return
+    def _take(self, told: Told) -> None:
         if isinstance(told, Progress):
             self.words = f"evaluated {count(told.done)} of {count(told.of)} validation images"
         elif isinstance(told, Evaluated):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -26,6 +25,7 @@ from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.predictions import Told
     from cvtui.tui.detail.pixels import Pixels
 
 REFRESH_SECONDS = 0.1
@@ -138,21 +138,17 @@ class PredictView(CardModal[None]):
     def _poll(self) -> None:
         if self._process is None:
             return
-        code, lines = self._process.code, self._process.lines()
-        for line in lines:
-            self._take(line)
+        code, records = self._process.code, self._process.records(decode)
+        for told in records:
+            self._take(told)
         if code is not None:
             self._timer.stop()
             self.words = self._process.why_ended
             self.model = None
-        if lines or code is not None:
+        if records or code is not None:
             self._show()
 
-    def _take(self, line: bytes) -> None:
-        try:
-            told = decode(line)
-        except msgspec.MsgspecError:
-            return
+    def _take(self, told: Told) -> None:
         if isinstance(told, Loaded):
             self.model = told
             mean = ", running mean" if told.ema else ""
