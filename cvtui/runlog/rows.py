@@ -76,8 +76,8 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pinned: float | None = None
     """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
     sampled: int | None = None
-    """Of the layer's largest tensor, one value in n was looked at (2,048 at fixed random places); null: all. `dead`,
-    `grad_norm` and `weight_norm` are exact over all values, `mean` is where there are at most 16,384."""
+    """Of the layer's largest tensor, one value in n was looked at (2,048 at fixed random places); null: all. `mean`,
+    `dead`, `grad_norm` and `weight_norm` are exact over all values."""
     update_sampled: int | None = None
     """The update ratio is that of one weight in n (2,048 at fixed random places); null: of all."""
     weight_mean: float | None = None

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.data.batching import batches
+from cvtui.engine.observe.gathered import GATHERED, places
 from cvtui.engine.observe.layer_sample import DEAD_WINDOW
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.watch_budget import FREE_SAMPLES, SHARE, START, WatchBudget
@@ -191,6 +192,20 @@ def test_a_turn_of_another_program_is_charged_to_nobody() -> None:
         else:
             budget.plain_step(0.002 + turn)
     assert budget.samples == pytest.approx(40 * 0.001, rel=0.3)
+
+
+def test_one_value_that_is_not_finite_shows_in_the_mean_of_a_large_output() -> None:
+    count = 64 * GATHERED
+    unseen = min(set(range(count)) - set(places(count, torch.device("cpu")).tolist()))
+    values = torch.zeros(count, 1)
+    for one in (4096.0, math.nan, math.inf):
+        layer = nn.Linear(1, 1, bias=False)
+        layer.weight.data = torch.ones(1, 1)
+        values[unseen] = one
+        for found in watched(nn.Sequential(layer, nn.ReLU()), values).values():
+            assert (found.sampled, found.max) == (64, 0.0), "no value that was gathered tells it"
+            assert found.mean == pytest.approx(one / count, nan_ok=True)
+            assert bool(found.not_finite) is not math.isfinite(one)
 
 
 def test_the_first_sample_is_taken_whatever_it_takes() -> None:
