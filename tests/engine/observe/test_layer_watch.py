@@ -194,6 +194,24 @@ def test_a_turn_of_another_program_is_charged_to_nobody() -> None:
     assert budget.samples == pytest.approx(40 * 0.001, rel=0.3)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.0005])
+def test_samples_are_charged_what_they_took_where_a_few_take_much_longer(noise: float) -> None:
+    """Beyond steps of 2 ms: mostly 0.4 ms, of every fourth sample 1.2; the noise is half of it."""
+    clock = Time()
+    budget = WatchBudget(clock)
+    dice = random.Random(0)
+    taken = 0.0
+    for step in range(4000):
+        plain = 0.002 + dice.uniform(-noise, noise)
+        if step % 10 == 0:
+            own = 0.0012 if step % 40 == 0 else 0.0004
+            taken += own
+            budget.sampled_step(plain + own, own)
+        else:
+            budget.plain_step(plain)
+    assert budget.seconds == pytest.approx(taken, rel=0.1)
+
+
 def test_one_value_that_is_not_finite_shows_in_the_mean_of_a_large_output() -> None:
     count = 64 * GATHERED
     unseen = min(set(range(count)) - set(places(count, torch.device("cpu")).tolist()))
@@ -215,10 +233,10 @@ def test_the_first_sample_is_taken_whatever_it_takes() -> None:
     clock.now = 2.0
     budget.sampled_step(2.0, 1.0)
     assert not budget.allows_sample()
-    clock.now = 141.0
+    clock.now = 139.0
     assert not budget.allows_sample()
-    clock.now = 142.0
-    assert budget.allows_sample(), "1 s is 0.7 % of it now, and 10 ms"
+    clock.now = 141.0
+    assert budget.allows_sample(), "1 s is 0.7 % of it now, and 20 ms"
 
 
 def test_later_samples_keep_their_distance_in_time() -> None:
@@ -298,11 +316,11 @@ def test_hooks_that_are_off_keep_no_model_alive() -> None:
     assert there() is None
 
 
-def test_a_run_of_two_seconds_stays_within_two_percent() -> None:
+def test_a_run_of_three_seconds_stays_within_two_percent() -> None:
     """Steps of 2 ms; a sample takes 1 ms in its step and 1 ms for its record; two sets of pictures take 4 ms each."""
     clock = Time()
     budget = WatchBudget(clock)
-    for step in range(1000):
+    for step in range(1500):
         due = step % 10 == 0 and budget.allows_sample()
         seconds = 0.003 if due else 0.002
         clock.now += seconds
@@ -312,8 +330,8 @@ def test_a_run_of_two_seconds_stays_within_two_percent() -> None:
             budget.samples += 0.001
         else:
             budget.plain_step(seconds)
-        if step in (200, 999):
+        if step in (200, 1499):
             clock.now += 0.004
             budget.pictures += 0.004
     assert 0.01 < budget.share() <= 0.02
-    assert budget.share() == pytest.approx(1 - 2.0 / clock.now, rel=0.05), "and that is what it took"
+    assert budget.share() == pytest.approx(1 - 3.0 / clock.now, rel=0.05), "and that is what it took"
