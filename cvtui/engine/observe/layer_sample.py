@@ -22,8 +22,9 @@ from cvtui.engine.observe.gathered import GATHERED, Places
 from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics, gates, running_statistics
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
 from cvtui.engine.observe.layer_record import LayerRows, Pending, together
-from cvtui.engine.observe.statistics import KnownNorms, alive_channels, norms_of
+from cvtui.engine.observe.statistics import alive_channels
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
+from cvtui.engine.observe.weight_sample import WeightSample
 from cvtui.engine.runtime.memory import is_out_of_memory
 
 DEAD_WINDOW = 5
@@ -83,8 +84,7 @@ class LayerSample:
         self.handles: list[Handle] = []
         self.functions: FunctionCalls | None = None
         self._calls = FunctionCalls(self._activation, self._attended, self._is_quiet)
-        self._trained: tuple[int, set[int]] = -1, set()
-        """How many parameters the one optimizer had, and their ids."""
+        self.of_weights = WeightSample(optimizers, self.places)
         self._look_within = _Look(self)
         self.timed = True
         """Its hooks are timed: of samples that have no plain steps beside them yet."""
@@ -99,13 +99,9 @@ class LayerSample:
         self.living: dict[str, Tensor] = {}
         self.unseen: dict[str, str] = {}
         """Why a layer's output was not seen."""
-        self.weights: dict[str, nn.Parameter] = {}
         self.lost = False
         """There was no memory for it: nothing comes of this sample."""
-        self.learnt: dict[str, LayerRows] = {}
-        """Weights and gradients by layer."""
-        self.norms = KnownNorms()
-        """Of gradients, where they were worked out before the update for other ends."""
+        self.of_weights.clear()
         self.seconds = 0.0
         """What the hooks took, where they are timed."""
         self.updated: set[int] = set()
@@ -132,7 +128,7 @@ class LayerSample:
         self._calls.seen = 0
         for name, module in self._learning.items():
             if (weight := weight_of(module)) is not None:
-                self.weights[name] = weight
+                self.of_weights.weights[name] = weight
         if not self._subscriptions:
             self._subscribe()
         self.hooks.notice_compiled()
@@ -172,7 +168,7 @@ class LayerSample:
     def drop(self) -> None:
         """Let go of this sample, for which there is no memory."""
         self.lost = True
-        for held in (self.outputs, self.living, self.learnt, self._attention, self._running):
+        for held in (self.outputs, self.living, self.of_weights.learnt, self._attention, self._running):
             held.clear()
         self.called.clear()
 
@@ -314,7 +310,7 @@ class LayerSample:
 
     def _add_attention(self, numbers: Callable[[], Later | None]) -> None:
         try:
-            device = next(iter(self.weights.values())).device.type if self.weights else "cpu"
+            device = next(iter(self.of_weights.weights.values())).device.type if self.of_weights.weights else "cpu"
             with torch.no_grad(), torch.autocast(device, enabled=False):
                 found = numbers()
             if self._attending:
@@ -331,52 +327,14 @@ class LayerSample:
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         if not self.lost:
             with self._look_within:
-                self._look_at_gradients(optimizer)
-
-    def _look_at_gradients(self, optimizer: Optimizer) -> None:
-        seen: dict[str, Tensor] = {}
-        held = self._held_by(optimizer)
-        rest = [one for one in self.optimizers if one is not optimizer]
-        others = {id(p) for one in rest for group in one.param_groups for p in group["params"]}
-        for name, weight in self.weights.items():
-            if id(weight) in others and id(weight) not in held:
-                continue  # looked at in the step of its own
-            rows = self.learnt[name] = LayerRows(name, "", described=weight.dim() > 1)
-            rows.notice(weight.numel())
-            if id(weight) in held:  # what another optimizer trains does not move in this one's step
-                rows.before, rows.update_sampled = self.places.gather(weight.detach()), rows.sampled
-            gradient = weight.grad
-            if gradient is not None and not gradient.is_sparse:
-                if (known := self.norms.of(weight, gradient)) is None:
-                    seen[name] = gradient.detach()
-                else:
-                    rows.numbers["grad_norm"] = known
-                if rows.described:
-                    rows.gradient = self.places.gather(gradient.detach())
-        for name, one in zip(seen, norms_of(list(seen.values())), strict=True):
-            self.learnt[name].numbers["grad_norm"] = one
-
-    def _held_by(self, optimizer: Optimizer) -> set[int]:
-        """Return the ids of what an optimizer trains."""
-        groups = optimizer.param_groups
-        count = sum(len(group["params"]) for group in groups)
-        if len(self.optimizers) > 1 or self._trained[0] != count:
-            self._trained = count, {id(p) for group in groups for p in group["params"]}
-        return self._trained[1]
+                self.of_weights.look_at_gradients(optimizer)
 
     @torch.no_grad()
     def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
         self.updated.add(id(optimizer))
-        if self.learnt:
+        if self.of_weights.learnt:
             with self._look_within:
-                self._look_at_update()
-
-    def _look_at_update(self) -> None:
-        fresh = [rows for rows in self.learnt.values() if rows.weights is None]
-        weights = [self.weights[rows.name].detach() for rows in fresh]
-        for rows, weight, now in zip(fresh, weights, norms_of(weights), strict=True):
-            rows.numbers["weight_norm"] = now
-            rows.weights = self.places.gather(weight)
+                self.of_weights.look_at_update()
 
     # ------------------------------------------------------------------ the result
 
@@ -386,8 +344,8 @@ class LayerSample:
         found = [rows for after, rows in self.called if not after]
         for name, (kind, _) in self.layers.items():
             calls = self.outputs.get(name, [])
-            if name in self.learnt:
-                calls = [together(kind, calls[0] if calls else None, self.learnt[name]), *calls[1:]]
+            if name in self.of_weights.learnt:
+                calls = [together(kind, calls[0] if calls else None, self.of_weights.learnt[name]), *calls[1:]]
             for number, rows in enumerate(calls[1:], 2):
                 rows.name = f"{name}#{number}"
             found += calls
@@ -411,5 +369,5 @@ class LayerSample:
         most = max(self.calls.values(), default=0)
         if len(self.outputs) == len(self.layers) and most <= MOST_CALLS:
             return {}
-        used = {name for name, rows in self.learnt.items() if "grad_norm" in rows.numbers}
+        used = {name for name, rows in self.of_weights.learnt.items() if "grad_norm" in rows.numbers}
         return why_missing(self.layers, self.calls, self.outputs.keys(), used, self.unseen)

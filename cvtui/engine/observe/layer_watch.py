@@ -98,7 +98,7 @@ class LayerWatch:
     def note_norms(self, parameters: list[Tensor], norms: Sequence[Tensor]) -> None:
         """Take the norms of these parameters' gradients, just worked out for other ends."""
         if self._sample is not None:
-            self._sample.norms.note(parameters, norms)
+            self._sample.of_weights.norms.note(parameters, norms)
 
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
