@@ -177,7 +177,7 @@ def cpu_cost(name: str, rounds: int, seconds: float, who: dict[str, Path]) -> di
         found = dict(zip(turns, race([Turn(name, epochs, every, who[one]) for one, every in turns]), strict=True))
         for one, kept in shares.items():
             kept.append((found[one, 10][0] / found[one, 0][0] - 1, found[one, 10][1]))
-    return {one: tuple(map(statistics.median, zip(*kept, strict=True))) for one, kept in shares.items()}  # type: ignore[misc]
+    return {one: tuple(map(statistics.median, zip(*kept, strict=True))) for one, kept in shares.items()}
 
 
 def main() -> None:
