@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -136,6 +136,15 @@ def pytest_collection_finish() -> None:
     relax_garbage_collection()
     _leave_compiling_out()
     settled.install()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_compiled() -> Iterator[None]:
+    """Forget what a test compiled: in a process that may compile, losses are followed in fewer ways."""
+    yield
+    frame = vars(sys.modules.get("torch._dynamo.eval_frame", object))
+    if frame.get("cached_backends"):
+        sys.modules["torch._dynamo"].reset()
 
 
 def _leave_compiling_out() -> None:

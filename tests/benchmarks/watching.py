@@ -5,38 +5,40 @@
     --rounds N       interleaved pairs of runs, one watched as it comes and one with --watch-every 0 (3)
     --seconds N      of training, about (6)
     --only A,B       of the nets, by number
+    --threads N      of every run: a governor's choice would be noise (1)
+    --cpu            by CPU time, for a machine that others use
+    --against DIR    with --cpu: another checkout, in turn with this one
 
 The nets are those of held.py. Every run is the real command in a process of its own; its seconds are those of its log,
-from the first step to the end. Goal: at most 2 % for every net.
+from the first step to the end. With `--cpu` every run is the real trainer in a process of its own, with all its
+threads, from its first step to its end; all runs of a net go on at once, a tenth of a second each in turn. Goals: at
+most 2 % for every net, and what the run itself says within a fifth of what is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
-from cvtui.recipe.recipe import Recipe
-from cvtui.recipe.toml import dumps
-from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.history import History
-from tests.benchmarks.cases import Case
-from tests.benchmarks.contestants import clean_environment
-from tests.benchmarks.held import case_of
-
 GOAL = 0.02
+HERE = Path(__file__).resolve().parents[2]
 
 
-def run(case: Case, epochs: int, watch_every: int | None, base: Path, threads: int) -> tuple[float, float]:
+def run(name: str, epochs: int, watch_every: int | None, base: Path, threads: int) -> tuple[float, float]:
     """Return (seconds of training, the share that the run itself says watching took)."""
-    watched: dict[str, Any] = {} if watch_every is None else {"watch_every": watch_every}
-    recipe = Recipe(**case.fields, **watched, epochs=epochs, threads=threads)
+    from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.history import History
+    from tests.benchmarks.contestants import clean_environment
+
     file = base / "recipe.toml"
-    file.write_text(dumps(recipe))
+    file.write_text(_recipe(name, epochs, watch_every, threads))
     words = [sys.executable, "-m", "cvtui", str(file), "--no-ui", "--quiet", "--runs", str(base), "--name", "run"]
     subprocess.run(words, check=True, env=clean_environment(), stdout=subprocess.DEVNULL)
     history = History(RunFolder.open(base / "run"))
@@ -46,12 +48,21 @@ def run(case: Case, epochs: int, watch_every: int | None, base: Path, threads: i
     return seconds, history.end.watch_cost or 0.0
 
 
-def cost(case: Case, rounds: int, seconds: float, threads: int) -> tuple[float, float]:
+def _recipe(name: str, epochs: int, watch_every: int | None, threads: int) -> str:
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.recipe.toml import dumps
+    from tests.benchmarks.held import case_of
+
+    watched: dict[str, Any] = {} if watch_every is None else {"watch_every": watch_every}
+    return dumps(Recipe(**case_of(name).fields, **watched, epochs=epochs, threads=threads))
+
+
+def cost(name: str, rounds: int, seconds: float, threads: int) -> tuple[float, float]:
     """Return (median over the rounds of watched / unwatched less 1, median of what the runs say)."""
 
     def once(epochs: int, watch_every: int | None) -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as base:
-            return run(case, epochs, watch_every, Path(base), threads)
+            return run(name, epochs, watch_every, Path(base), threads)
 
     epochs = 1
     while (took := once(epochs, 0)[0]) < seconds / 2:
@@ -64,25 +75,147 @@ def cost(case: Case, rounds: int, seconds: float, threads: int) -> tuple[float, 
     return statistics.median(shares), statistics.median(told)
 
 
+# ---------------------------------------------------------------------- by CPU time
+
+
+def turn(name: str, epochs: str, watch_every: str) -> None:
+    """Train one run in this process, a slice whenever a line comes; print its CPU seconds and what the run says."""
+    from cvtui.engine.runtime.allocator import keep_freed_memory
+    from cvtui.engine.runtime.fast_start import loading
+
+    keep_freed_memory()
+    with loading():
+        from cvtui.engine.train.control import Signals
+        from cvtui.engine.train.trainer import Trainer
+        from cvtui.engine.worker import train_folder
+    from cvtui.runlog.folder import RunFolder
+    from cvtui.runlog.history import History
+
+    spent, last = 0.0, 0.0
+
+    def wait() -> None:
+        nonlocal last
+        sys.stdin.readline()
+        last = time.process_time()
+
+    def hand_over() -> None:
+        nonlocal spent
+        spent += time.process_time() - last
+        print("next", flush=True)
+        wait()
+
+    class Sliced(Trainer):
+        def __init__(self, *given: Any) -> None:
+            wait()
+            super().__init__(*given)
+            recorder = self.recorder
+            flush = recorder.flush_when_due
+
+            def flush_when_due() -> None:
+                before = recorder._flushed
+                flush()
+                if recorder._flushed != before:
+                    hand_over()
+                    recorder._flushed = time.perf_counter()
+
+            recorder.flush_when_due = flush_when_due  # type: ignore[method-assign]
+
+    sys.modules[train_folder.__module__].__dict__["Trainer"] = Sliced
+    with tempfile.TemporaryDirectory() as base:
+        folder = RunFolder.create(Path(base), "run", _recipe(name, int(epochs), int(watch_every), 1))
+        assert train_folder(folder.path, Signals()) == 0
+        spent += time.process_time() - last
+        history = History(folder)
+        history.poll()
+        said = history.end.watch_cost if history.end is not None else None
+    print("end", spent, said or 0.0, flush=True)
+
+
+class Turn:
+    """A run in a process of its own, which trains a slice when it is told to."""
+
+    def __init__(self, name: str, epochs: int, watch_every: int, checkout: Path) -> None:
+        words = [sys.executable, str(Path(__file__)), "--turn", name, str(epochs), str(watch_every)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(checkout)}
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+        self._process = subprocess.Popen(words, env=environment, cwd=checkout, text=True, **pipes)
+        self.result: tuple[float, float] | None = None
+        """CPU seconds of the training, and the share that the run says; None until it is over."""
+
+    def go_on(self) -> None:
+        """Train one slice: from one flush of the log to the next."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        told = process.stdout.readline().split()
+        if told != ["next"]:
+            assert told[:1] == ["end"], "a run failed"
+            self.result = float(told[1]), float(told[2])
+            process.communicate()
+
+
+def race(turns: list[Turn]) -> list[tuple[float, float]]:
+    """Train all at once, slice by slice in turn: a machine that gets slower does so for all of them."""
+    while running := [one for one in turns if one.result is None]:
+        for one in running:
+            one.go_on()
+    return [one.result for one in turns if one.result is not None]
+
+
+def cpu_cost(name: str, rounds: int, seconds: float, who: dict[str, Path]) -> dict[str, tuple[float, float]]:
+    """Return for each checkout (CPU time watched / unwatched less 1, what the runs say): medians over the rounds."""
+    epochs = 1
+    while (took := race([Turn(name, epochs, 0, HERE)])[0][0]) < seconds / 2:
+        epochs = max(epochs + 1, round(epochs * min(10.0, seconds / max(took, 0.05))))
+    shares: dict[str, list[tuple[float, float]]] = {one: [] for one in who}
+    for number in range(rounds):
+        turns = [(one, every) for one in who for every in (0, 10)]
+        if number % 2:
+            turns.reverse()
+        found = dict(zip(turns, race([Turn(name, epochs, every, who[one]) for one, every in turns]), strict=True))
+        for one, kept in shares.items():
+            kept.append((found[one, 10][0] / found[one, 0][0] - 1, found[one, 10][1]))
+    return {one: tuple(map(statistics.median, zip(*kept, strict=True))) for one, kept in shares.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6.0)
-    parser.add_argument("--threads", type=int, default=1, help="of every run: a governor's choice would be noise (1)")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--cpu", action="store_true")
+    parser.add_argument("--against", type=Path)
     asked = parser.parse_args()
+    from tests.benchmarks.held import case_of
+
     numbers = [int(word) for word in asked.only.split(",") if word] or list(range(asked.count))
-    found = []
+    who = {**({"old": asked.against.resolve()} if asked.against else {}), "cvtui": HERE}
+    costs: dict[str, list[float]] = {one: [] for one in (who if asked.cpu else ["cvtui"])}
     for number in numbers:
-        case = case_of(f"held-{asked.seed}-{number}")
-        share, told = cost(case, asked.rounds, asked.seconds, asked.threads)
-        found.append(share)
-        print(f"{case.name}: watching costs {share:6.1%}, the run says {told:.1%}   {case.what}", flush=True)
-    worst = max(found)
-    print(f"median {statistics.median(found):.1%}, worst {worst:.1%} (goal {GOAL:.0%}{', MISSED' * (worst > GOAL)})")
+        name = f"held-{asked.seed}-{number}"
+        found = (
+            cpu_cost(name, asked.rounds, asked.seconds, who)
+            if asked.cpu
+            else {"cvtui": cost(name, asked.rounds, asked.seconds, asked.threads)}
+        )
+        for one, (share, _) in found.items():
+            costs[one].append(share)
+        told = "; ".join(f"{one} costs {share:6.1%}, the run says {said:.1%}" for one, (share, said) in found.items())
+        print(f"{name}: {told}   {case_of(name).what}", flush=True)
+    for one, shares in costs.items():
+        worst = max(shares)
+        goal = f"goal {GOAL:.0%}{', MISSED' * (worst > GOAL)}"
+        print(f"{one}: median {statistics.median(shares):.1%}, worst {worst:.1%} ({goal})")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--turn"]:
+        del sys.path[0]  # this folder: the modules are those of the checkout
+        turn(*sys.argv[2:])
+    else:
+        main()

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
-from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc.sizes import InputShape, as_read
 from cvtui.calc.table import ReceptiveField
@@ -63,6 +62,9 @@ class CountedRun:
         self._began: list[tuple[nn.Module, int]] = []
         self._order: dict[nn.Module, int] = {}
         self._not_per_image = 0
+        # Imported here: it asks for parts of PyTorch that no training of an expression needs, 0.5 s of its start.
+        from torch.utils.flop_counter import FlopCounterMode
+
         self._counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten._trilinear: _bilinear_flops})
         constants = [*twin.parameters(), *twin.buffers(), *attribute_tensors(twin)]
         self._trace = FieldTrace(one for one in constants if not is_lazy(one))

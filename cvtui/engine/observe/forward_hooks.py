@@ -67,7 +67,9 @@ def _is_compiled_itself(module: nn.Module) -> bool:
 
 def may_compile() -> bool:
     """Return True where torch.compile was called in this process, also before anything was compiled."""
-    frame = vars(sys.modules.get("torch._dynamo.eval_frame", object))
+    if "torch._dynamo.eval_frame" not in sys.modules:
+        return False
+    frame = vars(sys.modules["torch._dynamo.eval_frame"])
     return any(backend is not None for backend in frame.get("cached_backends", {}).values())
 
 
@@ -86,20 +88,60 @@ class _Tap:
         """Its observers can be called from inside a graph."""
         self.before = before
         self.observers: dict[int, Observer] = {}
-        self.handle: RemovableHandle | None = None
-        self.register: Callable[[], RemovableHandle]
+        self.hook: Any = None
+        self.always = False
+        self._number: int | None = None
+        """The hook's key in PyTorch's table, from when it was registered first."""
+        self.on = False
+
+    def put_on(self) -> None:
+        """Register the hook: the first time by PyTorch's own function, then by an entry in its table."""
+        module = self.module()
+        assert module is not None
+        if self._number is None:
+            handle: RemovableHandle
+            if self.before:
+                handle = module.register_forward_pre_hook(self.hook)
+            else:
+                handle = module.register_forward_hook(self.hook, always_call=self.always)
+            self._number = handle.id
+        elif self.before:
+            module._forward_pre_hooks[self._number] = self.hook
+        else:
+            module._forward_hooks[self._number] = self.hook
+            if self.always:
+                module._forward_hooks_always_called[self._number] = True
+        self.on = True
+
+    def take_off(self) -> None:
+        module = self.module()
+        if self.on and module is not None and self._number is not None:
+            if self.before:
+                module._forward_pre_hooks.pop(self._number, None)
+            else:
+                module._forward_hooks.pop(self._number, None)
+                module._forward_hooks_always_called.pop(self._number, None)
+        self.on = False
 
 
-class _Subscription:
-    """Handle of one observer."""
+class Subscription:
+    """Handle of one observer, which only it holds while it is off: the registry keeps no model alive."""
 
-    def __init__(self, hooks: ForwardHooks, tap: _Tap, number: int) -> None:
-        self._hooks, self._tap, self._number = hooks, tap, number
+    def __init__(self, hooks: ForwardHooks, tap: _Tap, number: int, observer: Observer) -> None:
+        self._hooks, self._tap, self._number, self._observer = hooks, tap, number, observer
+
+    def put_on(self) -> None:
+        """Put the observer on (again)."""
+        tap = self._tap
+        if not tap.on:
+            tap.put_on()
+        tap.observers[self._number] = self._observer
 
     def remove(self) -> None:
-        self._tap.observers.pop(self._number, None)
-        if not self._tap.observers and not self._hooks.traced:
-            self._hooks.take_off(self._tap)
+        observers = self._tap.observers
+        observers.pop(self._number, None)
+        if not observers and not self._hooks.traced:
+            self._tap.take_off()
 
 
 class ForwardHooks:
@@ -119,7 +161,7 @@ class ForwardHooks:
         _define()
         _BY_KEY[self._key] = self
 
-    def before(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> _Subscription:
+    def before(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> Subscription:
         """Call the observer before each forward pass of the module.
 
         inside: from inside a compiled graph as well; else there is no call where the module runs compiled.
@@ -128,7 +170,7 @@ class ForwardHooks:
 
     def after(
         self, module: nn.Module, observer: Observer, *, inside: bool = True, always: bool = False
-    ) -> _Subscription:
+    ) -> Subscription:
         """Call the observer after each forward pass of the module, as `before` does before it.
 
         always: also after one that failed, with None for its output.
@@ -139,26 +181,25 @@ class ForwardHooks:
         """Remove all taps and observers. A model that runs compiled is compiled anew when it is called next."""
         for tap in self._taps:
             tap.observers.clear()
-            self.take_off(tap)
+            tap.take_off()
 
-    def take_off(self, tap: _Tap) -> None:
-        if tap.handle is not None:
-            tap.handle.remove()
-            tap.handle = None
+    def notice_compiled(self) -> None:
+        """Take note where a module with a tap was compiled since."""
+        if not self.traced and may_compile():
+            modules = (tap.module() for tap in self._taps)
+            self.traced = any(_is_compiled_itself(module) for module in modules if module is not None)
 
     def _subscribe(
         self, module: nn.Module, observer: Observer, *, before: bool, inside: bool, always: bool = False
-    ) -> _Subscription:
+    ) -> Subscription:
         self.traced = self.traced or _is_compiled_itself(module)
         place = (id(module), before, inside, always)
         tap = self._places.get(place)
         if tap is None or tap.module() is not module:
             tap = self._places[place] = self._make_tap(module, before, inside, always)
-        if tap.handle is None:
-            tap.handle = tap.register()
-        number = next(self._numbers)
-        tap.observers[number] = observer
-        return _Subscription(self, tap, number)
+        subscription = Subscription(self, tap, next(self._numbers), observer)
+        subscription.put_on()
+        return subscription
 
     def _make_tap(self, module: nn.Module, before: bool, inside: bool, always: bool) -> _Tap:
         tap = _Tap(module, before=before, inside=inside)
@@ -184,7 +225,7 @@ class ForwardHooks:
                 observer(module, inputs, output)
 
         _run_plainly(enter, leave)
-        tap.register = _registration(module, enter if before else leave, before, always)
+        tap.hook, tap.always = enter if before else leave, always
         return tap
 
     def called_from_graph(self, number: int, tensor: Tensor | None, grad: bool) -> None:
@@ -200,20 +241,6 @@ class ForwardHooks:
                     observer(module, () if tensor is None else (tensor,))
                 else:
                     observer(module, (), tensor)
-
-
-def _registration(module: nn.Module, hook: Any, before: bool, always: bool) -> Callable[[], RemovableHandle]:
-    """Return what puts the hook on; the model must not be kept alive by its own hooks' registry."""
-    held = weakref.ref(module)
-
-    def register() -> RemovableHandle:
-        there = held()
-        assert there is not None
-        return (
-            there.register_forward_pre_hook(hook) if before else there.register_forward_hook(hook, always_call=always)
-        )
-
-    return register
 
 
 def _detached(values: Any) -> Tensor | None:

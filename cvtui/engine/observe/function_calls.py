@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
-from cvtui.engine.observe.layer_extras import attention_numbers, multi_head_weights, weights_of
+from cvtui.engine.observe.layer_extras import Later, attention_later, attention_numbers, multi_head_later
 
 MOST = 256
 """Calls of activations in one sampled step that get a row."""
@@ -42,7 +42,7 @@ class FunctionCalls(TorchFunctionMode):
     def __init__(
         self,
         activation: Callable[[str, Tensor], None],
-        attention: Callable[[Callable[[], dict[str, Tensor]]], None],
+        attention: Callable[[Callable[[], Later | None]], None],
         quiet: Callable[[], bool],
     ) -> None:
         super().__init__()
@@ -63,10 +63,10 @@ class FunctionCalls(TorchFunctionMode):
             self._attention(lambda: _of_product(*args, **kwargs))
         elif func is functional.multi_head_attention_forward:
             self.seen += 1
-            self._attention(lambda: _of_multi_head(args, kwargs))
+            self._attention(lambda: multi_head_later(args, kwargs))
         elif func in SOFTMAX and result.dim() == 4:
             self.seen += 1
-            self._attention(lambda: attention_numbers(result[0].detach()))
+            self._attention(lambda: _known(attention_numbers(result[0].detach())))
         return result
 
     def begin(self) -> None:
@@ -89,13 +89,12 @@ def _of_product(
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> dict[str, Tensor]:
+) -> Later | None:
     del value, dropout_p, enable_gqa
     if query.dim() != 4 or key.dim() != 4:
-        return {}
-    return attention_numbers(weights_of(query.detach(), key.detach(), attn_mask, is_causal, scale))
+        return None
+    return attention_later(query.detach(), key.detach(), attn_mask, is_causal, scale)
 
 
-def _of_multi_head(args: Any, kwargs: Any) -> dict[str, Tensor]:
-    weights = multi_head_weights(args, kwargs)
-    return {} if weights is None else attention_numbers(weights)
+def _known(numbers: dict[str, Tensor]) -> Later:
+    return lambda: numbers

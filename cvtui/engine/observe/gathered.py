@@ -25,10 +25,14 @@ GATHERED = 2048
 BINS = 32
 WIDTH = 5 + 2 + BINS
 """Numbers of a described row: mean, std (population), min, max, share of zeros; the histogram's low, high, counts."""
+LARGE = 1 << 17
+"""Values of an output whose channels are asked in a sample first: a pass over fewer takes less than that."""
 MOST_PLACES = 256
 """Sizes of tensors whose places are kept: 16 KB each."""
 
 Row = NDArray[np.float32]
+Table = NDArray[np.float32]
+"""Rows of one length."""
 
 
 class Places:
@@ -36,6 +40,7 @@ class Places:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, torch.device], Tensor] = {}
+        self._channels: dict[tuple[int, int, int, bool], NDArray[np.intp]] = {}
 
     def of(self, count: int, device: torch.device) -> Tensor:
         key = count, device
@@ -59,6 +64,26 @@ class Places:
         else:
             values = tensor[torch.unravel_index(index, tensor.shape)]
         return values if plain else values.float()
+
+    def living(self, output: Tensor, gathered: Tensor) -> Tensor | None:
+        """Return the channels (axis 1) of which a gathered value is above 0: bool, C.
+
+        None where that is no gain: where reading costs something, and of at most LARGE values.
+        """
+        count, size = output.numel(), output.shape
+        if count <= LARGE or not statistics.on_cpu(output) or len(size) < 2 or not is_flat(output):
+            return None
+        last = not output.is_contiguous()
+        inner = 1 if last else count // (size[0] * size[1])
+        key = count, size[1], inner, last
+        channels = self._channels.get(key)
+        if channels is None:
+            if len(self._channels) >= MOST_PLACES:
+                self._channels.clear()
+            channels = self._channels[key] = (self.of(count, output.device).numpy() // inner) % size[1]
+        found = np.zeros(size[1], np.bool_)
+        found[channels[gathered.numpy() > 0]] = True
+        return torch.from_numpy(found)
 
 
 def places(count: int, device: torch.device) -> Tensor:
@@ -86,9 +111,50 @@ def describe(rows: Sequence[Tensor]) -> Tensor:
         return torch.empty(0, WIDTH)
     rows = [row.to(rows[0].device) for row in rows]
     if statistics.on_cpu(rows[0]):
-        with np.errstate(all="ignore"):
-            return torch.from_numpy(np.stack([_describe(row.numpy()) for row in rows]))
+        return torch.from_numpy(_describe_by_length([row.numpy() for row in rows]))
     return _describe_together(rows)
+
+
+def _describe_by_length(rows: Sequence[Row]) -> Table:
+    """Describe rows where reading costs nothing, those of one length together."""
+    found = np.empty((len(rows), WIDTH), np.float32)
+    by_length: dict[int, list[int]] = {}
+    for number, row in enumerate(rows):
+        by_length.setdefault(len(row), []).append(number)
+    with np.errstate(all="ignore"):
+        for numbers in by_length.values():
+            found[numbers] = _describe_table(np.stack([rows[number] for number in numbers]))
+    return found
+
+
+def _describe_table(table: Table) -> Table:
+    """Describe rows of one length. One that has a value that isn't finite, or a range beyond float32, goes alone."""
+    low, high = table.min(1), table.max(1)
+    span = high - low
+    plain = span < 1e30
+    if not plain.all():
+        found = np.empty((len(table), WIDTH), np.float32)
+        if plain.any():
+            found[plain] = _describe_table(table[plain])
+        for number in np.flatnonzero(~plain):
+            found[number] = _describe(table[number])
+        return found
+    count = table.shape[1]
+    mean = np.add.reduce(table, 1) / np.float32(count)
+    apart = table - mean[:, None]
+    std = np.sqrt(np.einsum("ij,ij->i", apart, apart) / np.float32(count))
+    std[span == 0] = 0.0
+    zeros = 1.0 - np.count_nonzero(table, axis=1) / count
+    same = span == 0
+    least = np.where(same, low - np.float32(0.5), low)
+    most = np.where(same, high + np.float32(0.5), high)
+    np.subtract(table, least[:, None], out=apart)
+    apart *= (BINS / np.maximum((most - least).astype(np.float64), 1e-37)).astype(np.float32)[:, None]
+    bins = apart.astype(np.intp)
+    bins += (np.arange(len(table)) * (BINS + 1))[:, None]
+    counts = np.bincount(bins.ravel(), minlength=len(table) * (BINS + 1)).reshape(len(table), BINS + 1)
+    counts[:, BINS - 1] += counts[:, BINS]
+    return np.column_stack([mean, std, low, high, zeros, least, most, counts[:, :BINS]]).astype(np.float32)
 
 
 def _describe(values: Row) -> Row:

@@ -6,6 +6,7 @@ All are computed on the layer's device from a few values (one image, one sequenc
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ ONE_TOKEN = 0.9
 SEQUENCE = 16
 """Steps of the first sequence whose gates are computed once more."""
 OPEN = 0.97
+MISFITS = (RuntimeError, MemoryError, ValueError, TypeError, IndexError, KeyError, AttributeError)
+"""What such a number may raise on a layer that is called in another way than PyTorch's own."""
 
 
 def attention_numbers(weights: Tensor) -> dict[str, Tensor]:
@@ -47,6 +50,24 @@ def weights_of(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, sc
     return scores.softmax(-1).nan_to_num_(0.0)
 
 
+SMALL = 1 << 16
+"""Keys of one image that may be kept until the log is flushed: 256 KB."""
+
+Later = Callable[[], dict[str, Tensor]]
+"""Numbers of what was copied, worked out when the log is flushed."""
+
+
+def attention_later(
+    query: Tensor, key: Tensor, mask: Tensor | None = None, causal: bool = False, scale: float | None = None
+) -> Later:
+    """Keep of an attention what its numbers need; arguments as those of `weights_of`."""
+    if mask is not None or key[0].numel() > SMALL:
+        found = attention_numbers(weights_of(query, key, mask, causal, scale))
+        return lambda: found
+    q, k = query[:1].clone(), key[:1].clone()
+    return lambda: attention_numbers(weights_of(q, k, None, causal, scale))
+
+
 _ATTENTION = (
     "query", "key", "value", "embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias", "bias_k", "bias_v",
     "add_zero_attn", "dropout_p", "out_proj_weight", "out_proj_bias", "training", "key_padding_mask", "need_weights",
@@ -55,12 +76,13 @@ _ATTENTION = (
 )  # fmt: skip
 
 
-def multi_head_weights(args: Any, kwargs: Any) -> Tensor | None:
-    """Return the weights of a call of F.multi_head_attention_forward, for the first image; None where it adds keys."""
+def multi_head_later(args: Any, kwargs: Any) -> Later | None:
+    """Keep what the numbers of a call of F.multi_head_attention_forward need; None where it adds keys."""
     given = dict(zip(_ATTENTION, args, strict=False)) | kwargs
     if given.get("bias_k") is not None or given.get("add_zero_attn") or given.get("static_k") is not None:
         return None
     query, key, heads = given["query"], given["key"], given["num_heads"]
+    itself = query is key
     if query.dim() == 3:
         query, key = query[:, 0], key[:, 0]
     size = query.shape[-1]
@@ -69,12 +91,17 @@ def multi_head_weights(args: Any, kwargs: Any) -> Tensor | None:
     else:
         into = given["in_proj_weight"][:size], given["in_proj_weight"][size : 2 * size]
     bias = given["in_proj_bias"]
-    q, k = (
-        nn.functional.linear(x.detach().float(), w.detach().float(), None if b is None else b.detach().float())
-        for x, w, b in zip(
-            (query, key), into, (None, None) if bias is None else (bias[:size], bias[size : 2 * size]), strict=True
+    if itself and not given.get("use_separate_proj_weight"):
+        weight = given["in_proj_weight"][: 2 * size].detach().float()
+        shift = None if bias is None else bias[: 2 * size].detach().float()
+        q, k = nn.functional.linear(query.detach().float(), weight, shift).chunk(2, -1)
+    else:
+        q, k = (
+            nn.functional.linear(x.detach().float(), w.detach().float(), None if b is None else b.detach().float())
+            for x, w, b in zip(
+                (query, key), into, (None, None) if bias is None else (bias[:size], bias[size : 2 * size]), strict=True
+            )
         )
-    )
     mask, padding = given.get("attn_mask"), given.get("key_padding_mask")
     if mask is not None and mask.dim() == 3:
         mask = mask[:heads]
@@ -88,31 +115,43 @@ def multi_head_weights(args: Any, kwargs: Any) -> Tensor | None:
             mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -math.inf)
         mask = hidden if mask is None else mask + hidden
     q, k = (x.reshape(len(x), heads, -1).transpose(0, 1)[None] for x in (q, k))
-    return weights_of(q, k, mask, bool(given.get("is_causal")) and mask is None, None)
+    return attention_later(q, k, mask, bool(given.get("is_causal")) and mask is None)
 
 
 class RunningStatistics:
-    """A batch norm's running statistics before a training step: what the step adds tells the batch's own."""
+    """A batch norm's running statistics before and after a training step: what it added tells the batch's own."""
 
     def __init__(self, norm: Any) -> None:
-        self._mean, self._var = norm.running_mean.clone(), norm.running_var.clone()
+        self._before = _copies(norm)
+        self._after: tuple[Tensor, Tensor] | None = None
+        self._share: Any = 0.0
+        self._eps = 0.0
 
-    def numbers(self, norm: Any) -> dict[str, Tensor]:
+    def stepped(self, norm: Any) -> None:
+        """Take what they are after the step."""
+        share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
+        if not isinstance(share, float) or share:
+            self._after, self._share, self._eps = _copies(norm), share, norm.eps
+
+    def numbers(self) -> dict[str, Tensor]:
         """Compare the running statistics with the batch's: how far off the mean is, the ratio of the spreads.
 
         running_mean_off: root mean square over channels, in the batch's standard deviations. running_std_ratio: the
         median channel's running standard deviation / the batch's.
         """
-        mean, var = norm.running_mean, norm.running_var
-        share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
-        if isinstance(share, float) and not share:
+        if self._after is None:
             return {}
-        batch_mean = (mean - (1 - share) * self._mean) / share
-        batch_var = ((var - (1 - share) * self._var) / share).clamp_min(0.0) + norm.eps
+        (mean_before, var_before), (mean, var), share = self._before, self._after, self._share
+        batch_mean = (mean - (1 - share) * mean_before) / share
+        batch_var = ((var - (1 - share) * var_before) / share).clamp_min(0.0) + self._eps
         return {
             "running_mean_off": ((mean - batch_mean).square() / batch_var).mean().sqrt(),
-            "running_std_ratio": ((var + norm.eps) / batch_var).median().sqrt(),
+            "running_std_ratio": ((var + self._eps) / batch_var).median().sqrt(),
         }
+
+
+def _copies(norm: Any) -> tuple[Tensor, Tensor]:
+    return norm.running_mean.detach().clone(), norm.running_var.detach().clone()
 
 
 def running_statistics(module: nn.Module) -> RunningStatistics | None:
@@ -137,25 +176,20 @@ def gates(module: nn.Module, inputs: Any) -> dict[str, Tensor]:
     state, cell = _state(rnn, inputs[1] if len(inputs) > 1 else None, x)
     weights = [rnn.weight_ih_l0.detach(), rnn.weight_hh_l0.detach()]
     biases = [rnn.bias_ih_l0.detach(), rnn.bias_hh_l0.detach()] if rnn.bias else [None, None]
-    before = nn.functional.linear(x[:SEQUENCE].detach().to(weights[0].dtype), weights[0], biases[0])
-    found = []
-    for now in before:
-        from_state = nn.functional.linear(state, weights[1], biases[1])
-        if isinstance(rnn, nn.LSTM):
-            i, f, g, o = (now + from_state).chunk(4)
-            i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
-            cell = f * cell + i * g.tanh()
-            state = o * cell.tanh()
-            found.append(torch.stack([i, f, o]))
-        else:
-            (r, z, n), (hr, hz, hn) = now.chunk(3), from_state.chunk(3)
-            r, z = (r + hr).sigmoid(), (z + hz).sigmoid()
-            state = (1 - z) * (n + r * hn).tanh() + z * state
-            found.append(torch.stack([r, z]))
-    if not found:
-        return {}
-    values = torch.stack(found).float()
-    names = ("input", "forget", "output") if isinstance(rnn, nn.LSTM) else ("reset", "update")
+    given = x[:SEQUENCE].detach().to(weights[0].dtype)
+    parameters = [*weights, *(bias for bias in biases if bias is not None)]
+    options = bool(rnn.bias), 1, 0.0, False, False, False
+    lstm = isinstance(rnn, nn.LSTM)
+    # PyTorch's own recurrence tells the states; the gates of all steps then follow in one go.
+    if lstm:
+        states = torch.lstm(given[:, None], (state[None, None], cell[None, None]), parameters, *options)[0][:, 0]
+    else:
+        states = torch.gru(given[:, None], state[None, None], parameters, *options)[0][:, 0]
+    before = torch.cat([state[None], states[:-1]])
+    names = ("input", "forget", "output") if lstm else ("reset", "update")
+    inside = nn.functional.linear(given, weights[0], biases[0]) + nn.functional.linear(before, weights[1], biases[1])
+    parts = inside.float().sigmoid().view(len(inside), -1, rnn.hidden_size)
+    values = parts[:, [0, 1, 3]] if lstm else parts[:, :2]
     return {
         **{f"gate:{name}": one for name, one in zip(names, values.mean((0, 2)), strict=True)},
         "stuck_gates": ((values > OPEN) | (values < 1 - OPEN)).float().mean(),

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.gathered import BOUNDED, WIDTH, describe, distances, saturation, share
-from cvtui.engine.observe.statistics import answer_entropy
+from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics
+from cvtui.engine.observe.statistics import answer_entropy, on_cpu
+from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.nonfinite import words_of
 from cvtui.text import rounded
@@ -20,7 +22,7 @@ GATE = "gate:"
 """Begins the names of numbers that are gates."""
 
 
-@dataclass
+@dataclass(slots=True)
 class LayerRows:
     """What a step copied of one layer: gathered values, and exact numbers (scalars); all on its device."""
 
@@ -38,6 +40,10 @@ class LayerRows:
     """Living channels in each of the last samples."""
     sampled: int | None = None
     update_sampled: int | None = None
+    running: RunningStatistics | None = None
+    """Of a batch norm: before and after the step."""
+    later: Later | None = None
+    """Of an attention: what is worked out when the log is flushed."""
     described: bool = True
     """Its weights and their gradient have histograms: not those of a norm, one number a channel."""
 
@@ -88,22 +94,46 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
     for layer in layers:
         if layer.alive:  # the share of channels that lived in none of the last samples
             layer.numbers["dead"] = 1.0 - torch.stack(layer.alive).any(0).float().mean()
-    exact = [number.reshape(1) for layer in layers for number in layer.numbers.values()]
-    exact += [] if pending.answers is None else [answer_entropy(*pending.answers).reshape(1)]
-    parts = [describe(rows).flatten(), distances(pairs), *bounded, *exact]
-    numbers = iter(torch.cat([part.float().to(parts[0].device) for part in parts]).tolist())
+        for later in (layer.later, layer.running.numbers if layer.running is not None else None):
+            if later is not None:
+                layer.numbers |= _worked_out(later, layer)
+    exact = [number for layer in layers for number in layer.numbers.values()]
+    exact += [] if pending.answers is None else [answer_entropy(*pending.answers)]
+    described, ratios, shares, numbers = _read(describe(rows), distances(pairs), bounded, exact)
+    found = _Readings(iter(described), iter(ratios), iter(shares), iter(numbers))
+    stats = [found.layer(layer) for layer in layers]
+    answers = None if pending.answers is None else rounded(next(found.exact), 6)
+    answers = answers if answers == answers else None
+    cost = round(cost, 5)
+    return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=cost, unseen=pending.unseen)
+
+
+@torch.no_grad()
+def _worked_out(later: Later, layer: LayerRows) -> dict[str, Tensor]:
+    """Return the numbers that only this kind of layer has; {} where they can't be told."""
+    device = layer.output.device.type if layer.output is not None else "cpu"
+    try:
+        with torch.autocast(device, enabled=False):
+            return later()
+    except MISFITS as error:
+        if is_out_of_memory(error):
+            raise
+        return {}
+
+
+def _read(
+    rows: Tensor, ratios: Tensor, bounded: Sequence[Tensor], exact: Sequence[Tensor]
+) -> tuple[list[list[float]], list[float], list[list[float]], list[float]]:
+    """Return all as plain numbers; another device is waited for once."""
+    if on_cpu(rows):
+        return rows.tolist(), ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
+    parts = [rows.flatten(), ratios, *bounded, *(one.reshape(1) for one in exact)]
+    numbers = iter(torch.cat([part.float().to(rows.device) for part in parts]).tolist())
 
     def take(count: int) -> list[float]:
         return list(islice(numbers, count))
 
-    found = _Readings(
-        iter([take(WIDTH) for _ in rows]), iter(take(len(pairs))), iter([take(2) for _ in bounded]), numbers
-    )
-    stats = [found.layer(layer) for layer in layers]
-    answers = None if pending.answers is None else rounded(next(numbers), 6)
-    answers = answers if answers == answers else None
-    cost = round(cost, 5)
-    return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=cost, unseen=pending.unseen)
+    return [take(WIDTH) for _ in rows], take(len(ratios)), [take(2) for _ in bounded], list(numbers)
 
 
 @dataclass

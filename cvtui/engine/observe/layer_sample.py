@@ -1,6 +1,6 @@
-"""Layer statistics of one sampled step: hooks on every layer that computes and on the optimizers.
+"""Layer statistics of sampled steps: hooks on every layer that computes and on the optimizers.
 
-Means and norms are exact over all values; everything else is of at most 2,048 values a tensor (gathered.py), and
+Norms and means are exact over all values; everything else is of at most 2,048 values a tensor (gathered.py), and
 `LayerStats.sampled` says of how many one was taken. The step itself only copies those values; they are described when
 the log is flushed. A sample holds some 8 KB a tensor beside the step, and where even these are not to be had, it is
 lost and the step goes on.
@@ -16,51 +16,82 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, first_tensor, may_compile
+from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, Subscription, first_tensor, may_compile
 from cvtui.engine.observe.function_calls import ACTIVATIONS, MOST, FunctionCalls
-from cvtui.engine.observe.gathered import Places
-from cvtui.engine.observe.layer_extras import RunningStatistics, gates, running_statistics
+from cvtui.engine.observe.gathered import GATHERED, Places
+from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics, gates, running_statistics
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
 from cvtui.engine.observe.layer_record import LayerRows, Pending, together
-from cvtui.engine.observe.statistics import alive_channels, flat_view, is_flat, norms_of
+from cvtui.engine.observe.statistics import alive_channels
+from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
+from cvtui.engine.observe.weight_sample import WeightSample
 from cvtui.engine.runtime.memory import is_out_of_memory
 
 DEAD_WINDOW = 5
 """Samples: a channel is dead when it was 0 for every image of all of them."""
-MOST_CALLS = 8
-"""Calls of one layer in a step that get a row each."""
 _FUNCTIONS = frozenset(ACTIVATIONS.values())
-_MISFITS = (RuntimeError, MemoryError, ValueError, TypeError, IndexError, KeyError, AttributeError)
-"""What a number that only some layers have may raise on a layer that is called in another way than PyTorch's own."""
+
+
+class _Look:
+    """Context of every look: memory that runs out in it costs the sample, and not the step."""
+
+    def __init__(self, sample: LayerSample) -> None:
+        self._sample = sample
+        self._begun = 0.0
+
+    def __enter__(self) -> None:
+        if self._sample.timed:
+            self._begun = self._sample.clock()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        sample = self._sample
+        if sample.timed:
+            sample.seconds += sample.clock() - self._begun
+        if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
+            sample.drop()
+            return True
+        return False
 
 
 class LayerSample:
-    """Hooks of one step, and the numbers they gathered.
+    """Hooks of sampled steps, one after the other, and the numbers that they gather.
+
+    They are made once, and are on the model from `begin` to `unhook`.
 
     root: the model whose forward pass begins a look anew.
-    alive: the last samples' living channels by layer, shared between samples. functions: see F.relu and its like too.
     """
 
     def __init__(
         self,
-        step: int,
         layers: Layers,
         root: nn.Module,
         hooks: ForwardHooks,
         optimizers: Sequence[Optimizer],
-        alive: dict[str, deque[Tensor]],
-        places: Places,
         clock: Callable[[], float],
-        functions: bool = False,
     ) -> None:
         self.clock = clock
-        self.step = step
+        self.step = -1
         self.root = root
         self.hooks = hooks
         self.layers = layers
         self.optimizers = optimizers
-        self.alive = alive
-        self.places = places
+        self.alive: dict[str, deque[Tensor]] = {}
+        """The last samples' living channels by layer."""
+        self.places = Places()
+        self._learning = {name: module for name, (_, module) in layers.items() if module._parameters}
+        self._subscriptions: list[Subscription] = []
+        self._of_functions: list[Subscription] = []
+        self.handles: list[Handle] = []
+        self.functions: FunctionCalls | None = None
+        self._calls = FunctionCalls(self._activation, self._attended, self._is_quiet)
+        self.of_weights = WeightSample(optimizers, self.places)
+        self._look_within = _Look(self)
+        self.timed = True
+        """Its hooks are timed: of samples that have no plain steps beside them yet."""
+        self._clear()
+
+    def _clear(self) -> None:
+        """Forget what the step before has left."""
         self.outputs: dict[str, list[LayerRows]] = {}
         self.calls: dict[str, int] = {}
         self.called: list[tuple[str, LayerRows]] = []
@@ -68,48 +99,64 @@ class LayerSample:
         self.living: dict[str, Tensor] = {}
         self.unseen: dict[str, str] = {}
         """Why a layer's output was not seen."""
-        weights = ((name, weight_of(module)) for name, (_, module) in layers.items())
-        self.weights = {name: weight for name, weight in weights if weight is not None}
         self.lost = False
         """There was no memory for it: nothing comes of this sample."""
-        self.learnt: dict[str, LayerRows] = {}
-        """Weights and gradients by layer."""
-        self.handles: list[Handle] = []
+        self.of_weights.clear()
         self.seconds = 0.0
+        """What the hooks took, where they are timed."""
         self.updated: set[int] = set()
         """Optimizers that have stepped."""
         self.answers: tuple[Tensor, int] | None = None
         """Predicted class of each image, and the number of classes."""
-        self.functions = FunctionCalls(self._activation, self._attended, self._is_quiet) if functions else None
         self._last = ""
         self._tokens = False
         """The last layer with weights was a linear one: its channels lie along the last axis."""
         self._inside = ""
         """A layer that calls an activation itself, while it runs."""
         self._attending: list[str] = []
-        self._attention: dict[str, dict[str, Tensor]] = {}
+        self._attention: dict[str, Later | None] = {}
         self._running: dict[str, RunningStatistics | None] = {}
 
     # ------------------------------------------------------------------ hooks
 
-    def hook(self) -> None:
-        """Register all hooks."""
-        hooks = self.hooks
-        self.handles.append(hooks.before(self.root, self._reset))
-        self.handles.append(hooks.after(self.root, self._look_at_answers))
-        for name, (kind, module) in self.layers.items():
-            before = self._before(name, kind, module)
-            if before is not None:
-                self.handles.append(hooks.before(module, before, inside=False))
-            self.handles.append(hooks.after(module, self._forward_hook(name, kind)))
-        if self.functions is not None:
-            self.handles.append(hooks.before(self.root, self._see_functions, inside=False))
-            self.handles.append(hooks.after(self.root, self._see_no_functions, inside=False, always=True))
+    def begin(self, step: int, functions: bool = False, timed: bool = True) -> None:
+        """Put all hooks on. functions: see F.relu and its like too."""
+        self._clear()
+        self.timed = timed
+        self.step = step
+        self.functions = self._calls if functions else None
+        self._calls.seen = 0
+        for name, module in self._learning.items():
+            if (weight := weight_of(module)) is not None:
+                self.of_weights.weights[name] = weight
+        if not self._subscriptions:
+            self._subscribe()
+        self.hooks.notice_compiled()
+        for subscription in (*self._subscriptions, *(self._of_functions if functions else ())):
+            subscription.put_on()
         for optimizer in self.optimizers:
             self.handles.append(optimizer.register_step_pre_hook(self._before_update))
             self.handles.append(optimizer.register_step_post_hook(self._after_update))
 
+    def _subscribe(self) -> None:
+        hooks, always, of_functions = self.hooks, self._subscriptions, self._of_functions
+        always.append(hooks.before(self.root, self._reset))
+        always.append(hooks.after(self.root, self._look_at_answers))
+        for name, (kind, module) in self.layers.items():
+            before = self._before(name, kind)
+            if before is not None:
+                always.append(hooks.before(module, before, inside=False))
+            elif kind in _FUNCTIONS or not type(module).__module__.startswith("torch.nn."):
+                of_functions.append(hooks.before(module, self._entering(name), inside=False))
+            always.append(hooks.after(module, self._forward_hook(name, kind)))
+        of_functions.append(hooks.before(self.root, self._see_functions, inside=False))
+        of_functions.append(hooks.after(self.root, self._see_no_functions, inside=False, always=True))
+        for subscription in of_functions:
+            subscription.remove()
+
     def unhook(self) -> None:
+        for subscription in (*self._subscriptions, *(self._of_functions if self.functions is not None else ())):
+            subscription.remove()
         for handle in self.handles:
             handle.remove()
         self.handles.clear()
@@ -118,12 +165,10 @@ class LayerSample:
     def _looking(self) -> bool:
         return torch.is_grad_enabled() and not self.lost and len(self.updated) < len(self.optimizers)
 
-    def _give_up(self, error: BaseException) -> None:
-        """Drop this sample when memory ran out. Raises any other error."""
-        if not is_out_of_memory(error):
-            raise error
+    def drop(self) -> None:
+        """Let go of this sample, for which there is no memory."""
         self.lost = True
-        for held in (self.outputs, self.living, self.learnt, self._attention, self._running):
+        for held in (self.outputs, self.living, self.of_weights.learnt, self._attention, self._running):
             held.clear()
         self.called.clear()
 
@@ -147,17 +192,12 @@ class LayerSample:
     def _look_at_answers(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         if not self._looking() or not isinstance(output, Tensor) or output.dim() != 2 or not output.numel():
             return
-        begun = self.clock()
-        try:
-            with torch.no_grad():
-                self.answers = output.argmax(1), output.shape[1]
-        except (RuntimeError, MemoryError) as error:
-            self._give_up(error)
-        self.seconds += self.clock() - begun
+        with self._look_within:
+            self.answers = output.detach().argmax(1), output.shape[1]
 
     # ------------------------------------------------------------------ outputs
 
-    def _before(self, name: str, kind: str, module: nn.Module) -> Any:
+    def _before(self, name: str, kind: str) -> Any:
         """Return what is done before a layer runs; None where nothing is."""
         if kind == "attention":
             return lambda *_: self._attending.append(name)
@@ -165,74 +205,80 @@ class LayerSample:
 
             def keep(norm_: nn.Module, _inputs: Any) -> None:
                 if self._looking():
-                    with torch.no_grad():
-                        self._running[name] = running_statistics(norm_)
+                    self._running[name] = running_statistics(norm_)
 
             return keep
-        if self.functions is not None and (kind in _FUNCTIONS or not type(module).__module__.startswith("torch.nn.")):
-
-            def enter(*_: Any) -> None:
-                self._inside = name
-
-            return enter
         return None
 
+    def _entering(self, name: str) -> Any:
+        def enter(*_: Any) -> None:
+            self._inside = name
+
+        return enter
+
     def _forward_hook(self, name: str, kind: str) -> Any:
+        attends, dense, convolves = kind == "attention", kind == "fc", kind.startswith("conv")
+        has_extras = kind in ("attention", "batchnorm", *RECURRENT)
+
         def seen(module: nn.Module, inputs: Any, output: Any) -> None:
-            if kind == "attention":
+            if attends:
                 self._attending[:] = self._attending[: -1 if self._attending[-1:] == [name] else None]
             else:
                 self._last, self._inside = name, ""
-                self._tokens = kind == "fc" or (self._tokens and not kind.startswith("conv"))
-            tensor = first_tensor(output)
-            why = _unreadable(tensor) if torch.is_grad_enabled() else "it ran without gradients (no_grad)"
+                self._tokens = dense or (self._tokens and not convolves)
+            tensor = output if type(output) is Tensor else first_tensor(output)
+            why = unreadable(tensor) if torch.is_grad_enabled() else "it ran without gradients (no_grad)"
             if why and not self.updated:
                 self.unseen[name] = why
             if why or tensor is None or not self._looking():
                 return
-            self.calls[name] = self.calls.get(name, 0) + 1
-            if self.calls[name] > MOST_CALLS:
+            call = self.calls[name] = self.calls.get(name, 0) + 1
+            if call > MOST_CALLS:
                 return
-            begun = self.clock()
-            try:
-                with torch.no_grad():
-                    rows = self._look(name, kind, tensor.detach())
-                    rows.numbers |= self._extras(name, kind, module, inputs, tensor.detach())
-                    self.outputs.setdefault(name, []).append(rows)
-            except (RuntimeError, MemoryError) as error:
-                self._give_up(error)
-            self.seconds += self.clock() - begun
+            with self._look_within:
+                values = tensor.detach()
+                rows = self._look(name, kind, values)
+                if has_extras:
+                    self._add_extras(rows, module, inputs, values)
+                if call == 1:
+                    self.outputs[name] = [rows]
+                else:
+                    self.outputs[name].append(rows)
 
         return seen
 
     def _look(self, name: str, kind: str, output: Tensor) -> LayerRows:
-        rows = LayerRows(name, kind, self.places.gather(output))
-        rows.notice(output.numel())
-        if rows.sampled is not None:
-            values = flat_view(output) if is_flat(output) else output
-            rows.numbers["mean"] = values.mean(dtype=torch.float32)
+        values = self.places.gather(output)
+        rows = LayerRows(name, kind, values)
+        count = output.numel()
+        if count > GATHERED:
+            rows.notice(count)
+            # All of them: one NaN shows. It is 0.5 to 5 % of a sampled step of four nets of 2 to 140 ms.
+            rows.numbers["mean"] = output.mean(dtype=torch.float32)
         if kind == "relu":
             last = self._tokens and output.dim() > 2
-            now = alive_channels(output.reshape(-1, output.shape[-1]) if last else output)
+            whole = output.reshape(-1, output.shape[-1]) if last else output
+            now = alive_channels(whole, self.places.living(whole, values))
             before = self.living.get(name)
             self.living[name] = now if before is None or before.shape != now.shape else before | now
         return rows
 
-    def _extras(self, name: str, kind: str, module: nn.Module, inputs: Any, output: Tensor) -> dict[str, Tensor]:
-        """Return the numbers that only this kind of layer has."""
+    @torch.no_grad()
+    def _add_extras(self, rows: LayerRows, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        """Add the numbers that only this kind of layer has."""
         try:
-            if kind == "attention":
-                size = torch.linalg.vector_norm(output, dim=-1, dtype=torch.float32).mean()
-                return {"output_norm": size, **self._attention.pop(name, {})}
-            if kind in RECURRENT:
+            if rows.kind == "attention":
+                rows.numbers["output_norm"] = torch.linalg.vector_norm(output, dim=-1, dtype=torch.float32).mean()
+                rows.later = self._attention.pop(rows.name, None)
+            elif rows.kind in RECURRENT:
                 with torch.autocast(output.device.type, enabled=False):
-                    return gates(module, inputs)
-            before = self._running.pop(name, None) if kind == "batchnorm" else None
-            return {} if before is None else before.numbers(module)
-        except _MISFITS as error:
+                    rows.numbers |= gates(module, inputs)
+            elif (running := self._running.pop(rows.name, None)) is not None:
+                running.stepped(module)
+                rows.running = running
+        except MISFITS as error:
             if is_out_of_memory(error):
                 raise
-            return {}
 
     # ------------------------------------------------------------------ functions
 
@@ -241,15 +287,10 @@ class LayerSample:
 
     def _activation(self, kind: str, output: Tensor) -> None:
         """Take the output of an activation that is no module."""
-        if _unreadable(output):
+        if unreadable(output):
             return
-        begun = self.clock()
-        try:
-            with torch.no_grad():
-                self._add_function(kind, self._look(self._name_of(kind), kind, output.detach()))
-        except (RuntimeError, MemoryError) as error:
-            self._give_up(error)
-        self.seconds += self.clock() - begun
+        with self._look_within:
+            self._add_function(kind, self._look(self._name_of(kind), kind, output.detach()))
 
     def _name_of(self, kind: str) -> str:
         base = f"{self._last or 'input'}/{kind}"
@@ -260,80 +301,40 @@ class LayerSample:
         rows.kind = kind
         self.called.append((self._last, rows))
 
-    def _attended(self, numbers: Callable[[], dict[str, Tensor]]) -> None:
+    def _attended(self, numbers: Callable[[], Later | None]) -> None:
         """Take what an attention looks at, of the module that is running; without one it gets a row of its own."""
         if not self._looking():
             return
-        begun = self.clock()
+        with self._look_within:
+            self._add_attention(numbers)
+
+    def _add_attention(self, numbers: Callable[[], Later | None]) -> None:
         try:
-            device = next(iter(self.weights.values())).device.type if self.weights else "cpu"
+            device = next(iter(self.of_weights.weights.values())).device.type if self.of_weights.weights else "cpu"
             with torch.no_grad(), torch.autocast(device, enabled=False):
                 found = numbers()
             if self._attending:
                 self._attention[self._attending[-1]] = found
-            elif found and len(self.called) < MOST:
-                self._add_function("attention", LayerRows(self._name_of("attention"), "attention", numbers=found))
-        except _MISFITS as error:
+            elif found is not None and len(self.called) < MOST:
+                self._add_function("attention", LayerRows(self._name_of("attention"), "attention", later=found))
+        except MISFITS as error:
             if is_out_of_memory(error):
-                self._give_up(error)
-        self.seconds += self.clock() - begun
+                raise
 
     # ------------------------------------------------------------------ weights
 
     @torch.no_grad()
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
-        if self.lost:
-            return
-        begun = self.clock()
-        try:
-            self._look_at_gradients(optimizer)
-        except (RuntimeError, MemoryError) as error:
-            self._give_up(error)
-        self.seconds += self.clock() - begun
-
-    def _look_at_gradients(self, optimizer: Optimizer) -> None:
-        seen: dict[str, Tensor] = {}
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        others = {
-            id(p)
-            for one in self.optimizers
-            if one is not optimizer
-            for group in one.param_groups
-            for p in group["params"]
-        }
-        for name, weight in self.weights.items():
-            if id(weight) in others and id(weight) not in held:
-                continue  # looked at in the step of its own
-            rows = self.learnt[name] = LayerRows(name, "", described=weight.dim() > 1)
-            rows.notice(weight.numel())
-            if id(weight) in held:  # what another optimizer trains does not move in this one's step
-                rows.before, rows.update_sampled = self.places.gather(weight.detach()), rows.sampled
-            gradient = weight.grad
-            if gradient is not None and not gradient.is_sparse:
-                seen[name] = gradient.detach()
-                if rows.described:
-                    rows.gradient = self.places.gather(seen[name])
-        for name, one in zip(seen, norms_of(list(seen.values())), strict=True):
-            self.learnt[name].numbers["grad_norm"] = one
+        if not self.lost:
+            with self._look_within:
+                self.of_weights.look_at_gradients(optimizer)
 
     @torch.no_grad()
     def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
         self.updated.add(id(optimizer))
-        if not self.learnt:
-            return
-        begun = self.clock()
-        try:
-            self._look_at_update()
-        except (RuntimeError, MemoryError) as error:
-            self._give_up(error)
-        self.seconds += self.clock() - begun
-
-    def _look_at_update(self) -> None:
-        fresh = [rows for rows in self.learnt.values() if rows.weights is None]
-        weights = [self.weights[rows.name].detach() for rows in fresh]
-        for rows, weight, now in zip(fresh, weights, norms_of(weights), strict=True):
-            rows.numbers["weight_norm"] = now
-            rows.weights = self.places.gather(weight)
+        if self.of_weights.learnt:
+            with self._look_within:
+                self.of_weights.look_at_update()
 
     # ------------------------------------------------------------------ the result
 
@@ -343,8 +344,8 @@ class LayerSample:
         found = [rows for after, rows in self.called if not after]
         for name, (kind, _) in self.layers.items():
             calls = self.outputs.get(name, [])
-            if name in self.learnt:
-                calls = [together(kind, calls[0] if calls else None, self.learnt[name]), *calls[1:]]
+            if name in self.of_weights.learnt:
+                calls = [together(kind, calls[0] if calls else None, self.of_weights.learnt[name]), *calls[1:]]
             for number, rows in enumerate(calls[1:], 2):
                 rows.name = f"{name}#{number}"
             found += calls
@@ -352,7 +353,7 @@ class LayerSample:
         for rows in found:
             if rows.name in self.living:
                 rows.alive = self._last_alive(rows.name)
-        return Pending(self.step, found, self.answers, self._why_unseen())
+        return Pending(self.step, found, self.answers, self._missing())
 
     def _last_alive(self, name: str) -> list[Tensor]:
         """Return the living channels of the last samples, this one's among them."""
@@ -363,32 +364,10 @@ class LayerSample:
         window.append(now)
         return list(window)
 
-    def _why_unseen(self) -> dict[str, str]:
+    def _missing(self) -> dict[str, str]:
         """Say why the output of a layer is missing, or of which calls, by its name."""
-        told = {}
-        owners = {id(child): module for _, module in self.layers.values() for child in module.children()}
-        for name, (_, module) in self.layers.items():
-            times = self.calls.get(name, 0)
-            if times > MOST_CALLS:
-                told[name] = f"called {times:,} times in this step; the first {MOST_CALLS} are shown"
-            elif name not in self.outputs:
-                parent = owners.get(id(module))
-                used = name in self.learnt and "grad_norm" in self.learnt[name].numbers
-                why = "not called in this step"
-                if used and parent is not None:
-                    why = f"{type(parent).__name__} uses its weights without calling it"
-                elif used:
-                    why = "its weights are used without calling it"
-                told[name] = self.unseen.get(name) or why
-        return told
-
-
-def _unreadable(output: Tensor | None) -> str:
-    """Say why an output has no statistics; "" where it has."""
-    if output is None:
-        return "its output is no tensor"
-    if not output.is_floating_point():
-        return f"its output is {str(output.dtype).removeprefix('torch.')}, no floating-point numbers"
-    if output.layout is not torch.strided:
-        return "its output is sparse or nested"
-    return "" if output.numel() else "its output is empty"
+        most = max(self.calls.values(), default=0)
+        if len(self.outputs) == len(self.layers) and most <= MOST_CALLS:
+            return {}
+        used = {name for name, rows in self.of_weights.learnt.items() if "grad_norm" in rows.numbers}
+        return why_missing(self.layers, self.calls, self.outputs.keys(), used, self.unseen)

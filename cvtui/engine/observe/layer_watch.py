@@ -6,7 +6,6 @@ training: it reads outputs and weights, draws no random numbers and leaves mode 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -19,7 +18,6 @@ from cvtui.engine.observe.forward_hooks import (
     something_was_compiled,
     uncompiled,
 )
-from cvtui.engine.observe.gathered import Places
 from cvtui.engine.observe.layer_kinds import watched_layers
 from cvtui.engine.observe.layer_record import Pending, record_of
 from cvtui.engine.observe.layer_sample import LayerSample
@@ -59,11 +57,13 @@ class LayerWatch:
         """Whose forward passes are looked at."""
         self.hooks = forward_hooks(model)
         self.optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
-        self._sample: LayerSample | None = None
         self.every = every
         self.budget = budget or WatchBudget()
         self._sparing = budget is not None
         self._clock = self.budget.clock
+        self._hooks = LayerSample(self.layers, self.root, self.hooks, self.optimizers, self._clock)
+        self._sample: LayerSample | None = None
+        """The hooks, while they are on."""
         self._lost: list[int] = []
         """Steps whose sample there was no memory for."""
         self._reported = 0
@@ -71,8 +71,6 @@ class LayerWatch:
         """The first sampled step that showed weights and no output, though something was compiled."""
         self._reported_blind = False
         self._pending: list[Pending] = []
-        self._alive: dict[str, deque[Tensor]] = {}
-        self._places = Places()
         self._without_functions = 0
         """Samples in a row in which none was called."""
         self._begun = 0.0
@@ -97,23 +95,19 @@ class LayerWatch:
         """True while hooks of a sampled step are registered."""
         return self._sample is not None
 
+    def note_norms(self, parameters: list[Tensor], norms: Sequence[Tensor]) -> None:
+        """Take the norms of these parameters' gradients, just worked out for other ends."""
+        if self._sample is not None:
+            self._sample.of_weights.norms.note(parameters, norms)
+
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
         self.cancel()
         self._begun = self._clock()
         if self.due(step):
-            self._sample = LayerSample(
-                step,
-                self.layers,
-                self.root,
-                self.hooks,
-                self.optimizers,
-                self._alive,
-                self._places,
-                self._clock,
-                functions=self._sees_functions(),
-            )
-            self._sample.hook()
+            self._sample = self._hooks
+            self._hooks.begin(step, self._sees_functions(), timed=not self.budget.can_compare)
+            self._hooks.seconds += self._clock() - self._begun
 
     def _sees_functions(self) -> bool:
         """Return True if this sample looks at functions: not where torch.compile could trace a graph under a mode."""

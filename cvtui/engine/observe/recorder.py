@@ -157,9 +157,11 @@ class StepRecorder:
         return self._norm
 
     def _take_norm(self, optimizer: Optimizer, *_: Any) -> None:
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         with self._no_grad:
-            norms = torch._foreach_norm(gradients) if gradients else ()
+            norms = torch._foreach_norm([p.grad for p in held]) if held else ()
+            if self.watch.is_looking:
+                self.watch.note_norms(held, norms)
             norm = torch.linalg.vector_norm(torch.stack(norms).float()) if norms else None
             if len(self._optimizers) > 1 and norm is not None:
                 self._norms[id(optimizer)] = norm

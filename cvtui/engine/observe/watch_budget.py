@@ -6,17 +6,19 @@ reading and writing its record, the doctor's look at it, and pictures.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import deque
 from collections.abc import Callable
 
 from torch import nn
 
-SHARE = 0.009
+SHARE = 0.007
 """Of the time since the run began that samples may take …"""
 START = 0.02
-"""… and seconds on top: a small net's first samples are taken one after the other."""
-FEW, FEW_SECONDS = 3, 0.03
+"""… and seconds on top: a small net's first samples are taken one after the other. With half of it the doctor saw 40
+steps of a run of 70, and did not name a net that gives one answer."""
+FEW, FEW_SECONDS = 3, 0.01
 """As many samples are taken in any case, unless they take longer than this."""
 PICTURES_SHARE = 0.002
 """Of the time since the run began that pictures may take, beside the first and the last set."""
@@ -24,9 +26,10 @@ FREE_SAMPLES = 40
 SECONDS_APART = 0.25
 """After FREE_SAMPLES, samples also keep this distance, so that the log of a long run grows slowly."""
 NEARBY = 9
-"""Plain steps that a sampled one is compared with."""
-RECENT = 5
-"""Sampled steps that tell what hooks make slower around them."""
+"""Plain steps that a sampled one is compared with, and sampled ones that tell which of them is an outlier."""
+OUTLIER = 2.0
+"""Times the lower third of its neighbours: beyond, a step was held up by something else (an evaluation, a garbage
+collection, another program's turn), and counts as the others do."""
 
 
 class WatchBudget:
@@ -48,12 +51,14 @@ class WatchBudget:
         self._count = 0
         self._last = 0.0
         self._plain: deque[float] = deque(maxlen=NEARBY)
-        self._around: deque[float] = deque(maxlen=RECENT)
+        self._sampled: deque[float] = deque(maxlen=NEARBY)
+        self._alone: list[float] = []
+        """What was charged for the samples that nothing could be compared with."""
 
     @property
     def seconds(self) -> float:
         """Everything charged so far."""
-        return self.samples + self.pictures
+        return max(0.0, self.samples) + self.pictures
 
     def elapsed(self) -> float:
         """Seconds since the run began, pauses not counted."""
@@ -85,21 +90,35 @@ class WatchBudget:
         """Take what a step without a sample took."""
         self._plain.append(seconds)
 
-    def sampled_step(self, seconds: float, inside: float) -> None:
-        """Charge a step with a sample.
+    @property
+    def can_compare(self) -> bool:
+        """True when there were enough plain steps to tell what a sampled one takes beyond them."""
+        return len(self._plain) >= 3
 
-        seconds: all of it. inside: of its hooks alone; what it took beyond them and a plain step is charged, too.
+    def sampled_step(self, seconds: float, inside: float = 0.0) -> None:
+        """Charge a step with a sample: what it took beyond a plain one.
+
+        seconds: all of it. inside: of its hooks alone, which is charged where there is nothing to compare with.
         """
         self._count += 1
         self._last = self.elapsed()
-        if len(self._plain) >= 3:
-            self._around.append(seconds - inside - _low(self._plain))
-        self.samples += inside + (max(0.0, _low(self._around)) if self._around else 0.0)
+        if not self.can_compare:
+            self._alone.append(inside)
+            self.samples += inside
+            return
+        self._sampled.append(seconds)
+        sampled = _without_outliers(self._sampled)
+        # Its own time, below a plain one's too: a sum of medians tells too little where some samples take longer.
+        own = seconds if seconds <= max(sampled) else statistics.fmean(sampled)
+        taken = own - statistics.fmean(_without_outliers(self._plain))
+        # Those before any plain step took no less than this one, beyond their hooks too.
+        self.samples += taken + sum(max(0.0, taken - inside) for inside in self._alone)
+        self._alone.clear()
 
 
-def _low(found: deque[float]) -> float:
-    """Return the lower third: an evaluation, a flush or another program's turn may lie in any of them."""
-    return sorted(found)[len(found) // 3]
+def _without_outliers(found: deque[float]) -> list[float]:
+    most = OUTLIER * sorted(found)[len(found) // 3]
+    return [one for one in found if one <= most]
 
 
 def budget_for(model: nn.Module) -> WatchBudget:

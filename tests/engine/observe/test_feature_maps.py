@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 import cvtui
 from cvtui.assets import asset
+from cvtui.engine.observe import watch_budget
 from cvtui.engine.observe.feature_maps import ValidationSet, compute_feature_maps
 from cvtui.engine.observe.image_writer import LOOKED_AT
 from cvtui.engine.offline_maps import add_feature_maps
@@ -150,8 +152,9 @@ def test_what_cannot_be_looked_at_is_said(run: RunFolder, capfd: pytest.CaptureF
     assert history(run).state() == "finished"
 
 
-def test_a_strangers_loop_shows_its_validation_images(tmp_path: Path) -> None:
+def test_a_strangers_loop_shows_its_validation_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked at every step, under autocast: weights, losses and random numbers stay bit-equal."""
+    monkeypatch.setattr(watch_budget, "SHARE", math.inf)  # every step is sampled, however busy the machine is
 
     def train(asked: bool) -> tuple[list[float], list[Tensor]]:
         torch.manual_seed(1)

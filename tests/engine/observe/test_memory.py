@@ -24,6 +24,7 @@ from cvtui.engine.observe.first_steps import KEPT_BYTES, Probe
 from cvtui.engine.observe.gathered import GATHERED
 from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.layer_watch import LayerWatch
+from cvtui.engine.observe.weight_sample import WeightSample
 from cvtui.engine.runtime.memory import check_fits, is_out_of_memory, smaller_batch
 from cvtui.engine.train import preparation as room_of_training
 from cvtui.engine.train.snapshots import Snapshots
@@ -208,6 +209,8 @@ with loading():
     import torch
 from torch import nn
 import cvtui
+from cvtui.engine.observe import watch_budget
+watch_budget.SHARE = float("inf")   # every step is sampled
 torch.set_num_threads(1)
 here = sys.argv[1]
 def size():
@@ -255,7 +258,7 @@ def test_a_sample_finds_room_where_4_mb_are_left(tmp_path: Path) -> None:
 
 
 def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: torch.Tensor) -> torch.Tensor:
+    def broken(*_: object) -> torch.Tensor:
         raise RuntimeError("expected scalar type Float but found Half")
 
     monkeypatch.setattr(sample, "alive_channels", broken)
@@ -264,19 +267,35 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
         t.model(t.preprocess(t.data.train.part(0, 4).pixels))
 
 
-@pytest.mark.parametrize("where", ["_look", "_look_at_gradients", "_look_at_update", "gathered"])
-def test_wherever_in_a_sample_memory_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "where"),
+    [
+        (LayerSample, "_look"),
+        (WeightSample, "look_at_gradients"),
+        (WeightSample, "look_at_update"),
+        (LayerSample, "gathered"),
+    ],
+)
+def test_wherever_in_a_sample_memory_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: type, where: str
+) -> None:
     """torch.OutOfMemoryError, as CUDA's allocator raises it, from each part of every sample but the first."""
     plain = folder(tmp_path, "plain", watch_every=0)
     assert train(plain)[0] == 0
-    original = getattr(LayerSample, where)
+    original, begin = getattr(part, where), LayerSample.begin
+    steps = []
 
-    def short(self: LayerSample, *arguments: Any) -> Any:
-        if self.step:
+    def begun(self: LayerSample, step: int, *how: Any, **named: Any) -> None:
+        steps.append(step)
+        begin(self, step, *how, **named)
+
+    def short(self: LayerSample | WeightSample, *arguments: Any) -> Any:
+        if steps[-1]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 64.00 GiB.")
         return original(self, *arguments)
 
-    monkeypatch.setattr(LayerSample, where, short)
+    monkeypatch.setattr(LayerSample, "begin", begun)
+    monkeypatch.setattr(part, where, short)
     monkeypatch.setattr(watch_budget, "SHARE", math.inf)
     watched = folder(tmp_path, "watched", watch_every=2)
     assert train(watched)[0] == 0

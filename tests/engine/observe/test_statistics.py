@@ -11,7 +11,7 @@ from torch import nn
 
 from cvtui.engine.observe import statistics
 from cvtui.engine.observe.gathered import BINS, GATHERED, Places, describe, places, saturation
-from cvtui.engine.observe.statistics import all_finite, flat_view, moments, norm
+from cvtui.engine.observe.statistics import KnownNorms, alive_channels, all_finite, flat_view, moments, norm, norms_of
 from cvtui.engine.observe.step_metrics import LARGE, StepMetrics
 
 
@@ -173,3 +173,35 @@ def test_the_meter_reads_what_every_step_was(classes: int) -> None:
     assert [torch.tensor(row[0]).item() for row in rows] == [row[0] for row in expected], "nine digits tell all bits"
     assert [value for row in rows for value in row] == pytest.approx([value for row in expected for value in row])
     assert meter.read().loss == []
+
+
+@pytest.mark.parametrize("alive", [0, 20, 62, 63, 64])
+@pytest.mark.parametrize("last", [False, True])
+def test_living_channels_of_a_large_output_are_those_of_all_its_values(alive: int, last: bool) -> None:
+    """Some live in one value alone, which no sample sees."""
+    output = torch.randn(64, 64, 8, 8).relu()
+    output[:, alive:] = 0.0
+    output[11, 63, 2, 3] = 0.5
+    if last:
+        output = output.to(memory_format=torch.channels_last)
+    kept = Places()
+    seen = kept.living(output, kept.gather(output))
+    assert seen is not None
+    assert int(seen.sum()) == alive
+    expected = output.amax((0, 2, 3)) > 0
+    assert torch.equal(alive_channels(output, seen), expected)
+    assert torch.equal(alive_channels(output), expected)
+
+
+def test_a_known_norm_counts_until_its_gradient_changes() -> None:
+    weight = torch.nn.Parameter(torch.zeros(2))
+    weight.grad = torch.tensor([3.0, 4.0])
+    known = KnownNorms()
+    assert known.of(weight, weight.grad) is None
+    known.note([weight], norms_of([weight.grad]))
+    assert known.of(weight, weight.grad) == 5.0
+    weight.grad.mul_(0.5)
+    assert known.of(weight, weight.grad) is None, "clipped"
+    known.note([weight], norms_of([weight.grad]))
+    weight.grad = torch.tensor([3.0, 4.0])
+    assert known.of(weight, weight.grad) is None, "another"
