@@ -49,7 +49,9 @@ class CvtuiApp(App[None]):
     made then asks in vain for the current screen."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(p.key, f"go_to('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in SCREENS),
-        Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
+        *(Binding(f"f{p.key},alt+{p.key}", f"go_to('{p.name}')", p.title, show=False, priority=True) for p in SCREENS),
+        Binding("question_mark", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
+        Binding("f9", "keys", "Keys", show=False, priority=True, tooltip="The keys of this place, also while typing"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
         *(
             Binding(job_keys(spec.key), f"job('{spec.name}')", spec.title, show=False, tooltip=spec.about)
@@ -112,13 +114,23 @@ class CvtuiApp(App[None]):
         self.add_mode(SCREENS[0].name, SCREENS[0].screen)  # for going back to it: it is never made a second time
 
     async def action_go_to(self, name: str) -> None:
+        from textual.command import CommandPalette
+
+        while isinstance(self.screen, CommandPalette) or type(self.screen).__name__ == "HelpScreen":
+            await self.pop_screen()
         await self.switch_mode(name)
+
+    async def action_place(self, number: int) -> None:
+        """Go to a place by its digit, from a window; the window is there again when one comes back."""
+        await self.action_go_to(SCREENS[number - 1].name)
 
     async def train_screen(self) -> TrainScreen:
         """Switch to the Train screen."""
         from cvtui.tui.screens.train import TrainScreen
 
-        await self.switch_mode("train")
+        await self.action_go_to("train")
+        while len(self.screen_stack) > 1:  # windows on what was shown there before
+            await self.pop_screen()
         screen = self.get_screen_stack("train")[0]
         assert isinstance(screen, TrainScreen)
         return screen
@@ -161,10 +173,17 @@ class CvtuiApp(App[None]):
     # ------------------------------------------------------------------ keys that hold everywhere
 
     def action_keys(self) -> None:
-        from cvtui.tui.screens.help import HelpScreen, page
+        from textual.command import CommandPalette
 
-        facts = next(facts for facts in SCREENS if facts.name == self.base_screen.NAME)
-        self.push_screen(HelpScreen(facts.title, facts.about, page(self.base_screen, self)))
+        from cvtui.tui.screens.help import HelpScreen, page, title_of
+
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        elif self.screen is not self.base_screen and not isinstance(self.screen, CommandPalette):
+            self.push_screen(HelpScreen(title_of(self.screen), "", page(self.screen, self)))
+        else:
+            facts = next(facts for facts in SCREENS if facts.name == self.base_screen.NAME)
+            self.push_screen(HelpScreen(facts.title, facts.about, page(self.base_screen, self)))
 
     def action_switch_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
@@ -21,6 +21,7 @@ from cvtui.text import count
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import CardModal
+from cvtui.tui.widgets.scroll import Scroll
 
 if TYPE_CHECKING:
     from cvtui.runlog.evaluation import Told
@@ -36,7 +37,7 @@ class EvaluationView(CardModal[None]):
 
     AUTO_FOCUS = "#page"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,e", "dismiss", "Back", tooltip="Back to all panes; ends an evaluation under way"),
+        Binding("escape,e", "dismiss", "Back", tooltip="Back to all panes; ends an evaluation under way"),
         Binding("r", "again", "Again", tooltip="Evaluate the best checkpoint again"),
         Binding("t", "split", "Test", tooltip="The test images, or again those for validation"),
         Binding("c", "calibrate", "Calibrate", tooltip="Fit a temperature on the validation images and keep it"),
@@ -58,7 +59,7 @@ class EvaluationView(CardModal[None]):
         self._answered = False
 
     def compose(self) -> ComposeResult:
-        with Container(id="card"), VerticalScroll(id="page"):
+        with Container(id="card"), Scroll(id="page"):
             yield Static(id="text")
 
     def on_mount(self) -> None:

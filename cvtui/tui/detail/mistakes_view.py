@@ -39,7 +39,7 @@ class MistakesView(CardModal[None]):
 
     AUTO_FOCUS = "#list"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back", tooltip="Back to the list, and from there to the pictures"),
+        Binding("escape", "back", "Back", tooltip="Back to the list, and from there to the pictures"),
         Binding("right", "cell(1)", "Cell", tooltip="The mistakes of the next cell of the confusion matrix"),
         Binding("left", "cell(-1)", "Cell", tooltip="The mistakes of the cell before"),
     ]

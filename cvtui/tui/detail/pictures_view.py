@@ -52,7 +52,7 @@ class PicturesView(CardModal[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back", tooltip="Back to all panes"),
+        Binding("escape", "back", "Back", tooltip="Back to all panes"),
         Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
         Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
         Binding("down", "down(1)", "Layer", tooltip="Feature maps: the next layer (else the next picture)"),

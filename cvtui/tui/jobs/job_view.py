@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
@@ -15,6 +15,7 @@ from cvtui.text import clean, duration
 from cvtui.tui.jobs.job import Job
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import BoxModal
+from cvtui.tui.widgets.scroll import Scroll
 
 POLL_SECONDS = 0.2
 BAR = 40
@@ -24,7 +25,7 @@ class JobView(BoxModal[None]):
     """Shows a job while it runs and when it is over. Leaving it lets the job go on; `J` shows it again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss(None)", "Back"),
+        Binding("escape,enter", "dismiss(None)", "Back"),
         Binding("x", "cancel", "Cancel the job"),
     ]
     DEFAULT_CSS = """
@@ -47,7 +48,7 @@ class JobView(BoxModal[None]):
             box.border_title = clean(self.job.title)
             yield Static(clean(self.job.command), classes="quiet", markup=False)
             yield Static("", id="job-state")
-            with VerticalScroll(id="job-output"):
+            with Scroll(id="job-output"):
                 yield Static("", id="job-text", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Cancel the job (x)", id="job-cancel", variant="warning", compact=True)
@@ -67,7 +68,7 @@ class JobView(BoxModal[None]):
         if text != self._shown:
             self._shown = text
             self.query_one("#job-text", Static).update(Content(text))
-            self.query_one("#job-output", VerticalScroll).scroll_end(animate=False)
+            self.query_one("#job-output", Scroll).scroll_end(animate=False)
         box = self.query_one(".box", Vertical)
         box.border_subtitle = "x: cancel · esc: back, it goes on" if running else "esc: back"
         self.query_one("#job-cancel", Button).display = running

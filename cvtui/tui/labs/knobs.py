@@ -18,6 +18,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.spec import Knob, KnobValue
 from cvtui.tui.form.field_row import cut
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.moves import moves
 from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.text_field import TextField
 
@@ -115,8 +116,7 @@ class KnobForm(Container):
 
     BINDING_GROUP_TITLE = "The knobs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "knob(-1)", "The knob above", show=False),
-        Binding("down", "knob(1)", "The knob below", show=False),
+        *moves("knob(-1)", "knob(1)", "The knob"),
         Binding("enter", "start", "Start", show=False, tooltip="Start the lab, from any number or net"),
     ]
     DEFAULT_CSS = """

@@ -24,6 +24,7 @@ from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.page import LabPage, Paragraph
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.moves import LISTING
 
 BESIDE = 110
 """Columns from which list and page stand side by side."""
@@ -36,8 +37,7 @@ class LabList(OptionList):
 
     BINDING_GROUP_TITLE = "The list"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "cursor_up", "Lab above", show=False),
-        Binding("down", "cursor_down", "Lab below", show=False),
+        *LISTING,
         Binding("enter", "select", "Open", tooltip="Open the lab"),
         Binding("right", "select", "Open", show=False, tooltip="Open the lab"),
     ]
@@ -185,8 +185,9 @@ class LabsView(Horizontal):
         async with self._page_lock:  # a page that is being mounted is waited for
             page = self._pages.get(name)
             if page is None:
-                page = self._pages[name] = LabPage(labs()[name])
+                page = LabPage(labs()[name])
                 await self.mount(page)
+                self._pages[name] = page  # only now: the bar of keys asks what stands in its form
         for other in self._pages.values():
             other.set_class(other is page, "-here")
         self._here = name

@@ -14,6 +14,7 @@ from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.moves import moves
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
@@ -36,8 +37,7 @@ class FindingsList(StyledLines):
 
     BINDING_GROUP_TITLE = "The doctor"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "choose(-1)", "Finding before", show=False),
-        Binding("down", "choose(1)", "Next finding", show=False),
+        *moves("choose(-1)", "choose(1)", "Finding"),
         Binding("enter", "why", "Why", tooltip="The evidence, the threshold and its source, the cure"),
         Binding("f", "cure", "Cure", tooltip="Fork the run with the cure applied, and draw both curves"),
         Binding("g", "go", "Go there", tooltip="All panes show the run as it was when this was seen"),

@@ -18,7 +18,7 @@ class LabsScreen(BaseScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the lab with these knobs"),
         Binding("x", "stop", "Stop", tooltip="Stop the lab at once"),
-        Binding("escape", "back", "Back", tooltip="Stop the lab while it works; else leave the field, then the page"),
+        Binding("escape", "back", "Back", tooltip="Leave the field, then the page; a lab that works goes on"),
         Binding("k", "knobs", "Knobs", tooltip="To the knobs"),
         Binding("d", "defaults", "Defaults", tooltip="Every knob back to its default"),
     ]
@@ -54,11 +54,9 @@ class LabsScreen(BaseScreen):
         self.labs.stop()
 
     def action_back(self) -> None:
-        """Out of what works, then out of the field, then out of the page."""
+        """Out of the field, then out of the page; a lab that works goes on."""
         page = self.labs.page
-        if self.labs.run_here is not None and self.labs.run_here.alive:
-            self.labs.stop()
-        elif page is not None and page.form.current is not None:
+        if page is not None and page.form.current is not None:
             page.sheet.focus()
         else:
             self.labs.close()
@@ -85,7 +83,7 @@ class LabsScreen(BaseScreen):
             case "stop":
                 return True if alive else None
             case "back":
-                return view.page is not None and (alive or view.in_page)
+                return view.page is not None and view.in_page
             case "knobs":
                 return view.page is not None
             case "defaults":

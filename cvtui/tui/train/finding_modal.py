@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Static
 
@@ -17,6 +17,7 @@ from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import BoxModal
+from cvtui.tui.widgets.scroll import Scroll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ class FindingModal(BoxModal[str | None]):
         Binding("f", "dismiss('cure')", "Cure"),
         Binding("g", "dismiss('go')", "Go there"),
         Binding("t", "test", "Test"),
-        Binding("escape,enter,q", "dismiss(None)", "Back"),
+        Binding("escape,enter", "dismiss(None)", "Back"),
     ]
     DEFAULT_CSS = "FindingModal > .box { width: 84; }"
 
@@ -54,7 +55,7 @@ class FindingModal(BoxModal[str | None]):
         self.finding = finding
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box") as box:
+        with Scroll(classes="box") as box:
             box.border_title = "Why"
             with_it = " with the cure" if self.finding.cure else ""
             box.border_subtitle = f"f: fork{with_it} · g: go to the step · esc: back"

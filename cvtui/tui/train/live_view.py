@@ -83,7 +83,7 @@ class LiveView(Widget):
         Binding("escape", "live", "Live", show=False, tooltip="From a moment in time back to the run as it is now"),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one, with a changed recipe"),
         Binding("u", "go_on", "Resume", tooltip="Resume a stopped, lost or diverged run"),
-        Binding("q", "leave", "Leave", tooltip="Quit (asks whether training should continue)"),
+        Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
     ]
     DEFAULT_CSS = "LiveView { layout: vertical; width: 1fr; height: 1fr; background: $background; }"

@@ -1,0 +1,116 @@
+"""The keys: help and quit in every bar, places from everywhere, moves in every list, one meaning a letter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cvtui.runlog.folder import RunFolder
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail import evaluation_view, mistakes_view
+from cvtui.tui.detail.evaluation_view import EvaluationView
+from cvtui.tui.detail.layer_detail import LayerDetail
+from cvtui.tui.detail.mistakes_view import MistakesView
+from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.screens.base import SCREENS
+from cvtui.tui.screens.help import HelpScreen
+from cvtui.tui.screens.train import TrainScreen
+from cvtui.tui.train import LiveView
+from cvtui.tui.widgets.key_bar import KeyBar
+from cvtui.tui.widgets.modal import Modal
+from tests.waiting import wait_until_async
+
+SIZES = [(80, 24), (120, 35), (160, 45)]
+
+
+def bar_of(app: CvtuiApp) -> str:
+    return str(app.screen.query_one(KeyBar).render()).rstrip()
+
+
+async def opened(app: CvtuiApp, view: type) -> None:
+    await wait_until_async(lambda: isinstance(app.screen, view) and bool(app.screen.query(KeyBar)), what=view.__name__)
+
+
+async def at(app: CvtuiApp, name: str) -> None:
+    await wait_until_async(lambda: app.current_mode == name, what=name)
+
+
+def live_of(app: CvtuiApp) -> LiveView:
+    screen = app.get_screen_stack("train")[0]
+    assert isinstance(screen, TrainScreen)
+    assert screen.view is not None
+    return screen.view
+
+
+@pytest.fixture
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no program to evaluate with: the pages open and say so."""
+    nothing = (["/no/such/program"], {})
+    monkeypatch.setattr(evaluation_view, "evaluate_command", lambda _: nothing)
+    monkeypatch.setattr(mistakes_view, "mistakes_command", lambda _: nothing)
+
+
+async def test_help_and_quit_stand_in_every_bar(finished: RunFolder) -> None:
+    app = CvtuiApp(runs=finished.path.parent, prewarm=False, attach=finished.path)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await wait_until_async(lambda: bool(app.screen.query(LiveView)), what="the run")
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            for place in SCREENS:
+                await pilot.press(f"f{place.key}")
+                await at(app, place.name)
+                await pilot.pause()
+                typing = place.name == "calc"
+                assert bar_of(app).endswith("F9 Keys  ctrl+q Quit" if typing else "? Keys  q Quit"), (place, size)
+        await pilot.press("f1")
+        live = live_of(app)
+        for pane in live.grid.panes:
+            live.show_pane(pane)
+            await pilot.pause()
+            assert bar_of(app).endswith("? Keys  q Quit"), pane
+
+
+@pytest.mark.usefixtures("no_process")
+async def test_places_help_and_escape_from_every_page(finished: RunFolder) -> None:
+    app = CvtuiApp(runs=finished.path.parent, prewarm=False, attach=finished.path)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await wait_until_async(lambda: bool(app.screen.query(LiveView)), what="the run")
+        for key, view in (("i", PicturesView), ("d", LayerDetail), ("e", EvaluationView), ("", MistakesView)):
+            if key:
+                await pilot.press(key)
+            else:
+                app.push_screen(MistakesView(finished))
+            await opened(app, view)
+            assert bar_of(app).endswith("? Keys  q Quit"), view
+            await pilot.press("question_mark")
+            await opened(app, HelpScreen)
+            await pilot.press("2")
+            await at(app, "calc")
+            await pilot.press("3")  # goes into the text field
+            assert app.current_mode == "calc"
+            await pilot.press("alt+4")
+            await at(app, "runs")
+            await pilot.press("1")
+            await at(app, "train")
+            assert isinstance(app.screen, view)  # the window is there again, without the help
+            await pilot.press("escape")
+            await wait_until_async(lambda: not isinstance(app.screen, Modal), what="the run again")
+
+
+async def test_escape_then_enter_starts_no_training(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path / "runs", prewarm=False)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        screen = app.screen
+        assert isinstance(screen, TrainScreen)
+        form = screen.form_view
+        assert form is not None
+        await wait_until_async(lambda: form.complete, what="the form")
+        form.form.focus_field("epochs")
+        await pilot.press("escape", "enter", "enter")
+        await pilot.pause()
+        assert not (tmp_path / "runs").exists()
+        await pilot.press("j")
+        current = form.form.current
+        assert current is not None
+        assert current.field.name == "epochs"
